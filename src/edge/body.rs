@@ -1,0 +1,28 @@
+//! Reading a body, no further than to a limit.
+
+use crate::rules::gate::BodyFault;
+use js_sys::{Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{ReadableStreamDefaultReader, Request};
+
+/// The body, whole. It is read from a copy of the request, so that the entry can run the request again.
+pub(super) async fn read(request: &Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
+    let copy = request.clone().map_err(|_| BodyFault::Interrupted)?;
+    let Some(stream) = copy.body() else { return Ok(Vec::new()) };
+    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+    let mut body = Vec::new();
+    loop {
+        let part = JsFuture::from(reader.read()).await.map_err(|_| BodyFault::Interrupted)?;
+        let value = Reflect::get(&part, &"value".into()).unwrap_or(JsValue::UNDEFINED);
+        if value.is_undefined() {
+            return Ok(body);
+        }
+        let chunk: Uint8Array = value.unchecked_into();
+        if body.len() + chunk.length() as usize > limit {
+            let _ = reader.cancel();
+            return Err(BodyFault::TooLarge);
+        }
+        body.extend(chunk.to_vec());
+    }
+}

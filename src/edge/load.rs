@@ -1,0 +1,72 @@
+//! The gate of this instance: read from the worker's variables at the first request, then kept.
+
+use crate::rules::{
+    config::{Config, Notice, Reading, options},
+    gate::Gate,
+    handlers::Stock,
+    json::{Map, Value},
+    log::{Event, Level},
+};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use std::cell::OnceCell;
+use wasm_bindgen::prelude::*;
+
+thread_local! {
+    static GATE: OnceCell<Option<&'static Gate>> = const { OnceCell::new() };
+    static INSTANCE: OnceCell<String> = const { OnceCell::new() };
+}
+
+/// The gate, `None` if the configuration is wrong. Its problems and warnings are logged once.
+pub(super) fn gate(env: &JsValue) -> Option<&'static Gate> {
+    GATE.with(|gate| *gate.get_or_init(|| read(&variables(env))))
+}
+
+fn read(variables: &Map<String, Value>) -> Option<&'static Gate> {
+    let Reading { config, warnings } = Config::read(variables);
+    // A wrong configuration is told whatever it says of the log's level.
+    let level = config.as_ref().map_or(Level::Info, |config| config.log);
+    let tell = |event: fn(&Notice) -> Event<'_>, notices: &[Notice]| {
+        for notice in notices {
+            if let Some(line) = event(notice).line(level, None) {
+                web_sys::console::log_1(&line.into());
+            }
+        }
+    };
+    tell(|notice| Event::Warning(notice), &warnings);
+    match config {
+        // It lives as long as the instance, whose memory goes as a whole; so decisions can be kept across a wait.
+        Ok(config) => Some(Box::leak(Box::new(Gate::new(config, Stock)))),
+        Err(problems) => {
+            tell(|notice| Event::Problem(notice), &problems);
+            None
+        }
+    }
+}
+
+/// The variables and secrets that are options, as JSON. Other bindings are not touched.
+fn variables(env: &JsValue) -> Map<String, Value> {
+    let names = js_sys::Object::keys(env.unchecked_ref::<js_sys::Object>());
+    names
+        .iter()
+        .filter_map(|name| name.as_string())
+        .filter(|name| options::looks_like_ours(name))
+        .filter_map(|name| {
+            let value = js_sys::Reflect::get(env, &name.as_str().into()).ok()?;
+            let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
+            let value = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
+            Some((name, value))
+        })
+        .collect()
+}
+
+/// Random, once an instance: the beginning of its request ids.
+pub(super) fn instance_id() -> String {
+    INSTANCE.with(|id| id.get_or_init(|| Base64UrlUnpadded::encode_string(&random::<9>())).clone())
+}
+
+/// Random bytes from the runtime's generator.
+pub(super) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the runtime has randomness while it handles a request");
+    bytes
+}

@@ -1,0 +1,82 @@
+//! Answers questions about users from KV: the stock `authenticate` and `identity`.
+
+use super::{Call, load};
+use crate::rules::{
+    gate::AskFault,
+    identity::{Id, Identity},
+    log::Event,
+    login::{self, Credentials},
+    password::HashFault,
+    secret::Secret,
+    store::{BINDING, LogInRecord, Profile},
+};
+use futures_util::future::{Either, select};
+use std::{pin::pin, time::Duration};
+use worker::{Delay, kv::KvStore};
+
+/// Are these a user's name and password? One read.
+pub(super) async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<Identity>, AskFault> {
+    let key = LogInRecord::key(credentials.username.expose());
+    let record = match get(call, &key).await? {
+        None => None,
+        Some(text) => Some(LogInRecord::read(&text).map_err(|_| {
+            call.log(&Event::RecordUnusable { subject: None, reason: "login_record_unreadable" });
+            AskFault::Unavailable
+        })?),
+    };
+    let verdict = login::judge(record.as_ref(), &credentials.password, call.gate.config().password_iterations);
+    if let (Some(fault), Some(record)) = (verdict.fault, &record) {
+        let reason = match fault {
+            HashFault::UnknownFormat => "hash_format",
+            HashFault::CostTooLow => "hash_cost_too_low",
+            HashFault::CostTooHigh => "hash_cost_too_high",
+        };
+        call.log(&Event::RecordUnusable { subject: Some(&record.id()), reason });
+    }
+    if let (true, Some(record)) = (verdict.outdated, record) {
+        call.behind(renew(call.clone(), key, record, credentials.password.clone()));
+    }
+    Ok(verdict.identity)
+}
+
+/// Who has this id? One read, of a record without a hash.
+pub(super) async fn identity(call: &Call, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
+    let Some(id) = id else { return Ok(None) };
+    let Some(text) = get(call, &Profile::key(&id)).await? else { return Ok(None) };
+    let profile = Profile::read(&text).map_err(|_| {
+        call.log(&Event::RecordUnusable { subject: Some(&id), reason: "profile_unreadable" });
+        AskFault::Unavailable
+    })?;
+    Ok(profile.identity(&id))
+}
+
+/// Makes an outdated hash anew, behind the answer. Should anything fail, the old one stays and the next log-in tries.
+async fn renew(call: Call, key: String, proven: LogInRecord, password: Secret<String>) {
+    // Let the answer go out before this takes the CPU.
+    Delay::from(Duration::ZERO).await;
+    let Ok(present) = get(&call, &key).await else { return };
+    let present = present.and_then(|text| LogInRecord::read(&text).ok());
+    let iterations = call.gate.config().password_iterations;
+    let Some(record) = login::renew(&proven, present.as_ref(), &password, iterations, load::random()) else { return };
+    let Ok(put) = store(&call).and_then(|store| store.put(&key, record.write()).map_err(|_| AskFault::Unavailable))
+    else {
+        return;
+    };
+    if put.execute().await.is_ok() {
+        call.log(&Event::HashRenewed(&record.id()));
+    }
+}
+
+fn store(call: &Call) -> Result<KvStore, AskFault> {
+    KvStore::from_this(&call.env, BINDING).map_err(|_| AskFault::Unavailable)
+}
+
+/// A value, `None` if there is none. Waits no longer than `TOLLGATE_STORE_TIMEOUT`.
+async fn get(call: &Call, key: &str) -> Result<Option<Vec<u8>>, AskFault> {
+    let read = store(call)?.get(key).bytes();
+    let patience = u64::try_from(call.gate.config().store_timeout.as_millis()).unwrap_or_default();
+    match select(pin!(read), pin!(Delay::from(Duration::from_millis(patience)))).await {
+        Either::Left((value, _)) => value.map_err(|_| AskFault::Unavailable),
+        Either::Right(((), _)) => Err(AskFault::Unavailable),
+    }
+}

@@ -1,0 +1,103 @@
+//! The configuration: read once, whole, into values that hold no text to parse later.
+//!
+//! **What always holds:** every problem is reported at once, each with what to write instead; nothing is half used. The
+//! options stand in one table ([`options::TABLE`]), which feeds the reader, the defaults and docs/options.md.
+
+pub mod options;
+mod read;
+
+pub(super) use read::{is_realm, nearest};
+
+use super::{
+    json::{Map, Value},
+    log::Level,
+    route::Routes,
+    time::Span,
+    token::{ClaimsPolicy, KeyRing},
+};
+
+/// What a gate is told. Field by field the options of docs/options.md.
+#[derive(Debug)]
+pub struct Config {
+    /// `JWT_SECRET_KEY`, `JWT_ALGORITHM`.
+    pub keys: KeyRing,
+    /// `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`.
+    pub claims: ClaimsPolicy,
+    /// `JWT_EXPIRATION_DELTA`.
+    pub expiration_delta: Span,
+    /// `JWT_NOT_BEFORE_DELTA`.
+    pub not_before_delta: Span,
+    /// `JWT_AUTH_USERNAME_KEY`.
+    pub username_key: String,
+    /// `JWT_AUTH_PASSWORD_KEY`.
+    pub password_key: String,
+    /// `JWT_AUTH_HEADER_PREFIX`.
+    pub header_prefix: String,
+    /// `JWT_DEFAULT_REALM`.
+    pub realm: String,
+    /// `ROUTES`, with the log-in endpoint (`JWT_AUTH_URL_RULE`, `JWT_AUTH_URL_OPTIONS`) among them.
+    pub routes: Routes,
+    /// `TOLLGATE_PASSWORD_ITERATIONS`.
+    pub password_iterations: u32,
+    /// `TOLLGATE_LOG`.
+    pub log: Level,
+    /// `TOLLGATE_STORE_TIMEOUT`.
+    pub store_timeout: Span,
+    /// `ORIGIN`, without a slash at its end.
+    pub origin: Option<String>,
+    /// `ORIGIN_TIMEOUT`.
+    pub origin_timeout: Span,
+    /// `TOLLGATE_FORWARD_TOKEN`.
+    pub forward_token: bool,
+}
+
+/// Something to tell the operator about one option. Holds no secret's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The option, or `ROUTES[2].path`.
+    pub option: String,
+    /// What is wrong or unwise, and what to write instead.
+    pub text: String,
+}
+
+impl Notice {
+    /// One notice.
+    pub fn new(option: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { option: option.into(), text: text.into() }
+    }
+}
+
+impl std::fmt::Display for Notice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.option, self.text)
+    }
+}
+
+/// What reading the variables gave.
+#[derive(Debug)]
+pub struct Reading {
+    /// The configuration, or every problem of it.
+    pub config: Result<Config, Vec<Notice>>,
+    /// What is legal but unwise, or has no effect.
+    pub warnings: Vec<Notice>,
+}
+
+impl Config {
+    /// Reads the variables and secrets of a worker: `[vars]` of wrangler.toml and secrets alike, by name. Names that
+    /// are nobody's option are left alone unless they look like one ([`options::looks_like_ours`]).
+    #[must_use]
+    pub fn read(vars: &Map<String, Value>) -> Reading {
+        read::read(vars)
+    }
+
+    /// A configuration for tests: defaults, a secret, no routes.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let mut vars = Map::new();
+        vars.insert("JWT_SECRET_KEY".into(), "a secret of more than thirty-two bytes".into());
+        Self::read(&vars).config.expect("good")
+    }
+}
+
+#[cfg(test)]
+mod tests;

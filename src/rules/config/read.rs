@@ -1,0 +1,357 @@
+//! From variables to a [`Config`], or to every problem at once.
+
+use super::{Config, Notice, Reading, options};
+use crate::rules::{
+    json::{Map, Value},
+    log::Level,
+    password,
+    route::{self, Routes},
+    secret::Secret,
+    time::Span,
+    token::{Algorithm, ClaimsPolicy, Key, KeyFault, KeyRing, TimeChecks},
+};
+
+/// Values as they were written, before they are judged together.
+pub(super) struct Draft {
+    pub(super) jwt_secret_key: Option<String>,
+    pub(super) secret_key: Option<String>,
+    pub(super) algorithm: String,
+    pub(super) leeway: Span,
+    pub(super) expiration_delta: Span,
+    pub(super) not_before_delta: Span,
+    pub(super) verify_claims: Vec<String>,
+    pub(super) required_claims: Vec<String>,
+    pub(super) auth_url_rule: String,
+    pub(super) auth_url_options: Option<Map<String, Value>>,
+    pub(super) username_key: String,
+    pub(super) password_key: String,
+    pub(super) header_prefix: String,
+    pub(super) realm: String,
+    pub(super) routes: Vec<Value>,
+    pub(super) origin: String,
+    pub(super) origin_timeout: Span,
+    pub(super) forward_token: bool,
+    pub(super) allow_short_key: bool,
+    pub(super) password_iterations: u32,
+    pub(super) store_timeout: Span,
+    pub(super) log: String,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        let texts = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+        Self {
+            jwt_secret_key: None,
+            secret_key: None,
+            algorithm: "HS256".into(),
+            leeway: Span::seconds(10),
+            expiration_delta: Span::seconds(300),
+            not_before_delta: Span::ZERO,
+            verify_claims: texts(&["signature", "exp", "nbf", "iat"]),
+            required_claims: texts(&["exp", "iat", "nbf"]),
+            auth_url_rule: "/auth".into(),
+            auth_url_options: None,
+            username_key: "username".into(),
+            password_key: "password".into(),
+            header_prefix: "JWT".into(),
+            realm: "Login Required".into(),
+            routes: Vec::new(),
+            origin: String::new(),
+            origin_timeout: Span::seconds(30),
+            forward_token: true,
+            allow_short_key: false,
+            password_iterations: password::DEFAULT_ITERATIONS,
+            store_timeout: Span::seconds(5),
+            log: "info".into(),
+        }
+    }
+}
+
+pub(super) fn as_text(value: &Value) -> Result<String, String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| "write a text in quotes".into())
+}
+
+pub(super) fn as_bool(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Bool(on) => Ok(*on),
+        Value::String(text) if text == "true" => Ok(true),
+        Value::String(text) if text == "false" => Ok(false),
+        _ => Err("write true or false".into()),
+    }
+}
+
+pub(super) fn as_seconds(value: &Value) -> Result<Span, String> {
+    let text = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        _ => String::new(),
+    };
+    Span::parse(&text).ok_or_else(|| "write seconds, or a text such as \"5m\" or \"1h\"; at most 36500 days".into())
+}
+
+pub(super) fn as_whole_number(value: &Value) -> Result<u32, String> {
+    let number = match value {
+        Value::Number(number) => number.as_u64().and_then(|number| number.try_into().ok()),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| "write a whole number".into())
+}
+
+pub(super) fn as_list(value: &Value) -> Result<Vec<String>, String> {
+    let wrong = || String::from("write a list of texts, such as [\"exp\", \"iat\"]");
+    match value {
+        Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect(),
+        Value::String(text) if text.trim_start().starts_with('[') => {
+            as_list(&serde_json::from_str::<Value>(text).map_err(|_| wrong())?)
+        }
+        Value::String(text) => Ok(text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()),
+        _ => Err(wrong()),
+    }
+}
+
+/// What was noticed so far.
+#[derive(Default)]
+struct Notices {
+    problems: Vec<Notice>,
+    warnings: Vec<Notice>,
+}
+
+impl Notices {
+    fn problem(&mut self, option: &str, text: impl Into<String>) {
+        self.problems.push(Notice::new(option, text));
+    }
+
+    fn warn(&mut self, option: &str, text: impl Into<String>) {
+        self.warnings.push(Notice::new(option, text));
+    }
+}
+
+pub(super) fn read(vars: &Map<String, Value>) -> Reading {
+    let mut notices = Notices::default();
+    let draft = draft(vars, &mut notices);
+    let keys = keys(&draft, &mut notices);
+    let claims = claims(&draft, &mut notices);
+    log_in(&draft, &mut notices);
+    header(&draft, &mut notices);
+    limits(&draft, &mut notices);
+    let log = Level::from_name(&draft.log);
+    if log.is_none() {
+        notices.problem("TOLLGATE_LOG", "write off, error, info or debug");
+    }
+    let routes = routes(&draft, &mut notices);
+    let origin = origin(&draft, routes.as_ref(), &mut notices);
+    let Notices { problems, warnings } = notices;
+    let config = match (keys, routes, log) {
+        (Some(keys), Some(routes), Some(log)) if problems.is_empty() => Ok(Config {
+            keys,
+            claims,
+            expiration_delta: draft.expiration_delta,
+            not_before_delta: draft.not_before_delta,
+            username_key: draft.username_key,
+            password_key: draft.password_key,
+            header_prefix: draft.header_prefix,
+            realm: draft.realm,
+            routes,
+            password_iterations: draft.password_iterations,
+            log,
+            store_timeout: draft.store_timeout,
+            origin,
+            origin_timeout: draft.origin_timeout,
+            forward_token: draft.forward_token,
+        }),
+        _ => Err(problems),
+    };
+    Reading { config, warnings }
+}
+
+fn draft(vars: &Map<String, Value>, notices: &mut Notices) -> Draft {
+    let mut draft = Draft::default();
+    for (name, value) in vars {
+        match options::find(name) {
+            Some(option) if option.family == options::Family::NeverRead => notices.warn(name, option.meaning),
+            // JSON null stands for an option that is not set; only the endpoint's rule has a use for it.
+            Some(_) if value.is_null() && name != "JWT_AUTH_URL_RULE" => {}
+            Some(option) => {
+                if let Err(instead) = (option.set)(&mut draft, value) {
+                    notices.problem(name, instead);
+                }
+            }
+            None if options::looks_like_ours(name) => {
+                let nearest = nearest(name, options::TABLE.iter().map(|option| option.name));
+                notices.warn(name, format!("no such option; did you mean {nearest}?"));
+            }
+            None => {}
+        }
+    }
+    draft
+}
+
+/// The known name that is most like a given one.
+pub(in crate::rules) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> &'n str {
+    known
+        .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)))
+        .unwrap_or_default()
+}
+
+fn keys(draft: &Draft, notices: &mut Notices) -> Option<KeyRing> {
+    let algorithm = Algorithm::from_name(&draft.algorithm);
+    if algorithm.is_none() {
+        notices.problem("JWT_ALGORITHM", "write HS256, HS384 or HS512");
+    }
+    let Some(secret) = draft.jwt_secret_key.as_ref().or(draft.secret_key.as_ref()) else {
+        notices.problem(
+            "JWT_SECRET_KEY",
+            "not set: `npx wrangler secret put JWT_SECRET_KEY` (a random text of 64 characters), or a line in .dev.vars for development",
+        );
+        return None;
+    };
+    let secret = Secret::new(secret.clone());
+    match Key::symmetric(algorithm?, &secret, None, draft.allow_short_key) {
+        Ok(key) => {
+            let (bytes, least) = (secret.expose().len(), key.algorithm().least_key_bytes());
+            if bytes < least {
+                notices.warn("TOLLGATE_ALLOW_SHORT_KEY", format!("the key has {bytes} bytes, fewer than {least}: it can be guessed from one token. Change it as soon as the old tokens may die"));
+            }
+            Some(KeyRing::new(key, []))
+        }
+        Err(KeyFault::Empty) => {
+            notices.problem("JWT_SECRET_KEY", "empty: give it a random text of 64 characters");
+            None
+        }
+        Err(KeyFault::Short { bytes, least }) => {
+            notices.problem("JWT_SECRET_KEY", format!("{bytes} bytes, and {} needs {least} or more. Take a longer one; to go on with an old Flask secret for a while, set TOLLGATE_ALLOW_SHORT_KEY = true", draft.algorithm));
+            None
+        }
+        Err(KeyFault::PublicKey) => {
+            notices.problem("JWT_SECRET_KEY", "this is a public key or certificate, which anybody may know: give it a random text of 64 characters");
+            None
+        }
+    }
+}
+
+fn claims(draft: &Draft, notices: &mut Notices) -> ClaimsPolicy {
+    let verifies = |name: &str| draft.verify_claims.iter().any(|claim| claim == name);
+    if !verifies("signature") {
+        notices.problem("JWT_VERIFY_CLAIMS", "\"signature\" can't be left out: an unverified token is anybody's. For a path without a token write auth = \"none\" in its route");
+    }
+    for claim in &draft.verify_claims {
+        if !["signature", "exp", "nbf", "iat"].contains(&claim.as_str()) {
+            notices.warn("JWT_VERIFY_CLAIMS", format!("{claim:?} has no effect; the list may have signature, exp, nbf and iat"));
+        }
+    }
+    if !verifies("exp") {
+        notices.warn("JWT_VERIFY_CLAIMS", "without \"exp\" a token is good for ever");
+    }
+    for claim in draft.required_claims.iter().filter(|claim| !is_issued(claim)) {
+        if !draft.auth_url_rule.is_empty() {
+            notices.warn("JWT_REQUIRED_CLAIMS", format!("{claim:?} is not in the tokens that the log-in here makes, so log-ins are answered 500. Leave it out, or set JWT_AUTH_URL_RULE = \"\" if another issuer makes the tokens"));
+        }
+    }
+    ClaimsPolicy {
+        required: draft.required_claims.clone(),
+        checks: TimeChecks { exp: verifies("exp"), nbf: verifies("nbf"), iat: verifies("iat") },
+        leeway: draft.leeway,
+    }
+}
+
+/// Is this claim in the tokens that the stock log-in makes (facts 3)?
+fn is_issued(claim: &str) -> bool {
+    ["exp", "iat", "nbf", "identity"].contains(&claim)
+}
+
+fn log_in(draft: &Draft, notices: &mut Notices) {
+    if draft.username_key == draft.password_key {
+        notices.problem("JWT_AUTH_PASSWORD_KEY", "the same as JWT_AUTH_USERNAME_KEY, so that no log-in could succeed: give the two different names");
+    }
+    for (name, key) in [("JWT_AUTH_USERNAME_KEY", &draft.username_key), ("JWT_AUTH_PASSWORD_KEY", &draft.password_key)] {
+        if key.is_empty() {
+            notices.problem(name, "empty: give it the name of a member");
+        }
+    }
+    if draft.auth_url_options.as_ref().is_some_and(|table| !table.contains_key("methods")) {
+        notices.warn("JWT_AUTH_URL_OPTIONS", "without methods the log-in endpoint answers GET only, as in Flask; write { methods = [\"POST\"] }");
+    }
+    if draft.expiration_delta <= Span::ZERO {
+        notices.warn("JWT_EXPIRATION_DELTA", "tokens are issued already expired");
+    }
+    if draft.expiration_delta > Span::seconds(86_400) {
+        notices.warn("JWT_EXPIRATION_DELTA", "more than a day: a stolen token stays good as long");
+    }
+}
+
+fn header(draft: &Draft, notices: &mut Notices) {
+    // RFC 9110 §11.1: a scheme is a token.
+    let is_token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    if !is_token(&draft.header_prefix) {
+        notices.problem("JWT_AUTH_HEADER_PREFIX", "matches no header: write one word, such as \"JWT\" or \"Bearer\"");
+    }
+    if !is_realm(&draft.realm) {
+        notices.problem("JWT_DEFAULT_REALM", "can't stand in a header: leave out control characters and letters beyond ASCII");
+    }
+}
+
+/// May this stand in a challenge? Quotes and backslashes may: they are escaped (RFC 9110 §5.6.4).
+pub(in crate::rules) fn is_realm(text: &str) -> bool {
+    text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+}
+
+fn limits(draft: &Draft, notices: &mut Notices) {
+    let (least, most) = (password::LEAST_ITERATIONS, password::MOST_ITERATIONS);
+    if !(least..=most).contains(&draft.password_iterations) {
+        notices.problem("TOLLGATE_PASSWORD_ITERATIONS", format!("write {least} to {most}; OWASP asks for 600000"));
+    }
+    let range = Span::seconds(0)..=Span::seconds(600);
+    for (name, span) in [("ORIGIN_TIMEOUT", draft.origin_timeout), ("TOLLGATE_STORE_TIMEOUT", draft.store_timeout)] {
+        if span == Span::ZERO || !range.contains(&span) {
+            notices.problem(name, "write more than 0 and at most 10 minutes");
+        }
+    }
+    if draft.leeway > Span::seconds(300) {
+        notices.warn("JWT_LEEWAY", "more than five minutes: tokens live that much longer than they say");
+    }
+}
+
+fn routes(draft: &Draft, notices: &mut Notices) -> Option<Routes> {
+    let methods = match &draft.auth_url_options {
+        None => Some(Value::from(vec!["POST"])),
+        Some(table) => table.get("methods").cloned().or_else(|| Some(Value::from(vec!["GET"]))),
+    };
+    let log_in = (!draft.auth_url_rule.is_empty()).then_some((draft.auth_url_rule.as_str(), methods.unwrap_or_default()));
+    match Routes::read(log_in, &draft.routes) {
+        Ok((routes, warnings)) => {
+            notices.warnings.extend(warnings);
+            Some(routes)
+        }
+        Err(problems) => {
+            notices.problems.extend(problems);
+            None
+        }
+    }
+}
+
+fn origin(draft: &Draft, routes: Option<&Routes>, notices: &mut Notices) -> Option<String> {
+    let used = routes.is_some_and(|routes| routes.rules().any(|rule| rule.to == route::Target::Origin));
+    if draft.origin.is_empty() {
+        if used {
+            notices.problem("ORIGIN", "not set, and a rule in ROUTES has to = \"origin\": write the URL of what lies behind the gate");
+        }
+        return None;
+    }
+    let uri = draft.origin.parse::<http::Uri>().ok();
+    let good = uri.as_ref().filter(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.query().is_none()
+            && !draft.origin.contains(['#', '?'])
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+    });
+    let Some(uri) = good else {
+        notices.problem("ORIGIN", "write a URL such as \"https://app.example.com\", without user, query or fragment");
+        return None;
+    };
+    let local = ["127.0.0.1", "localhost", "[::1]"].contains(&uri.host().unwrap_or_default());
+    if uri.scheme_str() == Some("http") && !local {
+        notices.warn("ORIGIN", "http, so identities and tokens travel in the open: write https");
+    }
+    Some(draft.origin.trim_end_matches('/').to_owned())
+}

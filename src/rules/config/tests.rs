@@ -1,0 +1,136 @@
+use super::*;
+use serde_json::json;
+
+fn vars(change: Value) -> Map<String, Value> {
+    let Value::Object(mut vars) = json!({"JWT_SECRET_KEY": "a secret of more than thirty-two bytes"}) else { unreachable!() };
+    vars.extend(change.as_object().unwrap().clone());
+    vars
+}
+
+fn problems(change: Value) -> Vec<String> {
+    Config::read(&vars(change)).config.map(drop).unwrap_err().into_iter().map(|notice| notice.option).collect()
+}
+
+fn warnings(change: Value) -> Vec<String> {
+    Config::read(&vars(change)).warnings.iter().map(ToString::to_string).collect()
+}
+
+/// Each default in the table, read as a value, changes nothing.
+#[test]
+fn the_tables_defaults_are_the_defaults() {
+    let plain = format!("{:?}", Config::read(&vars(json!({}))).config.unwrap());
+    for option in options::TABLE {
+        let text = option.default;
+        if text.starts_with("the ") || text == "none" || text == "–" {
+            continue;
+        }
+        let value = match option.name {
+            "JWT_AUTH_URL_OPTIONS" => json!({"methods": ["POST"]}),
+            _ => json!(text),
+        };
+        let Value::Object(change) = json!({option.name: value}) else { unreachable!() };
+        let read = Config::read(&vars(change.into())).config.unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!(format!("{read:?}"), plain, "{}", option.name);
+    }
+}
+
+#[test]
+fn values_are_read_in_all_their_spellings() {
+    for leeway in [json!(30), json!("30"), json!("30s"), json!("0.5m")] {
+        assert_eq!(Config::read(&vars(json!({"JWT_LEEWAY": leeway}))).config.unwrap().claims.leeway, Span::seconds(30));
+    }
+    for list in [json!(["exp", "role"]), json!("exp, role"), json!("[\"exp\",\"role\"]")] {
+        assert_eq!(Config::read(&vars(json!({"JWT_REQUIRED_CLAIMS": list}))).config.unwrap().claims.required, ["exp", "role"]);
+    }
+    for off in [json!(false), json!("false")] {
+        assert!(!Config::read(&vars(json!({"TOLLGATE_FORWARD_TOKEN": off}))).config.unwrap().forward_token);
+    }
+}
+
+#[test]
+fn each_wrong_value_is_told_by_its_option() {
+    for (name, wrong) in [
+        ("JWT_SECRET_KEY", json!("")),
+        ("JWT_SECRET_KEY", json!("super-secret")),
+        ("JWT_SECRET_KEY", json!("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYI")),
+        ("JWT_SECRET_KEY", json!(7)),
+        ("JWT_ALGORITHM", json!("none")),
+        ("JWT_ALGORITHM", json!("hs256")),
+        ("JWT_ALGORITHM", json!("RS256")),
+        ("JWT_LEEWAY", json!("soon")),
+        ("JWT_LEEWAY", json!(true)),
+        ("JWT_VERIFY_CLAIMS", json!([])),
+        ("JWT_VERIFY_CLAIMS", json!(["exp"])),
+        ("JWT_VERIFY_CLAIMS", json!([1])),
+        ("JWT_REQUIRED_CLAIMS", json!(7)),
+        ("JWT_AUTH_URL_RULE", json!("auth")),
+        ("JWT_AUTH_URL_OPTIONS", json!(["POST"])),
+        ("JWT_AUTH_URL_OPTIONS", json!({"methods": ["PO ST"]})),
+        ("JWT_AUTH_USERNAME_KEY", json!("")),
+        ("JWT_AUTH_PASSWORD_KEY", json!("username")),
+        ("JWT_AUTH_HEADER_PREFIX", json!("")),
+        ("JWT_AUTH_HEADER_PREFIX", json!("J WT")),
+        ("JWT_DEFAULT_REALM", json!("a\nb")),
+        ("JWT_DEFAULT_REALM", json!("é")),
+        ("ORIGIN", json!("app.example.com")),
+        ("ORIGIN", json!("ftp://app.example.com")),
+        ("ORIGIN", json!("https://user:pass@app.example.com")),
+        ("ORIGIN", json!("https://app.example.com/?x")),
+        ("ORIGIN_TIMEOUT", json!(0)),
+        ("ORIGIN_TIMEOUT", json!("1h")),
+        ("TOLLGATE_FORWARD_TOKEN", json!("yes")),
+        ("TOLLGATE_PASSWORD_ITERATIONS", json!(99_999)),
+        ("TOLLGATE_PASSWORD_ITERATIONS", json!(5_000_001)),
+        ("TOLLGATE_PASSWORD_ITERATIONS", json!("many")),
+        ("TOLLGATE_LOG", json!("loud")),
+        ("ROUTES", json!("x")),
+    ] {
+        let Value::Object(change) = json!({name: wrong}) else { unreachable!() };
+        assert!(problems(change.clone().into()).contains(&name.to_owned()), "{change:?}");
+    }
+}
+
+#[test]
+fn every_problem_is_told_at_once_and_none_tells_a_secret() {
+    let reading = Config::read(&vars(json!({
+        "JWT_SECRET_KEY": "hunter2", "JWT_LEEWAY": "x", "JWT_VERIFY_CLAIMS": [], "TOLLGATE_LOG": "x", "JWT_ALGORITHM": "HS512",
+    })));
+    let problems = reading.config.map(drop).unwrap_err();
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    assert!(!format!("{problems:?}").contains("hunter2"));
+}
+
+#[test]
+fn no_secret_is_a_problem_and_flasks_own_secret_is_the_default() {
+    assert!(Config::read(&Map::new()).config.is_err());
+    let Value::Object(flask) = json!({"SECRET_KEY": "a secret of more than thirty-two bytes"}) else { unreachable!() };
+    assert!(Config::read(&flask).config.is_ok());
+}
+
+#[test]
+fn what_is_unwise_or_without_effect_is_told() {
+    for (change, word) in [
+        (json!({"JWT_VERIFY": false}), "JWT_VERIFY:"),
+        (json!({"JWT_VERIFY_EXPIRATION": false}), "JWT_VERIFY_EXPIRATION:"),
+        (json!({"JWT_AUTH_ENDPOINT": "x"}), "JWT_AUTH_ENDPOINT:"),
+        (json!({"JWT_LEWAY": 1}), "did you mean JWT_LEEWAY?"),
+        (json!({"TOLLGATE_LOGS": 1}), "did you mean TOLLGATE_LOG?"),
+        (json!({"JWT_SECRET_KEY": "super-secret", "TOLLGATE_ALLOW_SHORT_KEY": true}), "TOLLGATE_ALLOW_SHORT_KEY:"),
+        (json!({"JWT_VERIFY_CLAIMS": ["signature"]}), "good for ever"),
+        (json!({"JWT_VERIFY_CLAIMS": ["signature", "exp", "aud"]}), "\"aud\" has no effect"),
+        (json!({"JWT_REQUIRED_CLAIMS": ["role"]}), "\"role\" is not in the tokens"),
+        (json!({"JWT_AUTH_URL_OPTIONS": {}}), "without methods"),
+        (json!({"ORIGIN": "http://app.example.com"}), "write https"),
+        (json!({"JWT_EXPIRATION_DELTA": "30d"}), "more than a day"),
+    ] {
+        let warnings = warnings(change.clone());
+        assert!(warnings.iter().any(|warning| warning.contains(word)), "{change}: {warnings:?}");
+    }
+    assert_eq!(warnings(json!({"ORIGIN": "http://127.0.0.1:5000", "OTHER": 1})), Vec::<String>::new());
+}
+
+#[test]
+fn the_options_page_is_the_table() {
+    let page = include_str!("../../../docs/options.md");
+    assert!(page == options::page(), "docs/options.md is not what the table says: run `cargo xtask docs`");
+}

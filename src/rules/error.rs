@@ -1,0 +1,279 @@
+//! Every reason for not letting a request through, in one enum.
+//!
+//! **What always holds:** a variant holds names, limits and fixed texts, never a value out of a token, a password or a
+//! key. What a client sees of it is decided in [`super::wire`] (exhaustively: a new reason cannot be forgotten there),
+//! what an operator sees in [`super::log`]. Each has a stable [code](Refusal::code).
+
+/// Why a request is not let through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    // --- routing
+    /// No rule names this path.
+    NotFound,
+    /// A rule names the path, but not with this method.
+    MethodNotAllowed {
+        /// What is allowed, as the `Allow` header has it.
+        allow: String,
+    },
+    /// The path can be read in more than one way, so that gate and origin might not mean the same.
+    AmbiguousPath(PathFault),
+
+    // --- finding the token (facts: Flask-JWT 4.1)
+    /// No token in the request.
+    MissingToken {
+        /// The realm of the challenge.
+        realm: String,
+    },
+    /// The first word of the header is not the configured prefix.
+    UnsupportedScheme,
+    /// The prefix stands alone.
+    TokenMissingAfterScheme,
+    /// More than two words.
+    TokenContainsSpaces,
+    /// The token is longer than [`super::token::MAX_TOKEN_BYTES`].
+    TokenTooLong,
+
+    // --- decoding it (facts: Flask-JWT 4.2)
+    /// The token is not of the compact form (RFC 7515 §3.1), decoded strictly.
+    Malformed(Malformed),
+    /// The header's `alg` is not that of any key.
+    AlgorithmNotAllowed,
+    /// The signature is not that of the key.
+    BadSignature,
+    /// A required claim is missing or null.
+    MissingClaim(String),
+    /// A time claim is no number, or beyond ±2⁵³.
+    NotANumericDate(TimeClaim),
+    /// `iat` lies in the future.
+    IssuedInTheFuture,
+    /// `nbf` lies in the future.
+    NotYetValid,
+    /// `exp` lies in the past.
+    Expired,
+    /// The token has an audience, and none is configured.
+    InvalidAudience,
+    /// `aud` is neither a string nor a list of strings.
+    InvalidClaimFormat,
+    /// The header has `crit` (RFC 7515 §4.1.11): no extension is understood.
+    CriticalExtension,
+    /// The header's `kid` is not a string (RFC 7515 §4.1.4).
+    KeyIdNotAString,
+    /// The identity function knows no user for the token.
+    NoSuchUser,
+
+    // --- log-in (facts: Flask-JWT 2)
+    /// The body's media type is not JSON.
+    BodyNotDeclaredJson,
+    /// The body is not JSON, or not an object.
+    BodyNotAnObject,
+    /// The body is longer than [`super::login::MAX_BODY_BYTES`].
+    BodyTooLarge,
+    /// Name or password is longer than [`super::login::MAX_FIELD_BYTES`].
+    FieldTooLong {
+        /// The name of the member.
+        field: String,
+    },
+    /// The body stopped before its end.
+    BodyInterrupted,
+    /// Name and password are not those of a user; or members are missing, empty, not text, or too many.
+    BadCredentials,
+
+    // --- what lies behind
+    /// The store did not answer, in time or at all, or holds something unreadable.
+    StoreUnavailable,
+    /// The asset server does not answer, or there is no `ASSETS` binding.
+    AssetsUnavailable,
+    /// The origin could not be reached.
+    OriginUnreachable,
+    /// The origin did not begin to answer within `ORIGIN_TIMEOUT`.
+    OriginTimeout,
+    /// The configuration is wrong; the log says how.
+    Misconfigured,
+    /// A bug of ours.
+    Internal,
+
+    /// What an embedder's own function says.
+    Custom(JwtError),
+}
+
+/// How a token breaks the compact form. One family per part that can break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// Fewer than two dots.
+    NotEnoughSegments,
+    /// The header is not canonical base64url.
+    HeaderEncoding,
+    /// The header is not JSON (strictly: see [`super::json`]).
+    HeaderNotJson,
+    /// The header is JSON, but not an object.
+    HeaderNotAnObject,
+    /// The payload is not canonical base64url.
+    PayloadEncoding,
+    /// The payload is not JSON.
+    PayloadNotJson,
+    /// The payload is JSON, but not an object.
+    PayloadNotAnObject,
+    /// The signature is not canonical base64url.
+    SignatureEncoding,
+}
+
+/// The three claims that carry a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeClaim {
+    /// Issued at (RFC 7519 §4.1.6).
+    Iat,
+    /// Not before (RFC 7519 §4.1.5).
+    Nbf,
+    /// Expiration time (RFC 7519 §4.1.4).
+    Exp,
+}
+
+impl TimeClaim {
+    /// The claim's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Iat => "iat",
+            Self::Nbf => "nbf",
+            Self::Exp => "exp",
+        }
+    }
+}
+
+/// What makes a path ambiguous.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathFault {
+    /// A `%` that two hexadecimal digits don't follow, or bytes that are not UTF-8.
+    BadEscape,
+    /// `%2f`, `%5c`, a backslash, or an escaped dot segment: a separator that only some readers see.
+    HiddenSeparator,
+    /// A control character.
+    ControlCharacter,
+    /// `%25` before two hexadecimal digits: an escape that appears when it is decoded twice.
+    DoubleEscape,
+    /// `//`.
+    EmptySegment,
+    /// Read without regard to case, `;` parameters or a last slash, another rule would hold.
+    OtherRuleInAnotherReading,
+}
+
+/// A refusal in an embedder's own words: Flask-JWT's `JWTError`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwtError {
+    /// The member `error`.
+    pub error: String,
+    /// The member `description`.
+    pub description: String,
+    /// The status, 400 to 599.
+    pub status: u16,
+    /// Headers to add.
+    pub headers: Vec<(String, String)>,
+}
+
+impl JwtError {
+    /// With status 401 and no headers, as Flask-JWT defaults them.
+    pub fn new(error: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { error: error.into(), description: description.into(), status: 401, headers: Vec::new() }
+    }
+}
+
+impl Refusal {
+    /// A name for this reason that stays the same when texts change: for logs, metrics and tests.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::AmbiguousPath(fault) => match fault {
+                PathFault::BadEscape => "path_bad_escape",
+                PathFault::HiddenSeparator => "path_hidden_separator",
+                PathFault::ControlCharacter => "path_control_character",
+                PathFault::DoubleEscape => "path_double_escape",
+                PathFault::EmptySegment => "path_empty_segment",
+                PathFault::OtherRuleInAnotherReading => "path_ambiguous",
+            },
+            Self::MissingToken { .. } => "token_missing",
+            Self::UnsupportedScheme => "token_scheme",
+            Self::TokenMissingAfterScheme => "token_missing_after_scheme",
+            Self::TokenContainsSpaces => "token_spaces",
+            Self::TokenTooLong => "token_too_long",
+            Self::Malformed(part) => match part {
+                Malformed::NotEnoughSegments => "token_segments",
+                Malformed::HeaderEncoding => "token_header_encoding",
+                Malformed::HeaderNotJson => "token_header_json",
+                Malformed::HeaderNotAnObject => "token_header_type",
+                Malformed::PayloadEncoding => "token_payload_encoding",
+                Malformed::PayloadNotJson => "token_payload_json",
+                Malformed::PayloadNotAnObject => "token_payload_type",
+                Malformed::SignatureEncoding => "token_signature_encoding",
+            },
+            Self::AlgorithmNotAllowed => "token_algorithm",
+            Self::BadSignature => "token_signature",
+            Self::MissingClaim(_) => "claim_missing",
+            Self::NotANumericDate(_) => "claim_not_a_date",
+            Self::IssuedInTheFuture => "claim_iat_future",
+            Self::NotYetValid => "claim_nbf_future",
+            Self::Expired => "token_expired",
+            Self::InvalidAudience => "claim_audience",
+            Self::InvalidClaimFormat => "claim_format",
+            Self::CriticalExtension => "token_critical_extension",
+            Self::KeyIdNotAString => "token_kid_type",
+            Self::NoSuchUser => "user_unknown",
+            Self::BodyNotDeclaredJson => "body_media_type",
+            Self::BodyNotAnObject => "body_not_an_object",
+            Self::BodyTooLarge => "body_too_large",
+            Self::FieldTooLong { .. } => "field_too_long",
+            Self::BodyInterrupted => "body_interrupted",
+            Self::BadCredentials => "bad_credentials",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::AssetsUnavailable => "assets_unavailable",
+            Self::OriginUnreachable => "origin_unreachable",
+            Self::OriginTimeout => "origin_timeout",
+            Self::Misconfigured => "misconfigured",
+            Self::Internal => "internal",
+            Self::Custom(_) => "custom",
+        }
+    }
+
+    /// Is this a `JWTError` of Flask-JWT, which its `jwt_error_handler` would see? The others are answers of Flask
+    /// itself, or of the gate.
+    #[must_use]
+    pub const fn is_jwt_error(&self) -> bool {
+        match self {
+            Self::MissingToken { .. }
+            | Self::UnsupportedScheme
+            | Self::TokenMissingAfterScheme
+            | Self::TokenContainsSpaces
+            | Self::TokenTooLong
+            | Self::Malformed(_)
+            | Self::AlgorithmNotAllowed
+            | Self::BadSignature
+            | Self::MissingClaim(_)
+            | Self::NotANumericDate(_)
+            | Self::IssuedInTheFuture
+            | Self::NotYetValid
+            | Self::Expired
+            | Self::InvalidAudience
+            | Self::InvalidClaimFormat
+            | Self::CriticalExtension
+            | Self::KeyIdNotAString
+            | Self::NoSuchUser
+            | Self::BadCredentials
+            | Self::Custom(_) => true,
+            Self::NotFound
+            | Self::MethodNotAllowed { .. }
+            | Self::AmbiguousPath(_)
+            | Self::BodyNotDeclaredJson
+            | Self::BodyNotAnObject
+            | Self::BodyTooLarge
+            | Self::FieldTooLong { .. }
+            | Self::BodyInterrupted
+            | Self::StoreUnavailable
+            | Self::AssetsUnavailable
+            | Self::OriginUnreachable
+            | Self::OriginTimeout
+            | Self::Misconfigured
+            | Self::Internal => false,
+        }
+    }
+}

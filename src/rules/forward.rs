@@ -1,0 +1,114 @@
+//! What is sent on to an origin: which of the client's headers, and who the gate says it is.
+//!
+//! **What always holds:** whatever spelling a client gives an identity header (case, `_` for `-`), it does not arrive;
+//! ours are set afterwards, so an origin may trust them. This holds on every route, those without a token too
+//! (oauth2-proxy#624). Values can't break a header: the subject is percent-encoded, the claims are base64url.
+
+use super::{
+    gate::{Admission, Passage},
+    route::Auth,
+};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+/// The id of the user: an integer as it is, a text percent-encoded.
+pub const SUBJECT_HEADER: &str = "x-auth-subject";
+/// The token's claims, as signed: base64url of a JSON object. Tells `1` from `"1"`.
+pub const CLAIMS_HEADER: &str = "x-auth-claims";
+/// All headers of this beginning are the gate's.
+const IDENTITY_PREFIX: &str = "x-auth-";
+
+/// What may stand in a subject as it is: visible ASCII but the escape itself.
+const SUBJECT_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// RFC 9110 §7.6.1, with the older ones. `Upgrade` is decided on its own: a WebSocket needs it.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "http2-settings",
+];
+
+/// What the client's headers are held against, once a request.
+pub struct Filter<'f> {
+    /// The `Connection` header: names more headers that are for this hop only.
+    pub connection: Option<&'f str>,
+    /// Is `Authorization` passed on?
+    pub forward_token: bool,
+}
+
+impl<'f> Filter<'f> {
+    /// For a passage under `TOLLGATE_FORWARD_TOKEN`.
+    #[must_use]
+    pub fn new(passage: &Passage<'_>, connection: Option<&'f str>, forward_token: bool) -> Self {
+        Self { connection, forward_token: forward_token || passage.rule().auth == Auth::None }
+    }
+
+    /// Does this header of the client stay behind? `name` in any case.
+    #[must_use]
+    pub fn withholds(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        let plain = name.replace('_', "-");
+        plain.starts_with(IDENTITY_PREFIX)
+            || HOP_BY_HOP.contains(&name.as_str())
+            || (plain == "authorization" && (!self.forward_token || name != plain))
+            || (name == "upgrade" && !self.is_upgrade())
+            || (name != "upgrade" && self.connection_names(&name))
+    }
+
+    fn connection_names(&self, name: &str) -> bool {
+        self.connection.unwrap_or_default().split(',').any(|word| word.trim().eq_ignore_ascii_case(name))
+    }
+
+    fn is_upgrade(&self) -> bool {
+        self.connection_names("upgrade")
+    }
+}
+
+/// The headers that say who it is.
+#[must_use]
+pub fn identity_headers(admission: &Admission) -> Vec<(&'static str, String)> {
+    match admission {
+        Admission::Verified { token, identity } => vec![
+            (SUBJECT_HEADER, utf8_percent_encode(&identity.id.to_string(), SUBJECT_ESCAPES).to_string()),
+            (CLAIMS_HEADER, token.payload().to_owned()),
+        ],
+        Admission::Anonymous | Admission::Open => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{
+        identity::{Id, Identity},
+        json::Map,
+        token::VerifiedToken,
+    };
+
+    #[test]
+    fn identity_and_hop_by_hop_headers_stay_behind_in_every_spelling() {
+        let filter = Filter { connection: Some("keep-alive, X-Secret-Hop"), forward_token: true };
+        for name in [
+            "X-Auth-Subject", "x-auth-subject", "X_Auth_Subject", "x-AUTH_claims", "X_AUTH-Roles", "Connection", "keep-alive", "TE", "Transfer-Encoding", "Upgrade", "X-Secret-Hop",
+            "Proxy-Authorization",
+        ] {
+            assert!(filter.withholds(name), "{name}");
+        }
+        for name in ["Accept", "Cookie", "X-Author", "Authorization", "Content-Type", "X-Authenticated"] {
+            assert!(!filter.withholds(name), "{name}");
+        }
+        assert!(Filter { connection: None, forward_token: false }.withholds("Authorization"));
+        assert!(!Filter { connection: Some("Upgrade"), forward_token: false }.withholds("upgrade"), "a WebSocket");
+    }
+
+    #[test]
+    fn a_subject_cannot_break_a_header() {
+        for (id, sent) in [
+            (Id::Int(-7), "-7"),
+            (Id::Text("abc".into()), "abc"),
+            (Id::Text("a\r\nX-Auth-Roles: admin".into()), "a%0D%0AX-Auth-Roles:%20admin"),
+            (Id::Text("é 100%".into()), "%C3%A9%20100%25"),
+        ] {
+            let admission = Admission::Verified { token: VerifiedToken::assert_verified(Map::new()), identity: Identity::new(id) };
+            assert_eq!(identity_headers(&admission)[0], (SUBJECT_HEADER, sent.to_owned()));
+        }
+        assert_eq!(identity_headers(&Admission::Anonymous), []);
+    }
+}

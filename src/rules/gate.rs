@@ -1,0 +1,367 @@
+//! The only entrance: what becomes of a request, and in which order that is found out.
+//!
+//! **What always holds:** [`Gate::decide`] is synchronous and total. What it cannot tell from memory it returns as a
+//! question ([`Ask`]); whoever has the answer hands it to the question, which decides further. So the whole protocol,
+//! the slow ways included, runs natively in tests. A [`Passage`] can only be made here, with an [`Admission`] that
+//! says why it was let through.
+
+use super::{
+    config::Config,
+    error::{JwtError, Refusal},
+    handlers::Handlers,
+    identity::{Id, Identity},
+    log::Event,
+    login::{self, Credentials},
+    route::{Auth, Found, Invalid, Rule, Target, UserFrom},
+    time::Timestamp,
+    token::{MAX_TOKEN_BYTES, VerifiedToken},
+    wire::{Answer, flask_jwt},
+};
+use std::borrow::Cow;
+
+/// The header fields of a request.
+pub trait Headers {
+    /// A field's value, `name` in lower case; several fields of one name joined by commas.
+    fn get(&self, name: &str) -> Option<Cow<'_, str>>;
+}
+
+/// As much of a request as a decision needs. The body is asked for where it is needed.
+#[derive(Clone, Copy)]
+pub struct Request<'r> {
+    /// The method, in capitals as sent.
+    pub method: &'r str,
+    /// The path as it stands in the URL, escapes and all.
+    pub path: &'r str,
+    /// The query without its `?`.
+    pub query: Option<&'r str>,
+    /// The header fields.
+    pub headers: &'r dyn Headers,
+}
+
+/// What becomes of a request.
+#[must_use]
+pub enum Decision<'g> {
+    /// Not let through.
+    Refuse(Refused<'g>),
+    /// Answered by the gate itself.
+    Answer(Answered<'g>),
+    /// On to the static files.
+    Assets(Passage<'g>),
+    /// On to the origin.
+    Forward(Passage<'g>),
+    /// Somebody must be asked first.
+    Ask(Ask<'g>),
+}
+
+/// A refusal and the rule under which it was made.
+#[derive(Debug, PartialEq)]
+pub struct Refused<'g> {
+    /// Why.
+    pub refusal: Refusal,
+    /// The pattern of the rule, if one held.
+    pub rule: Option<&'g str>,
+}
+
+/// An answer of the gate's own.
+#[derive(Debug, PartialEq)]
+pub struct Answered<'g> {
+    /// What is sent.
+    pub answer: Answer,
+    /// What happened, for the log.
+    pub outcome: Outcome<'g>,
+}
+
+/// What an answer of the gate's own stands for.
+#[derive(Debug, PartialEq)]
+pub enum Outcome<'g> {
+    /// Somebody logged in.
+    LoggedIn(Id),
+    /// Somebody was told who he is.
+    Passed(&'g str, Option<Id>),
+    /// Nothing worth a line: OPTIONS, or an embedder's own `auth_request`.
+    Plain,
+}
+
+/// Why a request is let through.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Admission {
+    /// The rule has `auth = "none"`.
+    Open,
+    /// The rule has `auth = "optional"`, and there was no token.
+    Anonymous,
+    /// There was a good token.
+    Verified {
+        /// The token.
+        token: VerifiedToken,
+        /// Whose it is.
+        identity: Identity,
+    },
+}
+
+impl Admission {
+    /// Who it is.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Verified { identity, .. } => Some(identity),
+            Self::Open | Self::Anonymous => None,
+        }
+    }
+}
+
+/// A request that is let through.
+#[derive(Debug, PartialEq)]
+pub struct Passage<'g> {
+    rule: &'g Rule,
+    admission: Admission,
+}
+
+impl<'g> Passage<'g> {
+    /// Under which rule.
+    #[must_use]
+    pub fn rule(&self) -> &'g Rule {
+        self.rule
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// For the log.
+    #[must_use]
+    pub fn event(&self) -> Event<'_> {
+        Event::Passed { rule: &self.rule.path, subject: self.admission.identity().map(|identity| &identity.id) }
+    }
+}
+
+/// What a decision waits for.
+pub enum Ask<'g> {
+    /// The body of a log-in.
+    Body(AskBody<'g>),
+    /// Are these a user's name and password? Flask-JWT's `authentication_handler`.
+    Authenticate(AskAuthenticate<'g>),
+    /// Who is it that this token names? Flask-JWT's `identity_handler`.
+    Identity(AskIdentity<'g>),
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskFault {
+    /// The store or service can't be reached, or its answer can't be read.
+    Unavailable,
+    /// The embedder's function refuses in its own words.
+    Refused(JwtError),
+}
+
+/// Why a body could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFault {
+    /// Longer than was asked for.
+    TooLarge,
+    /// It stopped before its end.
+    Interrupted,
+}
+
+/// The gate: a configuration and what an application replaced.
+pub struct Gate {
+    config: Config,
+    handlers: Box<dyn Handlers>,
+}
+
+impl Gate {
+    /// A gate.
+    pub fn new(config: Config, handlers: impl Handlers + 'static) -> Self {
+        Self { config, handlers: Box::new(handlers) }
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What becomes of a request. The order of checks is here and in what is called from here, top down.
+    pub fn decide<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
+        match self.config.routes.find(request.method, request.path) {
+            Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now),
+            Ok(Found::LogIn) => self.decide_log_in(request),
+            Ok(Found::Options(allow)) => Decision::Answer(Answered { answer: flask_jwt::options(allow), outcome: Outcome::Plain }),
+            Err(refusal) => Decision::Refuse(Refused { refusal, rule: None }),
+        }
+    }
+
+    fn decide_rule<'g>(&'g self, rule: &'g Rule, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
+        // A rule that names OPTIONS lets an origin answer preflights, which never carry a token (Fetch §4.8).
+        if rule.auth == Auth::None || request.method == "OPTIONS" {
+            return pass(rule, Admission::Open);
+        }
+        match (self.verified(rule, request, now), rule.auth, rule.invalid) {
+            (Ok(token), ..) => match rule.user {
+                UserFrom::Stored => Decision::Ask(Ask::Identity(AskIdentity { rule, token })),
+                UserFrom::Token => admit(rule, claimed_identity(&token), token),
+            },
+            (Err(Refusal::MissingToken { .. }), Auth::Optional, _) | (Err(_), Auth::Optional, Invalid::Anonymous) => {
+                pass(rule, Admission::Anonymous)
+            }
+            (Err(refusal), ..) => refuse(rule, refusal),
+        }
+    }
+
+    fn verified(&self, rule: &Rule, request: &Request<'_>, now: Timestamp) -> Result<VerifiedToken, Refusal> {
+        let realm = rule.realm.as_deref().unwrap_or(&self.config.realm);
+        let token = self.handlers.request(request, &self.config, realm)?;
+        let token = token.ok_or_else(|| Refusal::MissingToken { realm: realm.to_owned() })?;
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Refusal::TokenTooLong);
+        }
+        self.handlers.decode(&token, &self.config, now)
+    }
+
+    fn decide_log_in<'g>(&'g self, request: &Request<'_>) -> Decision<'g> {
+        if let Some(answer) = self.handlers.auth_request(request) {
+            return Decision::Answer(Answered { answer, outcome: Outcome::Plain });
+        }
+        if !login::is_json(request.headers.get("content-type").as_deref()) {
+            return refuse_log_in(Refusal::BodyNotDeclaredJson);
+        }
+        let declared = request.headers.get("content-length").and_then(|length| length.trim().parse::<u64>().ok());
+        if declared.is_some_and(|length| length > login::MAX_BODY_BYTES as u64) {
+            return refuse_log_in(Refusal::BodyTooLarge);
+        }
+        Decision::Ask(Ask::Body(AskBody { gate: self }))
+    }
+
+    /// How a refusal is answered.
+    #[must_use]
+    pub fn answer(&self, refusal: &Refusal) -> Answer {
+        if refusal.is_jwt_error() { self.handlers.error(refusal) } else { flask_jwt::refusal(refusal) }
+    }
+}
+
+/// The body of a log-in, please.
+pub struct AskBody<'g> {
+    gate: &'g Gate,
+}
+
+impl<'g> AskBody<'g> {
+    /// No more bytes than this; reading stops there with [`BodyFault::TooLarge`].
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        login::MAX_BODY_BYTES
+    }
+
+    /// Goes on with the body.
+    pub fn answer(self, body: Result<Vec<u8>, BodyFault>) -> Decision<'g> {
+        let credentials = body
+            .map_err(|fault| match fault {
+                BodyFault::TooLarge => Refusal::BodyTooLarge,
+                BodyFault::Interrupted => Refusal::BodyInterrupted,
+            })
+            .and_then(|body| login::read_credentials(&body, &self.gate.config));
+        match credentials {
+            Ok(credentials) => Decision::Ask(Ask::Authenticate(AskAuthenticate { gate: self.gate, credentials })),
+            Err(refusal) => refuse_log_in(refusal),
+        }
+    }
+}
+
+/// Are these a user's name and password?
+pub struct AskAuthenticate<'g> {
+    gate: &'g Gate,
+    credentials: Credentials,
+}
+
+impl<'g> AskAuthenticate<'g> {
+    /// What was sent.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Goes on with who it is, `None` for nobody.
+    pub fn answer(self, identity: Result<Option<Identity>, AskFault>, now: Timestamp) -> Decision<'g> {
+        let Gate { config, handlers } = self.gate;
+        let granted = identity
+            .map_err(AskFault::into)
+            .and_then(|identity| identity.ok_or(Refusal::BadCredentials))
+            .and_then(|identity| Ok((handlers.encode(&identity, config, now)?, identity)));
+        match granted {
+            Ok((token, identity)) => Decision::Answer(Answered {
+                answer: handlers.auth_response(&token, &identity),
+                outcome: Outcome::LoggedIn(identity.id),
+            }),
+            Err(refusal) => refuse_log_in(refusal),
+        }
+    }
+}
+
+/// Who is it that this token names?
+pub struct AskIdentity<'g> {
+    rule: &'g Rule,
+    token: VerifiedToken,
+}
+
+impl<'g> AskIdentity<'g> {
+    /// The token; its claims are what Flask-JWT hands to an `identity_handler`.
+    #[must_use]
+    pub fn token(&self) -> &VerifiedToken {
+        &self.token
+    }
+
+    /// The id in the claim `identity`, if it is one.
+    #[must_use]
+    pub fn id(&self) -> Option<Id> {
+        claimed_identity(&self.token).map(|identity| identity.id)
+    }
+
+    /// Goes on with who it is, `None` for nobody.
+    pub fn answer(self, identity: Result<Option<Identity>, AskFault>) -> Decision<'g> {
+        match identity {
+            Ok(identity) => admit(self.rule, identity, self.token),
+            Err(fault) => refuse(self.rule, fault.into()),
+        }
+    }
+}
+
+impl From<AskFault> for Refusal {
+    fn from(fault: AskFault) -> Self {
+        match fault {
+            AskFault::Unavailable => Self::StoreUnavailable,
+            AskFault::Refused(error) => Self::Custom(error),
+        }
+    }
+}
+
+fn claimed_identity(token: &VerifiedToken) -> Option<Identity> {
+    token.claims().get("identity").and_then(Id::from_json).map(Identity::new)
+}
+
+fn admit(rule: &Rule, identity: Option<Identity>, token: VerifiedToken) -> Decision<'_> {
+    match identity {
+        Some(identity) => pass(rule, Admission::Verified { token, identity }),
+        None if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous => pass(rule, Admission::Anonymous),
+        None => refuse(rule, Refusal::NoSuchUser),
+    }
+}
+
+fn pass(rule: &Rule, admission: Admission) -> Decision<'_> {
+    match rule.to {
+        Target::Origin => Decision::Forward(Passage { rule, admission }),
+        Target::Assets => Decision::Assets(Passage { rule, admission }),
+        Target::Identity => Decision::Answer(Answered {
+            answer: flask_jwt::identity(admission.identity()),
+            outcome: Outcome::Passed(&rule.path, admission.identity().map(|identity| identity.id.clone())),
+        }),
+    }
+}
+
+fn refuse(rule: &Rule, refusal: Refusal) -> Decision<'_> {
+    Decision::Refuse(Refused { refusal, rule: Some(&rule.path) })
+}
+
+/// `log-in` stands where a rule's pattern would.
+fn refuse_log_in<'g>(refusal: Refusal) -> Decision<'g> {
+    Decision::Refuse(Refused { refusal, rule: Some("log-in") })
+}

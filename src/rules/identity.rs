@@ -1,0 +1,75 @@
+//! Who somebody is.
+
+use super::json::{Map, Value};
+
+/// A user's id. An integer stays an integer and a string a string: `1` and `"1"` are two users.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Id {
+    /// A JSON integer.
+    Int(i64),
+    /// A JSON string.
+    Text(String),
+}
+
+impl Id {
+    /// From a claim or a record. `None` for anything but an integer (as written, `1.0` is none) or a string.
+    #[must_use]
+    pub fn from_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::Number(number) => number.as_i64().map(Self::Int),
+            Value::String(text) => Some(Self::Text(text.clone())),
+            _ => None,
+        }
+    }
+
+    /// With its JSON type.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Int(number) => (*number).into(),
+            Self::Text(text) => text.clone().into(),
+        }
+    }
+}
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Int(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+/// A user, as far as an `authenticate` or `identity` function tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// What becomes the token's `identity` claim.
+    pub id: Id,
+    /// What else is known: shown by `to = "identity"` with `user = "stored"`, and given to hooks.
+    pub attributes: Map<String, Value>,
+}
+
+impl Identity {
+    /// Only an id.
+    #[must_use]
+    pub fn new(id: Id) -> Self {
+        Self { id, attributes: Map::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_integers_and_strings_are_ids_and_keep_their_type() {
+        for text in ["1", "0", "-7", "\"1\"", "\"\"", "\"é\""] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(Id::from_json(&value).unwrap().to_json(), value, "{text}");
+        }
+        for text in ["1.0", "true", "null", "[1]", "{}", "18446744073709551615", "1e3"] {
+            assert_eq!(Id::from_json(&serde_json::from_str(text).unwrap()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! JSON as the gate reads and writes it.
+//!
+//! **What always holds, reading:** one object, UTF-8, no repeated member at any depth (serde-rs/json#762: two readers
+//! may disagree on which one counts), no `NaN`, no lone surrogate, at most 128 levels (serde_json's limit).
+//! **Writing:** compact, non-ASCII as `\uXXXX`, as both Flask libraries write it.
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+pub use serde_json::{Map, Value};
+
+/// Why a text is not the object that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAnObject {
+    /// Not JSON under the rules of this module.
+    NotJson,
+    /// JSON, but an array, string, number, boolean or null.
+    OtherType,
+}
+
+/// Reads one JSON object.
+///
+/// # Errors
+/// [`NotAnObject`], with nothing of the text in it.
+pub fn object(text: &[u8]) -> Result<Map<String, Value>, NotAnObject> {
+    match serde_json::from_slice::<Unique>(text) {
+        Ok(Unique(Value::Object(members))) => Ok(members),
+        Ok(_) => Err(NotAnObject::OtherType),
+        Err(_) => Err(NotAnObject::NotJson),
+    }
+}
+
+/// Writes a value compactly in ASCII.
+///
+/// # Panics
+/// Never: what is written here has text keys only.
+#[must_use]
+pub fn to_ascii<T: Serialize + ?Sized>(value: &T) -> String {
+    let mut text = Vec::with_capacity(128);
+    value
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut text, Ascii))
+        .expect("members are named by text");
+    String::from_utf8(text).expect("ASCII")
+}
+
+/// A value without repeated members, at any depth.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Visitor).map(Self)
+    }
+}
+
+struct Visitor;
+
+impl<'de> de::Visitor<'de> for Visitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
+        Ok(v.into())
+    }
+    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+        Ok(v.into())
+    }
+    fn visit_string<E>(self, v: String) -> Result<Value, E> {
+        Ok(v.into())
+    }
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Unique(item)) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(items.into())
+    }
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some((name, Unique(value))) = map.next_entry::<String, Unique>()? {
+            if members.insert(name, value).is_some() {
+                return Err(de::Error::custom("repeated member"));
+            }
+        }
+        Ok(members.into())
+    }
+}
+
+struct Ascii;
+
+impl serde_json::ser::Formatter for Ascii {
+    fn write_string_fragment<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, text: &str) -> std::io::Result<()> {
+        let mut units = [0; 2];
+        let mut rest = text;
+        while let Some(at) = rest.find(|c: char| !c.is_ascii() || c == '\x7f') {
+            writer.write_all(&rest.as_bytes()[..at])?;
+            let other = rest[at..].chars().next().expect("found one");
+            for unit in other.encode_utf16(&mut units) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + other.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_plain_object_is_read() {
+        for (text, outcome) in [
+            (&b"{}"[..], Ok(0)),
+            (b" {\"a\": [1, {\"b\": null}]} \n", Ok(1)),
+            (b"[1]", Err(NotAnObject::OtherType)),
+            (b"null", Err(NotAnObject::OtherType)),
+            (b"", Err(NotAnObject::NotJson)),
+            (b"{\"a\":1,\"a\":1}", Err(NotAnObject::NotJson)),
+            (b"{\"a\":1,\"\\u0061\":2}", Err(NotAnObject::NotJson)),
+            (b"{\"a\":[{\"b\":1,\"b\":2}]}", Err(NotAnObject::NotJson)),
+            (b"{\"a\":NaN}", Err(NotAnObject::NotJson)),
+            (b"{\"a\":1e400}", Err(NotAnObject::NotJson)),
+            (b"{\"a\":\"\\ud800\"}", Err(NotAnObject::NotJson)),
+            (b"{\"a\":\"\xff\"}", Err(NotAnObject::NotJson)),
+            (b"\xef\xbb\xbf{}", Err(NotAnObject::NotJson)),
+            (b"{} x", Err(NotAnObject::NotJson)),
+            (b"{\"a\":1,}", Err(NotAnObject::NotJson)),
+        ] {
+            assert_eq!(object(text).map(|members| members.len()), outcome, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn depth_is_limited_without_a_crash() {
+        let deep = |n| format!("{{\"a\":{}{}}}", "[".repeat(n), "]".repeat(n));
+        assert!(object(deep(100).as_bytes()).is_ok());
+        assert_eq!(object(deep(100_000).as_bytes()), Err(NotAnObject::NotJson));
+    }
+
+    #[test]
+    fn text_beyond_ascii_is_escaped_as_python_does() {
+        assert_eq!(to_ascii(&serde_json::json!({"é": "a\u{1F600}\n\u{7f}\"z"})), r#"{"\u00e9":"a\ud83d\ude00\n\u007f\"z"}"#);
+    }
+}

@@ -1,0 +1,206 @@
+//! What operators read: one JSON object a line.
+//!
+//! **What always holds:** no secret, token, password or name as typed. People type passwords into name fields and put
+//! tokens into paths, so a line names the *rule* that held and the *id* of a known user, never what was sent.
+
+use super::{config::Notice, error::Refusal, identity::Id, json};
+use serde::Serialize;
+
+/// How much is logged (`TOLLGATE_LOG`). Each level has the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing.
+    Off,
+    /// What an operator must see to: a wrong configuration, store or origin out of reach, unusable records, bugs.
+    Error,
+    /// Log-ins, refusals and warnings too.
+    Info,
+    /// Passing requests too.
+    Debug,
+}
+
+impl Level {
+    /// By its name in lower case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "off" => Self::Off,
+            "error" => Self::Error,
+            "info" => Self::Info,
+            "debug" => Self::Debug,
+            _ => return None,
+        })
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event<'e> {
+    /// A user logged in.
+    LoggedIn(&'e Id),
+    /// A request was refused.
+    Refused {
+        /// Why.
+        refusal: &'e Refusal,
+        /// The status sent.
+        status: u16,
+        /// The pattern of the rule that held, if one did.
+        rule: Option<&'e str>,
+    },
+    /// A request passed.
+    Passed {
+        /// The pattern of the rule that held.
+        rule: &'e str,
+        /// Who it was, if anybody.
+        subject: Option<&'e Id>,
+    },
+    /// A hash was made anew at today's cost.
+    HashRenewed(&'e Id),
+    /// A stored record could not be used; which one says the key's kind, not its name.
+    RecordUnusable {
+        /// Whose, if it is known.
+        subject: Option<&'e Id>,
+        /// What is wrong with it.
+        reason: &'e str,
+    },
+    /// A problem of the configuration: nothing is served until it is mended.
+    Problem(&'e Notice),
+    /// A warning about the configuration.
+    Warning(&'e Notice),
+}
+
+/// Which request it happened to.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestInfo<'r> {
+    /// An id that the answer carries too (`X-Request-Id`).
+    pub id: &'r str,
+    /// Since it came, in milliseconds.
+    pub duration_ms: i64,
+}
+
+#[derive(Serialize)]
+struct Line<'l> {
+    level: &'static str,
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'l str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'l str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'l str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    option: Option<&'l str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'l str>,
+}
+
+impl Event<'_> {
+    /// The least level at which this is logged.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::Refused { status, .. } if *status >= 500 => Level::Error,
+            Self::Problem(_) | Self::RecordUnusable { .. } => Level::Error,
+            Self::LoggedIn(_) | Self::Refused { .. } | Self::HashRenewed(_) | Self::Warning(_) => Level::Info,
+            Self::Passed { .. } => Level::Debug,
+        }
+    }
+
+    /// The line, `None` if the level leaves it out.
+    #[must_use]
+    pub fn line(&self, at: Level, request: Option<RequestInfo<'_>>) -> Option<String> {
+        if self.level() > at {
+            return None;
+        }
+        let mut line = Line {
+            level: match self.level() {
+                Level::Error | Level::Off => "error",
+                Level::Info => "info",
+                Level::Debug => "debug",
+            },
+            event: "",
+            request_id: request.map(|request| request.id),
+            duration_ms: request.map(|request| request.duration_ms),
+            reason: None,
+            status: None,
+            rule: None,
+            subject: None,
+            option: None,
+            text: None,
+        };
+        match self {
+            Self::LoggedIn(id) => (line.event, line.subject) = ("login", Some(id.to_json())),
+            Self::Refused { refusal, status, rule } => {
+                (line.event, line.reason, line.status, line.rule) = ("refused", Some(refusal.code()), Some(*status), *rule);
+            }
+            Self::Passed { rule, subject } => {
+                (line.event, line.rule, line.subject) = ("passed", Some(*rule), subject.map(Id::to_json));
+            }
+            Self::HashRenewed(id) => (line.event, line.subject) = ("hash_renewed", Some(id.to_json())),
+            Self::RecordUnusable { subject, reason } => {
+                (line.event, line.subject, line.reason) = ("record_unusable", subject.map(Id::to_json), Some(*reason));
+            }
+            Self::Problem(notice) => {
+                (line.event, line.option, line.text) = ("config_problem", Some(notice.option.as_str()), Some(notice.text.as_str()));
+            }
+            Self::Warning(notice) => {
+                (line.event, line.option, line.text) = ("config_warning", Some(notice.option.as_str()), Some(notice.text.as_str()));
+            }
+        }
+        Some(json::to_ascii(&line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_these() {
+        let request = Some(RequestInfo { id: "r-1", duration_ms: 3 });
+        let (id, notice) = (Id::Int(1), Notice::new("JWT_LEEWAY", "write seconds"));
+        for (event, line) in [
+            (Event::LoggedIn(&id), r#"{"level":"info","event":"login","request_id":"r-1","duration_ms":3,"subject":1}"#),
+            (
+                Event::Refused { refusal: &Refusal::Expired, status: 401, rule: Some("/protected") },
+                r#"{"level":"info","event":"refused","request_id":"r-1","duration_ms":3,"reason":"token_expired","status":401,"rule":"/protected"}"#,
+            ),
+            (
+                Event::Refused { refusal: &Refusal::StoreUnavailable, status: 503, rule: None },
+                r#"{"level":"error","event":"refused","request_id":"r-1","duration_ms":3,"reason":"store_unavailable","status":503}"#,
+            ),
+            (
+                Event::Passed { rule: "/api/*", subject: None },
+                r#"{"level":"debug","event":"passed","request_id":"r-1","duration_ms":3,"rule":"/api/*"}"#,
+            ),
+            (
+                Event::RecordUnusable { subject: Some(&id), reason: "cost_too_low" },
+                r#"{"level":"error","event":"record_unusable","request_id":"r-1","duration_ms":3,"reason":"cost_too_low","subject":1}"#,
+            ),
+            (Event::HashRenewed(&id), r#"{"level":"info","event":"hash_renewed","request_id":"r-1","duration_ms":3,"subject":1}"#),
+        ] {
+            assert_eq!(event.line(Level::Debug, request).as_deref(), Some(line));
+        }
+        assert_eq!(
+            Event::Problem(&notice).line(Level::Error, None).as_deref(),
+            Some(r#"{"level":"error","event":"config_problem","option":"JWT_LEEWAY","text":"write seconds"}"#)
+        );
+    }
+
+    #[test]
+    fn each_level_has_the_ones_before_it() {
+        let (id, notice) = (Id::Int(1), Notice::new("X", "y"));
+        let events = [Event::Problem(&notice), Event::LoggedIn(&id), Event::Passed { rule: "/", subject: None }];
+        for (name, lines) in [("off", 0), ("error", 1), ("info", 2), ("debug", 3)] {
+            let level = Level::from_name(name).unwrap();
+            assert_eq!(events.iter().filter(|event| event.line(level, None).is_some()).count(), lines, "{name}");
+        }
+        assert_eq!(Level::from_name("INFO"), None);
+    }
+}

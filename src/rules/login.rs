@@ -1,0 +1,179 @@
+//! `POST /auth`: what is read from the body, and what the stored record makes of it (facts: Flask-JWT 2).
+//!
+//! **What always holds:** no such user, a wrong password, a disabled user and an unusable stored hash look and cost
+//! the same to a client. Reading the body and judging the record are pure; the store is asked in between.
+
+use super::{
+    config::Config,
+    error::Refusal,
+    identity::Identity,
+    json::{self, Map, Value},
+    password::{self, Check, HashFault},
+    secret::Secret,
+    store::{LogInRecord, Status},
+};
+
+/// A longer body is refused with 413.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
+/// A longer name or password is refused with 400: hashing a very long one would be an attack.
+pub const MAX_FIELD_BYTES: usize = 1024;
+
+/// A name and a password, as sent.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// As sent; people do type a password here, so it is no more printed than the other.
+    pub username: Secret<String>,
+    /// As sent.
+    pub password: Secret<String>,
+}
+
+/// Is the media type JSON? `application/json` or `application/…+json`, any case, whatever the parameters.
+#[must_use]
+pub fn is_json(content_type: Option<&str>) -> bool {
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+/// Reads the body of a log-in.
+///
+/// # Errors
+/// The first refusal of facts 2, rows 4 to 6.
+pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Refusal> {
+    let members = json::object(body).map_err(|_| Refusal::BodyNotAnObject)?;
+    let username = field(&members, &config.username_key)?;
+    let password = field(&members, &config.password_key)?;
+    match (username, password) {
+        (Some(username), Some(password)) if members.len() == 2 => Ok(Credentials { username, password }),
+        _ => Err(Refusal::BadCredentials),
+    }
+}
+
+/// A member's text; `None` if it is missing, empty or not text.
+fn field(members: &Map<String, Value>, name: &str) -> Result<Option<Secret<String>>, Refusal> {
+    match members.get(name) {
+        Some(Value::String(text)) if text.len() > MAX_FIELD_BYTES => Err(Refusal::FieldTooLong { field: name.to_owned() }),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(Secret::new(text.clone()))),
+        _ => Ok(None),
+    }
+}
+
+/// What a log-in comes to.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Who it is, if the password was right.
+    pub identity: Option<Identity>,
+    /// Should the hash be made anew? See [`renew`].
+    pub outdated: bool,
+    /// The stored hash could not be used; for the log.
+    pub fault: Option<HashFault>,
+}
+
+/// Judges a password against the record of its name, `None` if there is none. Costs `iterations` either way.
+#[must_use]
+pub fn judge(record: Option<&LogInRecord>, password: &Secret<String>, iterations: u32) -> Verdict {
+    let refused = |fault| Verdict { identity: None, outdated: false, fault };
+    match password::check(record.map(LogInRecord::hash), password, iterations) {
+        Err(fault) => refused(Some(fault)),
+        Ok(Check::Wrong) => refused(None),
+        Ok(right @ (Check::Right | Check::RightButOutdated)) => match record {
+            Some(record) if record.status() == Status::Active => Verdict {
+                identity: Some(Identity::new(record.id())),
+                outdated: right == Check::RightButOutdated,
+                fault: None,
+            },
+            _ => refused(None),
+        },
+    }
+}
+
+/// The record to write in place of `proven`, whose password was just right, at today's cost; `None` if `present`, what
+/// the store holds by now, is any other: then somebody changed it meanwhile, and that change stays.
+///
+/// KV has no compare-and-set, and a read may be stale: docs/storage.md says what remains and how a password change
+/// closes it.
+#[must_use]
+pub fn renew(
+    proven: &LogInRecord,
+    present: Option<&LogInRecord>,
+    password: &Secret<String>,
+    iterations: u32,
+    salt: [u8; password::SALT_BYTES],
+) -> Option<LogInRecord> {
+    (present == Some(proven)).then(|| proven.with_hash(&password::hash(password, iterations, salt)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::identity::Id;
+
+    fn read(body: &str) -> Result<(String, String), Refusal> {
+        read_credentials(body.as_bytes(), &Config::for_tests())
+            .map(|read| (read.username.expose().clone(), read.password.expose().clone()))
+    }
+
+    #[test]
+    fn the_body_is_judged_in_flask_jwts_order() {
+        let long = "x".repeat(MAX_FIELD_BYTES + 1);
+        for (body, outcome) in [
+            (r#"{"username":"a","password":"b"}"#.to_owned(), Ok(("a".to_owned(), "b".to_owned()))),
+            (r#"{"password":" ","username":" "}"#.into(), Ok((" ".into(), " ".into()))),
+            (String::new(), Err(Refusal::BodyNotAnObject)),
+            ("{".into(), Err(Refusal::BodyNotAnObject)),
+            ("[]".into(), Err(Refusal::BodyNotAnObject)),
+            ("null".into(), Err(Refusal::BodyNotAnObject)),
+            (r#"{"username":"a","username":"a","password":"b"}"#.into(), Err(Refusal::BodyNotAnObject)),
+            (format!("{}{}", "[".repeat(9000), "]".repeat(9000)), Err(Refusal::BodyNotAnObject)),
+            ("{}".into(), Err(Refusal::BadCredentials)),
+            (r#"{"username":"a"}"#.into(), Err(Refusal::BadCredentials)),
+            (r#"{"username":"a","password":""}"#.into(), Err(Refusal::BadCredentials)),
+            (r#"{"username":"a","password":null}"#.into(), Err(Refusal::BadCredentials)),
+            (r#"{"username":"a","password":123}"#.into(), Err(Refusal::BadCredentials)),
+            (r#"{"username":["a"],"password":"b"}"#.into(), Err(Refusal::BadCredentials)),
+            (r#"{"username":"a","password":"b","x":1}"#.into(), Err(Refusal::BadCredentials)),
+            (r#"{"Username":"a","password":"b"}"#.into(), Err(Refusal::BadCredentials)),
+            (format!(r#"{{"username":"{long}","password":"b"}}"#), Err(Refusal::FieldTooLong { field: "username".into() })),
+            (format!(r#"{{"username":"a","password":"{long}"}}"#), Err(Refusal::FieldTooLong { field: "password".into() })),
+        ] {
+            assert_eq!(read(&body), outcome, "{body}");
+        }
+    }
+
+    #[test]
+    fn json_is_told_by_its_media_type() {
+        for yes in ["application/json", "Application/JSON; charset=latin1", "application/vnd.api+json", "application/json;"] {
+            assert!(is_json(Some(yes)), "{yes}");
+        }
+        for no in ["", "text/json", "application/x-www-form-urlencoded", "application/jsonp", "json", "text/plain; application/json"] {
+            assert!(!is_json(Some(no)), "{no}");
+        }
+        assert!(!is_json(None));
+    }
+
+    #[test]
+    fn only_the_right_password_of_an_active_user_gets_in() {
+        let password = |text: &str| Secret::new(text.to_owned());
+        let record = LogInRecord::new(&Id::Int(1), &password::hash(&password("abcxyz"), 1_000, [7; 16]));
+        let judge = |record: Option<&LogInRecord>, text: &str| judge(record, &password(text), 1_000).identity;
+        assert_eq!(judge(Some(&record), "abcxyz"), Some(Identity::new(Id::Int(1))));
+        assert_eq!(judge(Some(&record), "abcxy"), None);
+        assert_eq!(judge(None, "abcxyz"), None);
+        let disabled = LogInRecord::read(record.write().replace("active", "disabled").as_bytes()).unwrap();
+        assert_eq!(judge(Some(&disabled), "abcxyz"), None);
+        let broken = LogInRecord::read(br#"{"v":1,"id":1,"hash":"abcxyz"}"#).unwrap();
+        assert_eq!(judge(Some(&broken), "abcxyz"), None);
+    }
+
+    #[test]
+    fn a_renewed_hash_never_undoes_a_change_that_is_seen() {
+        let password = Secret::new("abcxyz".to_owned());
+        let at = |iterations, salt| LogInRecord::new(&Id::Int(1), &password::hash(&password, iterations, [salt; 16]));
+        let proven = at(1_000, 7);
+        let renewed = renew(&proven, Some(&proven), &password, 2_000, [9; 16]).unwrap();
+        assert!(renewed.hash().contains("i=2000"));
+        assert!(judge(Some(&renewed), &password, 2_000).identity.is_some());
+        assert!(!judge(Some(&renewed), &password, 2_000).outdated);
+        assert_eq!(renew(&proven, Some(&at(1_000, 8)), &password, 2_000, [9; 16]), None, "changed meanwhile");
+        assert_eq!(renew(&proven, None, &password, 2_000, [9; 16]), None, "deleted meanwhile");
+    }
+}

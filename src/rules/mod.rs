@@ -1,0 +1,26 @@
+//! Every rule of the gate, and nothing else.
+//!
+//! **What always holds:** no I/O, no clock, no randomness, no `worker` type. Time and random bytes come in as
+//! arguments; what must be waited for goes out as a [`gate::Question`] and comes back as a [`gate::Fact`]. The
+//! compiler keeps this: `worker` is a dependency of the wasm32 target only, and these modules build natively.
+//!
+//! **Where to look:** in which order are checks made? [`gate`]. How is a refusal worded? [`wire`]. What is in KV?
+//! [`store`]. Which options are there? [`config::options`].
+
+pub mod config;
+pub mod credential;
+pub mod error;
+pub mod forward;
+pub mod gate;
+pub mod handlers;
+pub mod identity;
+pub mod json;
+pub mod log;
+pub mod login;
+pub mod password;
+pub mod route;
+pub mod secret;
+pub mod store;
+pub mod time;
+pub mod token;
+pub mod wire;

@@ -1,0 +1,154 @@
+//! Stored hashes and their spellings.
+//!
+//! | made by | spelling |
+//! |---|---|
+//! | Tollgate | `$pbkdf2-sha256$i=600000,l=32$<salt>$<hash>` (a PHC string; base64 without padding) |
+//! | passlib | `$pbkdf2-sha256$29000$<salt>$<hash>` (base64 with `.` for `+`, without padding) |
+//! | Django | `pbkdf2_sha256$260000$<salt as text>$<hash in base64>` |
+//! | werkzeug | `pbkdf2:sha256:600000$<salt as text>$<hash in hexadecimal>` |
+
+use base64ct::{Base64, Base64Unpadded, Encoding};
+use phc::{Ident, Output, ParamsString, Salt};
+use std::fmt;
+use subtle::ConstantTimeEq;
+
+/// The least cost at which a stored hash is believed: what libraries made a decade ago and more.
+const LEAST_STORED_ITERATIONS: u32 = 1_000;
+const HASH_BYTES: usize = 32;
+const MAX_STORED_BYTES: usize = 1024;
+
+/// Why a stored hash is not used. Holds nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashFault {
+    /// Not one of the spellings known here.
+    UnknownFormat,
+    /// Fewer iterations than anybody made in good faith.
+    CostTooLow,
+    /// So many that computing it would be an attack.
+    CostTooHigh,
+}
+
+/// A stored PBKDF2-HMAC-SHA256 hash.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash {
+    spelling: Spelling,
+    iterations: u32,
+    salt: Vec<u8>,
+    hash: [u8; HASH_BYTES],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    Phc,
+    Passlib,
+    Django,
+    Werkzeug,
+}
+
+impl PasswordHash {
+    /// Reads any of the spellings.
+    ///
+    /// # Errors
+    /// [`HashFault`], before anything is computed.
+    pub fn parse(text: &str) -> Result<Self, HashFault> {
+        if text.len() > MAX_STORED_BYTES {
+            return Err(HashFault::UnknownFormat);
+        }
+        let parsed = if text.starts_with("$pbkdf2-sha256$i=") || text.starts_with("$pbkdf2-sha256$l=") {
+            phc_string(text)
+        } else if let Some(rest) = text.strip_prefix("$pbkdf2-sha256$") {
+            parts(rest, Spelling::Passlib, |salt| Base64Unpadded::decode_vec(&salt.replace('.', "+")).ok(), |hash| {
+                Base64Unpadded::decode_vec(&hash.replace('.', "+")).ok()
+            })
+        } else if let Some(rest) = text.strip_prefix("pbkdf2_sha256$") {
+            parts(rest, Spelling::Django, |salt| Some(salt.into()), |hash| Base64::decode_vec(hash).ok())
+        } else if let Some(rest) = text.strip_prefix("pbkdf2:sha256:") {
+            parts(rest, Spelling::Werkzeug, |salt| Some(salt.into()), |hash| {
+                base16ct::lower::decode_vec(hash).ok()
+            })
+        } else {
+            None
+        };
+        let parsed = parsed.ok_or(HashFault::UnknownFormat)?;
+        match parsed.iterations {
+            ..LEAST_STORED_ITERATIONS => Err(HashFault::CostTooLow),
+            LEAST_STORED_ITERATIONS..=super::MOST_ITERATIONS => Ok(parsed),
+            _ => Err(HashFault::CostTooHigh),
+        }
+    }
+
+    pub(super) fn compute(password: &[u8], iterations: u32, salt: [u8; super::SALT_BYTES]) -> Self {
+        Self { spelling: Spelling::Phc, iterations, salt: salt.to_vec(), hash: derive(password, &salt, iterations) }
+    }
+
+    pub(super) fn matches(&self, password: &[u8]) -> bool {
+        derive(password, &self.salt, self.iterations).ct_eq(&self.hash).into()
+    }
+
+    pub(super) fn iterations(&self) -> u32 {
+        self.iterations
+    }
+
+    pub(super) fn is_own(&self) -> bool {
+        self.spelling == Spelling::Phc
+    }
+
+    /// Is it as a hash made today would be? One that costs more is left alone.
+    pub(super) fn is_current(&self, iterations: u32) -> bool {
+        self.is_own() && self.iterations >= iterations
+    }
+}
+
+/// The PHC string. Only hashes that Tollgate made are ever written.
+impl fmt::Display for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Ok(salt), Ok(hash)) = (Salt::new(&self.salt), Output::new(&self.hash)) else { return Err(fmt::Error) };
+        write!(f, "$pbkdf2-sha256$i={},l={HASH_BYTES}${salt}${hash}", self.iterations)
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PasswordHash({:?}, {} iterations, ..)", self.spelling, self.iterations)
+    }
+}
+
+fn derive(password: &[u8], salt: &[u8], iterations: u32) -> [u8; HASH_BYTES] {
+    pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, HASH_BYTES>(password, salt, iterations)
+}
+
+fn phc_string(text: &str) -> Option<PasswordHash> {
+    let text = phc::PasswordHash::new(text).ok()?;
+    if text.algorithm != Ident::new("pbkdf2-sha256").ok()? || text.version.is_some() {
+        return None;
+    }
+    let number = |params: &ParamsString, name: &str| params.get_decimal(Ident::new(name).ok()?);
+    let iterations = number(&text.params, "i")?;
+    let known = text.params.iter().all(|(name, _)| matches!(name.as_str(), "i" | "l"));
+    let length_fits = number(&text.params, "l").is_none_or(|length| length as usize == HASH_BYTES);
+    let hash = text.hash?.as_bytes().try_into().ok()?;
+    (known && length_fits).then_some(PasswordHash {
+        spelling: Spelling::Phc,
+        iterations,
+        salt: text.salt?.as_ref().to_vec(),
+        hash,
+    })
+}
+
+/// `iterations $ salt $ hash`
+fn parts(
+    text: &str,
+    spelling: Spelling,
+    salt: impl Fn(&str) -> Option<Vec<u8>>,
+    hash: impl Fn(&str) -> Option<Vec<u8>>,
+) -> Option<PasswordHash> {
+    let (iterations, rest) = text.split_once('$')?;
+    let (salt_text, hash_text) = rest.split_once('$')?;
+    let salt = salt(salt_text)?;
+    if salt.is_empty() || !iterations.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    // More digits than a u32 has is not another format but an absurd cost.
+    let iterations = if iterations.is_empty() { return None } else { iterations.parse().unwrap_or(u32::MAX) };
+    Some(PasswordHash { spelling, iterations, salt, hash: hash(hash_text)?.try_into().ok()? })
+}

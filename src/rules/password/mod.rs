@@ -1,0 +1,126 @@
+//! Passwords: made into hashes, and checked against them.
+//!
+//! **What always holds:** PBKDF2-HMAC-SHA256; comparison in constant time; a stored hash whose cost is absurd is
+//! refused before it is computed; a check costs the same whether the user exists or not, and whatever the record holds
+//! ([`Budget`]). Passwords are compared in Normalization Form C, so composed and decomposed typing are the same.
+
+mod hash;
+
+pub use hash::{HashFault, PasswordHash};
+
+use super::secret::Secret;
+use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
+use std::borrow::Cow;
+
+/// The least iteration count that an operator may set: below it, guessing at a stolen store costs too little.
+/// OWASP asks for 600,000, which is the default.
+pub const LEAST_ITERATIONS: u32 = 100_000;
+/// The most: about two seconds of CPU at the edge.
+pub const MOST_ITERATIONS: u32 = 5_000_000;
+/// What new hashes cost unless told otherwise (OWASP Password Storage Cheat Sheet).
+pub const DEFAULT_ITERATIONS: u32 = 600_000;
+/// Length of a new salt in bytes.
+pub const SALT_BYTES: usize = 16;
+
+/// Makes the hash that is stored for a password.
+#[must_use]
+pub fn hash(password: &Secret<String>, iterations: u32, salt: [u8; SALT_BYTES]) -> PasswordHash {
+    PasswordHash::compute(normal_form(password.expose()).as_bytes(), iterations, salt)
+}
+
+/// What a check says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The password is right, and the hash is as it should be.
+    Right,
+    /// The password is right; the hash should be made anew (another format, or another cost than today's).
+    RightButOutdated,
+    /// The password is wrong.
+    Wrong,
+}
+
+/// Checks a password against a stored hash; `None` stands for a user that does not exist. `iterations` is what a new
+/// hash costs today.
+///
+/// Every call with the same password and the same `iterations` costs the same, as long as no stored hash costs more
+/// than `iterations`: what the stored hash did not use up is spent on the clock.
+///
+/// # Errors
+/// [`HashFault`] for a stored hash that can't be used, after as much work as a good one costs.
+pub fn check(stored: Option<&str>, password: &Secret<String>, iterations: u32) -> Result<Check, HashFault> {
+    let candidates = candidates(password.expose());
+    let mut budget = Budget::new(candidates.len(), iterations);
+    let stored = match stored.map(PasswordHash::parse) {
+        Some(Ok(hash)) => Some(hash),
+        Some(Err(fault)) => {
+            budget.spend_rest();
+            return Err(fault);
+        }
+        None => None,
+    };
+    let Some(stored) = stored else {
+        budget.spend_rest();
+        return Ok(Check::Wrong);
+    };
+    // Our own hashes are made of the normal form only; others were made of what was typed.
+    let candidates = if stored.is_own() { &candidates[..1] } else { &candidates[..] };
+    let mut right = false;
+    for candidate in candidates {
+        budget.spent(stored.iterations());
+        right |= stored.matches(candidate.as_bytes());
+    }
+    budget.spend_rest();
+    Ok(match right {
+        true if stored.is_current(iterations) => Check::Right,
+        true => Check::RightButOutdated,
+        false => Check::Wrong,
+    })
+}
+
+/// Normalization Form C of a name or password.
+///
+/// Why C and nothing more: PRECIS (RFC 8265) would refuse names with blanks and symbols that Flask applications have;
+/// form KC would make different texts one (`①` and `1`), which weakens passwords and lets names be taken over by
+/// look-alikes. Case stays, as in Flask-JWT's quickstart.
+#[must_use]
+pub fn normal_form(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    ComposingNormalizer::new_nfc().normalize(text)
+}
+
+/// What could have been hashed when somebody typed this: form C first, then form D and the text as it is, each once.
+fn candidates(text: &str) -> Vec<Cow<'_, str>> {
+    let mut all = vec![normal_form(text)];
+    if !text.is_ascii() {
+        for other in [DecomposingNormalizer::new_nfd().normalize(text), Cow::Borrowed(text)] {
+            if !all.contains(&other) {
+                all.push(other);
+            }
+        }
+    }
+    all
+}
+
+/// The iterations that a check may use; what is left is spent on a hash that nobody reads.
+struct Budget(u64);
+
+impl Budget {
+    fn new(candidates: usize, iterations: u32) -> Self {
+        Self(candidates as u64 * u64::from(iterations))
+    }
+
+    fn spent(&mut self, iterations: u32) {
+        self.0 = self.0.saturating_sub(u64::from(iterations));
+    }
+
+    fn spend_rest(self) {
+        if let Ok(rest @ 1..) = u32::try_from(self.0) {
+            std::hint::black_box(PasswordHash::compute(b"", rest, [0; SALT_BYTES]));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! Routes: which rule holds for a request.
+//!
+//! **What always holds:** what no rule names is refused. The most specific pattern wins, whatever the order in the
+//! list: a segment as written before `{name}`, before a last `*`. A path means one thing: where the gate and an origin
+//! could read it differently ([`path`]), it is refused. The log-in endpoint is a place like the others.
+
+mod path;
+mod rule;
+mod tree;
+
+pub use rule::{Auth, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, Rule, RuleMember, Target, UserFrom};
+
+use super::{
+    config::Notice,
+    error::{PathFault, Refusal},
+    json::Value,
+};
+use path::RequestPath;
+use tree::Tree;
+
+/// The last segment of a pattern that stands for all that follows.
+const REST: &str = "/*";
+
+/// Every place that requests can go to.
+#[derive(Debug)]
+pub struct Routes {
+    places: Vec<Place>,
+    /// By path as it is.
+    strict: Tree,
+    /// By path as a careless reader may take it: see [`RequestPath::folded`].
+    folded: Tree,
+}
+
+/// A pattern and all that is said about it.
+#[derive(Debug)]
+struct Place {
+    pattern: String,
+    log_in: Option<Methods>,
+    rules: Vec<Rule>,
+    /// The `Allow` header.
+    allow: String,
+}
+
+/// What holds for a request.
+#[derive(Debug, PartialEq)]
+pub enum Found<'r> {
+    /// The log-in endpoint.
+    LogIn,
+    /// A rule.
+    Rule(&'r Rule),
+    /// An OPTIONS request that the gate itself answers, with this `Allow` header.
+    Options(&'r str),
+}
+
+impl Routes {
+    /// Reads the log-in endpoint (its path and methods) and the rules.
+    ///
+    /// # Errors
+    /// Every problem; else the routes with every warning.
+    pub fn read(log_in: Option<(&str, Value)>, rules: &[Value]) -> Result<(Self, Vec<Notice>), Vec<Notice>> {
+        let mut problems = Vec::new();
+        let mut places: Vec<Place> = Vec::new();
+        if let Some((pattern, methods)) = log_in {
+            let methods = Methods::read(&methods).unwrap_or_else(|instead| {
+                problems.push(Notice::new("JWT_AUTH_URL_OPTIONS", format!("methods: {instead}")));
+                Methods::get()
+            });
+            match path::check_pattern(pattern) {
+                Ok(()) if pattern.contains(['*', '{']) => problems.push(Notice::new("JWT_AUTH_URL_RULE", "write one path, such as \"/auth\"")),
+                Ok(()) => places.push(Place { pattern: pattern.to_owned(), log_in: Some(methods), rules: Vec::new(), allow: String::new() }),
+                Err(instead) => problems.push(Notice::new("JWT_AUTH_URL_RULE", instead)),
+            }
+        }
+        for (index, value) in rules.iter().enumerate() {
+            match Rule::read(index, value) {
+                Ok(rule) => match places.iter_mut().find(|place| place.pattern == rule.path) {
+                    Some(place) => place.rules.push(rule),
+                    None => places.push(Place { pattern: rule.path.clone(), log_in: None, rules: vec![rule], allow: String::new() }),
+                },
+                Err(more) => problems.extend(more),
+            }
+        }
+        places.iter_mut().for_each(Place::set_allow);
+        places.iter().for_each(|place| place.check(&mut problems));
+        let mut routes = Self { places, strict: Tree::default(), folded: Tree::default() };
+        routes.index(&mut problems);
+        if problems.is_empty() {
+            let warnings = routes.shadows();
+            Ok((routes, warnings))
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Every rule.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.places.iter().flat_map(|place| &place.rules)
+    }
+
+    /// What holds for a request. `raw_path` is as it stands in the URL, escapes and all, without the query.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::MethodNotAllowed`] or [`Refusal::AmbiguousPath`].
+    pub fn find(&self, method: &str, raw_path: &str) -> Result<Found<'_>, Refusal> {
+        let path = RequestPath::read(raw_path).map_err(Refusal::AmbiguousPath)?;
+        let place = self.place(&self.strict, path.decoded()).ok_or(Refusal::NotFound)?;
+        let found = place.find(method)?;
+        // A path that somebody wrote into a rule letter by letter is meant as it is.
+        if place.pattern != path.decoded() {
+            let other = self.place(&self.folded, &path.folded());
+            if !other.is_some_and(|other| other.fares_alike(method, &found)) {
+                return Err(Refusal::AmbiguousPath(PathFault::OtherRuleInAnotherReading));
+            }
+        }
+        self.check_index_page(method, &path, &found)?;
+        Ok(found)
+    }
+
+    fn place(&self, tree: &Tree, path: &str) -> Option<&Place> {
+        tree.find(path).map(|at| &self.places[at])
+    }
+
+    /// The asset server shows a folder's index.html for the folder: both must be ruled alike.
+    fn check_index_page(&self, method: &str, path: &RequestPath<'_>, found: &Found<'_>) -> Result<(), Refusal> {
+        let Found::Rule(Rule { to: Target::Assets, .. }) = found else { return Ok(()) };
+        if !path.decoded().ends_with('/') {
+            return Ok(());
+        }
+        let page = format!("{}{}", path.decoded(), rule::INDEX_PAGE);
+        let same = self.place(&self.strict, &page).is_some_and(|other| other.fares_alike(method, found));
+        if same { Ok(()) } else { Err(Refusal::AmbiguousPath(PathFault::OtherRuleInAnotherReading)) }
+    }
+
+    /// Fills the two trees.
+    fn index(&mut self, problems: &mut Vec<Notice>) {
+        for (at, place) in self.places.iter().enumerate() {
+            let twin = match (self.strict.insert(&place.pattern, at), self.folded.insert(&path::fold(&place.pattern), at)) {
+                (Ok(()), Ok(())) => continue,
+                (Ok(()), Err(twin)) => &self.places[twin],
+                (Err(twin), _) => {
+                    problems.push(Notice::new(place.origin(), format!("{:?} and {:?} are one pattern: write both in the same way", place.pattern, self.places[twin].pattern)));
+                    continue;
+                }
+            };
+            if !twin.is_like(place) {
+                problems.push(Notice::new(place.origin(), format!("{:?} and {:?} differ only in case or a last slash, which an origin may not see: treat them alike", place.pattern, twin.pattern)));
+            }
+        }
+        // To a careless reader `/a` is `/a/`, for which `/a/*` holds; unless `/a` has a rule of its own.
+        for (at, place) in self.places.iter().enumerate() {
+            if let Some(start) = place.pattern.strip_suffix(REST) {
+                let _ = self.folded.insert(&path::fold(start), at);
+            }
+        }
+    }
+
+    /// Rules whose methods don't reach everywhere their pattern does, because a narrower pattern comes first.
+    fn shadows(&self) -> Vec<Notice> {
+        let mut warnings = Vec::new();
+        for wide in self.places.iter().filter(|place| place.pattern.ends_with(REST)) {
+            let start = &wide.pattern[..wide.pattern.len() - 1];
+            for narrow in self.places.iter().filter(|place| place.pattern != wide.pattern && place.pattern.starts_with(start)) {
+                let lost: Vec<&str> = wide.methods().filter(|method| narrow.find(method).is_err()).collect();
+                if !lost.is_empty() {
+                    warnings.push(Notice::new(
+                        narrow.origin(),
+                        format!("{:?} is narrower than {:?} and comes first, so {} there is refused with 405: list it for {:?} if it should pass", narrow.pattern, wide.pattern, lost.join(", "), narrow.pattern),
+                    ));
+                }
+            }
+        }
+        warnings
+    }
+}
+
+impl Place {
+    fn set_allow(&mut self) {
+        let mut all: Vec<&str> = Vec::new();
+        for methods in self.log_in.iter().chain(self.rules.iter().map(|rule| &rule.methods)) {
+            for method in methods.names() {
+                if !all.contains(&method) {
+                    all.push(method);
+                }
+            }
+        }
+        if !all.contains(&"OPTIONS") {
+            all.push("OPTIONS");
+        }
+        self.allow = all.join(", ");
+    }
+
+    fn methods(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().flat_map(|rule| rule.methods.names())
+    }
+
+    fn find(&self, method: &str) -> Result<Found<'_>, Refusal> {
+        if self.log_in.as_ref().is_some_and(|methods| methods.contain(method)) {
+            return Ok(Found::LogIn);
+        }
+        if let Some(rule) = self.rules.iter().find(|rule| rule.methods.contain(method)) {
+            return Ok(Found::Rule(rule));
+        }
+        if method == "OPTIONS" {
+            return Ok(Found::Options(&self.allow));
+        }
+        Err(Refusal::MethodNotAllowed { allow: self.allow.clone() })
+    }
+
+    /// Would a request with this method fare here as it does with what was found for it?
+    fn fares_alike(&self, method: &str, found: &Found<'_>) -> bool {
+        self.find(method).is_ok_and(|other| found.is_like(&other))
+    }
+
+    /// Two rules for one pattern must not share a method, nor take one from the log-in endpoint.
+    fn check(&self, problems: &mut Vec<Notice>) {
+        let mut earlier: Vec<&Methods> = self.log_in.iter().collect();
+        for rule in &self.rules {
+            if let Some(method) = rule.methods.names().find(|method| earlier.iter().any(|methods| methods.contain(method))) {
+                let owner = if self.log_in.as_ref().is_some_and(|methods| methods.contain(method)) { "the log-in endpoint (JWT_AUTH_URL_RULE)" } else { "an earlier rule" };
+                problems.push(Notice::new(format!("ROUTES[{}]", rule.index), format!("never reached with {method}: {owner} has {:?} with it. Remove one of the two", self.pattern)));
+            }
+            earlier.push(&rule.methods);
+        }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.log_in == other.log_in
+            && self.rules.len() == other.rules.len()
+            && self.rules.iter().zip(&other.rules).all(|(one, two)| one.methods == two.methods && one.is_like(two))
+    }
+
+    fn origin(&self) -> String {
+        self.rules.first().map_or_else(|| "JWT_AUTH_URL_RULE".into(), |rule| format!("ROUTES[{}]", rule.index))
+    }
+}
+
+impl Found<'_> {
+    /// Would a request fare alike under both?
+    fn is_like(&self, other: &Found<'_>) -> bool {
+        match (self, other) {
+            (Found::LogIn, Found::LogIn) | (Found::Options(_), Found::Options(_)) => true,
+            (Found::Rule(one), Found::Rule(two)) => one.is_like(two),
+            (Found::LogIn | Found::Rule(_) | Found::Options(_), _) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

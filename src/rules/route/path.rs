@@ -1,0 +1,91 @@
+//! Paths, read once and in one way.
+//!
+//! The runtime hands over a URL that is parsed by the WHATWG standard: dot segments are resolved, backslashes are
+//! slashes, tabs are gone. What could still be read differently behind the gate is refused here (a bad escape, an
+//! escaped separator, `//`, control characters, an escape of an escape) or, where it is only different to a careless
+//! reader (case, `;` parameters, a last slash), looked up in that reading too: see [`super::Routes::find`].
+
+use super::super::error::PathFault;
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
+
+/// A path with its escapes undone.
+pub(super) struct RequestPath<'p>(Cow<'p, str>);
+
+impl<'p> RequestPath<'p> {
+    pub(super) fn read(raw: &'p str) -> Result<Self, PathFault> {
+        check_escapes(raw.as_bytes())?;
+        let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| PathFault::BadEscape)?;
+        if decoded.chars().any(char::is_control) {
+            return Err(PathFault::ControlCharacter);
+        }
+        if decoded.contains('\\') || decoded.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err(PathFault::HiddenSeparator);
+        }
+        if decoded.contains("//") {
+            return Err(PathFault::EmptySegment);
+        }
+        Ok(Self(decoded))
+    }
+
+    pub(super) fn decoded(&self) -> &str {
+        &self.0
+    }
+
+    /// The path as a careless reader takes it: without regard to case, `;` parameters and a last slash.
+    pub(super) fn folded(&self) -> String {
+        let without_parameters: Vec<&str> =
+            self.decoded().split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
+        fold(&without_parameters.join("/"))
+    }
+}
+
+/// A path or pattern in lower case and without a last slash.
+pub(super) fn fold(text: &str) -> String {
+    let folded = text.to_lowercase();
+    let trimmed = folded.trim_end_matches('/');
+    if trimmed.is_empty() { "/".into() } else { trimmed.to_owned() }
+}
+
+fn check_escapes(raw: &[u8]) -> Result<(), PathFault> {
+    let is_escape = |at: usize| raw.get(at..at + 3).is_some_and(|e| e[0] == b'%' && e[1].is_ascii_hexdigit() && e[2].is_ascii_hexdigit());
+    let mut at = 0;
+    while let Some(next) = raw[at..].iter().position(|&b| b == b'%') {
+        at += next;
+        if !is_escape(at) {
+            return Err(PathFault::BadEscape);
+        }
+        match &raw[at + 1..at + 3] {
+            [b'2', b'f' | b'F'] | [b'5', b'c' | b'C'] => return Err(PathFault::HiddenSeparator),
+            b"25" if raw.get(at + 3..at + 5).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)) => {
+                return Err(PathFault::DoubleEscape);
+            }
+            _ => at += 3,
+        }
+    }
+    Ok(())
+}
+
+/// May this be a pattern? The error says what to write instead.
+pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
+    if !pattern.starts_with('/') {
+        return Err("write a path that begins with /".into());
+    }
+    if pattern.contains(['?', '#', '%', '\\', ';']) || pattern.chars().any(char::is_control) {
+        return Err("write the path as it is meant, without escapes, query, backslashes or ;".into());
+    }
+    let segments: Vec<&str> = pattern[1..].split('/').collect();
+    let last = segments.len() - 1;
+    for (at, segment) in segments.iter().enumerate() {
+        let is_name = segment.len() > 2 && segment.starts_with('{') && segment.ends_with('}') && !segment[1..segment.len() - 1].contains(['{', '}', '*']);
+        match *segment {
+            "" if at != last => return Err("an empty segment (//) matches nothing: remove it".into()),
+            "." | ".." => return Err("a dot segment matches nothing: remove it".into()),
+            "*" if at != last => return Err("* may only be the last segment; write {name} for one segment in between".into()),
+            "*" => {}
+            _ if !is_name && segment.contains(['{', '}', '*']) => return Err("write {name} for a whole segment, and * only as the last one".into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! One rule of `ROUTES`.
+
+use super::{super::config::Notice, path};
+use crate::rules::json::{Map, Value};
+
+/// What the asset server shows for a folder.
+pub(super) const INDEX_PAGE: &str = "index.html";
+
+/// A path pattern, and what holds there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its place in `ROUTES`, from 0.
+    pub index: usize,
+    /// The pattern.
+    pub path: String,
+    /// The methods it holds for.
+    pub methods: Methods,
+    /// Is a token needed?
+    pub auth: Auth,
+    /// What becomes of a token that is there but no good, where none is needed.
+    pub invalid: Invalid,
+    /// Where it goes.
+    pub to: Target,
+    /// The realm of the challenge, if not the default one.
+    pub realm: Option<String>,
+    /// Is the user looked up?
+    pub user: UserFrom,
+}
+
+/// Is a token needed?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Yes.
+    Required,
+    /// Not needed; one that is there is verified.
+    Optional,
+    /// The gate does not look.
+    None,
+}
+
+/// What becomes of a bad token where `auth = "optional"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// Refused, as where a token is required.
+    Refuse,
+    /// Passes without an identity.
+    Anonymous,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The gate answers who it is.
+    Identity,
+    /// The static files.
+    Assets,
+    /// What `ORIGIN` names.
+    Origin,
+}
+
+/// Who says who the user is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserFrom {
+    /// The token alone.
+    Token,
+    /// The store: one read, and a user who is gone or disabled is refused.
+    Stored,
+}
+
+/// The methods of a rule: those named, with HEAD beside GET; or any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Methods {
+    names: Vec<String>,
+    any: bool,
+}
+
+impl Methods {
+    /// GET and HEAD.
+    #[must_use]
+    pub fn get() -> Self {
+        Self { names: vec!["GET".into(), "HEAD".into()], any: false }
+    }
+
+    /// From a list of names, or `["*"]`.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn read(value: &Value) -> Result<Self, String> {
+        let instead = || String::from("write a list of methods in capitals, such as [\"GET\", \"POST\"], or [\"*\"]");
+        let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(instead)?;
+        let mut names: Vec<String> = Vec::new();
+        let mut any = false;
+        for name in list {
+            let name = name.as_str().ok_or_else(instead)?;
+            if name == "*" {
+                any = true;
+                continue;
+            }
+            let good = http::Method::from_bytes(name.as_bytes()).is_ok() && !name.bytes().any(|b| b.is_ascii_lowercase());
+            if !good {
+                return Err(instead());
+            }
+            let with_head = (name == "GET").then_some("HEAD");
+            for name in std::iter::once(name).chain(with_head) {
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.into());
+                }
+            }
+        }
+        if any {
+            for name in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.into());
+                }
+            }
+        }
+        Ok(Self { names, any })
+    }
+
+    /// Does the rule hold for this method? OPTIONS must be named: else the gate answers it.
+    #[must_use]
+    pub fn contain(&self, method: &str) -> bool {
+        (self.any && method != "OPTIONS") || self.names.iter().any(|name| name == method)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+}
+
+/// One member of a rule, for the documentation and for finding what was meant.
+pub struct RuleMember {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: &'static str,
+    /// What it is if it is not there; `required` if it must be.
+    pub default: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+}
+
+/// Every member of a rule.
+pub const RULE_MEMBERS: &[RuleMember] = &[
+    RuleMember { name: "path", kind: "`/exact`, `/with/{name}/inside`, `/all/below/*`", default: "required", meaning: "The pattern. `{name}` stands for one segment, a last `*` for all that follows (also for nothing: `/api/*` holds for `/api/`, not for `/api`). Case and a last slash count." },
+    RuleMember { name: "to", kind: "`identity`, `assets` or `origin`", default: "required", meaning: "Where it goes: the gate answers who it is; the static files; what `ORIGIN` names." },
+    RuleMember { name: "auth", kind: "`required`, `optional` or `none`", default: "required", meaning: "Is a token needed? With `optional` a request without one passes, without an identity; with `none` the gate doesn't look." },
+    RuleMember { name: "methods", kind: "list", default: r#"["GET"]"#, meaning: "GET brings HEAD with it; `[\"*\"]` is every method but OPTIONS." },
+    RuleMember { name: "user", kind: "`token` or `stored`", default: "token", meaning: "`stored` looks the user up (one KV read), so that one who was deleted or disabled is refused." },
+    RuleMember { name: "realm", kind: "text", default: "JWT_DEFAULT_REALM", meaning: "The realm of the challenge: Flask-JWT's `jwt_required(realm)`." },
+    RuleMember { name: "invalid", kind: "`refuse` or `anonymous`", default: "refuse", meaning: "With `auth = \"optional\"`: what becomes of a token that is there but no good." },
+];
+
+/// What the documentation adds to the table of members.
+pub const RULE_NOTES: &str = r#"
+The narrowest pattern wins, whatever the order: a segment as written before `{name}`, before `*`. Two rules may have one
+pattern with different methods. What no rule names is 404, a method that no rule names 405.
+
+OPTIONS is answered by the gate itself (200 with `Allow`, no token needed, as Flask does), unless a rule's `methods`
+name it: then it goes where the rule says, without a look at the token and without an identity, so that an origin can
+answer preflights.
+
+A path that gate and origin could read differently is refused with 400: bad escapes, `%2f`, `%5c`, `//`, control
+characters, escapes of escapes; and a path that would fall under another rule if case, `;` parameters or a last slash
+did not count.
+"#;
+
+impl Rule {
+    /// Reads a rule.
+    ///
+    /// # Errors
+    /// Every problem of it.
+    pub(super) fn read(index: usize, value: &Value) -> Result<Self, Vec<Notice>> {
+        let Some(table) = value.as_object() else {
+            return Err(vec![Notice::new(format!("ROUTES[{index}]"), "write a table: [[vars.ROUTES]]")]);
+        };
+        let mut problems = Vec::new();
+        let mut problem = |member: &str, text: String| problems.push(Notice::new(format!("ROUTES[{index}].{member}"), text));
+        for name in table.keys().filter(|name| !RULE_MEMBERS.iter().any(|member| member.name == *name)) {
+            let nearest = super::super::config::nearest(name, RULE_MEMBERS.iter().map(|member| member.name));
+            problem(name, format!("no such member; did you mean {nearest}?"));
+        }
+        let path = match table.get("path").map(Value::as_str) {
+            Some(Some(path)) => path::check_pattern(path).map(|()| path.to_owned()),
+            Some(None) => Err("write a text in quotes".into()),
+            None => Err("missing: write the path the rule is for".into()),
+        };
+        let path = path.map_err(|text| problem("path", text)).unwrap_or_default();
+        let methods = match table.get("methods") {
+            None => Methods::get(),
+            Some(value) => Methods::read(value).unwrap_or_else(|text| {
+                problem("methods", text);
+                Methods::get()
+            }),
+        };
+        let to = choice(table, "to", None, &[("identity", Target::Identity), ("assets", Target::Assets), ("origin", Target::Origin)], &mut problem);
+        let auth = choice(table, "auth", Some(Auth::Required), &[("required", Auth::Required), ("optional", Auth::Optional), ("none", Auth::None)], &mut problem);
+        let invalid = choice(table, "invalid", Some(Invalid::Refuse), &[("refuse", Invalid::Refuse), ("anonymous", Invalid::Anonymous)], &mut problem);
+        let user = choice(table, "user", Some(UserFrom::Token), &[("token", UserFrom::Token), ("stored", UserFrom::Stored)], &mut problem);
+        let realm = match table.get("realm") {
+            None => None,
+            Some(Value::String(text)) if super::super::config::is_realm(text) => Some(text.clone()),
+            Some(_) => {
+                problem("realm", "can't stand in a header: write a text without control characters and letters beyond ASCII".into());
+                None
+            }
+        };
+        if to == Some(Target::Identity) && auth == Some(Auth::None) {
+            problem("auth", "there is no identity to answer with: write \"required\" or \"optional\"".into());
+        }
+        if auth != Some(Auth::Optional) && table.contains_key("invalid") {
+            problem("invalid", "only has a meaning beside auth = \"optional\"".into());
+        }
+        match (to, auth, invalid, user) {
+            (Some(to), Some(auth), Some(invalid), Some(user)) if problems.is_empty() => {
+                Ok(Self { index, path, methods, auth, invalid, to, realm, user })
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// Would a request fare alike under both?
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.auth, self.invalid, self.to, self.user, &self.realm) == (other.auth, other.invalid, other.to, other.user, &other.realm)
+    }
+}
+
+/// One of a few words.
+fn choice<T: Copy>(table: &Map<String, Value>, name: &str, default: Option<T>, words: &[(&str, T)], problem: &mut impl FnMut(&str, String)) -> Option<T> {
+    let found = match table.get(name) {
+        None => default,
+        Some(value) => words.iter().find(|(word, _)| value.as_str() == Some(word)).map(|(_, meaning)| *meaning),
+    };
+    if found.is_none() {
+        let words: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+        problem(name, format!("write {}", words.join(" or ")));
+    }
+    found
+}

@@ -1,0 +1,201 @@
+use super::*;
+use serde_json::json;
+
+fn read(rules: Value) -> Result<(Routes, Vec<Notice>), Vec<Notice>> {
+    Routes::read(Some(("/auth", json!(["POST"]))), rules.as_array().unwrap())
+}
+
+fn stock() -> Routes {
+    read(json!([
+        {"path": "/protected", "to": "identity"},
+        {"path": "/*", "auth": "none", "to": "assets"},
+        {"path": "/members/*", "to": "assets"},
+        {"path": "/api/*", "methods": ["*"], "to": "origin"},
+        {"path": "/api/{team}/open", "auth": "none", "to": "origin"},
+    ]))
+    .unwrap()
+    .0
+}
+
+/// Names what was found in a word.
+fn find(routes: &Routes, method: &str, path: &str) -> String {
+    match routes.find(method, path) {
+        Ok(Found::LogIn) => "log-in".into(),
+        Ok(Found::Rule(rule)) => rule.path.clone(),
+        Ok(Found::Options(allow)) => format!("options {allow}"),
+        Err(Refusal::MethodNotAllowed { allow }) => format!("405 {allow}"),
+        Err(refusal) => refusal.code().into(),
+    }
+}
+
+#[test]
+fn the_narrowest_pattern_wins_whatever_the_order() {
+    let routes = stock();
+    for (method, path, found) in [
+        ("GET", "/protected", "/protected"),
+        ("HEAD", "/protected", "/protected"),
+        ("POST", "/protected", "405 GET, HEAD, OPTIONS"),
+        ("OPTIONS", "/protected", "options GET, HEAD, OPTIONS"),
+        ("POST", "/auth", "log-in"),
+        ("GET", "/auth", "405 POST, OPTIONS"),
+        ("HEAD", "/auth", "405 POST, OPTIONS"),
+        ("OPTIONS", "/auth", "options POST, OPTIONS"),
+        ("GET", "/", "/*"),
+        ("GET", "/style.css", "/*"),
+        ("GET", "/members/a/b", "/members/*"),
+        ("GET", "/members/", "/members/*"),
+        ("PATCH", "/api/", "/api/*"),
+        ("PROPFIND", "/api/x", "/api/*"),
+        ("OPTIONS", "/api/x", "options GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        ("GET", "/api/red/open", "/api/{team}/open"),
+        ("GET", "/api/red/shut", "/api/*"),
+        ("GET", "/api/red/open/door", "/api/*"),
+        ("get", "/protected", "405 GET, HEAD, OPTIONS"),
+    ] {
+        assert_eq!(find(&routes, method, path), found, "{method} {path}");
+    }
+}
+
+#[test]
+fn what_no_rule_names_is_not_found() {
+    let routes = read(json!([{"path": "/api/*", "to": "origin"}, {"path": "/a", "to": "identity"}])).unwrap().0;
+    for path in ["/", "/api", "/b", "/a/", "/A", "/auth/", "/Auth", "/auth;x"] {
+        assert_eq!(find(&routes, "GET", path), "not_found", "{path}");
+    }
+}
+
+/// The public catch-all must not serve what a narrower rule protects, under any other spelling of its path.
+#[test]
+fn a_path_means_one_thing() {
+    let routes = stock();
+    for (path, found) in [
+        ("/members//x", "path_empty_segment"),
+        ("//members/x", "path_empty_segment"),
+        ("/members%2fx", "path_hidden_separator"),
+        ("/members%2Fx", "path_hidden_separator"),
+        ("/x%5c..%5cmembers", "path_hidden_separator"),
+        ("/x/%2e%2e/members/x", "path_hidden_separator"),
+        ("/x/%2E./members/x", "path_hidden_separator"),
+        ("/members%", "path_bad_escape"),
+        ("/members%zz", "path_bad_escape"),
+        ("/members%f", "path_bad_escape"),
+        ("/%ff", "path_bad_escape"),
+        ("/%6d%65mbers/x", "/members/*"),
+        ("/members%252fx", "path_double_escape"),
+        ("/%256dembers/x", "path_double_escape"),
+        ("/members%00/x", "path_control_character"),
+        ("/members%0a", "path_control_character"),
+        ("/Members/x", "path_ambiguous"),
+        ("/MEMBERS/", "path_ambiguous"),
+        ("/members", "path_ambiguous"),
+        ("/members;x/y", "path_ambiguous"),
+        ("/members;/y", "path_ambiguous"),
+        ("/protected/", "path_ambiguous"),
+        ("/protected;x", "path_ambiguous"),
+        ("/PROTECTED", "path_ambiguous"),
+        ("/auth/", "path_ambiguous"),
+        ("/Style.css", "/*"),
+        ("/docs;v=1/page", "/*"),
+        ("/docs/", "/*"),
+        ("/100%25", "/*"),
+        ("/caf%C3%A9", "/*"),
+        ("/members/Caf%C3%A9;x/", "/members/*"),
+    ] {
+        assert_eq!(find(&routes, "GET", path), found, "{path}");
+    }
+}
+
+#[test]
+fn a_folder_and_its_index_page_are_ruled_alike() {
+    let routes = read(json!([
+        {"path": "/*", "auth": "none", "to": "assets"},
+        {"path": "/secret/index.html", "to": "assets"},
+    ]))
+    .unwrap()
+    .0;
+    assert_eq!(find(&routes, "GET", "/secret/"), "path_ambiguous");
+    assert_eq!(find(&routes, "GET", "/secret/index.html"), "/secret/index.html");
+    assert_eq!(find(&routes, "GET", "/open/"), "/*");
+}
+
+#[test]
+fn a_pattern_with_capitals_is_guarded_too() {
+    let routes = read(json!([{"path": "/*", "auth": "none", "to": "origin"}, {"path": "/Admin/*", "to": "origin"}])).unwrap().0;
+    assert_eq!(find(&routes, "GET", "/Admin/x"), "/Admin/*");
+    assert_eq!(find(&routes, "GET", "/admin/x"), "path_ambiguous");
+}
+
+#[test]
+fn a_method_that_a_careless_reading_would_refuse_does_not_pass() {
+    let routes = read(json!([{"path": "/*", "auth": "none", "to": "origin"}, {"path": "/admin", "methods": ["POST"], "to": "origin"}])).unwrap().0;
+    assert_eq!(find(&routes, "GET", "/admin"), "405 POST, OPTIONS");
+    assert_eq!(find(&routes, "GET", "/Admin"), "path_ambiguous");
+}
+
+#[test]
+fn options_goes_to_the_origin_only_if_a_rule_names_it() {
+    let routes = read(json!([{"path": "/api/*", "methods": ["*", "OPTIONS"], "to": "origin"}])).unwrap().0;
+    assert_eq!(find(&routes, "OPTIONS", "/api/x"), "/api/*");
+}
+
+#[test]
+fn each_wrong_rule_is_told_by_its_place() {
+    for (rules, option) in [
+        (json!(["/x"]), "ROUTES[0]"),
+        (json!([{"to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": 7, "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "x", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/a//b", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/a/../b", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/a%2fb", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/*/a", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/a*", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/{a", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/a"}]), "ROUTES[0].to"),
+        (json!([{"path": "/a", "to": "nowhere"}]), "ROUTES[0].to"),
+        (json!([{"path": "/a", "to": "origin", "auth": true}]), "ROUTES[0].auth"),
+        (json!([{"path": "/a", "to": "identity", "auth": "none"}]), "ROUTES[0].auth"),
+        (json!([{"path": "/a", "to": "origin", "methods": []}]), "ROUTES[0].methods"),
+        (json!([{"path": "/a", "to": "origin", "methods": "GET"}]), "ROUTES[0].methods"),
+        (json!([{"path": "/a", "to": "origin", "methods": ["get"]}]), "ROUTES[0].methods"),
+        (json!([{"path": "/a", "to": "origin", "user": "me"}]), "ROUTES[0].user"),
+        (json!([{"path": "/a", "to": "origin", "realm": "\n"}]), "ROUTES[0].realm"),
+        (json!([{"path": "/a", "to": "origin", "invalid": "anonymous"}]), "ROUTES[0].invalid"),
+        (json!([{"path": "/a", "to": "origin", "atuh": "none"}]), "ROUTES[0].atuh"),
+        (json!([{"path": "/a", "to": "origin"}, {"path": "/a", "to": "assets"}]), "ROUTES[1]"),
+        (json!([{"path": "/auth", "methods": ["POST"], "to": "origin"}]), "ROUTES[0]"),
+        (json!([{"path": "/a", "to": "origin"}, {"path": "/A", "auth": "none", "to": "origin"}]), "ROUTES[1]"),
+        (json!([{"path": "/a", "to": "origin"}, {"path": "/a/", "auth": "none", "to": "origin"}]), "ROUTES[1]"),
+    ] {
+        let problems = read(rules.clone()).map(drop).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.option == option), "{rules}: {problems:?}");
+    }
+}
+
+#[test]
+fn rules_that_share_a_pattern_or_fold_together_alike_are_fine() {
+    for rules in [
+        json!([{"path": "/a", "to": "origin"}, {"path": "/a", "methods": ["POST"], "auth": "none", "to": "origin"}]),
+        json!([{"path": "/a", "to": "origin"}, {"path": "/a/", "to": "origin"}]),
+        json!([{"path": "/auth", "to": "assets", "auth": "none"}]),
+        json!([{"path": "/a/{x}", "to": "origin"}, {"path": "/a/{y}/b", "to": "origin"}, {"path": "/a/*", "to": "origin"}]),
+        json!([{"path": "/a/", "to": "identity"}, {"path": "/a/*", "to": "origin"}]),
+    ] {
+        read(rules.clone()).map(drop).unwrap_or_else(|problems| panic!("{rules}: {problems:?}"));
+    }
+}
+
+#[test]
+fn overlaps_that_take_a_method_away_are_told() {
+    let (_, warnings) = read(json!([{"path": "/api/*", "methods": ["*"], "to": "origin"}, {"path": "/api/users", "methods": ["GET"], "to": "origin"}])).unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].text.contains("POST, PUT, PATCH, DELETE"), "{warnings:?}");
+}
+
+#[test]
+fn a_thousand_rules_are_found_as_one_is() {
+    let rules: Vec<Value> = (0..1000).map(|n| json!({"path": format!("/r{n}/*"), "to": "origin"})).collect();
+    let routes = read(rules.into()).unwrap().0;
+    assert_eq!(find(&routes, "GET", "/r777/x"), "/r777/*");
+    assert_eq!(find(&routes, "GET", "/r1000/x"), "not_found");
+}

@@ -1,0 +1,245 @@
+//! What is stored in KV, under which keys, and in which order it is written. docs/storage.md tells operators the same;
+//! a test holds the two together.
+//!
+//! **What always holds:** a log-in reads one key ([`LogInRecord::key`]), a look-up of an identity another
+//! ([`Profile::key`]) that holds no hash. The profile is written before the log-in record and removed after it, so
+//! that every prefix of the writes is harmless: a name without a log-in record cannot log in, and a log-in record
+//! always has its profile. Records carry a version; one that can't be read refuses ([`Unreadable`]) and is left alone.
+
+use super::{
+    identity::{Id, Identity},
+    json::{self, Map, Value},
+    password::{self, PasswordHash},
+};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The KV namespace's binding.
+pub const BINDING: &str = "USERS";
+/// The version that this code writes, and the only one it reads.
+pub const VERSION: u32 = 1;
+/// KV refuses longer keys.
+const MAX_KEY_BYTES: usize = 512;
+
+/// A record that is not of the form written here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
+/// May this user log in and pass?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Yes.
+    #[default]
+    Active,
+    /// No; a log-in is refused like a wrong password.
+    Disabled,
+}
+
+/// Name → id and hash. Read by a log-in and by nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogInRecord {
+    v: u32,
+    id: Value,
+    hash: String,
+    #[serde(default)]
+    status: Status,
+    /// What a newer version wrote beside it: kept when the hash is made anew.
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+impl LogInRecord {
+    /// `login:<name>`, the name in normal form; a name too long for KV's keys by its SHA-256.
+    #[must_use]
+    pub fn key(name: &str) -> String {
+        let name = password::normal_form(name);
+        let key = format!("login:{name}");
+        if key.len() <= MAX_KEY_BYTES {
+            return key;
+        }
+        format!("login-sha256:{}", Base64UrlUnpadded::encode_string(&Sha256::digest(name.as_bytes())))
+    }
+
+    /// A record of a user who may log in.
+    #[must_use]
+    pub fn new(id: &Id, hash: &PasswordHash) -> Self {
+        Self { v: VERSION, id: id.to_json(), hash: hash.to_string(), status: Status::Active, rest: Map::new() }
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// If it is not JSON of this form and version.
+    pub fn read(text: &[u8]) -> Result<Self, Unreadable> {
+        let record: Self = serde_json::from_slice(text).map_err(|_| Unreadable)?;
+        let good = record.v == VERSION && Id::from_json(&record.id).is_some();
+        if good { Ok(record) } else { Err(Unreadable) }
+    }
+
+    /// As it is stored.
+    #[must_use]
+    pub fn write(&self) -> String {
+        json::to_ascii(self)
+    }
+
+    /// Whose record it is.
+    ///
+    /// # Panics
+    /// Never: `read` and `new` let only ids in.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        Id::from_json(&self.id).expect("checked when the record was made")
+    }
+
+    /// The stored hash, in any of the spellings of [`PasswordHash`].
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// May the user log in?
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The same record with a new hash of the same password.
+    #[must_use]
+    pub fn with_hash(&self, hash: &PasswordHash) -> Self {
+        Self { hash: hash.to_string(), ..self.clone() }
+    }
+}
+
+/// Id → who that is. Read where a route asks for the stored identity; holds no hash.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    v: u32,
+    id: Value,
+    name: String,
+    #[serde(default)]
+    status: Status,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    attributes: Map<String, Value>,
+}
+
+impl Profile {
+    /// `user:<id as JSON>`: `user:1` and `user:"1"` are two users. A text too long for KV's keys by its SHA-256.
+    #[must_use]
+    pub fn key(id: &Id) -> String {
+        let id = json::to_ascii(&id.to_json());
+        let key = format!("user:{id}");
+        if key.len() <= MAX_KEY_BYTES {
+            return key;
+        }
+        format!("user-sha256:{}", Base64UrlUnpadded::encode_string(&Sha256::digest(id.as_bytes())))
+    }
+
+    /// The profile of a user.
+    #[must_use]
+    pub fn new(id: &Id, name: &str) -> Self {
+        Self { v: VERSION, id: id.to_json(), name: password::normal_form(name).into_owned(), status: Status::Active, attributes: Map::new() }
+    }
+
+    /// Reads a profile.
+    ///
+    /// # Errors
+    /// If it is not JSON of this form and version.
+    pub fn read(text: &[u8]) -> Result<Self, Unreadable> {
+        let profile: Self = serde_json::from_slice(text).map_err(|_| Unreadable)?;
+        if profile.v == VERSION { Ok(profile) } else { Err(Unreadable) }
+    }
+
+    /// As it is stored.
+    #[must_use]
+    pub fn write(&self) -> String {
+        json::to_ascii(self)
+    }
+
+    /// The identity, `None` for a disabled user, or if the profile is another's.
+    #[must_use]
+    pub fn identity(self, id: &Id) -> Option<Identity> {
+        if self.status == Status::Disabled || self.id != id.to_json() {
+            return None;
+        }
+        let mut attributes = Map::new();
+        attributes.insert("username".into(), self.name.into());
+        attributes.extend(self.attributes);
+        Some(Identity { id: id.clone(), attributes })
+    }
+}
+
+/// The writes that add or replace a user, in the order in which they must be made.
+#[must_use]
+pub fn writes_for(id: &Id, name: &str, hash: &PasswordHash) -> [(String, String); 2] {
+    [
+        (Profile::key(id), Profile::new(id, name).write()),
+        (LogInRecord::key(name), LogInRecord::new(id, hash).write()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::secret::Secret;
+
+    fn a_hash() -> PasswordHash {
+        password::hash(&Secret::new("abcxyz".into()), 1_000, [7; 16])
+    }
+
+    #[test]
+    fn records_survive_the_way_to_the_store_and_back() {
+        for id in [Id::Int(1), Id::Text("1".into()), Id::Text("é\"".into())] {
+            let [(profile_key, profile), (log_in_key, log_in)] = writes_for(&id, "us\u{e9}r", &a_hash());
+            assert_eq!(profile_key, Profile::key(&id));
+            assert_eq!(log_in_key, "login:us\u{e9}r");
+            assert_eq!(LogInRecord::read(log_in.as_bytes()).unwrap().id(), id);
+            let identity = Profile::read(profile.as_bytes()).unwrap().identity(&id).unwrap();
+            assert_eq!(identity.attributes["username"], "us\u{e9}r");
+            assert!(!profile.contains("pbkdf2"), "no hash outside the log-in record");
+        }
+    }
+
+    #[test]
+    fn keys_tell_types_apart_and_names_typed_differently_together() {
+        assert_eq!(Profile::key(&Id::Int(1)), "user:1");
+        assert_eq!(Profile::key(&Id::Text("1".into())), "user:\"1\"");
+        assert_eq!(LogInRecord::key("us\u{e9}r"), LogInRecord::key("use\u{301}r"));
+        assert_ne!(LogInRecord::key("user"), LogInRecord::key("User"), "names keep their case");
+        for key in [LogInRecord::key(&"n".repeat(1024)), Profile::key(&Id::Text("i".repeat(4096)))] {
+            assert!(key.len() <= MAX_KEY_BYTES && key.contains("-sha256:"), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_not_guessed() {
+        for text in ["", "{}", "[]", r#"{"v":2,"id":1,"hash":"x"}"#, r#"{"v":1,"id":1.5,"hash":"x"}"#, r#"{"v":1,"id":1}"#, r#"{"v":1,"id":1,"hash":"x","status":"?"}"#] {
+            assert_eq!(LogInRecord::read(text.as_bytes()), Err(Unreadable), "{text}");
+            assert_eq!(Profile::read(text.as_bytes()), Err(Unreadable), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_new_hash_keeps_all_else() {
+        let old = LogInRecord::read(br#"{"v":1,"id":1,"hash":"old","status":"active","since":"2020"}"#).unwrap();
+        let new = old.with_hash(&a_hash()).write();
+        assert!(new.contains(r#""since":"2020""#) && new.contains("$pbkdf2-sha256$i=1000"), "{new}");
+    }
+
+    #[test]
+    fn a_disabled_or_foreign_profile_is_nobody() {
+        let read = |text: &str| Profile::read(text.as_bytes()).unwrap().identity(&Id::Int(1));
+        assert!(read(r#"{"v":1,"id":1,"name":"a"}"#).is_some());
+        assert_eq!(read(r#"{"v":1,"id":1,"name":"a","status":"disabled"}"#), None);
+        assert_eq!(read(r#"{"v":1,"id":"1","name":"a"}"#), None);
+    }
+
+    #[test]
+    fn the_storage_page_names_every_key() {
+        let page = include_str!("../../docs/storage.md");
+        for key in ["`login:<name>`", "`login-sha256:<hash>`", "`user:<id>`", "`user-sha256:<hash>`"] {
+            assert!(page.contains(key), "docs/storage.md lacks {key}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Points in time and lengths of time, which do not add up by accident.
+//!
+//! **What always holds:** the clock is an argument. A [`NumericDate`] (RFC 7519 §2) is a point in whole seconds, a
+//! [`Timestamp`] a point in milliseconds, a [`Span`] a length in milliseconds.
+
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z. What a clock gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From milliseconds since the epoch, as `Date.now()` has them.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// From whole seconds since the epoch.
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds * 1000)
+    }
+
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// The second this point lies in (cut down, as both Flask libraries cut).
+    #[must_use]
+    pub const fn numeric_date(self) -> NumericDate {
+        NumericDate(self.0.div_euclid(1000))
+    }
+
+    /// The second in which this point plus `span` lies: the fraction takes part, then is cut
+    /// (Flask-JWT's `exp` and `nbf`).
+    #[must_use]
+    pub const fn plus(self, span: Span) -> NumericDate {
+        NumericDate((self.0 + span.0).div_euclid(1000))
+    }
+}
+
+/// A point in whole seconds since the epoch: `exp`, `nbf`, `iat` (RFC 7519 §2). Within ±2⁵³.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NumericDate(i64);
+
+impl NumericDate {
+    /// The range that a JSON number carries exactly, and in which sums with a [`Span`] can't overflow.
+    const LIMIT: i64 = 1 << 53;
+
+    /// `None` beyond ±2⁵³.
+    #[must_use]
+    pub const fn new(seconds: i64) -> Option<Self> {
+        if seconds >= -Self::LIMIT && seconds <= Self::LIMIT {
+            Some(Self(seconds))
+        } else {
+            None
+        }
+    }
+
+    /// Seconds since the epoch.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.0
+    }
+
+    /// Is this point later than `now` plus `leeway`?
+    #[must_use]
+    pub const fn is_after(self, now: Self, leeway: Span) -> bool {
+        self.0 * 1000 > now.0 * 1000 + leeway.0
+    }
+
+    /// Is this point earlier than `now` minus `leeway`?
+    #[must_use]
+    pub const fn is_before(self, now: Self, leeway: Span) -> bool {
+        self.0 * 1000 < now.0 * 1000 - leeway.0
+    }
+}
+
+/// A length of time in milliseconds; may be negative. At most a hundred years either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(i64);
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+    const LIMIT: i64 = 100 * 366 * 86_400 * 1000;
+
+    /// `None` beyond a hundred years.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Option<Self> {
+        if millis >= -Self::LIMIT && millis <= Self::LIMIT { Some(Self(millis)) } else { None }
+    }
+
+    /// From whole seconds known to be in range (constants).
+    #[must_use]
+    pub const fn seconds(seconds: i32) -> Self {
+        Self(seconds as i64 * 1000)
+    }
+
+    /// Length in milliseconds.
+    #[must_use]
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// From a text such as `90`, `1.5`, `-2`, `"30s"`, `"5m"`, `"1h"`, `"7d"`, `"250ms"`; a bare number is seconds.
+    ///
+    /// `None` if it is not of that form or beyond a hundred years.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let scale = match &text[digits.len()..] {
+            "" | "s" => 1000.0,
+            "ms" => 1.0,
+            "m" => 60_000.0,
+            "h" => 3_600_000.0,
+            "d" => 86_400_000.0,
+            _ => return None,
+        };
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+')) {
+            return None;
+        }
+        let millis = digits.parse::<f64>().ok()? * scale;
+        #[allow(clippy::cast_possible_truncation)] // bounded on the line before the cast
+        if millis.abs() <= Self::LIMIT as f64 { Self::from_millis(millis.round() as i64) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_in_all_their_spellings() {
+        for (text, millis) in [
+            ("0", 0),
+            ("300", 300_000),
+            ("1.5", 1500),
+            ("-2", -2000),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("7d", 604_800_000),
+            ("250ms", 250),
+            (" 5m ", 300_000),
+        ] {
+            assert_eq!(Span::parse(text).map(Span::as_millis), Some(millis), "{text:?}");
+        }
+        for text in ["", "m", "5 m", "5x", "1e3", "inf", "nan", "--1", "9999999999999d", "5mm", "٣"] {
+            assert_eq!(Span::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn comparisons_hold_at_their_boundaries() {
+        let now = NumericDate::new(1000).unwrap();
+        let at = |s| NumericDate::new(s).unwrap();
+        let leeway = Span::seconds(10);
+        for (seconds, after, before) in [(989, false, true), (990, false, false), (1010, false, false), (1011, true, false)] {
+            assert_eq!(at(seconds).is_after(now, leeway), after, "{seconds}");
+            assert_eq!(at(seconds).is_before(now, leeway), before, "{seconds}");
+        }
+        let edge = NumericDate::new(NumericDate::LIMIT).unwrap();
+        assert!(edge.is_after(now, Span::from_millis(Span::LIMIT).unwrap()), "no overflow at the ends");
+        assert!(at(-NumericDate::LIMIT).is_before(edge, Span::from_millis(Span::LIMIT).unwrap()));
+        assert_eq!(NumericDate::new(NumericDate::LIMIT + 1), None);
+    }
+
+    #[test]
+    fn a_fraction_of_a_second_takes_part_before_the_cut() {
+        let now = Timestamp::from_millis(10_700);
+        assert_eq!(now.numeric_date().seconds(), 10);
+        assert_eq!(now.plus(Span::parse("0.5").unwrap()).seconds(), 11);
+        assert_eq!(Timestamp::from_millis(-1).numeric_date().seconds(), -1);
+    }
+}

@@ -1,0 +1,295 @@
+use super::*;
+use crate::rules::{
+    error::{Malformed, TimeClaim},
+    secret::Secret,
+    time::Span,
+};
+use serde_json::json;
+
+const NOW: i64 = 1_800_000_000;
+
+fn key(algorithm: Algorithm, secret: &str, id: Option<&str>) -> Key {
+    Key::symmetric(algorithm, &Secret::new(secret.to_owned()), id.map(str::to_owned), true).unwrap()
+}
+
+fn ring() -> KeyRing {
+    KeyRing::new(key(Algorithm::Hs256, "a secret of more than thirty-two bytes", None), [])
+}
+
+fn policy() -> ClaimsPolicy {
+    ClaimsPolicy {
+        required: ["exp", "iat", "nbf"].map(str::to_owned).to_vec(),
+        checks: TimeChecks { exp: true, nbf: true, iat: true },
+        leeway: Span::seconds(10),
+    }
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    let Value::Object(members) = value else { panic!("an object") };
+    members
+}
+
+fn good_claims() -> Map<String, Value> {
+    members(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": 1}))
+}
+
+fn check(token: &str) -> Result<VerifiedToken, Refusal> {
+    verify(token, &ring(), &policy(), Timestamp::from_seconds(NOW))
+}
+
+/// Signs header and payload as they stand.
+fn raw(header: &str, payload: &str) -> String {
+    let mut token = format!(
+        "{}.{}",
+        Base64UrlUnpadded::encode_string(header.as_bytes()),
+        Base64UrlUnpadded::encode_string(payload.as_bytes())
+    );
+    let signature = ring().signing().sign(token.as_bytes());
+    token.push('.');
+    token.push_str(&Base64UrlUnpadded::encode_string(&signature));
+    token
+}
+
+const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+
+#[test]
+fn what_is_signed_is_verified_with_each_algorithm() {
+    for algorithm in Algorithm::ALL {
+        let keys = KeyRing::new(key(algorithm, &"k".repeat(64), None), []);
+        let token = sign(keys.signing(), &Map::new(), &good_claims());
+        let verified = verify(&token, &keys, &policy(), Timestamp::from_seconds(NOW)).unwrap();
+        assert_eq!(verified.claims(), &good_claims(), "{}", algorithm.name());
+        let other = KeyRing::new(key(algorithm, &"j".repeat(64), None), []);
+        assert_eq!(verify(&token, &other, &policy(), Timestamp::from_seconds(NOW)), Err(Refusal::BadSignature));
+    }
+}
+
+#[test]
+fn the_members_stand_in_flask_jwts_order() {
+    let token = sign(&key(Algorithm::Hs256, "super-secret", None), &Map::new(), &good_claims());
+    let mut parts = token.split('.').map(|part| Base64UrlUnpadded::decode_vec(part).unwrap());
+    assert_eq!(parts.next().unwrap(), br#"{"typ":"JWT","alg":"HS256"}"#);
+    assert_eq!(parts.next().unwrap(), format!(r#"{{"exp":{},"iat":{NOW},"nbf":{NOW},"identity":1}}"#, NOW + 300).as_bytes());
+}
+
+#[test]
+fn times_are_judged_at_their_boundaries() {
+    for (claim, offset, outcome) in [
+        ("exp", -11, Err(Refusal::Expired)),
+        ("exp", -10, Ok(())),
+        ("exp", -9, Ok(())),
+        ("nbf", 11, Err(Refusal::NotYetValid)),
+        ("nbf", 10, Ok(())),
+        ("iat", 11, Err(Refusal::IssuedInTheFuture)),
+        ("iat", 10, Ok(())),
+    ] {
+        let mut claims = good_claims();
+        claims.insert(claim.into(), (NOW + offset).into());
+        let token = sign(ring().signing(), &Map::new(), &claims);
+        assert_eq!(check(&token).map(drop), outcome, "{claim} {offset}");
+    }
+}
+
+#[test]
+fn what_counts_as_a_time() {
+    let refused = Err(Refusal::NotANumericDate(TimeClaim::Exp));
+    for (exp, outcome) in [
+        ("99999999999", Ok(())),
+        ("99999999999.5", Ok(())),
+        ("\"99999999999\"", Ok(())),
+        ("9007199254740992", Ok(())),
+        ("9007199254740993", refused.clone()),
+        ("1e300", refused.clone()),
+        ("\"+5\"", refused.clone()),
+        ("\" 99999999999\"", refused.clone()),
+        ("\"9_9\"", refused.clone()),
+        ("\"\"", refused.clone()),
+        ("\"99999999999999999999999\"", refused.clone()),
+        ("\"soon\"", refused.clone()),
+        ("true", refused.clone()),
+        ("[1]", refused.clone()),
+        ("{}", refused.clone()),
+        ("null", Err(Refusal::MissingClaim("exp".into()))),
+        ("1e400", Err(Refusal::Malformed(Malformed::PayloadNotJson))),
+        ("NaN", Err(Refusal::Malformed(Malformed::PayloadNotJson))),
+        ("0.9", Err(Refusal::Expired)),
+    ] {
+        let token = raw(HEADER, &format!(r#"{{"iat":{NOW},"nbf":{NOW},"exp":{exp}}}"#));
+        assert_eq!(check(&token).map(drop), outcome, "{exp}");
+    }
+}
+
+#[test]
+fn checks_come_in_flask_jwts_order() {
+    let with = |change: Value| {
+        let mut claims = good_claims();
+        claims.extend(members(change));
+        claims.retain(|_, value| value != &json!("absent"));
+        check(&sign(ring().signing(), &Map::new(), &claims)).unwrap_err()
+    };
+    let missing = |name: &str| Refusal::MissingClaim(name.into());
+    for (change, refusal) in [
+        (json!({"exp": "absent", "iat": "absent", "nbf": "absent"}), missing("exp")),
+        (json!({"iat": "absent", "nbf": "absent", "exp": "soon"}), missing("iat")),
+        (json!({"nbf": null}), missing("nbf")),
+        (json!({"exp": NOW - 60, "iat": NOW + 60, "nbf": NOW + 60}), Refusal::IssuedInTheFuture),
+        (json!({"exp": NOW - 60, "nbf": NOW + 60}), Refusal::NotYetValid),
+        (json!({"exp": NOW - 60, "aud": "x"}), Refusal::Expired),
+        (json!({"aud": "x"}), Refusal::InvalidAudience),
+        (json!({"aud": ""}), Refusal::InvalidAudience),
+        (json!({"aud": []}), Refusal::InvalidAudience),
+        (json!({"aud": ["x"]}), Refusal::InvalidAudience),
+        (json!({"aud": [1]}), Refusal::InvalidClaimFormat),
+        (json!({"aud": null}), Refusal::InvalidClaimFormat),
+    ] {
+        assert_eq!(with(change.clone()), refusal, "{change}");
+    }
+}
+
+#[test]
+fn a_claim_that_is_not_required_may_be_absent_but_not_wrong() {
+    let lax = ClaimsPolicy { required: vec![], ..policy() };
+    let judge = |claims: Value| lax.judge(&members(claims), Timestamp::from_seconds(NOW).numeric_date());
+    assert_eq!(judge(json!({})), Ok(()));
+    assert_eq!(judge(json!({"exp": NOW - 60})), Err(Refusal::Expired));
+    assert_eq!(judge(json!({"nbf": null})), Err(Refusal::NotANumericDate(TimeClaim::Nbf)));
+    let unverified = ClaimsPolicy { checks: TimeChecks { exp: false, nbf: true, iat: true }, ..policy() };
+    assert_eq!(unverified.judge(&members(json!({"exp": 1, "iat": 1, "nbf": 1})), Timestamp::from_seconds(NOW).numeric_date()), Ok(()));
+    let role = ClaimsPolicy { required: vec!["role".into()], ..policy() };
+    assert_eq!(role.judge(&good_claims(), Timestamp::from_seconds(NOW).numeric_date()), Err(Refusal::MissingClaim("role".into())));
+}
+
+#[test]
+fn malformed_tokens_are_told_by_the_part_that_breaks() {
+    let good = sign(ring().signing(), &Map::new(), &good_claims());
+    let malformed = |part| Err(Refusal::Malformed(part));
+    for (token, outcome) in [
+        (String::new(), malformed(Malformed::NotEnoughSegments)),
+        ("xxx.yyy".into(), malformed(Malformed::NotEnoughSegments)),
+        ("ééé".into(), malformed(Malformed::NotEnoughSegments)),
+        ("a.b.c".into(), malformed(Malformed::HeaderEncoding)),
+        ("..".into(), malformed(Malformed::HeaderNotJson)),
+        (good.clone() + ".abcd", malformed(Malformed::PayloadEncoding)),
+        (good.clone() + "=", malformed(Malformed::SignatureEncoding)),
+        (good.clone() + "!", malformed(Malformed::SignatureEncoding)),
+        (good.replacen('.', "=.", 1), malformed(Malformed::HeaderEncoding)),
+        (good.replacen('.', ".=", 1), malformed(Malformed::PayloadEncoding)),
+        (raw("[1]", "{}"), malformed(Malformed::HeaderNotAnObject)),
+        (raw("notjson", "{}"), malformed(Malformed::HeaderNotJson)),
+        (raw(r#"{"alg":"HS256","alg":"HS256"}"#, "{}"), malformed(Malformed::HeaderNotJson)),
+        (raw(HEADER, "[1]"), malformed(Malformed::PayloadNotAnObject)),
+        (raw(HEADER, r#"{"identity":1,"identity":2}"#), malformed(Malformed::PayloadNotJson)),
+        (raw(HEADER, "x"), malformed(Malformed::PayloadNotJson)),
+        ("x".repeat(MAX_TOKEN_BYTES + 1), Err(Refusal::TokenTooLong)),
+    ] {
+        assert_eq!(check(&token).map(drop), outcome, "{token}");
+    }
+}
+
+#[test]
+fn the_unused_bits_of_the_last_character_must_be_zero() {
+    let good = sign(ring().signing(), &Map::new(), &good_claims());
+    let (rest, last) = good.split_at(good.len() - 1);
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let at = alphabet.find(last).unwrap();
+    for low in 1..4 {
+        let twin = format!("{rest}{}", alphabet.as_bytes()[at + low] as char);
+        assert_eq!(check(&twin), Err(Refusal::Malformed(Malformed::SignatureEncoding)));
+    }
+}
+
+#[test]
+fn the_algorithm_is_the_keys_and_the_signature_comes_before_the_claims() {
+    let good = format!(r#"{{"exp":{},"iat":{NOW},"nbf":{NOW}}}"#, NOW + 300);
+    for header in [
+        r#"{"typ":"JWT"}"#,
+        r#"{"alg":"none"}"#,
+        r#"{"alg":"None"}"#,
+        r#"{"alg":"hs256"}"#,
+        r#"{"alg":"HS512"}"#,
+        r#"{"alg":"RS256"}"#,
+        r#"{"alg":null}"#,
+        r#"{"alg":["HS256"]}"#,
+    ] {
+        assert_eq!(check(&raw(header, &good)), Err(Refusal::AlgorithmNotAllowed), "{header}");
+    }
+    let forged = raw(HEADER, r#"{"exp":1}"#).replace('.', ".").rsplit_once('.').unwrap().0.to_owned();
+    for signature in ["", "AAAA", &"A".repeat(43)] {
+        assert_eq!(check(&format!("{forged}.{signature}")), Err(Refusal::BadSignature), "{signature}");
+    }
+}
+
+#[test]
+fn a_header_that_asks_for_more_is_refused_but_unknown_members_are_not() {
+    let good = format!(r#"{{"exp":{},"iat":{NOW},"nbf":{NOW}}}"#, NOW + 300);
+    for (header, outcome) in [
+        (r#"{"alg":"HS256","typ":"at+jwt"}"#, Ok(())),
+        (r#"{"alg":"HS256"}"#, Ok(())),
+        (r#"{"alg":"HS256","cty":"JWT","jku":"https://evil.example","x5u":1,"kid":"unknown"}"#, Ok(())),
+        (r#"{"alg":"HS256","kid":7}"#, Err(Refusal::KeyIdNotAString)),
+        (r#"{"alg":"HS256","kid":null}"#, Err(Refusal::KeyIdNotAString)),
+        (r#"{"alg":"HS256","crit":["x"],"x":1}"#, Err(Refusal::CriticalExtension)),
+        (r#"{"alg":"HS256","crit":[]}"#, Err(Refusal::CriticalExtension)),
+        (r#"{"alg":"HS256","b64":false}"#, Err(Refusal::CriticalExtension)),
+    ] {
+        assert_eq!(check(&raw(header, &good)).map(drop), outcome, "{header}");
+    }
+}
+
+#[test]
+fn a_ring_chooses_by_id_and_never_crosses_algorithms() {
+    let keys = KeyRing::new(
+        key(Algorithm::Hs256, &"new".repeat(20), Some("new")),
+        [key(Algorithm::Hs256, &"old".repeat(20), Some("old")), key(Algorithm::Hs512, &"big".repeat(30), Some("big"))],
+    );
+    let found = |alg, kid| keys.for_token(Some(alg), kid).and_then(Key::id);
+    assert_eq!(found("HS256", Some("old")), Some("old"));
+    assert_eq!(found("HS512", Some("old")), None, "the id binds, and with it the algorithm");
+    assert_eq!(found("HS512", Some("big")), Some("big"));
+    assert_eq!(found("HS256", None), Some("new"), "the signing key");
+    assert_eq!(found("HS512", None), None);
+    assert_eq!(found("HS256", Some("unknown")), None, "every key has an id, so an unknown one means none");
+    let token = sign(keys.signing(), &Map::new(), &good_claims());
+    assert!(verify(&token, &keys, &policy(), Timestamp::from_seconds(NOW)).is_ok());
+}
+
+#[test]
+fn weak_and_public_keys_are_refused() {
+    let make = |secret: &str, allow| Key::symmetric(Algorithm::Hs256, &Secret::new(secret.to_owned()), None, allow).map(drop);
+    assert_eq!(make("", true), Err(KeyFault::Empty));
+    assert_eq!(make(&"x".repeat(31), false), Err(KeyFault::Short { bytes: 31, least: 32 }));
+    assert_eq!(make(&"x".repeat(31), true), Ok(()));
+    assert_eq!(make(&"x".repeat(32), false), Ok(()));
+    assert_eq!(make("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE", true), Err(KeyFault::PublicKey));
+}
+
+/// RFC 7515 appendix A.1: HS256. The token has `exp` and `iss` only, and header and payload with line breaks.
+#[test]
+fn rfc_7515_appendix_a_1() {
+    const TOKEN: &str = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let secret = Base64UrlUnpadded::decode_vec("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow").unwrap();
+    let token = jws::Unverified::parse(TOKEN).unwrap();
+    // The appendix's key is not text, which a configured secret always is: so the algorithm itself is called.
+    let key = hmac::Hs256Key::new(&secret);
+    let verify = |message: &[u8]| {
+        use jwt_compact::{Algorithm, AlgorithmSignature};
+        hmac::Hs256.verify_signature(&AlgorithmSignature::try_from_slice(token.signature()).unwrap(), &key, message)
+    };
+    assert!(verify(token.signing_input()));
+    assert!(!verify(&token.signing_input()[1..]));
+    assert_eq!(token.payload_members().unwrap()["http://example.com/is_root"], json!(true));
+}
+
+/// RFC 7515 appendix A.5: an unsecured JWS must never pass; A.2 to A.4 (RS256, ES256, ES512) name algorithms without a key.
+#[test]
+fn rfc_7515_appendix_a_2_to_a_5() {
+    const PAYLOAD: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+    for (header, signature) in [
+        ("eyJhbGciOiJub25lIn0", ""),
+        ("eyJhbGciOiJSUzI1NiJ9", "cC4hiUPoj9Eetdgtv3hF80EGrhuB"),
+        ("eyJhbGciOiJFUzI1NiJ9", "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"),
+        ("eyJhbGciOiJFUzUxMiJ9", "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZq"),
+    ] {
+        assert_eq!(check(&format!("{header}.{PAYLOAD}.{signature}")), Err(Refusal::AlgorithmNotAllowed), "{header}");
+    }
+}

@@ -1,0 +1,201 @@
+//! Flask-JWT's dialect: how a grant, an identity and each refusal look (facts 2 to 10).
+//!
+//! **What always holds:** [`words`] matches every [`Refusal`], so a new one cannot reach the wire by accident. Texts are
+//! fixed; of what a client sent nothing comes back. Where the real library answers with an HTML page or a crash, this
+//! has the same shape as its refusals: docs/differences.md.
+
+use super::{Answer, no_store};
+use crate::rules::{
+    error::{Malformed, PathFault, Refusal, TimeClaim},
+    identity::Identity,
+    json::{Map, Value},
+    login, token,
+};
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// Members in the order in which Flask sorts them.
+#[derive(Serialize)]
+struct RefusalBody<'b> {
+    description: &'b str,
+    error: &'b str,
+    status_code: u16,
+}
+
+/// `{"access_token": …}` (facts 2).
+#[must_use]
+pub fn grant(access_token: &str) -> Answer {
+    #[derive(Serialize)]
+    struct Body<'b> {
+        access_token: &'b str,
+    }
+    Answer::json(200, &Body { access_token })
+}
+
+/// Who it is: what `to = "identity"` answers.
+#[must_use]
+pub fn identity(identity: Option<&Identity>) -> Answer {
+    let mut body = identity.map(|identity| identity.attributes.clone()).unwrap_or_default();
+    body.insert("identity".into(), identity.map_or(Value::Null, |identity| identity.id.to_json()));
+    let sorted: std::collections::BTreeMap<_, _> = body.into_iter().collect();
+    Answer::json(200, &sorted.into_iter().collect::<Map<_, _>>())
+}
+
+/// OPTIONS, answered without a token (facts 10).
+#[must_use]
+pub fn options(allow: &str) -> Answer {
+    Answer { status: 200, headers: vec![("content-type".into(), "text/html; charset=utf-8".into()), ("allow".into(), allow.into())], body: String::new() }
+}
+
+/// A refusal in Flask-JWT's words.
+#[must_use]
+pub fn refusal(refusal: &Refusal) -> Answer {
+    let (status_code, error, description) = words(refusal);
+    let mut answer = Answer::json(status_code, &RefusalBody { description: &description, error: &error, status_code });
+    match refusal {
+        Refusal::MissingToken { realm } => answer = answer.with("www-authenticate", challenge(realm)),
+        Refusal::MethodNotAllowed { allow } => answer = answer.with("allow", allow.as_str()),
+        Refusal::StoreUnavailable => answer = answer.with("retry-after", "5"),
+        Refusal::Custom(custom) => {
+            for (name, value) in &custom.headers {
+                answer = answer.with(name.to_ascii_lowercase(), value.as_str());
+            }
+        }
+        _ => {}
+    }
+    answer
+}
+
+/// The challenge. A quote or backslash in the realm is escaped (RFC 9110 §5.6.4); Flask-JWT sends a broken header.
+fn challenge(realm: &str) -> String {
+    format!("JWT realm=\"{}\"", realm.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Status, `error`, `description`.
+fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
+    let (status, error, description): (u16, &str, Cow<'_, str>) = match refusal {
+        Refusal::NotFound => (404, "Not Found", "No rule of this gate names the path".into()),
+        Refusal::MethodNotAllowed { .. } => (405, "Method Not Allowed", "The path does not take this method".into()),
+        Refusal::AmbiguousPath(fault) => (
+            400,
+            "Bad Request",
+            match fault {
+                PathFault::BadEscape => "The path has a bad percent escape",
+                PathFault::HiddenSeparator => "The path hides a separator or dot segment in an escape",
+                PathFault::ControlCharacter => "The path has a control character",
+                PathFault::DoubleEscape => "The path has an escape of an escape",
+                PathFault::EmptySegment => "The path has an empty segment (//)",
+                PathFault::OtherRuleInAnotherReading => "The path would mean another one without its capitals, parameters or last slash",
+            }
+            .into(),
+        ),
+
+        Refusal::MissingToken { .. } => (401, "Authorization Required", "Request does not contain an access token".into()),
+        Refusal::UnsupportedScheme => (401, "Invalid JWT header", "Unsupported authorization type".into()),
+        Refusal::TokenMissingAfterScheme => (401, "Invalid JWT header", "Token missing".into()),
+        Refusal::TokenContainsSpaces => (401, "Invalid JWT header", "Token contains spaces".into()),
+
+        Refusal::TokenTooLong => (401, "Invalid token", format!("Token is longer than {} bytes", token::MAX_TOKEN_BYTES).into()),
+        Refusal::Malformed(part) => (
+            401,
+            "Invalid token",
+            match part {
+                Malformed::NotEnoughSegments => "Not enough segments",
+                Malformed::HeaderEncoding => "Invalid header padding",
+                Malformed::HeaderNotJson => "Invalid header string: not JSON",
+                Malformed::HeaderNotAnObject => "Invalid header string: must be a json object",
+                Malformed::PayloadEncoding => "Invalid payload padding",
+                Malformed::PayloadNotJson => "Invalid payload string: not JSON",
+                Malformed::PayloadNotAnObject => "Invalid payload string: must be a json object",
+                Malformed::SignatureEncoding => "Invalid crypto padding",
+            }
+            .into(),
+        ),
+        Refusal::AlgorithmNotAllowed => (401, "Invalid token", "The specified alg value is not allowed".into()),
+        Refusal::BadSignature => (401, "Invalid token", "Signature verification failed".into()),
+        Refusal::MissingClaim(name) => (401, "Invalid token", format!("Token is missing the \"{name}\" claim").into()),
+        Refusal::NotANumericDate(claim) => (
+            401,
+            "Invalid token",
+            match claim {
+                TimeClaim::Iat => "Issued At claim (iat) must be an integer.",
+                TimeClaim::Nbf => "Not Before claim (nbf) must be an integer.",
+                TimeClaim::Exp => "Expiration Time claim (exp) must be an integer.",
+            }
+            .into(),
+        ),
+        Refusal::IssuedInTheFuture => (401, "Invalid token", "Issued At claim (iat) cannot be in the future.".into()),
+        Refusal::NotYetValid => (401, "Invalid token", "The token is not yet valid (nbf)".into()),
+        Refusal::Expired => (401, "Invalid token", "Signature has expired".into()),
+        Refusal::InvalidAudience => (401, "Invalid token", "Invalid audience".into()),
+        Refusal::InvalidClaimFormat => (401, "Invalid token", "Invalid claim format in token".into()),
+        Refusal::CriticalExtension => (401, "Invalid token", "Unsupported critical extension".into()),
+        Refusal::KeyIdNotAString => (401, "Invalid token", "Key ID header parameter must be a string".into()),
+        Refusal::NoSuchUser => (401, "Invalid JWT", "User does not exist".into()),
+
+        // The words "Bad Request" stand beside 401 in the real library too.
+        Refusal::BadCredentials => (401, "Bad Request", "Invalid credentials".into()),
+        Refusal::BodyNotDeclaredJson => (400, "Bad Request", "The Content-Type must be application/json".into()),
+        Refusal::BodyNotAnObject => (400, "Bad Request", "The body must be one JSON object in UTF-8, without repeated members".into()),
+        Refusal::BodyInterrupted => (400, "Bad Request", "The body stopped before its end".into()),
+        Refusal::BodyTooLarge => (413, "Request Entity Too Large", format!("The body is longer than {} bytes", login::MAX_BODY_BYTES).into()),
+        Refusal::FieldTooLong { field } => (400, "Bad Request", format!("{field} is longer than {} bytes", login::MAX_FIELD_BYTES).into()),
+
+        Refusal::StoreUnavailable => (503, "Service Unavailable", "The user store does not answer; try again".into()),
+        Refusal::AssetsUnavailable => (502, "Bad Gateway", "The static files can't be reached".into()),
+        Refusal::OriginUnreachable => (502, "Bad Gateway", "The origin can't be reached".into()),
+        Refusal::OriginTimeout => (504, "Gateway Timeout", "The origin does not answer in time".into()),
+        Refusal::Misconfigured | Refusal::Internal => (500, "Internal Server Error", "The request could not be answered".into()),
+
+        Refusal::Custom(custom) => return (custom.status, custom.error.as_str().into(), custom.description.as_str().into()),
+    };
+    (status, error.into(), description)
+}
+
+/// What of an answer's headers is not for a client to keep.
+#[must_use]
+pub fn is_stored_nowhere(answer: &Answer) -> bool {
+    answer.headers.contains(&no_store())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{error::JwtError, identity::Id};
+
+    #[test]
+    fn a_grant_is_flasks_json() {
+        let answer = grant("a.b.c");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "{\"access_token\":\"a.b.c\"}\n"));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert!(is_stored_nowhere(&answer));
+    }
+
+    #[test]
+    fn an_identity_keeps_its_type_and_sorts_what_is_known() {
+        let mut user = Identity::new(Id::Text("1".into()));
+        assert_eq!(identity(Some(&user)).body, "{\"identity\":\"1\"}\n");
+        user.attributes.insert("username".into(), "user1".into());
+        user.attributes.insert("age".into(), 7.into());
+        assert_eq!(identity(Some(&user)).body, "{\"age\":7,\"identity\":\"1\",\"username\":\"user1\"}\n");
+        assert_eq!(identity(None).body, "{\"identity\":null}\n");
+    }
+
+    #[test]
+    fn a_challenge_comes_with_a_missing_token_only_and_cannot_be_broken() {
+        let answer = refusal(&Refusal::MissingToken { realm: "Fancy \"Re\\alm\"".into() });
+        assert_eq!(answer.header("www-authenticate"), Some(r#"JWT realm="Fancy \"Re\\alm\"""#));
+        assert_eq!(answer.body, "{\"description\":\"Request does not contain an access token\",\"error\":\"Authorization Required\",\"status_code\":401}\n");
+        assert_eq!(refusal(&Refusal::UnsupportedScheme).header("www-authenticate"), None);
+        assert!(is_stored_nowhere(&answer));
+    }
+
+    #[test]
+    fn an_embedders_own_refusal_goes_out_as_it_is() {
+        let custom = JwtError { status: 403, headers: vec![("X-Lock".into(), "1".into())], ..JwtError::new("Locked", "Account locked") };
+        let answer = refusal(&Refusal::Custom(custom));
+        assert_eq!(answer.status, 403);
+        assert_eq!(answer.header("x-lock"), Some("1"));
+        assert_eq!(answer.body, "{\"description\":\"Account locked\",\"error\":\"Locked\",\"status_code\":403}\n");
+    }
+}

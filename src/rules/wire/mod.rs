@@ -1,0 +1,44 @@
+//! How things look to a client. One file a dialect; here what is common: an answer as plain values.
+
+pub mod flask_jwt;
+
+use std::borrow::Cow;
+
+/// A whole answer, small enough to be held in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Header fields, names in lower case.
+    pub headers: Vec<(Cow<'static, str>, String)>,
+    /// The body. Not sent for HEAD.
+    pub body: String,
+}
+
+impl Answer {
+    /// JSON as Flask writes it: a line feed at its end, no charset, not to be stored.
+    #[must_use]
+    pub fn json(status: u16, body: &impl serde::Serialize) -> Self {
+        let mut body = super::json::to_ascii(body);
+        body.push('\n');
+        Self { status, headers: vec![("content-type".into(), "application/json".into()), no_store()], body }
+    }
+
+    /// Adds a header field.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The value of a header field; `name` in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Tokens, identities and refusals are nobody else's (RFC 9111 §5.2.2.5).
+fn no_store() -> (Cow<'static, str>, String) {
+    ("cache-control".into(), "no-store".into())
+}

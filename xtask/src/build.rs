@@ -1,0 +1,80 @@
+//! Rust → Wasm → JavaScript glue, in `build/`. No tool is downloaded or installed: the glue is made by
+//! `wasm-bindgen-cli-support`, pinned to the `wasm-bindgen` of Cargo.lock.
+
+use crate::step::{Failure, Root, Step, newer_than};
+use std::{fs, path::PathBuf, process::Command};
+use wasm_bindgen_cli_support::Bindgen;
+
+/// How a worker is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// For users: optimised as a whole.
+    Release,
+    /// For `wrangler dev`: compiled in seconds.
+    Dev,
+    /// For tests/e2e/panic.test.mjs: can be broken on purpose.
+    Faults,
+}
+
+impl Flavour {
+    /// wrangler says in `WRANGLER_COMMAND` what it builds for.
+    pub fn from_wrangler() -> Self {
+        if std::env::var("WRANGLER_COMMAND").is_ok_and(|command| command == "dev") { Self::Dev } else { Self::Release }
+    }
+
+    const fn profile(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Dev | Self::Faults => "worker-dev",
+        }
+    }
+
+    /// Where the glue goes.
+    pub fn out(self, root: &Root) -> PathBuf {
+        root.join(if self == Self::Faults { "build-faults" } else { "build" })
+    }
+}
+
+/// Builds the worker.
+pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
+    let step = Step::begin(format!("worker ({} profile)", flavour.profile()));
+    let mut cargo = Command::new(root.cargo());
+    cargo
+        .current_dir(root)
+        .args(["build", "--locked", "--quiet", "--package", "tollgate", "--lib", "--target", "wasm32-unknown-unknown"])
+        .args(["--profile", flavour.profile()])
+        // As worker-build does: futures from js-sys.
+        .env("WASM_BINDGEN_USE_JS_SYS", "1");
+    if flavour == Flavour::Faults {
+        cargo.args(["--features", "fault-injection"]);
+    }
+    step.run(&mut cargo, "mend what the compiler says; `rustup target add wasm32-unknown-unknown` if it lacks the target")?;
+
+    let wasm = root.target().join("wasm32-unknown-unknown").join(flavour.profile()).join("tollgate.wasm");
+    let out = flavour.out(root);
+    let mark = out.join("profile");
+    let same = fs::read_to_string(&mark).is_ok_and(|built| built == flavour.profile());
+    if same && newer_than(&out.join("tollgate_bg.wasm"), &wasm) {
+        step.done("nothing to do");
+        return Ok(());
+    }
+    // Made beside and moved, so that nobody sees half of it.
+    let beside = out.with_extension("tmp");
+    let _ = fs::remove_dir_all(&beside);
+    let glue = || -> Result<(), Box<dyn std::error::Error>> {
+        Bindgen::new()
+            .input_path(&wasm)
+            .out_name("tollgate")
+            .web(true)? // `initSync({ module })`: the entry hands over the module that wrangler compiled
+            .reset_state_function(true) // `__wbg_reset_state`: a fresh instance after a panic
+            .typescript(false)
+            .generate(&beside)?;
+        fs::write(beside.join("profile"), flavour.profile())?;
+        let _ = fs::remove_dir_all(&out);
+        fs::rename(&beside, &out)?;
+        Ok(())
+    };
+    glue().map_err(|error| step.fail(error.to_string(), "remove the folder `build` and try again"))?;
+    step.done("");
+    Ok(())
+}
