@@ -30,7 +30,8 @@ export function fetchAsset(assets, url, request, isPrivate, missing) {
 "#)]
 extern "C" {
     #[wasm_bindgen(js_name = fetchAsset)]
-    fn fetch_asset(assets: &JsValue, url: &str, request: &web_sys::Request, private: bool, missing: JsValue) -> JsValue;
+    fn fetch_asset(assets: &JsValue, url: &str, request: &web_sys::Request, private: bool, missing: JsValue)
+    -> JsValue;
 }
 
 pub(super) fn serve(call: &Call, view: &View, passage: &Passage<'_>) -> JsValue {

@@ -22,7 +22,15 @@ const SUBJECT_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
 /// RFC 9110 §7.6.1, with the older ones. `Upgrade` is decided on its own: a WebSocket needs it.
 const HOP_BY_HOP: [&str; 9] = [
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "http2-settings",
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "http2-settings",
 ];
 
 /// What the client's headers are held against, once a request.
@@ -86,7 +94,17 @@ mod tests {
     fn identity_and_hop_by_hop_headers_stay_behind_in_every_spelling() {
         let filter = Filter { connection: Some("keep-alive, X-Secret-Hop"), forward_token: true };
         for name in [
-            "X-Auth-Subject", "x-auth-subject", "X_Auth_Subject", "x-AUTH_claims", "X_AUTH-Roles", "Connection", "keep-alive", "TE", "Transfer-Encoding", "Upgrade", "X-Secret-Hop",
+            "X-Auth-Subject",
+            "x-auth-subject",
+            "X_Auth_Subject",
+            "x-AUTH_claims",
+            "X_AUTH-Roles",
+            "Connection",
+            "keep-alive",
+            "TE",
+            "Transfer-Encoding",
+            "Upgrade",
+            "X-Secret-Hop",
             "Proxy-Authorization",
         ] {
             assert!(filter.withholds(name), "{name}");
@@ -106,7 +124,8 @@ mod tests {
             (Id::Text("a\r\nX-Auth-Roles: admin".into()), "a%0D%0AX-Auth-Roles:%20admin"),
             (Id::Text("é 100%".into()), "%C3%A9%20100%25"),
         ] {
-            let admission = Admission::Verified { token: VerifiedToken::assert_verified(Map::new()), identity: Identity::new(id) };
+            let admission =
+                Admission::Verified { token: VerifiedToken::assert_verified(Map::new()), identity: Identity::new(id) };
             assert_eq!(identity_headers(&admission)[0], (SUBJECT_HEADER, sent.to_owned()));
         }
         assert_eq!(identity_headers(&Admission::Anonymous), []);

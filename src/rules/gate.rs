@@ -187,7 +187,9 @@ impl Gate {
         match self.config.routes.find(request.method, request.path) {
             Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now),
             Ok(Found::LogIn) => self.decide_log_in(request),
-            Ok(Found::Options(allow)) => Decision::Answer(Answered { answer: flask_jwt::options(allow), outcome: Outcome::Plain }),
+            Ok(Found::Options(allow)) => {
+                Decision::Answer(Answered { answer: flask_jwt::options(allow), outcome: Outcome::Plain })
+            }
             Err(refusal) => Decision::Refuse(Refused { refusal, rule: None }),
         }
     }

@@ -24,7 +24,8 @@ pub trait Handlers {
     /// What the client is told where a token is malformed or missing.
     fn request(&self, request: &Request<'_>, config: &Config, realm: &str) -> Result<Option<String>, Refusal> {
         let header = request.headers.get("authorization");
-        credential::from_authorization(header.as_deref(), &config.header_prefix, realm).map(|token| Some(token.to_owned()))
+        credential::from_authorization(header.as_deref(), &config.header_prefix, realm)
+            .map(|token| Some(token.to_owned()))
     }
 
     /// `auth_request_handler` (deprecated in Flask-JWT): the whole answer of the log-in endpoint.

@@ -35,9 +35,7 @@ pub fn object(text: &[u8]) -> Result<Map<String, Value>, NotAnObject> {
 #[must_use]
 pub fn to_ascii<T: Serialize + ?Sized>(value: &T) -> String {
     let mut text = Vec::with_capacity(128);
-    value
-        .serialize(&mut serde_json::Serializer::with_formatter(&mut text, Ascii))
-        .expect("members are named by text");
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Ascii)).expect("members are named by text");
     String::from_utf8(text).expect("ASCII")
 }
 
@@ -151,6 +149,9 @@ mod tests {
 
     #[test]
     fn text_beyond_ascii_is_escaped_as_python_does() {
-        assert_eq!(to_ascii(&serde_json::json!({"é": "a\u{1F600}\n\u{7f}\"z"})), r#"{"\u00e9":"a\ud83d\ude00\n\u007f\"z"}"#);
+        assert_eq!(
+            to_ascii(&serde_json::json!({"é": "a\u{1F600}\n\u{7f}\"z"})),
+            r#"{"\u00e9":"a\ud83d\ude00\n\u007f\"z"}"#
+        );
     }
 }

@@ -137,7 +137,8 @@ impl Event<'_> {
         match self {
             Self::LoggedIn(id) => (line.event, line.subject) = ("login", Some(id.to_json())),
             Self::Refused { refusal, status, rule } => {
-                (line.event, line.reason, line.status, line.rule) = ("refused", Some(refusal.code()), Some(*status), *rule);
+                (line.event, line.reason, line.status, line.rule) =
+                    ("refused", Some(refusal.code()), Some(*status), *rule);
             }
             Self::Passed { rule, subject } => {
                 (line.event, line.rule, line.subject) = ("passed", Some(*rule), subject.map(Id::to_json));
@@ -147,10 +148,12 @@ impl Event<'_> {
                 (line.event, line.subject, line.reason) = ("record_unusable", subject.map(Id::to_json), Some(*reason));
             }
             Self::Problem(notice) => {
-                (line.event, line.option, line.text) = ("config_problem", Some(notice.option.as_str()), Some(notice.text.as_str()));
+                (line.event, line.option, line.text) =
+                    ("config_problem", Some(notice.option.as_str()), Some(notice.text.as_str()));
             }
             Self::Warning(notice) => {
-                (line.event, line.option, line.text) = ("config_warning", Some(notice.option.as_str()), Some(notice.text.as_str()));
+                (line.event, line.option, line.text) =
+                    ("config_warning", Some(notice.option.as_str()), Some(notice.text.as_str()));
             }
         }
         Some(json::to_ascii(&line))
@@ -166,7 +169,10 @@ mod tests {
         let request = Some(RequestInfo { id: "r-1", duration_ms: 3 });
         let (id, notice) = (Id::Int(1), Notice::new("JWT_LEEWAY", "write seconds"));
         for (event, line) in [
-            (Event::LoggedIn(&id), r#"{"level":"info","event":"login","request_id":"r-1","duration_ms":3,"subject":1}"#),
+            (
+                Event::LoggedIn(&id),
+                r#"{"level":"info","event":"login","request_id":"r-1","duration_ms":3,"subject":1}"#,
+            ),
             (
                 Event::Refused { refusal: &Refusal::Expired, status: 401, rule: Some("/protected") },
                 r#"{"level":"info","event":"refused","request_id":"r-1","duration_ms":3,"reason":"token_expired","status":401,"rule":"/protected"}"#,
@@ -183,7 +189,10 @@ mod tests {
                 Event::RecordUnusable { subject: Some(&id), reason: "cost_too_low" },
                 r#"{"level":"error","event":"record_unusable","request_id":"r-1","duration_ms":3,"reason":"cost_too_low","subject":1}"#,
             ),
-            (Event::HashRenewed(&id), r#"{"level":"info","event":"hash_renewed","request_id":"r-1","duration_ms":3,"subject":1}"#),
+            (
+                Event::HashRenewed(&id),
+                r#"{"level":"info","event":"hash_renewed","request_id":"r-1","duration_ms":3,"subject":1}"#,
+            ),
         ] {
             assert_eq!(event.line(Level::Debug, request).as_deref(), Some(line));
         }

@@ -51,7 +51,9 @@ pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Ref
 /// A member's text; `None` if it is missing, empty or not text.
 fn field(members: &Map<String, Value>, name: &str) -> Result<Option<Secret<String>>, Refusal> {
     match members.get(name) {
-        Some(Value::String(text)) if text.len() > MAX_FIELD_BYTES => Err(Refusal::FieldTooLong { field: name.to_owned() }),
+        Some(Value::String(text)) if text.len() > MAX_FIELD_BYTES => {
+            Err(Refusal::FieldTooLong { field: name.to_owned() })
+        }
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(Secret::new(text.clone()))),
         _ => Ok(None),
     }
@@ -132,8 +134,14 @@ mod tests {
             (r#"{"username":["a"],"password":"b"}"#.into(), Err(Refusal::BadCredentials)),
             (r#"{"username":"a","password":"b","x":1}"#.into(), Err(Refusal::BadCredentials)),
             (r#"{"Username":"a","password":"b"}"#.into(), Err(Refusal::BadCredentials)),
-            (format!(r#"{{"username":"{long}","password":"b"}}"#), Err(Refusal::FieldTooLong { field: "username".into() })),
-            (format!(r#"{{"username":"a","password":"{long}"}}"#), Err(Refusal::FieldTooLong { field: "password".into() })),
+            (
+                format!(r#"{{"username":"{long}","password":"b"}}"#),
+                Err(Refusal::FieldTooLong { field: "username".into() }),
+            ),
+            (
+                format!(r#"{{"username":"a","password":"{long}"}}"#),
+                Err(Refusal::FieldTooLong { field: "password".into() }),
+            ),
         ] {
             assert_eq!(read(&body), outcome, "{body}");
         }
@@ -141,10 +149,19 @@ mod tests {
 
     #[test]
     fn json_is_told_by_its_media_type() {
-        for yes in ["application/json", "Application/JSON; charset=latin1", "application/vnd.api+json", "application/json;"] {
+        for yes in
+            ["application/json", "Application/JSON; charset=latin1", "application/vnd.api+json", "application/json;"]
+        {
             assert!(is_json(Some(yes)), "{yes}");
         }
-        for no in ["", "text/json", "application/x-www-form-urlencoded", "application/jsonp", "json", "text/plain; application/json"] {
+        for no in [
+            "",
+            "text/json",
+            "application/x-www-form-urlencoded",
+            "application/jsonp",
+            "json",
+            "text/plain; application/json",
+        ] {
             assert!(!is_json(Some(no)), "{no}");
         }
         assert!(!is_json(None));

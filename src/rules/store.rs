@@ -139,7 +139,13 @@ impl Profile {
     /// The profile of a user.
     #[must_use]
     pub fn new(id: &Id, name: &str) -> Self {
-        Self { v: VERSION, id: id.to_json(), name: password::normal_form(name).into_owned(), status: Status::Active, attributes: Map::new() }
+        Self {
+            v: VERSION,
+            id: id.to_json(),
+            name: password::normal_form(name).into_owned(),
+            status: Status::Active,
+            attributes: Map::new(),
+        }
     }
 
     /// Reads a profile.
@@ -173,10 +179,7 @@ impl Profile {
 /// The writes that add or replace a user, in the order in which they must be made.
 #[must_use]
 pub fn writes_for(id: &Id, name: &str, hash: &PasswordHash) -> [(String, String); 2] {
-    [
-        (Profile::key(id), Profile::new(id, name).write()),
-        (LogInRecord::key(name), LogInRecord::new(id, hash).write()),
-    ]
+    [(Profile::key(id), Profile::new(id, name).write()), (LogInRecord::key(name), LogInRecord::new(id, hash).write())]
 }
 
 #[cfg(test)]
@@ -214,7 +217,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused_not_guessed() {
-        for text in ["", "{}", "[]", r#"{"v":2,"id":1,"hash":"x"}"#, r#"{"v":1,"id":1.5,"hash":"x"}"#, r#"{"v":1,"id":1}"#, r#"{"v":1,"id":1,"hash":"x","status":"?"}"#] {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            r#"{"v":2,"id":1,"hash":"x"}"#,
+            r#"{"v":1,"id":1.5,"hash":"x"}"#,
+            r#"{"v":1,"id":1}"#,
+            r#"{"v":1,"id":1,"hash":"x","status":"?"}"#,
+        ] {
             assert_eq!(LogInRecord::read(text.as_bytes()), Err(Unreadable), "{text}");
             assert_eq!(Profile::read(text.as_bytes()), Err(Unreadable), "{text}");
         }

@@ -51,11 +51,7 @@ impl NumericDate {
     /// `None` beyond ±2⁵³.
     #[must_use]
     pub const fn new(seconds: i64) -> Option<Self> {
-        if seconds >= -Self::LIMIT && seconds <= Self::LIMIT {
-            Some(Self(seconds))
-        } else {
-            None
-        }
+        if seconds >= -Self::LIMIT && seconds <= Self::LIMIT { Some(Self(seconds)) } else { None }
     }
 
     /// Seconds since the epoch.
@@ -158,7 +154,9 @@ mod tests {
         let now = NumericDate::new(1000).unwrap();
         let at = |s| NumericDate::new(s).unwrap();
         let leeway = Span::seconds(10);
-        for (seconds, after, before) in [(989, false, true), (990, false, false), (1010, false, false), (1011, true, false)] {
+        for (seconds, after, before) in
+            [(989, false, true), (990, false, false), (1010, false, false), (1011, true, false)]
+        {
             assert_eq!(at(seconds).is_after(now, leeway), after, "{seconds}");
             assert_eq!(at(seconds).is_before(now, leeway), before, "{seconds}");
         }

@@ -1,1 +1,5 @@
-//! x
+//! What needs the rules natively: see `main.rs` for the commands.
+
+pub mod app;
+pub mod differences;
+pub mod replay;

@@ -48,7 +48,10 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
     if flavour == Flavour::Faults {
         cargo.args(["--features", "fault-injection"]);
     }
-    step.run(&mut cargo, "mend what the compiler says; `rustup target add wasm32-unknown-unknown` if it lacks the target")?;
+    step.run(
+        &mut cargo,
+        "mend what the compiler says; `rustup target add wasm32-unknown-unknown` if it lacks the target",
+    )?;
 
     let wasm = root.target().join("wasm32-unknown-unknown").join(flavour.profile()).join("tollgate.wasm");
     let out = flavour.out(root);

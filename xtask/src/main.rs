@@ -1,8 +1,10 @@
 //! The commands of this repository. `cargo xtask` alone lists them.
 
 mod build;
+mod dev;
 mod setup;
 mod step;
+mod test;
 
 use build::Flavour;
 use std::process::ExitCode;
@@ -16,11 +18,44 @@ struct Task {
 }
 
 const TASKS: &[Task] = &[
-    Task { name: "build", line: "build the worker into build/ (what wrangler calls)", run: |root, _| {
-        setup::wasm_target(root)?;
-        build::build(root, Flavour::from_wrangler())
-    } },
+    Task {
+        name: "dev",
+        line: "set up, build and serve on 127.0.0.1:8787 (--port N; --once tries it and ends)",
+        run: dev::dev,
+    },
+    Task { name: "test", line: "every check and test (about 10 min from nothing, 2 min after)", run: test::test },
+    Task {
+        name: "replay",
+        line: "replay recorded transcripts: replay FILE…",
+        run: |root, args| tools(root, "replay", args),
+    },
+    Task {
+        name: "docs",
+        line: "write docs/options.md from the table in the code",
+        run: |root, args| tools(root, "docs", args),
+    },
+    Task {
+        name: "build",
+        line: "build the worker into build/ (what wrangler calls)",
+        run: |root, _| {
+            setup::wasm_target(root)?;
+            build::build(root, Flavour::from_wrangler())
+        },
+    },
 ];
+
+/// What needs the rules natively lives in the package `tools`.
+fn tools(root: &Root, name: &str, args: &[String]) -> Result<(), Failure> {
+    let mut command = root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", name]);
+    // Files are named from where the caller stands.
+    let here = std::env::current_dir().unwrap_or_default();
+    command.args(args.iter().map(|arg| if here.join(arg).exists() { here.join(arg) } else { arg.into() }));
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(Failure::new(name, "it failed", "see above")),
+        Err(error) => Err(Failure::new(name, error.to_string(), "can cargo be run?")),
+    }
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -18,7 +18,9 @@ pub fn wasm_target(root: &Root) -> Result<(), Failure> {
         .current_dir(root)
         .args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"])
         .output()
-        .map_err(|error| Failure::new(name, format!("rustc can't be run: {error}"), "install Rust: https://rustup.rs"))?;
+        .map_err(|error| {
+            Failure::new(name, format!("rustc can't be run: {error}"), "install Rust: https://rustup.rs")
+        })?;
     let libdir = String::from_utf8_lossy(&libdir.stdout).trim().to_owned();
     if fs::read_dir(libdir).is_ok_and(|mut files| files.next().is_some()) {
         return Ok(());

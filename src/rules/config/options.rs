@@ -120,7 +120,8 @@ pub const TABLE: &[Option_] = &[
             let owned;
             let table = match value {
                 Value::String(text) => {
-                    owned = serde_json::from_str::<Value>(text).map_err(|_| "write { methods = [\"POST\"] }".to_owned())?;
+                    owned =
+                        serde_json::from_str::<Value>(text).map_err(|_| "write { methods = [\"POST\"] }".to_owned())?;
                     &owned
                 }
                 _ => value,
@@ -196,7 +197,8 @@ pub const TABLE: &[Option_] = &[
             let owned;
             let list = match value {
                 Value::String(text) => {
-                    owned = serde_json::from_str::<Value>(text).map_err(|_| "write a list of tables: [[vars.ROUTES]]".to_owned())?;
+                    owned = serde_json::from_str::<Value>(text)
+                        .map_err(|_| "write a list of tables: [[vars.ROUTES]]".to_owned())?;
                     &owned
                 }
                 _ => value,
@@ -295,7 +297,8 @@ pub fn page() -> String {
     ] {
         page += &format!("\n## {title}\n\n| option | value | default | meaning |\n|---|---|---|---|\n");
         for option in TABLE.iter().filter(|option| option.family == family) {
-            page += &format!("| `{}` | {} | {} | {} |\n", option.name, option.kind, code(option.default), option.meaning);
+            page +=
+                &format!("| `{}` | {} | {} | {} |\n", option.name, option.kind, code(option.default), option.meaning);
         }
     }
     page += "\n## A rule in ROUTES\n\n| member | value | default | meaning |\n|---|---|---|---|\n";

@@ -105,7 +105,9 @@ pub(super) fn as_list(value: &Value) -> Result<Vec<String>, String> {
         Value::String(text) if text.trim_start().starts_with('[') => {
             as_list(&serde_json::from_str::<Value>(text).map_err(|_| wrong())?)
         }
-        Value::String(text) => Ok(text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()),
+        Value::String(text) => {
+            Ok(text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+        }
         _ => Err(wrong()),
     }
 }
@@ -189,9 +191,7 @@ fn draft(vars: &Map<String, Value>, notices: &mut Notices) -> Draft {
 
 /// The known name that is most like a given one.
 pub(in crate::rules) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> &'n str {
-    known
-        .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)))
-        .unwrap_or_default()
+    known.max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b))).unwrap_or_default()
 }
 
 fn keys(draft: &Draft, notices: &mut Notices) -> Option<KeyRing> {
@@ -224,7 +224,10 @@ fn keys(draft: &Draft, notices: &mut Notices) -> Option<KeyRing> {
             None
         }
         Err(KeyFault::PublicKey) => {
-            notices.problem("JWT_SECRET_KEY", "this is a public key or certificate, which anybody may know: give it a random text of 64 characters");
+            notices.problem(
+                "JWT_SECRET_KEY",
+                "this is a public key or certificate, which anybody may know: give it a random text of 64 characters",
+            );
             None
         }
     }
@@ -237,7 +240,10 @@ fn claims(draft: &Draft, notices: &mut Notices) -> ClaimsPolicy {
     }
     for claim in &draft.verify_claims {
         if !["signature", "exp", "nbf", "iat"].contains(&claim.as_str()) {
-            notices.warn("JWT_VERIFY_CLAIMS", format!("{claim:?} has no effect; the list may have signature, exp, nbf and iat"));
+            notices.warn(
+                "JWT_VERIFY_CLAIMS",
+                format!("{claim:?} has no effect; the list may have signature, exp, nbf and iat"),
+            );
         }
     }
     if !verifies("exp") {
@@ -262,15 +268,22 @@ fn is_issued(claim: &str) -> bool {
 
 fn log_in(draft: &Draft, notices: &mut Notices) {
     if draft.username_key == draft.password_key {
-        notices.problem("JWT_AUTH_PASSWORD_KEY", "the same as JWT_AUTH_USERNAME_KEY, so that no log-in could succeed: give the two different names");
+        notices.problem(
+            "JWT_AUTH_PASSWORD_KEY",
+            "the same as JWT_AUTH_USERNAME_KEY, so that no log-in could succeed: give the two different names",
+        );
     }
-    for (name, key) in [("JWT_AUTH_USERNAME_KEY", &draft.username_key), ("JWT_AUTH_PASSWORD_KEY", &draft.password_key)] {
+    for (name, key) in [("JWT_AUTH_USERNAME_KEY", &draft.username_key), ("JWT_AUTH_PASSWORD_KEY", &draft.password_key)]
+    {
         if key.is_empty() {
             notices.problem(name, "empty: give it the name of a member");
         }
     }
     if draft.auth_url_options.as_ref().is_some_and(|table| !table.contains_key("methods")) {
-        notices.warn("JWT_AUTH_URL_OPTIONS", "without methods the log-in endpoint answers GET only, as in Flask; write { methods = [\"POST\"] }");
+        notices.warn(
+            "JWT_AUTH_URL_OPTIONS",
+            "without methods the log-in endpoint answers GET only, as in Flask; write { methods = [\"POST\"] }",
+        );
     }
     if draft.expiration_delta <= Span::ZERO {
         notices.warn("JWT_EXPIRATION_DELTA", "tokens are issued already expired");
@@ -282,12 +295,17 @@ fn log_in(draft: &Draft, notices: &mut Notices) {
 
 fn header(draft: &Draft, notices: &mut Notices) {
     // RFC 9110 §11.1: a scheme is a token.
-    let is_token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    let is_token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    };
     if !is_token(&draft.header_prefix) {
         notices.problem("JWT_AUTH_HEADER_PREFIX", "matches no header: write one word, such as \"JWT\" or \"Bearer\"");
     }
     if !is_realm(&draft.realm) {
-        notices.problem("JWT_DEFAULT_REALM", "can't stand in a header: leave out control characters and letters beyond ASCII");
+        notices.problem(
+            "JWT_DEFAULT_REALM",
+            "can't stand in a header: leave out control characters and letters beyond ASCII",
+        );
     }
 }
 
@@ -317,7 +335,8 @@ fn routes(draft: &Draft, notices: &mut Notices) -> Option<Routes> {
         None => Some(Value::from(vec!["POST"])),
         Some(table) => table.get("methods").cloned().or_else(|| Some(Value::from(vec!["GET"]))),
     };
-    let log_in = (!draft.auth_url_rule.is_empty()).then_some((draft.auth_url_rule.as_str(), methods.unwrap_or_default()));
+    let log_in =
+        (!draft.auth_url_rule.is_empty()).then_some((draft.auth_url_rule.as_str(), methods.unwrap_or_default()));
     match Routes::read(log_in, &draft.routes) {
         Ok((routes, warnings)) => {
             notices.warnings.extend(warnings);
@@ -334,7 +353,10 @@ fn origin(draft: &Draft, routes: Option<&Routes>, notices: &mut Notices) -> Opti
     let used = routes.is_some_and(|routes| routes.rules().any(|rule| rule.to == route::Target::Origin));
     if draft.origin.is_empty() {
         if used {
-            notices.problem("ORIGIN", "not set, and a rule in ROUTES has to = \"origin\": write the URL of what lies behind the gate");
+            notices.problem(
+                "ORIGIN",
+                "not set, and a rule in ROUTES has to = \"origin\": write the URL of what lies behind the gate",
+            );
         }
         return None;
     }

@@ -2,7 +2,9 @@ use super::*;
 use serde_json::json;
 
 fn vars(change: Value) -> Map<String, Value> {
-    let Value::Object(mut vars) = json!({"JWT_SECRET_KEY": "a secret of more than thirty-two bytes"}) else { unreachable!() };
+    let Value::Object(mut vars) = json!({"JWT_SECRET_KEY": "a secret of more than thirty-two bytes"}) else {
+        unreachable!()
+    };
     vars.extend(change.as_object().unwrap().clone());
     vars
 }
@@ -40,7 +42,10 @@ fn values_are_read_in_all_their_spellings() {
         assert_eq!(Config::read(&vars(json!({"JWT_LEEWAY": leeway}))).config.unwrap().claims.leeway, Span::seconds(30));
     }
     for list in [json!(["exp", "role"]), json!("exp, role"), json!("[\"exp\",\"role\"]")] {
-        assert_eq!(Config::read(&vars(json!({"JWT_REQUIRED_CLAIMS": list}))).config.unwrap().claims.required, ["exp", "role"]);
+        assert_eq!(
+            Config::read(&vars(json!({"JWT_REQUIRED_CLAIMS": list}))).config.unwrap().claims.required,
+            ["exp", "role"]
+        );
     }
     for off in [json!(false), json!("false")] {
         assert!(!Config::read(&vars(json!({"TOLLGATE_FORWARD_TOKEN": off}))).config.unwrap().forward_token);

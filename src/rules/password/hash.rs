@@ -57,15 +57,16 @@ impl PasswordHash {
         let parsed = if text.starts_with("$pbkdf2-sha256$i=") || text.starts_with("$pbkdf2-sha256$l=") {
             phc_string(text)
         } else if let Some(rest) = text.strip_prefix("$pbkdf2-sha256$") {
-            parts(rest, Spelling::Passlib, |salt| Base64Unpadded::decode_vec(&salt.replace('.', "+")).ok(), |hash| {
-                Base64Unpadded::decode_vec(&hash.replace('.', "+")).ok()
-            })
+            parts(
+                rest,
+                Spelling::Passlib,
+                |salt| Base64Unpadded::decode_vec(&salt.replace('.', "+")).ok(),
+                |hash| Base64Unpadded::decode_vec(&hash.replace('.', "+")).ok(),
+            )
         } else if let Some(rest) = text.strip_prefix("pbkdf2_sha256$") {
             parts(rest, Spelling::Django, |salt| Some(salt.into()), |hash| Base64::decode_vec(hash).ok())
         } else if let Some(rest) = text.strip_prefix("pbkdf2:sha256:") {
-            parts(rest, Spelling::Werkzeug, |salt| Some(salt.into()), |hash| {
-                base16ct::lower::decode_vec(hash).ok()
-            })
+            parts(rest, Spelling::Werkzeug, |salt| Some(salt.into()), |hash| base16ct::lower::decode_vec(hash).ok())
         } else {
             None
         };

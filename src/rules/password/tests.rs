@@ -5,7 +5,10 @@ const FOREIGN: [(&str, &str); 5] = [
     ("passlib", "$pbkdf2-sha256$29000$23vvfa91rvWek1KqFeLcGw$YtLTHHci4kHlGKTAeBTeRFbPlblTM3.4bb2/orX6cyg"),
     ("passlib, dots", "$pbkdf2-sha256$1200$.//..//..//..//..//.$QkYK/q467L89eNUkGysXWb98CjNd.1OuW/TuEwKGCC8"),
     ("Django", "pbkdf2_sha256$30000$hQ8sGm2DkLpR$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8="),
-    ("werkzeug", "pbkdf2:sha256:50000$9SP6Nwo5LaL4ddL8$3bf60202d9430337403783c9b41f693150ad926c2c4796023de1e049b6b349c9"),
+    (
+        "werkzeug",
+        "pbkdf2:sha256:50000$9SP6Nwo5LaL4ddL8$3bf60202d9430337403783c9b41f693150ad926c2c4796023de1e049b6b349c9",
+    ),
     ("PHC", "$pbkdf2-sha256$i=100000,l=32$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo"),
 ];
 
@@ -60,13 +63,19 @@ fn an_absurd_or_foreign_hash_is_refused_before_it_is_computed() {
         (format!("$pbkdf2-sha256$i=100000,l=64${salt_and_hash}"), HashFault::UnknownFormat),
         (format!("$pbkdf2-sha256$i=100000,x=1${salt_and_hash}"), HashFault::UnknownFormat),
         (format!("$pbkdf2-sha512$i=100000,l=32${salt_and_hash}"), HashFault::UnknownFormat),
-        ("$argon2id$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc".into(), HashFault::UnknownFormat),
+        (
+            "$argon2id$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc".into(),
+            HashFault::UnknownFormat,
+        ),
         ("pbkdf2_sha256$30000$$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=".into(), HashFault::UnknownFormat),
         ("pbkdf2_sha256$-1$salt$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=".into(), HashFault::UnknownFormat),
         ("pbkdf2:sha256:50000$salt$3bf6".into(), HashFault::UnknownFormat),
         ("abcxyz".into(), HashFault::UnknownFormat),
         (String::new(), HashFault::UnknownFormat),
-        (format!("pbkdf2_sha256$30000${}$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=", "s".repeat(2000)), HashFault::UnknownFormat),
+        (
+            format!("pbkdf2_sha256$30000${}$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=", "s".repeat(2000)),
+            HashFault::UnknownFormat,
+        ),
     ] {
         assert_eq!(PasswordHash::parse(&stored).map(drop), Err(fault), "{stored}");
         assert_eq!(check(Some(&stored), &secret("abcxyz"), 1_000), Err(fault), "{stored}");

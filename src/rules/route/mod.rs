@@ -66,8 +66,15 @@ impl Routes {
                 Methods::get()
             });
             match path::check_pattern(pattern) {
-                Ok(()) if pattern.contains(['*', '{']) => problems.push(Notice::new("JWT_AUTH_URL_RULE", "write one path, such as \"/auth\"")),
-                Ok(()) => places.push(Place { pattern: pattern.to_owned(), log_in: Some(methods), rules: Vec::new(), allow: String::new() }),
+                Ok(()) if pattern.contains(['*', '{']) => {
+                    problems.push(Notice::new("JWT_AUTH_URL_RULE", "write one path, such as \"/auth\""))
+                }
+                Ok(()) => places.push(Place {
+                    pattern: pattern.to_owned(),
+                    log_in: Some(methods),
+                    rules: Vec::new(),
+                    allow: String::new(),
+                }),
                 Err(instead) => problems.push(Notice::new("JWT_AUTH_URL_RULE", instead)),
             }
         }
@@ -75,7 +82,12 @@ impl Routes {
             match Rule::read(index, value) {
                 Ok(rule) => match places.iter_mut().find(|place| place.pattern == rule.path) {
                     Some(place) => place.rules.push(rule),
-                    None => places.push(Place { pattern: rule.path.clone(), log_in: None, rules: vec![rule], allow: String::new() }),
+                    None => places.push(Place {
+                        pattern: rule.path.clone(),
+                        log_in: None,
+                        rules: vec![rule],
+                        allow: String::new(),
+                    }),
                 },
                 Err(more) => problems.extend(more),
             }
@@ -134,14 +146,21 @@ impl Routes {
     /// Fills the two trees.
     fn index(&mut self, problems: &mut Vec<Notice>) {
         for (at, place) in self.places.iter().enumerate() {
-            let twin = match (self.strict.insert(&place.pattern, at), self.folded.insert(&path::fold(&place.pattern), at)) {
-                (Ok(()), Ok(())) => continue,
-                (Ok(()), Err(twin)) => &self.places[twin],
-                (Err(twin), _) => {
-                    problems.push(Notice::new(place.origin(), format!("{:?} and {:?} are one pattern: write both in the same way", place.pattern, self.places[twin].pattern)));
-                    continue;
-                }
-            };
+            let twin =
+                match (self.strict.insert(&place.pattern, at), self.folded.insert(&path::fold(&place.pattern), at)) {
+                    (Ok(()), Ok(())) => continue,
+                    (Ok(()), Err(twin)) => &self.places[twin],
+                    (Err(twin), _) => {
+                        problems.push(Notice::new(
+                            place.origin(),
+                            format!(
+                                "{:?} and {:?} are one pattern: write both in the same way",
+                                place.pattern, self.places[twin].pattern
+                            ),
+                        ));
+                        continue;
+                    }
+                };
             if !twin.is_like(place) {
                 problems.push(Notice::new(place.origin(), format!("{:?} and {:?} differ only in case or a last slash, which an origin may not see: treat them alike", place.pattern, twin.pattern)));
             }
@@ -159,7 +178,9 @@ impl Routes {
         let mut warnings = Vec::new();
         for wide in self.places.iter().filter(|place| place.pattern.ends_with(REST)) {
             let start = &wide.pattern[..wide.pattern.len() - 1];
-            for narrow in self.places.iter().filter(|place| place.pattern != wide.pattern && place.pattern.starts_with(start)) {
+            for narrow in self.places.iter().filter(|place| {
+                place.log_in.is_none() && place.pattern != wide.pattern && place.pattern.starts_with(start)
+            }) {
                 let lost: Vec<&str> = wide.methods().filter(|method| narrow.find(method).is_err()).collect();
                 if !lost.is_empty() {
                     warnings.push(Notice::new(
@@ -215,9 +236,21 @@ impl Place {
     fn check(&self, problems: &mut Vec<Notice>) {
         let mut earlier: Vec<&Methods> = self.log_in.iter().collect();
         for rule in &self.rules {
-            if let Some(method) = rule.methods.names().find(|method| earlier.iter().any(|methods| methods.contain(method))) {
-                let owner = if self.log_in.as_ref().is_some_and(|methods| methods.contain(method)) { "the log-in endpoint (JWT_AUTH_URL_RULE)" } else { "an earlier rule" };
-                problems.push(Notice::new(format!("ROUTES[{}]", rule.index), format!("never reached with {method}: {owner} has {:?} with it. Remove one of the two", self.pattern)));
+            if let Some(method) =
+                rule.methods.names().find(|method| earlier.iter().any(|methods| methods.contain(method)))
+            {
+                let owner = if self.log_in.as_ref().is_some_and(|methods| methods.contain(method)) {
+                    "the log-in endpoint (JWT_AUTH_URL_RULE)"
+                } else {
+                    "an earlier rule"
+                };
+                problems.push(Notice::new(
+                    format!("ROUTES[{}]", rule.index),
+                    format!(
+                        "never reached with {method}: {owner} has {:?} with it. Remove one of the two",
+                        self.pattern
+                    ),
+                ));
             }
             earlier.push(&rule.methods);
         }

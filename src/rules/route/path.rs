@@ -48,7 +48,9 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 fn check_escapes(raw: &[u8]) -> Result<(), PathFault> {
-    let is_escape = |at: usize| raw.get(at..at + 3).is_some_and(|e| e[0] == b'%' && e[1].is_ascii_hexdigit() && e[2].is_ascii_hexdigit());
+    let is_escape = |at: usize| {
+        raw.get(at..at + 3).is_some_and(|e| e[0] == b'%' && e[1].is_ascii_hexdigit() && e[2].is_ascii_hexdigit())
+    };
     let mut at = 0;
     while let Some(next) = raw[at..].iter().position(|&b| b == b'%') {
         at += next;
@@ -77,13 +79,20 @@ pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
     let segments: Vec<&str> = pattern[1..].split('/').collect();
     let last = segments.len() - 1;
     for (at, segment) in segments.iter().enumerate() {
-        let is_name = segment.len() > 2 && segment.starts_with('{') && segment.ends_with('}') && !segment[1..segment.len() - 1].contains(['{', '}', '*']);
+        let is_name = segment.len() > 2
+            && segment.starts_with('{')
+            && segment.ends_with('}')
+            && !segment[1..segment.len() - 1].contains(['{', '}', '*']);
         match *segment {
             "" if at != last => return Err("an empty segment (//) matches nothing: remove it".into()),
             "." | ".." => return Err("a dot segment matches nothing: remove it".into()),
-            "*" if at != last => return Err("* may only be the last segment; write {name} for one segment in between".into()),
+            "*" if at != last => {
+                return Err("* may only be the last segment; write {name} for one segment in between".into());
+            }
             "*" => {}
-            _ if !is_name && segment.contains(['{', '}', '*']) => return Err("write {name} for a whole segment, and * only as the last one".into()),
+            _ if !is_name && segment.contains(['{', '}', '*']) => {
+                return Err("write {name} for a whole segment, and * only as the last one".into());
+            }
             _ => {}
         }
     }

@@ -96,7 +96,8 @@ impl Methods {
                 any = true;
                 continue;
             }
-            let good = http::Method::from_bytes(name.as_bytes()).is_ok() && !name.bytes().any(|b| b.is_ascii_lowercase());
+            let good =
+                http::Method::from_bytes(name.as_bytes()).is_ok() && !name.bytes().any(|b| b.is_ascii_lowercase());
             if !good {
                 return Err(instead());
             }
@@ -142,13 +143,48 @@ pub struct RuleMember {
 
 /// Every member of a rule.
 pub const RULE_MEMBERS: &[RuleMember] = &[
-    RuleMember { name: "path", kind: "`/exact`, `/with/{name}/inside`, `/all/below/*`", default: "required", meaning: "The pattern. `{name}` stands for one segment, a last `*` for all that follows (also for nothing: `/api/*` holds for `/api/`, not for `/api`). Case and a last slash count." },
-    RuleMember { name: "to", kind: "`identity`, `assets` or `origin`", default: "required", meaning: "Where it goes: the gate answers who it is; the static files; what `ORIGIN` names." },
-    RuleMember { name: "auth", kind: "`required`, `optional` or `none`", default: "required", meaning: "Is a token needed? With `optional` a request without one passes, without an identity; with `none` the gate doesn't look." },
-    RuleMember { name: "methods", kind: "list", default: r#"["GET"]"#, meaning: "GET brings HEAD with it; `[\"*\"]` is every method but OPTIONS." },
-    RuleMember { name: "user", kind: "`token` or `stored`", default: "token", meaning: "`stored` looks the user up (one KV read), so that one who was deleted or disabled is refused." },
-    RuleMember { name: "realm", kind: "text", default: "JWT_DEFAULT_REALM", meaning: "The realm of the challenge: Flask-JWT's `jwt_required(realm)`." },
-    RuleMember { name: "invalid", kind: "`refuse` or `anonymous`", default: "refuse", meaning: "With `auth = \"optional\"`: what becomes of a token that is there but no good." },
+    RuleMember {
+        name: "path",
+        kind: "`/exact`, `/with/{name}/inside`, `/all/below/*`",
+        default: "required",
+        meaning: "The pattern. `{name}` stands for one segment, a last `*` for all that follows (also for nothing: `/api/*` holds for `/api/`, not for `/api`). Case and a last slash count.",
+    },
+    RuleMember {
+        name: "to",
+        kind: "`identity`, `assets` or `origin`",
+        default: "required",
+        meaning: "Where it goes: the gate answers who it is; the static files; what `ORIGIN` names.",
+    },
+    RuleMember {
+        name: "auth",
+        kind: "`required`, `optional` or `none`",
+        default: "required",
+        meaning: "Is a token needed? With `optional` a request without one passes, without an identity; with `none` the gate doesn't look.",
+    },
+    RuleMember {
+        name: "methods",
+        kind: "list",
+        default: r#"["GET"]"#,
+        meaning: "GET brings HEAD with it; `[\"*\"]` is every method but OPTIONS.",
+    },
+    RuleMember {
+        name: "user",
+        kind: "`token` or `stored`",
+        default: "token",
+        meaning: "`stored` looks the user up (one KV read), so that one who was deleted or disabled is refused.",
+    },
+    RuleMember {
+        name: "realm",
+        kind: "text",
+        default: "JWT_DEFAULT_REALM",
+        meaning: "The realm of the challenge: Flask-JWT's `jwt_required(realm)`.",
+    },
+    RuleMember {
+        name: "invalid",
+        kind: "`refuse` or `anonymous`",
+        default: "refuse",
+        meaning: "With `auth = \"optional\"`: what becomes of a token that is there but no good.",
+    },
 ];
 
 /// What the documentation adds to the table of members.
@@ -175,7 +211,8 @@ impl Rule {
             return Err(vec![Notice::new(format!("ROUTES[{index}]"), "write a table: [[vars.ROUTES]]")]);
         };
         let mut problems = Vec::new();
-        let mut problem = |member: &str, text: String| problems.push(Notice::new(format!("ROUTES[{index}].{member}"), text));
+        let mut problem =
+            |member: &str, text: String| problems.push(Notice::new(format!("ROUTES[{index}].{member}"), text));
         for name in table.keys().filter(|name| !RULE_MEMBERS.iter().any(|member| member.name == *name)) {
             let nearest = super::super::config::nearest(name, RULE_MEMBERS.iter().map(|member| member.name));
             problem(name, format!("no such member; did you mean {nearest}?"));
@@ -193,15 +230,42 @@ impl Rule {
                 Methods::get()
             }),
         };
-        let to = choice(table, "to", None, &[("identity", Target::Identity), ("assets", Target::Assets), ("origin", Target::Origin)], &mut problem);
-        let auth = choice(table, "auth", Some(Auth::Required), &[("required", Auth::Required), ("optional", Auth::Optional), ("none", Auth::None)], &mut problem);
-        let invalid = choice(table, "invalid", Some(Invalid::Refuse), &[("refuse", Invalid::Refuse), ("anonymous", Invalid::Anonymous)], &mut problem);
-        let user = choice(table, "user", Some(UserFrom::Token), &[("token", UserFrom::Token), ("stored", UserFrom::Stored)], &mut problem);
+        let to = choice(
+            table,
+            "to",
+            None,
+            &[("identity", Target::Identity), ("assets", Target::Assets), ("origin", Target::Origin)],
+            &mut problem,
+        );
+        let auth = choice(
+            table,
+            "auth",
+            Some(Auth::Required),
+            &[("required", Auth::Required), ("optional", Auth::Optional), ("none", Auth::None)],
+            &mut problem,
+        );
+        let invalid = choice(
+            table,
+            "invalid",
+            Some(Invalid::Refuse),
+            &[("refuse", Invalid::Refuse), ("anonymous", Invalid::Anonymous)],
+            &mut problem,
+        );
+        let user = choice(
+            table,
+            "user",
+            Some(UserFrom::Token),
+            &[("token", UserFrom::Token), ("stored", UserFrom::Stored)],
+            &mut problem,
+        );
         let realm = match table.get("realm") {
             None => None,
             Some(Value::String(text)) if super::super::config::is_realm(text) => Some(text.clone()),
             Some(_) => {
-                problem("realm", "can't stand in a header: write a text without control characters and letters beyond ASCII".into());
+                problem(
+                    "realm",
+                    "can't stand in a header: write a text without control characters and letters beyond ASCII".into(),
+                );
                 None
             }
         };
@@ -221,12 +285,19 @@ impl Rule {
 
     /// Would a request fare alike under both?
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        (self.auth, self.invalid, self.to, self.user, &self.realm) == (other.auth, other.invalid, other.to, other.user, &other.realm)
+        (self.auth, self.invalid, self.to, self.user, &self.realm)
+            == (other.auth, other.invalid, other.to, other.user, &other.realm)
     }
 }
 
 /// One of a few words.
-fn choice<T: Copy>(table: &Map<String, Value>, name: &str, default: Option<T>, words: &[(&str, T)], problem: &mut impl FnMut(&str, String)) -> Option<T> {
+fn choice<T: Copy>(
+    table: &Map<String, Value>,
+    name: &str,
+    default: Option<T>,
+    words: &[(&str, T)],
+    problem: &mut impl FnMut(&str, String),
+) -> Option<T> {
     let found = match table.get(name) {
         None => default,
         Some(value) => words.iter().find(|(word, _)| value.as_str() == Some(word)).map(|(_, meaning)| *meaning),

@@ -120,7 +120,8 @@ fn a_folder_and_its_index_page_are_ruled_alike() {
 
 #[test]
 fn a_pattern_with_capitals_is_guarded_too() {
-    let routes = read(json!([{"path": "/*", "auth": "none", "to": "origin"}, {"path": "/Admin/*", "to": "origin"}])).unwrap().0;
+    let routes =
+        read(json!([{"path": "/*", "auth": "none", "to": "origin"}, {"path": "/Admin/*", "to": "origin"}])).unwrap().0;
     assert_eq!(find(&routes, "GET", "/Admin/x"), "/Admin/*");
     assert_eq!(find(&routes, "GET", "/admin/x"), "path_ambiguous");
 }

@@ -68,10 +68,13 @@ fn date(claims: &Map<String, Value>, name: TimeClaim) -> Result<Option<NumericDa
     let seconds = match value {
         Value::Number(number) => number.as_i64().or_else(|| {
             let fraction = number.as_f64()?;
-            #[allow(clippy::cast_possible_truncation)] // cutting is the rule; out of range saturates and is refused below
+            #[allow(clippy::cast_possible_truncation)]
+            // cutting is the rule; out of range saturates and is refused below
             number.is_f64().then_some(fraction as i64)
         }),
-        Value::String(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok(),
+        Value::String(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            digits.parse().ok()
+        }
         _ => None,
     };
     match seconds.and_then(NumericDate::new) {

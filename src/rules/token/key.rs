@@ -94,9 +94,16 @@ impl Key {
         if text.is_empty() {
             return Err(KeyFault::Empty);
         }
-        if ["-----BEGIN PUBLIC KEY-----", "-----BEGIN RSA PUBLIC KEY-----", "-----BEGIN CERTIFICATE-----", "ssh-rsa", "ssh-ed25519", "ecdsa-sha2-"]
-            .iter()
-            .any(|mark| text.contains(mark))
+        if [
+            "-----BEGIN PUBLIC KEY-----",
+            "-----BEGIN RSA PUBLIC KEY-----",
+            "-----BEGIN CERTIFICATE-----",
+            "ssh-rsa",
+            "ssh-ed25519",
+            "ecdsa-sha2-",
+        ]
+        .iter()
+        .any(|mark| text.contains(mark))
         {
             return Err(KeyFault::PublicKey);
         }
@@ -140,7 +147,12 @@ impl Key {
     }
 
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        fn with<A: jwt_compact::Algorithm>(algorithm: &A, key: &A::VerifyingKey, message: &[u8], signature: &[u8]) -> bool {
+        fn with<A: jwt_compact::Algorithm>(
+            algorithm: &A,
+            key: &A::VerifyingKey,
+            message: &[u8],
+            signature: &[u8],
+        ) -> bool {
             A::Signature::LENGTH.is_none_or(|length| length.get() == signature.len())
                 && A::Signature::try_from_slice(signature)
                     .is_ok_and(|signature| algorithm.verify_signature(&signature, key, message))

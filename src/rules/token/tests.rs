@@ -69,7 +69,10 @@ fn the_members_stand_in_flask_jwts_order() {
     let token = sign(&key(Algorithm::Hs256, "super-secret", None), &Map::new(), &good_claims());
     let mut parts = token.split('.').map(|part| Base64UrlUnpadded::decode_vec(part).unwrap());
     assert_eq!(parts.next().unwrap(), br#"{"typ":"JWT","alg":"HS256"}"#);
-    assert_eq!(parts.next().unwrap(), format!(r#"{{"exp":{},"iat":{NOW},"nbf":{NOW},"identity":1}}"#, NOW + 300).as_bytes());
+    assert_eq!(
+        parts.next().unwrap(),
+        format!(r#"{{"exp":{},"iat":{NOW},"nbf":{NOW},"identity":1}}"#, NOW + 300).as_bytes()
+    );
 }
 
 #[test]
@@ -154,9 +157,15 @@ fn a_claim_that_is_not_required_may_be_absent_but_not_wrong() {
     assert_eq!(judge(json!({"exp": NOW - 60})), Err(Refusal::Expired));
     assert_eq!(judge(json!({"nbf": null})), Err(Refusal::NotANumericDate(TimeClaim::Nbf)));
     let unverified = ClaimsPolicy { checks: TimeChecks { exp: false, nbf: true, iat: true }, ..policy() };
-    assert_eq!(unverified.judge(&members(json!({"exp": 1, "iat": 1, "nbf": 1})), Timestamp::from_seconds(NOW).numeric_date()), Ok(()));
+    assert_eq!(
+        unverified.judge(&members(json!({"exp": 1, "iat": 1, "nbf": 1})), Timestamp::from_seconds(NOW).numeric_date()),
+        Ok(())
+    );
     let role = ClaimsPolicy { required: vec!["role".into()], ..policy() };
-    assert_eq!(role.judge(&good_claims(), Timestamp::from_seconds(NOW).numeric_date()), Err(Refusal::MissingClaim("role".into())));
+    assert_eq!(
+        role.judge(&good_claims(), Timestamp::from_seconds(NOW).numeric_date()),
+        Err(Refusal::MissingClaim("role".into()))
+    );
 }
 
 #[test]
@@ -255,19 +264,26 @@ fn a_ring_chooses_by_id_and_never_crosses_algorithms() {
 
 #[test]
 fn weak_and_public_keys_are_refused() {
-    let make = |secret: &str, allow| Key::symmetric(Algorithm::Hs256, &Secret::new(secret.to_owned()), None, allow).map(drop);
+    let make =
+        |secret: &str, allow| Key::symmetric(Algorithm::Hs256, &Secret::new(secret.to_owned()), None, allow).map(drop);
     assert_eq!(make("", true), Err(KeyFault::Empty));
     assert_eq!(make(&"x".repeat(31), false), Err(KeyFault::Short { bytes: 31, least: 32 }));
     assert_eq!(make(&"x".repeat(31), true), Ok(()));
     assert_eq!(make(&"x".repeat(32), false), Ok(()));
-    assert_eq!(make("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE", true), Err(KeyFault::PublicKey));
+    assert_eq!(
+        make("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE", true),
+        Err(KeyFault::PublicKey)
+    );
 }
 
 /// RFC 7515 appendix A.1: HS256. The token has `exp` and `iss` only, and header and payload with line breaks.
 #[test]
 fn rfc_7515_appendix_a_1() {
     const TOKEN: &str = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-    let secret = Base64UrlUnpadded::decode_vec("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow").unwrap();
+    let secret = Base64UrlUnpadded::decode_vec(
+        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+    )
+    .unwrap();
     let token = jws::Unverified::parse(TOKEN).unwrap();
     // The appendix's key is not text, which a configured secret always is: so the algorithm itself is called.
     let key = hmac::Hs256Key::new(&secret);
@@ -283,11 +299,15 @@ fn rfc_7515_appendix_a_1() {
 /// RFC 7515 appendix A.5: an unsecured JWS must never pass; A.2 to A.4 (RS256, ES256, ES512) name algorithms without a key.
 #[test]
 fn rfc_7515_appendix_a_2_to_a_5() {
-    const PAYLOAD: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+    const PAYLOAD: &str =
+        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     for (header, signature) in [
         ("eyJhbGciOiJub25lIn0", ""),
         ("eyJhbGciOiJSUzI1NiJ9", "cC4hiUPoj9Eetdgtv3hF80EGrhuB"),
-        ("eyJhbGciOiJFUzI1NiJ9", "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"),
+        (
+            "eyJhbGciOiJFUzI1NiJ9",
+            "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+        ),
         ("eyJhbGciOiJFUzUxMiJ9", "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZq"),
     ] {
         assert_eq!(check(&format!("{header}.{PAYLOAD}.{signature}")), Err(Refusal::AlgorithmNotAllowed), "{header}");

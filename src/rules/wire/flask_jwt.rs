@@ -44,7 +44,11 @@ pub fn identity(identity: Option<&Identity>) -> Answer {
 /// OPTIONS, answered without a token (facts 10).
 #[must_use]
 pub fn options(allow: &str) -> Answer {
-    Answer { status: 200, headers: vec![("content-type".into(), "text/html; charset=utf-8".into()), ("allow".into(), allow.into())], body: String::new() }
+    Answer {
+        status: 200,
+        headers: vec![("content-type".into(), "text/html; charset=utf-8".into()), ("allow".into(), allow.into())],
+        body: String::new(),
+    }
 }
 
 /// A refusal in Flask-JWT's words.
@@ -85,17 +89,23 @@ fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
                 PathFault::ControlCharacter => "The path has a control character",
                 PathFault::DoubleEscape => "The path has an escape of an escape",
                 PathFault::EmptySegment => "The path has an empty segment (//)",
-                PathFault::OtherRuleInAnotherReading => "The path would mean another one without its capitals, parameters or last slash",
+                PathFault::OtherRuleInAnotherReading => {
+                    "The path would mean another one without its capitals, parameters or last slash"
+                }
             }
             .into(),
         ),
 
-        Refusal::MissingToken { .. } => (401, "Authorization Required", "Request does not contain an access token".into()),
+        Refusal::MissingToken { .. } => {
+            (401, "Authorization Required", "Request does not contain an access token".into())
+        }
         Refusal::UnsupportedScheme => (401, "Invalid JWT header", "Unsupported authorization type".into()),
         Refusal::TokenMissingAfterScheme => (401, "Invalid JWT header", "Token missing".into()),
         Refusal::TokenContainsSpaces => (401, "Invalid JWT header", "Token contains spaces".into()),
 
-        Refusal::TokenTooLong => (401, "Invalid token", format!("Token is longer than {} bytes", token::MAX_TOKEN_BYTES).into()),
+        Refusal::TokenTooLong => {
+            (401, "Invalid token", format!("Token is longer than {} bytes", token::MAX_TOKEN_BYTES).into())
+        }
         Refusal::Malformed(part) => (
             401,
             "Invalid token",
@@ -136,18 +146,28 @@ fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
         // The words "Bad Request" stand beside 401 in the real library too.
         Refusal::BadCredentials => (401, "Bad Request", "Invalid credentials".into()),
         Refusal::BodyNotDeclaredJson => (400, "Bad Request", "The Content-Type must be application/json".into()),
-        Refusal::BodyNotAnObject => (400, "Bad Request", "The body must be one JSON object in UTF-8, without repeated members".into()),
+        Refusal::BodyNotAnObject => {
+            (400, "Bad Request", "The body must be one JSON object in UTF-8, without repeated members".into())
+        }
         Refusal::BodyInterrupted => (400, "Bad Request", "The body stopped before its end".into()),
-        Refusal::BodyTooLarge => (413, "Request Entity Too Large", format!("The body is longer than {} bytes", login::MAX_BODY_BYTES).into()),
-        Refusal::FieldTooLong { field } => (400, "Bad Request", format!("{field} is longer than {} bytes", login::MAX_FIELD_BYTES).into()),
+        Refusal::BodyTooLarge => {
+            (413, "Request Entity Too Large", format!("The body is longer than {} bytes", login::MAX_BODY_BYTES).into())
+        }
+        Refusal::FieldTooLong { field } => {
+            (400, "Bad Request", format!("{field} is longer than {} bytes", login::MAX_FIELD_BYTES).into())
+        }
 
         Refusal::StoreUnavailable => (503, "Service Unavailable", "The user store does not answer; try again".into()),
         Refusal::AssetsUnavailable => (502, "Bad Gateway", "The static files can't be reached".into()),
         Refusal::OriginUnreachable => (502, "Bad Gateway", "The origin can't be reached".into()),
         Refusal::OriginTimeout => (504, "Gateway Timeout", "The origin does not answer in time".into()),
-        Refusal::Misconfigured | Refusal::Internal => (500, "Internal Server Error", "The request could not be answered".into()),
+        Refusal::Misconfigured | Refusal::Internal => {
+            (500, "Internal Server Error", "The request could not be answered".into())
+        }
 
-        Refusal::Custom(custom) => return (custom.status, custom.error.as_str().into(), custom.description.as_str().into()),
+        Refusal::Custom(custom) => {
+            return (custom.status, custom.error.as_str().into(), custom.description.as_str().into());
+        }
     };
     (status, error.into(), description)
 }
@@ -185,14 +205,21 @@ mod tests {
     fn a_challenge_comes_with_a_missing_token_only_and_cannot_be_broken() {
         let answer = refusal(&Refusal::MissingToken { realm: "Fancy \"Re\\alm\"".into() });
         assert_eq!(answer.header("www-authenticate"), Some(r#"JWT realm="Fancy \"Re\\alm\"""#));
-        assert_eq!(answer.body, "{\"description\":\"Request does not contain an access token\",\"error\":\"Authorization Required\",\"status_code\":401}\n");
+        assert_eq!(
+            answer.body,
+            "{\"description\":\"Request does not contain an access token\",\"error\":\"Authorization Required\",\"status_code\":401}\n"
+        );
         assert_eq!(refusal(&Refusal::UnsupportedScheme).header("www-authenticate"), None);
         assert!(is_stored_nowhere(&answer));
     }
 
     #[test]
     fn an_embedders_own_refusal_goes_out_as_it_is() {
-        let custom = JwtError { status: 403, headers: vec![("X-Lock".into(), "1".into())], ..JwtError::new("Locked", "Account locked") };
+        let custom = JwtError {
+            status: 403,
+            headers: vec![("X-Lock".into(), "1".into())],
+            ..JwtError::new("Locked", "Account locked")
+        };
         let answer = refusal(&Refusal::Custom(custom));
         assert_eq!(answer.status, 403);
         assert_eq!(answer.header("x-lock"), Some("1"));

@@ -1,0 +1,230 @@
+//! The Flask application behind the transcripts (`../shared/oracle/README.md` §2), with the gate in front of it: its
+//! configuration, its hooks, its users, and what it answers to a request that the gate lets through.
+
+use serde_json::{Map, Value, json};
+use tollgate::rules::{
+    config::Config,
+    error::{JwtError, Refusal},
+    gate::{AskFault, Gate, Request},
+    handlers::{Handlers, Stock},
+    identity::{Id, Identity},
+    time::Timestamp,
+    token::VerifiedToken,
+    wire::{Answer, flask_jwt},
+};
+
+/// How the application answers the gate's questions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Users {
+    /// `user1` and `user2`, ids 1 and 2.
+    Numbered,
+    /// Everybody is `abc`.
+    Text,
+    /// `authenticate` refuses in its own words.
+    Locked,
+    /// `authenticate` gives a record without attributes.
+    Records,
+    /// There is no `identity` function.
+    NoIdentity,
+}
+
+/// The routes of the application, as rules of the gate. The application itself plays the origin.
+fn routes() -> Value {
+    json!([
+        {"path": "/protected", "to": "origin", "user": "stored"},
+        {"path": "/realm", "to": "origin", "user": "stored", "realm": "My Realm"},
+        {"path": "/optional", "to": "origin", "user": "stored", "auth": "optional", "invalid": "anonymous"},
+    ])
+}
+
+/// A gate for a `config` of a transcript.
+///
+/// # Errors
+/// A member or value that is not known here: nothing is skipped in silence. The inner `None` is a configuration that
+/// the gate refuses.
+pub fn gate(config: &Map<String, Value>) -> Result<(Option<Gate>, Users), String> {
+    let mut vars = Map::new();
+    vars.insert("SECRET_KEY".into(), "super-secret".into());
+    vars.insert("TOLLGATE_ALLOW_SHORT_KEY".into(), true.into());
+    vars.insert("ORIGIN".into(), "http://127.0.0.1:5000".into());
+    vars.insert("ROUTES".into(), routes());
+    let mut users = Users::Numbered;
+    let mut handlers: Option<Box<dyn Fn(Config) -> Gate>> = None;
+    for (name, value) in config {
+        match name.as_str() {
+            // Debug mode and the layout of JSON show in blanks and order only, which no client may depend on.
+            "app.debug" | "JSON_SORT_KEYS" | "JSONIFY_PRETTYPRINT_REGULAR" | "JSONIFY_MIMETYPE" => {}
+            "hook" => match value.as_str().unwrap_or_default() {
+                "auth_response_handler -> {mytoken, user_id}" => {
+                    handlers = Some(Box::new(|config| Gate::new(config, OwnResponse)))
+                }
+                "jwt_payload_handler adds role, jwt_headers_handler adds kid" => {
+                    handlers = Some(Box::new(|config| Gate::new(config, OwnPayload)))
+                }
+                "jwt_error_handler -> text, 418" => handlers = Some(Box::new(|config| Gate::new(config, OwnError))),
+                "request_handler -> query arg token" => {
+                    handlers = Some(Box::new(|config| Gate::new(config, TokenInQuery)))
+                }
+                "auth_request_handler (deprecated) -> {hello: world}" => {
+                    handlers = Some(Box::new(|config| Gate::new(config, OwnLogIn)))
+                }
+                "jwt_encode_handler/jwt_decode_handler opaque tokens" => {
+                    handlers = Some(Box::new(|config| Gate::new(config, Opaque)))
+                }
+                "authentication_handler raises JWTError(status_code=403, headers=..)" => users = Users::Locked,
+                "authentication_handler returns a dict" => users = Users::Records,
+                "string ids" => users = Users::Text,
+                "identity_handler not set" => users = Users::NoIdentity,
+                other => return Err(format!("unknown hook {other:?}")),
+            },
+            // Python's None for the secrets means that there is none, and no falling back.
+            "SECRET_KEY" | "JWT_SECRET_KEY" if value.is_null() => {
+                vars.remove("SECRET_KEY");
+                vars.remove("JWT_SECRET_KEY");
+            }
+            _ if name.starts_with("JWT_") || name == "SECRET_KEY" => {
+                vars.insert(name.clone(), option(value)?);
+            }
+            other => return Err(format!("unknown config member {other:?}")),
+        }
+    }
+    let gate = Config::read(&vars).config.ok().map(|config| match &handlers {
+        Some(with) => with(config),
+        None => Gate::new(config, Stock),
+    });
+    Ok((gate, users))
+}
+
+/// Python's notation to the gate's.
+fn option(value: &Value) -> Result<Value, String> {
+    let Some(text) = value.as_str() else { return Ok(value.clone()) };
+    let Some(inside) = text.strip_prefix("timedelta(").and_then(|rest| rest.strip_suffix(')')) else {
+        return Ok(value.clone());
+    };
+    let mut seconds = 0.0;
+    for part in inside.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (unit, number) = part.split_once('=').unwrap_or(("days", part));
+        let scale = match unit {
+            "weeks" => 604_800.0,
+            "days" => 86_400.0,
+            "hours" => 3_600.0,
+            "minutes" => 60.0,
+            "seconds" => 1.0,
+            "milliseconds" => 0.001,
+            _ => return Err(format!("unknown duration {text:?}")),
+        };
+        seconds += number.parse::<f64>().map_err(|_| format!("unknown duration {text:?}"))? * scale;
+    }
+    Ok(json!(seconds))
+}
+
+/// `authenticate`.
+///
+/// # Errors
+/// What the application's function says.
+pub fn authenticate(users: Users, name: &str, password: &str) -> Result<Option<Identity>, AskFault> {
+    match users {
+        Users::Locked => Err(AskFault::Refused(JwtError {
+            status: 403,
+            headers: vec![("X-Lock".into(), "1".into())],
+            ..JwtError::new("Locked", "Account locked")
+        })),
+        Users::Text => Ok(Some(Identity::new(Id::Text("abc".into())))),
+        Users::Records => Ok(Some(Identity::new(Id::Int(1)))),
+        Users::Numbered | Users::NoIdentity => Ok(match (name, password) {
+            ("user1", "abcxyz") => Some(Identity::new(Id::Int(1))),
+            ("user2", "abcxyz") => Some(Identity::new(Id::Int(2))),
+            _ => None,
+        }),
+    }
+}
+
+/// `identity`.
+///
+/// # Errors
+/// If the application has no such function.
+pub fn identity(users: Users, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
+    let known = match users {
+        Users::NoIdentity => return Err(AskFault::Unavailable),
+        Users::Text => vec![Id::Text("abc".into())],
+        Users::Numbered | Users::Locked | Users::Records => vec![Id::Int(1), Id::Int(2)],
+    };
+    Ok(id.filter(|id| known.contains(id)).map(Identity::new))
+}
+
+/// What the application answers behind the gate.
+#[must_use]
+pub fn origin(identity: Option<&Identity>) -> Answer {
+    let body = match identity.map(|identity| &identity.id) {
+        Some(Id::Int(id)) => format!("User(id='{id}')"),
+        Some(Id::Text(id)) => id.clone(),
+        None => "None".into(),
+    };
+    Answer { status: 200, headers: vec![("content-type".into(), "text/html; charset=utf-8".into())], body }
+}
+
+struct OwnResponse;
+impl Handlers for OwnResponse {
+    fn auth_response(&self, access_token: &str, identity: &Identity) -> Answer {
+        Answer::json(200, &json!({"mytoken": access_token, "user_id": identity.id.to_json()}))
+    }
+}
+
+struct OwnPayload;
+impl Handlers for OwnPayload {
+    fn payload(&self, identity: &Identity, _config: &Config, now: Timestamp) -> Map<String, Value> {
+        let iat = now.numeric_date().seconds();
+        let claims =
+            json!({"iat": iat, "exp": iat + 60, "nbf": iat, "identity": identity.id.to_json(), "role": "admin"});
+        claims.as_object().cloned().unwrap_or_default()
+    }
+    fn headers(&self, _identity: &Identity) -> Map<String, Value> {
+        json!({"kid": "k1"}).as_object().cloned().unwrap_or_default()
+    }
+}
+
+struct OwnError;
+impl Handlers for OwnError {
+    fn error(&self, refusal: &Refusal) -> Answer {
+        let usual = flask_jwt::refusal(refusal);
+        let body: Value = serde_json::from_str(&usual.body).unwrap_or_default();
+        let headers = usual
+            .header("www-authenticate")
+            .map_or("None".into(), |value| format!("{{'WWW-Authenticate': '{value}'}}"));
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        Answer {
+            status: 418,
+            headers: vec![("content-type".into(), "text/html; charset=utf-8".into())],
+            body: format!("custom: {}|{}|{}|{headers}", usual.status, text("error"), text("description")),
+        }
+    }
+}
+
+struct TokenInQuery;
+impl Handlers for TokenInQuery {
+    fn request(&self, request: &Request<'_>, _config: &Config, _realm: &str) -> Result<Option<String>, Refusal> {
+        let mut pairs = request.query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        Ok(pairs.find(|(name, _)| *name == "token").map(|(_, value)| value.to_owned()))
+    }
+}
+
+struct OwnLogIn;
+impl Handlers for OwnLogIn {
+    fn auth_request(&self, _request: &Request<'_>) -> Option<Answer> {
+        Some(Answer::json(200, &json!({"hello": "world"})))
+    }
+}
+
+struct Opaque;
+impl Handlers for Opaque {
+    fn encode(&self, identity: &Identity, _config: &Config, _now: Timestamp) -> Result<String, Refusal> {
+        Ok(format!("opaque-{}", identity.id))
+    }
+    fn decode(&self, token: &str, _config: &Config, _now: Timestamp) -> Result<VerifiedToken, Refusal> {
+        let id = token
+            .strip_prefix("opaque-")
+            .ok_or_else(|| Refusal::Custom(JwtError::new("Invalid token", "not opaque")))?;
+        let id = id.parse::<i64>().map_or_else(|_| id.into(), Value::from);
+        Ok(VerifiedToken::assert_verified(json!({"identity": id}).as_object().cloned().unwrap_or_default()))
+    }
+}

@@ -1,0 +1,153 @@
+//! `cargo xtask test`: every check and test there is, the quickest first; ends with the count of tests.
+
+use crate::{
+    build::{self, Flavour},
+    setup,
+    step::{Failure, Root, Step},
+};
+use std::process::Command;
+
+/// Runs everything.
+pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
+    setup::set_up(root)?;
+    check(root, "format", &["fmt", "--all", "--check"], "cargo fmt --all")?;
+    let clippy = ["clippy", "--locked", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    check(root, "clippy, native", &clippy, "mend what clippy says above")?;
+    let clippy = [
+        "clippy",
+        "--locked",
+        "--quiet",
+        "--package",
+        "tollgate",
+        "--target",
+        "wasm32-unknown-unknown",
+        "--profile",
+        "worker-dev",
+        "--features",
+        "fault-injection",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    check(root, "clippy, wasm32", &clippy, "mend what clippy says above")?;
+    licences(root)?;
+    advisories(root);
+    let mut count = 0;
+    let step = Step::begin("native tests (unit, property, transcript)");
+    let output =
+        step.output(&mut root.cargo_command(["test", "--locked", "--workspace"]), "cargo test shows them alone")?;
+    count += passed(&output, "test result: ok. ", " passed");
+    step.done("");
+    build::build(root, Flavour::Release)?;
+    build::build(root, Flavour::Faults)?;
+    let step = Step::begin("the worker as wrangler would deploy it");
+    step.output(
+        root.npm_command("wrangler").args(["deploy", "--dry-run", "--outdir", "target/deploy"]),
+        "see what wrangler said above",
+    )?;
+    step.done("");
+    let step = Step::begin("end to end in workerd");
+    let tests: Vec<_> = std::fs::read_dir(root.join("tests/e2e"))
+        .map_err(|error| step.fail(error.to_string(), "is tests/e2e there?"))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
+        .collect();
+    let output = step.output(
+        root.npm_command("node").args(["--test", "--test-concurrency=1", "--test-reporter=tap"]).args(tests),
+        "node_modules/.bin/node --test tests/e2e/ shows them alone",
+    )?;
+    let end_to_end = passed(&output, "# pass ", "");
+    if end_to_end == 0 {
+        return Err(step.fail("no test ran", "are there files tests/e2e/*.test.mjs?"));
+    }
+    count += end_to_end;
+    step.done("");
+    println!("{count} passed, 0 failed");
+    Ok(())
+}
+
+fn check(root: &Root, name: &str, args: &[&str], hint: &str) -> Result<(), Failure> {
+    let step = Step::begin(name);
+    step.run(&mut root.cargo_command(args), hint)?;
+    step.done("");
+    Ok(())
+}
+
+/// Sums the numbers between `before` and `after` in each line that has them.
+fn passed(output: &str, before: &str, after: &str) -> u32 {
+    output
+        .lines()
+        .filter_map(|line| {
+            line.split_once(before)?
+                .1
+                .split(|c: char| !c.is_ascii_digit())
+                .next()?
+                .parse::<u32>()
+                .ok()
+                .filter(|_| line.contains(after))
+        })
+        .sum()
+}
+
+/// Every dependency's licence must be one of these, alone or as a choice.
+fn licences(root: &Root) -> Result<(), Failure> {
+    const ALLOWED: [&str; 13] = [
+        "MIT",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "ISC",
+        "Zlib",
+        "Unicode-3.0",
+        "Unlicense",
+        "0BSD",
+        "CC0-1.0",
+        "BSL-1.0",
+        "MIT-0",
+        "Apache-2.0 WITH LLVM-exception",
+    ];
+    let step = Step::begin("licences");
+    let text = step.output(
+        &mut root.cargo_command(["metadata", "--locked", "--quiet", "--format-version", "1"]),
+        "is Cargo.lock up to date?",
+    )?;
+    let metadata: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| step.fail(error.to_string(), "does cargo metadata run?"))?;
+    let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
+    let good = |licence: &str| {
+        let plain = licence.replace(['(', ')'], "").replace('/', " OR ");
+        plain.split(" AND ").all(|part| part.split(" OR ").any(|choice| ALLOWED.contains(&choice.trim())))
+    };
+    let bad: Vec<String> = packages
+        .iter()
+        .filter(|package| !package["license"].as_str().is_some_and(good))
+        .map(|package| format!("{} {}", package["name"].as_str().unwrap_or_default(), package["license"]))
+        .collect();
+    if packages.is_empty() || !bad.is_empty() {
+        return Err(step.fail(
+            format!("not allowed: {}", bad.join(", ")),
+            "choose another crate, or add the licence in xtask/src/test.rs with care",
+        ));
+    }
+    step.done(&format!("{} packages", packages.len()));
+    Ok(())
+}
+
+/// Known faults of the dependencies, where cargo-audit is installed and its database can be fetched.
+fn advisories(root: &Root) {
+    let step = Step::begin("security advisories");
+    let reached = Command::new("timeout")
+        .args(["20", "git", "ls-remote", "--quiet", "https://github.com/RustSec/advisory-db", "HEAD"])
+        .output();
+    if !reached.is_ok_and(|output| output.status.success()) {
+        step.done("the database (RustSec/advisory-db) can't be reached from here: not checked");
+        return;
+    }
+    match root.cargo_command(["audit", "--quiet"]).status() {
+        Ok(status) if status.success() => step.done("none"),
+        Ok(_) => {
+            step.done("cargo audit found something or is not installed (cargo install cargo-audit --locked): see above")
+        }
+        Err(error) => step.done(&format!("cargo can't be run: {error}")),
+    }
+}
