@@ -24,7 +24,7 @@ export async function start({ vars = {}, secret = SECRET, worker = { configPath:
   const { url } = await server.listen();
   const env = await server.getWorker().getEnv();
   if (users) for (const { key, value } of demoUsers()) await env.USERS.put(key, value);
-  const at = (path) => new URL(path, url);
+  const at = (path) => url.origin + path;
   const get = (path, init) => fetch(at(path), { redirect: "manual", ...init });
   const logIn = (username = "user1", password = "abcxyz") =>
     get("/auth", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ username, password }) });

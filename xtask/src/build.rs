@@ -12,7 +12,7 @@ pub enum Flavour {
     Release,
     /// For `wrangler dev`: compiled in seconds.
     Dev,
-    /// For tests/e2e/panic.test.mjs: can be broken on purpose.
+    /// Can be broken on purpose (`build --faults`), to try the entry's recovery.
     Faults,
 }
 

@@ -39,7 +39,6 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
     count += passed(&output, "test result: ok. ", " passed");
     step.done("");
     build::build(root, Flavour::Release)?;
-    build::build(root, Flavour::Faults)?;
     let step = Step::begin("the worker as wrangler would deploy it");
     step.output(
         root.npm_command("wrangler").args(["deploy", "--dry-run", "--outdir", "target/deploy"]),
@@ -53,7 +52,15 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
         .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
         .collect();
     let output = step.output(
-        root.npm_command("node").args(["--test", "--test-concurrency=1", "--test-reporter=tap"]).args(tests),
+        root.npm_command("node")
+            .args([
+                "--test",
+                "--test-concurrency=1",
+                "--test-timeout=120000",
+                "--test-force-exit",
+                "--test-reporter=tap",
+            ])
+            .args(tests),
         "node_modules/.bin/node --test tests/e2e/ shows them alone",
     )?;
     let end_to_end = passed(&output, "# pass ", "");

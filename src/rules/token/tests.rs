@@ -222,7 +222,7 @@ fn the_algorithm_is_the_keys_and_the_signature_comes_before_the_claims() {
     ] {
         assert_eq!(check(&raw(header, &good)), Err(Refusal::AlgorithmNotAllowed), "{header}");
     }
-    let forged = raw(HEADER, r#"{"exp":1}"#).replace('.', ".").rsplit_once('.').unwrap().0.to_owned();
+    let forged = raw(HEADER, r#"{"exp":1}"#).rsplit_once('.').unwrap().0.to_owned();
     for signature in ["", "AAAA", &"A".repeat(43)] {
         assert_eq!(check(&format!("{forged}.{signature}")), Err(Refusal::BadSignature), "{signature}");
     }
