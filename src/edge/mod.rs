@@ -158,7 +158,7 @@ mod faults {
 
     pub(super) fn provoke(request: &web_sys::Request, progress: &Progress) -> Option<JsValue> {
         let url = request.url();
-        let progress = || progress.clone().unchecked_into::<Progress>();
+        let progress = || AsRef::<JsValue>::as_ref(progress).clone().unchecked_into::<Progress>();
         match url.split_once("/__test/")?.1 {
             "panic" => panic!("on purpose, at {}", now().as_millis()),
             "panic-later" => Some(promise(progress(), async {
@@ -180,6 +180,9 @@ mod faults {
     #[inline(never)]
     fn recurse(n: u64) -> u64 {
         let frame = std::hint::black_box([n; 64]);
+        if n == 0 {
+            return 0;
+        }
         recurse(n + frame[0]) + std::hint::black_box(&frame)[3]
     }
 }
