@@ -46,7 +46,7 @@ test("jose accepts the gate's tokens, and the gate those of jose", async () => {
 test("limits: body 413, fields 400, token 401", async () => {
   const post = (body) => gate.get("/auth", { method: "POST", headers: { "content-type": "application/json" }, body });
   assert.equal((await post(" ".repeat(16 * 1024 + 1))).status, 413);
-  let left = 64;
+  let left = 8;
   const streamed = new ReadableStream({ pull(out) { if (left-- > 0) out.enqueue(new Uint8Array(4096)); else out.close(); } });
   assert.equal((await gate.get("/auth", { method: "POST", headers: { "content-type": "application/json" }, body: streamed, duplex: "half" })).status, 413);
   assert.equal((await post(JSON.stringify({ username: "u".repeat(1025), password: "x" }))).status, 400);
@@ -87,8 +87,8 @@ test("an outdated hash is made anew after the log-in that proves it, and a disab
 
 test("no password or name as typed reaches the log", async () => {
   await gate.logIn("canary-in-the-name", "canary-in-the-password");
-  assert.ok(!JSON.stringify(gate.logs()).includes("canary"));
-  assert.ok(JSON.stringify(gate.logs()).includes("bad_credentials"));
+  assert.ok(!gate.output().includes("canary"));
+  assert.ok(gate.output().includes("bad_credentials"));
 });
 
 test("an unreadable record fails closed with 503", async () => {

@@ -45,6 +45,14 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
         "see what wrangler said above",
     )?;
     step.done("");
+    let step = Step::begin("demo users");
+    let users = step.output(
+        &mut root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", "demo-users"]),
+        "see what cargo said above",
+    )?;
+    std::fs::write(root.join("target/demo-users.json"), users)
+        .map_err(|error| step.fail(error.to_string(), "is the folder target writable?"))?;
+    step.done("");
     let step = Step::begin("end to end in workerd");
     let tests: Vec<_> = std::fs::read_dir(root.join("tests/e2e"))
         .map_err(|error| step.fail(error.to_string(), "is tests/e2e there?"))?
