@@ -15,6 +15,11 @@ pub enum Refusal {
         /// What is allowed, as the `Allow` header has it.
         allow: String,
     },
+    /// `JWT_AUTH_URL_RULE` ends with a slash, and the path lacks it: Flask sends clients on (facts: Flask-JWT 10).
+    MissingLastSlash {
+        /// Where to: path and query.
+        location: String,
+    },
     /// The path can be read in more than one way, so that gate and origin might not mean the same.
     AmbiguousPath(PathFault),
 
@@ -184,6 +189,7 @@ impl Refusal {
         match self {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::MissingLastSlash { .. } => "path_last_slash",
             Self::AmbiguousPath(fault) => match fault {
                 PathFault::BadEscape => "path_bad_escape",
                 PathFault::HiddenSeparator => "path_hidden_separator",
@@ -262,6 +268,7 @@ impl Refusal {
             | Self::Custom(_) => true,
             Self::NotFound
             | Self::MethodNotAllowed { .. }
+            | Self::MissingLastSlash { .. }
             | Self::AmbiguousPath(_)
             | Self::BodyNotDeclaredJson
             | Self::BodyNotAnObject

@@ -190,6 +190,10 @@ impl Gate {
             Ok(Found::Options(allow)) => {
                 Decision::Answer(Answered { answer: flask_jwt::options(allow), outcome: Outcome::Plain })
             }
+            Err(Refusal::MissingLastSlash { mut location }) => {
+                location.extend(request.query.iter().flat_map(|query| ["?", query]));
+                refuse_log_in(Refusal::MissingLastSlash { location })
+            }
             Err(refusal) => Decision::Refuse(Refused { refusal, rule: None }),
         }
     }

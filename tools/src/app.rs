@@ -1,11 +1,12 @@
 //! The Flask application behind the transcripts (`../shared/oracle/README.md` §2), with the gate in front of it: its
 //! configuration, its hooks, its users, and what it answers to a request that the gate lets through.
 
+use crate::transcript::Request;
 use serde_json::{Map, Value, json};
 use tollgate::rules::{
-    config::Config,
+    config::{Config, Notice},
     error::{JwtError, Refusal},
-    gate::{AskFault, Gate, Request},
+    gate::{self, AskFault, Gate},
     handlers::{Handlers, Stock},
     identity::{Id, Identity},
     time::Timestamp,
@@ -37,62 +38,97 @@ fn routes() -> Value {
     ])
 }
 
-/// A gate for a `config` of a transcript.
-///
-/// # Errors
-/// A member or value that is not known here: nothing is skipped in silence. The inner `None` is a configuration that
-/// the gate refuses.
-pub fn gate(config: &Map<String, Value>) -> Result<(Option<Gate>, Users), String> {
-    let mut vars = Map::new();
-    vars.insert("SECRET_KEY".into(), "super-secret".into());
-    vars.insert("TOLLGATE_ALLOW_SHORT_KEY".into(), true.into());
-    vars.insert("ORIGIN".into(), "http://127.0.0.1:5000".into());
-    vars.insert("ROUTES".into(), routes());
-    let mut users = Users::Numbered;
-    let mut handlers: Option<Box<dyn Fn(Config) -> Gate>> = None;
-    for (name, value) in config {
-        match name.as_str() {
-            // Debug mode and the layout of JSON show in blanks and order only, which no client may depend on.
-            "app.debug" | "JSON_SORT_KEYS" | "JSONIFY_PRETTYPRINT_REGULAR" | "JSONIFY_MIMETYPE" => {}
-            "hook" => match value.as_str().unwrap_or_default() {
-                "auth_response_handler -> {mytoken, user_id}" => {
-                    handlers = Some(Box::new(|config| Gate::new(config, OwnResponse)))
+/// A configuration of a transcript, understood.
+pub struct App {
+    /// The gate's variables and secrets.
+    pub vars: Map<String, Value>,
+    /// How questions are answered.
+    pub users: Users,
+    /// Does it take hooks that only a worker of one's own has?
+    pub is_hooked: bool,
+    with_handlers: fn(Config) -> Gate,
+}
+
+impl App {
+    /// Reads a `config`.
+    ///
+    /// # Errors
+    /// A member or value that is not known here: nothing is skipped in silence.
+    pub fn read(config: &Map<String, Value>) -> Result<Self, String> {
+        let mut app = Self {
+            vars: Map::new(),
+            users: Users::Numbered,
+            is_hooked: false,
+            with_handlers: |config| Gate::new(config, Stock),
+        };
+        app.vars.insert("SECRET_KEY".into(), "super-secret".into());
+        app.vars.insert("TOLLGATE_ALLOW_SHORT_KEY".into(), true.into());
+        app.vars.insert("ORIGIN".into(), "http://127.0.0.1:5000".into());
+        app.vars.insert("ROUTES".into(), routes());
+        for (name, value) in config {
+            match name.as_str() {
+                // Debug mode and the layout of JSON show in blanks and order only, which no client may depend on.
+                "app.debug" | "JSON_SORT_KEYS" | "JSONIFY_PRETTYPRINT_REGULAR" | "JSONIFY_MIMETYPE" => {}
+                "hook" => app.hook(value.as_str().unwrap_or_default())?,
+                // Python's None for the secrets means that there is none, and no falling back.
+                "SECRET_KEY" | "JWT_SECRET_KEY" if value.is_null() => {
+                    app.vars.remove("SECRET_KEY");
+                    app.vars.remove("JWT_SECRET_KEY");
                 }
-                "jwt_payload_handler adds role, jwt_headers_handler adds kid" => {
-                    handlers = Some(Box::new(|config| Gate::new(config, OwnPayload)))
+                _ if name.starts_with("JWT_") || name == "SECRET_KEY" => {
+                    app.vars.insert(name.clone(), option(value)?);
                 }
-                "jwt_error_handler -> text, 418" => handlers = Some(Box::new(|config| Gate::new(config, OwnError))),
-                "request_handler -> query arg token" => {
-                    handlers = Some(Box::new(|config| Gate::new(config, TokenInQuery)))
-                }
-                "auth_request_handler (deprecated) -> {hello: world}" => {
-                    handlers = Some(Box::new(|config| Gate::new(config, OwnLogIn)))
-                }
-                "jwt_encode_handler/jwt_decode_handler opaque tokens" => {
-                    handlers = Some(Box::new(|config| Gate::new(config, Opaque)))
-                }
-                "authentication_handler raises JWTError(status_code=403, headers=..)" => users = Users::Locked,
-                "authentication_handler returns a dict" => users = Users::Records,
-                "string ids" => users = Users::Text,
-                "identity_handler not set" => users = Users::NoIdentity,
-                other => return Err(format!("unknown hook {other:?}")),
-            },
-            // Python's None for the secrets means that there is none, and no falling back.
-            "SECRET_KEY" | "JWT_SECRET_KEY" if value.is_null() => {
-                vars.remove("SECRET_KEY");
-                vars.remove("JWT_SECRET_KEY");
+                other => return Err(format!("unknown config member {other:?}")),
             }
-            _ if name.starts_with("JWT_") || name == "SECRET_KEY" => {
-                vars.insert(name.clone(), option(value)?);
-            }
-            other => return Err(format!("unknown config member {other:?}")),
         }
+        Ok(app)
     }
-    let gate = Config::read(&vars).config.ok().map(|config| match &handlers {
-        Some(with) => with(config),
-        None => Gate::new(config, Stock),
-    });
-    Ok((gate, users))
+
+    fn hook(&mut self, words: &str) -> Result<(), String> {
+        self.is_hooked = words != "string ids";
+        match words {
+            "auth_response_handler -> {mytoken, user_id}" => {
+                self.with_handlers = |config| Gate::new(config, OwnResponse)
+            }
+            "jwt_payload_handler adds role, jwt_headers_handler adds kid" => {
+                self.with_handlers = |config| Gate::new(config, OwnPayload)
+            }
+            "jwt_error_handler -> text, 418" => self.with_handlers = |config| Gate::new(config, OwnError),
+            "request_handler -> query arg token" => self.with_handlers = |config| Gate::new(config, TokenInQuery),
+            "auth_request_handler (deprecated) -> {hello: world}" => {
+                self.with_handlers = |config| Gate::new(config, OwnLogIn)
+            }
+            "jwt_encode_handler/jwt_decode_handler opaque tokens" => {
+                self.with_handlers = |config| Gate::new(config, Opaque)
+            }
+            "authentication_handler raises JWTError(status_code=403, headers=..)" => self.users = Users::Locked,
+            "authentication_handler returns a dict" => self.users = Users::Records,
+            "string ids" => self.users = Users::Text,
+            "identity_handler not set" => self.users = Users::NoIdentity,
+            other => return Err(format!("unknown hook {other:?}")),
+        }
+        Ok(())
+    }
+
+    /// The gate.
+    ///
+    /// # Errors
+    /// Why it refuses this configuration.
+    pub fn gate(&self) -> Result<Gate, Vec<Notice>> {
+        Config::read(&self.vars).config.map(self.with_handlers)
+    }
+
+    /// A variable, or Flask-JWT's default for it.
+    #[must_use]
+    pub fn text<'a>(&'a self, name: &str, default: &'a str) -> &'a str {
+        self.vars.get(name).and_then(Value::as_str).unwrap_or(default)
+    }
+
+    /// Is this request one to the log-in endpoint?
+    #[must_use]
+    pub fn is_log_in(&self, request: &Request) -> bool {
+        request.path_alone() == self.text("JWT_AUTH_URL_RULE", "/auth")
+    }
 }
 
 /// Python's notation to the gate's.
@@ -118,38 +154,40 @@ fn option(value: &Value) -> Result<Value, String> {
     Ok(json!(seconds))
 }
 
-/// `authenticate`.
-///
-/// # Errors
-/// What the application's function says.
-pub fn authenticate(users: Users, name: &str, password: &str) -> Result<Option<Identity>, AskFault> {
-    match users {
-        Users::Locked => Err(AskFault::Refused(JwtError {
-            status: 403,
-            headers: vec![("X-Lock".into(), "1".into())],
-            ..JwtError::new("Locked", "Account locked")
-        })),
-        Users::Text => Ok(Some(Identity::new(Id::Text("abc".into())))),
-        Users::Records => Ok(Some(Identity::new(Id::Int(1)))),
-        Users::Numbered | Users::NoIdentity => Ok(match (name, password) {
-            ("user1", "abcxyz") => Some(Identity::new(Id::Int(1))),
-            ("user2", "abcxyz") => Some(Identity::new(Id::Int(2))),
-            _ => None,
-        }),
+impl App {
+    /// `authenticate`.
+    ///
+    /// # Errors
+    /// What the application's function says.
+    pub fn authenticate(&self, name: &str, password: &str) -> Result<Option<Identity>, AskFault> {
+        match self.users {
+            Users::Locked => Err(AskFault::Refused(JwtError {
+                status: 403,
+                headers: vec![("X-Lock".into(), "1".into())],
+                ..JwtError::new("Locked", "Account locked")
+            })),
+            Users::Text => Ok(Some(Identity::new(Id::Text("abc".into())))),
+            Users::Records => Ok(Some(Identity::new(Id::Int(1)))),
+            Users::Numbered | Users::NoIdentity => Ok(match (name, password) {
+                ("user1", "abcxyz") => Some(Identity::new(Id::Int(1))),
+                ("user2", "abcxyz") => Some(Identity::new(Id::Int(2))),
+                _ => None,
+            }),
+        }
     }
-}
 
-/// `identity`.
-///
-/// # Errors
-/// If the application has no such function.
-pub fn identity(users: Users, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
-    let known = match users {
-        Users::NoIdentity => return Err(AskFault::Unavailable),
-        Users::Text => vec![Id::Text("abc".into())],
-        Users::Numbered | Users::Locked | Users::Records => vec![Id::Int(1), Id::Int(2)],
-    };
-    Ok(id.filter(|id| known.contains(id)).map(Identity::new))
+    /// `identity`.
+    ///
+    /// # Errors
+    /// If the application has no such function.
+    pub fn identity(&self, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
+        let known = match self.users {
+            Users::NoIdentity => return Err(AskFault::Unavailable),
+            Users::Text => vec![Id::Text("abc".into())],
+            Users::Numbered | Users::Locked | Users::Records => vec![Id::Int(1), Id::Int(2)],
+        };
+        Ok(id.filter(|id| known.contains(id)).map(Identity::new))
+    }
 }
 
 /// What the application answers behind the gate.
@@ -202,7 +240,7 @@ impl Handlers for OwnError {
 
 struct TokenInQuery;
 impl Handlers for TokenInQuery {
-    fn request(&self, request: &Request<'_>, _config: &Config, _realm: &str) -> Result<Option<String>, Refusal> {
+    fn request(&self, request: &gate::Request<'_>, _config: &Config, _realm: &str) -> Result<Option<String>, Refusal> {
         let mut pairs = request.query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         Ok(pairs.find(|(name, _)| *name == "token").map(|(_, value)| value.to_owned()))
     }
@@ -210,7 +248,7 @@ impl Handlers for TokenInQuery {
 
 struct OwnLogIn;
 impl Handlers for OwnLogIn {
-    fn auth_request(&self, _request: &Request<'_>) -> Option<Answer> {
+    fn auth_request(&self, _request: &gate::Request<'_>) -> Option<Answer> {
         Some(Answer::json(200, &json!({"hello": "world"})))
     }
 }

@@ -2,4 +2,7 @@
 
 pub mod app;
 pub mod differences;
+pub mod native;
 pub mod replay;
+pub mod transcript;
+pub mod workerd;

@@ -47,7 +47,7 @@ fn replay(files: &[String]) -> ExitCode {
     for file in files {
         match std::fs::read_to_string(file)
             .map_err(|error| error.to_string())
-            .and_then(|text| tools::replay::file(&text))
+            .and_then(|text| tools::replay::file(&text, &mut tools::native::Native))
         {
             Ok(tally) => {
                 for mismatch in &tally.mismatches {

@@ -1,6 +1,6 @@
 //! The one table of options. Reader, defaults and docs/options.md come from it.
 
-use super::read::{Draft, as_bool, as_list, as_seconds, as_text, as_whole_number};
+use super::read::{Draft, as_bool, as_json, as_list, as_seconds, as_text, as_whole_number};
 use crate::rules::json::Value;
 
 /// One option: its name, and how its value gets into a configuration.
@@ -117,17 +117,8 @@ pub const TABLE: &[Option_] = &[
         default: r#"{ methods = ["POST"] }"#,
         meaning: "The methods of the log-in endpoint. Set without `methods` it means GET, as in Flask.",
         set: |draft, value| {
-            let owned;
-            let table = match value {
-                Value::String(text) => {
-                    owned =
-                        serde_json::from_str::<Value>(text).map_err(|_| "write { methods = [\"POST\"] }".to_owned())?;
-                    &owned
-                }
-                _ => value,
-            };
-            let table = table.as_object().ok_or("write { methods = [\"POST\"] }")?;
-            draft.auth_url_options = Some(table.clone());
+            let value = as_json(value);
+            draft.auth_url_options = Some(value.as_object().ok_or("write { methods = [\"POST\"] }")?.clone());
             Ok(())
         },
     },
@@ -194,16 +185,8 @@ pub const TABLE: &[Option_] = &[
         default: "[]",
         meaning: "What is let through, for whom, and to where. What no rule names is refused with 404.",
         set: |draft, value| {
-            let owned;
-            let list = match value {
-                Value::String(text) => {
-                    owned = serde_json::from_str::<Value>(text)
-                        .map_err(|_| "write a list of tables: [[vars.ROUTES]]".to_owned())?;
-                    &owned
-                }
-                _ => value,
-            };
-            draft.routes = list.as_array().ok_or("write a list of tables: [[vars.ROUTES]]")?.clone();
+            let value = as_json(value);
+            draft.routes = value.as_array().ok_or("write a list of tables: [[vars.ROUTES]]")?.clone();
             Ok(())
         },
     },
@@ -310,5 +293,9 @@ pub fn page() -> String {
 }
 
 fn code(text: &str) -> String {
-    if text == "–" || text.starts_with("the ") || text == "none" { text.to_owned() } else { format!("`{text}`") }
+    if text == "–" || text.starts_with("the ") || ["none", "required"].contains(&text) {
+        text.to_owned()
+    } else {
+        format!("`{text}`")
+    }
 }

@@ -10,6 +10,7 @@ use crate::rules::{
     time::Span,
     token::{Algorithm, ClaimsPolicy, Key, KeyFault, KeyRing, TimeChecks},
 };
+use std::borrow::Cow;
 
 /// Values as they were written, before they are judged together.
 pub(super) struct Draft {
@@ -98,13 +99,22 @@ pub(super) fn as_whole_number(value: &Value) -> Result<u32, String> {
     number.ok_or_else(|| "write a whole number".into())
 }
 
+/// A list or table, as it is or as JSON text.
+pub(super) fn as_json(value: &Value) -> Cow<'_, Value> {
+    match value.as_str().map(serde_json::from_str) {
+        Some(Ok(inside)) => Cow::Owned(inside),
+        Some(Err(_)) | None => Cow::Borrowed(value),
+    }
+}
+
 pub(super) fn as_list(value: &Value) -> Result<Vec<String>, String> {
     let wrong = || String::from("write a list of texts, such as [\"exp\", \"iat\"]");
     match value {
         Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect(),
-        Value::String(text) if text.trim_start().starts_with('[') => {
-            as_list(&serde_json::from_str::<Value>(text).map_err(|_| wrong())?)
-        }
+        Value::String(text) if text.trim_start().starts_with('[') => match as_json(value) {
+            Cow::Owned(inside) => as_list(&inside),
+            Cow::Borrowed(_) => Err(wrong()),
+        },
         Value::String(text) => {
             Ok(text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect())
         }
@@ -172,8 +182,6 @@ fn draft(vars: &Map<String, Value>, notices: &mut Notices) -> Draft {
     for (name, value) in vars {
         match options::find(name) {
             Some(option) if option.family == options::Family::NeverRead => notices.warn(name, option.meaning),
-            // JSON null stands for an option that is not set; only the endpoint's rule has a use for it.
-            Some(_) if value.is_null() && name != "JWT_AUTH_URL_RULE" => {}
             Some(option) => {
                 if let Err(instead) = (option.set)(&mut draft, value) {
                     notices.problem(name, instead);
@@ -284,6 +292,12 @@ fn log_in(draft: &Draft, notices: &mut Notices) {
             "JWT_AUTH_URL_OPTIONS",
             "without methods the log-in endpoint answers GET only, as in Flask; write { methods = [\"POST\"] }",
         );
+    }
+    // `endpoint` names a view in Flask; there are none here, and nothing is lost without it.
+    for member in draft.auth_url_options.iter().flat_map(Map::keys) {
+        if !["methods", "endpoint"].contains(&member.as_str()) {
+            notices.warn("JWT_AUTH_URL_OPTIONS", format!("{member:?} has no effect; only methods has"));
+        }
     }
     if draft.expiration_delta <= Span::ZERO {
         notices.warn("JWT_EXPIRATION_DELTA", "tokens are issued already expired");

@@ -112,9 +112,15 @@ impl Routes {
     /// What holds for a request. `raw_path` is as it stands in the URL, escapes and all, without the query.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::MethodNotAllowed`] or [`Refusal::AmbiguousPath`].
+    /// [`Refusal::NotFound`], [`Refusal::MethodNotAllowed`], [`Refusal::MissingLastSlash`] (without the query) or
+    /// [`Refusal::AmbiguousPath`].
     pub fn find(&self, method: &str, raw_path: &str) -> Result<Found<'_>, Refusal> {
         let path = RequestPath::read(raw_path).map_err(Refusal::AmbiguousPath)?;
+        let log_in = self.places.iter().find(|place| place.log_in.is_some());
+        if let Some(log_in) = log_in.filter(|log_in| log_in.pattern.strip_suffix('/') == Some(path.decoded())) {
+            log_in.find(method)?;
+            return Err(Refusal::MissingLastSlash { location: format!("{raw_path}/") });
+        }
         let place = self.place(&self.strict, path.decoded()).ok_or(Refusal::NotFound)?;
         let found = place.find(method)?;
         // A path that somebody wrote into a rule letter by letter is meant as it is.

@@ -86,23 +86,20 @@ impl Methods {
     /// # Errors
     /// What to write instead.
     pub fn read(value: &Value) -> Result<Self, String> {
-        let instead = || String::from("write a list of methods in capitals, such as [\"GET\", \"POST\"], or [\"*\"]");
+        let instead = || String::from("write a list of methods, such as [\"GET\", \"POST\"], or [\"*\"]");
         let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(instead)?;
         let mut names: Vec<String> = Vec::new();
         let mut any = false;
         for name in list {
-            let name = name.as_str().ok_or_else(instead)?;
+            // In any case, as Flask takes them; a request's method is then compared with capitals.
+            let name = name.as_str().ok_or_else(instead)?.to_ascii_uppercase();
             if name == "*" {
                 any = true;
                 continue;
             }
-            let good =
-                http::Method::from_bytes(name.as_bytes()).is_ok() && !name.bytes().any(|b| b.is_ascii_lowercase());
-            if !good {
-                return Err(instead());
-            }
+            http::Method::from_bytes(name.as_bytes()).map_err(|_| instead())?;
             let with_head = (name == "GET").then_some("HEAD");
-            for name in std::iter::once(name).chain(with_head) {
+            for name in std::iter::once(name.as_str()).chain(with_head) {
                 if !names.iter().any(|known| known == name) {
                     names.push(name.into());
                 }

@@ -56,6 +56,21 @@ fn the_narrowest_pattern_wins_whatever_the_order() {
     }
 }
 
+/// As Flask does for a rule with a slash at its end; only ever to the log-in endpoint itself.
+#[test]
+fn a_log_in_path_without_its_last_slash_is_sent_there() {
+    let rules = json!([{"path": "/*", "auth": "none", "to": "assets"}]);
+    let routes = Routes::read(Some(("/auth/", json!(["POST"]))), rules.as_array().unwrap()).unwrap().0;
+    for method in ["POST", "OPTIONS"] {
+        let location = "/auth/".to_owned();
+        assert_eq!(routes.find(method, "/auth"), Err(Refusal::MissingLastSlash { location }));
+    }
+    assert_eq!(find(&routes, "GET", "/auth"), "405 POST, OPTIONS");
+    assert_eq!(find(&routes, "POST", "/auth/"), "log-in");
+    assert_eq!(find(&routes, "GET", "/other"), "/*");
+    assert_eq!(find(&routes, "POST", "//auth"), "path_empty_segment");
+}
+
 #[test]
 fn what_no_rule_names_is_not_found() {
     let routes = read(json!([{"path": "/api/*", "to": "origin"}, {"path": "/a", "to": "identity"}])).unwrap().0;

@@ -58,6 +58,7 @@ pub fn refusal(refusal: &Refusal) -> Answer {
     let mut answer = Answer::json(status_code, &RefusalBody { description: &description, error: &error, status_code });
     match refusal {
         Refusal::MissingToken { realm } => answer = answer.with("www-authenticate", challenge(realm)),
+        Refusal::MissingLastSlash { location } => answer = answer.with("location", location.as_str()),
         Refusal::MethodNotAllowed { allow } => answer = answer.with("allow", allow.as_str()),
         Refusal::StoreUnavailable => answer = answer.with("retry-after", "5"),
         Refusal::Custom(custom) => {
@@ -80,6 +81,7 @@ fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
     let (status, error, description): (u16, &str, Cow<'_, str>) = match refusal {
         Refusal::NotFound => (404, "Not Found", "No rule of this gate names the path".into()),
         Refusal::MethodNotAllowed { .. } => (405, "Method Not Allowed", "The path does not take this method".into()),
+        Refusal::MissingLastSlash { .. } => (308, "Permanent Redirect", "The path ends with a slash".into()),
         Refusal::AmbiguousPath(fault) => (
             400,
             "Bad Request",

@@ -1,0 +1,308 @@
+//! Recorded requests and answers, made concrete and compared (`../shared/oracle/README.md` §1 and §4).
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use tollgate::rules::{json, wire::Answer};
+
+/// What stands for a token that the recorded server had issued itself.
+const ISSUED: &str = "(issued by the app under test)";
+
+/// One recorded request and its answer.
+#[derive(Deserialize)]
+pub struct Case {
+    /// `group/case`.
+    pub name: String,
+    /// What differs from the base configuration.
+    pub config: Map<String, Value>,
+    /// What was sent, with `{T}` in the token's place.
+    pub request: Request,
+    /// The token's specification.
+    pub token: Option<Value>,
+    /// The status.
+    pub status: u16,
+    /// The headers that matter.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+    /// The body as JSON.
+    pub body_json: Option<Value>,
+    /// What was sent in place of `{T}`.
+    pub literal_token: Option<String>,
+    /// The clock, in Unix seconds.
+    pub recorded_at: f64,
+}
+
+/// A request.
+#[derive(Clone, Deserialize, serde::Serialize)]
+pub struct Request {
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The header fields.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<String>,
+}
+
+impl Request {
+    /// The values of a header field; `name` in any case.
+    pub fn values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r str> {
+        self.headers
+            .iter()
+            .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim_matches([' ', '\t']))
+    }
+
+    /// The fields of one name as a server hands them on: joined by commas.
+    #[must_use]
+    pub fn joined(&self, name: &str) -> Option<String> {
+        let values: Vec<&str> = self.values(name).collect();
+        (!values.is_empty()).then(|| values.join(","))
+    }
+
+    /// Without the query.
+    #[must_use]
+    pub fn path_alone(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+}
+
+/// A case as it was played.
+pub struct Exchange<'c> {
+    /// The recorded one.
+    pub case: &'c Case,
+    /// What was sent.
+    pub request: Request,
+    /// What came.
+    pub ours: Answer,
+    /// When, in Unix seconds.
+    pub now: f64,
+}
+
+/// Where the token of a case comes from.
+pub enum Token {
+    /// There is none in the request.
+    None,
+    /// It is made by its specification, here for a given time.
+    Made(String),
+    /// The server under test must issue it.
+    Issued,
+}
+
+impl Case {
+    /// The request with this token in it.
+    #[must_use]
+    pub fn request_with(&self, token: &str) -> Request {
+        let put = |text: &str| text.replace("{T}", token);
+        Request {
+            method: self.request.method.clone(),
+            path: put(&self.request.path),
+            headers: self.request.headers.iter().map(|(name, value)| (name.clone(), put(value))).collect(),
+            body: self.request.body.as_deref().map(put),
+        }
+    }
+
+    /// The token, made for the second `now`.
+    ///
+    /// # Errors
+    /// A member or value of the specification that is not known here.
+    pub fn token_at(&self, now: i64) -> Result<Token, String> {
+        match &self.token {
+            None | Some(Value::Null) => Ok(Token::None),
+            Some(Value::String(text)) if text == ISSUED => Ok(Token::Issued),
+            Some(Value::Object(specification)) => make(specification, now).map(Token::Made),
+            Some(other) => Err(format!("unknown token {other}")),
+        }
+    }
+
+    /// A recorded header; `name` in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+fn make(specification: &Map<String, Value>, now: i64) -> Result<String, String> {
+    const KNOWN: [&str; 7] = ["header", "payload", "secret", "sign_alg", "raw_header", "raw_payload", "mangle"];
+    if let Some(unknown) = specification.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+        return Err(format!("unknown member {unknown:?} of a token"));
+    }
+    let text = |name: &str| specification.get(name).and_then(Value::as_str);
+    let part = |raw: &str, plain: &str| match text(raw) {
+        Some(raw) => raw.to_owned(),
+        None => json::to_ascii(&at(specification.get(plain).unwrap_or(&Value::Null), now)),
+    };
+    let mut token = Base64UrlUnpadded::encode_string(part("raw_header", "header").as_bytes());
+    token.push('.');
+    token += &Base64UrlUnpadded::encode_string(part("raw_payload", "payload").as_bytes());
+    let (key, message) = (text("secret").unwrap_or_default().as_bytes(), token.as_bytes());
+    let signature = match text("sign_alg") {
+        Some("HS256") => mac::<Hmac<sha2::Sha256>>(key, message),
+        Some("HS384") => mac::<Hmac<sha2::Sha384>>(key, message),
+        Some("HS512") => mac::<Hmac<sha2::Sha512>>(key, message),
+        Some("none") => Vec::new(),
+        other => return Err(format!("unknown sign_alg {other:?}")),
+    };
+    token.push('.');
+    token += &Base64UrlUnpadded::encode_string(&signature);
+    text("mangle").map_or(Ok(token.clone()), |how| mangled(&token, how))
+}
+
+fn mac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Vec<u8> {
+    M::new_from_slice(key)
+        .expect("HMAC takes a key of any length")
+        .chain_update(message)
+        .finalize()
+        .into_bytes()
+        .to_vec()
+}
+
+/// `"now+5"` and `"now-5"` as seconds.
+fn at(claims: &Value, now: i64) -> Value {
+    let Value::Object(claims) = claims else { return claims.clone() };
+    let claims = claims.iter().map(|(name, value)| {
+        let seconds = value.as_str().and_then(|text| text.strip_prefix("now")?.parse::<i64>().ok());
+        (name.clone(), seconds.map_or_else(|| value.clone(), |seconds| (now + seconds).into()))
+    });
+    Value::Object(claims.collect())
+}
+
+fn mangled(token: &str, how: &str) -> Result<String, String> {
+    let (signed, signature) = token.rsplit_once('.').unwrap_or((token, ""));
+    let (header, _) = signed.split_once('.').unwrap_or((signed, ""));
+    let cut = |count: usize| &signature[..signature.len().saturating_sub(count)];
+    let words: Vec<&str> = how.split(' ').collect();
+    Ok(match words[..] {
+        ["append", what] => format!("{token}{what}"),
+        ["payload", "segment", "replaced", "by", what, ..] => format!("{header}.{what}.{signature}"),
+        ["signature", "emptied"] => format!("{signed}."),
+        ["last", count, "chars", "of", "signature", "cut"] => {
+            format!("{signed}.{}", cut(count.parse().map_err(|_| format!("unknown mangle {how:?}"))?))
+        }
+        [what, "inserted", "in", "signature"] => {
+            format!("{signed}.{}{what}{}", cut(6), &signature[signature.len().saturating_sub(6)..])
+        }
+        _ => return Err(format!("unknown mangle {how:?}")),
+    })
+}
+
+impl Exchange<'_> {
+    /// In what our answer differs from the recorded one, by README §4. Times in tokens may be off by `tolerance`
+    /// seconds.
+    #[must_use]
+    pub fn differences(&self, tolerance: f64) -> Vec<String> {
+        let (case, ours) = (self.case, &self.ours);
+        let mut differences = Vec::new();
+        if case.status != ours.status {
+            differences.push(format!("status {} for {}", ours.status, case.status));
+        }
+        for name in ["content-type", "www-authenticate", "allow", "set-cookie", "x-lock"] {
+            let same = match (name, case.header(name), ours.header(name)) {
+                ("allow", Some(recorded), Some(sent)) => methods(recorded) == methods(sent),
+                (_, recorded, sent) => recorded == sent,
+            };
+            if !same {
+                differences.push(format!("{name}: {:?} for {:?}", ours.header(name), case.header(name)));
+            }
+        }
+        let same_body = match (&case.body_json, serde_json::from_str::<Value>(&ours.body)) {
+            (Some(recorded), Ok(sent)) => same_json(
+                &with_tokens_apart(recorded, case.recorded_at),
+                &with_tokens_apart(&sent, self.now),
+                tolerance,
+            ),
+            _ => case.body == ours.body,
+        };
+        if !same_body && case.request.method != "HEAD" {
+            differences.push("body".into());
+        }
+        differences
+    }
+}
+
+fn methods(allow: &str) -> BTreeSet<&str> {
+    allow.split(',').map(str::trim).collect()
+}
+
+/// The members of an answer with each token replaced by its header and payload, times as distances from the clock.
+fn with_tokens_apart(body: &Value, now: f64) -> Value {
+    let mut body = body.clone();
+    for name in ["access_token", "mytoken"] {
+        let Some(token) = body.get(name).and_then(Value::as_str).map(str::to_owned) else { continue };
+        let part = |at: usize| {
+            let segment = token.split('.').nth(at)?;
+            serde_json::from_slice::<Value>(&Base64UrlUnpadded::decode_vec(segment).ok()?).ok()
+        };
+        if let (Some(header), Some(mut payload)) = (part(0), part(1)) {
+            for time in ["iat", "nbf", "exp"] {
+                if let Some(seconds) = payload[time].as_i64() {
+                    #[allow(clippy::cast_precision_loss)] // far below 2^53
+                    let distance = seconds as f64 - now;
+                    payload[time] = distance.into();
+                }
+            }
+            body[name] = serde_json::json!([header, payload]);
+        }
+    }
+    body
+}
+
+/// Equal, but that fractions may be off by `tolerance`: only distances of time are fractions here.
+fn same_json(one: &Value, other: &Value, tolerance: f64) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) if one.is_f64() && other.is_f64() => {
+            one.as_f64().zip(other.as_f64()).is_some_and(|(one, other)| (one - other).abs() <= tolerance)
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_json(one, other, tolerance))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .all(|(name, value)| other.get(name).is_some_and(|other| same_json(value, other, tolerance)))
+        }
+        _ => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All but those that README §1 says were made a second earlier.
+    #[test]
+    fn a_token_made_by_its_specification_is_the_recorded_one() {
+        let mut made = 0;
+        for line in include_str!("../../tests/transcripts/flask_jwt.jsonl").lines() {
+            let case: Case = serde_json::from_str(line).unwrap();
+            #[allow(clippy::cast_possible_truncation)]
+            if let Token::Made(token) = case.token_at(case.recorded_at as i64).unwrap() {
+                if case.name != "protected/expired_12s" {
+                    assert_eq!(Some(token), case.literal_token, "{}", case.name);
+                    made += 1;
+                }
+            }
+        }
+        assert!(made > 40, "{made}");
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_token_is_an_error() {
+        let case = |token: &str| {
+            let line = include_str!("../../tests/transcripts/flask_jwt.jsonl").lines().next().unwrap();
+            let mut case: Case = serde_json::from_str(line).unwrap();
+            case.token = serde_json::from_str(token).unwrap();
+            case.token_at(0).map(drop)
+        };
+        assert!(case(r#"{"header":{},"payload":{},"secret":"x","sign_alg":"HS256"}"#).is_ok());
+        assert!(case(r#"{"header":{},"payload":{},"secret":"x","sign_alg":"RS256"}"#).is_err());
+        assert!(case(r#"{"header":{},"payload":{},"secret":"x","sign_alg":"HS256","mangle":"bitten"}"#).is_err());
+        assert!(case(r#"{"header":{},"payload":{},"secret":"x","sign_alg":"HS256","colour":"red"}"#).is_err());
+        assert!(case(r#""(from somewhere)""#).is_err());
+    }
+}

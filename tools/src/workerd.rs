@@ -1,0 +1,1 @@
+//! Plays cases against real workerd.
