@@ -22,7 +22,7 @@ function isTrap(error) {
 
 function crash() {
   crashed = true;
-  for (const run of waiting) run.lost();
+  for (const call of waiting) if (call.inRust) call.lose();
   waiting.clear();
 }
 
@@ -35,7 +35,8 @@ function instance() {
 }
 
 function handle(request, env, ctx, again) {
-  const call = { polling: false }; // true while Rust runs the future of this request
+  // Rust sets them: does the answer still depend on the instance? Is it this request's future that runs just now?
+  const call = { inRust: false, polling: false, lose: null };
   let answer;
   try {
     answer = instance().handle(request, env, ctx, call);
@@ -44,17 +45,16 @@ function handle(request, env, ctx, again) {
     return instance().broken();
   }
   if (!(answer instanceof Promise)) return answer;
-  return new Promise((resolve) => {
-    const run = {
-      // Not at once: this runs inside the panic hook of the instance that is being lost.
-      lost: () => queueMicrotask(() => resolve(call.polling || again ? instance().broken() : handle(request, env, ctx, true))),
-    };
-    waiting.add(run);
-    answer.then(resolve, (error) => {
+  // What follows on this promise runs in this request's own context, whoever's panic resolved it.
+  const lost = new Promise((resolve) => { call.lose = resolve; });
+  waiting.add(call);
+  return Promise.race([
+    answer.catch((error) => {
       if (isTrap(error)) crash();
-      else if (waiting.has(run)) resolve(instance().broken());
-    }).finally(() => waiting.delete(run));
-  });
+      return instance().broken();
+    }).finally(() => waiting.delete(call)),
+    lost.then(() => (call.polling || again ? instance().broken() : handle(request, env, ctx, true))),
+  ]);
 }
 
 export default {

@@ -39,6 +39,8 @@ pub(crate) struct Call {
 extern "C" {
     /// What the entry knows of a call.
     pub type Progress;
+    #[wasm_bindgen(method, setter, js_name = inRust)]
+    fn set_in_rust(this: &Progress, in_rust: bool);
     #[wasm_bindgen(method, setter)]
     fn set_polling(this: &Progress, polling: bool);
 }
@@ -131,7 +133,8 @@ fn now() -> Timestamp {
     Timestamp::from_millis(js_sys::Date::now() as i64)
 }
 
-/// A promise of a future's value. While the future runs, the entry is told: should it panic, it was this request.
+/// A promise of a future's value. The entry is told how long the answer depends on this instance, and when the future
+/// runs: should it panic then, it was this request.
 fn promise(progress: Progress, future: impl Future<Output = JsValue> + 'static) -> JsValue {
     struct Told<F> {
         progress: Progress,
@@ -143,9 +146,13 @@ fn promise(progress: Progress, future: impl Future<Output = JsValue> + 'static) 
             self.progress.set_polling(true);
             let poll = self.future.as_mut().poll(context);
             self.progress.set_polling(false);
+            if poll.is_ready() {
+                self.progress.set_in_rust(false);
+            }
             poll
         }
     }
+    progress.set_in_rust(true);
     let told = Told { progress, future: Box::pin(future) };
     wasm_bindgen_futures::future_to_promise(async move { Ok(told.await) }).into()
 }
@@ -170,7 +177,7 @@ mod faults {
                 web_sys::Response::new_with_opt_str(Some("waited")).expect("a response").into()
             })),
             "out-of-memory" => loop {
-                std::mem::forget(std::hint::black_box(vec![1_u8; 64 << 20]));
+                std::mem::forget(std::hint::black_box(Vec::<u8>::with_capacity(64 << 20)));
             },
             "stack-overflow" => Some(JsValue::from_f64(recurse(1) as f64)),
             _ => None,
@@ -183,6 +190,6 @@ mod faults {
         if n == 0 {
             return 0;
         }
-        recurse(n + frame[0]) + std::hint::black_box(&frame)[3]
+        recurse(frame[0] + 1) + std::hint::black_box(&frame)[3]
     }
 }

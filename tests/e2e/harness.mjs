@@ -2,33 +2,40 @@
 // stands in between: what a test sends is what the worker gets, and the worker's fetch is workerd's.
 import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Miniflare, convertV4MiniflareOptions as converted } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as miniflareOptions, unstable_readConfig as readConfig } from "wrangler";
 
+process.env.WRANGLER_LOG = "error"; // or it tells that there is a .dev.vars, which is not read here
+
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 export const SECRET = "a secret of more than thirty-two bytes, for tests";
 
 /** The worker as wrangler would deploy it, bundled by `cargo xtask test`. */
-const DEPLOYED = { main: "target/deploy/entry.js", others: ["target/deploy"] };
+const DEPLOYED = { main: `target/${process.env.PROBE ?? "deploy"}/entry.js`, others: [`target/${process.env.PROBE ?? "deploy"}`] };
 /** The worker that can be broken on purpose (`cargo xtask build --faults`), as unbundled modules. */
 export const FAULTY = { main: "worker/entry.mjs", others: ["build-faults"] };
 
-async function modules({ main, others }) {
+async function modules({ main, others }, entry) {
   const files = [main];
   for (const folder of others) {
     for (const name of await readdir(root + folder, { recursive: true })) files.push(`${folder}/${name}`);
   }
   const known = files.filter((file, at) => files.indexOf(file) === at && /\.(m?js|wasm)$/.test(file));
-  return Promise.all(known.map(async (file) => ({
+  const all = await Promise.all(known.map(async (file) => ({
     type: file.endsWith(".wasm") ? "CompiledWasm" : "ESModule",
     // The entry imports ../build/, whichever build it is.
     path: root + file.replace(/^build-faults\//, "build/"),
     contents: await readFile(root + file),
   })));
+  // Before the worker, in its folder; the first is the main one.
+  if (entry) all.unshift({ type: "ESModule", path: `${dirname(root + main)}/before.js`, contents: entry });
+  return all;
 }
 
 let seeds;
@@ -41,11 +48,12 @@ function demoUsers() {
 }
 
 /**
- * A running gate. `vars` are put over those of wrangler.toml (`null` takes one away), `options` over Miniflare's.
+ * A running gate. `vars` are put over those of wrangler.toml (`null` takes one away), `options` over Miniflare's; `entry`
+ * is the text of a module to stand before the worker, which it imports as `./entry.js`.
  *
- * `{ url, port, get(path, init), logIn(name, password), token(), lines(), kv, pid(), close() }`
+ * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, close() }`
  */
-export async function start({ vars = {}, secret = SECRET, users = true, build = DEPLOYED, options = {} } = {}) {
+export async function start({ vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, options = {} } = {}) {
   const config = readConfig({ config: `${root}wrangler.toml` });
   const { modulesRules: _, ...worker } = miniflareOptions(config).workerOptions;
   // Not those of somebody's .dev.vars.
@@ -59,7 +67,7 @@ export async function start({ vars = {}, secret = SECRET, users = true, build = 
       ...worker,
       name: "tollgate",
       modulesRoot: root,
-      modules: await modules(build),
+      modules: await modules(build, entry),
       bindings,
       unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
       ...options,
@@ -92,6 +100,45 @@ export async function until(probe) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`still not: ${probe}`);
+}
+
+/** Waits until `number` has risen, and then has not changed for 200 ms. */
+export async function settled(number) {
+  let [before, still] = [0, 0];
+  await until(() => {
+    const now = number();
+    still = now > 0 && now === before ? still + 1 : 0;
+    before = now;
+    return still === 4;
+  });
+  return before;
+}
+
+/**
+ * A request as it is written here: header names in their own spelling, the path's very bytes. `send(request)` may write
+ * a body; else there is none. `{ status, headers, body }`
+ */
+export async function raw(gate, path, { method = "GET", headers = [], send = (out) => out.end() } = {}) {
+  const out = request({ host: "127.0.0.1", port: gate.port, method, path, headers: ["Host", gate.url.host, ...headers], agent: false });
+  const whole = once(out, "response").then(async ([answer]) => (
+    { status: answer.statusCode, headers: answer.headers, body: Buffer.concat(await answer.toArray()).toString() }));
+  return (await Promise.all([whole, send(out)]))[0];
+}
+
+/** Runs `work` and tells by how many bytes the resident memory of this file's workerd processes rose above its level before. */
+export async function memoryRise(work) {
+  const pids = [];
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const [, name, parent] = (await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")).match(/\((.*)\) \S (\d+)/) ?? [];
+    if (name === "workerd" && Number(parent) === process.pid) pids.push(pid);
+  }
+  if (pids.length === 0) throw new Error("no workerd is a child of this process");
+  const resident = () => pids.map((pid) => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+) kB/)[1]) * 1024).reduce((a, b) => a + b);
+  const before = resident();
+  let peak = before;
+  const sampling = setInterval(() => { peak = Math.max(peak, resident()); }, 5);
+  try { await work(); } finally { clearInterval(sampling); }
+  return Math.max(peak, resident()) - before;
 }
 
 /** An origin on 127.0.0.1: `{ url, server, close() }`. */

@@ -5,6 +5,7 @@ use crate::{
     differences,
     transcript::{Case, Exchange},
 };
+use std::fmt;
 
 /// What plays a case.
 pub trait Player {
@@ -29,6 +30,17 @@ pub struct Tally {
     pub mismatches: Vec<String>,
     /// Cases that can't be played here, and why.
     pub left_out: Vec<(String, String)>,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (documented, mismatched) = (self.documented.len(), self.mismatches.len());
+        write!(f, "{} matched, {documented} differ as documented, {mismatched} mismatched", self.matched)?;
+        match self.left_out.len() {
+            0 => Ok(()),
+            left_out => write!(f, " ({left_out} left out, by name above)"),
+        }
+    }
 }
 
 /// Replays a file.

@@ -35,6 +35,28 @@ impl Flavour {
     }
 }
 
+/// Builds the worker and bundles it into target/deploy, as wrangler would deploy it: what end-to-end tests run.
+pub fn deployable(root: &Root) -> Result<(), Failure> {
+    build(root, Flavour::Release)?;
+    let bundle = root.join("target/deploy/entry.js");
+    let is_new = |made_of: PathBuf| newer_than(&bundle, &made_of);
+    if ["build/tollgate_bg.wasm", "worker/entry.mjs", "wrangler.toml"]
+        .map(|file| root.join(file))
+        .into_iter()
+        .all(is_new)
+    {
+        return Ok(());
+    }
+    let step = Step::begin("the worker as wrangler would deploy it");
+    let _ = fs::remove_dir_all(root.join("target/deploy"));
+    step.output(
+        root.npm_command("wrangler").args(["deploy", "--dry-run", "--outdir", "target/deploy"]),
+        "see what wrangler said above",
+    )?;
+    step.done("");
+    Ok(())
+}
+
 /// Builds the worker.
 pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
     let step = Step::begin(format!("worker ({} profile)", flavour.profile()));

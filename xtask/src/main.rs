@@ -26,8 +26,14 @@ const TASKS: &[Task] = &[
     Task { name: "test", line: "every check and test (about 10 min from nothing, 2 min after)", run: test::test },
     Task {
         name: "replay",
-        line: "replay recorded transcripts: replay FILE…",
-        run: |root, args| tools(root, "replay", args),
+        line: "replay recorded transcripts: replay [--workerd] FILE… (against the rules, or against real workerd)",
+        run: |root, args| {
+            if args.iter().any(|arg| arg == "--workerd") {
+                setup::set_up(root)?;
+                build::deployable(root)?;
+            }
+            tools(root, "replay", args)
+        },
     },
     Task {
         name: "docs",
@@ -36,10 +42,11 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "build",
-        line: "build the worker into build/ (what wrangler calls)",
-        run: |root, _| {
+        line: "build the worker into build/ (what wrangler calls; --faults: one that tests can break, into build-faults/)",
+        run: |root, args| {
             setup::wasm_target(root)?;
-            build::build(root, Flavour::from_wrangler())
+            let faults = args.iter().any(|arg| arg == "--faults");
+            build::build(root, if faults { Flavour::Faults } else { Flavour::from_wrangler() })
         },
     },
 ];

@@ -1,0 +1,61 @@
+// A panic costs one request, never the isolate: worker/entry.mjs, tried with a worker that can be broken on purpose.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { FAULTY, bearing, origin, start, until } from "./harness.mjs";
+
+let app, gate, token, forwarded = 0;
+before(async () => {
+  app = await origin((request, response) => { forwarded++; setTimeout(() => request.pipe(response), 400); });
+  gate = await start({ build: FAULTY, vars: { ORIGIN: app.url } });
+  token = await gate.token();
+});
+after(async () => { await gate.close(); app.close(); });
+
+const broken = { description: "The request could not be answered", error: "Internal Server Error", status_code: 500 };
+const isBroken = async (answer) => {
+  assert.equal(answer.status, 500);
+  assert.deepEqual(await answer.json(), broken);
+};
+const works = async () => {
+  assert.deepEqual(await (await gate.get("/protected", bearing(token))).json(), { identity: 1, username: "user1" });
+  assert.equal((await gate.get("/protected")).status, 401);
+};
+
+for (const fault of ["panic", "panic-later", "out-of-memory", "stack-overflow"]) {
+  test(`${fault}: a 500 for this request, and the next is answered`, async () => {
+    for (let round = 0; round < 3; round++) {
+      await isBroken(await gate.get(`/__test/${fault}`));
+      await works();
+    }
+  });
+
+  test(`${fault}: those that wait are run again, and forwarded ones go on`, async () => {
+    const logIns = [gate.logIn(), gate.logIn("user2"), gate.logIn("user1", "wrong")];
+    forwarded = 0;
+    const posted = gate.get("/api/slow", bearing(token, { method: "POST", body: "once only" }));
+    const waiting = gate.get("/__test/wait");
+    const hit = gate.get(`/__test/${fault}`);
+    await isBroken(await hit);
+    assert.equal(await (await waiting).text(), "waited");
+    assert.equal(await (await posted).text(), "once only");
+    assert.equal(forwarded, 1);
+    assert.deepEqual((await Promise.all(logIns)).map((answer) => answer.status), [200, 200, 401]);
+    await works();
+  });
+}
+
+test("a request that breaks the instance again while it is run again is given up", async () => {
+  const both = await Promise.all([gate.get("/__test/panic-later"), gate.get("/__test/panic-later"), gate.get("/__test/panic-later")]);
+  for (const answer of both) await isBroken(answer);
+  await works();
+});
+
+test("a hundred panics leave the gate as it was", async () => {
+  for (let round = 0; round < 100; round++) assert.equal((await gate.get("/__test/panic")).status, 500);
+  await works();
+});
+
+test("the log says that it was a panic, and where", async () => {
+  assert.match(await until(() => gate.output().match(/panicked at src.edge.mod\.rs/)?.[0]), /panicked/);
+  assert.ok(!gate.output().includes(token));
+});
