@@ -8,6 +8,7 @@ import { createServer, request } from "node:http";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { SignJWT } from "jose";
 import { Miniflare, convertV4MiniflareOptions as converted } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as miniflareOptions, unstable_readConfig as readConfig } from "wrangler";
 
@@ -48,7 +49,7 @@ function demoUsers() {
 }
 
 /**
- * A running gate. `vars` are put over those of wrangler.toml (`null` takes one away), `options` over Miniflare's; `entry`
+ * A running gate. `vars` are put over those of wrangler.toml (`undefined` takes one away), `options` over Miniflare's; `entry`
  * is the text of a module to stand before the worker, which it imports as `./entry.js`.
  *
  * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, close() }`
@@ -58,7 +59,7 @@ export async function start({ vars = {}, secret = SECRET, users = true, build = 
   const { modulesRules: _, ...worker } = miniflareOptions(config).workerOptions;
   // Not those of somebody's .dev.vars.
   const bindings = Object.fromEntries(
-    Object.entries({ ...config.vars, JWT_SECRET_KEY: secret, ...vars }).filter(([, value]) => value !== null),
+    Object.entries({ ...config.vars, ...(secret && { JWT_SECRET_KEY: secret }), ...vars }).filter(([, value]) => value !== undefined),
   );
   let output = "";
   const runtime = new Miniflare(converted({
@@ -91,6 +92,14 @@ export async function start({ vars = {}, secret = SECRET, users = true, build = 
 }
 
 export const bearing = (token, init = {}) => ({ ...init, headers: { ...init.headers, authorization: `JWT ${token}` } });
+
+const key = new TextEncoder().encode(SECRET);
+/** A good token of jose's with these claims, signed with `secret`. */
+export const mint = (claims, secret = key) =>
+  new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).setIssuedAt().setNotBefore("0s").setExpirationTime("5m").sign(secret);
+
+/** The claims of a token. */
+export const payload = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
 
 /** Waits until `probe` gives something, 5 s at most. */
 export async function until(probe) {

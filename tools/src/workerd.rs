@@ -118,12 +118,8 @@ impl Player for Workerd {
 
     fn play<'c>(&mut self, case: &'c Case) -> Result<Result<Exchange<'c>, String>, String> {
         let app = App::read(&case.config)?;
-        if app.is_hooked {
-            return Ok(Err("a hook of the library".into()));
-        }
-        let cannot_be_sent = |value: &String| value.bytes().any(|b| b.is_ascii_control() && b != b'\t');
-        if case.request.headers.iter().any(|(_, value)| cannot_be_sent(value)) {
-            return Ok(Err("a control character in a header, which HTTP can't carry".into()));
+        if let Some(reason) = out_of_reach(case, &app) {
+            return Ok(Err(reason.into()));
         }
         self.configure(case, &app)?;
         #[allow(clippy::cast_possible_truncation)] // whole seconds
@@ -134,7 +130,33 @@ impl Player for Workerd {
         });
         let now = now();
         let ours = self.send(&request)?;
+        if ours.status == 501 {
+            return Ok(Err("a method that workerd does not know".into()));
+        }
         Ok(Ok(Exchange { case, request, ours, now: now.floor() }))
+    }
+}
+
+/// Why a case can't be played against a server, if it can't.
+fn out_of_reach(case: &Case, app: &App) -> Option<&'static str> {
+    let fields = || case.request.headers.iter().map(|(_, value)| value);
+    // A time written out in a payload is that of the recording, and the server's clock can't be set.
+    let is_of_the_recording = |seconds: f64| (seconds - case.recorded_at).abs() < 86_400.0;
+    let payload = case.token.as_ref().and_then(|token| token["raw_payload"].as_str()).unwrap_or_default();
+    let mut numbers =
+        payload.split(|c: char| !(c.is_ascii_digit() || ".e+".contains(c))).filter_map(|word| word.parse().ok());
+    if app.is_hooked {
+        Some("a hook of the library")
+    } else if fields().any(|value| value.bytes().any(|b| b.is_ascii_control() && b != b'\t')) {
+        Some("a control character in a header, which HTTP can't carry")
+    } else if case.request.headers.len() > 1 && fields().any(String::is_empty) {
+        Some("an empty header line beside another, which workerd drops")
+    } else if case.request.path_alone().split('/').any(|segment| segment == "." || segment == "..") {
+        Some("a dot segment, which is resolved before any worker sees it")
+    } else if numbers.any(is_of_the_recording) {
+        Some("a time of the recording, written out in the payload")
+    } else {
+        None
     }
 }
 

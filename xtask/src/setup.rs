@@ -49,3 +49,28 @@ pub fn npm_tools(root: &Root) -> Result<(), Failure> {
     step.done("");
     Ok(())
 }
+
+/// A browser for the test of the first page: one that is there, or Debian's, or the one that playwright downloads.
+pub fn browser(root: &Root) -> Result<(), Failure> {
+    const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+    let is_there = || {
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        std::env::var_os("CHROMIUM").is_some()
+            || std::env::split_paths(&paths).any(|folder| NAMES.iter().any(|name| folder.join(name).is_file()))
+    };
+    if is_there() {
+        return Ok(());
+    }
+    let step = Step::begin("a browser (about 1 min)");
+    let hint = "install Chromium, or say in CHROMIUM where one is";
+    let apt = |args: &[&str]| {
+        Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(args).stdout(std::io::stderr()).status()
+    };
+    let by_debian = apt(&["update", "-qq"]).is_ok_and(|status| status.success())
+        && apt(&["install", "-y", "-qq", "--no-install-recommends", "chromium"]).is_ok_and(|status| status.success());
+    if !by_debian {
+        step.run(root.npm_command("playwright-core").args(["install", "chromium-headless-shell"]), hint)?;
+    }
+    step.done("");
+    Ok(())
+}

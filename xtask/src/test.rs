@@ -38,46 +38,79 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
         step.output(&mut root.cargo_command(["test", "--locked", "--workspace"]), "cargo test shows them alone")?;
     count += passed(&output, "test result: ok. ", " passed");
     step.done("");
-    build::build(root, Flavour::Release)?;
-    let step = Step::begin("the worker as wrangler would deploy it");
-    step.output(
-        root.npm_command("wrangler").args(["deploy", "--dry-run", "--outdir", "target/deploy"]),
-        "see what wrangler said above",
-    )?;
-    step.done("");
-    let step = Step::begin("demo users");
+    build::deployable(root)?;
+    build::build(root, Flavour::Faults)?;
+    setup::browser(root)?;
+    count += end_to_end(root)?;
+    replay(root)?;
+    first_contact(root)?;
+    println!("{count} passed, 0 failed");
+    Ok(())
+}
+
+/// tests/e2e, in real workerd.
+fn end_to_end(root: &Root) -> Result<u32, Failure> {
+    let step = Step::begin("end to end in workerd (about 2 min)");
     let users = step.output(
         &mut root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", "demo-users"]),
         "see what cargo said above",
     )?;
     std::fs::write(root.join("target/demo-users.json"), users)
         .map_err(|error| step.fail(error.to_string(), "is the folder target writable?"))?;
-    step.done("");
-    let step = Step::begin("end to end in workerd");
     let tests: Vec<_> = std::fs::read_dir(root.join("tests/e2e"))
         .map_err(|error| step.fail(error.to_string(), "is tests/e2e there?"))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
         .collect();
+    let files = tests.len();
     let output = step.output(
         root.npm_command("node")
-            .args([
-                "--test",
-                "--test-concurrency=1",
-                "--test-timeout=120000",
-                "--test-force-exit",
-                "--test-reporter=tap",
-            ])
+            .args(["--test", "--test-concurrency=1", "--test-timeout=120000", "--test-force-exit"])
+            .arg("--test-reporter=tap")
             .args(tests),
-        "node_modules/.bin/node --test tests/e2e/ shows them alone",
+        "node_modules/.bin/node --test tests/e2e/NAME.test.mjs shows one file alone",
     )?;
-    let end_to_end = passed(&output, "# pass ", "");
-    if end_to_end == 0 {
-        return Err(step.fail("no test ran", "are there files tests/e2e/*.test.mjs?"));
+    let count = passed(&output, "# pass ", "");
+    // A file that can't be loaded counts as one test; each has several.
+    if count as usize <= files {
+        return Err(step.fail("hardly a test ran", "are there files tests/e2e/*.test.mjs?"));
     }
-    count += end_to_end;
+    step.done(&format!("{count} tests"));
+    Ok(count)
+}
+
+/// The recorded cases, in real workerd.
+fn replay(root: &Root) -> Result<(), Failure> {
+    let step = Step::begin("recorded cases in workerd");
+    let recorded = "tests/transcripts/flask_jwt.jsonl";
+    let output = step.output(
+        &mut root.cargo_command([
+            "run",
+            "--locked",
+            "--quiet",
+            "--package",
+            "tools",
+            "--",
+            "replay",
+            "--workerd",
+            recorded,
+        ]),
+        "cargo xtask replay --workerd tests/transcripts/flask_jwt.jsonl shows it alone",
+    )?;
+    step.done(output.lines().last().unwrap_or_default());
+    Ok(())
+}
+
+/// What a newcomer types first.
+fn first_contact(root: &Root) -> Result<(), Failure> {
+    let step = Step::begin("cargo xtask dev --once");
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    let port = port.map_err(|error| step.fail(error.to_string(), "is there a free port?"))?.port().to_string();
+    step.output(
+        &mut root.cargo_command(["xtask", "dev", "--once", "--port", &port]),
+        "it shows what it does when run alone",
+    )?;
     step.done("");
-    println!("{count} passed, 0 failed");
     Ok(())
 }
 
