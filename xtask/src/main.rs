@@ -8,7 +8,7 @@ mod test;
 
 use build::Flavour;
 use std::process::ExitCode;
-use step::{Failure, Root};
+use step::{Failure, Root, Step};
 
 /// A command: its name, what it does in a line, and how.
 struct Task {
@@ -33,6 +33,18 @@ const TASKS: &[Task] = &[
                 build::deployable(root)?;
             }
             tools(root, "replay", args)
+        },
+    },
+    Task {
+        name: "bench",
+        line: "measure: what a refused log-in tells by its time (about 1 min)",
+        run: |root, _| {
+            setup::set_up(root)?;
+            build::deployable(root)?;
+            let step = Step::begin("log-ins in workerd");
+            step.run(root.npm_command("node").arg("bench/log-in.mjs"), "see above")?;
+            step.done("");
+            Ok(())
         },
     },
     Task {

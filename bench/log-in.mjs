@@ -1,0 +1,34 @@
+// Does the time of a refusal tell whether a user exists? Pairs of log-ins in real workerd, one right after the other:
+// an unknown name against a known one with a wrong password. `cargo xtask bench` runs it.
+import { start } from "../tests/e2e/harness.mjs";
+
+const ROUNDS = 60;
+const gate = await start();
+
+async function milliseconds(name) {
+  const began = performance.now();
+  const answer = await gate.logIn(name, "wrong password");
+  await answer.arrayBuffer();
+  if (answer.status !== 401) throw new Error(`${name}: ${answer.status}`);
+  return performance.now() - began;
+}
+
+/** Median and the middle half of the ratios of `one` to `other`, which take turns in going first. */
+async function ratio(one, other) {
+  const ratios = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const [first, second] = round % 2 ? [one, other] : [other, one];
+    const times = { [first]: await milliseconds(first) };
+    times[second] = await milliseconds(second);
+    ratios.push(times[one] / times[other]);
+  }
+  ratios.sort((a, b) => a - b);
+  const at = (part) => ratios[Math.floor(part * (ROUNDS - 1))].toFixed(3);
+  return `${at(0.5)} (${at(0.25)} to ${at(0.75)})`;
+}
+
+await ratio("user1", "nobody"); // warm
+console.log(`log-in, ${ROUNDS} pairs, median of the ratios and their middle half:`);
+console.log(`  unknown user ÷ known user, wrong password   ${await ratio("nobody", "user1")}`);
+console.log(`  known user ÷ another known user (noise)     ${await ratio("user2", "user1")}`);
+await gate.close();
