@@ -8,6 +8,7 @@ use super::{Call, respond, view::View};
 use crate::rules::{
     error::Refusal,
     gate::{Admission, Passage, Refused},
+    route::INDEX_PAGE,
 };
 use wasm_bindgen::prelude::*;
 
@@ -37,7 +38,7 @@ extern "C" {
 pub(super) fn serve(call: &Call, view: &View, passage: &Passage<'_>) -> JsValue {
     call.log(&passage.event());
     let (path, query) = view.path_and_query().split_once('?').unwrap_or((view.path_and_query(), ""));
-    let page = if path.ends_with('/') { "index.html" } else { "" };
+    let page = if path.ends_with('/') { INDEX_PAGE } else { "" };
     let mark = if query.is_empty() { "" } else { "?" };
     let url = format!("{}{path}{page}{mark}{query}", view.site());
     let assets = js_sys::Reflect::get(&call.env, &"ASSETS".into()).unwrap_or(JsValue::UNDEFINED);

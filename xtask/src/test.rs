@@ -31,7 +31,7 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
     ];
     check(root, "clippy, wasm32", &clippy, "mend what clippy says above")?;
     licences(root)?;
-    advisories(root);
+    advisories(root)?;
     let mut count = 0;
     let step = Step::begin("native tests (unit, property, transcript)");
     let output =
@@ -181,21 +181,23 @@ fn licences(root: &Root) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Known faults of the dependencies, where cargo-audit is installed and its database can be fetched.
-fn advisories(root: &Root) {
+/// Known faults of the dependencies, where the database can be fetched; where not, that is said.
+fn advisories(root: &Root) -> Result<(), Failure> {
     let step = Step::begin("security advisories");
     let reached = Command::new("timeout")
         .args(["20", "git", "ls-remote", "--quiet", "https://github.com/RustSec/advisory-db", "HEAD"])
         .output();
     if !reached.is_ok_and(|output| output.status.success()) {
         step.done("the database (RustSec/advisory-db) can't be reached from here: not checked");
-        return;
+        return Ok(());
     }
-    match root.cargo_command(["audit", "--quiet"]).status() {
-        Ok(status) if status.success() => step.done("none"),
-        Ok(_) => {
-            step.done("cargo audit found something or is not installed (cargo install cargo-audit --locked): see above")
-        }
-        Err(error) => step.done(&format!("cargo can't be run: {error}")),
+    let tools = root.target().join("tools");
+    let audit = tools.join("bin/cargo-audit");
+    if !audit.exists() {
+        let mut install = root.cargo_command(["install", "--locked", "--quiet", "cargo-audit", "--root"]);
+        step.run(install.arg(&tools), "cargo install cargo-audit --locked shows more")?;
     }
+    step.run(Command::new(audit).current_dir(root).args(["audit", "--quiet"]), "update what it names: cargo update")?;
+    step.done("none");
+    Ok(())
 }

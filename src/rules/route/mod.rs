@@ -8,7 +8,7 @@ mod path;
 mod rule;
 mod tree;
 
-pub use rule::{Auth, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, Rule, RuleMember, Target, UserFrom};
+pub use rule::{Auth, INDEX_PAGE, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, Rule, RuleMember, Target, UserFrom};
 
 use super::{
     config::Notice,
@@ -144,7 +144,7 @@ impl Routes {
         if !path.decoded().ends_with('/') {
             return Ok(());
         }
-        let page = format!("{}{}", path.decoded(), rule::INDEX_PAGE);
+        let page = format!("{}{}", path.decoded(), INDEX_PAGE);
         let same = self.place(&self.strict, &page).is_some_and(|other| other.fares_alike(method, found));
         if same { Ok(()) } else { Err(Refusal::AmbiguousPath(PathFault::OtherRuleInAnotherReading)) }
     }

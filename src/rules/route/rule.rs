@@ -4,7 +4,7 @@ use super::{super::config::Notice, path};
 use crate::rules::json::{Map, Value};
 
 /// What the asset server shows for a folder.
-pub(super) const INDEX_PAGE: &str = "index.html";
+pub const INDEX_PAGE: &str = "index.html";
 
 /// A path pattern, and what holds there.
 #[derive(Clone, Debug, PartialEq, Eq)]

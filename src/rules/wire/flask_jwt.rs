@@ -4,7 +4,7 @@
 //! fixed; of what a client sent nothing comes back. Where the real library answers with an HTML page or a crash, this
 //! has the same shape as its refusals: docs/differences.md.
 
-use super::{Answer, no_store};
+use super::Answer;
 use crate::rules::{
     error::{Malformed, PathFault, Refusal, TimeClaim},
     identity::Identity,
@@ -174,16 +174,14 @@ fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
     (status, error.into(), description)
 }
 
-/// What of an answer's headers is not for a client to keep.
-#[must_use]
-pub fn is_stored_nowhere(answer: &Answer) -> bool {
-    answer.headers.contains(&no_store())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rules::{error::JwtError, identity::Id};
+
+    fn is_stored_nowhere(answer: &Answer) -> bool {
+        answer.header("cache-control") == Some("no-store")
+    }
 
     #[test]
     fn a_grant_is_flasks_json() {
