@@ -46,10 +46,6 @@ impl View {
         self.url[self.path_at..].split('#').next().unwrap_or_default()
     }
 
-    pub(super) fn method(&self) -> &str {
-        &self.method
-    }
-
     pub(super) fn headers(&self) -> &web_sys::Headers {
         &self.headers.0
     }

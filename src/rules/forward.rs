@@ -55,6 +55,8 @@ impl<'f> Filter<'f> {
         let plain = name.replace('_', "-");
         plain.starts_with(IDENTITY_PREFIX)
             || HOP_BY_HOP.contains(&name.as_str())
+            // The origin's own, from its URL: on Cloudflare a worker has no say in it, and here it must be the same.
+            || name == "host"
             || (plain == "authorization" && (!self.forward_token || name != plain))
             || (name == "upgrade" && !self.is_upgrade())
             || (name != "upgrade" && self.connection_names(&name))
@@ -106,6 +108,7 @@ mod tests {
             "Upgrade",
             "X-Secret-Hop",
             "Proxy-Authorization",
+            "Host",
         ] {
             assert!(filter.withholds(name), "{name}");
         }

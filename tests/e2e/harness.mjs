@@ -18,7 +18,7 @@ export const root = fileURLToPath(new URL("../../", import.meta.url));
 export const SECRET = "a secret of more than thirty-two bytes, for tests";
 
 /** The worker as wrangler would deploy it, bundled by `cargo xtask test`. */
-const DEPLOYED = { main: `target/${process.env.PROBE ?? "deploy"}/entry.js`, others: [`target/${process.env.PROBE ?? "deploy"}`] };
+const DEPLOYED = { main: "target/deploy/entry.js", others: ["target/deploy"] };
 /** The worker that can be broken on purpose (`cargo xtask build --faults`), as unbundled modules. */
 export const FAULTY = { main: "worker/entry.mjs", others: ["build-faults"] };
 
@@ -93,9 +93,8 @@ export async function start({ vars = {}, secret = SECRET, users = true, build = 
 
 export const bearing = (token, init = {}) => ({ ...init, headers: { ...init.headers, authorization: `JWT ${token}` } });
 
-const key = new TextEncoder().encode(SECRET);
 /** A good token of jose's with these claims, signed with `secret`. */
-export const mint = (claims, secret = key) =>
+export const mint = (claims, secret = new TextEncoder().encode(SECRET)) =>
   new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).setIssuedAt().setNotBefore("0s").setExpirationTime("5m").sign(secret);
 
 /** The claims of a token. */
@@ -134,7 +133,7 @@ export async function raw(gate, path, { method = "GET", headers = [], send = (ou
   return (await Promise.all([whole, send(out)]))[0];
 }
 
-/** Runs `work` and tells by how many bytes the resident memory of this file's workerd processes rose above its level before. */
+/** By how many bytes the resident memory of this process's workerds rises above its level before, while `work` runs. */
 export async function memoryRise(work) {
   const pids = [];
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
@@ -142,7 +141,8 @@ export async function memoryRise(work) {
     if (name === "workerd" && Number(parent) === process.pid) pids.push(pid);
   }
   if (pids.length === 0) throw new Error("no workerd is a child of this process");
-  const resident = () => pids.map((pid) => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+) kB/)[1]) * 1024).reduce((a, b) => a + b);
+  const one = (pid) => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+) kB/)[1]) * 1024;
+  const resident = () => pids.reduce((sum, pid) => sum + one(pid), 0);
   const before = resident();
   let peak = before;
   const sampling = setInterval(() => { peak = Math.max(peak, resident()); }, 5);

@@ -23,7 +23,8 @@ const ITERATIONS: u32 = password::LEAST_ITERATIONS;
 /// Gates in workerd.
 pub struct Workerd {
     runner: Child,
-    to: ChildStdin,
+    /// Closing it ends the runner, which ends its workerd.
+    to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
     /// The configuration that runs.
     running: Option<Map<String, Value>>,
@@ -49,7 +50,7 @@ impl Workerd {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("tests/e2e/replay.mjs can't be run: {error}"))?;
-        let (to, from) = (runner.stdin.take().expect("piped"), runner.stdout.take().expect("piped"));
+        let (to, from) = (runner.stdin.take(), runner.stdout.take().expect("piped"));
         let mut salt = [0; password::SALT_BYTES];
         getrandom::fill(&mut salt).map_err(|error| error.to_string())?;
         let hash = password::hash(&Secret::new("abcxyz".to_owned()), ITERATIONS, salt);
@@ -58,7 +59,8 @@ impl Workerd {
 
     /// One line to the runner, one back.
     fn call<A: for<'a> Deserialize<'a>>(&mut self, question: &Value) -> Result<A, String> {
-        writeln!(self.to, "{question}").and_then(|()| self.to.flush()).map_err(|error| error.to_string())?;
+        let to = self.to.as_mut().expect("open until dropped");
+        writeln!(to, "{question}").and_then(|()| to.flush()).map_err(|error| error.to_string())?;
         let mut line = String::new();
         self.from.read_line(&mut line).map_err(|error| error.to_string())?;
         serde_json::from_str(&line).map_err(|error| format!("tests/e2e/replay.mjs said {line:?}: {error}"))
@@ -162,7 +164,7 @@ fn out_of_reach(case: &Case, app: &App) -> Option<&'static str> {
 
 impl Drop for Workerd {
     fn drop(&mut self) {
-        let _ = self.runner.kill();
+        drop(self.to.take());
         let _ = self.runner.wait();
     }
 }

@@ -62,15 +62,37 @@ pub fn browser(root: &Root) -> Result<(), Failure> {
         return Ok(());
     }
     let step = Step::begin("a browser (about 1 min)");
-    let hint = "install Chromium, or say in CHROMIUM where one is";
-    let apt = |args: &[&str]| {
-        Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(args).stdout(std::io::stderr()).status()
-    };
-    let by_debian = apt(&["update", "-qq"]).is_ok_and(|status| status.success())
-        && apt(&["install", "-y", "-qq", "--no-install-recommends", "chromium"]).is_ok_and(|status| status.success());
-    if !by_debian {
+    if !from_debian("chromium") {
+        let hint = "install Chromium, or say in CHROMIUM where one is";
         step.run(root.npm_command("playwright-core").args(["install", "chromium-headless-shell"]), hint)?;
     }
     step.done("");
     Ok(())
+}
+
+/// pip, for the test with PyJWT.
+pub fn pip() -> Result<(), Failure> {
+    let is_there = || {
+        let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
+        pip.is_ok_and(|output| output.status.success())
+    };
+    if is_there() {
+        return Ok(());
+    }
+    let step = Step::begin("pip (about 20 s)");
+    if !from_debian("python3-pip") {
+        return Err(step.fail("there is no python3 with pip", "install Python 3 with pip"));
+    }
+    step.done("");
+    Ok(())
+}
+
+/// Installs a package where this is Debian or like it, and we may. Was it done?
+fn from_debian(package: &str) -> bool {
+    let apt = |args: &[&str]| {
+        let mut command = Command::new("apt-get");
+        let status = command.env("DEBIAN_FRONTEND", "noninteractive").args(args).stdout(std::io::stderr()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    apt(&["update", "-qq"]) && apt(&["install", "-y", "-qq", "--no-install-recommends", package])
 }

@@ -41,6 +41,7 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
     build::deployable(root)?;
     build::build(root, Flavour::Faults)?;
     setup::browser(root)?;
+    setup::pip()?;
     count += end_to_end(root)?;
     replay(root)?;
     first_contact(root)?;

@@ -203,7 +203,7 @@ pub const TABLE: &[Option_] = &[
         family: Family::Tollgate,
         kind: "duration",
         default: "30",
-        meaning: "How long the origin may take to begin its answer; then 504. The body of an answer may take as long as it likes.",
+        meaning: "How long the origin may take to take in the next part of a body and to begin its answer; then 504. A slow client and the body of an answer may take as long as they like.",
         set: |draft, value| as_seconds(value).map(|span| draft.origin_timeout = span),
     },
     Option_ {
