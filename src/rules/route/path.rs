@@ -19,10 +19,15 @@ impl<'p> RequestPath<'p> {
         if decoded.chars().any(char::is_control) {
             return Err(PathFault::ControlCharacter);
         }
-        if decoded.contains('\\') || decoded.split('/').any(|segment| matches!(segment, "." | "..")) {
+        if decoded.as_bytes().windows(3).any(is_escape) {
+            return Err(PathFault::DoubleEscape);
+        }
+        // Some readers cut a segment at its `;` before they look for dots: to them `/..;x/` is `/../`.
+        let dots = |segment: &str| matches!(without_parameters(segment), "." | "..");
+        if decoded.contains('\\') || decoded.split('/').any(dots) {
             return Err(PathFault::HiddenSeparator);
         }
-        if decoded.contains("//") {
+        if decoded.contains("//") || decoded.contains("/;") {
             return Err(PathFault::EmptySegment);
         }
         Ok(Self(decoded))
@@ -34,9 +39,8 @@ impl<'p> RequestPath<'p> {
 
     /// The path as a careless reader takes it: without regard to case, `;` parameters and a last slash.
     pub(super) fn folded(&self) -> String {
-        let without_parameters: Vec<&str> =
-            self.decoded().split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
-        fold(&without_parameters.join("/"))
+        let segments: Vec<&str> = self.decoded().split('/').map(without_parameters).collect();
+        fold(&segments.join("/"))
     }
 }
 
@@ -47,22 +51,21 @@ pub(super) fn fold(text: &str) -> String {
     if trimmed.is_empty() { "/".into() } else { trimmed.to_owned() }
 }
 
+fn without_parameters(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or_default()
+}
+
+/// Are these three bytes a percent escape?
+fn is_escape(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'%', one, two] if one.is_ascii_hexdigit() && two.is_ascii_hexdigit())
+}
+
 fn check_escapes(raw: &[u8]) -> Result<(), PathFault> {
-    let is_escape = |at: usize| {
-        raw.get(at..at + 3).is_some_and(|e| e[0] == b'%' && e[1].is_ascii_hexdigit() && e[2].is_ascii_hexdigit())
-    };
-    let mut at = 0;
-    while let Some(next) = raw[at..].iter().position(|&b| b == b'%') {
-        at += next;
-        if !is_escape(at) {
-            return Err(PathFault::BadEscape);
-        }
-        match &raw[at + 1..at + 3] {
-            [b'2', b'f' | b'F'] | [b'5', b'c' | b'C'] => return Err(PathFault::HiddenSeparator),
-            b"25" if raw.get(at + 3..at + 5).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)) => {
-                return Err(PathFault::DoubleEscape);
-            }
-            _ => at += 3,
+    for at in raw.iter().enumerate().filter(|(_, byte)| **byte == b'%').map(|(at, _)| at) {
+        match raw.get(at..at + 3) {
+            Some([_, b'2', b'f' | b'F'] | [_, b'5', b'c' | b'C']) => return Err(PathFault::HiddenSeparator),
+            Some(escape) if is_escape(escape) => {}
+            _ => return Err(PathFault::BadEscape),
         }
     }
     Ok(())

@@ -173,7 +173,7 @@ fn each_wrong_rule_is_told_by_its_place() {
         (json!([{"path": "/a", "to": "identity", "auth": "none"}]), "ROUTES[0].auth"),
         (json!([{"path": "/a", "to": "origin", "methods": []}]), "ROUTES[0].methods"),
         (json!([{"path": "/a", "to": "origin", "methods": "GET"}]), "ROUTES[0].methods"),
-        (json!([{"path": "/a", "to": "origin", "methods": ["get"]}]), "ROUTES[0].methods"),
+        (json!([{"path": "/a", "to": "origin", "methods": ["ge t"]}]), "ROUTES[0].methods"),
         (json!([{"path": "/a", "to": "origin", "user": "me"}]), "ROUTES[0].user"),
         (json!([{"path": "/a", "to": "origin", "realm": "\n"}]), "ROUTES[0].realm"),
         (json!([{"path": "/a", "to": "origin", "invalid": "anonymous"}]), "ROUTES[0].invalid"),
