@@ -10,6 +10,10 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -31,10 +35,15 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
             "end what uses it, or take another: cargo xtask dev --port 8788",
         ));
     }
-    setup::set_up(root)?;
-    build::build(root, Flavour::Dev)?;
+    // At the same time: one waits for the network, the other for the compiler.
+    std::thread::scope(|scope| {
+        let npm_tools = scope.spawn(|| setup::npm_tools(root));
+        let built = setup::wasm_target(root).and_then(|()| build::build(root, Flavour::Dev));
+        npm_tools.join().expect("set-up does not panic").and(built)
+    })?;
     secret(root)?;
     demo_users(root)?;
+    let ended = told_to_end();
     let step = Step::begin("wrangler dev (about 5 s)");
     let mut server = Server(
         root.npm_command("wrangler")
@@ -55,6 +64,9 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
     );
     let began = Instant::now();
     while call(options.port, "OPTIONS", "/auth", None, None).is_err() {
+        if ended.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         if let Ok(Some(status)) = server.0.try_wait() {
             return Err(step.fail(format!("wrangler ended with {status}"), "see what it said above"));
         }
@@ -78,8 +90,19 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
         log_in_line(port)
     );
     println!("Edits in src/ are served again by themselves. Ctrl-C ends it.");
-    let _ = server.0.wait();
+    while !ended.load(Ordering::Relaxed) && matches!(server.0.try_wait(), Ok(None)) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
     Ok(())
+}
+
+/// Becomes true when we are told to end, by Ctrl-C or a signal; wrangler is then ended with us.
+fn told_to_end() -> Arc<AtomicBool> {
+    let ended = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&ended);
+    // A second handler can't be there: this is called once.
+    let _ = ctrlc::set_handler(move || told.store(true, Ordering::Relaxed));
+    ended
 }
 
 fn log_in_line(port: u16) -> String {
