@@ -1,9 +1,60 @@
-//! Tollgate: log-in and JWT verification at the edge.
+//! Tollgate: log-in and JWT verification at the edge, in the dialect of Flask-JWT.
 //!
-//! [`rules`] decides, knows no I/O and runs anywhere; the edge (built for wasm32 only) adapts it to Cloudflare's
-//! runtime. ARCHITECTURE.md has the map.
+//! The stock worker (`worker/` in the repository) needs no Rust of yours: it is set up by `wrangler.toml`. This library
+//! is for a worker, server or test of your own.
+//!
+//! - **Rules.** A [`Gate`] is made of a [`Config`] and of [`Handlers`], Flask-JWT's hooks. [`Gate::decide`] says what
+//!   becomes of a request, synchronously; what it can't tell from memory it asks ([`Ask`]). No I/O, no clock, no
+//!   randomness: the same on any target.
+//! - **Your own users.** [`Users`] are Flask-JWT's `authentication_handler` and `identity_handler`, which may wait.
+//!   [`answer`] puts a question to them.
+#![cfg_attr(
+    target_arch = "wasm32",
+    doc = "- **In a worker.** [`edge::serve`] does all of it inside `#[event(fetch)]`."
+)]
+#![cfg_attr(
+    feature = "axum",
+    doc = "- **With axum.** [`axum::GateLayer`] before your routes, on workers and anywhere else."
+)]
+#![cfg_attr(
+    feature = "testkit",
+    doc = "- **In tests.** [`testkit::Kit`] makes tokens, good and bad, and requests in a line."
+)]
+//!
+//! ```
+//! use tollgate::{Config, Decision, Gate, Request, Stock, Timestamp, json};
+//!
+//! let json::Value::Object(vars) = json::json!({
+//!     "JWT_SECRET_KEY": "a random text of 32 bytes or more",
+//!     "ROUTES": [{"path": "/protected", "to": "identity"}],
+//! }) else { unreachable!() };
+//! let gate = Gate::new(Config::read(&vars).config.expect("no problem"), Stock);
+//!
+//! let request = Request { method: "GET", path: "/protected", query: None, headers: &[] };
+//! let Decision::Refuse(refused) = gate.decide(&request, Timestamp::from_seconds(1_800_000_000)) else { panic!() };
+//! assert_eq!(gate.answer(&refused.refusal).status, 401);
+//! ```
 
 pub mod rules;
 
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(target_arch = "wasm32")]
-mod edge;
+pub mod edge;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+mod users;
+
+pub use rules::{
+    config::{Config, Notice},
+    error::{JwtError, Refusal},
+    gate::{Admission, Ask, AskFault, Decision, Gate, Headers, Passage, Request},
+    handlers::{Handlers, Stock},
+    identity::{Id, Identity},
+    json,
+    login::Credentials,
+    time::Timestamp,
+    token::VerifiedToken,
+    wire::Answer,
+};
+pub use users::{SendUsers, Users, answer};

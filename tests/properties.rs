@@ -227,7 +227,7 @@ proptest! {
         for path in [format!("/{path}"), path] {
             let request = Request { method: &method, path: &path, query: query.as_deref(), headers: &Fields(&fields) };
             match gate.decide(&request, NOW) {
-                Decision::Assets(passage) | Decision::Forward(passage) => {
+                Decision::Assets(passage) | Decision::Forward(passage) | Decision::Inner(passage) => {
                     prop_assert_eq!(passage.rule().auth, Auth::None);
                 }
                 Decision::Ask(Ask::Body(ask)) => {
@@ -385,7 +385,7 @@ fn is_guarded(path: &str) -> TestCaseResult {
 fn passes(path: &str) -> bool {
     let gate = gate();
     let request = Request { method: "GET", path, query: None, headers: &Fields(&[]) };
-    matches!(gate.decide(&request, NOW), Decision::Assets(_) | Decision::Forward(_))
+    matches!(gate.decide(&request, NOW), Decision::Assets(_) | Decision::Forward(_) | Decision::Inner(_))
 }
 
 /// The segments that an origin sees which undoes escapes once, and minds no case, parameters, dots or empty segments.

@@ -4,10 +4,10 @@
 //! wrangler.toml, so that it makes nothing else of it); a folder means its index.html. What a token protects is not
 //! kept by shared caches.
 
-use super::{Call, respond, view::View};
+use super::{Call, view::View};
 use crate::rules::{
     error::Refusal,
-    gate::{Admission, Passage, Refused},
+    gate::{Admission, Passage},
     route::INDEX_PAGE,
 };
 use wasm_bindgen::prelude::*;
@@ -45,8 +45,7 @@ pub(super) fn serve(call: &Call, view: &View, passage: &Passage<'_>) -> JsValue 
     let missing = {
         let (call, rule) = (call.clone(), passage.rule().path.clone());
         Closure::once_into_js(move |not_found: bool| {
-            let refusal = if not_found { Refusal::NotFound } else { Refusal::AssetsUnavailable };
-            respond::refuse(&call, &Refused { refusal, rule: Some(&rule) })
+            call.refuse(if not_found { Refusal::NotFound } else { Refusal::AssetsUnavailable }, &rule)
         })
     };
     let private = !matches!(passage.admission(), Admission::Open);

@@ -6,23 +6,31 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Request};
 
+/// Of a body that is too long as much more is taken in and thrown away: a client that is hung up on while it sends may
+/// never see why.
+const COURTESY: usize = 256 * 1024;
+
 /// The body, whole. It is read from a copy of the request, so that the entry can run the request again.
 pub(super) async fn read(request: &Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
     let copy = request.clone().map_err(|_| BodyFault::Interrupted)?;
     let Some(stream) = copy.body() else { return Ok(Vec::new()) };
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut body = Vec::new();
+    let mut length = 0;
     loop {
         let part = JsFuture::from(reader.read()).await.map_err(|_| BodyFault::Interrupted)?;
         let value = Reflect::get(&part, &"value".into()).unwrap_or(JsValue::UNDEFINED);
         if value.is_undefined() {
-            return Ok(body);
+            return if length > limit { Err(BodyFault::TooLarge) } else { Ok(body) };
         }
         let chunk: Uint8Array = value.unchecked_into();
-        if body.len() + chunk.length() as usize > limit {
+        length += chunk.length() as usize;
+        if length > limit + COURTESY {
             let _ = reader.cancel();
             return Err(BodyFault::TooLarge);
         }
-        body.extend(chunk.to_vec());
+        if length <= limit {
+            body.extend(chunk.to_vec());
+        }
     }
 }

@@ -3,9 +3,10 @@
 use crate::rules::{
     config::{Config, Notice, Reading, options},
     gate::Gate,
-    handlers::Stock,
+    handlers::Handlers,
     json::{Map, Value},
     log::{Event, Level},
+    route::Target,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::cell::OnceCell;
@@ -17,12 +18,22 @@ thread_local! {
 }
 
 /// The gate, `None` if the configuration is wrong. Its problems and warnings are logged once.
-pub(super) fn gate(env: &JsValue) -> Option<&'static Gate> {
-    GATE.with(|gate| *gate.get_or_init(|| read(&variables(env))))
+pub(super) fn gate(env: &JsValue, handlers: impl Handlers, has_inner: bool) -> Option<&'static Gate> {
+    GATE.with(|gate| *gate.get_or_init(|| read(&variables(env), handlers, has_inner)))
 }
 
-fn read(variables: &Map<String, Value>) -> Option<&'static Gate> {
+fn read(variables: &Map<String, Value>, handlers: impl Handlers, has_inner: bool) -> Option<&'static Gate> {
     let Reading { config, warnings } = Config::read(variables);
+    let config = config.and_then(|config| {
+        let inner = config.routes.rules().find(|rule| rule.to == Target::Worker).map(|rule| rule.index);
+        match inner.filter(|_| !has_inner) {
+            None => Ok(config),
+            Some(index) => Err(vec![Notice::new(
+                format!("ROUTES[{index}].to"),
+                "\"worker\" is for a worker of your own, and there is none here: write \"origin\", \"assets\" or \"identity\"",
+            )]),
+        }
+    });
     // A wrong configuration is told whatever it says of the log's level.
     let level = config.as_ref().map_or(Level::Info, |config| config.log);
     let tell = |event: fn(&Notice) -> Event<'_>, notices: &[Notice]| {
@@ -35,7 +46,7 @@ fn read(variables: &Map<String, Value>) -> Option<&'static Gate> {
     tell(|notice| Event::Warning(notice), &warnings);
     match config {
         // It lives as long as the instance, whose memory goes as a whole; so decisions can be kept across a wait.
-        Ok(config) => Some(Box::leak(Box::new(Gate::new(config, Stock)))),
+        Ok(config) => Some(Box::leak(Box::new(Gate::new(config, handlers)))),
         Err(problems) => {
             tell(|notice| Event::Problem(notice), &problems);
             None

@@ -1,7 +1,15 @@
 //! The thin adapter between workerd and the rules: wasm32 only.
 //!
 //! **What always holds:** it decides nothing. It turns a request into plain values, asks [`Gate::decide`], answers the
-//! questions that come back (KV, body), and turns the decision into a response. Who it lets where is in the rules.
+//! questions that come back (KV or an application's own [`Users`]; the body), and turns the decision into a response. Who
+//! it lets where is in the rules. There is one gate a worker, made at its first request.
+//!
+//! ```ignore
+//! #[event(fetch)]
+//! async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+//!     tollgate::edge::serve(request, env, context, tollgate::Stock).await
+//! }
+//! ```
 
 mod assets;
 mod body;
@@ -11,22 +19,47 @@ mod respond;
 mod users;
 mod view;
 
-use crate::rules::{
-    gate::{Ask, Decision, Gate},
-    log::{Event, RequestInfo},
-    time::Timestamp,
+pub use users::KvUsers;
+
+use crate::{
+    rules::{
+        config::Config,
+        error::Refusal,
+        gate::{Admission, Ask, Decision, Gate, Refused},
+        handlers::{Handlers, Stock},
+        log::{Event, RequestInfo},
+        time::Timestamp,
+    },
+    users::{Users, answer},
 };
-use std::{cell::Cell, future::Future, pin::Pin, task};
+use std::{cell::Cell, future::Future, pin::Pin};
 use view::View;
 use wasm_bindgen::prelude::*;
-use web_sys::Request;
-use worker::Context;
+use wasm_bindgen_futures::JsFuture;
+use worker::{Context, Env};
+
+/// An application: its hooks ([`Handlers`]), and its users for each request.
+pub trait Application: Handlers + Clone {
+    /// Who the users are. [`KvUsers`] for those in KV.
+    type Users: Users + 'static;
+
+    /// The users, for one request: `call` has the bindings.
+    fn users(&self, call: &Call) -> Self::Users;
+}
+
+impl Application for Stock {
+    type Users = KvUsers;
+
+    fn users(&self, call: &Call) -> KvUsers {
+        KvUsers::new(call)
+    }
+}
 
 /// A request on its way, with all that answering it may take.
 #[derive(Clone)]
-pub(crate) struct Call {
+pub struct Call {
     gate: &'static Gate,
-    request: Request,
+    request: web_sys::Request,
     env: JsValue,
     /// The runtime's execution context, for what goes on behind the answer.
     ctx: JsValue,
@@ -35,79 +68,163 @@ pub(crate) struct Call {
     began: Timestamp,
 }
 
-#[wasm_bindgen]
-extern "C" {
-    /// What the entry knows of a call.
-    pub type Progress;
-    #[wasm_bindgen(method, setter, js_name = inRust)]
-    fn set_in_rust(this: &Progress, in_rust: bool);
-    #[wasm_bindgen(method, setter)]
-    fn set_polling(this: &Progress, polling: bool);
+/// What came of a request.
+pub enum Outcome {
+    /// A `Response`, or the runtime's own promise of one, which does not depend on this instance.
+    Response(JsValue),
+    /// It is let through to the worker's own code (`to = "worker"`).
+    Inner(Admission),
+}
+
+/// When a request's outcome is known.
+pub enum Reply {
+    /// At once.
+    Ready(Outcome),
+    /// After something was waited for.
+    Waiting(Pin<Box<dyn Future<Output = Outcome>>>),
 }
 
 thread_local! {
     static CALLS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Handles one request: a `Response`, or a promise of one where something must be waited for.
-#[wasm_bindgen]
-pub fn handle(request: Request, env: JsValue, ctx: JsValue, progress: Progress) -> JsValue {
-    #[cfg(feature = "fault-injection")]
-    if let Some(answer) = faults::provoke(&request, &progress) {
-        return answer;
+/// Answers a request. A rule with `to = "worker"` is a wrong configuration here: see [`serve_with`].
+///
+/// # Errors
+/// None of its own: what fails is an answer.
+pub async fn serve<A: Application>(
+    request: worker::Request,
+    env: Env,
+    context: Context,
+    application: A,
+) -> worker::Result<worker::Response> {
+    match settled(&request, &env, &context, application, false).await {
+        Outcome::Response(response) => to_worker(response).await,
+        Outcome::Inner(_) => Ok(broken().into()),
     }
-    let Some(gate) = load::gate(&env) else {
-        return respond::misconfigured(&request).into();
+}
+
+/// Answers a request; what is let through under a rule with `to = "worker"` is answered by `inner`, a `Router` say.
+///
+/// # Errors
+/// Those of `inner`.
+pub async fn serve_with<A: Application>(
+    request: worker::Request,
+    env: Env,
+    context: Context,
+    application: A,
+    inner: impl AsyncFnOnce(worker::Request, Env, Context, Admission) -> worker::Result<worker::Response>,
+) -> worker::Result<worker::Response> {
+    match settled(&request, &env, &context, application, true).await {
+        Outcome::Response(response) => to_worker(response).await,
+        Outcome::Inner(admission) => inner(request, env, context, admission).await,
+    }
+}
+
+async fn settled<A: Application>(
+    request: &worker::Request,
+    env: &Env,
+    context: &Context,
+    application: A,
+    has_inner: bool,
+) -> Outcome {
+    let context = AsRef::<JsValue>::as_ref(context.as_ref()).clone();
+    let env = AsRef::<JsValue>::as_ref(env).clone();
+    match begin(Clone::clone(request.inner()), env, context, application, has_inner) {
+        Reply::Ready(outcome) => outcome,
+        Reply::Waiting(future) => future.await,
+    }
+}
+
+async fn to_worker(response: JsValue) -> worker::Result<worker::Response> {
+    let response = match response.dyn_into::<js_sys::Promise>() {
+        Ok(promise) => JsFuture::from(promise).await?,
+        Err(response) => response,
+    };
+    Ok(response.unchecked_into::<web_sys::Response>().into())
+}
+
+/// Answers a request without a promise where nothing must be waited for: what the stock worker's entry calls.
+pub fn reply<A: Application>(request: web_sys::Request, env: JsValue, ctx: JsValue, application: A) -> Reply {
+    begin(request, env, ctx, application, false)
+}
+
+fn begin<A: Application>(
+    request: web_sys::Request,
+    env: JsValue,
+    ctx: JsValue,
+    application: A,
+    has_inner: bool,
+) -> Reply {
+    let Some(gate) = load::gate(&env, application.clone(), has_inner) else {
+        return Reply::Ready(Outcome::Response(respond::misconfigured(&request).into()));
     };
     let number = CALLS.with(|calls| calls.replace(calls.get().wrapping_add(1)));
     let call = Call { gate, request, env, ctx, number, began: now() };
     let view = View::read(&call.request);
-    match gate.decide(&view.request(), call.began) {
-        Decision::Refuse(refused) => respond::refuse(&call, &refused).into(),
-        Decision::Answer(answered) => respond::answer(&call, &answered).into(),
-        Decision::Forward(passage) => origin::forward(&call, &view, &passage),
-        Decision::Assets(passage) => assets::serve(&call, &view, &passage),
-        Decision::Ask(ask) => promise(progress, settle(call, view, ask)),
+    match carry_out(&call, &view, gate.decide(&view.request(), call.began)) {
+        Ok(outcome) => Reply::Ready(outcome),
+        Err(ask) => {
+            let users = application.users(&call);
+            Reply::Waiting(Box::pin(settle(call, view, ask, users)))
+        }
     }
 }
 
 /// Answers questions until the decision is made, then carries it out.
-async fn settle(call: Call, view: View, mut ask: Ask<'static>) -> JsValue {
+async fn settle(call: Call, view: View, mut ask: Ask<'static>, users: impl Users) -> Outcome {
     loop {
-        let decision = match ask {
-            Ask::Body(question) => {
-                let body = body::read(&call.request, question.limit()).await;
-                question.answer(body)
-            }
-            Ask::Authenticate(question) => {
-                let identity = users::authenticate(&call, question.credentials()).await;
-                question.answer(identity, now())
-            }
-            Ask::Identity(question) => {
-                let identity = users::identity(&call, question.id()).await;
-                question.answer(identity)
-            }
-        };
-        ask = match decision {
-            Decision::Ask(next) => next,
-            Decision::Refuse(refused) => return respond::refuse(&call, &refused).into(),
-            Decision::Answer(answered) => return respond::answer(&call, &answered).into(),
-            Decision::Forward(passage) => return origin::forward(&call, &view, &passage),
-            Decision::Assets(passage) => return assets::serve(&call, &view, &passage),
-        };
+        let read = async |limit| body::read(&call.request, limit).await;
+        match carry_out(&call, &view, answer(ask, &users, read, now).await) {
+            Ok(outcome) => return outcome,
+            Err(next) => ask = next,
+        }
     }
 }
 
-/// What the entry answers for a request whose instance was lost.
-#[wasm_bindgen]
+/// Carries a decision out; the error is a question that must be answered first.
+fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Result<Outcome, Ask<'static>> {
+    let response = match decision {
+        Decision::Ask(ask) => return Err(ask),
+        Decision::Refuse(refused) => respond::refuse(call, &refused).into(),
+        Decision::Answer(answered) => respond::answer(call, &answered).into(),
+        Decision::Forward(passage) => origin::forward(call, view, &passage),
+        Decision::Assets(passage) => assets::serve(call, view, &passage),
+        Decision::Inner(passage) => {
+            call.log(&passage.event());
+            return Ok(Outcome::Inner(passage.into_admission()));
+        }
+    };
+    Ok(Outcome::Response(response))
+}
+
+/// One plain 500, for a request that a panic has cost its answer.
+#[must_use]
 pub fn broken() -> web_sys::Response {
     respond::broken()
 }
 
 impl Call {
+    /// The worker's bindings.
+    #[must_use]
+    pub fn env(&self) -> Env {
+        self.env.clone().unchecked_into()
+    }
+
+    /// The gate's configuration.
+    #[must_use]
+    pub fn config(&self) -> &'static Config {
+        self.gate.config()
+    }
+
+    /// Goes on with something after the answer was sent.
+    pub fn wait_until(&self, future: impl Future<Output = ()> + 'static) {
+        Context::new(self.ctx.clone().unchecked_into()).wait_until(future);
+    }
+
     /// Writes a line to the log, if its level is wanted.
     fn log(&self, event: &Event<'_>) {
-        let level = self.gate.config().log;
+        let level = self.config().log;
         if event.level() > level {
             return;
         }
@@ -122,74 +239,13 @@ impl Call {
         format!("{}-{}", load::instance_id(), self.number)
     }
 
-    /// Goes on with something after the answer was sent.
-    fn behind(&self, future: impl Future<Output = ()> + 'static) {
-        Context::new(self.ctx.clone().unchecked_into()).wait_until(future);
+    /// Refuses what was let through already: the origin or the asset server fails.
+    fn refuse(&self, refusal: Refusal, rule: &str) -> web_sys::Response {
+        respond::refuse(self, &Refused { refusal, rule: Some(rule) })
     }
 }
 
 fn now() -> Timestamp {
     #[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
     Timestamp::from_millis(js_sys::Date::now() as i64)
-}
-
-/// A promise of a future's value. The entry is told how long the answer depends on this instance, and when the future
-/// runs: should it panic then, it was this request.
-fn promise(progress: Progress, future: impl Future<Output = JsValue> + 'static) -> JsValue {
-    struct Told<F> {
-        progress: Progress,
-        future: Pin<Box<F>>,
-    }
-    impl<F: Future> Future for Told<F> {
-        type Output = F::Output;
-        fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> task::Poll<F::Output> {
-            self.progress.set_polling(true);
-            let poll = self.future.as_mut().poll(context);
-            self.progress.set_polling(false);
-            if poll.is_ready() {
-                self.progress.set_in_rust(false);
-            }
-            poll
-        }
-    }
-    progress.set_in_rust(true);
-    let told = Told { progress, future: Box::pin(future) };
-    wasm_bindgen_futures::future_to_promise(async move { Ok(told.await) }).into()
-}
-
-/// Ways to break the instance, for tests/e2e/panic.test.mjs alone.
-#[cfg(feature = "fault-injection")]
-mod faults {
-    use super::{Progress, now, promise};
-    use wasm_bindgen::prelude::*;
-
-    pub(super) fn provoke(request: &web_sys::Request, progress: &Progress) -> Option<JsValue> {
-        let url = request.url();
-        let progress = || AsRef::<JsValue>::as_ref(progress).clone().unchecked_into::<Progress>();
-        match url.split_once("/__test/")?.1 {
-            "panic" => panic!("on purpose, at {}", now().as_millis()),
-            "panic-later" => Some(promise(progress(), async {
-                worker::Delay::from(std::time::Duration::from_millis(50)).await;
-                panic!("on purpose, while others wait")
-            })),
-            "wait" => Some(promise(progress(), async {
-                worker::Delay::from(std::time::Duration::from_millis(300)).await;
-                web_sys::Response::new_with_opt_str(Some("waited")).expect("a response").into()
-            })),
-            "out-of-memory" => loop {
-                std::mem::forget(std::hint::black_box(Vec::<u8>::with_capacity(64 << 20)));
-            },
-            "stack-overflow" => Some(JsValue::from_f64(recurse(1) as f64)),
-            _ => None,
-        }
-    }
-
-    #[inline(never)]
-    fn recurse(n: u64) -> u64 {
-        let frame = std::hint::black_box([n; 64]);
-        if n == 0 {
-            return 0;
-        }
-        recurse(frame[0] + 1) + std::hint::black_box(&frame)[3]
-    }
 }

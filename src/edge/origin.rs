@@ -4,11 +4,11 @@
 //! is the origin's own. What waits here waits in the runtime's promises, not in Rust, so a panic elsewhere in the
 //! instance does not touch a forwarded request.
 
-use super::{Call, respond, view::View};
+use super::{Call, view::View};
 use crate::rules::{
     error::Refusal,
     forward::{self, Filter},
-    gate::{Passage, Refused},
+    gate::Passage,
 };
 use wasm_bindgen::prelude::*;
 use web_sys::Headers;
@@ -74,8 +74,7 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
     let failed = {
         let (call, rule) = (call.clone(), passage.rule().path.clone());
         Closure::once_into_js(move |late: bool| {
-            let refusal = if late { Refusal::OriginTimeout } else { Refusal::OriginUnreachable };
-            respond::refuse(&call, &Refused { refusal, rule: Some(&rule) })
+            call.refuse(if late { Refusal::OriginTimeout } else { Refusal::OriginUnreachable }, &rule)
         })
     };
     #[allow(clippy::cast_precision_loss)] // at most ten minutes

@@ -1,6 +1,7 @@
-//! Answers questions about users from KV: the stock `authenticate` and `identity`.
+//! Users in KV: the stock `authenticate` and `identity`.
 
 use super::{Call, load};
+use crate::Users;
 use crate::rules::{
     gate::AskFault,
     identity::{Id, Identity},
@@ -9,13 +10,35 @@ use crate::rules::{
     password::HashFault,
     secret::Secret,
     store::{BINDING, LogInRecord, Profile},
+    token::VerifiedToken,
 };
 use futures_util::future::{Either, select};
 use std::{pin::pin, time::Duration};
 use worker::{Delay, kv::KvStore};
 
+/// The users in the KV namespace `USERS` (docs/storage.md), for one request.
+pub struct KvUsers(Call);
+
+impl KvUsers {
+    /// For a request.
+    #[must_use]
+    pub fn new(call: &Call) -> Self {
+        Self(call.clone())
+    }
+}
+
+impl Users for KvUsers {
+    async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Identity>, AskFault> {
+        authenticate(&self.0, credentials).await
+    }
+
+    async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, AskFault> {
+        identity(&self.0, token.identity()).await
+    }
+}
+
 /// Are these a user's name and password? One read.
-pub(super) async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<Identity>, AskFault> {
+async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<Identity>, AskFault> {
     let key = LogInRecord::key(credentials.username.expose());
     let record = match get(call, &key).await? {
         None => None,
@@ -24,7 +47,7 @@ pub(super) async fn authenticate(call: &Call, credentials: &Credentials) -> Resu
             AskFault::Unavailable
         })?),
     };
-    let verdict = login::judge(record.as_ref(), &credentials.password, call.gate.config().password_iterations);
+    let verdict = login::judge(record.as_ref(), &credentials.password, call.config().password_iterations);
     if let (Some(fault), Some(record)) = (verdict.fault, &record) {
         let reason = match fault {
             HashFault::UnknownFormat => "hash_format",
@@ -34,13 +57,13 @@ pub(super) async fn authenticate(call: &Call, credentials: &Credentials) -> Resu
         call.log(&Event::RecordUnusable { subject: Some(&record.id()), reason });
     }
     if let (true, Some(record)) = (verdict.outdated, record) {
-        call.behind(renew(call.clone(), key, record, credentials.password.clone()));
+        call.wait_until(renew(call.clone(), key, record, credentials.password.clone()));
     }
     Ok(verdict.identity)
 }
 
 /// Who has this id? One read, of a record without a hash.
-pub(super) async fn identity(call: &Call, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
+async fn identity(call: &Call, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
     let Some(id) = id else { return Ok(None) };
     let Some(text) = get(call, &Profile::key(&id)).await? else { return Ok(None) };
     let profile = Profile::read(&text).map_err(|_| {
@@ -56,7 +79,7 @@ async fn renew(call: Call, key: String, proven: LogInRecord, password: Secret<St
     Delay::from(Duration::ZERO).await;
     let Ok(present) = get(&call, &key).await else { return };
     let present = present.and_then(|text| LogInRecord::read(&text).ok());
-    let iterations = call.gate.config().password_iterations;
+    let iterations = call.config().password_iterations;
     let Some(record) = login::renew(&proven, present.as_ref(), &password, iterations, load::random()) else { return };
     let Ok(put) = store(&call).and_then(|store| store.put(&key, record.write()).map_err(|_| AskFault::Unavailable))
     else {
@@ -74,7 +97,7 @@ fn store(call: &Call) -> Result<KvStore, AskFault> {
 /// A value, `None` if there is none. Waits no longer than `TOLLGATE_STORE_TIMEOUT`.
 async fn get(call: &Call, key: &str) -> Result<Option<Vec<u8>>, AskFault> {
     let read = store(call)?.get(key).bytes();
-    let patience = u64::try_from(call.gate.config().store_timeout.as_millis()).unwrap_or_default();
+    let patience = u64::try_from(call.config().store_timeout.as_millis()).unwrap_or_default();
     match select(pin!(read), pin!(Delay::from(Duration::from_millis(patience)))).await {
         Either::Left((value, _)) => value.map_err(|_| AskFault::Unavailable),
         Either::Right(((), _)) => Err(AskFault::Unavailable),

@@ -48,12 +48,18 @@ impl<'f> Filter<'f> {
         Self { connection, forward_token: forward_token || passage.rule().auth == Auth::None }
     }
 
+    /// Is this header one that only the gate may set? `name` in any case.
+    #[must_use]
+    pub fn is_the_gates(name: &str) -> bool {
+        name.to_ascii_lowercase().replace('_', "-").starts_with(IDENTITY_PREFIX)
+    }
+
     /// Does this header of the client stay behind? `name` in any case.
     #[must_use]
     pub fn withholds(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         let plain = name.replace('_', "-");
-        plain.starts_with(IDENTITY_PREFIX)
+        Self::is_the_gates(&name)
             || HOP_BY_HOP.contains(&name.as_str())
             // The origin's own, from its URL: on Cloudflare a worker has no say in it, and here it must be the same.
             || name == "host"

@@ -25,6 +25,13 @@ pub trait Headers {
     fn get(&self, name: &str) -> Option<Cow<'_, str>>;
 }
 
+/// A list of fields, names in lower case.
+impl<const N: usize> Headers for [(&str, &str); N] {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.iter().find(|(known, _)| *known == name).map(|&(_, value)| value.into())
+    }
+}
+
 /// As much of a request as a decision needs. The body is asked for where it is needed.
 #[derive(Clone, Copy)]
 pub struct Request<'r> {
@@ -49,6 +56,8 @@ pub enum Decision<'g> {
     Assets(Passage<'g>),
     /// On to the origin.
     Forward(Passage<'g>),
+    /// On to the code behind this gate, in a worker or server of one's own.
+    Inner(Passage<'g>),
     /// Somebody must be asked first.
     Ask(Ask<'g>),
 }
@@ -107,6 +116,15 @@ impl Admission {
             Self::Open | Self::Anonymous => None,
         }
     }
+
+    /// The token that says so.
+    #[must_use]
+    pub fn token(&self) -> Option<&VerifiedToken> {
+        match self {
+            Self::Verified { token, .. } => Some(token),
+            Self::Open | Self::Anonymous => None,
+        }
+    }
 }
 
 /// A request that is let through.
@@ -127,6 +145,12 @@ impl<'g> Passage<'g> {
     #[must_use]
     pub fn admission(&self) -> &Admission {
         &self.admission
+    }
+
+    /// Why, to keep.
+    #[must_use]
+    pub fn into_admission(self) -> Admission {
+        self.admission
     }
 
     /// For the log.
@@ -172,7 +196,7 @@ pub struct Gate {
 
 impl Gate {
     /// A gate.
-    pub fn new(config: Config, handlers: impl Handlers + 'static) -> Self {
+    pub fn new(config: Config, handlers: impl Handlers) -> Self {
         Self { config, handlers: Box::new(handlers) }
     }
 
@@ -206,7 +230,7 @@ impl Gate {
         match (self.verified(rule, request, now), rule.auth, rule.invalid) {
             (Ok(token), ..) => match rule.user {
                 UserFrom::Stored => Decision::Ask(Ask::Identity(AskIdentity { rule, token })),
-                UserFrom::Token => admit(rule, claimed_identity(&token), token),
+                UserFrom::Token => admit(rule, token.identity().map(Identity::new), token),
             },
             (Err(Refusal::MissingToken { .. }), Auth::Optional, _) | (Err(_), Auth::Optional, Invalid::Anonymous) => {
                 pass(rule, Admission::Anonymous)
@@ -319,7 +343,7 @@ impl<'g> AskIdentity<'g> {
     /// The id in the claim `identity`, if it is one.
     #[must_use]
     pub fn id(&self) -> Option<Id> {
-        claimed_identity(&self.token).map(|identity| identity.id)
+        self.token.identity()
     }
 
     /// Goes on with who it is, `None` for nobody.
@@ -340,10 +364,6 @@ impl From<AskFault> for Refusal {
     }
 }
 
-fn claimed_identity(token: &VerifiedToken) -> Option<Identity> {
-    token.claims().get("identity").and_then(Id::from_json).map(Identity::new)
-}
-
 fn admit(rule: &Rule, identity: Option<Identity>, token: VerifiedToken) -> Decision<'_> {
     match identity {
         Some(identity) => pass(rule, Admission::Verified { token, identity }),
@@ -356,6 +376,7 @@ fn pass(rule: &Rule, admission: Admission) -> Decision<'_> {
     match rule.to {
         Target::Origin => Decision::Forward(Passage { rule, admission }),
         Target::Assets => Decision::Assets(Passage { rule, admission }),
+        Target::Worker => Decision::Inner(Passage { rule, admission }),
         Target::Identity => Decision::Answer(Answered {
             answer: flask_jwt::identity(admission.identity()),
             outcome: Outcome::Passed(&rule.path, admission.identity().map(|identity| identity.id.clone())),

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// An application's own handlers. Implement it with an empty body for Flask-JWT's.
-pub trait Handlers {
+pub trait Handlers: Send + Sync + 'static {
     /// `request_handler`: the token in a request, `None` if there is none.
     ///
     /// # Errors
@@ -80,6 +80,7 @@ pub trait Handlers {
 }
 
 /// Flask-JWT's own handlers, none replaced.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Stock;
 
 impl Handlers for Stock {}

@@ -1,6 +1,7 @@
 //! Who somebody is.
 
 use super::json::{Map, Value};
+use serde::de::DeserializeOwned;
 
 /// A user's id. An integer stays an integer and a string a string: `1` and `"1"` are two users.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +56,14 @@ impl Identity {
     #[must_use]
     pub fn new(id: Id) -> Self {
         Self { id, attributes: Map::new() }
+    }
+
+    /// The attributes as a type of one's own.
+    ///
+    /// # Errors
+    /// If they are not of that type.
+    pub fn attributes_as<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        T::deserialize(Value::Object(self.attributes.clone()))
     }
 }
 

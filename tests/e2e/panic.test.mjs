@@ -56,6 +56,6 @@ test("a hundred panics leave the gate as it was", async () => {
 });
 
 test("the log says that it was a panic, and where", async () => {
-  assert.match(await until(() => gate.output().match(/panicked at src.edge.mod\.rs/)?.[0]), /panicked/);
+  assert.match(await until(() => gate.output().match(/panicked at worker.src.faults\.rs/)?.[0]), /panicked/);
   assert.ok(!gate.output().includes(token));
 });

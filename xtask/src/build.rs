@@ -63,7 +63,7 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
     let mut cargo = Command::new(root.cargo());
     cargo
         .current_dir(root)
-        .args(["build", "--locked", "--quiet", "--package", "tollgate", "--lib", "--target", "wasm32-unknown-unknown"])
+        .args(["build", "--locked", "--quiet", "--package", "tollgate-worker", "--target", "wasm32-unknown-unknown"])
         .args(["--profile", flavour.profile()])
         // As worker-build does: futures from js-sys.
         .env("WASM_BINDGEN_USE_JS_SYS", "1");
@@ -75,7 +75,7 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
         "mend what the compiler says; `rustup target add wasm32-unknown-unknown` if it lacks the target",
     )?;
 
-    let wasm = root.target().join("wasm32-unknown-unknown").join(flavour.profile()).join("tollgate.wasm");
+    let wasm = root.target().join("wasm32-unknown-unknown").join(flavour.profile()).join("tollgate_worker.wasm");
     let out = flavour.out(root);
     let mark = out.join("profile");
     let same = fs::read_to_string(&mark).is_ok_and(|built| built == flavour.profile());

@@ -56,6 +56,8 @@ pub enum Target {
     Assets,
     /// What `ORIGIN` names.
     Origin,
+    /// The code behind the gate, in a worker or server of one's own.
+    Worker,
 }
 
 /// Who says who the user is.
@@ -148,9 +150,9 @@ pub const RULE_MEMBERS: &[RuleMember] = &[
     },
     RuleMember {
         name: "to",
-        kind: "`identity`, `assets` or `origin`",
+        kind: "`identity`, `assets`, `origin` or `worker`",
         default: "required",
-        meaning: "Where it goes: the gate answers who it is; the static files; what `ORIGIN` names.",
+        meaning: "Where it goes: the gate answers who it is; the static files; what `ORIGIN` names; the code of a worker of your own (docs/library.md), which the stock worker has not.",
     },
     RuleMember {
         name: "auth",
@@ -231,7 +233,12 @@ impl Rule {
             table,
             "to",
             None,
-            &[("identity", Target::Identity), ("assets", Target::Assets), ("origin", Target::Origin)],
+            &[
+                ("identity", Target::Identity),
+                ("assets", Target::Assets),
+                ("origin", Target::Origin),
+                ("worker", Target::Worker),
+            ],
             &mut problem,
         );
         let auth = choice(

@@ -19,10 +19,12 @@ pub use key::{Algorithm, Key, KeyFault, KeyRing};
 
 use super::{
     error::Refusal,
+    identity::Id,
     json::{self, Map, Value},
     time::Timestamp,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::de::DeserializeOwned;
 
 /// A longer token is refused before it is looked at. 8 KiB is what common servers allow for a whole header line.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -45,6 +47,20 @@ impl VerifiedToken {
     #[must_use]
     pub fn payload(&self) -> &str {
         &self.payload
+    }
+
+    /// The claims as a type of one's own.
+    ///
+    /// # Errors
+    /// If they are not of that type.
+    pub fn claims_as<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        T::deserialize(Value::Object(self.claims.clone()))
+    }
+
+    /// The claim `identity`, if it is an id.
+    #[must_use]
+    pub fn identity(&self) -> Option<Id> {
+        self.claims.get("identity").and_then(Id::from_json)
     }
 
     /// For an embedder's own `decode`, which has verified by other means what the claims say.

@@ -1,0 +1,227 @@
+//! The gate before axum's routes, on workers and on any other server.
+//!
+//! [`GateLayer`] is a layer for `Router::layer`: it answers log-ins and refusals itself, and hands on what the gate lets
+//! through, whatever `to` its rule has, with the reason in the request's extensions. Handlers read it with the
+//! extractors [`CurrentIdentity`] and [`Claims`].
+//!
+//! **What always holds:** what is handed on was let through by the gate; identity headers that a client sent do not
+//! arrive.
+
+use crate::{
+    rules::{
+        config::Config,
+        error::Refusal,
+        forward::Filter,
+        gate::{Admission, Ask, BodyFault, Decision, Gate, Headers, Request},
+        handlers::Handlers,
+        identity::Identity,
+        time::Timestamp,
+        wire::{Answer, flask_jwt},
+    },
+    users::{SendUsers, answer},
+};
+use axum_core::{
+    body::Body,
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use std::{
+    borrow::Cow,
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Puts a gate before a service.
+#[derive(Clone)]
+pub struct GateLayer<U> {
+    gate: Arc<Gate>,
+    users: U,
+}
+
+impl<U: SendUsers + Clone> GateLayer<U> {
+    /// A layer of a configuration, hooks and users.
+    pub fn new(config: Config, handlers: impl Handlers, users: U) -> Self {
+        Self { gate: Arc::new(Gate::new(config, handlers)), users }
+    }
+
+    /// A layer of a gate that is there already: on workers, one for all requests.
+    pub fn shared(gate: Arc<Gate>, users: U) -> Self {
+        Self { gate, users }
+    }
+}
+
+impl<S, U: Clone> Layer<S> for GateLayer<U> {
+    type Service = Gated<S, U>;
+
+    fn layer(&self, inner: S) -> Gated<S, U> {
+        Gated { inner, gate: Arc::clone(&self.gate), users: self.users.clone() }
+    }
+}
+
+/// A service behind a gate.
+#[derive(Clone)]
+pub struct Gated<S, U> {
+    inner: S,
+    gate: Arc<Gate>,
+    users: U,
+}
+
+impl<S, U> Service<http::Request<Body>> for Gated<S, U>
+where
+    S: Service<http::Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    U: SendUsers + Clone + Send + Sync + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        // The one that is ready is called; its copy waits for the next request.
+        let copy = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, copy);
+        let (gate, users) = (Arc::clone(&self.gate), self.users.clone());
+        Box::pin(async move {
+            let (mut parts, mut body) = request.into_parts();
+            let mut decision = decide(&gate, &parts);
+            loop {
+                let passage = match decision {
+                    Decision::Refuse(refused) => return Ok(response(gate.answer(&refused.refusal))),
+                    Decision::Answer(answered) => return Ok(response(answered.answer)),
+                    Decision::Forward(passage) | Decision::Assets(passage) | Decision::Inner(passage) => passage,
+                    Decision::Ask(ask) => {
+                        // Only a log-in's body is read, and a log-in goes no further.
+                        let whole = matches!(ask, Ask::Body(_)).then(|| std::mem::take(&mut body)).unwrap_or_default();
+                        decision = answer(ask, &users, async |limit| read(whole, limit).await, now).await;
+                        continue;
+                    }
+                };
+                clean(&mut parts.headers);
+                parts.extensions.insert(Arc::new(passage.into_admission()));
+                return inner.call(http::Request::from_parts(parts, body)).await;
+            }
+        })
+    }
+}
+
+fn decide<'g>(gate: &'g Gate, parts: &Parts) -> Decision<'g> {
+    let request = Request {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        headers: &parts.headers,
+    };
+    gate.decide(&request, now())
+}
+
+impl Headers for HeaderMap {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let values: Vec<String> = self.get_all(name).iter().map(text).collect();
+        (!values.is_empty()).then(|| values.join(", ").into())
+    }
+}
+
+/// The body of a log-in.
+async fn read(body: Body, limit: usize) -> Result<Vec<u8>, BodyFault> {
+    match Limited::new(body, limit).collect().await {
+        Ok(whole) => Ok(whole.to_bytes().into()),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyFault::TooLarge),
+        Err(_) => Err(BodyFault::Interrupted),
+    }
+}
+
+/// Takes away what only the gate may say.
+fn clean(headers: &mut HeaderMap) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| Filter::is_the_gates(name.as_str())).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+fn response(answer: Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in answer.headers {
+        // A value that no header can carry (an embedder's own) is left out rather than let the answer fail.
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+fn now() -> Timestamp {
+    #[cfg(target_arch = "wasm32")]
+    let millis = js_sys::Date::now();
+    #[cfg(not(target_arch = "wasm32"))]
+    let millis = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64() * 1000.0);
+    #[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
+    Timestamp::from_millis(millis as i64)
+}
+
+/// Extracts who it is: Flask-JWT's `current_identity`. Without a token (`auth = "optional"` or `"none"`) it refuses with
+/// 401, so that a route that forgets its rule stays shut; `Option<CurrentIdentity>` is then `None`.
+#[derive(Clone, Debug)]
+pub struct CurrentIdentity(pub Identity);
+
+/// Extracts the token's claims as a type of one's own. Claims of another form are refused with 401.
+#[derive(Clone, Debug)]
+pub struct Claims<T>(pub T);
+
+/// A refusal of an extractor.
+#[derive(Debug)]
+pub struct Rejected(Refusal);
+
+impl IntoResponse for Rejected {
+    fn into_response(self) -> Response {
+        response(flask_jwt::refusal(&self.0))
+    }
+}
+
+fn admission(parts: &Parts) -> Result<&Admission, Rejected> {
+    parts.extensions.get::<Arc<Admission>>().map(AsRef::as_ref).ok_or(Rejected(Refusal::Misconfigured))
+}
+
+fn missing() -> Rejected {
+    Rejected(Refusal::MissingToken { realm: "Login Required".into() })
+}
+
+impl<S: Sync> FromRequestParts<S> for CurrentIdentity {
+    type Rejection = Rejected;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejected> {
+        admission(parts)?.identity().cloned().map(Self).ok_or_else(missing)
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for CurrentIdentity {
+    type Rejection = Rejected;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Rejected> {
+        Ok(admission(parts)?.identity().cloned().map(Self))
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
+    type Rejection = Rejected;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejected> {
+        let token = admission(parts)?.token().ok_or_else(missing)?;
+        token.claims_as().map(Self).map_err(|_| Rejected(Refusal::InvalidClaimFormat))
+    }
+}

@@ -1,0 +1,158 @@
+//! Tokens and requests for tests of one's own, in a line each.
+//!
+//! ```
+//! use tollgate::{Stock, testkit::Kit};
+//!
+//! let kit = Kit::new(&[("ROUTES", r#"[{"path": "/protected", "to": "identity"}]"#)], Stock);
+//! assert_eq!(kit.get("/protected").bearing(&kit.token(1)).status(), 200);
+//! assert_eq!(kit.get("/protected").bearing(&kit.expired(1)).status(), 401);
+//! assert_eq!(kit.get("/protected").bearing(&kit.forged(1)).status(), 401);
+//! assert_eq!(kit.get("/protected").status(), 401);
+//! ```
+
+use crate::rules::{
+    config::Config,
+    gate::{Decision, Gate, Headers, Request},
+    handlers::Handlers,
+    json::{Map, Value},
+    secret::Secret,
+    time::Timestamp,
+    token::{self, Algorithm, Key},
+    wire::Answer,
+};
+use std::borrow::Cow;
+
+const SECRET: &str = "the secret of Tollgate's test kit, which everybody knows";
+const OTHER_SECRET: &str = "another secret, which is not that of the gate in the kit";
+
+/// A gate at a fixed time, and what is needed to try it.
+pub struct Kit {
+    /// The gate.
+    pub gate: Gate,
+    /// The time of every decision and token.
+    pub now: Timestamp,
+}
+
+impl Kit {
+    /// A gate with these variables (as text, as in wrangler.toml) beside a secret of the kit's own.
+    ///
+    /// # Panics
+    /// If they are no good configuration; the message has every problem.
+    #[must_use]
+    pub fn new(vars: &[(&str, &str)], handlers: impl Handlers) -> Self {
+        let mut all = Map::new();
+        all.insert("JWT_SECRET_KEY".into(), SECRET.into());
+        all.extend(vars.iter().map(|&(name, value)| (name.into(), value.into())));
+        match Config::read(&all).config {
+            Ok(config) => Self { gate: Gate::new(config, handlers), now: Timestamp::from_seconds(1_800_000_000) },
+            Err(problems) => panic!("{}", problems.iter().map(|problem| format!("\n{problem}")).collect::<String>()),
+        }
+    }
+
+    /// A good token of this user.
+    pub fn token(&self, identity: impl Into<Value>) -> String {
+        self.token_with(&Map::from_iter([("identity".into(), identity.into())]))
+    }
+
+    /// A good token with these claims beside (or in place of) its times.
+    #[must_use]
+    pub fn token_with(&self, claims: &Map<String, Value>) -> String {
+        self.signed(self.gate.config().keys.signing(), 0, claims)
+    }
+
+    /// A token of this user that expired an hour ago.
+    pub fn expired(&self, identity: impl Into<Value>) -> String {
+        let claims = Map::from_iter([("identity".into(), identity.into())]);
+        self.signed(self.gate.config().keys.signing(), -3600 - 300, &claims)
+    }
+
+    /// A token of this user that somebody else has signed.
+    ///
+    /// # Panics
+    /// Never: the kit's other secret is long enough.
+    pub fn forged(&self, identity: impl Into<Value>) -> String {
+        let secret = Secret::new(OTHER_SECRET.to_owned());
+        let key = Key::symmetric(Algorithm::Hs256, &secret, None, false).expect("a long secret");
+        self.signed(&key, 0, &Map::from_iter([("identity".into(), identity.into())]))
+    }
+
+    fn signed(&self, key: &Key, shift: i64, claims: &Map<String, Value>) -> String {
+        let now = self.now.numeric_date().seconds() + shift;
+        let mut all: Map<String, Value> = [("exp", now + 300), ("iat", now), ("nbf", now)]
+            .map(|(name, time)| (name.to_owned(), time.into()))
+            .into_iter()
+            .collect();
+        all.extend(claims.clone());
+        token::sign(key, &Map::new(), &all)
+    }
+
+    /// A GET request.
+    #[must_use]
+    pub fn get<'k>(&'k self, path: &'k str) -> TestRequest<'k> {
+        self.request("GET", path)
+    }
+
+    /// A request. `path` may have a query.
+    #[must_use]
+    pub fn request<'k>(&'k self, method: &'k str, path: &'k str) -> TestRequest<'k> {
+        TestRequest { kit: self, method, path, headers: Vec::new() }
+    }
+}
+
+/// A request to the kit's gate.
+pub struct TestRequest<'k> {
+    kit: &'k Kit,
+    method: &'k str,
+    path: &'k str,
+    headers: Vec<(String, String)>,
+}
+
+impl<'k> TestRequest<'k> {
+    /// With a token in the `Authorization` header.
+    #[must_use]
+    pub fn bearing(self, token: &str) -> Self {
+        let prefix = self.kit.gate.config().header_prefix.clone();
+        self.header("authorization", &format!("{prefix} {token}"))
+    }
+
+    /// With a header field; `name` in lower case.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// What the gate decides.
+    pub fn decide(&self) -> Decision<'k> {
+        let (path, query) = self.path.split_once('?').map_or((self.path, None), |(path, query)| (path, Some(query)));
+        self.kit.gate.decide(&Request { method: self.method, path, query, headers: self }, self.kit.now)
+    }
+
+    /// The gate's own answer; `None` if it lets the request through, or must ask somebody first.
+    #[must_use]
+    pub fn answer(&self) -> Option<Answer> {
+        match self.decide() {
+            Decision::Refuse(refused) => Some(self.kit.gate.answer(&refused.refusal)),
+            Decision::Answer(answered) => Some(answered.answer),
+            Decision::Assets(_) | Decision::Forward(_) | Decision::Inner(_) | Decision::Ask(_) => None,
+        }
+    }
+
+    /// The status of the gate's own answer; 200 if it lets the request through.
+    ///
+    /// # Panics
+    /// If it must ask somebody first: [`Self::decide`] gives the question.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self.decide() {
+            Decision::Ask(_) => panic!("{} {} is a question: use decide()", self.method, self.path),
+            _ => self.answer().map_or(200, |answer| answer.status),
+        }
+    }
+}
+
+impl Headers for TestRequest<'_> {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str().into())
+    }
+}

@@ -1,0 +1,74 @@
+//! The stock worker: the library with Flask-JWT's own handlers and the users in KV, behind `worker/entry.mjs`.
+#![cfg(target_arch = "wasm32")]
+
+#[cfg(feature = "fault-injection")]
+mod faults;
+
+use std::{future::Future, pin::Pin, task};
+use tollgate::{
+    Stock,
+    edge::{self, Outcome, Reply},
+};
+use wasm_bindgen::prelude::*;
+use web_sys::{Request, Response};
+
+#[wasm_bindgen]
+extern "C" {
+    /// What the entry knows of a call.
+    pub type Progress;
+    #[wasm_bindgen(method, setter, js_name = inRust)]
+    fn set_in_rust(this: &Progress, in_rust: bool);
+    #[wasm_bindgen(method, setter)]
+    fn set_polling(this: &Progress, polling: bool);
+}
+
+/// Handles one request: a `Response`, or a promise of one where something must be waited for.
+#[wasm_bindgen]
+pub fn handle(request: Request, env: JsValue, ctx: JsValue, progress: Progress) -> JsValue {
+    #[cfg(feature = "fault-injection")]
+    if let Some(answer) = faults::provoke(&request, &progress) {
+        return answer;
+    }
+    match edge::reply(request, env, ctx, Stock) {
+        Reply::Ready(outcome) => response(outcome),
+        Reply::Waiting(future) => promise(progress, async { response(future.await) }),
+    }
+}
+
+/// What the entry answers for a request whose instance was lost.
+#[wasm_bindgen]
+pub fn broken() -> Response {
+    edge::broken()
+}
+
+/// There is no code of its own behind this gate, and no configuration that asks for it gets so far.
+fn response(outcome: Outcome) -> JsValue {
+    match outcome {
+        Outcome::Response(response) => response,
+        Outcome::Inner(_) => edge::broken().into(),
+    }
+}
+
+/// A promise of a future's value. The entry is told how long the answer depends on this instance, and when the future
+/// runs: should it panic then, it was this request.
+fn promise(progress: Progress, future: impl Future<Output = JsValue> + 'static) -> JsValue {
+    struct Told<F> {
+        progress: Progress,
+        future: Pin<Box<F>>,
+    }
+    impl<F: Future> Future for Told<F> {
+        type Output = F::Output;
+        fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> task::Poll<F::Output> {
+            self.progress.set_polling(true);
+            let poll = self.future.as_mut().poll(context);
+            self.progress.set_polling(false);
+            if poll.is_ready() {
+                self.progress.set_in_rust(false);
+            }
+            poll
+        }
+    }
+    progress.set_in_rust(true);
+    let told = Told { progress, future: Box::pin(future) };
+    wasm_bindgen_futures::future_to_promise(async move { Ok(told.await) }).into()
+}
