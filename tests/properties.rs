@@ -317,7 +317,7 @@ proptest! {
     fn an_open_path_is_open_to_a_careless_reader_too(
         patterns in subsequence(PATTERNS, 2..6),
         auths in vec(select(&["required", "none"][..]), 6),
-        path in vec(select(&["/a", "/A", "/%61", "/%41;x", "/b", "/B%3b"][..]), 1..4),
+        path in vec(select(&["/a", "/A", "/%61", "/%41;x", "/b", "/B%3b", "/*", "/{x}"][..]), 1..4),
         end in select(&["", "/", "/;"][..]),
     ) {
         let rule = |(path, auth)| json!({"path": path, "auth": auth, "to": "origin"});

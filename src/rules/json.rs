@@ -5,7 +5,7 @@
 //! **Writing:** compact, non-ASCII as `\uXXXX`, as both Flask libraries write it.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
-pub use serde_json::{Map, Value};
+pub use serde_json::{Map, Value, json};
 
 /// Why a text is not the object that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

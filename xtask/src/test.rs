@@ -11,7 +11,8 @@ use std::process::Command;
 pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
     setup::set_up(root)?;
     check(root, "format", &["fmt", "--all", "--check"], "cargo fmt --all")?;
-    let clippy = ["clippy", "--locked", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    let clippy =
+        ["clippy", "--locked", "--quiet", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
     check(root, "clippy, native", &clippy, "mend what clippy says above")?;
     let clippy = [
         "clippy",
@@ -36,8 +37,10 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
     advisories(root)?;
     let mut count = 0;
     let step = Step::begin("native tests (unit, property, transcript)");
-    let output =
-        step.output(&mut root.cargo_command(["test", "--locked", "--workspace"]), "cargo test shows them alone")?;
+    let output = step.output(
+        &mut root.cargo_command(["test", "--locked", "--workspace", "--all-features"]),
+        "cargo test shows them alone",
+    )?;
     count += passed(&output, "test result: ok. ", " passed");
     step.done("");
     build::deployable(root)?;

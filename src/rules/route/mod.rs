@@ -124,7 +124,7 @@ impl Routes {
         let place = self.place(&self.strict, path.decoded()).ok_or(Refusal::NotFound)?;
         let found = place.find(method)?;
         // A path that somebody wrote into a rule letter by letter is meant as it is.
-        if place.pattern != path.decoded() {
+        if place.pattern != path.decoded() || place.pattern.contains(['*', '{']) {
             let other = self.place(&self.folded, &path.folded());
             if !other.is_some_and(|other| other.fares_alike(method, &found)) {
                 return Err(Refusal::AmbiguousPath(PathFault::OtherRuleInAnotherReading));
