@@ -14,7 +14,12 @@ pub enum Flavour {
     Dev,
     /// Can be broken on purpose (`build --faults`), to try the entry's recovery.
     Faults,
+    /// One of the examples (`build --example NAME`).
+    Example(&'static str),
 }
+
+/// The folders in examples/.
+pub const EXAMPLES: [&str; 2] = ["own-users", "axum"];
 
 impl Flavour {
     /// wrangler says in `WRANGLER_COMMAND` what it builds for.
@@ -25,13 +30,24 @@ impl Flavour {
     const fn profile(self) -> &'static str {
         match self {
             Self::Release => "release",
-            Self::Dev | Self::Faults => "worker-dev",
+            Self::Dev | Self::Faults | Self::Example(_) => "worker-dev",
+        }
+    }
+
+    fn package(self) -> String {
+        match self {
+            Self::Release | Self::Dev | Self::Faults => "tollgate-worker".into(),
+            Self::Example(name) => format!("example-{name}"),
         }
     }
 
     /// Where the glue goes.
     pub fn out(self, root: &Root) -> PathBuf {
-        root.join(if self == Self::Faults { "build-faults" } else { "build" })
+        match self {
+            Self::Release | Self::Dev => root.join("build"),
+            Self::Faults => root.join("build-faults"),
+            Self::Example(name) => root.join("examples").join(name).join("build"),
+        }
     }
 }
 
@@ -59,11 +75,12 @@ pub fn deployable(root: &Root) -> Result<(), Failure> {
 
 /// Builds the worker.
 pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
-    let step = Step::begin(format!("worker ({} profile)", flavour.profile()));
+    let package = flavour.package();
+    let step = Step::begin(format!("{package} ({} profile)", flavour.profile()));
     let mut cargo = Command::new(root.cargo());
     cargo
         .current_dir(root)
-        .args(["build", "--locked", "--quiet", "--package", "tollgate-worker", "--target", "wasm32-unknown-unknown"])
+        .args(["build", "--locked", "--quiet", "--package", &package, "--lib", "--target", "wasm32-unknown-unknown"])
         .args(["--profile", flavour.profile()])
         // As worker-build does: futures from js-sys.
         .env("WASM_BINDGEN_USE_JS_SYS", "1");
@@ -75,7 +92,8 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
         "mend what the compiler says; `rustup target add wasm32-unknown-unknown` if it lacks the target",
     )?;
 
-    let wasm = root.target().join("wasm32-unknown-unknown").join(flavour.profile()).join("tollgate_worker.wasm");
+    let module = format!("{}.wasm", package.replace('-', "_"));
+    let wasm = root.target().join("wasm32-unknown-unknown").join(flavour.profile()).join(module);
     let out = flavour.out(root);
     let mark = out.join("profile");
     let same = fs::read_to_string(&mark).is_ok_and(|built| built == flavour.profile());
@@ -99,7 +117,8 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
         fs::rename(&beside, &out)?;
         Ok(())
     };
-    glue().map_err(|error| step.fail(error.to_string(), "remove the folder `build` and try again"))?;
+    glue()
+        .map_err(|error| step.fail(error.to_string(), format!("remove the folder {} and try again", out.display())))?;
     step.done("");
     Ok(())
 }

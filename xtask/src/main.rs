@@ -54,11 +54,21 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "build",
-        line: "build the worker into build/ (what wrangler calls; --faults: one that tests can break, into build-faults/)",
+        line: "build the worker into build/ (what wrangler calls; --example NAME; --faults: one that tests can break)",
         run: |root, args| {
             setup::wasm_target(root)?;
-            let faults = args.iter().any(|arg| arg == "--faults");
-            build::build(root, if faults { Flavour::Faults } else { Flavour::from_wrangler() })
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let example = |name| build::EXAMPLES.into_iter().find(|known| *known == name).map(Flavour::Example);
+            let flavour = match args[..] {
+                [] => Some(Flavour::from_wrangler()),
+                ["--faults"] => Some(Flavour::Faults),
+                ["--example", name] => example(name),
+                _ => None,
+            };
+            let hint = format!("there are --faults and --example {}", build::EXAMPLES.join(" | "));
+            let flavour =
+                flavour.ok_or_else(|| Failure::new("build", format!("no option {}", args.join(" ")), hint))?;
+            build::build(root, flavour)
         },
     },
 ];

@@ -22,6 +22,10 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
         "tollgate",
         "--package",
         "tollgate-worker",
+        "--package",
+        "example-own-users",
+        "--package",
+        "example-axum",
         "--target",
         "wasm32-unknown-unknown",
         "--profile",
@@ -33,6 +37,8 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
         "warnings",
     ];
     check(root, "clippy, wasm32", &clippy, "mend what clippy says above")?;
+    let doc = ["doc", "--locked", "--quiet", "--workspace", "--no-deps", "--all-features"];
+    check(root, "documentation", &doc, "mend what rustdoc says above")?;
     licences(root)?;
     advisories(root)?;
     let mut count = 0;
@@ -45,6 +51,9 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
     step.done("");
     build::deployable(root)?;
     build::build(root, Flavour::Faults)?;
+    for name in build::EXAMPLES {
+        build::build(root, Flavour::Example(name))?;
+    }
     setup::browser(root)?;
     setup::pip()?;
     count += end_to_end(root)?;
@@ -122,7 +131,7 @@ fn first_contact(root: &Root) -> Result<(), Failure> {
 
 fn check(root: &Root, name: &str, args: &[&str], hint: &str) -> Result<(), Failure> {
     let step = Step::begin(name);
-    step.run(&mut root.cargo_command(args), hint)?;
+    step.run(root.cargo_command(args).env("RUSTDOCFLAGS", "-D warnings"), hint)?;
     step.done("");
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! **What always holds:** PBKDF2-HMAC-SHA256; comparison in constant time; a stored hash whose cost is absurd is
 //! refused before it is computed; a check costs the same whether the user exists or not, and whatever the record holds
-//! ([`Budget`]). Passwords are compared in Normalization Form C, so composed and decomposed typing are the same.
+//! (by a budget of iterations). Passwords are compared in Normalization Form C, so composed and decomposed typing are the same.
 
 mod hash;
 

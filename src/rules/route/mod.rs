@@ -2,7 +2,7 @@
 //!
 //! **What always holds:** what no rule names is refused. The most specific pattern wins, whatever the order in the
 //! list: a segment as written before `{name}`, before a last `*`. A path means one thing: where the gate and an origin
-//! could read it differently ([`path`]), it is refused. The log-in endpoint is a place like the others.
+//! could read it differently (`path.rs`), it is refused. The log-in endpoint is a place like the others.
 
 mod path;
 mod rule;

@@ -1,6 +1,6 @@
 //! Flask-JWT's dialect: how a grant, an identity and each refusal look (facts 2 to 10).
 //!
-//! **What always holds:** [`words`] matches every [`Refusal`], so a new one cannot reach the wire by accident. Texts are
+//! **What always holds:** the function `words` matches every [`Refusal`], so a new one cannot reach the wire by accident. Texts are
 //! fixed; of what a client sent nothing comes back. Where the real library answers with an HTML page or a crash, this
 //! has the same shape as its refusals: docs/differences.md.
 

@@ -1,0 +1,104 @@
+//! A worker of one's own: the users are those of a service at `USERS_URL`, tokens carry their role, and what the gate
+//! lets through is answered by a `Router`.
+#![cfg(target_arch = "wasm32")]
+
+use serde::Deserialize;
+use tollgate::{
+    Admission, AskFault, Config, Credentials, Handlers, Id, Identity, Timestamp, Users, VerifiedToken,
+    edge::{self, Application, Call},
+    json::{Map, Value, json},
+};
+use worker::{
+    Context, Env, Fetch, Headers, Method, Request, RequestInit, Response, Result, Router, event, wasm_bindgen::JsValue,
+};
+
+#[derive(Clone)]
+struct Bakery;
+
+/// `jwt_payload_handler`: the role is in the token, so that no route has to ask for it.
+impl Handlers for Bakery {
+    fn payload(&self, identity: &Identity, config: &Config, now: Timestamp) -> Map<String, Value> {
+        let mut claims = tollgate::Stock.payload(identity, config, now);
+        claims.extend(identity.attributes.clone());
+        claims
+    }
+}
+
+impl Application for Bakery {
+    type Users = RemoteUsers;
+
+    fn users(&self, call: &Call) -> RemoteUsers {
+        RemoteUsers(call.env())
+    }
+}
+
+struct RemoteUsers(Env);
+
+/// What the service says of a user.
+#[derive(Deserialize)]
+struct Person {
+    id: i64,
+    role: String,
+}
+
+impl RemoteUsers {
+    async fn ask(&self, path: &str, question: Option<Value>) -> Result<Option<Person>> {
+        let url = format!("{}{path}", self.0.var("USERS_URL")?);
+        let mut init = RequestInit::new();
+        if let Some(question) = question {
+            let headers = Headers::new();
+            headers.set("content-type", "application/json")?;
+            init.with_method(Method::Post)
+                .with_headers(headers)
+                .with_body(Some(JsValue::from_str(&question.to_string())));
+        }
+        let mut answer = Fetch::Request(Request::new_with_init(&url, &init)?).send().await?;
+        match answer.status_code() {
+            200 => Ok(Some(answer.json().await?)),
+            401 | 404 => Ok(None),
+            status => Err(format!("the users' service says {status}").into()),
+        }
+    }
+}
+
+impl Users for RemoteUsers {
+    async fn authenticate(&self, credentials: &Credentials) -> std::result::Result<Option<Identity>, AskFault> {
+        let question = json!({"name": credentials.username.expose(), "password": credentials.password.expose()});
+        self.ask("/log-in", Some(question)).await.map(|found| found.map(identity)).map_err(|_| AskFault::Unavailable)
+    }
+
+    async fn identity(&self, token: &VerifiedToken) -> std::result::Result<Option<Identity>, AskFault> {
+        let Some(Id::Int(id)) = token.identity() else { return Ok(None) };
+        self.ask(&format!("/people/{id}"), None)
+            .await
+            .map(|found| found.map(identity))
+            .map_err(|_| AskFault::Unavailable)
+    }
+}
+
+fn identity(person: Person) -> Identity {
+    let attributes = Map::from_iter([("role".to_owned(), person.role.into())]);
+    Identity { id: Id::Int(person.id), attributes }
+}
+
+/// The claims that this worker's tokens have beside Flask-JWT's.
+#[derive(Deserialize)]
+struct Claims {
+    identity: i64,
+    role: String,
+}
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+    edge::serve_with(request, env, context, Bakery, async |request, env, _, admission: Admission| {
+        Router::with_data(admission)
+            .get("/bread", |_, route| match route.data.token().map(VerifiedToken::claims_as::<Claims>) {
+                Some(Ok(claims)) => Response::ok(format!("bread for {}, {}", claims.identity, claims.role)),
+                Some(Err(_)) => Response::error("not a token of this bakery", 401),
+                None => Response::ok("crumbs for everybody"),
+            })
+            .run(request, env)
+            .await
+    })
+    .await
+}
