@@ -46,13 +46,15 @@ pub mod testkit;
 mod users;
 
 pub use rules::{
-    config::{Config, Notice},
+    config::Config,
     error::{JwtError, Refusal},
-    gate::{Admission, Ask, AskFault, Decision, Gate, Headers, Passage, Request},
+    gate::{Admission, Ask, AskFault, Decision, Gate, Passage},
     handlers::{Handlers, Stock},
     identity::{Id, Identity},
     json,
     login::Credentials,
+    notice::Notice,
+    request::{Headers, Request},
     time::Timestamp,
     token::VerifiedToken,
     wire::Answer,

@@ -12,9 +12,10 @@
 
 use crate::rules::{
     config::Config,
-    gate::{Decision, Gate, Headers, Request},
+    gate::{Decision, Gate},
     handlers::Handlers,
     json::{Map, Value},
+    request::{Headers, Request},
     secret::Secret,
     time::Timestamp,
     token::{self, Algorithm, Key},

@@ -16,10 +16,11 @@ use sha2::Sha256;
 use std::{borrow::Cow, str};
 use tollgate::rules::{
     config::Config,
-    gate::{Ask, Decision, Gate, Headers, Passage, Request},
+    gate::{Ask, Decision, Gate, Passage},
     handlers::Stock,
     login,
     password::PasswordHash,
+    request::{Headers, Request},
     route::{Auth, Target},
     store::{LogInRecord, Profile},
     time::Timestamp,

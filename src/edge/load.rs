@@ -1,11 +1,12 @@
 //! The gate of this instance: read from the worker's variables at the first request, then kept.
 
 use crate::rules::{
-    config::{Config, Notice, Reading, options},
+    config::{Config, Reading, options},
     gate::Gate,
     handlers::Handlers,
     json::{Map, Value},
     log::{Event, Level},
+    notice::Notice,
     route::Target,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};

@@ -1,6 +1,6 @@
 //! A request as plain values.
 
-use crate::rules::gate::{Headers, Request};
+use crate::rules::request::{Headers, Request};
 use std::borrow::Cow;
 
 /// The parts of a request that a decision reads. Header fields are fetched when they are asked for.

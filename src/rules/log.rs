@@ -3,7 +3,7 @@
 //! **What always holds:** no secret, token, password or name as typed. People type passwords into name fields and put
 //! tokens into paths, so a line names the *rule* that held and the *id* of a known user, never what was sent.
 
-use super::{config::Notice, error::Refusal, identity::Id, json};
+use super::{error::Refusal, identity::Id, json, notice::Notice};
 use serde::Serialize;
 
 /// How much is logged (`TOLLGATE_LOG`). Each level has the ones before it.

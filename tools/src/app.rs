@@ -4,11 +4,13 @@
 use crate::transcript::Request;
 use serde_json::{Map, Value, json};
 use tollgate::rules::{
-    config::{Config, Notice},
+    config::Config,
     error::{JwtError, Refusal},
-    gate::{self, AskFault, Gate},
+    gate::{AskFault, Gate},
     handlers::{Handlers, Stock},
     identity::{Id, Identity},
+    notice::Notice,
+    request as view,
     time::Timestamp,
     token::VerifiedToken,
     wire::{Answer, flask_jwt},
@@ -240,7 +242,7 @@ impl Handlers for OwnError {
 
 struct TokenInQuery;
 impl Handlers for TokenInQuery {
-    fn request(&self, request: &gate::Request<'_>, _config: &Config, _realm: &str) -> Result<Option<String>, Refusal> {
+    fn request(&self, request: &view::Request<'_>, _config: &Config, _realm: &str) -> Result<Option<String>, Refusal> {
         let mut pairs = request.query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         Ok(pairs.find(|(name, _)| *name == "token").map(|(_, value)| value.to_owned()))
     }
@@ -248,7 +250,7 @@ impl Handlers for TokenInQuery {
 
 struct OwnLogIn;
 impl Handlers for OwnLogIn {
-    fn auth_request(&self, _request: &gate::Request<'_>) -> Option<Answer> {
+    fn auth_request(&self, _request: &view::Request<'_>) -> Option<Answer> {
         Some(Answer::json(200, &json!({"hello": "world"})))
     }
 }

@@ -5,7 +5,7 @@
 use crate::{app::App, transcript::Exchange};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
-use tollgate::rules::{config::Notice, json, login};
+use tollgate::rules::{json, login, notice::Notice};
 
 /// A rule by which an answer may differ from the recorded one.
 pub struct Row {

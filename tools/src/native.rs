@@ -8,7 +8,8 @@ use crate::{
 use std::borrow::Cow;
 use tollgate::rules::{
     error::Refusal,
-    gate::{self, Ask, Decision, Gate, Headers},
+    gate::{Ask, Decision, Gate},
+    request::{self, Headers},
     time::Timestamp,
     wire::{Answer, flask_jwt},
 };
@@ -45,7 +46,7 @@ fn answer(app: &App, gate: &Gate, request: &Request, now: Timestamp) -> Answer {
         Some((path, query)) => (path, Some(query)),
         None => (request.path.as_str(), None),
     };
-    let view = gate::Request { method: &request.method, path, query, headers: request };
+    let view = request::Request { method: &request.method, path, query, headers: request };
     let mut decision = gate.decide(&view, now);
     let answer = loop {
         decision = match decision {

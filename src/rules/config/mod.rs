@@ -6,11 +6,10 @@
 pub mod options;
 mod read;
 
-pub(super) use read::{is_realm, nearest};
-
 use super::{
     json::{Map, Value},
     log::Level,
+    notice::Notice,
     route::Routes,
     time::Span,
     token::{ClaimsPolicy, KeyRing},
@@ -49,28 +48,6 @@ pub struct Config {
     pub origin_timeout: Span,
     /// `TOLLGATE_FORWARD_TOKEN`.
     pub forward_token: bool,
-}
-
-/// Something to tell the operator about one option. Holds no secret's value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// The option, or `ROUTES[2].path`.
-    pub option: String,
-    /// What is wrong or unwise, and what to write instead.
-    pub text: String,
-}
-
-impl Notice {
-    /// One notice.
-    pub fn new(option: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { option: option.into(), text: text.into() }
-    }
-}
-
-impl std::fmt::Display for Notice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.option, self.text)
-    }
 }
 
 /// What reading the variables gave.

@@ -1,9 +1,10 @@
 //! From variables to a [`Config`], or to every problem at once.
 
-use super::{Config, Notice, Reading, options};
+use super::{Config, Reading, options};
 use crate::rules::{
     json::{Map, Value},
     log::Level,
+    notice::{Notice, nearest},
     password,
     route::{self, Routes},
     secret::Secret,
@@ -197,11 +198,6 @@ fn draft(vars: &Map<String, Value>, notices: &mut Notices) -> Draft {
     draft
 }
 
-/// The known name that is most like a given one.
-pub(in crate::rules) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> &'n str {
-    known.max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b))).unwrap_or_default()
-}
-
 fn keys(draft: &Draft, notices: &mut Notices) -> Option<KeyRing> {
     let algorithm = Algorithm::from_name(&draft.algorithm);
     if algorithm.is_none() {
@@ -315,17 +311,12 @@ fn header(draft: &Draft, notices: &mut Notices) {
     if !is_token(&draft.header_prefix) {
         notices.problem("JWT_AUTH_HEADER_PREFIX", "matches no header: write one word, such as \"JWT\" or \"Bearer\"");
     }
-    if !is_realm(&draft.realm) {
+    if !route::is_realm(&draft.realm) {
         notices.problem(
             "JWT_DEFAULT_REALM",
             "can't stand in a header: leave out control characters and letters beyond ASCII",
         );
     }
-}
-
-/// May this stand in a challenge? Quotes and backslashes may: they are escaped (RFC 9110 §5.6.4).
-pub(in crate::rules) fn is_realm(text: &str) -> bool {
-    text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
 }
 
 fn limits(draft: &Draft, notices: &mut Notices) {

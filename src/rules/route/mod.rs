@@ -8,12 +8,13 @@ mod path;
 mod rule;
 mod tree;
 
+pub(super) use rule::is_realm;
 pub use rule::{Auth, INDEX_PAGE, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, Rule, RuleMember, Target, UserFrom};
 
 use super::{
-    config::Notice,
     error::{PathFault, Refusal},
     json::Value,
+    notice::Notice,
 };
 use path::RequestPath;
 use tree::Tree;

@@ -1,7 +1,10 @@
 //! One rule of `ROUTES`.
 
-use super::{super::config::Notice, path};
-use crate::rules::json::{Map, Value};
+use super::path;
+use crate::rules::{
+    json::{Map, Value},
+    notice::{Notice, nearest},
+};
 
 /// What the asset server shows for a folder.
 pub const INDEX_PAGE: &str = "index.html";
@@ -213,7 +216,7 @@ impl Rule {
         let mut problem =
             |member: &str, text: String| problems.push(Notice::new(format!("ROUTES[{index}].{member}"), text));
         for name in table.keys().filter(|name| !RULE_MEMBERS.iter().any(|member| member.name == *name)) {
-            let nearest = super::super::config::nearest(name, RULE_MEMBERS.iter().map(|member| member.name));
+            let nearest = nearest(name, RULE_MEMBERS.iter().map(|member| member.name));
             problem(name, format!("no such member; did you mean {nearest}?"));
         }
         let path = match table.get("path").map(Value::as_str) {
@@ -264,7 +267,7 @@ impl Rule {
         );
         let realm = match table.get("realm") {
             None => None,
-            Some(Value::String(text)) if super::super::config::is_realm(text) => Some(text.clone()),
+            Some(Value::String(text)) if is_realm(text) => Some(text.clone()),
             Some(_) => {
                 problem(
                     "realm",
@@ -292,6 +295,11 @@ impl Rule {
         (self.auth, self.invalid, self.to, self.user, &self.realm)
             == (other.auth, other.invalid, other.to, other.user, &other.realm)
     }
+}
+
+/// May this stand in a challenge? Quotes and backslashes may: they are escaped (RFC 9110 §5.6.4).
+pub(in crate::rules) fn is_realm(text: &str) -> bool {
+    text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
 }
 
 /// One of a few words.
