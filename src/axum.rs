@@ -33,6 +33,7 @@ use std::{
     borrow::Cow,
     convert::Infallible,
     future::Future,
+    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -43,19 +44,39 @@ use tower_service::Service;
 /// Puts a gate before a service.
 #[derive(Clone)]
 pub struct GateLayer<U> {
-    gate: Arc<Gate>,
+    gate: Shared,
     users: U,
+}
+
+/// A gate that all requests share: counted on a server, for as long as the instance lives in a worker.
+#[derive(Clone)]
+enum Shared {
+    Counted(Arc<Gate>),
+    #[cfg(target_arch = "wasm32")]
+    Static(&'static Gate),
+}
+
+impl Deref for Shared {
+    type Target = Gate;
+
+    fn deref(&self) -> &Gate {
+        match self {
+            Self::Counted(gate) => gate,
+            #[cfg(target_arch = "wasm32")]
+            Self::Static(gate) => gate,
+        }
+    }
 }
 
 impl<U: SendUsers + Clone> GateLayer<U> {
     /// A layer of a configuration, hooks and users.
     pub fn new(config: Config, handlers: impl Handlers, users: U) -> Self {
-        Self { gate: Arc::new(Gate::new(config, handlers)), users }
+        Self { gate: Shared::Counted(Arc::new(Gate::new(config, handlers))), users }
     }
 
-    /// A layer of a gate that is there already: on workers, one for all requests.
-    pub fn shared(gate: Arc<Gate>, users: U) -> Self {
-        Self { gate, users }
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn of(gate: &'static Gate, users: U) -> Self {
+        Self { gate: Shared::Static(gate), users }
     }
 }
 
@@ -63,7 +84,7 @@ impl<S, U: Clone> Layer<S> for GateLayer<U> {
     type Service = Gated<S, U>;
 
     fn layer(&self, inner: S) -> Gated<S, U> {
-        Gated { inner, gate: Arc::clone(&self.gate), users: self.users.clone() }
+        Gated { inner, gate: self.gate.clone(), users: self.users.clone() }
     }
 }
 
@@ -71,7 +92,7 @@ impl<S, U: Clone> Layer<S> for GateLayer<U> {
 #[derive(Clone)]
 pub struct Gated<S, U> {
     inner: S,
-    gate: Arc<Gate>,
+    gate: Shared,
     users: U,
 }
 
@@ -93,7 +114,7 @@ where
         // The one that is ready is called; its copy waits for the next request.
         let copy = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, copy);
-        let (gate, users) = (Arc::clone(&self.gate), self.users.clone());
+        let (gate, users) = (self.gate.clone(), self.users.clone());
         Box::pin(async move {
             let (mut parts, mut body) = request.into_parts();
             let mut decision = decide(&gate, &parts);

@@ -43,11 +43,11 @@ pub(super) fn serve(call: &Call, view: &View, passage: &Passage<'_>) -> JsValue 
     let url = format!("{}{path}{page}{mark}{query}", view.site());
     let assets = js_sys::Reflect::get(&call.env, &"ASSETS".into()).unwrap_or(JsValue::UNDEFINED);
     let missing = {
-        let (call, rule) = (call.clone(), passage.rule().path.clone());
+        let (call, head, rule) = (call.clone(), view.is_head(), passage.rule().path.clone());
         Closure::once_into_js(move |not_found: bool| {
-            call.refuse(if not_found { Refusal::NotFound } else { Refusal::AssetsUnavailable }, &rule)
+            call.refuse(head, if not_found { Refusal::NotFound } else { Refusal::AssetsUnavailable }, &rule)
         })
     };
     let private = !matches!(passage.admission(), Admission::Open);
-    fetch_asset(&assets, &url, &call.request, private, missing)
+    fetch_asset(&assets, &url, view.raw(), private, missing)
 }

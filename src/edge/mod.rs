@@ -55,11 +55,10 @@ impl Application for Stock {
     }
 }
 
-/// A request on its way, with all that answering it may take.
+/// A request on its way: the gate, the worker's bindings, and the log.
 #[derive(Clone)]
 pub struct Call {
     gate: &'static Gate,
-    request: web_sys::Request,
     env: JsValue,
     /// The runtime's execution context, for what goes on behind the answer.
     ctx: JsValue,
@@ -159,9 +158,8 @@ fn begin<A: Application>(
     let Some(gate) = load::gate(&env, application.clone(), has_inner) else {
         return Reply::Ready(Outcome::Response(respond::misconfigured(&request).into()));
     };
-    let number = CALLS.with(|calls| calls.replace(calls.get().wrapping_add(1)));
-    let call = Call { gate, request, env, ctx, number, began: now() };
-    let view = View::read(&call.request);
+    let call = Call::begin(gate, env, ctx);
+    let view = View::read(request);
     match carry_out(&call, &view, gate.decide(&view.request(), call.began)) {
         Ok(outcome) => Reply::Ready(outcome),
         Err(ask) => {
@@ -174,7 +172,7 @@ fn begin<A: Application>(
 /// Answers questions until the decision is made, then carries it out.
 async fn settle(call: Call, view: View, mut ask: Ask<'static>, users: impl Users) -> Outcome {
     loop {
-        let read = async |limit| body::read(&call.request, limit).await;
+        let read = async |limit| body::read(view.raw(), limit).await;
         match carry_out(&call, &view, answer(ask, &users, read, now).await) {
             Ok(outcome) => return outcome,
             Err(next) => ask = next,
@@ -186,8 +184,8 @@ async fn settle(call: Call, view: View, mut ask: Ask<'static>, users: impl Users
 fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Result<Outcome, Ask<'static>> {
     let response = match decision {
         Decision::Ask(ask) => return Err(ask),
-        Decision::Refuse(refused) => respond::refuse(call, &refused).into(),
-        Decision::Answer(answered) => respond::answer(call, &answered).into(),
+        Decision::Refuse(refused) => respond::refuse(call, view.is_head(), &refused).into(),
+        Decision::Answer(answered) => respond::answer(call, view.is_head(), &answered).into(),
         Decision::Forward(passage) => origin::forward(call, view, &passage),
         Decision::Assets(passage) => assets::serve(call, view, &passage),
         Decision::Inner(passage) => {
@@ -198,6 +196,17 @@ fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Result<Ou
     Ok(Outcome::Response(response))
 }
 
+/// A layer for axum's router in a worker, with the gate of the worker's variables and the users in KV. `None` if the
+/// configuration is wrong; the log says why.
+#[cfg(feature = "axum")]
+#[must_use]
+pub fn layer(env: &Env, context: &Context, handlers: impl Handlers) -> Option<crate::axum::GateLayer<KvUsers>> {
+    let env = AsRef::<JsValue>::as_ref(env).clone();
+    let context = AsRef::<JsValue>::as_ref(context.as_ref()).clone();
+    let gate = load::gate(&env, handlers, true)?;
+    Some(crate::axum::GateLayer::of(gate, KvUsers::new(&Call::begin(gate, env, context))))
+}
+
 /// One plain 500, for a request that a panic has cost its answer.
 #[must_use]
 pub fn broken() -> web_sys::Response {
@@ -205,6 +214,11 @@ pub fn broken() -> web_sys::Response {
 }
 
 impl Call {
+    fn begin(gate: &'static Gate, env: JsValue, ctx: JsValue) -> Self {
+        let number = CALLS.with(|calls| calls.replace(calls.get().wrapping_add(1)));
+        Self { gate, env, ctx, number, began: now() }
+    }
+
     /// The worker's bindings.
     #[must_use]
     pub fn env(&self) -> Env {
@@ -240,8 +254,8 @@ impl Call {
     }
 
     /// Refuses what was let through already: the origin or the asset server fails.
-    fn refuse(&self, refusal: Refusal, rule: &str) -> web_sys::Response {
-        respond::refuse(self, &Refused { refusal, rule: Some(rule) })
+    fn refuse(&self, head: bool, refusal: Refusal, rule: &str) -> web_sys::Response {
+        respond::refuse(self, head, &Refused { refusal, rule: Some(rule) })
     }
 }
 

@@ -72,14 +72,14 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
     let config = call.gate.config();
     let url = format!("{}{}", config.origin.as_deref().unwrap_or_default(), view.path_and_query());
     let failed = {
-        let (call, rule) = (call.clone(), passage.rule().path.clone());
+        let (call, head, rule) = (call.clone(), view.is_head(), passage.rule().path.clone());
         Closure::once_into_js(move |late: bool| {
-            call.refuse(if late { Refusal::OriginTimeout } else { Refusal::OriginUnreachable }, &rule)
+            call.refuse(head, if late { Refusal::OriginTimeout } else { Refusal::OriginUnreachable }, &rule)
         })
     };
     #[allow(clippy::cast_precision_loss)] // at most ten minutes
     let patience = config.origin_timeout.as_millis() as f64;
-    fetch_within(&url, &call.request, &headers(view, passage, config.forward_token), patience, failed)
+    fetch_within(&url, view.raw(), &headers(view, passage, config.forward_token), patience, failed)
 }
 
 fn headers(view: &View, passage: &Passage<'_>, forward_token: bool) -> Headers {

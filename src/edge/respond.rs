@@ -9,33 +9,29 @@ use crate::rules::{
 };
 use web_sys::{Headers, Response, ResponseInit};
 
-pub(super) fn refuse(call: &Call, refused: &Refused<'_>) -> Response {
+pub(super) fn refuse(call: &Call, head: bool, refused: &Refused<'_>) -> Response {
     let answer = call.gate.answer(&refused.refusal);
     call.log(&Event::Refused { refusal: &refused.refusal, status: answer.status, rule: refused.rule });
-    to_response(&call.request, &answer.with("x-request-id", call.id()))
+    response(&answer.with("x-request-id", call.id()), head)
 }
 
-pub(super) fn answer(call: &Call, answered: &Answered<'_>) -> Response {
+pub(super) fn answer(call: &Call, head: bool, answered: &Answered<'_>) -> Response {
     match &answered.outcome {
         Outcome::LoggedIn(id) => call.log(&Event::LoggedIn(id)),
         Outcome::Passed(rule, subject) => call.log(&Event::Passed { rule, subject: subject.as_ref() }),
         Outcome::Plain => {}
     }
-    to_response(&call.request, &answered.answer)
+    response(&answered.answer, head)
 }
 
 /// One plain 500; the log has said why when the configuration was read.
 pub(super) fn misconfigured(request: &web_sys::Request) -> Response {
-    to_response(request, &flask_jwt::refusal(&Refusal::Misconfigured))
+    response(&flask_jwt::refusal(&Refusal::Misconfigured), request.method() == "HEAD")
 }
 
 /// One plain 500; the panic hook has written the reason to the log.
 pub(super) fn broken() -> Response {
     response(&flask_jwt::refusal(&Refusal::Internal), false)
-}
-
-fn to_response(request: &web_sys::Request, answer: &Answer) -> Response {
-    response(answer, request.method() == "HEAD")
 }
 
 fn response(answer: &Answer, head: bool) -> Response {

@@ -1,7 +1,7 @@
 //! Users in KV: the stock `authenticate` and `identity`.
 
 use super::{Call, load};
-use crate::Users;
+use crate::SendUsers;
 use crate::rules::{
     gate::AskFault,
     identity::{Id, Identity},
@@ -13,27 +13,36 @@ use crate::rules::{
     token::VerifiedToken,
 };
 use futures_util::future::{Either, select};
-use std::{pin::pin, time::Duration};
-use worker::{Delay, kv::KvStore};
+use std::{future::Future, pin::pin, time::Duration};
+use worker::{
+    Delay,
+    kv::KvStore,
+    send::{SendFuture, SendWrapper},
+};
 
 /// The users in the KV namespace `USERS` (docs/storage.md), for one request.
-pub struct KvUsers(Call);
+#[derive(Clone)]
+pub struct KvUsers(SendWrapper<Call>);
 
 impl KvUsers {
     /// For a request.
     #[must_use]
     pub fn new(call: &Call) -> Self {
-        Self(call.clone())
+        Self(SendWrapper(call.clone()))
     }
 }
 
-impl Users for KvUsers {
-    async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Identity>, AskFault> {
-        authenticate(&self.0, credentials).await
+/// There is one thread in a worker, so what must be sent to another never is.
+impl SendUsers for KvUsers {
+    fn authenticate(
+        &self,
+        credentials: &Credentials,
+    ) -> impl Future<Output = Result<Option<Identity>, AskFault>> + Send {
+        SendFuture::new(authenticate(&self.0, credentials))
     }
 
-    async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, AskFault> {
-        identity(&self.0, token.identity()).await
+    fn identity(&self, token: &VerifiedToken) -> impl Future<Output = Result<Option<Identity>, AskFault>> + Send {
+        SendFuture::new(identity(&self.0, token.identity()))
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 /// The parts of a request that a decision reads. Header fields are fetched when they are asked for.
 pub(super) struct View {
+    request: web_sys::Request,
     method: String,
     url: String,
     path_at: usize,
@@ -20,12 +21,22 @@ impl Headers for Fields {
 }
 
 impl View {
-    pub(super) fn read(request: &web_sys::Request) -> Self {
+    pub(super) fn read(request: web_sys::Request) -> Self {
         let url = request.url();
         // `url` is the runtime's own serialisation of a URL it has parsed (WHATWG URL §4.5), so this only splits:
         // scheme, `://`, host, then the path, then `?` and the query; a fragment is never sent.
         let path_at = url.find("://").and_then(|at| Some(at + 3 + url[at + 3..].find('/')?)).unwrap_or(url.len());
-        Self { method: request.method(), url, path_at, headers: Fields(request.headers()) }
+        Self { method: request.method(), url, path_at, headers: Fields(request.headers()), request }
+    }
+
+    /// The request itself.
+    pub(super) fn raw(&self) -> &web_sys::Request {
+        &self.request
+    }
+
+    /// Is it answered without a body?
+    pub(super) fn is_head(&self) -> bool {
+        self.method == "HEAD"
     }
 
     pub(super) fn request(&self) -> Request<'_> {

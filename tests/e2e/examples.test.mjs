@@ -35,17 +35,18 @@ test("own users: another service says who they are, their role is in the token, 
   } finally { await gate.close(); service.close(); }
 });
 
-test("axum: the layer guards the routes, the extractors tell who it is", async () => {
-  const gate = await start({ build: build("axum"), users: false });
+test("axum: the layer guards the routes, the extractors tell who it is, the users are those in KV", async () => {
+  const gate = await start({ build: build("axum"), vars: { ROUTES: [{ path: "/me", to: "worker", user: "stored" }, { path: "/life", to: "worker" }, { path: "/", to: "worker", auth: "optional" }] } });
   try {
-    const token = (await (await gate.logIn("ada")).json()).access_token;
+    const token = await gate.token();
     assert.deepEqual(await text(await gate.get("/me", bearing(token))), [200, "1"]);
     assert.deepEqual(await text(await gate.get("/life", bearing(token))), [200, "300 s"]);
     assert.deepEqual(await text(await gate.get("/", bearing(token))), [200, "hello 1"]);
     assert.deepEqual(await text(await gate.get("/")), [200, "hello"]);
     assert.equal((await gate.get("/me")).status, 401);
-    assert.equal((await gate.get("/me", bearing(await mint({ identity: 2 })))).status, 401);
-    assert.equal((await gate.logIn("ada", "wrong")).status, 401);
+    assert.equal((await gate.get("/me", bearing(await mint({ identity: 3 })))).status, 401);
+    assert.equal((await gate.logIn("user1", "wrong")).status, 401);
+    assert.equal((await gate.get("/elsewhere", bearing(token))).status, 404);
   } finally { await gate.close(); }
 });
 

@@ -1,27 +1,9 @@
-//! The gate as a layer before axum's routes. The same `router` runs in a worker (below) and natively (tests).
+//! The gate as a layer before axum's routes. In a worker (`fetch` below) the users are those in KV and the rules those of
+//! wrangler.toml; the tests run the same routes natively, with users and rules of their own.
 
 use axum::{Router, routing::get};
 use serde::Deserialize;
-use tollgate::{
-    AskFault, Config, Credentials, Id, Identity, SendUsers, Stock, VerifiedToken,
-    axum::{Claims, CurrentIdentity, GateLayer},
-    json::{Value, json},
-};
-
-/// One user, whose name is `ada`. Yours come from a database.
-#[derive(Clone, Copy)]
-pub struct Ada;
-
-impl SendUsers for Ada {
-    async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Identity>, AskFault> {
-        let known = credentials.username.expose() == "ada" && credentials.password.expose() == "abcxyz";
-        Ok(known.then(|| Identity::new(Id::Int(1))))
-    }
-
-    async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, AskFault> {
-        Ok(token.identity().filter(|id| *id == Id::Int(1)).map(Identity::new))
-    }
-}
+use tollgate::axum::{Claims, CurrentIdentity};
 
 #[derive(Deserialize)]
 struct Times {
@@ -29,29 +11,16 @@ struct Times {
     exp: i64,
 }
 
-/// The application. `None` if the configuration is wrong.
-#[must_use]
-pub fn router(secret: &str) -> Option<Router> {
-    let Value::Object(vars) = json!({
-        "JWT_SECRET_KEY": secret,
-        "ROUTES": [
-            {"path": "/me", "to": "worker", "user": "stored"},
-            {"path": "/life", "to": "worker"},
-            {"path": "/", "to": "worker", "auth": "optional"},
-        ],
-    }) else {
-        return None;
+/// The application, before a gate stands in front of it.
+pub fn routes() -> Router {
+    let hello = async |who: Option<CurrentIdentity>| match who {
+        Some(CurrentIdentity(who)) => format!("hello {}", who.id),
+        None => "hello".into(),
     };
-    let config = Config::read(&vars).config.ok()?;
-    let router = Router::new()
-        .route(
-            "/",
-            get(async |who: Option<CurrentIdentity>| who.map_or("hello".into(), |who| format!("hello {}", who.0.id))),
-        )
+    Router::new()
+        .route("/", get(hello))
         .route("/me", get(async |CurrentIdentity(who): CurrentIdentity| who.id.to_string()))
         .route("/life", get(async |Claims(times): Claims<Times>| format!("{} s", times.exp - times.iat)))
-        .layer(GateLayer::new(config, Stock, Ada));
-    Some(router)
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -59,13 +28,12 @@ pub fn router(secret: &str) -> Option<Router> {
 async fn fetch(
     request: worker::HttpRequest,
     env: worker::Env,
-    _context: worker::Context,
+    context: worker::Context,
 ) -> worker::Result<axum::http::Response<axum::body::Body>> {
     use tower_service::Service;
-    let secret = env.secret("JWT_SECRET_KEY")?.to_string();
-    let mut router = router(&secret).ok_or("a wrong configuration")?;
-    let request = request.map(axum::body::Body::new);
-    Ok(router.call(request).await.unwrap_or_else(|never| match never {}))
+    let gate = tollgate::edge::layer(&env, &context, tollgate::Stock).ok_or("a wrong configuration: see the log")?;
+    let mut router = routes().layer(gate);
+    Ok(router.call(request.map(axum::body::Body::new)).await.unwrap_or_else(|never| match never {}))
 }
 
 #[cfg(test)]
@@ -76,13 +44,42 @@ mod tests {
         http::{Request, Response},
     };
     use http_body_util::BodyExt;
+    use tollgate::{
+        AskFault, Config, Credentials, Id, Identity, SendUsers, Stock, VerifiedToken,
+        axum::GateLayer,
+        json::{Map, Value, json},
+    };
     use tower::ServiceExt;
 
-    const SECRET: &str = "a secret of more than thirty-two bytes";
+    /// One user, whose name is `ada`. Yours come from a database.
+    #[derive(Clone, Copy)]
+    struct Ada;
+
+    impl SendUsers for Ada {
+        async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Identity>, AskFault> {
+            let known = credentials.username.expose() == "ada" && credentials.password.expose() == "abcxyz";
+            Ok(known.then(|| Identity::new(Id::Int(1))))
+        }
+
+        async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, AskFault> {
+            Ok(token.identity().filter(|id| *id == Id::Int(1)).map(Identity::new))
+        }
+    }
+
+    fn gate() -> GateLayer<Ada> {
+        let rules = json!([
+            {"path": "/me", "to": "worker", "user": "stored"},
+            {"path": "/life", "to": "worker"},
+            {"path": "/", "to": "worker", "auth": "optional"},
+        ]);
+        let secret = "a secret of more than thirty-two bytes";
+        let vars = Map::from_iter([("JWT_SECRET_KEY".into(), secret.into()), ("ROUTES".into(), rules)]);
+        GateLayer::new(Config::read(&vars).config.unwrap(), Stock, Ada)
+    }
 
     fn send(request: Request<Body>) -> (u16, String) {
         pollster::block_on(async {
-            let response: Response<Body> = router(SECRET).unwrap().oneshot(request).await.unwrap();
+            let response: Response<Body> = routes().layer(gate()).oneshot(request).await.unwrap();
             let status = response.status().as_u16();
             (status, String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap())
         })
