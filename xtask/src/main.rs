@@ -25,6 +25,19 @@ const TASKS: &[Task] = &[
     },
     Task { name: "test", line: "every check and test (about 10 min from nothing, 2 min after)", run: test::test },
     Task {
+        name: "tollgate",
+        line: "the operators' command, from its source: tollgate user add alice (`cargo install --path cli` installs it)",
+        run: |root, args| {
+            let manifest = root.join("cli/Cargo.toml");
+            let mut command = std::process::Command::new(root.cargo());
+            command.args(["run", "--locked", "--quiet", "--manifest-path"]).arg(manifest).arg("--").args(args);
+            match command.status() {
+                Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+                Err(error) => Err(Failure::new("tollgate", error.to_string(), "can cargo be run?")),
+            }
+        },
+    },
+    Task {
         name: "replay",
         line: "replay recorded transcripts: replay [--workerd] FILE… (against the rules, or against real workerd)",
         run: |root, args| {

@@ -1,0 +1,286 @@
+//! `tollgate config`: is wrangler.toml right, and what may stand in it.
+
+use crate::{
+    failure::{Exit, Failure},
+    kv::{Store, StoreArgs},
+    output::{Output, counted},
+    wrangler_toml::{Position, Selection, Unusable, WranglerToml, with_placeholder_key},
+};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use tollgate::rules::{
+    config::{
+        Config, Reading,
+        options::{Family, TABLE, page},
+    },
+    password::{self, Check},
+    route::{RULE_MEMBERS, Target},
+    secret::Secret,
+    store::{BINDING, LogInRecord},
+};
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Tell every problem of wrangler.toml at once, with its place and what to write instead
+    ///
+    /// Reads [vars] as wrangler does (an environment has its own), secrets from .dev.vars beside the file, and the
+    /// bindings that the gate needs. Warns of what is legal but unwise. Exit code 1 if there is a problem; warnings alone
+    /// are good.
+    #[command(
+        after_help = "Examples:\n  tollgate config check\n  tollgate config check deploy/wrangler.toml --env production --json\n  tollgate config check --store --remote    (are the demo users there?)"
+    )]
+    Check {
+        /// The same as --config FILE
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Look into the store too: are the demo users there?
+        #[arg(long)]
+        store: bool,
+        #[command(flatten)]
+        place: StoreArgs,
+    },
+    /// Print the table of options, as docs/options.md has it
+    #[command(after_help = "Example:\n  tollgate config options --json | jq '.options[].name'")]
+    Options,
+}
+
+pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
+    match command {
+        Command::Check { file, store, mut place } => {
+            if let Some(file) = file {
+                place.selection.config = file;
+            }
+            check(store, &place, output)
+        }
+        Command::Options => {
+            output.result(&page(), &table());
+            Ok(Exit::Good)
+        }
+    }
+}
+
+/// Something to tell about the configuration.
+struct Finding {
+    position: Position,
+    option: String,
+    text: String,
+}
+
+#[derive(Default)]
+struct Findings {
+    problems: Vec<Finding>,
+    warnings: Vec<Finding>,
+}
+
+impl Findings {
+    fn problem(&mut self, position: Position, option: impl Into<String>, text: impl Into<String>) {
+        self.problems.push(Finding { position, option: option.into(), text: text.into() });
+    }
+
+    fn warn(&mut self, position: Position, option: impl Into<String>, text: impl Into<String>) {
+        self.warnings.push(Finding { position, option: option.into(), text: text.into() });
+    }
+
+    fn print(mut self, output: Output) -> Exit {
+        for findings in [&mut self.problems, &mut self.warnings] {
+            findings.sort_by(|a, b| {
+                let key =
+                    |finding: &Finding| (finding.position.file.clone(), finding.position.line, finding.position.column);
+                key(a).cmp(&key(b))
+            });
+        }
+        let mut text = String::new();
+        for (kind, findings) in [("error", &self.problems), ("warning", &self.warnings)] {
+            for Finding { position, option, text: what } in findings {
+                text += &format!("{position}: {kind}: {option}: {what}\n");
+            }
+        }
+        text += &format!("{}, {}\n", counted(self.problems.len(), "problem"), counted(self.warnings.len(), "warning"));
+        let list = |findings: &[Finding]| -> Value {
+            let one = |finding: &Finding| {
+                json!({
+                    "file": finding.position.file.to_string_lossy(), "line": finding.position.line,
+                    "column": finding.position.column, "option": finding.option, "text": finding.text,
+                })
+            };
+            findings.iter().map(one).collect()
+        };
+        output.result(&text, &json!({"problems": list(&self.problems), "warnings": list(&self.warnings)}));
+        if self.problems.is_empty() { Exit::Good } else { Exit::Refused }
+    }
+}
+
+fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exit, Failure> {
+    let mut findings = Findings::default();
+    let toml = match WranglerToml::read(&place.selection) {
+        Ok(toml) => toml,
+        Err(Unusable::Unreadable(failure)) => return Err(failure),
+        Err(Unusable::Wrong(position, text)) => {
+            findings.problem(position, file_name(&place.selection), text);
+            return Ok(findings.print(output));
+        }
+    };
+    let variables = toml.variables();
+    check_secret(&toml, &mut findings);
+    let Reading { config, warnings } = Config::read(&with_placeholder_key(variables));
+    for warning in warnings {
+        findings.warn(toml.place_of(&warning.option), warning.option, warning.text);
+    }
+    match config {
+        Ok(config) => {
+            let assets = config.routes.rules().find(|rule| rule.to == Target::Assets);
+            if let Some(rule) = assets {
+                check_assets(&toml, rule.index, &mut findings);
+            }
+            if config.routes.rules().next().is_none() {
+                findings.warn(
+                    toml.place_of("ROUTES"),
+                    "ROUTES",
+                    "no rule at all, so everything but the log-in is refused with 404: write [[vars.ROUTES]]",
+                );
+            }
+        }
+        Err(problems) => {
+            for problem in problems {
+                findings.problem(toml.place_of(&problem.option), problem.option, problem.text);
+            }
+        }
+    }
+    check_users(&toml, &mut findings);
+    if toml.vars_are_no_table() {
+        findings.problem(toml.scope_place(), "vars", "write a table: [vars]");
+    }
+    if toml.lacks_inherited_vars() {
+        findings.warn(
+            toml.scope_place(),
+            "vars",
+            "the [vars] at the top are not inherited: repeat them as [env.NAME.vars]",
+        );
+    }
+    if look_into_store {
+        check_demo_users(place, &mut findings)?;
+    }
+    Ok(findings.print(output))
+}
+
+/// Cloudflare's secrets can't be seen from here, so a missing key is no problem yet.
+fn check_secret(toml: &WranglerToml, findings: &mut Findings) {
+    const KEY: &str = "JWT_SECRET_KEY";
+    let variables = toml.variables();
+    for name in [KEY, "SECRET_KEY"].into_iter().filter(|name| toml.is_plain(name)) {
+        findings.warn(
+            toml.place_of(name),
+            name,
+            format!("in the open for all who read this file: remove it here, put it into .dev.vars, and on Cloudflare `npx wrangler secret put {name}`"),
+        );
+    }
+    if variables.contains_key(KEY) || variables.contains_key("SECRET_KEY") {
+        return;
+    }
+    let (path, exists) = toml.dev_vars_file();
+    let declared = toml.declared_secrets().is_some_and(|secrets| secrets.iter().any(|secret| secret == KEY));
+    let text = format!(
+        "not in {} ({}){}: `wrangler dev` answers 500 without it, so `echo \"JWT_SECRET_KEY=$(tollgate secret generate)\" >> {}`. On Cloudflare: `tollgate secret generate | npx wrangler secret put {KEY}`",
+        path.display(),
+        if exists { "which is there" } else { "which isn't there" },
+        if declared { ", declared as a secret here" } else { "" },
+        path.display()
+    );
+    findings.warn(toml.place_of(KEY), KEY, text);
+}
+
+fn check_users(toml: &WranglerToml, findings: &mut Findings) {
+    match toml.kv_namespace(BINDING) {
+        None => findings.problem(
+            toml.scope_place(),
+            "kv_namespaces",
+            format!("no binding {BINDING:?}, where the users are: write [[kv_namespaces]] with binding = \"{BINDING}\" and the id that `npx wrangler kv namespace create {BINDING}` prints (environments inherit none)"),
+        ),
+        Some((id, position)) if id.trim_start_matches('0').len() < 8 => findings.warn(
+            position,
+            "kv_namespaces",
+            format!("the id is a placeholder, good for the local store only: before a deployment `npx wrangler kv namespace create {BINDING}`, and write the id that it prints"),
+        ),
+        Some(_) => {}
+    }
+}
+
+/// What the gate decides on must be what the asset server serves.
+fn check_assets(toml: &WranglerToml, rule: usize, findings: &mut Findings) {
+    for (member, good, written, why) in [
+        ("binding", json!("ASSETS"), "binding = \"ASSETS\"", "the gate finds the static files by this name"),
+        ("run_worker_first", json!(true), "run_worker_first = true", "else files are served without asking the gate"),
+        (
+            "html_handling",
+            json!("none"),
+            "html_handling = \"none\"",
+            "else the asset server reads other paths into the one that was decided on",
+        ),
+    ] {
+        match toml.assets(member) {
+            None => {
+                return findings.problem(
+                    toml.place_of(&format!("ROUTES[{rule}].to")),
+                    format!("ROUTES[{rule}].to"),
+                    "goes to the static files, and there is no [assets]: write directory = \"public\", binding = \"ASSETS\", run_worker_first = true, html_handling = \"none\" there",
+                );
+            }
+            Some((value, position)) if value != good => {
+                findings.problem(position, format!("assets.{member}"), format!("write {written}: {why}"));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn check_demo_users(place: &StoreArgs, findings: &mut Findings) -> Result<(), Failure> {
+    let store = Store::open(place)?;
+    let names = ["user1", "user2"];
+    let found = store.get(&names.map(LogInRecord::key))?;
+    let position = store.toml.kv_namespace(BINDING).map_or_else(|| store.toml.scope_place(), |(_, position)| position);
+    for name in names {
+        let record = found.get(&LogInRecord::key(name)).and_then(|text| LogInRecord::read(text.as_bytes()).ok());
+        let known = record.is_some_and(|record| {
+            let check =
+                password::check(Some(record.hash()), &Secret::new("abcxyz".into()), password::DEFAULT_ITERATIONS);
+            matches!(check, Ok(Check::Right | Check::RightButOutdated))
+        });
+        if known {
+            findings.warn(
+                position.clone(),
+                BINDING,
+                format!("the demo user {name} is in the {} with the password that everybody knows: tollgate user delete {name}", store.name()),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn file_name(selection: &Selection) -> String {
+    selection.config.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The table of options and of a rule's members.
+fn table() -> Value {
+    let family = |family| match family {
+        Family::FlaskJwt => "flask-jwt",
+        Family::Tollgate => "tollgate",
+        Family::NeverRead => "without effect",
+    };
+    let options: Vec<Value> = TABLE
+        .iter()
+        .map(|option| {
+            json!({
+                "name": option.name, "family": family(option.family), "value": option.kind,
+                "default": option.default, "meaning": option.meaning,
+            })
+        })
+        .collect();
+    let members: Vec<Value> = RULE_MEMBERS
+        .iter()
+        .map(|member| {
+            json!({"name": member.name, "value": member.kind, "default": member.default, "meaning": member.meaning})
+        })
+        .collect();
+    json!({"options": options, "rule": members})
+}

@@ -1,0 +1,52 @@
+//! Why a command did not do what it was told.
+//!
+//! **What always holds:** a failure says what is wrong and what to do next, and holds no password, key, token or hash.
+
+use std::{fmt, process::ExitCode};
+
+/// What the shell is told; `tollgate --help` lists the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or found good.
+    Good = 0,
+    /// Refused, or found bad.
+    Refused = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// The store can't be reached.
+    Store = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What is wrong, and what to do.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    pub what: String,
+    pub hint: String,
+}
+
+impl Failure {
+    pub fn refused(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit: Exit::Refused, what: what.into(), hint: hint.into() }
+    }
+
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, what: what.into(), hint: hint.into() }
+    }
+
+    pub fn store(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit: Exit::Store, what: what.into(), hint: hint.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}\n hint: {}", self.what, self.hint)
+    }
+}

@@ -1,0 +1,366 @@
+//! `tollgate user import`: many users at once.
+//!
+//! **What always holds:** a kill at any point loses and doubles nothing. Of each part of the file the profiles are written
+//! before the log-in records, so every prefix is harmless (docs/storage.md); a part is counted as finished
+//! ([`progress`]) after its writes; and a part that is written twice is written alike, since ids and salts come of a seed
+//! that is kept. Who is in the store already is left alone, or with `--replace` written only where he differs, so the
+//! same file again changes nothing.
+
+mod lines;
+mod progress;
+
+use crate::{
+    failure::{Exit, Failure},
+    kv::{Store, StoreArgs},
+    output::{Output, counted, grouped},
+    password as hashes,
+    record::{self, User},
+};
+use lines::{BadLine, Credential, Line};
+use progress::Progress;
+use serde_json::{Value, json};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+use tollgate::rules::{
+    password::{self, Check},
+    store::{LogInRecord, Profile},
+};
+
+/// What the help says.
+pub const ABOUT: &str = "\
+Add users from a file of JSON lines or CSV
+
+A line is {\"username\": …, \"id\": …, \"password\" or \"hash\": …, \"status\": …, \"attributes\": {…}}, a CSV file has a header \
+line with the same names. id is an integer or a text; without one the user gets a random text. status is active or \
+disabled. Hashes of passlib ($pbkdf2-sha256$…), Django (pbkdf2_sha256$…), werkzeug (pbkdf2:sha256:…) and Tollgate are \
+taken as they are; a plain password is hashed here, which takes a third of a second each.
+
+Who is in the store already is left alone, so the same file again changes nothing. With --replace a user is made to be \
+what the file says; one whose password in the file is the one stored keeps his hash.
+
+It may be ended at any point: run it again and it goes on. How far it came is kept in FILE.tollgate-progress; keep that \
+file as long as you may import FILE again, it gives users without an id the same one each time.";
+
+/// The help's examples.
+pub const EXAMPLES: &str = "\
+Examples:
+  tollgate user import users.jsonl --dry-run
+  tollgate user import users.csv --remote --env staging";
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The file: JSON lines, or CSV if it ends in .csv
+    file: PathBuf,
+    /// What it is, if its name does not tell
+    #[arg(long)]
+    format: Option<Format>,
+    /// Report every bad line and what would be done; write nothing. Exit code 1 if a line is bad
+    #[arg(long)]
+    dry_run: bool,
+    /// Take the good lines although there are bad ones
+    #[arg(long)]
+    skip_bad: bool,
+    /// Write users who exist anew, where they differ
+    #[arg(long)]
+    replace: bool,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Format {
+    Jsonl,
+    Csv,
+}
+
+/// Of a part of so many users the profiles are one bulk call (Cloudflare takes 10,000 pairs), the log-in records another.
+const PART: usize = 5_000;
+/// Bad lines that are told to people; JSON has them all.
+const MOST_TOLD: usize = 100;
+
+pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
+    let content = std::fs::read(&args.file)
+        .map_err(|error| Failure::usage(format!("{}: {error}", args.file.display()), "name a file that is there"))?;
+    let is_csv = args.file.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+    let format = args.format.unwrap_or(if is_csv { Format::Csv } else { Format::Jsonl });
+    let (lines, mut bad) = lines::read(&content, format);
+    let may_write = |bad: &[BadLine]| bad.is_empty() || args.skip_bad;
+    let mut report = Report { read: lines.len() + bad.len(), ..Report::default() };
+    if !args.dry_run && !may_write(&bad) {
+        return Ok(report.print(args, &bad, output));
+    }
+    let store = Store::open(&args.store)?;
+    let purpose = format!("{}; {}", store.name(), if args.replace { "replace" } else { "add" });
+    let mut progress = Progress::find(&args.file, &content, &purpose)?;
+    warn_of_cost(&lines, &store);
+    if progress.finished() > 0 {
+        eprintln!("going on after {}", counted(progress.finished(), "user"));
+    }
+    let left = &lines[progress.finished().min(lines.len())..];
+    let plan = Plan::make(&store, left, args.replace, &progress, &mut bad)?;
+    bad.sort_by_key(|bad| bad.number);
+    if args.dry_run || !may_write(&bad) {
+        report.add = plan.todo.iter().filter(|todo| matches!(todo, Todo::Add { .. })).count();
+        report.known = left.len() - report.add - plan.todo.iter().filter(|todo| matches!(todo, Todo::Refuse)).count();
+        return Ok(report.print(args, &bad, output));
+    }
+    // From here on there must be a seed on the disk: what is written depends on it.
+    let iterations = store.toml.password_iterations();
+    let mut finished = progress.finished();
+    progress.save(finished, left.is_empty())?;
+    for (part, todo) in left.chunks(PART).zip(plan.todo.chunks(PART)) {
+        let writes = writes(part, todo, iterations, &progress, &mut report);
+        store.put(&writes.profiles)?;
+        store.put(&writes.log_ins)?;
+        finished += part.len();
+        progress.save(finished, finished == lines.len())?;
+        eprintln!("  {} of {}", grouped(finished), counted(lines.len(), "user"));
+    }
+    Ok(report.print(args, &bad, output))
+}
+
+/// What becomes of a line.
+enum Todo {
+    /// With the profile that a killed run wrote, if there is one.
+    Add {
+        profile: Option<String>,
+    },
+    LeaveAlone,
+    /// What is stored, to be compared with.
+    Compare {
+        log_in: LogInRecord,
+        profile: Option<String>,
+    },
+    /// A bad line.
+    Refuse,
+}
+
+struct Plan {
+    todo: Vec<Todo>,
+}
+
+impl Plan {
+    /// Asks the store who is there. A new name whose id is another's, or a known one with another id, is a bad line.
+    fn make(
+        store: &Store,
+        lines: &[Line],
+        replace: bool,
+        progress: &Progress,
+        bad: &mut Vec<BadLine>,
+    ) -> Result<Self, Failure> {
+        let keys: HashSet<String> = store.keys("")?.into_iter().collect();
+        let known = |line: &Line| keys.contains(&LogInRecord::key(&line.name));
+        let log_in_keys: Vec<String> =
+            lines.iter().filter(|line| replace && known(line)).map(|line| LogInRecord::key(&line.name)).collect();
+        let log_ins: HashMap<String, LogInRecord> = store
+            .get(&log_in_keys)?
+            .into_iter()
+            .filter_map(|(key, text)| Some((key, LogInRecord::read(text.as_bytes()).ok()?)))
+            .collect();
+        let id = |line: &Line| line.id.clone().unwrap_or_else(|| progress.id_for(&line.name));
+        // Profiles in the way of a new name: another user's, or what a killed run wrote.
+        let new_ids = lines.iter().filter(|line| !known(line)).map(|line| Profile::key(&id(line)));
+        let mut profile_keys: Vec<String> = new_ids.filter(|key| keys.contains(key)).collect();
+        profile_keys.extend(log_ins.values().map(|record| Profile::key(&record.id())));
+        let mut profiles = store.get(&profile_keys)?;
+        let mut todo = Vec::with_capacity(lines.len());
+        for line in lines {
+            let log_in = log_ins.get(&LogInRecord::key(&line.name));
+            todo.push(match log_in {
+                Some(record) if line.id.as_ref().is_some_and(|id| *id != record.id()) => {
+                    let text = format!(
+                        "id: the user is in the store with the id {}, and an id stays: write that one, or delete the user first",
+                        record::shown_id(&record.id())
+                    );
+                    bad.push(BadLine::new(line.number, text));
+                    Todo::Refuse
+                }
+                Some(record) => {
+                    let profile = profiles.remove(&Profile::key(&record.id()));
+                    Todo::Compare { log_in: record.clone(), profile }
+                }
+                None if known(line) && replace => {
+                    bad.push(BadLine::new(
+                        line.number,
+                        "the user's record in the store can't be read: tollgate user add NAME --replace writes it anew",
+                    ));
+                    Todo::Refuse
+                }
+                None if known(line) => Todo::LeaveAlone,
+                None => match profiles.remove(&Profile::key(&id(line))) {
+                    Some(profile) if record::profile_name(&profile).as_deref() != Some(&line.name) => {
+                        bad.push(BadLine::new(
+                            line.number,
+                            "id: another user in the store has it: write another, or leave it out for a random one",
+                        ));
+                        Todo::Refuse
+                    }
+                    profile => Todo::Add { profile },
+                },
+            });
+        }
+        Ok(Self { todo })
+    }
+}
+
+#[derive(Default)]
+struct Writes {
+    profiles: Vec<(String, String)>,
+    log_ins: Vec<(String, String)>,
+}
+
+/// What is to be written for a part of the file.
+fn writes(lines: &[Line], todo: &[Todo], iterations: u32, progress: &Progress, report: &mut Report) -> Writes {
+    let users = in_parallel(lines.len(), |at| {
+        let user = user(&lines[at], &todo[at], iterations, progress)?;
+        Some((user.profile(), user.log_in()))
+    });
+    let mut writes = Writes::default();
+    for (todo, user) in todo.iter().zip(users) {
+        match (todo, user) {
+            (Todo::Compare { log_in: present, profile: present_profile }, Some((profile, log_in))) => {
+                let profile_differs = !same_json(present_profile.as_deref(), &profile.1);
+                let log_in_differs = !same_json(Some(&present.write()), &log_in.1);
+                if profile_differs || log_in_differs {
+                    report.replaced += 1;
+                } else {
+                    report.known += 1;
+                }
+                writes.profiles.extend(profile_differs.then_some(profile));
+                writes.log_ins.extend(log_in_differs.then_some(log_in));
+            }
+            (Todo::Add { profile: present }, Some((profile, log_in))) => {
+                report.add += 1;
+                writes.profiles.extend((!same_json(present.as_deref(), &profile.1)).then_some(profile));
+                writes.log_ins.push(log_in);
+            }
+            (Todo::LeaveAlone, None) => report.known += 1,
+            (Todo::LeaveAlone | Todo::Refuse, Some(_)) | (_, None) => {}
+        }
+    }
+    writes
+}
+
+/// What a line makes of its user, `None` where nothing is to be written. A stored hash that proves the line's password is
+/// kept.
+fn user(line: &Line, todo: &Todo, iterations: u32, progress: &Progress) -> Option<User> {
+    let stored = match todo {
+        Todo::Add { .. } => None,
+        Todo::Compare { log_in, .. } => Some(log_in),
+        Todo::LeaveAlone | Todo::Refuse => return None,
+    };
+    let proves = |record: &&LogInRecord, password| {
+        let check = password::check(Some(record.hash()), password, iterations);
+        matches!(check, Ok(Check::Right | Check::RightButOutdated))
+    };
+    let hash = match &line.credential {
+        Credential::Hash(hash) => hash.clone(),
+        Credential::Password(password) => match stored.filter(|record| proves(record, password)) {
+            Some(record) => record.hash().to_owned(),
+            None => password::hash(password, iterations, progress.salt_for(&line.name)).to_string(),
+        },
+    };
+    let id = stored.map(LogInRecord::id).or_else(|| line.id.clone());
+    Some(User {
+        name: line.name.clone(),
+        id: id.unwrap_or_else(|| progress.id_for(&line.name)),
+        hash,
+        status: line.status,
+        attributes: line.attributes.clone(),
+    })
+}
+
+/// Calls a function for each number below `count`, over all cores.
+fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= count {
+                return done;
+            }
+            done.push((at, work(at)));
+        }
+    };
+    let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    all.sort_unstable_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, done)| done).collect()
+}
+
+/// The same JSON, whatever the order of the members.
+fn same_json(one: Option<&str>, other: &str) -> bool {
+    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+    one.and_then(read).is_some_and(|one| read(other) == Some(one))
+}
+
+fn warn_of_cost(lines: &[Line], store: &Store) {
+    let today = store.toml.password_iterations();
+    let cost = |line: &Line| match &line.credential {
+        Credential::Hash(hash) => hashes::cost(hash),
+        Credential::Password(_) => 0,
+    };
+    let most = lines.iter().map(cost).max().unwrap_or(0);
+    if most > today {
+        eprintln!(
+            "warning: there are hashes of {} iterations; set TOLLGATE_PASSWORD_ITERATIONS as high, or a log-in's time tells which users were imported",
+            grouped(most as usize)
+        );
+    }
+    let plain = lines.iter().filter(|line| matches!(line.credential, Credential::Password(_))).count();
+    if plain > 100 {
+        eprintln!("{} are hashed here, about three a second on each core", counted(plain, "plain password"));
+    }
+}
+
+/// What was done, or would be.
+#[derive(Default)]
+struct Report {
+    read: usize,
+    add: usize,
+    replaced: usize,
+    known: usize,
+}
+
+impl Report {
+    fn print(&self, args: &Args, bad: &[BadLine], output: Output) -> Exit {
+        let refused = !bad.is_empty() && (args.dry_run || !args.skip_bad);
+        let file = args.file.display();
+        let mut text = String::new();
+        for line in bad.iter().take(MOST_TOLD) {
+            text += &format!("{file}:{}: {}\n", line.number, line.text);
+        }
+        if bad.len() > MOST_TOLD {
+            text += &format!("… and {} more: --json tells them all\n", grouped(bad.len() - MOST_TOLD));
+        }
+        text += &format!("{}, {} bad", counted(self.read, "line"), grouped(bad.len()));
+        if args.dry_run {
+            text += &format!("; {} would be added, {} are there already\n", grouped(self.add), grouped(self.known));
+        } else if refused {
+            text += "; nothing was written. Mend the file, or take the good lines with --skip-bad\n";
+        } else {
+            text += &format!("; {} added, ", grouped(self.add));
+            if args.replace {
+                text += &format!("{} replaced, ", grouped(self.replaced));
+            }
+            text += &format!("{} left as they were\n", grouped(self.known));
+        }
+        let bad: Vec<Value> = bad.iter().map(|bad| json!({"line": bad.number, "text": bad.text})).collect();
+        let json = json!({
+            "lines": self.read, "bad": bad, "dry_run": args.dry_run,
+            "added": self.add, "replaced": self.replaced, "left_as_they_were": self.known,
+        });
+        output.result(&text, &json);
+        if refused { Exit::Refused } else { Exit::Good }
+    }
+}

@@ -1,0 +1,124 @@
+//! How far an import came, kept in `FILE.tollgate-progress` beside the input.
+//!
+//! **What always holds:** it is replaced as a whole (by rename) after the writes that it speaks of, so it never claims more
+//! than was done. It counts only for the same input (by SHA-256) and the same store; for another store the seed alone does.
+//! The seed makes ids and salts the same each time, so that what a killed run wrote is written again to the byte. Random,
+//! it is no secret: it tells nothing of the passwords.
+
+use crate::{failure::Failure, secret};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use tollgate::rules::{identity::Id, password::SALT_BYTES};
+
+/// What is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    v: u32,
+    /// Of the input.
+    sha256: String,
+    /// Which store, and whether users were replaced.
+    purpose: String,
+    seed: String,
+    /// So many users of the input, from its start, are written.
+    finished: usize,
+    /// All of them are.
+    complete: bool,
+}
+
+pub struct Progress {
+    path: PathBuf,
+    kept: Kept,
+}
+
+impl Progress {
+    /// What an earlier run left, or a new beginning. Writes nothing.
+    pub fn find(input: &Path, content: &[u8], purpose: &str) -> Result<Self, Failure> {
+        let mut name = input.as_os_str().to_owned();
+        name.push(".tollgate-progress");
+        let path = PathBuf::from(name);
+        let sha256 = Base64UrlUnpadded::encode_string(&Sha256::digest(content));
+        let earlier = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
+        let mut kept = match earlier.filter(|kept| kept.v == 1 && kept.sha256 == sha256) {
+            Some(kept) => kept,
+            None => Kept {
+                v: 1,
+                sha256,
+                purpose: purpose.to_owned(),
+                seed: Base64UrlUnpadded::encode_string(&secret::random::<32>()?),
+                finished: 0,
+                complete: false,
+            },
+        };
+        if kept.complete || kept.purpose != purpose {
+            kept.finished = 0;
+            kept.complete = false;
+            kept.purpose = purpose.to_owned();
+        }
+        Ok(Self { path, kept })
+    }
+
+    /// So many users are written already.
+    pub fn finished(&self) -> usize {
+        self.kept.finished
+    }
+
+    /// So many users are written now, by rename: after a kill there is the old file or the new one.
+    pub fn save(&mut self, finished: usize, complete: bool) -> Result<(), Failure> {
+        self.kept.finished = finished;
+        self.kept.complete = complete;
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let text = serde_json::to_vec(&self.kept).unwrap_or_default();
+        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+            std::io::Write::write_all(&mut file, &text)?;
+            file.as_file().sync_all()?;
+            file.persist(&self.path).map_err(|error| error.error)
+        });
+        written.map(drop).map_err(|error| {
+            Failure::usage(
+                format!("{}: {error}", self.path.display()),
+                "put the file into a folder that is writable: how far the import came is kept beside it",
+            )
+        })
+    }
+
+    /// A random id for a user without one: 128 bits.
+    pub fn id_for(&self, name: &str) -> Id {
+        Id::Text(Base64UrlUnpadded::encode_string(&self.derive("id", name)))
+    }
+
+    /// The salt for a user's password.
+    pub fn salt_for(&self, name: &str) -> [u8; SALT_BYTES] {
+        self.derive("salt", name)
+    }
+
+    fn derive(&self, what: &str, name: &str) -> [u8; 16] {
+        let digest = Sha256::digest(format!("{}\0{what}\0{name}", self.kept.seed));
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_counts_for_the_same_input_and_store_only_and_the_seed_for_the_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("users.jsonl");
+        let mut progress = Progress::find(&input, b"a", "here").unwrap();
+        let id = progress.id_for("user1");
+        assert_ne!(id, progress.id_for("user2"));
+        progress.save(7, false).unwrap();
+        let again = |content: &[u8], purpose: &str| Progress::find(&input, content, purpose).unwrap();
+        assert_eq!((again(b"a", "here").finished(), again(b"a", "here").id_for("user1")), (7, id.clone()));
+        assert_eq!((again(b"a", "there").finished(), again(b"a", "there").id_for("user1")), (0, id.clone()));
+        assert_eq!(again(b"b", "here").finished(), 0);
+        assert_ne!(again(b"b", "here").id_for("user1"), id);
+        progress.save(9, true).unwrap();
+        assert_eq!((again(b"a", "here").finished(), again(b"a", "here").id_for("user1")), (0, id));
+    }
+}

@@ -1,0 +1,174 @@
+//! A user, as the two records of docs/storage.md tell of one together.
+//!
+//! **What always holds:** a hash is stored in the spelling in which it came, since what a foreign hash was made of depends
+//! on it; what is written can be read back by the gate.
+
+use crate::failure::Failure;
+use serde_json::json;
+use tollgate::rules::{
+    identity::Id,
+    json::{self, Map, Value},
+    login::MAX_FIELD_BYTES,
+    store::{LogInRecord, Profile, Status, VERSION},
+};
+
+/// Everything that is stored about a user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct User {
+    pub name: String,
+    pub id: Id,
+    pub hash: String,
+    pub status: Status,
+    pub attributes: Map<String, Value>,
+}
+
+impl User {
+    /// The profile's key and value. Written first, removed last.
+    pub fn profile(&self) -> (String, String) {
+        let mut profile = Map::new();
+        profile.insert("v".into(), VERSION.into());
+        profile.insert("id".into(), self.id.to_json());
+        profile.insert("name".into(), self.name.clone().into());
+        profile.insert("status".into(), shown_status(self.status).into());
+        if !self.attributes.is_empty() {
+            profile.insert("attributes".into(), self.attributes.clone().into());
+        }
+        (Profile::key(&self.id), json::to_ascii(&profile))
+    }
+
+    /// The log-in record's key and value. Written last, removed first.
+    pub fn log_in(&self) -> (String, String) {
+        let status = shown_status(self.status);
+        let record = json!({"v": VERSION, "id": self.id.to_json(), "hash": self.hash, "status": status});
+        (LogInRecord::key(&self.name), json::to_ascii(&record))
+    }
+
+    /// From both records. `name` is what it is known by if there is no profile.
+    pub fn read(name: &str, log_in: &LogInRecord, profile: Option<&str>) -> Self {
+        let profile = profile.map(members).unwrap_or_default();
+        Self {
+            name: profile.get("name").and_then(Value::as_str).unwrap_or(name).to_owned(),
+            id: log_in.id(),
+            hash: log_in.hash().to_owned(),
+            status: log_in.status(),
+            attributes: profile.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// As `export` prints and `import` takes it.
+    pub fn to_json(&self) -> Value {
+        let mut line = Map::new();
+        line.insert("username".into(), self.name.clone().into());
+        line.insert("id".into(), self.id.to_json());
+        line.insert("hash".into(), self.hash.clone().into());
+        line.insert("status".into(), shown_status(self.status).into());
+        if !self.attributes.is_empty() {
+            line.insert("attributes".into(), self.attributes.clone().into());
+        }
+        line.into()
+    }
+}
+
+/// A record with another status, all else as it was.
+pub fn with_status(record: &str, status: Status) -> String {
+    let mut record = members(record);
+    record.insert("status".into(), shown_status(status).into());
+    json::to_ascii(&record)
+}
+
+/// The name in a profile.
+pub fn profile_name(profile: &str) -> Option<String> {
+    members(profile).get("name")?.as_str().map(str::to_owned)
+}
+
+/// The log-in record, or a failure that leaves it alone.
+pub fn log_in(text: &str) -> Result<LogInRecord, Failure> {
+    LogInRecord::read(text.as_bytes()).map_err(|_| {
+        Failure::refused(
+            "the user's record can't be read: it is damaged, or a newer version's",
+            "it was left alone; to write it anew: tollgate user add NAME --replace",
+        )
+    })
+}
+
+/// May this be a name? The error says what to write instead.
+pub fn check_name(name: &str) -> Result<(), String> {
+    match name.len() {
+        0 => Err("the name is empty: write one".into()),
+        1..=MAX_FIELD_BYTES => Ok(()),
+        _ => {
+            Err(format!("the name is longer than {MAX_FIELD_BYTES} bytes, which no log-in takes: write a shorter one"))
+        }
+    }
+}
+
+/// An id as it is typed: a JSON integer or string as such, anything else as text.
+pub fn id_from_text(text: &str) -> Id {
+    serde_json::from_str(text).ok().as_ref().and_then(Id::from_json).unwrap_or_else(|| Id::Text(text.to_owned()))
+}
+
+/// An id as it is shown, its type to be seen: `7`, `"7"`.
+pub fn shown_id(id: &Id) -> String {
+    id.to_json().to_string()
+}
+
+/// `active` or `disabled`.
+pub fn shown_status(status: Status) -> &'static str {
+    match status {
+        Status::Active => "active",
+        Status::Disabled => "disabled",
+    }
+}
+
+fn members(text: &str) -> Map<String, Value> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_the_gate_reads() {
+        let hash = "pbkdf2_sha256$30000$hQ8sGm2DkLpR$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=";
+        for (id, status) in [(Id::Int(7), Status::Active), (Id::Text("7".into()), Status::Disabled)] {
+            let user = User {
+                name: "us\u{e9}r".into(),
+                id: id.clone(),
+                hash: hash.into(),
+                status,
+                attributes: members(r#"{"role":"admin"}"#),
+            };
+            let ((profile_key, profile), (log_in_key, record)) = (user.profile(), user.log_in());
+            assert_eq!((profile_key, log_in_key), (Profile::key(&id), "login:us\u{e9}r".into()));
+            let record = LogInRecord::read(record.as_bytes()).unwrap();
+            assert_eq!((record.id(), record.hash(), record.status()), (id.clone(), hash, status));
+            let identity = Profile::read(profile.as_bytes()).unwrap().identity(&id);
+            assert_eq!(identity.is_some(), status == Status::Active);
+            assert_eq!(User::read("", &record, Some(&profile)), user);
+        }
+    }
+
+    #[test]
+    fn an_id_keeps_the_type_it_is_typed_with() {
+        for (text, id) in [
+            ("7", Id::Int(7)),
+            ("-7", Id::Int(-7)),
+            ("\"7\"", Id::Text("7".into())),
+            ("007", Id::Text("007".into())),
+            ("7.0", Id::Text("7.0".into())),
+            ("true", Id::Text("true".into())),
+            ("abc", Id::Text("abc".into())),
+        ] {
+            assert_eq!(id_from_text(text), id, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_changed_and_nothing_else() {
+        assert_eq!(
+            with_status(r#"{"v":1,"id":1,"hash":"x","status":"active","since":"2020"}"#, Status::Disabled),
+            r#"{"v":1,"id":1,"hash":"x","status":"disabled","since":"2020"}"#
+        );
+    }
+}

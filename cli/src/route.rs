@@ -1,0 +1,383 @@
+//! `tollgate route`: what becomes of a request. The gate itself decides; here its decision is put into words.
+
+use crate::{
+    clock,
+    failure::{Exit, Failure},
+    output::Output,
+    prompt, token,
+    wrangler_toml::{Selection, WranglerToml, with_placeholder_key},
+};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use tollgate::rules::{
+    config::Config,
+    error::{PathFault, Refusal},
+    forward::{self, Filter},
+    gate::{Ask, Decision, Gate, Outcome, Passage},
+    handlers::{Handlers, Stock},
+    identity::{Id, Identity},
+    request::{Headers, Request},
+    route::{Auth, Found, Rule, Target, UserFrom},
+    store::Profile,
+};
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Say which rule holds for a request, whether it is let through, and what would be sent on
+    ///
+    /// Nothing is sent. Without a token it is also said what a good one would change. Exit code 0: let through or answered,
+    /// 1: refused.
+    #[command(
+        after_help = "Examples:\n  tollgate route test GET /api/orders\n  tollgate route test GET '/api/orders?page=2' --header 'Cookie: a=b' --json\n  tollgate token mint --id 7 | tollgate route test GET /api/orders --token-stdin"
+    )]
+    Test {
+        /// The method
+        method: String,
+        /// The path, with its query if it has one
+        path: String,
+        /// Read a token from standard input and send it as a client would
+        #[arg(long)]
+        token_stdin: bool,
+        /// A header that the client sends
+        #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+        headers: Vec<(String, String)>,
+        #[command(flatten)]
+        selection: Selection,
+    },
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').filter(|(name, _)| !name.is_empty()).ok_or("write 'Name: value'")?;
+    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+/// What the client sends.
+struct Sent(Vec<(String, String)>);
+
+impl Headers for Sent {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        let values: Vec<&str> =
+            self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect();
+        (!values.is_empty()).then(|| values.join(", ").into())
+    }
+}
+
+pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
+    let Command::Test { method, path, token_stdin, mut headers, selection } = command;
+    let toml = WranglerToml::read(&selection)?;
+    let url = read_path(&path)?;
+    let mut variables = toml.variables();
+    let has_key = variables.contains_key("JWT_SECRET_KEY") || variables.contains_key("SECRET_KEY");
+    if token_stdin && !has_key {
+        return Err(token::no_key(&toml));
+    }
+    variables = with_placeholder_key(variables);
+    let config = Config::read(&variables).config.map_err(|_| {
+        Failure::refused(
+            format!("{} is wrong, so the gate would answer 500 to everything", toml.path().display()),
+            "`tollgate config check` tells all that is wrong, with its place",
+        )
+    })?;
+    if token_stdin {
+        let token = prompt::token()?;
+        headers.push(("authorization".into(), format!("{} {}", config.header_prefix, token::bare(&token))));
+    }
+    let gate = Gate::new(config, Stock);
+    let method = method.to_ascii_uppercase();
+    let case = Case { gate: &gate, toml: &toml, method: &method, url: &url, sent: Sent(headers) };
+    let mut report = case.report(&case.sent);
+    if url.path() != path.split(['?', '#']).next().unwrap_or_default() {
+        report.insert("path_as_read".into(), url.path().into());
+    }
+    // What a good token would change, with one made here.
+    if is(&report, "code", "token_missing") {
+        let identity = Identity::new(Id::Text("<the user's id>".into()));
+        if let Ok(token) = Stock.encode(&identity, gate.config(), clock::now()) {
+            let mut with = case.sent.0.clone();
+            with.push(("authorization".into(), format!("{} {token}", gate.config().header_prefix)));
+            let mut good = case.report(&Sent(with));
+            for member in ["method", "path", "rule"] {
+                good.shift_remove(member);
+            }
+            if let Some(set) = good.get_mut("sends").and_then(|sends| sends.get_mut("set")) {
+                *set =
+                    json!({forward::SUBJECT_HEADER: "<the user's id>", forward::CLAIMS_HEADER: "<the token's claims>"});
+            }
+            if is(&good, "result", "answered") {
+                good.insert("answer".into(), "{\"identity\":<the user's id>}".into());
+            }
+            report.insert("with_a_good_token".into(), good.into());
+        }
+    }
+    let refused = is(&report, "result", "refused");
+    output.result(&in_words(&report), &report.into());
+    Ok(if refused { Exit::Refused } else { Exit::Good })
+}
+
+fn is(report: &Map<String, Value>, member: &str, value: &str) -> bool {
+    report.get(member).and_then(Value::as_str) == Some(value)
+}
+
+/// The path as the runtime hands it to the gate (WHATWG URL): dot segments resolved, backslashes turned.
+fn read_path(path: &str) -> Result<url::Url, Failure> {
+    let hint = "write it as a client would: /api/orders?page=2";
+    if !path.starts_with('/') {
+        return Err(Failure::usage("the path does not begin with /", hint));
+    }
+    url::Url::parse(&format!("https://gate.invalid{path}"))
+        .map_err(|error| Failure::usage(format!("the path is none that a URL can have: {error}"), hint))
+}
+
+struct Case<'c> {
+    gate: &'c Gate,
+    toml: &'c WranglerToml,
+    method: &'c str,
+    url: &'c url::Url,
+    sent: Sent,
+}
+
+impl Case<'_> {
+    fn report(&self, sent: &Sent) -> Map<String, Value> {
+        let mut report = Map::new();
+        report.insert("method".into(), self.method.into());
+        report.insert("path".into(), path_and_query(self.url).into());
+        let found = self.gate.config().routes.find(self.method, self.url.path());
+        match &found {
+            Ok(Found::Rule(rule)) => report.insert("rule".into(), self.rule(rule)),
+            Ok(Found::LogIn) => {
+                report.insert("result".into(), "log-in".into());
+                report.insert(
+                    "why".into(),
+                    "this is the log-in endpoint (JWT_AUTH_URL_RULE): it wants name and password as JSON, and no token"
+                        .into(),
+                );
+                return report;
+            }
+            Ok(Found::Options(_)) | Err(_) => None,
+        };
+        let request = Request { method: self.method, path: self.url.path(), query: self.url.query(), headers: sent };
+        let mut decision = self.gate.decide(&request, clock::now());
+        if let Decision::Ask(Ask::Identity(ask)) = decision {
+            let id = ask.id();
+            if let Some(id) = &id {
+                let key = format!("{}, which must be there and active", Profile::key(id));
+                report.insert("reads_from_store".into(), key.into());
+            }
+            decision = ask.answer(Ok(id.map(Identity::new)));
+        }
+        match decision {
+            Decision::Refuse(refused) => {
+                let answer = self.gate.answer(&refused.refusal);
+                report.insert("result".into(), "refused".into());
+                report.insert("status".into(), answer.status.into());
+                report.insert("code".into(), refused.refusal.code().into());
+                report.insert("why".into(), self.why_refused(&refused.refusal).into());
+                for name in ["www-authenticate", "allow", "location"] {
+                    if let Some(value) = answer.header(name) {
+                        report.insert(name.into(), value.into());
+                    }
+                }
+            }
+            Decision::Answer(answered) => {
+                report.insert("result".into(), "answered".into());
+                report.insert("status".into(), answered.answer.status.into());
+                if let Some(allow) = answered.answer.header("allow") {
+                    report.insert(
+                        "why".into(),
+                        "OPTIONS is answered by the gate itself, since no rule for the path names it".into(),
+                    );
+                    report.insert("allow".into(), allow.into());
+                } else if matches!(answered.outcome, Outcome::Passed(..)) {
+                    report.insert("why".into(), "to = \"identity\": the gate answers who it is".into());
+                    report.insert("answer".into(), answered.answer.body.trim_end().into());
+                }
+            }
+            Decision::Assets(passage) => self.passed(&passage, "to the static files", None, sent, &mut report),
+            Decision::Inner(passage) => self.passed(&passage, "to the worker behind the gate", None, sent, &mut report),
+            Decision::Forward(passage) => {
+                let origin = self.gate.config().origin.as_deref().unwrap_or_default();
+                let url = format!("{origin}{}", path_and_query(self.url));
+                self.passed(&passage, "to the origin", Some(url), sent, &mut report);
+            }
+            // The log-in was answered above, and nothing else is asked.
+            Decision::Ask(_) => {}
+        }
+        report
+    }
+
+    /// More words for an operator than a client gets.
+    fn why_refused(&self, refusal: &Refusal) -> String {
+        match refusal {
+            Refusal::NotFound => "no rule in ROUTES names this path (case and a last slash count)".into(),
+            Refusal::MethodNotAllowed { allow } => {
+                let method = allow.split(',').next().unwrap_or_default();
+                let who = self.who_has(method, self.url.path());
+                format!("{who} names this path, but not with this method: if it should pass, add it to methods there")
+            }
+            Refusal::MissingLastSlash { .. } => {
+                "JWT_AUTH_URL_RULE ends with a slash, so clients are sent on to it".into()
+            }
+            Refusal::MissingToken { .. } => "the rule needs a token, and there is none".into(),
+            Refusal::AmbiguousPath(PathFault::OtherRuleInAnotherReading) => {
+                let folded = carelessly_read(self.url.path());
+                format!(
+                    "whoever reads it without its capitals, ; parameters or last slash reads {folded}, for which {} holds: write a rule for this very path if it is meant",
+                    self.who_has(self.method, &folded)
+                )
+            }
+            Refusal::AmbiguousPath(_) => {
+                format!("{}; gate and origin might read it differently", token::client_words(refusal))
+            }
+            _ => token::why(refusal),
+        }
+    }
+
+    /// The rule that holds there, by its place; or words for what holds otherwise.
+    fn who_has(&self, method: &str, path: &str) -> String {
+        match self.gate.config().routes.find(method, path) {
+            Ok(Found::Rule(rule)) => {
+                let option = format!("ROUTES[{}]", rule.index);
+                format!("{option} ({}:{})", self.toml.path().display(), self.toml.place_of(&option).line)
+            }
+            Ok(Found::LogIn) => "the log-in endpoint (JWT_AUTH_URL_RULE)".into(),
+            Ok(Found::Options(_)) | Err(_) => "another rule, or none,".into(),
+        }
+    }
+
+    fn rule(&self, rule: &Rule) -> Value {
+        let place = self.toml.place_of(&format!("ROUTES[{}]", rule.index));
+        json!({
+            "option": format!("ROUTES[{}]", rule.index),
+            "file": place.file.to_string_lossy(),
+            "line": place.line,
+            "path": rule.path,
+            "to": match rule.to {
+                Target::Identity => "identity",
+                Target::Assets => "assets",
+                Target::Origin => "origin",
+                Target::Worker => "worker",
+            },
+            "auth": match rule.auth {
+                Auth::Required => "required",
+                Auth::Optional => "optional",
+                Auth::None => "none",
+            },
+            "user": match rule.user {
+                UserFrom::Token => "token",
+                UserFrom::Stored => "stored",
+            },
+        })
+    }
+
+    fn passed(
+        &self,
+        passage: &Passage<'_>,
+        whither: &str,
+        url: Option<String>,
+        sent: &Sent,
+        report: &mut Map<String, Value>,
+    ) {
+        let identity = passage.admission().identity();
+        let why = match (passage.rule().auth, identity) {
+            (_, Some(_)) => "the token is good",
+            (Auth::None, None) => "auth = \"none\": the gate does not look for a token",
+            (_, None) if self.method == "OPTIONS" => "the rule names OPTIONS, which never needs a token",
+            (_, None) => "auth = \"optional\", and there is no token that counts",
+        };
+        report.insert("result".into(), "passes".into());
+        report.insert("to".into(), whither.into());
+        report.insert("why".into(), why.into());
+        let Some(url) = url else { return };
+        let connection = sent.get("connection");
+        let filter = Filter::new(passage, connection.as_deref(), self.gate.config().forward_token);
+        let mut names: Vec<&str> =
+            vec!["authorization", "host", "connection", forward::SUBJECT_HEADER, forward::CLAIMS_HEADER];
+        names.extend(sent.0.iter().map(|(name, _)| name.as_str()));
+        names.sort_unstable();
+        names.dedup();
+        let (withheld, goes_on): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| filter.withholds(name));
+        let set: Map<String, Value> = forward::identity_headers(passage.admission())
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        report.insert("sends".into(), json!({"url": url, "set": set, "removed": withheld, "kept": goes_on}));
+    }
+}
+
+/// As the gate guards against: see `rules::route`.
+fn carelessly_read(path: &str) -> String {
+    let segments: Vec<&str> = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
+    let folded = segments.join("/").to_lowercase();
+    let trimmed = folded.trim_end_matches('/');
+    if trimmed.is_empty() { "/".into() } else { trimmed.to_owned() }
+}
+
+fn path_and_query(url: &url::Url) -> String {
+    url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+}
+
+/// The report as text.
+fn in_words(report: &Map<String, Value>) -> String {
+    let text = |name: &str| report.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut lines = vec![format!("{} {}", text("method"), text("path"))];
+    if !text("path_as_read").is_empty() {
+        lines.push(format!("read as  {} (by the runtime, before the gate)", text("path_as_read")));
+    }
+    lines.push(match report.get("rule") {
+        Some(rule) => {
+            let part = |name: &str| rule[name].as_str().unwrap_or_default();
+            format!(
+                "rule     {} ({}:{}): path = {:?}, auth = {:?}, to = {:?}",
+                part("option"),
+                part("file"),
+                rule["line"],
+                part("path"),
+                part("auth"),
+                part("to")
+            )
+        }
+        None => "rule     none".into(),
+    });
+    lines.extend(outcome(report));
+    if let Some(Value::Object(good)) = report.get("with_a_good_token") {
+        lines.push("with a good token:".into());
+        lines.extend(outcome(good).into_iter().map(|line| format!("  {line}")));
+    }
+    lines.join("\n")
+}
+
+fn outcome(report: &Map<String, Value>) -> Vec<String> {
+    let text = |name: &str| report.get(name).and_then(Value::as_str).unwrap_or_default();
+    let code = if text("code").is_empty() { String::new() } else { format!(" ({})", text("code")) };
+    let status = report.get("status").map_or_else(String::new, |status| format!(" {status}"));
+    let whither = if text("to").is_empty() { String::new() } else { format!(" {}", text("to")) };
+    let mut lines =
+        vec![format!("result   {}{whither}{status}{code}", text("result")), format!("why      {}", text("why"))];
+    for name in ["www-authenticate", "allow", "location"] {
+        if !text(name).is_empty() {
+            lines.push(format!("header   {name}: {}", text(name)));
+        }
+    }
+    if !text("answer").is_empty() {
+        lines.push(format!("answer   {}", text("answer")));
+    }
+    if !text("reads_from_store").is_empty() {
+        lines.push(format!("store    {}", text("reads_from_store")));
+    }
+    if let Some(sends) = report.get("sends") {
+        lines.push(format!("sends    {}", sends["url"].as_str().unwrap_or_default()));
+        for (name, value) in sends["set"].as_object().into_iter().flatten() {
+            lines.push(format!("set      {name}: {}", value.as_str().unwrap_or_default()));
+        }
+        for member in ["removed", "kept"] {
+            let names: Vec<&str> = sends[member].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let all = if member == "removed" {
+                " (and every x-auth-… and hop-by-hop header)"
+            } else {
+                " (and every other header)"
+            };
+            lines.push(format!("{member:<8} {}{all}", names.join(", ")));
+        }
+    }
+    lines
+}

@@ -1,0 +1,48 @@
+//! `tollgate secret`.
+
+use crate::{
+    failure::{Exit, Failure},
+    output::Output,
+};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::json;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Print a random secret
+    ///
+    /// From the operating system's generator, as base64url: letters, digits, - and _.
+    #[command(
+        after_help = "Examples:\n  tollgate secret generate | npx wrangler secret put JWT_SECRET_KEY\n  echo \"JWT_SECRET_KEY=$(tollgate secret generate)\" > .dev.vars"
+    )]
+    Generate {
+        /// How many random bytes; 48 make a text of 64 characters, enough for HS512
+        #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(32..=1024))]
+        bytes: u16,
+    },
+}
+
+pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
+    let Command::Generate { bytes } = command;
+    let secret = Base64UrlUnpadded::encode_string(&random_vec(bytes.into())?);
+    output.result(&secret, &json!({"secret": secret, "bytes": bytes}));
+    Ok(Exit::Good)
+}
+
+/// Random bytes of the operating system's.
+pub fn random<const N: usize>() -> Result<[u8; N], Failure> {
+    let mut bytes = [0; N];
+    fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn random_vec(length: usize) -> Result<Vec<u8>, Failure> {
+    let mut bytes = vec![0; length];
+    fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), Failure> {
+    getrandom::fill(bytes)
+        .map_err(|error| Failure::usage(format!("no randomness: {error}"), "does the system have /dev/urandom?"))
+}

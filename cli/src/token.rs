@@ -1,0 +1,355 @@
+//! `tollgate token`: made, and taken apart.
+//!
+//! **What always holds:** what is wrong with a token is found by the gate's own rules. Where there is no key, they are
+//! asked about a copy signed with a placeholder, so that everything but the signature is judged.
+
+use crate::{
+    clock,
+    failure::{Exit, Failure},
+    output::{Output, print, visible},
+    prompt,
+    record::id_from_text,
+    wrangler_toml::{Selection, WranglerToml},
+};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::json;
+use tollgate::rules::{
+    error::{Malformed, Refusal},
+    handlers::{Handlers, Stock},
+    identity::Identity,
+    json::{self, Map, NotAnObject, Value},
+    secret::Secret,
+    time::{NumericDate, Span, Timestamp},
+    token::{self, Algorithm, ClaimsPolicy, Key, KeyRing, MAX_TOKEN_BYTES, TimeChecks},
+    wire::flask_jwt,
+};
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Make a token with the configured key, as a log-in would
+    #[command(
+        after_help = "Examples:\n  tollgate token mint --id 7\n  tollgate token mint --id 7 --claim 'role=\"admin\"' --expires 1h\n  curl -H \"Authorization: JWT $(tollgate token mint --id 7)\" http://127.0.0.1:8787/protected"
+    )]
+    Mint {
+        /// Whose token it is: 7 is a number, abc or '"7"' a text
+        #[arg(long, allow_hyphen_values = true)]
+        id: String,
+        /// Another claim, its value as JSON
+        #[arg(long = "claim", value_name = "NAME=JSON", value_parser = claim)]
+        claims: Vec<(String, Value)>,
+        /// How long it lives: 90, 5m, 1h, 7d; -5m is expired already
+        #[arg(long, value_name = "DURATION", value_parser = span, allow_hyphen_values = true)]
+        expires: Option<Span>,
+        #[command(flatten)]
+        selection: Selection,
+    },
+    /// Take a token apart and say what is wrong with it
+    ///
+    /// Needs no key: then everything but the signature is judged, by Flask-JWT's defaults. With --verify the configured key
+    /// and options count. Exit code 0: nothing is wrong, 1: the gate would refuse it.
+    #[command(
+        after_help = "Examples:\n  tollgate token inspect eyJ0eXAi…\n  pbpaste | tollgate token inspect --verify"
+    )]
+    Inspect {
+        /// The token; standard input if it is not there
+        token: Option<String>,
+        /// Check the signature with the configured key, and the claims by the configured options
+        #[arg(long)]
+        verify: bool,
+        #[command(flatten)]
+        selection: Selection,
+    },
+}
+
+pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
+    match command {
+        Command::Mint { id, claims, expires, selection } => mint(&id, claims, expires, &selection, output),
+        Command::Inspect { token, verify, selection } => {
+            let token = match token {
+                Some(token) => token,
+                None => prompt::token()?,
+            };
+            inspect(bare(&token), verify.then_some(&selection), output)
+        }
+    }
+}
+
+fn claim(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write NAME=JSON")?;
+    let value = serde_json::from_str(value)
+        .map_err(|_| format!("the value is not JSON; a text needs quotes of its own: --claim '{name}=\"…\"'"))?;
+    Ok((name.to_owned(), value))
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    Span::parse(text).ok_or_else(|| "write a duration such as 90, 5m, 1h or 7d".into())
+}
+
+fn mint(
+    id: &str,
+    extra: Vec<(String, Value)>,
+    expires: Option<Span>,
+    selection: &Selection,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let toml = WranglerToml::read(selection)?;
+    let mut config = configured(&toml)?;
+    config.expiration_delta = expires.unwrap_or(config.expiration_delta);
+    let now = clock::now();
+    let mut claims = Stock.payload(&Identity::new(id_from_text(id)), &config, now);
+    claims.extend(extra);
+    let token = token::sign(config.keys.signing(), &Map::new(), &claims);
+    let verdict = token::verify(&token, &config.keys, &config.claims, now);
+    if let Err(refusal) = &verdict {
+        eprintln!("warning: the gate refuses this token: {}", why(refusal));
+    }
+    if output.json {
+        output.result(
+            "",
+            &json!({"token": token, "claims": claims, "refused": verdict.err().map(|refusal| refusal.code())}),
+        );
+    } else {
+        print(&format!("{token}\n"));
+    }
+    Ok(Exit::Good)
+}
+
+/// The configuration with its key.
+fn configured(toml: &WranglerToml) -> Result<tollgate::rules::config::Config, Failure> {
+    let variables = toml.variables();
+    if !variables.contains_key("JWT_SECRET_KEY") && !variables.contains_key("SECRET_KEY") {
+        return Err(no_key(toml));
+    }
+    toml.gate_config()
+}
+
+/// Where a key would have to be.
+pub fn no_key(toml: &WranglerToml) -> Failure {
+    let (path, _) = toml.dev_vars_file();
+    Failure::refused(
+        format!("no JWT_SECRET_KEY in {} (a secret on Cloudflare can't be read back)", path.display()),
+        format!(
+            "echo \"JWT_SECRET_KEY=$(tollgate secret generate)\" >> {}; or write the key that you have there",
+            path.display()
+        ),
+    )
+}
+
+/// A token without the scheme before it, as people paste it.
+pub fn bare(text: &str) -> &str {
+    let text = text.trim();
+    let text = text.strip_prefix("Authorization:").unwrap_or(text).trim_start();
+    match text.split_once([' ', '\t']) {
+        Some((scheme, token)) if !scheme.contains('.') => token.trim(),
+        _ => text,
+    }
+}
+
+fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Exit, Failure> {
+    let now = clock::now();
+    let parts = Parts::of(token);
+    let (wrong, signature) = match verify {
+        Some(selection) => {
+            let config = configured(&WranglerToml::read(selection)?)?;
+            match token::verify(token, &config.keys, &config.claims, now) {
+                Ok(_) => (Vec::new(), "good: it is the configured key's"),
+                Err(Refusal::BadSignature) => (vec![Refusal::BadSignature], "bad"),
+                Err(refusal) => {
+                    let before =
+                        matches!(refusal, Refusal::Malformed(_) | Refusal::AlgorithmNotAllowed | Refusal::TokenTooLong);
+                    (
+                        vec![refusal],
+                        if before {
+                            "not checked: the token is refused before"
+                        } else {
+                            "good: it is the configured key's"
+                        },
+                    )
+                }
+            }
+        }
+        None => (wrong_but_for_signature(token, &parts, now), "not checked: --verify does, with the configured key"),
+    };
+    let claims = parts.claims.as_ref().ok();
+    let mut text = String::new();
+    for (title, members) in [("header", parts.header.as_ref().ok()), ("claims", claims)] {
+        match members {
+            Some(members) => {
+                text += &format!("{title}\n");
+                for (name, value) in members {
+                    let words = if title == "claims" { time_in_words(name, value, now) } else { None };
+                    let words = words.map_or_else(String::new, |words| format!("  ({words})"));
+                    text += &format!("  {} = {value}{words}\n", visible(name));
+                }
+            }
+            None => text += &format!("{title}\n  unreadable\n"),
+        }
+    }
+    text += &format!("signature\n  {signature}\nverdict\n");
+    for refusal in &wrong {
+        text += &format!("  refused: {} ({})\n", why(refusal), refusal.code());
+    }
+    if wrong.is_empty() {
+        text += if verify.is_some() { "  good\n" } else { "  nothing wrong is seen without the key\n" };
+    }
+    let times: Map<String, Value> = claims
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), time_in_words(name, value, now)?.into())))
+        .collect();
+    let wrong_json: Vec<Value> = wrong
+        .iter()
+        .map(|refusal| json!({"code": refusal.code(), "text": why(refusal), "client": client_words(refusal)}))
+        .collect();
+    let json = json!({
+        "header": parts.header.as_ref().ok(), "claims": claims, "times": times,
+        "signature": signature.split(':').next(), "wrong": wrong_json,
+    });
+    output.result(&text, &json);
+    Ok(if wrong.is_empty() { Exit::Good } else { Exit::Refused })
+}
+
+/// Header and claims as far as they can be read, to be shown.
+struct Parts {
+    header: Result<Map<String, Value>, Refusal>,
+    claims: Result<Map<String, Value>, Refusal>,
+}
+
+impl Parts {
+    fn of(token: &str) -> Self {
+        let mut segments = token.splitn(3, '.');
+        let (header, claims) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+        let read = |segment: &str, faults: [Malformed; 3]| {
+            let [encoding, not_json, not_an_object] = faults;
+            let bytes = Base64UrlUnpadded::decode_vec(segment).map_err(|_| Refusal::Malformed(encoding))?;
+            json::object(&bytes).map_err(|fault| {
+                Refusal::Malformed(match fault {
+                    NotAnObject::NotJson => not_json,
+                    NotAnObject::OtherType => not_an_object,
+                })
+            })
+        };
+        Self {
+            header: read(header, [Malformed::HeaderEncoding, Malformed::HeaderNotJson, Malformed::HeaderNotAnObject]),
+            claims: read(
+                claims,
+                [Malformed::PayloadEncoding, Malformed::PayloadNotJson, Malformed::PayloadNotAnObject],
+            ),
+        }
+    }
+}
+
+/// Everything that Flask-JWT's defaults find wrong, one refusal each, the signature left aside.
+fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<Refusal> {
+    let policy = |required: &[&str], checks| ClaimsPolicy {
+        required: required.iter().map(|&name| name.to_owned()).collect(),
+        checks,
+        leeway: Span::seconds(10),
+    };
+    let none = TimeChecks { exp: false, nbf: false, iat: false };
+    let algorithm = parts.header.as_ref().ok().and_then(|header| Algorithm::from_name(header.get("alg")?.as_str()?));
+    let Some(keys) = placeholder(algorithm.unwrap_or(Algorithm::Hs256)) else { return Vec::new() };
+    // The token as it is: the compact form, and `alg`.
+    let as_it_is = token::verify(token, &keys, &policy(&[], none), now);
+    if let Err(refusal @ (Refusal::TokenTooLong | Refusal::Malformed(_) | Refusal::AlgorithmNotAllowed)) = as_it_is {
+        return vec![refusal];
+    }
+    let (Ok(header), Ok(claims)) = (&parts.header, &parts.claims) else {
+        return parts.claims.as_ref().err().into_iter().cloned().collect();
+    };
+    // Its claims, one check at a time.
+    let all = [
+        policy(&["exp"], none),
+        policy(&["iat"], none),
+        policy(&["nbf"], none),
+        policy(&[], TimeChecks { iat: true, ..none }),
+        policy(&[], TimeChecks { nbf: true, ..none }),
+        policy(&[], TimeChecks { exp: true, ..none }),
+    ];
+    let mut wrong: Vec<Refusal> = Vec::new();
+    let mut found = |refusal: Result<(), Refusal>| {
+        if let Err(refusal) = refusal
+            && !wrong.contains(&refusal)
+        {
+            wrong.push(refusal);
+        }
+    };
+    for policy in all {
+        found(policy.judge(claims, now.numeric_date()));
+    }
+    // Its header, on a copy that is signed.
+    let copy = token::sign(keys.signing(), header, &Map::new());
+    found(token::verify(&copy, &keys, &policy(&[], none), now).map(drop));
+    wrong
+}
+
+fn placeholder(algorithm: Algorithm) -> Option<KeyRing> {
+    let key = Key::symmetric(algorithm, &Secret::new("-".repeat(64)), None, false).ok()?;
+    Some(KeyRing::new(key, []))
+}
+
+fn time_in_words(name: &str, value: &Value, now: Timestamp) -> Option<String> {
+    if !["exp", "iat", "nbf"].contains(&name) {
+        return None;
+    }
+    #[allow(clippy::cast_possible_truncation)] // out of range saturates, and is no date on the next line
+    let seconds = value
+        .as_i64()
+        .or_else(|| value.as_f64().map(|seconds| seconds as i64))
+        .or_else(|| value.as_str()?.parse().ok())?;
+    let date = NumericDate::new(seconds)?.seconds();
+    Some(format!("{}, {}", clock::date(date), clock::distance(date - now.numeric_date().seconds())))
+}
+
+/// What a client is told.
+pub fn client_words(refusal: &Refusal) -> String {
+    let body = flask_jwt::refusal(refusal).body;
+    let body: Value = serde_json::from_str(&body).unwrap_or_default();
+    body["description"].as_str().unwrap_or_default().to_owned()
+}
+
+/// What is wrong with a token, for an operator.
+pub fn why(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::TokenTooLong => format!("longer than {MAX_TOKEN_BYTES} bytes"),
+        Refusal::Malformed(part) => match part {
+            Malformed::NotEnoughSegments => {
+                "not a token: it has fewer than two dots (header.claims.signature); was it cut short?"
+            }
+            Malformed::HeaderEncoding => "the header is not base64url without padding",
+            Malformed::HeaderNotJson => "the header is not JSON, or has a member twice",
+            Malformed::HeaderNotAnObject => "the header is JSON, but no object",
+            Malformed::PayloadEncoding => {
+                "the claims are not base64url without padding (or the token has more than two dots)"
+            }
+            Malformed::PayloadNotJson => "the claims are not JSON, or have a member twice",
+            Malformed::PayloadNotAnObject => "the claims are JSON, but no object",
+            Malformed::SignatureEncoding => "the signature is not base64url without padding; was the token cut short?",
+        }
+        .into(),
+        Refusal::AlgorithmNotAllowed => {
+            "its alg is not that of the key: only what JWT_ALGORITHM names (HS256, HS384 or HS512) is accepted".into()
+        }
+        Refusal::BadSignature => {
+            "the signature is not that of the configured key: signed with another key, or changed since".into()
+        }
+        Refusal::MissingClaim(name) => format!("the claim {name:?} is missing or null (JWT_REQUIRED_CLAIMS)"),
+        Refusal::NotANumericDate(claim) => {
+            format!("the claim {:?} is no time: it must be seconds since 1970", claim.name())
+        }
+        Refusal::IssuedInTheFuture => {
+            "issued in the future (iat): does the issuer's clock run ahead? JWT_LEEWAY allows for some".into()
+        }
+        Refusal::NotYetValid => "not yet good (nbf lies in the future): does a clock run ahead?".into(),
+        Refusal::Expired => "expired (exp lies in the past): log in again".into(),
+        Refusal::InvalidAudience => "it is for an audience (aud), and this gate is in none".into(),
+        Refusal::InvalidClaimFormat => "aud is neither a text nor a list of texts".into(),
+        Refusal::CriticalExtension => "it demands an extension (crit or b64) that is not understood".into(),
+        Refusal::KeyIdNotAString => "kid is not a text".into(),
+        Refusal::NoSuchUser => "the claim \"identity\" names no user: it must be an integer or a text".into(),
+        Refusal::UnsupportedScheme => "the first word of Authorization is not JWT_AUTH_HEADER_PREFIX".into(),
+        Refusal::TokenMissingAfterScheme => "there is no token behind the scheme".into(),
+        Refusal::TokenContainsSpaces => "there is more than one word behind the scheme".into(),
+        _ => client_words(refusal),
+    }
+}

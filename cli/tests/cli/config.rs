@@ -1,0 +1,129 @@
+//! `tollgate config`.
+
+use super::world::{World, snapshot};
+
+#[test]
+fn a_good_configuration_has_no_problem() {
+    let world = World::new();
+    let run = world.good(&["config", "check"], "");
+    assert_eq!(run.out, "0 problems, 0 warnings\n");
+    let stock = concat!(env!("CARGO_MANIFEST_DIR"), "/../wrangler.toml");
+    assert!(world.good(&["config", "check", stock], "").out.contains("0 problems"));
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_place() {
+    let world = World::new();
+    world.write(
+        "wrangler.toml",
+        r#"name = "x"
+
+[assets]
+directory = "public"
+html_handling = "auto-trailing-slash"
+
+[vars]
+JWT_LEEWAY = "soon"
+ORIGIN = "http://app.example.com"
+  TOLLGATE_LOG = "loud"
+JWT_SECRET_KEY = "short"
+
+[[vars.ROUTES]]
+path = "/*"
+to = "assets"
+
+[[vars.ROUTES]]
+path = "/b"
+to = "nowhere"
+atuh = "none"
+
+[[vars.ROUTES]]
+path = "/c"
+"#,
+    );
+    world.write(".dev.vars", "# nothing\n\nTOLLGATE_FORWARD_TOKEN=yes\n");
+    let run = world.run(&["config", "check"], "");
+    assert_eq!(run.code, 1);
+    for place in [
+        "wrangler.toml:8:1: error: JWT_LEEWAY:",
+        "wrangler.toml:10:3: error: TOLLGATE_LOG:",
+        "wrangler.toml:11:1: error: JWT_SECRET_KEY:",
+        "wrangler.toml:19:1: error: ROUTES[1].to:",
+        "wrangler.toml:20:1: error: ROUTES[1].atuh:",
+        "wrangler.toml:22:1: error: ROUTES[2].to:",
+        ".dev.vars:3:1: error: TOLLGATE_FORWARD_TOKEN:",
+        "wrangler.toml:1:1: error: kv_namespaces:",
+    ] {
+        assert!(run.out.contains(place), "{place}\n{}", run.out);
+    }
+    assert!(!run.out.contains("\"short\"") && !run.out.contains("yes"), "no values");
+    snapshot("config-check", &run.whole());
+    snapshot("config-check-json", &world.run(&["config", "check", "--json"], "").whole());
+}
+
+#[test]
+fn the_bindings_that_rules_need_are_looked_for() {
+    let world = World::new();
+    world.config("html_handling = \"none\"", "html_handling = \"auto-trailing-slash\"");
+    world.config("run_worker_first = true\n", "");
+    world.config("0123456789abcdef0123456789abcdef", "00000000000000000000000000000001");
+    snapshot("config-check-bindings", &world.run(&["config", "check"], "").whole());
+    world.config("[assets]", "[assets_not]");
+    assert!(world.run(&["config", "check"], "").out.contains("wrangler.toml:27:1: error: ROUTES[1].to:"));
+}
+
+#[test]
+fn environments_have_vars_and_secrets_of_their_own() {
+    let world = World::new();
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    world.write(
+        "wrangler.toml",
+        &format!("{config}\n[env.staging.vars]\nJWT_LEEWAY = 5\nJWT_LEWAY = 1\n\n[env.bare]\n"),
+    );
+    world.write(".dev.vars.staging", "JWT_SECRET_KEY=short\n");
+    snapshot("config-check-env", &world.run(&["config", "check", "--env", "staging"], "").whole());
+    snapshot("config-check-env-bare", &world.run(&["config", "check", "--env", "bare"], "").whole());
+    let run = world.run(&["config", "check", "--env", "nowhere"], "");
+    assert!(run.code == 1 && run.out.contains("no [env.nowhere]"), "{run:?}");
+}
+
+#[test]
+fn what_is_not_toml_is_told_with_its_place() {
+    let world = World::new();
+    world.write("wrangler.toml", "name = \"x\"\n\n[vars]\nORIGIN = \n");
+    let run = world.run(&["config", "check"], "");
+    assert!(run.code == 1 && run.out.starts_with("wrangler.toml:4:"), "{run:?}");
+    assert_eq!(world.run(&["user", "list"], "").code, 1);
+    world.write("wrangler.toml", "vars = 3\nenv = 4\nkv_namespaces = \"x\"\nassets = []\n");
+    assert!(world.run(&["config", "check"], "").out.contains("error: vars: write a table"));
+}
+
+#[test]
+fn a_key_that_may_be_on_cloudflare_is_a_warning() {
+    let world = World::new();
+    std::fs::remove_file(world.path(".dev.vars")).unwrap();
+    snapshot("config-check-no-key", &world.good(&["config", "check"], "").whole());
+    world.write(".dev.vars", "JWT_SECRET_KEY=super-secret\nTOLLGATE_ALLOW_SHORT_KEY=true\n");
+    let run = world.good(&["config", "check"], "");
+    assert!(run.out.starts_with(".dev.vars:2:1: warning: TOLLGATE_ALLOW_SHORT_KEY:"), "{}", run.out);
+    assert!(!run.out.contains("super-secret"));
+}
+
+#[test]
+fn the_store_is_looked_into_when_asked() {
+    let world = World::new();
+    assert_eq!(world.good(&["config", "check", "--store"], "").out, "0 problems, 0 warnings\n");
+    world.good(&["user", "add", "user1", "--id", "1"], "abcxyz");
+    world.good(&["user", "add", "user2", "--id", "2"], "another");
+    let run = world.good(&["config", "check", "--store"], "");
+    assert!(run.out.contains("user1") && !run.out.contains("user2"), "{}", run.out);
+}
+
+#[test]
+fn the_options_are_the_table() {
+    let world = World::new();
+    assert_eq!(world.good(&["config", "options"], "").out, include_str!("../../../docs/options.md"));
+    let json = world.good(&["config", "options", "--json"], "").json();
+    assert!(json["options"].as_array().unwrap().iter().any(|option| option["name"] == "JWT_LEEWAY"));
+    assert!(json["rule"].as_array().unwrap().iter().any(|member| member["name"] == "path"));
+}

@@ -1,0 +1,91 @@
+//! `--help` of every command, and what clap itself refuses.
+
+use super::world::{World, snapshot};
+
+const COMMANDS: [&[&str]; 24] = [
+    &[],
+    &["user"],
+    &["user", "add"],
+    &["user", "show"],
+    &["user", "list"],
+    &["user", "set-password"],
+    &["user", "disable"],
+    &["user", "enable"],
+    &["user", "delete"],
+    &["user", "export"],
+    &["user", "import"],
+    &["config"],
+    &["config", "check"],
+    &["config", "options"],
+    &["route"],
+    &["route", "test"],
+    &["token"],
+    &["token", "mint"],
+    &["token", "inspect"],
+    &["secret"],
+    &["secret", "generate"],
+    &["password"],
+    &["password", "hash"],
+    &["password", "check"],
+];
+
+#[test]
+fn every_command_explains_itself() {
+    let world = World::new();
+    for command in COMMANDS.into_iter().chain([&["completions"][..]]) {
+        let args: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
+        let run = world.good(&args, "");
+        let is_group = run.out.contains("\nCommands:");
+        assert!(is_group || run.out.contains("Example"), "{command:?} has no example");
+        let name = if command.is_empty() { "tollgate".into() } else { command.join("-") };
+        snapshot(&format!("help-{name}"), &run.out);
+    }
+}
+
+/// No command that `--help` lists is left out above.
+#[test]
+fn every_command_is_listed_above() {
+    let world = World::new();
+    for group in COMMANDS.iter().filter(|command| command.len() < 2) {
+        let args: Vec<&str> = group.iter().copied().chain(["--help"]).collect();
+        let help = world.good(&args, "").out;
+        let listed = help.split_once("\nCommands:\n").map_or("", |(_, list)| list).split("\n\n").next().unwrap();
+        for name in listed.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next()) {
+            let known =
+                COMMANDS.iter().any(|command| command.starts_with(group) && command.get(group.len()) == Some(&name));
+            assert!(known || ["help", "completions"].contains(&name), "{group:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let world = World::new();
+    for args in [
+        &["frobnicate"][..],
+        &["user", "add"],
+        &["user", "add", "a", "--local", "--remote"],
+        &["user", "add", "a", "--password", "x"],
+        &["user", "add", "a", "--attribute", "x"],
+        &["token", "mint", "--id", "1", "--claim", "role=admin"],
+        &["token", "mint", "--id", "1", "--expires", "soon"],
+        &["secret", "generate", "--bytes", "8"],
+        &["config", "check", "nowhere.toml"],
+        &["route", "test", "GET", "api"],
+        &["password", "check", "abcxyz"],
+        &["user", "import", "nowhere.jsonl"],
+    ] {
+        let run = world.run(args, "");
+        assert!(run.code == 2 && run.out.is_empty() && run.err.starts_with("error:"), "{args:?}: {run:?}");
+    }
+    snapshot("error-no-configuration", &world.run(&["config", "check", "nowhere.toml"], "").whole());
+    snapshot("error-claim", &world.run(&["token", "mint", "--id", "1", "--claim", "role=admin"], "").whole());
+}
+
+#[test]
+fn completions_are_made_for_each_shell() {
+    let world = World::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(world.good(&["completions", shell], "").out.contains("set-password"), "{shell}");
+    }
+}

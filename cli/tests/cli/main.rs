@@ -1,0 +1,10 @@
+//! The built command, run as an operator runs it, against a stand-in for wrangler.
+
+mod config;
+mod help;
+mod import;
+mod password;
+mod route;
+mod token;
+mod user;
+mod world;

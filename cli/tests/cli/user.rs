@@ -1,0 +1,178 @@
+//! `tollgate user`, but for import.
+
+use super::world::{World, snapshot};
+use serde_json::{Value, json};
+
+const FOREIGN: &str = "pbkdf2_sha256$30000$hQ8sGm2DkLpR$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=";
+
+fn value(world: &World, key: &str) -> Value {
+    serde_json::from_str(world.store().get(key).unwrap_or_else(|| panic!("no {key}"))).unwrap()
+}
+
+/// Puts a user there by import, which is quick.
+fn seed(world: &World, name: &str, id: i64) {
+    let line = json!({"username": name, "id": id, "hash": FOREIGN});
+    world.write("seed.jsonl", &line.to_string());
+    world.good(&["user", "import", "seed.jsonl"], "");
+    world.calls();
+}
+
+#[test]
+fn a_user_is_added_shown_listed_and_removed() {
+    let world = World::new();
+    let run = world
+        .good(&["user", "add", "alice", "--id", "7", "--attribute", "role=admin", "--attribute", "age=7"], "abcxyz\n");
+    snapshot("user-add", &run.whole());
+    assert_eq!(world.writes(), ["user:7", "login:alice"], "the profile first");
+    assert_eq!(world.calls(), ["get 2", "put 1", "put 1"]);
+    assert_eq!(
+        value(&world, "user:7"),
+        json!({"v": 1, "id": 7, "name": "alice", "status": "active", "attributes": {"role": "admin", "age": 7}})
+    );
+    let hash = value(&world, "login:alice")["hash"].as_str().unwrap().to_owned();
+    assert_eq!(world.run(&["password", "check", &hash], "abcxyz").code, 0);
+
+    snapshot("user-show", &world.good(&["user", "show", "alice"], "").whole());
+    snapshot("user-show-json", &world.good(&["user", "show", "alice", "--json"], "").whole());
+    seed(&world, "bob", 8);
+    snapshot("user-list", &world.good(&["user", "list"], "").whole());
+    snapshot("user-list-long", &world.good(&["user", "list", "--long"], "").whole());
+    snapshot("user-list-long-json", &world.good(&["user", "list", "--long", "--json"], "").whole());
+
+    world.good(&["user", "delete", "alice"], "");
+    assert_eq!(world.writes()[4..], ["-login:alice", "-user:7"], "the profile last");
+    snapshot("error-no-user", &world.run(&["user", "show", "alice"], "").whole());
+    snapshot("error-no-user-json", &world.run(&["user", "show", "alice", "--json"], "").whole());
+}
+
+#[test]
+fn a_name_or_id_that_is_taken_is_refused() {
+    let world = World::new();
+    seed(&world, "alice", 7);
+    let before = world.store();
+    snapshot("error-name-taken", &world.run(&["user", "add", "alice"], "abcxyz").whole());
+    snapshot("error-id-taken", &world.run(&["user", "add", "bob", "--id", "7"], "abcxyz").whole());
+    assert_eq!(world.run(&["user", "add", "alice", "--replace", "--id", "8"], "abcxyz").code, 1);
+    assert_eq!(world.store(), before);
+    // "7" is another id than 7, and Alice another than alice.
+    world.good(&["user", "add", "Alice", "--id", "\"7\""], "abcxyz");
+    assert!(world.store().contains_key("user:\"7\""));
+    world.good(&["user", "add", "alice", "--replace"], "abcxyz");
+    assert_eq!(value(&world, "login:alice")["id"], 7, "an id stays");
+    assert_ne!(world.store()["login:alice"], before["login:alice"]);
+}
+
+#[test]
+fn without_an_id_a_random_one_is_made() {
+    let world = World::new();
+    let id = world.good(&["user", "add", "alice", "--json"], "abcxyz").json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(id.len(), 22);
+    assert!(world.store().contains_key(&format!("user:\"{id}\"")));
+}
+
+#[test]
+fn a_user_is_disabled_and_enabled_in_an_order_that_lets_nobody_in_too_early() {
+    let world = World::new();
+    seed(&world, "alice", 7);
+    world.good(&["user", "disable", "alice"], "");
+    assert_eq!([&value(&world, "login:alice")["status"], &value(&world, "user:7")["status"]], ["disabled"; 2]);
+    world.good(&["user", "enable", "alice"], "");
+    assert_eq!([&value(&world, "login:alice")["status"], &value(&world, "user:7")["status"]], ["active"; 2]);
+    assert_eq!(world.writes()[2..], ["login:alice", "user:7", "user:7", "login:alice"]);
+    assert_eq!(value(&world, "login:alice")["hash"], FOREIGN);
+}
+
+#[test]
+fn a_password_of_an_outdated_record_is_looked_at_again() {
+    let world = World::new();
+    seed(&world, "alice", 7);
+    let args = ["user", "set-password", "alice", "--second-look", "2"];
+    let child = world.command(&args);
+    // A log-in that proved the old password writes its hash anew meanwhile.
+    let run = std::thread::scope(|scope| {
+        let run = scope.spawn(|| world.finish(child, "new password\n"));
+        while !world.store()["login:alice"].contains("i=100000") {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let old = json!({"v": 1, "id": 7, "hash": FOREIGN, "status": "active"}).to_string();
+        let mut store = std::fs::OpenOptions::new().append(true).open(world.path("store")).unwrap();
+        std::io::Write::write_all(&mut store, format!("{}\n", json!(["login:alice", old])).as_bytes()).unwrap();
+        run.join().unwrap()
+    });
+    assert_eq!(run.code, 0, "{run:?}");
+    snapshot("user-set-password", &run.whole());
+    let hash = value(&world, "login:alice")["hash"].as_str().unwrap().to_owned();
+    assert_eq!(world.run(&["password", "check", &hash], "new password").code, 0);
+    // A hash of today's needs no second look.
+    world.calls();
+    world.good(&["user", "set-password", "alice"], "abcxyz");
+    assert_eq!(world.calls(), ["get 1", "put 1"]);
+}
+
+#[test]
+fn an_interrupted_delete_can_be_finished() {
+    let world = World::new();
+    seed(&world, "alice", 7);
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(world.path("store"))
+        .and_then(|mut store| std::io::Write::write_all(&mut store, b"[\"login:alice\",null]\n"))
+        .unwrap();
+    assert_eq!(world.run(&["user", "delete", "alice"], "").code, 1);
+    assert_eq!(world.run(&["user", "delete", "bob", "--id", "7"], "").code, 1, "alice's");
+    world.good(&["user", "delete", "alice", "--id", "7"], "");
+    assert!(world.store().is_empty());
+}
+
+#[test]
+fn the_store_is_named_and_its_failure_told() {
+    let world = World::new();
+    assert!(
+        world
+            .good(&["user", "list", "--remote"], "")
+            .err
+            .starts_with("store: REMOTE store of ./wrangler.toml (namespace 0123456789abcdef0123456789abcdef)\n")
+    );
+    let mut command = world.command(&["user", "list", "--remote"]);
+    command.env("FAKE_WRANGLER_FAILS", "1");
+    snapshot("error-store", &world.finish(command, "").whole());
+    let mut command = world.command(&["user", "list"]);
+    command.env("TOLLGATE_WRANGLER", "/nowhere/wrangler");
+    assert_eq!(world.finish(command, "").code, 3);
+    world.config("USERS", "PEOPLE");
+    snapshot("error-no-binding", &world.run(&["user", "list"], "").whole());
+}
+
+#[test]
+fn odd_names_go_to_the_store_and_back() {
+    let world = World::new();
+    let long = "n".repeat(600);
+    for (at, name) in ["--x", "a b", "e\u{301}", "\"q\"\t$(x)\n", &long].into_iter().enumerate() {
+        let id = at.to_string();
+        world.good(&["user", "add", "--id", &id, "--", name], "abcxyz");
+        let shown = world.good(&["user", "show", "--json", "--", name], "").json();
+        assert_eq!(shown["id"], at);
+        world.good(&["user", "show", "--remote", "--", name], "");
+    }
+    assert_eq!(world.good(&["user", "show", "\u{e9}", "--json"], "").json()["username"], "\u{e9}");
+    assert!(!world.good(&["user", "list"], "").out.contains("$(x)\n\n"), "escaped");
+    let listed = world.good(&["user", "list", "--long", "--json"], "").json();
+    assert!(listed.as_array().unwrap().iter().any(|user| user["username"] == long));
+}
+
+#[test]
+fn what_is_exported_can_be_imported() {
+    let world = World::new();
+    seed(&world, "alice", 7);
+    world.good(&["user", "add", "b\u{f6}b", "--attribute", "role=admin"], "abcxyz");
+    world.good(&["user", "disable", "b\u{f6}b"], "");
+    let exported = world.good(&["user", "export"], "").out;
+    assert_eq!(exported.lines().count(), 2);
+    let other = World::new();
+    other.write("users.jsonl", &exported);
+    other.good(&["user", "import", "users.jsonl"], "");
+    let same = |world: &World| -> Vec<(String, Value)> {
+        world.store().into_iter().map(|(key, text)| (key, serde_json::from_str(&text).unwrap())).collect()
+    };
+    assert_eq!(same(&other), same(&world));
+}

@@ -1,0 +1,177 @@
+//! A folder with a configuration and a store, and the command run in it.
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// The key in `.dev.vars` of every world.
+pub const KEY: &str = "a secret of more than thirty-two bytes";
+
+const CONFIG: &str = r#"name = "tollgate"
+main = "worker/entry.mjs"
+compatibility_date = "2026-11-01"
+
+[[kv_namespaces]]
+binding = "USERS"
+id = "0123456789abcdef0123456789abcdef"
+
+[assets]
+directory = "public"
+binding = "ASSETS"
+run_worker_first = true
+html_handling = "none"
+
+[vars]
+ORIGIN = "https://app.example.com"
+# So that tests are quick.
+TOLLGATE_PASSWORD_ITERATIONS = 100000
+
+[[vars.ROUTES]]
+path = "/protected"
+to = "identity"
+user = "stored"
+
+[[vars.ROUTES]]
+path = "/*"
+auth = "none"
+to = "assets"
+
+[[vars.ROUTES]]
+path = "/api/*"
+methods = ["GET", "POST"]
+to = "origin"
+"#;
+
+pub struct World {
+    folder: tempfile::TempDir,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Run {
+    /// As a snapshot has it.
+    pub fn whole(&self) -> String {
+        format!("exit {}\n--- standard output\n{}--- standard error\n{}", self.code, self.out, self.err)
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        let world = Self { folder: tempfile::tempdir().unwrap() };
+        world.write("wrangler.toml", CONFIG);
+        world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\n"));
+        world
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.path(name), content).unwrap();
+    }
+
+    /// Changes the configuration.
+    pub fn config(&self, from: &str, to: &str) {
+        let config = std::fs::read_to_string(self.path("wrangler.toml")).unwrap();
+        assert!(config.contains(from), "{from}");
+        self.write("wrangler.toml", &config.replace(from, to));
+    }
+
+    /// The command, ready to be run here.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let exe = Path::new(env!("CARGO_BIN_EXE_tollgate"));
+        let fake = exe.with_file_name("examples").join(format!("fake_wrangler{}", std::env::consts::EXE_SUFFIX));
+        assert!(fake.exists(), "{} is not built: run `cargo test -p tollgate-cli` as a whole", fake.display());
+        let mut command = Command::new(exe);
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env("TOLLGATE_WRANGLER", fake)
+            .env("FAKE_WRANGLER_STORE", self.path("store"))
+            .env("COLUMNS", "100")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub fn run(&self, args: &[&str], input: &str) -> Run {
+        self.finish(self.command(args), input)
+    }
+
+    pub fn finish(&self, mut command: Command, input: &str) -> Run {
+        let mut child = command.spawn().unwrap();
+        // A command that reads nothing may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Run {
+            code: output.status.code().expect("not killed"),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs and must succeed.
+    pub fn good(&self, args: &[&str], input: &str) -> Run {
+        let run = self.run(args, input);
+        assert_eq!(run.code, 0, "{args:?}: {run:?}");
+        run
+    }
+
+    /// What the store holds.
+    pub fn store(&self) -> BTreeMap<String, String> {
+        let mut values = BTreeMap::new();
+        for line in std::fs::read_to_string(self.path("store")).unwrap_or_default().lines() {
+            match serde_json::from_str::<(String, Option<String>)>(line).unwrap() {
+                (key, Some(value)) => _ = values.insert(key, value),
+                (key, None) => _ = values.remove(&key),
+            }
+        }
+        values
+    }
+
+    /// Every write in its order: keys, `-` before one that was removed.
+    pub fn writes(&self) -> Vec<String> {
+        let line = |line: &str| {
+            let (key, value) = serde_json::from_str::<(String, Option<String>)>(line).unwrap();
+            if value.is_some() { key } else { format!("-{key}") }
+        };
+        std::fs::read_to_string(self.path("store")).unwrap_or_default().lines().map(line).collect()
+    }
+
+    /// The calls of wrangler since the last time.
+    pub fn calls(&self) -> Vec<String> {
+        let path = self.path("store.calls");
+        let calls = std::fs::read_to_string(&path).unwrap_or_default();
+        let _ = std::fs::remove_file(path);
+        calls.lines().map(str::to_owned).collect()
+    }
+}
+
+/// Compares with `tests/snapshots/NAME.txt`; `UPDATE_SNAPSHOTS=1` writes it.
+pub fn snapshot(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(path, text).unwrap();
+        return;
+    }
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        known == text,
+        "{name} is not as it was; if it should be: UPDATE_SNAPSHOTS=1 cargo test -p tollgate-cli\n=== was\n{known}\n=== is\n{text}"
+    );
+}
