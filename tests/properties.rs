@@ -318,7 +318,7 @@ proptest! {
     fn an_open_path_is_open_to_a_careless_reader_too(
         patterns in subsequence(PATTERNS, 2..6),
         auths in vec(select(&["required", "none"][..]), 6),
-        path in vec(select(&["/a", "/A", "/%61", "/%41;x", "/b", "/B%3b", "/*", "/{x}"][..]), 1..4),
+        path in vec(select(&["/a", "/A", "/%61", "/%41;x", "/b", "/B%3b", "/*", "/{x}", ".", "%20"][..]), 1..4),
         end in select(&["", "/", "/;"][..]),
     ) {
         let rule = |(path, auth)| json!({"path": path, "auth": auth, "to": "origin"});
@@ -337,7 +337,7 @@ proptest! {
 
     #[test]
     fn an_identity_header_never_gets_through(
-        name in "[xX][-_][aA][uU][tT][hH][-_][!-~]{0,20}",
+        name in "[xX][-_.!~+'%][aA][uU][tT][hH][-_.!~+'%][!-~]{0,20}",
         connection in proptest::option::of(any::<String>()),
         forward_token in any::<bool>(),
     ) {
@@ -389,15 +389,16 @@ fn passes(path: &str) -> bool {
     matches!(gate.decide(&request, NOW), Decision::Assets(_) | Decision::Forward(_) | Decision::Inner(_))
 }
 
-/// The segments that an origin sees which undoes escapes once, and minds no case, parameters, dots or empty segments.
+/// The segments that an origin sees which undoes escapes once, and minds no case, parameters, dots, empty segments, or
+/// dots and blanks at a segment's end.
 fn careless_reading(path: &str) -> Vec<String> {
     let decoded = percent_decode_str(path).decode_utf8_lossy().to_lowercase().replace('\\', "/");
     let mut segments = Vec::new();
     for segment in decoded.split('/').map(|segment| segment.split(';').next().unwrap_or_default()) {
-        match segment {
-            "" | "." => {}
-            ".." => drop(segments.pop()),
-            name => segments.push(name.to_owned()),
+        match (segment.trim(), segment.trim_end_matches(['.', ' '])) {
+            ("..", _) => drop(segments.pop()),
+            (_, "") => {}
+            (_, name) => segments.push(name.to_owned()),
         }
     }
     segments

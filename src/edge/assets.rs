@@ -45,7 +45,7 @@ pub(super) fn serve(call: &Call, view: &View, passage: &Passage<'_>) -> JsValue 
     let missing = {
         let (call, head, rule) = (call.clone(), view.is_head(), passage.rule().path.clone());
         Closure::once_into_js(move |not_found: bool| {
-            call.refuse(head, if not_found { Refusal::NotFound } else { Refusal::AssetsUnavailable }, &rule)
+            call.refuse(head, if not_found { Refusal::FileNotFound } else { Refusal::AssetsUnavailable }, &rule)
         })
     };
     let private = !matches!(passage.admission(), Admission::Open);

@@ -1,17 +1,31 @@
-//! Reading a body, no further than to a limit.
+//! Reading a body, no further than to a limit, and no longer.
 
 use crate::rules::gate::BodyFault;
+use futures_util::future::{Either, select};
 use js_sys::{Reflect, Uint8Array};
+use std::{pin::pin, time::Duration};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Request};
+use worker::Delay;
 
 /// Of a body that is too long as much more is taken in and thrown away: a client that is hung up on while it sends may
 /// never see why.
 const COURTESY: usize = 256 * 1024;
 
-/// The body, whole. It is read from a copy of the request, so that the entry can run the request again.
+/// A body of a few kilobytes is here by then, from anywhere.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The body, whole and in time.
 pub(super) async fn read(request: &Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
+    match select(pin!(whole(request, limit)), pin!(Delay::from(PATIENCE))).await {
+        Either::Left((body, _)) => body,
+        Either::Right(((), _)) => Err(BodyFault::TooSlow),
+    }
+}
+
+/// The body, whole. It is read from a copy of the request, so that the entry can run the request again.
+async fn whole(request: &Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
     let copy = request.clone().map_err(|_| BodyFault::Interrupted)?;
     let Some(stream) = copy.body() else { return Ok(Vec::new()) };
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();

@@ -10,6 +10,8 @@ pub enum Refusal {
     // --- routing
     /// No rule names this path.
     NotFound,
+    /// A rule leads to the static files, and there is none of this name.
+    FileNotFound,
     /// A rule names the path, but not with this method.
     MethodNotAllowed {
         /// What is allowed, as the `Allow` header has it.
@@ -80,6 +82,8 @@ pub enum Refusal {
     },
     /// The body stopped before its end.
     BodyInterrupted,
+    /// The body did not come in time.
+    BodyTooSlow,
     /// Name and password are not those of a user; or members are missing, empty, not text, or too many.
     BadCredentials,
 
@@ -188,6 +192,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
+            Self::FileNotFound => "file_not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::MissingLastSlash { .. } => "path_last_slash",
             Self::AmbiguousPath(fault) => match fault {
@@ -230,6 +235,7 @@ impl Refusal {
             Self::BodyTooLarge => "body_too_large",
             Self::FieldTooLong { .. } => "field_too_long",
             Self::BodyInterrupted => "body_interrupted",
+            Self::BodyTooSlow => "body_too_slow",
             Self::BadCredentials => "bad_credentials",
             Self::StoreUnavailable => "store_unavailable",
             Self::AssetsUnavailable => "assets_unavailable",
@@ -267,6 +273,7 @@ impl Refusal {
             | Self::BadCredentials
             | Self::Custom(_) => true,
             Self::NotFound
+            | Self::FileNotFound
             | Self::MethodNotAllowed { .. }
             | Self::MissingLastSlash { .. }
             | Self::AmbiguousPath(_)
@@ -275,6 +282,7 @@ impl Refusal {
             | Self::BodyTooLarge
             | Self::FieldTooLong { .. }
             | Self::BodyInterrupted
+            | Self::BodyTooSlow
             | Self::StoreUnavailable
             | Self::AssetsUnavailable
             | Self::OriginUnreachable

@@ -1,6 +1,7 @@
 //! What is sent on to an origin: which of the client's headers, and who the gate says it is.
 //!
-//! **What always holds:** whatever spelling a client gives an identity header (case, `_` for `-`), it does not arrive;
+//! **What always holds:** whatever spelling a client gives an identity header (case, `_`, `.` or any other mark for `-`:
+//! CGI and PHP read them all as one), it does not arrive;
 //! ours are set afterwards, so an origin may trust them. This holds on every route, those without a token too
 //! (oauth2-proxy#624). Values can't break a header: the subject is percent-encoded, the claims are base64url.
 
@@ -51,15 +52,15 @@ impl<'f> Filter<'f> {
     /// Is this header one that only the gate may set? `name` in any case.
     #[must_use]
     pub fn is_the_gates(name: &str) -> bool {
-        name.to_ascii_lowercase().replace('_', "-").starts_with(IDENTITY_PREFIX)
+        plain(name).starts_with(IDENTITY_PREFIX)
     }
 
     /// Does this header of the client stay behind? `name` in any case.
     #[must_use]
     pub fn withholds(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
-        let plain = name.replace('_', "-");
-        Self::is_the_gates(&name)
+        let plain = plain(&name);
+        plain.starts_with(IDENTITY_PREFIX)
             || HOP_BY_HOP.contains(&name.as_str())
             // The origin's own, from its URL: on Cloudflare a worker has no say in it, and here it must be the same.
             || name == "host"
@@ -75,6 +76,11 @@ impl<'f> Filter<'f> {
     fn is_upgrade(&self) -> bool {
         self.connection_names("upgrade")
     }
+}
+
+/// A header's name as the most careless origin reads it: in lower case, all but letters and digits one mark.
+fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 
 /// The headers that say who it is.
@@ -107,6 +113,11 @@ mod tests {
             "X_Auth_Subject",
             "x-AUTH_claims",
             "X_AUTH-Roles",
+            "x.auth.subject",
+            "x-auth.subject",
+            "x~auth~subject",
+            "X!Auth-Subject",
+            "x-auth'subject",
             "Connection",
             "keep-alive",
             "TE",

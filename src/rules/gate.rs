@@ -160,6 +160,8 @@ pub enum BodyFault {
     TooLarge,
     /// It stopped before its end.
     Interrupted,
+    /// It did not come in time.
+    TooSlow,
 }
 
 /// The gate: a configuration and what an application replaced.
@@ -262,6 +264,7 @@ impl<'g> AskBody<'g> {
             .map_err(|fault| match fault {
                 BodyFault::TooLarge => Refusal::BodyTooLarge,
                 BodyFault::Interrupted => Refusal::BodyInterrupted,
+                BodyFault::TooSlow => Refusal::BodyTooSlow,
             })
             .and_then(|body| login::read_credentials(&body, &self.gate.config));
         match credentials {

@@ -128,7 +128,7 @@ impl Profile {
     /// `user:<id as JSON>`: `user:1` and `user:"1"` are two users. A text too long for KV's keys by its SHA-256.
     #[must_use]
     pub fn key(id: &Id) -> String {
-        let id = json::to_ascii(&id.to_json());
+        let id = id.to_json().to_string();
         let key = format!("user:{id}");
         if key.len() <= MAX_KEY_BYTES {
             return key;
@@ -208,6 +208,7 @@ mod tests {
     fn keys_tell_types_apart_and_names_typed_differently_together() {
         assert_eq!(Profile::key(&Id::Int(1)), "user:1");
         assert_eq!(Profile::key(&Id::Text("1".into())), "user:\"1\"");
+        assert_eq!(Profile::key(&Id::Text("ann \u{e9}".into())), "user:\"ann \u{e9}\"");
         assert_eq!(LogInRecord::key("us\u{e9}r"), LogInRecord::key("use\u{301}r"));
         assert_ne!(LogInRecord::key("user"), LogInRecord::key("User"), "names keep their case");
         for key in [LogInRecord::key(&"n".repeat(1024)), Profile::key(&Id::Text("i".repeat(4096)))] {

@@ -94,7 +94,7 @@ test("the origin is told who it is", async () => {
 });
 
 // In as many spellings as a header can have: WSGI and CGI make one variable of all of them.
-const FORGED = ["X-Auth-Subject", "x-auth-subject", "X-AUTH-SUBJECT", "X_Auth_Subject", "x-auth_subject", "X_AUTH-Claims", "x-auth-claims", "X-Auth-Roles", "x_auth_anything"]
+const FORGED = ["X-Auth-Subject", "x-auth-subject", "X-AUTH-SUBJECT", "X_Auth_Subject", "x-auth_subject", "X_AUTH-Claims", "x-auth-claims", "X-Auth-Roles", "x_auth_anything", "x.auth.subject", "x-auth.subject", "x~auth~subject", "X!Auth-Subject"]
   .flatMap((name) => [name, "forged"]);
 const isUnforged = (got) => assert.ok(!JSON.stringify(got.headers).includes("forged"), JSON.stringify(got.headers));
 

@@ -76,7 +76,7 @@ pub fn deployable(root: &Root) -> Result<(), Failure> {
 /// Builds the worker.
 pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
     let package = flavour.package();
-    let step = Step::begin(format!("{package} ({} profile)", flavour.profile()));
+    let step = Step::begin(format!("{package} ({} profile; about 2 min from nothing)", flavour.profile()));
     let mut cargo = Command::new(root.cargo());
     cargo
         .current_dir(root)

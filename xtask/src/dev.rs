@@ -89,7 +89,7 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
         "curl -i -H \"Authorization: JWT $({} | sed 's/.*:\"\\(.*\\)\".*/\\1/')\" http://127.0.0.1:{port}/protected\n",
         log_in_line(port)
     );
-    println!("Edits in src/ are served again by themselves. Ctrl-C ends it.");
+    println!("Edits in src/, worker/ and wrangler.toml are served again by themselves. Ctrl-C ends it.");
     while !ended.load(Ordering::Relaxed) && matches!(server.0.try_wait(), Ok(None)) {
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -139,11 +139,11 @@ fn secret(root: &Root) -> Result<(), Failure> {
     let mut bytes = [0; 48];
     getrandom::fill(&mut bytes).map_err(|error| step.fail(error.to_string(), "is there a source of randomness?"))?;
     let key: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .and_then(|mut file| writeln!(file, "JWT_SECRET_KEY={key}"));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // nobody else's to read
+    let written = options.open(path).and_then(|mut file| writeln!(file, "JWT_SECRET_KEY={key}"));
     written.map_err(|error| step.fail(error.to_string(), "is the folder writable?"))?;
     step.done("");
     Ok(())

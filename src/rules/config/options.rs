@@ -257,8 +257,9 @@ pub fn find(name: &str) -> Option<&'static Option_> {
 /// Is this the name of an option, or of something that was meant to be one?
 #[must_use]
 pub fn looks_like_ours(name: &str) -> bool {
-    find(name).is_some()
-        || ["JWT_", "TOLLGATE_", "ORIGIN", "ROUTE"].iter().any(|start| name.to_ascii_uppercase().starts_with(start))
+    let name = name.to_ascii_uppercase();
+    ["JWT_", "TOLLGATE_", "ORIGIN", "ROUTE"].iter().any(|start| name.starts_with(start))
+        || TABLE.iter().any(|option| strsim::jaro_winkler(&name, option.name) > 0.95)
 }
 
 /// docs/options.md, whole.

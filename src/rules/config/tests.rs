@@ -125,6 +125,7 @@ fn what_is_unwise_or_without_effect_is_told() {
         (json!({"JWT_AUTH_ENDPOINT": "x"}), "JWT_AUTH_ENDPOINT:"),
         (json!({"JWT_LEWAY": 1}), "did you mean JWT_LEEWAY?"),
         (json!({"TOLLGATE_LOGS": 1}), "did you mean TOLLGATE_LOG?"),
+        (json!({"ORIGN": "x"}), "did you mean ORIGIN?"),
         (json!({"JWT_SECRET_KEY": "super-secret", "TOLLGATE_ALLOW_SHORT_KEY": true}), "TOLLGATE_ALLOW_SHORT_KEY:"),
         (json!({"JWT_VERIFY_CLAIMS": ["signature"]}), "good for ever"),
         (json!({"JWT_VERIFY_CLAIMS": ["signature", "exp", "aud"]}), "\"aud\" has no effect"),

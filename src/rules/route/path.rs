@@ -22,8 +22,12 @@ impl<'p> RequestPath<'p> {
         if decoded.as_bytes().windows(3).any(is_escape) {
             return Err(PathFault::DoubleEscape);
         }
-        // Some readers cut a segment at its `;` before they look for dots: to them `/..;x/` is `/../`.
-        let dots = |segment: &str| matches!(without_parameters(segment), "." | "..");
+        // Some readers cut a segment at its `;` before they look for dots, or drop blanks and dots at its end: to them
+        // `/..;x/` and `/.. /` are `/../`.
+        let dots = |segment: &str| {
+            let segment = without_parameters(segment);
+            !segment.is_empty() && segment.chars().all(|c| matches!(c, '.' | ' '))
+        };
         if decoded.contains('\\') || decoded.split('/').any(dots) {
             return Err(PathFault::HiddenSeparator);
         }
@@ -37,16 +41,19 @@ impl<'p> RequestPath<'p> {
         &self.0
     }
 
-    /// The path as a careless reader takes it: without regard to case, `;` parameters and a last slash.
+    /// The path as a careless reader takes it: without regard to case, `;` parameters, dots and blanks at the end of a
+    /// segment, and a last slash.
     pub(super) fn folded(&self) -> String {
         let segments: Vec<&str> = self.decoded().split('/').map(without_parameters).collect();
         fold(&segments.join("/"))
     }
 }
 
-/// A path or pattern in lower case and without a last slash.
+/// A path or pattern in lower case, without dots and blanks at the end of its segments, and without a last slash.
 pub(super) fn fold(text: &str) -> String {
-    let folded = text.to_lowercase();
+    let lower = text.to_lowercase();
+    let segments: Vec<&str> = lower.split('/').map(|segment| segment.trim_end_matches(['.', ' '])).collect();
+    let folded = segments.join("/");
     let trimmed = folded.trim_end_matches('/');
     if trimmed.is_empty() { "/".into() } else { trimmed.to_owned() }
 }

@@ -199,8 +199,8 @@ name it: then it goes where the rule says, without a look at the token and witho
 answer preflights.
 
 A path that gate and origin could read differently is refused with 400: bad escapes, `%2f`, `%5c`, `//`, control
-characters, escapes of escapes; and a path that would fall under another rule if case, `;` parameters or a last slash
-did not count.
+characters, escapes of escapes; and a path that would fall under another rule if case, `;` parameters, dots and blanks at
+the end of a segment, or a last slash did not count.
 "#;
 
 impl Rule {

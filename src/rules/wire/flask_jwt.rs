@@ -80,6 +80,7 @@ fn challenge(realm: &str) -> String {
 fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
     let (status, error, description): (u16, &str, Cow<'_, str>) = match refusal {
         Refusal::NotFound => (404, "Not Found", "No rule of this gate names the path".into()),
+        Refusal::FileNotFound => (404, "Not Found", "There is no such file".into()),
         Refusal::MethodNotAllowed { .. } => (405, "Method Not Allowed", "The path does not take this method".into()),
         Refusal::MissingLastSlash { .. } => (308, "Permanent Redirect", "The path ends with a slash".into()),
         Refusal::AmbiguousPath(fault) => (
@@ -92,7 +93,7 @@ fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
                 PathFault::DoubleEscape => "The path has an escape of an escape",
                 PathFault::EmptySegment => "The path has an empty segment (//)",
                 PathFault::OtherRuleInAnotherReading => {
-                    "The path would mean another one without its capitals, parameters or last slash"
+                    "The path would mean another one without its capitals, parameters, last dots, blanks or slash"
                 }
             }
             .into(),
@@ -151,6 +152,7 @@ fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
         Refusal::BodyNotAnObject => {
             (400, "Bad Request", "The body must be one JSON object in UTF-8, without repeated members".into())
         }
+        Refusal::BodyTooSlow => (408, "Request Timeout", "The body does not come".into()),
         Refusal::BodyInterrupted => (400, "Bad Request", "The body stopped before its end".into()),
         Refusal::BodyTooLarge => {
             (413, "Request Entity Too Large", format!("The body is longer than {} bytes", login::MAX_BODY_BYTES).into())
