@@ -1,13 +1,11 @@
 // Starts the gate in real workerd, set up by wrangler.toml, with fresh storage and a free port of its own. No proxy
 // stands in between: what a test sends is what the worker gets, and the worker's fetch is workerd's.
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { SignJWT } from "jose";
 import { Miniflare, convertV4MiniflareOptions as converted } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as miniflareOptions, unstable_readConfig as readConfig } from "wrangler";
@@ -39,14 +37,8 @@ async function modules({ main, others }, entry) {
   return all;
 }
 
-let seeds;
-/** The KV records of the demo users, as `cargo xtask dev` writes them; made once for all files by `cargo xtask test`. */
-function demoUsers() {
-  seeds ??= readFile(`${root}target/demo-users.json`, "utf8").catch(async () =>
-    (await promisify(execFile)("cargo", ["run", "--locked", "--quiet", "--package", "tools", "--", "demo-users"], { cwd: root })).stdout,
-  ).then(JSON.parse);
-  return seeds;
-}
+/** The KV records of the demo users, as `cargo xtask dev` writes them. */
+const demoUsers = JSON.parse(await readFile(`${root}xtask/demo-users.json`, "utf8"));
 
 /**
  * A running gate. `vars` are put over those of wrangler.toml (`undefined` takes one away), `options` over Miniflare's; `entry`
@@ -76,7 +68,7 @@ export async function start({ vars = {}, secret = SECRET, users = true, build = 
   }));
   const url = await runtime.unsafeGetDirectURL("tollgate");
   const kv = worker.kvNamespaces.USERS && !options.kvNamespaces ? await runtime.getKVNamespace("USERS", "tollgate") : undefined;
-  if (users && kv) for (const { key, value } of await demoUsers()) await kv.put(key, value);
+  if (users && kv) for (const { key, value } of demoUsers) await kv.put(key, value);
   const get = (path, init) => fetch(url.origin + path, { redirect: "manual", ...init });
   const logIn = (username = "user1", password = "abcxyz") =>
     get("/auth", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ username, password }) });

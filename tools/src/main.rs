@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.first().map(String::as_str) {
         Some("demo-users") => {
-            println!("{}", demo_users());
+            println!("{:#}", demo_users());
             ExitCode::SUCCESS
         }
         Some("docs") => {
@@ -32,8 +32,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// `user1` and `user2`, password `abcxyz`, ids 1 and 2: what `wrangler kv bulk put` takes, in the order of the writes.
-fn demo_users() -> String {
+/// `user1` and `user2`, password `abcxyz`, ids 1 and 2: what `wrangler kv bulk put` takes, in the order of the writes. It
+/// lies in xtask/demo-users.json.
+fn demo_users() -> serde_json::Value {
     let mut all = Vec::new();
     for (id, name) in [(1, "user1"), (2, "user2")] {
         let mut salt = [0; password::SALT_BYTES];
@@ -43,7 +44,7 @@ fn demo_users() -> String {
             all.push(serde_json::json!({"key": key, "value": value}));
         }
     }
-    serde_json::Value::from(all).to_string()
+    all.into()
 }
 
 /// Replays files; fails if a case differs in a way that no row of the table of differences allows.
@@ -81,4 +82,29 @@ fn all<P: Player>(files: &[&String], player: &mut P) -> Result<bool, String> {
         good &= tally.mismatches.is_empty();
     }
     Ok(good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tollgate::rules::{login, store::LogInRecord};
+
+    #[test]
+    fn the_demo_users_are_of_todays_form_and_can_log_in() {
+        let kept: Vec<serde_json::Value> = serde_json::from_str(include_str!("../../xtask/demo-users.json")).unwrap();
+        let made = demo_users();
+        for (kept, made) in kept.iter().zip(made.as_array().unwrap()) {
+            assert_eq!(kept["key"], made["key"]);
+            let value = kept["value"].as_str().unwrap();
+            let Ok(record) = LogInRecord::read(value.as_bytes()) else {
+                assert_eq!(kept["value"], made["value"]);
+                continue;
+            };
+            let password = Secret::new("abcxyz".to_owned());
+            let verdict = login::judge(Some(&record), &password, password::DEFAULT_ITERATIONS);
+            assert!(!verdict.outdated);
+            assert!(made["value"].as_str().unwrap().contains(&format!("\"id\":{}", verdict.identity.unwrap().id)));
+        }
+        assert_eq!(kept.len(), 4);
+    }
 }

@@ -66,12 +66,6 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
 /// tests/e2e, in real workerd.
 fn end_to_end(root: &Root) -> Result<u32, Failure> {
     let step = Step::begin("end to end in workerd (about 2 min)");
-    let users = step.output(
-        &mut root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", "demo-users"]),
-        "see what cargo said above",
-    )?;
-    std::fs::write(root.join("target/demo-users.json"), users)
-        .map_err(|error| step.fail(error.to_string(), "is the folder target writable?"))?;
     let tests: Vec<_> = std::fs::read_dir(root.join("tests/e2e"))
         .map_err(|error| step.fail(error.to_string(), "is tests/e2e there?"))?
         .filter_map(|entry| Some(entry.ok()?.path()))
