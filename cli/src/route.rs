@@ -17,7 +17,7 @@ use tollgate::rules::{
     handlers::{Handlers, Stock},
     identity::{Id, Identity},
     request::{Headers, Request},
-    route::{Auth, Found, Rule, Target, UserFrom},
+    route::{Auth, Found, Rule, Target, UserFrom, careless_reading},
     store::Profile,
 };
 
@@ -219,7 +219,7 @@ impl Case<'_> {
             }
             Refusal::MissingToken { .. } => "the rule needs a token, and there is none".into(),
             Refusal::AmbiguousPath(PathFault::OtherRuleInAnotherReading) => {
-                let folded = carelessly_read(self.url.path());
+                let folded = careless_reading(self.url.path()).unwrap_or_default();
                 format!(
                     "whoever reads it without its capitals, ; parameters or last slash reads {folded}, for which {} holds: write a rule for this very path if it is meant",
                     self.who_has(self.method, &folded)
@@ -302,14 +302,6 @@ impl Case<'_> {
             .collect();
         report.insert("sends".into(), json!({"url": url, "set": set, "removed": withheld, "kept": goes_on}));
     }
-}
-
-/// As the gate guards against: see `rules::route`.
-fn carelessly_read(path: &str) -> String {
-    let segments: Vec<&str> = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
-    let folded = segments.join("/").to_lowercase();
-    let trimmed = folded.trim_end_matches('/');
-    if trimmed.is_empty() { "/".into() } else { trimmed.to_owned() }
 }
 
 fn path_and_query(url: &url::Url) -> String {
