@@ -122,6 +122,7 @@ where
                 let passage = match decision {
                     Decision::Refuse(refused) => return Ok(response(gate.answer(&refused.refusal))),
                     Decision::Answer(answered) => return Ok(response(answered.answer)),
+                    Decision::Identity(passage) => return Ok(response(gate.identity(&passage))),
                     Decision::Forward(passage) | Decision::Assets(passage) | Decision::Inner(passage) => passage,
                     Decision::Ask(ask) => {
                         // Only a log-in's body is read, and a log-in goes no further.

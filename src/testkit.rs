@@ -58,13 +58,13 @@ impl Kit {
     /// A good token with these claims beside (or in place of) its times.
     #[must_use]
     pub fn token_with(&self, claims: &Map<String, Value>) -> String {
-        self.signed(self.gate.config().keys.signing(), 0, claims)
+        self.signed(self.gate.config().tokens.keys().signing(), 0, claims)
     }
 
     /// A token of this user that expired an hour ago.
     pub fn expired(&self, identity: impl Into<Value>) -> String {
         let claims = Map::from_iter([("identity".into(), identity.into())]);
-        self.signed(self.gate.config().keys.signing(), -3600 - 300, &claims)
+        self.signed(self.gate.config().tokens.keys().signing(), -3600 - 300, &claims)
     }
 
     /// A token of this user that somebody else has signed.
@@ -135,6 +135,7 @@ impl<'k> TestRequest<'k> {
         match self.decide() {
             Decision::Refuse(refused) => Some(self.kit.gate.answer(&refused.refusal)),
             Decision::Answer(answered) => Some(answered.answer),
+            Decision::Identity(passage) => Some(self.kit.gate.identity(&passage)),
             Decision::Assets(_) | Decision::Forward(_) | Decision::Inner(_) | Decision::Ask(_) => None,
         }
     }

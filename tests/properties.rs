@@ -26,7 +26,7 @@ use tollgate::rules::{
     route::{Auth, Found, Routes},
     secret::Secret,
     time::{Span, Timestamp},
-    token::{self, Algorithm, ClaimsPolicy, Key, KeyRing, TimeChecks, VerifiedToken},
+    token::{self, Algorithm, ClaimsPolicy, Key, KeyRing, TimeChecks, VerifiedToken, Verifier},
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -40,13 +40,16 @@ fn ring(algorithm: Algorithm, secret: &str) -> KeyRing {
     KeyRing::new(Key::symmetric(algorithm, &Secret::new(secret.to_owned()), None, true).unwrap(), [])
 }
 
-fn verify(text: &str, keys: &KeyRing) -> Result<VerifiedToken, Refusal> {
-    let policy = ClaimsPolicy {
+fn policy() -> ClaimsPolicy {
+    ClaimsPolicy {
         required: ["exp", "iat", "nbf"].map(str::to_owned).to_vec(),
         checks: TimeChecks { exp: true, nbf: true, iat: true },
         leeway: Span::seconds(10),
-    };
-    token::verify(text, keys, &policy, NOW)
+    }
+}
+
+fn verify(text: &str, keys: &KeyRing) -> Result<VerifiedToken, Refusal> {
+    token::verify(text, keys, &policy(), NOW)
 }
 
 /// Claims that are good now, and whatever else.
@@ -122,15 +125,52 @@ fn every_single_change_of_a_character_is_refused() {
         let keys = ring(algorithm, "a secret of more than thirty-two bytes");
         let token = token::sign(keys.signing(), &Map::new(), &good_claims(Map::new()));
         assert!(verify(&token, &keys).is_ok());
+        // One set, so that every text is held against the token that is remembered.
+        let remembering = Verifier::new(ring(algorithm, "a secret of more than thirty-two bytes"), policy(), 2);
+        let mark = remembering.verify(&token, NOW).unwrap().mark();
         for at in 0..=token.len() {
             let (before, rest) = token.split_at(at);
-            let refused = |changed: String| assert!(verify(&changed, &keys).is_err(), "{changed}");
+            let refused = |changed: String| {
+                assert!(verify(&changed, &keys).is_err(), "{changed}");
+                assert!(remembering.verify(&changed, NOW).is_err(), "remembered: {changed}");
+            };
             let ascii = (0..128u8).map(char::from);
             ascii.clone().for_each(|put_in| refused(format!("{before}{put_in}{rest}")));
             let Some(there) = rest.chars().next() else { continue };
             let after = &rest[1..];
             refused(format!("{before}{after}"));
             ascii.filter(|&other| other != there).for_each(|other| refused(format!("{before}{other}{after}")));
+        }
+        assert!(mark.is_of(&remembering.verify(&token, NOW).unwrap()), "it was there all the time");
+    }
+}
+
+proptest! {
+    /// Whatever was asked before, in whatever order and at whatever time: the same answer as from nothing.
+    #[test]
+    fn what_is_remembered_changes_no_answer(
+        rooms in 0..6usize,
+        tokens in vec((-400..400i64, -400..400i64, -400..400i64, 0..3u8), 1..6),
+        visits in vec((0..6usize, -500..500i64), 1..40),
+    ) {
+        let keys = || ring(Algorithm::Hs256, "a secret of more than thirty-two bytes");
+        let foreign = ring(Algorithm::Hs256, "a secret that is somebody else's");
+        let tokens: Vec<String> = tokens
+            .into_iter()
+            .map(|(exp, iat, nbf, fault)| {
+                let at = |seconds: i64| Value::from(NOW.numeric_date().seconds() + seconds);
+                let mut claims = Map::from_iter([("exp", at(exp)), ("iat", at(iat)), ("nbf", at(nbf))].map(|(name, value)| (name.to_owned(), value)));
+                if fault == 1 {
+                    claims.insert("aud".into(), "me".into());
+                }
+                let signer = if fault == 2 { &foreign } else { &keys() };
+                token::sign(signer.signing(), &Map::new(), &claims)
+            })
+            .collect();
+        let remembering = Verifier::new(keys(), policy(), rooms);
+        for (which, seconds) in visits {
+            let (token, now) = (&tokens[which % tokens.len()], Timestamp::from_millis(NOW.as_millis() + seconds * 1000));
+            prop_assert_eq!(remembering.verify(token, now), token::verify(token, &keys(), &policy(), now));
         }
     }
 }
@@ -150,7 +190,7 @@ proptest! {
                 continue;
             }
             let verified = verify(&token, &keys).unwrap();
-            prop_assert_eq!(verified.claims(), &claims);
+            prop_assert_eq!(verified.claims(), claims.clone());
             prop_assert_eq!(verify(&token, &ring(algorithm, &format!("{secret}{suffix}"))), Err(Refusal::BadSignature));
             for another in Algorithm::ALL.into_iter().filter(|&another| another != algorithm) {
                 prop_assert_eq!(verify(&token, &ring(another, &secret)), Err(Refusal::AlgorithmNotAllowed));
@@ -161,8 +201,8 @@ proptest! {
     #[test]
     fn no_text_is_a_token_by_chance(text in text(&[".", "e30", "eyJhbGciOiJIUzI1NiJ9", "AAAA", "=", "JWT", " "])) {
         prop_assert!(verify(&text, &ring(Algorithm::Hs256, "secret")).is_err());
-        if let Ok(token) = credential::from_authorization(Some(&text), "JWT", "realm") {
-            prop_assert!(!token.is_empty() && !token.contains([' ', '\t']) && text.contains(token));
+        if let Ok(token) = credential::from_authorization(Some(text.as_str().into()), "JWT", "realm") {
+            prop_assert!(!token.is_empty() && !token.contains([' ', '\t']) && text.contains(&*token));
         }
     }
 
@@ -236,7 +276,7 @@ proptest! {
                 }
                 Decision::Ask(_) => prop_assert!(false, "asks for somebody without a token"),
                 Decision::Refuse(refused) => prop_assert!(gate.answer(&refused.refusal).status >= 300),
-                Decision::Answer(_) => {}
+                Decision::Answer(_) | Decision::Identity(_) => {}
             }
         }
     }

@@ -13,7 +13,7 @@ use tollgate::rules::{
     config::Config,
     error::{PathFault, Refusal},
     forward::{self, Filter},
-    gate::{Ask, Decision, Gate, Outcome, Passage},
+    gate::{Ask, Decision, Gate, Passage},
     handlers::{Handlers, Stock},
     identity::{Id, Identity},
     request::{Headers, Request},
@@ -187,10 +187,14 @@ impl Case<'_> {
                         "OPTIONS is answered by the gate itself, since no rule for the path names it".into(),
                     );
                     report.insert("allow".into(), allow.into());
-                } else if matches!(answered.outcome, Outcome::Passed(..)) {
-                    report.insert("why".into(), "to = \"identity\": the gate answers who it is".into());
-                    report.insert("answer".into(), answered.answer.body.trim_end().into());
                 }
+            }
+            Decision::Identity(passage) => {
+                let answer = self.gate.identity(&passage);
+                report.insert("result".into(), "answered".into());
+                report.insert("status".into(), answer.status.into());
+                report.insert("why".into(), "to = \"identity\": the gate answers who it is".into());
+                report.insert("answer".into(), answer.body.trim_end().into());
             }
             Decision::Assets(passage) => self.passed(&passage, "to the static files", None, sent, &mut report),
             Decision::Inner(passage) => self.passed(&passage, "to the worker behind the gate", None, sent, &mut report),

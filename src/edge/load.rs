@@ -23,6 +23,11 @@ pub(super) fn gate(env: &JsValue, handlers: impl Handlers, has_inner: bool) -> O
     GATE.with(|gate| *gate.get_or_init(|| read(&variables(env), handlers, has_inner)))
 }
 
+/// The gate, if [`gate`] has made it.
+pub(super) fn loaded() -> Option<&'static Gate> {
+    GATE.with(|gate| gate.get().copied().flatten())
+}
+
 fn read(variables: &Map<String, Value>, handlers: impl Handlers, has_inner: bool) -> Option<&'static Gate> {
     let Reading { config, warnings } = Config::read(variables);
     let config = config.and_then(|config| {

@@ -13,6 +13,7 @@
 
 mod assets;
 mod body;
+pub mod hot;
 mod load;
 mod origin;
 mod respond;
@@ -32,6 +33,7 @@ use crate::{
     },
     users::{Users, answer},
 };
+use hot::Pending;
 use std::{cell::Cell, future::Future, pin::Pin};
 use view::View;
 use wasm_bindgen::prelude::*;
@@ -144,8 +146,15 @@ async fn to_worker(response: JsValue) -> worker::Result<worker::Response> {
 }
 
 /// Answers a request without a promise where nothing must be waited for: what the stock worker's entry calls.
+/// Goes on from [`hot::decide`] if that was called for this request just before.
 pub fn reply<A: Application>(request: web_sys::Request, env: JsValue, ctx: JsValue, application: A) -> Reply {
-    begin(request, env, ctx, application, false)
+    match hot::pending() {
+        Some(Pending { gate, decision, method, url, began }) => {
+            let call = Call { gate, env, ctx, number: next_number(), began };
+            proceed(call, View::of(request, method, url), decision, &application)
+        }
+        None => begin(request, env, ctx, application, false),
+    }
 }
 
 fn begin<A: Application>(
@@ -160,7 +169,12 @@ fn begin<A: Application>(
     };
     let call = Call::begin(gate, env, ctx);
     let view = View::read(request);
-    match carry_out(&call, &view, gate.decide(&view.request(), call.began)) {
+    let decision = gate.decide(&view.request(), call.began);
+    proceed(call, view, decision, &application)
+}
+
+fn proceed<A: Application>(call: Call, view: View, decision: Decision<'static>, application: &A) -> Reply {
+    match carry_out(&call, &view, decision) {
         Ok(outcome) => Reply::Ready(outcome),
         Err(ask) => {
             let users = application.users(&call);
@@ -186,6 +200,7 @@ fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Result<Ou
         Decision::Ask(ask) => return Err(ask),
         Decision::Refuse(refused) => respond::refuse(call, view.is_head(), &refused).into(),
         Decision::Answer(answered) => respond::answer(call, view.is_head(), &answered).into(),
+        Decision::Identity(passage) => respond::identity(call, view.is_head(), &passage).into(),
         Decision::Forward(passage) => origin::forward(call, view, &passage),
         Decision::Assets(passage) => assets::serve(call, view, &passage),
         Decision::Inner(passage) => {
@@ -215,8 +230,7 @@ pub fn broken() -> web_sys::Response {
 
 impl Call {
     fn begin(gate: &'static Gate, env: JsValue, ctx: JsValue) -> Self {
-        let number = CALLS.with(|calls| calls.replace(calls.get().wrapping_add(1)));
-        Self { gate, env, ctx, number, began: now() }
+        Self { gate, env, ctx, number: next_number(), began: now() }
     }
 
     /// The worker's bindings.
@@ -257,6 +271,10 @@ impl Call {
     fn refuse(&self, head: bool, refusal: Refusal, rule: &str) -> web_sys::Response {
         respond::refuse(self, head, &Refused { refusal, rule: Some(rule) })
     }
+}
+
+fn next_number() -> u32 {
+    CALLS.with(|calls| calls.replace(calls.get().wrapping_add(1)))
 }
 
 fn now() -> Timestamp {

@@ -83,7 +83,7 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
 }
 
 fn headers(view: &View, passage: &Passage<'_>, forward_token: bool) -> Headers {
-    let sent = Headers::new_with_headers(view.headers()).expect("a copy of good headers");
+    let sent = Headers::new_with_headers(&view.headers()).expect("a copy of good headers");
     let connection = sent.get("connection").ok().flatten();
     let filter = Filter::new(passage, connection.as_deref(), forward_token);
     let names: Vec<String> = js_sys::Array::from(&sent.keys()).iter().filter_map(|name| name.as_string()).collect();

@@ -3,11 +3,32 @@
 use super::Call;
 use crate::rules::{
     error::Refusal,
-    gate::{Answered, Outcome, Refused},
+    gate::{Answered, Outcome, Passage, Refused},
     log::Event,
     wire::{Answer, flask_jwt},
 };
-use web_sys::{Headers, Response, ResponseInit};
+use wasm_bindgen::prelude::*;
+use web_sys::Response;
+
+// One crossing for a whole answer: with web_sys each header is one of its own.
+#[wasm_bindgen(inline_js = r#"
+export function init(status, headers) {
+  const fields = new Headers();
+  for (const line of headers.split("\n")) {
+    const at = line.indexOf(":");
+    // A value that no header can carry (an embedder's own) is left out rather than let the answer fail.
+    try { fields.append(line.slice(0, at), line.slice(at + 1)); } catch {}
+  }
+  return { status, headers: fields };
+}
+export function respond(status, headers, body) {
+  return new Response(body, init(status, headers));
+}
+"#)]
+extern "C" {
+    fn init(status: u16, headers: &str) -> JsValue;
+    fn respond(status: u16, headers: &str, body: Option<&str>) -> Response;
+}
 
 pub(super) fn refuse(call: &Call, head: bool, refused: &Refused<'_>) -> Response {
     let answer = call.gate.answer(&refused.refusal);
@@ -15,13 +36,24 @@ pub(super) fn refuse(call: &Call, head: bool, refused: &Refused<'_>) -> Response
     response(&answer.with("x-request-id", call.id()), head)
 }
 
-pub(super) fn answer(call: &Call, head: bool, answered: &Answered<'_>) -> Response {
+pub(super) fn answer(call: &Call, head: bool, answered: &Answered) -> Response {
     match &answered.outcome {
         Outcome::LoggedIn(id) => call.log(&Event::LoggedIn(id)),
-        Outcome::Passed(rule, subject) => call.log(&Event::Passed { rule, subject: subject.as_ref() }),
         Outcome::Plain => {}
     }
     response(&answered.answer, head)
+}
+
+/// Tells who it is.
+pub(super) fn identity(call: &Call, head: bool, passage: &Passage<'_>) -> Response {
+    call.log(&passage.event());
+    response(&call.gate.identity(passage), head)
+}
+
+/// Status and headers of every answer to who it is.
+pub(super) fn identity_init() -> JsValue {
+    let answer = flask_jwt::identity(None);
+    init(answer.status, &lines(&answer))
 }
 
 /// One plain 500; the log has said why when the configuration was read.
@@ -35,14 +67,17 @@ pub(super) fn broken() -> Response {
 }
 
 fn response(answer: &Answer, head: bool) -> Response {
-    let headers = Headers::new().expect("empty headers");
-    for (name, value) in &answer.headers {
-        // A value that no header can carry (an embedder's own) is left out rather than let the answer fail.
-        let _ = headers.append(name, value);
-    }
-    let init = ResponseInit::new();
-    init.set_status(answer.status);
-    init.set_headers(&headers);
     let body = (!head && !answer.body.is_empty()).then_some(answer.body.as_str());
-    Response::new_with_opt_str_and_init(body, &init).expect("a status between 200 and 599")
+    respond(answer.status, &lines(answer), body)
+}
+
+/// The header fields, one a line. A line feed in one would begin another, so such a field is left out.
+fn lines(answer: &Answer) -> String {
+    let mut lines = String::with_capacity(128);
+    for (name, value) in &answer.headers {
+        if !name.contains(['\n', ':']) && !value.contains('\n') {
+            lines.extend([if lines.is_empty() { "" } else { "\n" }, name, ":", value]);
+        }
+    }
+    lines
 }

@@ -8,25 +8,17 @@ pub(super) struct View {
     request: web_sys::Request,
     method: String,
     url: String,
-    path_at: usize,
-    headers: Fields,
-}
-
-struct Fields(web_sys::Headers);
-
-impl Headers for Fields {
-    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.0.get(name).ok().flatten().map(Cow::Owned)
-    }
 }
 
 impl View {
     pub(super) fn read(request: web_sys::Request) -> Self {
-        let url = request.url();
-        // `url` is the runtime's own serialisation of a URL it has parsed (WHATWG URL §4.5), so this only splits:
-        // scheme, `://`, host, then the path, then `?` and the query; a fragment is never sent.
-        let path_at = url.find("://").and_then(|at| Some(at + 3 + url[at + 3..].find('/')?)).unwrap_or(url.len());
-        Self { method: request.method(), url, path_at, headers: Fields(request.headers()), request }
+        let (method, url) = (request.method(), request.url());
+        Self::of(request, method, url)
+    }
+
+    /// Of a request whose method and URL were read before.
+    pub(super) fn of(request: web_sys::Request, method: String, url: String) -> Self {
+        Self { request, method, url }
     }
 
     /// The request itself.
@@ -40,24 +32,44 @@ impl View {
     }
 
     pub(super) fn request(&self) -> Request<'_> {
-        let (path, query) = match self.path_and_query().split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (self.path_and_query(), None),
-        };
-        Request { method: &self.method, path, query, headers: &self.headers }
+        request(&self.method, &self.url, self)
     }
 
     /// The scheme and host, without a slash at the end.
     pub(super) fn site(&self) -> &str {
-        &self.url[..self.path_at]
+        split(&self.url).0
     }
 
     /// As they stand in the URL.
     pub(super) fn path_and_query(&self) -> &str {
-        self.url[self.path_at..].split('#').next().unwrap_or_default()
+        split(&self.url).1
     }
 
-    pub(super) fn headers(&self) -> &web_sys::Headers {
-        &self.headers.0
+    pub(super) fn headers(&self) -> web_sys::Headers {
+        self.request.headers()
     }
+}
+
+impl Headers for View {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.headers().get(name).ok().flatten().map(Cow::Owned)
+    }
+}
+
+/// A request for the rules.
+pub(super) fn request<'r>(method: &'r str, url: &'r str, headers: &'r dyn Headers) -> Request<'r> {
+    let (_, path_and_query) = split(url);
+    let (path, query) = match path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path_and_query, None),
+    };
+    Request { method, path, query, headers }
+}
+
+/// `url` is the runtime's own serialisation of a URL it has parsed (WHATWG URL §4.5), so this only splits: scheme, `://`,
+/// host, then the path, then `?` and the query; a fragment is never sent.
+fn split(url: &str) -> (&str, &str) {
+    let path_at = url.find("://").and_then(|at| Some(at + 3 + url[at + 3..].find('/')?)).unwrap_or(url.len());
+    let (site, rest) = url.split_at(path_at);
+    (site, rest.split_once('#').map_or(rest, |(path_and_query, _)| path_and_query))
 }

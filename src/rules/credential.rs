@@ -4,13 +4,35 @@
 //! that Python calls white space. The token is not judged here.
 
 use super::error::Refusal;
+use std::borrow::Cow;
 
 /// The token in an `Authorization` header. `realm` is for the challenge if there is none.
 ///
 /// # Errors
 /// The first refusal of facts 4.1.
-pub fn from_authorization<'h>(header: Option<&'h str>, prefix: &str, realm: &str) -> Result<&'h str, Refusal> {
-    let mut words = header.unwrap_or_default().split([' ', '\t']).filter(|word| !word.is_empty());
+pub fn from_authorization<'h>(
+    header: Option<Cow<'h, str>>,
+    prefix: &str,
+    realm: &str,
+) -> Result<Cow<'h, str>, Refusal> {
+    match header.unwrap_or_default() {
+        Cow::Borrowed(header) => token(header, prefix, realm).map(Cow::Borrowed),
+        Cow::Owned(header) => token(&header, prefix, realm).map(|token| Cow::Owned(token.to_owned())),
+    }
+}
+
+fn token<'h>(header: &'h str, prefix: &str, realm: &str) -> Result<&'h str, Refusal> {
+    // Nearly all headers are two words with one blank; to look at each letter of a token costs more than to find it in
+    // the cache (0.5 µs of 0.9 a decision).
+    if let Some((scheme, token)) = header.split_once(' ')
+        && scheme.eq_ignore_ascii_case(prefix)
+        && !token.is_empty()
+        && !token.contains(' ')
+        && !token.contains('\t')
+    {
+        return Ok(token);
+    }
+    let mut words = header.split([' ', '\t']).filter(|word| !word.is_empty());
     let Some(scheme) = words.next() else {
         return Err(Refusal::MissingToken { realm: realm.to_owned() });
     };
@@ -38,6 +60,9 @@ mod tests {
             (Some("JWT t"), Ok("t")),
             (Some("jwt t"), Ok("t")),
             (Some("JWT  \t t "), Ok("t")),
+            (Some("JWT \tt"), Ok("t")),
+            (Some("JWT\tt"), Ok("t")),
+            (Some(" JWT t"), Ok("t")),
             (Some("Bearer t"), Err(Refusal::UnsupportedScheme)),
             (Some("Bearer a b c"), Err(Refusal::UnsupportedScheme)),
             (Some("t"), Err(Refusal::UnsupportedScheme)),
@@ -49,8 +74,14 @@ mod tests {
             (Some("JWT t, Basic x"), Err(Refusal::TokenContainsSpaces)),
             (Some("JWT \"t\""), Ok("\"t\"")),
         ] {
-            assert_eq!(from_authorization(header, "JWT", "R"), outcome, "{header:?}");
+            for header in [header.map(Cow::Borrowed), header.map(|header| Cow::Owned(header.to_owned()))] {
+                assert_eq!(
+                    from_authorization(header.clone(), "JWT", "R").as_deref(),
+                    outcome.as_ref().copied(),
+                    "{header:?}"
+                );
+            }
         }
-        assert_eq!(from_authorization(Some("bearer t"), "Bearer", "R"), Ok("t"));
+        assert_eq!(from_authorization(Some("bearer t".into()), "Bearer", "R"), Ok("t".into()));
     }
 }

@@ -103,6 +103,7 @@ mod tests {
         json::Map,
         token::VerifiedToken,
     };
+    use std::sync::Arc;
 
     #[test]
     fn identity_and_hop_by_hop_headers_stay_behind_in_every_spelling() {
@@ -144,8 +145,10 @@ mod tests {
             (Id::Text("a\r\nX-Auth-Roles: admin".into()), "a%0D%0AX-Auth-Roles:%20admin"),
             (Id::Text("é 100%".into()), "%C3%A9%20100%25"),
         ] {
-            let admission =
-                Admission::Verified { token: VerifiedToken::assert_verified(Map::new()), identity: Identity::new(id) };
+            let admission = Admission::Verified {
+                token: VerifiedToken::assert_verified(&Map::new()),
+                identity: Arc::new(Identity::new(id)),
+            };
             assert_eq!(identity_headers(&admission)[0], (SUBJECT_HEADER, sent.to_owned()));
         }
         assert_eq!(identity_headers(&Admission::Anonymous), []);

@@ -18,6 +18,7 @@ use super::{
     token::{MAX_TOKEN_BYTES, VerifiedToken},
     wire::{Answer, flask_jwt},
 };
+use std::sync::Arc;
 
 /// What becomes of a request.
 #[must_use]
@@ -25,7 +26,9 @@ pub enum Decision<'g> {
     /// Not let through.
     Refuse(Refused<'g>),
     /// Answered by the gate itself.
-    Answer(Answered<'g>),
+    Answer(Answered),
+    /// Told who it is: [`Gate::identity`].
+    Identity(Passage<'g>),
     /// On to the static files.
     Assets(Passage<'g>),
     /// On to the origin.
@@ -47,20 +50,18 @@ pub struct Refused<'g> {
 
 /// An answer of the gate's own.
 #[derive(Debug, PartialEq)]
-pub struct Answered<'g> {
+pub struct Answered {
     /// What is sent.
     pub answer: Answer,
     /// What happened, for the log.
-    pub outcome: Outcome<'g>,
+    pub outcome: Outcome,
 }
 
 /// What an answer of the gate's own stands for.
 #[derive(Debug, PartialEq)]
-pub enum Outcome<'g> {
+pub enum Outcome {
     /// Somebody logged in.
     LoggedIn(Id),
-    /// Somebody was told who he is.
-    Passed(&'g str, Option<Id>),
     /// Nothing worth a line: OPTIONS, or an embedder's own `auth_request`.
     Plain,
 }
@@ -77,7 +78,7 @@ pub enum Admission {
         /// The token.
         token: VerifiedToken,
         /// Whose it is.
-        identity: Identity,
+        identity: Arc<Identity>,
     },
 }
 
@@ -206,7 +207,7 @@ impl Gate {
         match (self.verified(rule, request, now), rule.auth, rule.invalid) {
             (Ok(token), ..) => match rule.user {
                 UserFrom::Stored => Decision::Ask(Ask::Identity(AskIdentity { rule, token })),
-                UserFrom::Token => admit(rule, token.identity().map(Identity::new), token),
+                UserFrom::Token => admit(rule, token.named(), token),
             },
             (Err(Refusal::MissingToken { .. }), Auth::Optional, _) | (Err(_), Auth::Optional, Invalid::Anonymous) => {
                 pass(rule, Admission::Anonymous)
@@ -237,6 +238,12 @@ impl Gate {
             return refuse_log_in(Refusal::BodyTooLarge);
         }
         Decision::Ask(Ask::Body(AskBody { gate: self }))
+    }
+
+    /// The answer to who it is.
+    #[must_use]
+    pub fn identity(&self, passage: &Passage<'_>) -> Answer {
+        flask_jwt::identity(passage.admission.identity())
     }
 
     /// How a refusal is answered.
@@ -326,7 +333,7 @@ impl<'g> AskIdentity<'g> {
     /// Goes on with who it is, `None` for nobody.
     pub fn answer(self, identity: Result<Option<Identity>, AskFault>) -> Decision<'g> {
         match identity {
-            Ok(identity) => admit(self.rule, identity, self.token),
+            Ok(identity) => admit(self.rule, identity.map(Arc::new), self.token),
             Err(fault) => refuse(self.rule, fault.into()),
         }
     }
@@ -341,7 +348,7 @@ impl From<AskFault> for Refusal {
     }
 }
 
-fn admit(rule: &Rule, identity: Option<Identity>, token: VerifiedToken) -> Decision<'_> {
+fn admit(rule: &Rule, identity: Option<Arc<Identity>>, token: VerifiedToken) -> Decision<'_> {
     match identity {
         Some(identity) => pass(rule, Admission::Verified { token, identity }),
         None if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous => pass(rule, Admission::Anonymous),
@@ -354,10 +361,7 @@ fn pass(rule: &Rule, admission: Admission) -> Decision<'_> {
         Target::Origin => Decision::Forward(Passage { rule, admission }),
         Target::Assets => Decision::Assets(Passage { rule, admission }),
         Target::Worker => Decision::Inner(Passage { rule, admission }),
-        Target::Identity => Decision::Answer(Answered {
-            answer: flask_jwt::identity(admission.identity()),
-            outcome: Outcome::Passed(&rule.path, admission.identity().map(|identity| identity.id.clone())),
-        }),
+        Target::Identity => Decision::Identity(Passage { rule, admission }),
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     token::{self, VerifiedToken},
     wire::{Answer, flask_jwt},
 };
+use std::borrow::Cow;
 
 /// An application's own handlers. Implement it with an empty body for Flask-JWT's.
 pub trait Handlers: Send + Sync + 'static {
@@ -22,10 +23,13 @@ pub trait Handlers: Send + Sync + 'static {
     ///
     /// # Errors
     /// What the client is told where a token is malformed or missing.
-    fn request(&self, request: &Request<'_>, config: &Config, realm: &str) -> Result<Option<String>, Refusal> {
-        let header = request.headers.get("authorization");
-        credential::from_authorization(header.as_deref(), &config.header_prefix, realm)
-            .map(|token| Some(token.to_owned()))
+    fn request<'r>(
+        &self,
+        request: &Request<'r>,
+        config: &Config,
+        realm: &str,
+    ) -> Result<Option<Cow<'r, str>>, Refusal> {
+        credential::from_authorization(request.headers.get("authorization"), &config.header_prefix, realm).map(Some)
     }
 
     /// `auth_request_handler` (deprecated in Flask-JWT): the whole answer of the log-in endpoint.
@@ -59,10 +63,10 @@ pub trait Handlers: Send + Sync + 'static {
     /// [`Refusal::Misconfigured`] if a required claim is not in the payload.
     fn encode(&self, identity: &Identity, config: &Config, now: Timestamp) -> Result<String, Refusal> {
         let claims = self.payload(identity, config, now);
-        if config.claims.required.iter().any(|name| !claims.contains_key(name)) {
+        if config.tokens.policy().required.iter().any(|name| !claims.contains_key(name)) {
             return Err(Refusal::Misconfigured);
         }
-        Ok(token::sign(config.keys.signing(), &self.headers(identity), &claims))
+        Ok(token::sign(config.tokens.keys().signing(), &self.headers(identity), &claims))
     }
 
     /// `jwt_decode_handler`: from text to a verified token.
@@ -70,7 +74,7 @@ pub trait Handlers: Send + Sync + 'static {
     /// # Errors
     /// Why it is refused. [`Refusal::Custom`] with error `Invalid token` is what PyJWT's `InvalidTokenError` becomes.
     fn decode(&self, token: &str, config: &Config, now: Timestamp) -> Result<VerifiedToken, Refusal> {
-        token::verify(token, &config.keys, &config.claims, now)
+        config.tokens.verify(token, now)
     }
 
     /// `jwt_error_handler`: the answer to a refusal that is a `JWTError` ([`Refusal::is_jwt_error`]).

@@ -3,6 +3,7 @@
 
 use crate::transcript::Request;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use tollgate::rules::{
     config::Config,
     error::{JwtError, Refusal},
@@ -242,9 +243,14 @@ impl Handlers for OwnError {
 
 struct TokenInQuery;
 impl Handlers for TokenInQuery {
-    fn request(&self, request: &view::Request<'_>, _config: &Config, _realm: &str) -> Result<Option<String>, Refusal> {
+    fn request<'r>(
+        &self,
+        request: &view::Request<'r>,
+        _config: &Config,
+        _realm: &str,
+    ) -> Result<Option<Cow<'r, str>>, Refusal> {
         let mut pairs = request.query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        Ok(pairs.find(|(name, _)| *name == "token").map(|(_, value)| value.to_owned()))
+        Ok(pairs.find(|(name, _)| *name == "token").map(|(_, value)| value.into()))
     }
 }
 
@@ -265,6 +271,6 @@ impl Handlers for Opaque {
             .strip_prefix("opaque-")
             .ok_or_else(|| Refusal::Custom(JwtError::new("Invalid token", "not opaque")))?;
         let id = id.parse::<i64>().map_or_else(|_| id.into(), Value::from);
-        Ok(VerifiedToken::assert_verified(json!({"identity": id}).as_object().cloned().unwrap_or_default()))
+        Ok(VerifiedToken::assert_verified(json!({"identity": id}).as_object().unwrap_or(&Map::new())))
     }
 }

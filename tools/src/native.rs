@@ -52,6 +52,7 @@ fn answer(app: &App, gate: &Gate, request: &Request, now: Timestamp) -> Answer {
         decision = match decision {
             Decision::Refuse(refused) => break gate.answer(&refused.refusal),
             Decision::Answer(answered) => break answered.answer,
+            Decision::Identity(passage) => break gate.identity(&passage),
             Decision::Forward(passage) | Decision::Assets(passage) | Decision::Inner(passage) => {
                 break origin(passage.admission().identity());
             }

@@ -35,6 +35,34 @@ pub fn handle(request: Request, env: JsValue, ctx: JsValue, progress: Progress) 
     }
 }
 
+/// Where the entry writes a request before it calls [`decide`]: the buffer itself, a view of this instance's memory that
+/// must be made anew when the memory has grown.
+#[wasm_bindgen]
+pub fn buffer() -> js_sys::Uint8Array {
+    let (at, length) = edge::hot::buffer();
+    let memory: js_sys::WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
+    #[allow(clippy::cast_possible_truncation)] // addresses have 32 bits here
+    js_sys::Uint8Array::new_with_byte_offset_and_length(&memory.buffer(), at as u32, length as u32)
+}
+
+/// See [`edge::hot::decide`].
+#[wasm_bindgen]
+pub fn decide(length: usize, now: f64) -> i32 {
+    edge::hot::decide(length, now)
+}
+
+/// See [`edge::hot::answer`].
+#[wasm_bindgen]
+pub fn answer() -> String {
+    edge::hot::answer()
+}
+
+/// See [`edge::hot::init`].
+#[wasm_bindgen]
+pub fn answer_init() -> JsValue {
+    edge::hot::init()
+}
+
 /// What the entry answers for a request whose instance was lost.
 #[wasm_bindgen]
 pub fn broken() -> Response {

@@ -12,16 +12,15 @@ use super::{
     notice::Notice,
     route::Routes,
     time::Span,
-    token::{ClaimsPolicy, KeyRing},
+    token::Verifier,
 };
 
 /// What a gate is told. Field by field the options of docs/options.md.
 #[derive(Debug)]
 pub struct Config {
-    /// `JWT_SECRET_KEY`, `JWT_ALGORITHM`.
-    pub keys: KeyRing,
-    /// `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`.
-    pub claims: ClaimsPolicy,
+    /// `JWT_SECRET_KEY`, `JWT_ALGORITHM`; `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`;
+    /// `TOLLGATE_TOKEN_CACHE`.
+    pub tokens: Verifier,
     /// `JWT_EXPIRATION_DELTA`.
     pub expiration_delta: Span,
     /// `JWT_NOT_BEFORE_DELTA`.

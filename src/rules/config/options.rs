@@ -239,6 +239,14 @@ pub const TABLE: &[Option_] = &[
         set: |draft, value| as_seconds(value).map(|span| draft.store_timeout = span),
     },
     Option_ {
+        name: "TOLLGATE_TOKEN_CACHE",
+        family: Family::Tollgate,
+        kind: "0 to 65536",
+        default: "1024",
+        meaning: "How many verified tokens each instance remembers, so that the next request with one costs no cryptography; their times are judged all the same. Takes the tokens' own length of memory, at most 8 KiB each. `0` remembers none.",
+        set: |draft, value| as_whole_number(value).map(|number| draft.token_cache = number),
+    },
+    Option_ {
         name: "TOLLGATE_LOG",
         family: Family::Tollgate,
         kind: "`off`, `error`, `info` or `debug`",

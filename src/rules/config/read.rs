@@ -9,7 +9,7 @@ use crate::rules::{
     route::{self, Routes},
     secret::Secret,
     time::Span,
-    token::{Algorithm, ClaimsPolicy, Key, KeyFault, KeyRing, TimeChecks},
+    token::{Algorithm, ClaimsPolicy, Key, KeyFault, KeyRing, TimeChecks, Verifier},
 };
 use std::borrow::Cow;
 
@@ -35,6 +35,7 @@ pub(super) struct Draft {
     pub(super) forward_token: bool,
     pub(super) allow_short_key: bool,
     pub(super) password_iterations: u32,
+    pub(super) token_cache: u32,
     pub(super) store_timeout: Span,
     pub(super) log: String,
 }
@@ -63,6 +64,7 @@ impl Default for Draft {
             forward_token: true,
             allow_short_key: false,
             password_iterations: password::DEFAULT_ITERATIONS,
+            token_cache: 1024,
             store_timeout: Span::seconds(5),
             log: "info".into(),
         }
@@ -157,8 +159,7 @@ pub(super) fn read(vars: &Map<String, Value>) -> Reading {
     let Notices { problems, warnings } = notices;
     let config = match (keys, routes, log) {
         (Some(keys), Some(routes), Some(log)) if problems.is_empty() => Ok(Config {
-            keys,
-            claims,
+            tokens: Verifier::new(keys, claims, draft.token_cache as usize),
             expiration_delta: draft.expiration_delta,
             not_before_delta: draft.not_before_delta,
             username_key: draft.username_key,
@@ -323,6 +324,9 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     let (least, most) = (password::LEAST_ITERATIONS, password::MOST_ITERATIONS);
     if !(least..=most).contains(&draft.password_iterations) {
         notices.problem("TOLLGATE_PASSWORD_ITERATIONS", format!("write {least} to {most}; OWASP asks for 600000"));
+    }
+    if draft.token_cache > 65_536 {
+        notices.problem("TOLLGATE_TOKEN_CACHE", "write 0 to 65536");
     }
     let range = Span::seconds(0)..=Span::seconds(600);
     for (name, span) in [("ORIGIN_TIMEOUT", draft.origin_timeout), ("TOLLGATE_STORE_TIMEOUT", draft.store_timeout)] {

@@ -39,11 +39,14 @@ fn the_tables_defaults_are_the_defaults() {
 #[test]
 fn values_are_read_in_all_their_spellings() {
     for leeway in [json!(30), json!("30"), json!("30s"), json!("0.5m")] {
-        assert_eq!(Config::read(&vars(json!({"JWT_LEEWAY": leeway}))).config.unwrap().claims.leeway, Span::seconds(30));
+        assert_eq!(
+            Config::read(&vars(json!({"JWT_LEEWAY": leeway}))).config.unwrap().tokens.policy().leeway,
+            Span::seconds(30)
+        );
     }
     for list in [json!(["exp", "role"]), json!("exp, role"), json!("[\"exp\",\"role\"]")] {
         assert_eq!(
-            Config::read(&vars(json!({"JWT_REQUIRED_CLAIMS": list}))).config.unwrap().claims.required,
+            Config::read(&vars(json!({"JWT_REQUIRED_CLAIMS": list}))).config.unwrap().tokens.policy().required,
             ["exp", "role"]
         );
     }

@@ -25,7 +25,7 @@ const REST: &str = "/*";
 /// A path as a careless reader takes it, in which another rule must not hold; `None` for one that is refused anyway.
 #[must_use]
 pub fn careless_reading(raw_path: &str) -> Option<String> {
-    RequestPath::read(raw_path).ok().map(|path| path.folded())
+    RequestPath::read(raw_path).ok().map(|path| path.folded().into_owned())
 }
 
 /// Every place that requests can go to.

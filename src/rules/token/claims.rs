@@ -28,12 +28,20 @@ pub struct TimeChecks {
     pub iat: bool,
 }
 
+/// The time claims of a token, as far as they are there and are judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    iat: Option<NumericDate>,
+    nbf: Option<NumericDate>,
+    exp: Option<NumericDate>,
+}
+
 impl ClaimsPolicy {
     /// Judges the claims of a token whose signature is good. `now` is the present second.
     ///
     /// # Errors
     /// The first refusal of facts 4.2, rows 13 to 20.
-    pub fn judge(&self, claims: &Map<String, Value>, now: NumericDate) -> Result<(), Refusal> {
+    pub fn judge(&self, claims: &Map<String, Value>, now: NumericDate) -> Result<Times, Refusal> {
         // PyJWT asks for these three in this order whatever the order of the option; then come the others.
         let known = ["exp", "iat", "nbf"];
         let required = |name: &&str| self.required.iter().any(|required| required == name);
@@ -43,20 +51,48 @@ impl ClaimsPolicy {
                 return Err(Refusal::MissingClaim(name.to_owned()));
             }
         }
-        if self.checks.iat && date(claims, TimeClaim::Iat)?.is_some_and(|iat| iat.is_after(now, self.leeway)) {
-            return Err(Refusal::IssuedInTheFuture);
-        }
-        if self.checks.nbf && date(claims, TimeClaim::Nbf)?.is_some_and(|nbf| nbf.is_after(now, self.leeway)) {
-            return Err(Refusal::NotYetValid);
-        }
-        if self.checks.exp && date(claims, TimeClaim::Exp)?.is_some_and(|exp| exp.is_before(now, self.leeway)) {
-            return Err(Refusal::Expired);
+        // One after the other: a date that is none is told after an earlier one that is wrong.
+        let mut times = Times::default();
+        for (name, wanted) in
+            [(TimeClaim::Iat, self.checks.iat), (TimeClaim::Nbf, self.checks.nbf), (TimeClaim::Exp, self.checks.exp)]
+        {
+            if wanted {
+                *times.of(name) = date(claims, name)?;
+                self.judge_times(&times, now)?;
+            }
         }
         match claims.get("aud") {
-            None => Ok(()),
+            None => Ok(times),
             Some(Value::String(_)) => Err(Refusal::InvalidAudience),
             Some(Value::Array(list)) if list.iter().all(Value::is_string) => Err(Refusal::InvalidAudience),
             Some(_) => Err(Refusal::InvalidClaimFormat),
+        }
+    }
+
+    /// Judges the times of a token again: all of its claims that depend on when it is.
+    ///
+    /// # Errors
+    /// The same refusals, in the same order.
+    pub fn judge_times(&self, times: &Times, now: NumericDate) -> Result<(), Refusal> {
+        if times.iat.is_some_and(|iat| iat.is_after(now, self.leeway)) {
+            return Err(Refusal::IssuedInTheFuture);
+        }
+        if times.nbf.is_some_and(|nbf| nbf.is_after(now, self.leeway)) {
+            return Err(Refusal::NotYetValid);
+        }
+        if times.exp.is_some_and(|exp| exp.is_before(now, self.leeway)) {
+            return Err(Refusal::Expired);
+        }
+        Ok(())
+    }
+}
+
+impl Times {
+    fn of(&mut self, name: TimeClaim) -> &mut Option<NumericDate> {
+        match name {
+            TimeClaim::Iat => &mut self.iat,
+            TimeClaim::Nbf => &mut self.nbf,
+            TimeClaim::Exp => &mut self.exp,
         }
     }
 }

@@ -8,6 +8,7 @@ use super::super::{
     json::{self, Map, NotAnObject, Value},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
+use std::ops::Range;
 
 /// A token that nobody has vouched for.
 pub(super) struct Unverified<'t> {
@@ -56,9 +57,9 @@ impl<'t> Unverified<'t> {
         &self.signature
     }
 
-    /// The payload as received.
-    pub(super) fn payload(&self) -> &'t str {
-        self.payload
+    /// Where the payload stands in the token.
+    pub(super) fn payload(&self) -> Range<usize> {
+        self.signing_input.len() - self.payload.len()..self.signing_input.len()
     }
 
     /// To be called after the signature was checked.

@@ -9,44 +9,65 @@
 //! ([`jwt_compact::Algorithm`]). The compact form is read here, because jwt-compact refuses what Flask-JWT accepts
 //! (`cty`, times as text or fractions) and writes members in another order than Flask-JWT does.
 
+mod cache;
 mod claims;
 mod hmac;
 mod jws;
 mod key;
+mod verifier;
 
-pub use claims::{ClaimsPolicy, TimeChecks};
+pub use claims::{ClaimsPolicy, TimeChecks, Times};
 pub use key::{Algorithm, Key, KeyFault, KeyRing};
+pub use verifier::Verifier;
 
 use super::{
     error::Refusal,
-    identity::Id,
+    identity::{Id, Identity},
     json::{self, Map, Value},
     time::Timestamp,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::de::DeserializeOwned;
+use std::{
+    ops::Range,
+    sync::{Arc, Weak},
+};
 
 /// A longer token is refused before it is looked at. 8 KiB is what common servers allow for a whole header line.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// A token whose signature and claims were found good.
-#[derive(Clone, Debug, PartialEq)]
+/// A token whose signature and claims were found good. A copy shares what it holds.
+#[derive(Clone)]
 pub struct VerifiedToken {
-    claims: Map<String, Value>,
-    payload: String,
+    found: Arc<Found>,
+    /// Where the cache keeps it.
+    room: Option<usize>,
+}
+
+/// What verifying found, in little more room than the text takes: a cache holds many.
+struct Found {
+    text: Box<str>,
+    payload: Range<usize>,
+    times: Times,
+    identity: Option<Arc<Identity>>,
 }
 
 impl VerifiedToken {
-    /// The claims (RFC 7519 §4).
+    fn new(text: &str, payload: Range<usize>, times: Times, claims: &Map<String, Value>) -> Self {
+        let identity = claims.get("identity").and_then(Id::from_json).map(|id| Arc::new(Identity::new(id)));
+        Self { found: Arc::new(Found { text: text.into(), payload, times, identity }), room: None }
+    }
+
+    /// The claims (RFC 7519 §4), read anew from the token.
     #[must_use]
-    pub fn claims(&self) -> &Map<String, Value> {
-        &self.claims
+    pub fn claims(&self) -> Map<String, Value> {
+        self.claims_as().unwrap_or_default()
     }
 
     /// The claims as they were signed: base64url of JSON. Safe in a header.
     #[must_use]
     pub fn payload(&self) -> &str {
-        &self.payload
+        &self.found.text[self.found.payload.clone()]
     }
 
     /// The claims as a type of one's own.
@@ -54,20 +75,80 @@ impl VerifiedToken {
     /// # Errors
     /// If they are not of that type.
     pub fn claims_as<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        T::deserialize(Value::Object(self.claims.clone()))
+        // It was decoded when it was verified; an empty text is no JSON either.
+        serde_json::from_slice(&Base64UrlUnpadded::decode_vec(self.payload()).unwrap_or_default())
     }
 
     /// The claim `identity`, if it is an id.
     #[must_use]
     pub fn identity(&self) -> Option<Id> {
-        self.claims.get("identity").and_then(Id::from_json)
+        self.found.identity.as_ref().map(|identity| identity.id.clone())
+    }
+
+    /// Whom that claim names.
+    pub(super) fn named(&self) -> Option<Arc<Identity>> {
+        self.found.identity.clone()
+    }
+
+    /// The number of the room in which a [`Verifier`] keeps it, counted from 0; `None` if it is not kept. What an edge
+    /// has made of this token it may keep under the same number, with a [`Mark`] that tells whether it still is its.
+    #[must_use]
+    pub fn room(&self) -> Option<usize> {
+        self.room
+    }
+
+    /// What tells this token from any that comes to its room later.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(Arc::downgrade(&self.found))
     }
 
     /// For an embedder's own `decode`, which has verified by other means what the claims say.
     #[must_use]
-    pub fn assert_verified(claims: Map<String, Value>) -> Self {
-        let payload = Base64UrlUnpadded::encode_string(json::to_ascii(&claims).as_bytes());
-        Self { claims, payload }
+    pub fn assert_verified(claims: &Map<String, Value>) -> Self {
+        let payload = Base64UrlUnpadded::encode_string(json::to_ascii(claims).as_bytes());
+        Self::new(&payload, 0..payload.len(), Times::default(), claims)
+    }
+
+    fn text(&self) -> &str {
+        &self.found.text
+    }
+
+    fn signature_at(&self) -> usize {
+        self.found.payload.end + 1
+    }
+
+    fn times(&self) -> &Times {
+        &self.found.times
+    }
+
+    fn set_room(&mut self, room: usize) {
+        self.room = Some(room);
+    }
+}
+
+/// Tells one token, out of one verification, from all others. Does not keep it in memory.
+#[derive(Clone, Debug)]
+pub struct Mark(Weak<Found>);
+
+impl Mark {
+    /// Is it this token's?
+    #[must_use]
+    pub fn is_of(&self, token: &VerifiedToken) -> bool {
+        // The place in memory is not given away again while there is a mark.
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&token.found))
+    }
+}
+
+impl PartialEq for VerifiedToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.payload() == other.payload()
+    }
+}
+
+impl std::fmt::Debug for VerifiedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "VerifiedToken(of {:?}, ..)", self.found.identity.as_ref().map(|identity| &identity.id))
     }
 }
 
@@ -79,16 +160,16 @@ pub fn verify(token: &str, keys: &KeyRing, policy: &ClaimsPolicy, now: Timestamp
     if token.len() > MAX_TOKEN_BYTES {
         return Err(Refusal::TokenTooLong);
     }
-    let token = jws::Unverified::parse(token)?;
-    let key = keys.for_token(token.algorithm(), token.key_id()).ok_or(Refusal::AlgorithmNotAllowed)?;
-    if !key.verify(token.signing_input(), token.signature()) {
+    let parts = jws::Unverified::parse(token)?;
+    let key = keys.for_token(parts.algorithm(), parts.key_id()).ok_or(Refusal::AlgorithmNotAllowed)?;
+    if !key.verify(parts.signing_input(), parts.signature()) {
         return Err(Refusal::BadSignature);
     }
-    let claims = token.payload_members()?;
-    policy.judge(&claims, now.numeric_date())?;
+    let claims = parts.payload_members()?;
+    let times = policy.judge(&claims, now.numeric_date())?;
     // Last, because Flask-JWT does not look at these: a token with another fault gets the answer it always got.
-    token.header_is_understood()?;
-    Ok(VerifiedToken { claims, payload: token.payload().to_owned() })
+    parts.header_is_understood()?;
+    Ok(VerifiedToken::new(token, parts.payload(), times, &claims))
 }
 
 /// Makes a token: `extra` follows `typ` and `alg` in the header; a member of that name replaces the text, while the

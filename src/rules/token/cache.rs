@@ -1,0 +1,79 @@
+//! Tokens that were found good before: the next request with one of them costs no cryptography.
+//!
+//! **What always holds:** only verified tokens are kept, and each for its own text alone, compared whole. How many there
+//! are is fixed, and how long one may be, so that no flood of tokens takes more memory: a token that comes in takes
+//! the place of one of two, never of more. What depends on the time is judged again at every hit: see
+//! [`super::Verifier`], which owns a cache together with the keys it speaks for.
+
+use super::VerifiedToken;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Mutex,
+};
+use subtle::ConstantTimeEq;
+
+/// As many bytes of a signature's end say in which set a token is.
+const INDEX_BYTES: usize = 16;
+
+/// A number of sets with room for two tokens each. Two, because two users whose tokens shared the only room of a set
+/// would drive each other out at every request.
+pub(super) struct Cache {
+    sets: Box<[Mutex<Set>]>,
+}
+
+#[derive(Default)]
+struct Set {
+    rooms: [Option<VerifiedToken>; 2],
+    /// The room that was asked for last; the other is the next to be given away.
+    latest: usize,
+}
+
+impl Cache {
+    /// Room for this many tokens, an odd one more. None at all: nothing is kept.
+    pub(super) fn new(tokens: usize) -> Self {
+        Self { sets: (0..tokens.div_ceil(2)).map(|_| Mutex::default()).collect() }
+    }
+
+    /// The token of this very text.
+    pub(super) fn get(&self, text: &str) -> Option<VerifiedToken> {
+        let (_, set) = self.set(text)?;
+        let mut set = set.lock().ok()?;
+        let room = set.rooms.iter().position(|token| token.as_ref().is_some_and(|token| is_of(token, text)))?;
+        set.latest = room;
+        set.rooms[room].clone()
+    }
+
+    /// Keeps a token. It gets the number of its room.
+    pub(super) fn put(&self, mut token: VerifiedToken) -> VerifiedToken {
+        let Some((number, set)) = self.set(token.text()) else { return token };
+        let Ok(mut set) = set.lock() else { return token };
+        let room = if set.rooms[set.latest].is_none() { set.latest } else { 1 - set.latest };
+        token.set_room(number * 2 + room);
+        set.rooms[room] = Some(token.clone());
+        set.latest = room;
+        token
+    }
+
+    fn set(&self, text: &str) -> Option<(usize, &Mutex<Set>)> {
+        let end = text.as_bytes().last_chunk::<INDEX_BYTES>().filter(|_| !self.sets.is_empty())?;
+        let mut hasher = DefaultHasher::new();
+        end.hash(&mut hasher);
+        #[allow(clippy::cast_possible_truncation)] // less than the number of sets
+        let number = (hasher.finish() % self.sets.len() as u64) as usize;
+        Some((number, &self.sets[number]))
+    }
+}
+
+/// Is it the token of this text? How much of a guessed signature is right can't be told by the time.
+fn is_of(token: &VerifiedToken, text: &str) -> bool {
+    let (known, signature_at) = (token.text(), token.signature_at());
+    known.len() == text.len()
+        && bool::from(known.as_bytes()[signature_at..].ct_eq(&text.as_bytes()[signature_at..]))
+        && known == text
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cache(room for {})", self.sets.len() * 2)
+    }
+}

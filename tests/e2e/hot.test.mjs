@@ -1,0 +1,98 @@
+// The hot path: tokens that are remembered, and answers that the entry keeps. Nobody gets another's, whatever happens.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SignJWT } from "jose";
+import { FAULTY, SECRET, bearing, start } from "./harness.mjs";
+
+const ROUTES = [
+  { path: "/me", to: "identity" },
+  { path: "/perhaps", to: "identity", auth: "optional" },
+];
+const seconds = () => Math.floor(Date.now() / 1000);
+const tokenOf = (identity, more) => new SignJWT({ exp: seconds() + 300, iat: seconds(), nbf: seconds(), identity, ...more })
+  .setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(SECRET));
+
+/** Asks who it is with each of these tokens, many times and all mixed, and expects each to be told its own. */
+async function eachIsToldItsOwn(gate, tokens, rounds = 6) {
+  const visits = Array.from({ length: rounds }, () => [...tokens]).flat().sort(() => Math.random() - 0.5);
+  for (let at = 0; at < visits.length; at += 40) {
+    await Promise.all(visits.slice(at, at + 40).map(async ([identity, token]) => {
+      const answer = await gate.get("/me", bearing(token));
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers.get("content-type"), "application/json");
+      assert.equal(answer.headers.get("cache-control"), "no-store");
+      assert.equal(await answer.text(), `${JSON.stringify({ identity })}\n`);
+    }));
+  }
+}
+
+const people = (many, more) => Promise.all(Array.from({ length: many }, async (_, at) => {
+  const identity = at % 2 ? at : `user ${at}`;
+  return [identity, await tokenOf(identity, more)];
+}));
+
+for (const [name, vars] of [
+  ["with room for all", {}],
+  ["with room for few, who drive each other out", { TOLLGATE_TOKEN_CACHE: 8 }],
+  ["with nothing remembered", { TOLLGATE_TOKEN_CACHE: 0 }],
+  ["with each request logged", { TOLLGATE_LOG: "debug" }],
+]) {
+  test(`${name}, everybody is told who he is himself`, async () => {
+    const gate = await start({ vars: { ROUTES, ...vars } });
+    await eachIsToldItsOwn(gate, await people(60));
+    if (vars.TOLLGATE_LOG) assert.equal(gate.lines().filter(({ event }) => event === "passed").length, 360);
+    await gate.close();
+  });
+}
+
+test("what is asked in another way is answered as if nothing were remembered", async () => {
+  const gate = await start({ vars: { ROUTES } });
+  const token = await tokenOf(7);
+  for (let round = 0; round < 3; round++) {
+    assert.equal(await (await gate.get("/me", bearing(token))).text(), '{"identity":7}\n');
+    const head = await gate.get("/me", bearing(token, { method: "HEAD" }));
+    assert.deepEqual([head.status, await head.text()], [200, ""]);
+    assert.equal((await gate.get("/me", bearing(token, { method: "POST" }))).status, 405);
+    assert.equal(await (await gate.get("/perhaps", bearing(token))).text(), '{"identity":7}\n');
+    assert.equal(await (await gate.get("/perhaps")).text(), '{"identity":null}\n');
+    assert.equal((await gate.get("/me")).status, 401);
+    assert.equal((await gate.get("/me", bearing(`${token.slice(0, -1)}${token.endsWith("A") ? "B" : "A"}`))).status, 401);
+    assert.equal((await gate.get("/me", bearing(`x${token}`))).status, 401);
+    // Longer than the place where requests are written for Rust.
+    assert.equal(await (await gate.get(`/me?${"x".repeat(40_000)}`, bearing(token))).text(), '{"identity":7}\n');
+    assert.equal((await gate.get("/me?%E2%82%AC=\u20ac", bearing(token))).status, 200);
+  }
+  await gate.close();
+});
+
+test("a token that was good is refused once it has expired", async () => {
+  const gate = await start({ vars: { ROUTES, JWT_LEEWAY: 0 } });
+  const token = await tokenOf(1, { exp: seconds() + 2 });
+  assert.equal((await gate.get("/me", bearing(token))).status, 200);
+  assert.equal((await gate.get("/me", bearing(token))).status, 200);
+  await new Promise((resolve) => setTimeout(resolve, 3200));
+  const late = await gate.get("/me", bearing(token));
+  assert.deepEqual([late.status, (await late.json()).description], [401, "Signature has expired"]);
+  await gate.close();
+});
+
+test("when long tokens make the memory grow, everybody is still told who he is himself", async () => {
+  const gate = await start({ vars: { ROUTES } });
+  await eachIsToldItsOwn(gate, await people(400, { filler: "x".repeat(5000) }), 2);
+  await gate.close();
+});
+
+test("a panic between two hits leaves what is remembered and what is kept right", async () => {
+  const gate = await start({ build: FAULTY, vars: { ROUTES } });
+  const before = await people(30);
+  await eachIsToldItsOwn(gate, before, 2);
+  for (const fault of ["panic", "panic-later", "out-of-memory", "stack-overflow"]) {
+    assert.equal((await gate.get(`/__test/${fault}`)).status, 500);
+    // Others come first now, so that the numbers of the answers mean other people than they did.
+    await eachIsToldItsOwn(gate, await people(50), 2);
+    await eachIsToldItsOwn(gate, before, 2);
+    const both = await Promise.all([gate.get(`/__test/${fault}`), eachIsToldItsOwn(gate, before, 1)]);
+    assert.equal(both[0].status, 500);
+  }
+  await gate.close();
+});
