@@ -1,5 +1,5 @@
 // Does the time of a refusal tell whether a user exists? Pairs of log-ins in real workerd, one right after the other:
-// an unknown name against a known one with a wrong password. `cargo xtask bench` runs it.
+// an unknown name against a known one with a wrong password. `cargo xtask bench --only login-timing` runs it.
 import { start } from "../tests/e2e/harness.mjs";
 
 const ROUNDS = 60;
@@ -23,12 +23,13 @@ async function ratio(one, other) {
     ratios.push(times[one] / times[other]);
   }
   ratios.sort((a, b) => a - b);
-  const at = (part) => ratios[Math.floor(part * (ROUNDS - 1))].toFixed(3);
-  return `${at(0.5)} (${at(0.25)} to ${at(0.75)})`;
+  const at = (part) => Number(ratios[Math.floor(part * (ROUNDS - 1))].toFixed(3));
+  return { median_ratio: at(0.5), middle_half_from: at(0.25), middle_half_to: at(0.75) };
 }
 
 await ratio("user1", "nobody"); // warm
-console.log(`log-in, ${ROUNDS} pairs, median of the ratios and their middle half:`);
-console.log(`  unknown user ÷ known user, wrong password   ${await ratio("nobody", "user1")}`);
-console.log(`  known user ÷ another known user (noise)     ${await ratio("user2", "user1")}`);
+console.log(JSON.stringify({
+  "unknown-user": await ratio("nobody", "user1"), // unknown user ÷ known user, both with a wrong password
+  "noise": await ratio("user2", "user1"), // known user ÷ another known user
+}));
 await gate.close();

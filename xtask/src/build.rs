@@ -16,6 +16,8 @@ pub enum Flavour {
     Faults,
     /// One of the examples (`build --example NAME`).
     Example(&'static str),
+    /// The contender of the benchmark that is written on workers-rs.
+    WorkersRs,
 }
 
 /// The folders in examples/.
@@ -29,7 +31,7 @@ impl Flavour {
 
     const fn profile(self) -> &'static str {
         match self {
-            Self::Release => "release",
+            Self::Release | Self::WorkersRs => "release",
             Self::Dev | Self::Faults | Self::Example(_) => "worker-dev",
         }
     }
@@ -38,6 +40,7 @@ impl Flavour {
         match self {
             Self::Release | Self::Dev | Self::Faults => "tollgate-worker".into(),
             Self::Example(name) => format!("example-{name}"),
+            Self::WorkersRs => "bench-workers-rs".into(),
         }
     }
 
@@ -47,6 +50,7 @@ impl Flavour {
             Self::Release | Self::Dev => root.join("build"),
             Self::Faults => root.join("build-faults"),
             Self::Example(name) => root.join("examples").join(name).join("build"),
+            Self::WorkersRs => root.target().join("bench/workers-rs-build"),
         }
     }
 }

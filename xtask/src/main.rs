@@ -1,5 +1,6 @@
 //! The commands of this repository. `cargo xtask` alone lists them.
 
+mod bench;
 mod build;
 mod dev;
 mod setup;
@@ -8,7 +9,7 @@ mod test;
 
 use build::Flavour;
 use std::process::ExitCode;
-use step::{Failure, Root, Step};
+use step::{Failure, Root};
 
 /// A command: its name, what it does in a line, and how.
 struct Task {
@@ -50,15 +51,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        line: "measure: what a refused log-in tells by its time (about 1 min)",
-        run: |root, _| {
-            setup::set_up(root)?;
-            build::deployable(root)?;
-            let step = Step::begin("log-ins in workerd");
-            step.run(root.npm_command("node").arg("bench/log-in.mjs"), "see above")?;
-            step.done("");
-            Ok(())
-        },
+        line: "measure Tollgate beside other gates and beside none (--quick: 1 min; --help has all)",
+        run: bench::bench,
     },
     Task {
         name: "docs",

@@ -26,6 +26,8 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
         "example-own-users",
         "--package",
         "example-axum",
+        "--package",
+        "bench-workers-rs",
         "--target",
         "wasm32-unknown-unknown",
         "--profile",

@@ -1,0 +1,207 @@
+//! What was measured: rows, and how they are written.
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One line of the table.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Row {
+    /// What was done, a slash, and who did it.
+    pub name: String,
+    /// CPU time a request of the floor ÷ that of the contender, measured at the same time: 1 is as fast as the floor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio_to_floor: Option<f64>,
+    /// CPU time a log-in ÷ that of native OpenSSL: less is better.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio_to_openssl: Option<f64>,
+    /// The least and the greatest of the rounds' ratios.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
+    /// Microseconds of CPU time a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_us: Option<f64>,
+    /// Answers a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_s: Option<f64>,
+    /// Half of the answers took no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50_ms: Option<f64>,
+    /// 99 of 100 answers took no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99_ms: Option<f64>,
+    /// What only some rows have.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+impl Row {
+    /// A row of figures of its own.
+    pub fn of(name: impl Into<String>, figures: &[(&str, f64)]) -> Self {
+        let more = figures.iter().map(|&(figure, value)| (figure.to_owned(), rounded(value).into())).collect();
+        Self { name: name.into(), more, ..Self::default() }
+    }
+
+    /// The ratio there is, and its range, in words.
+    pub fn ratio(&self) -> String {
+        let Some(ratio) = self.ratio_to_floor.or(self.ratio_to_openssl) else { return String::new() };
+        self.range.map_or_else(|| format!("{ratio:.2}"), |[least, most]| format!("{ratio:.2} ({least:.2}–{most:.2})"))
+    }
+
+    /// The cells of its line in a table: name, ratio, and the rest.
+    pub fn cells(&self) -> [String; 6] {
+        let number =
+            |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
+        let mut cells = [
+            self.name.clone(),
+            self.ratio(),
+            number(self.cpu_us, if self.cpu_us.is_some_and(|us| us >= 1000.0) { 0 } else { 1 }),
+            number(self.requests_per_s, 0),
+            number(self.p50_ms, 2),
+            number(self.p99_ms, 2),
+        ];
+        if !self.more.is_empty() {
+            let more: Vec<String> =
+                self.more.iter().map(|(name, value)| format!("{} {value}", name.replace('_', " "))).collect();
+            cells[1] = [std::mem::take(&mut cells[1]), more.join(", ")]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join("; ");
+        }
+        cells
+    }
+}
+
+/// Three digits behind the point.
+pub fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+/// All of it.
+#[derive(Serialize, Deserialize)]
+pub struct Report {
+    /// Where it was measured.
+    pub machine: Map<String, Value>,
+    /// What was measured.
+    pub versions: Map<String, Value>,
+    /// How it was measured.
+    pub command: String,
+    /// The day, as 2026-11-25.
+    pub date: String,
+    /// What came out.
+    pub rows: Vec<Row>,
+}
+
+/// The columns' heads.
+pub const HEADS: [&str; 6] = ["row", "ratio (range)", "CPU µs", "answers/s", "p50 ms", "p99 ms"];
+
+impl Report {
+    /// For other programs.
+    pub fn json(&self) -> Value {
+        serde_json::to_value(self).expect("members are named by text")
+    }
+
+    /// What [`Self::json`] gave.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn from_json(value: Value) -> Result<Self> {
+        Ok(serde_json::from_value(value)?)
+    }
+
+    /// The row of this name.
+    pub fn row(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == name)
+    }
+
+    /// For a screen.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        for (title, values) in [("machine", &self.machine), ("versions", &self.versions)] {
+            let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
+            text.push_str(&format!("{title}: {}\n", values.join(", ")));
+        }
+        text.push('\n');
+        text.push_str(&table(&self.rows));
+        text
+    }
+}
+
+/// A value without quotation marks.
+pub fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn table(rows: &[Row]) -> String {
+    let lines: Vec<[String; 6]> =
+        std::iter::once(HEADS.map(str::to_owned)).chain(rows.iter().map(Row::cells)).collect();
+    let mut widths = [0; 6];
+    for line in &lines {
+        // A line with words of its own may be as long as it likes.
+        let is_short = line[2..].iter().any(|cell| !cell.is_empty());
+        for (width, cell) in widths.iter_mut().zip(line).take(if is_short { 6 } else { 1 }) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for line in lines {
+        let cells: Vec<String> = line
+            .iter()
+            .zip(widths)
+            .enumerate()
+            .map(|(at, (cell, width))| if at < 2 { format!("{cell:<width$}") } else { format!("{cell:>width$}") })
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Report, Row};
+    use serde_json::{Map, json};
+
+    fn report() -> Report {
+        let measured = Row {
+            name: "protected/tollgate".into(),
+            ratio_to_floor: Some(0.97),
+            range: Some([0.95, 0.99]),
+            cpu_us: Some(21.34),
+            requests_per_s: Some(20_000.0),
+            p50_ms: Some(0.5),
+            p99_ms: Some(1.25),
+            ..Row::default()
+        };
+        Report {
+            machine: Map::from_iter([("cores".into(), 2.into())]),
+            versions: Map::from_iter([("workerd".into(), "1.0".into())]),
+            command: "cargo xtask bench".into(),
+            date: "2026-11-25".into(),
+            rows: vec![measured, Row::of("size/tollgate", &[("bytes", 100.0)])],
+        }
+    }
+
+    #[test]
+    fn json_has_what_was_measured_and_no_more() {
+        assert_eq!(
+            report().json()["rows"],
+            json!([
+                {"name": "protected/tollgate", "ratio_to_floor": 0.97, "range": [0.95, 0.99], "cpu_us": 21.34,
+                 "requests_per_s": 20000.0, "p50_ms": 0.5, "p99_ms": 1.25},
+                {"name": "size/tollgate", "bytes": 100.0},
+            ])
+        );
+    }
+
+    #[test]
+    fn table_is_in_columns() {
+        let table = report().table();
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[0], "machine: cores 2");
+        assert_eq!(lines[3], "row                 ratio (range)     CPU µs  answers/s  p50 ms  p99 ms");
+        assert_eq!(lines[4], "protected/tollgate  0.97 (0.95–0.99)    21.3      20000    0.50    1.25");
+        assert_eq!(lines[5], "size/tollgate       bytes 100.0");
+    }
+}
