@@ -127,7 +127,7 @@ fn every_single_change_of_a_character_is_refused() {
         assert!(verify(&token, &keys).is_ok());
         // One set, so that every text is held against the token that is remembered.
         let remembering = Verifier::new(ring(algorithm, "a secret of more than thirty-two bytes"), policy(), 2);
-        let mark = remembering.verify(&token, NOW).unwrap().mark();
+        let first = remembering.verify(&token, NOW).unwrap();
         for at in 0..=token.len() {
             let (before, rest) = token.split_at(at);
             let refused = |changed: String| {
@@ -141,7 +141,7 @@ fn every_single_change_of_a_character_is_refused() {
             refused(format!("{before}{after}"));
             ascii.filter(|&other| other != there).for_each(|other| refused(format!("{before}{other}{after}")));
         }
-        assert!(mark.is_of(&remembering.verify(&token, NOW).unwrap()), "it was there all the time");
+        assert!(first.is_same(&remembering.verify(&token, NOW).unwrap()), "it was there all the time");
     }
 }
 

@@ -70,14 +70,17 @@ function handle(request, env, ctx, again) {
     return instance().broken();
   }
   if (!(answer instanceof Promise)) return answer;
+  const mended = answer.catch((error) => {
+    if (isTrap(error)) crash();
+    return instance().broken();
+  });
+  // The runtime's own promise, on which the instance has no hold any more.
+  if (!call.inRust) return mended;
   // What follows on this promise runs in this request's own context, whoever's panic resolved it.
   const lost = new Promise((resolve) => { call.lose = resolve; });
   waiting.add(call);
   return Promise.race([
-    answer.catch((error) => {
-      if (isTrap(error)) crash();
-      return instance().broken();
-    }).finally(() => waiting.delete(call)),
+    mended.finally(() => waiting.delete(call)),
     lost.then(() => (call.polling || again ? instance().broken() : handle(request, env, ctx, true))),
   ]);
 }

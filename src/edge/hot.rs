@@ -1,9 +1,10 @@
 //! The hot path: a request in one crossing from JavaScript, a number back.
 //!
 //! **What always holds:** it decides nothing either. It puts the few parts that decisions mostly need before
-//! [`Gate::decide`], and where the decision is to tell who somebody is and the entry has that answer already, the number
-//! says which. All else goes on in [`super::reply`], with the decision that was made here. Whatever is kept here is
-//! gone with the instance.
+//! [`Gate::decide`]. Where that was to tell who somebody is, and the very same request comes again with a token that is
+//! still good, the answer is the same, and the entry has it: the number says which. (An application's own handlers may
+//! look at more than that; for them nothing is decided here.) All else goes on in
+//! [`super::reply`], with the decision that was made here. Whatever is kept here is gone with the instance.
 
 use super::{load, respond};
 use crate::rules::{
@@ -11,25 +12,35 @@ use crate::rules::{
     log::Level,
     request::{Headers, Request},
     time::Timestamp,
-    token::Mark,
+    token::VerifiedToken,
 };
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
 };
+use subtle::ConstantTimeEq;
 use wasm_bindgen::JsValue;
 
 /// A request of more bytes than this goes the slow way. Twice the longest token that is taken, and a long URL.
 const BUFFER_BYTES: usize = 32 * 1024;
 
+/// A longer request is not kept: its token is remembered all the same, so that only the way to it is longer.
+const KEPT_BYTES: usize = 2048;
+
 thread_local! {
     /// Where the entry writes a request: one place for all, so that nothing is allocated for it.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
-    /// Whose answers the entry has, by the token's room.
-    static TOLD: RefCell<Vec<Option<Mark>>> = const { RefCell::new(Vec::new()) };
+    /// Requests whose answers the entry has under the same numbers: 0.05 of a request's time less than to decide again.
+    static TOLD: RefCell<Vec<Option<Told>>> = const { RefCell::new(Vec::new()) };
     /// The answer that the entry fetches next.
     static ANSWER: RefCell<String> = const { RefCell::new(String::new()) };
     static PENDING: Cell<Option<Pending>> = const { Cell::new(None) };
+}
+
+/// A request that was told who it is.
+struct Told {
+    written: Box<[u8]>,
+    token: VerifiedToken,
 }
 
 /// A decision that [`super::reply`] is about to carry out.
@@ -54,51 +65,71 @@ pub fn buffer() -> (usize, usize) {
 #[must_use]
 pub fn decide(length: usize, now: f64) -> i32 {
     PENDING.take();
-    let Some(gate) = load::loaded() else { return -1 };
+    let Some(gate) = load::stock() else { return -1 };
+    #[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
+    let now = Timestamp::from_millis(now as i64);
     BUFFER.with_borrow(|buffer| {
-        let Some(seen) = Seen::read(&buffer[..length]) else { return -1 };
-        #[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
-        let now = Timestamp::from_millis(now as i64);
+        let written = &buffer[..length];
+        let number = number(gate, written);
+        if is_told(gate, number, written, now) {
+            return number.into();
+        }
+        let Some(seen) = Seen::read(written) else { return -1 };
         let decision = gate.decide(&seen.request(), now);
         if seen.is_not_enough.get() {
             return -1;
         }
         match &decision {
             Decision::Identity(passage) if seen.method == "GET" && gate.config().log < Level::Debug => {
-                if let Some(number) = known(gate, passage) {
-                    return number;
-                }
+                tell(gate, number, written, passage);
+                -2 - i32::from(number)
             }
-            _ => {}
+            _ => {
+                let (method, url) = (seen.method.to_owned(), seen.url.to_owned());
+                PENDING.set(Some(Pending { gate, decision, method, url, began: now }));
+                -1
+            }
         }
-        let (method, url) = (seen.method.to_owned(), seen.url.to_owned());
-        PENDING.set(Some(Pending { gate, decision, method, url, began: now }));
-        -1
     })
 }
 
-/// The number of an answer that is the token's own.
-fn known(gate: &Gate, passage: &Passage<'_>) -> Option<i32> {
-    let token = passage.admission().token()?;
-    // A token that is not kept has 0, and its answer is fetched each time.
-    let number = token.room().map_or(0, |room| room + 1);
-    let is_told = TOLD.with_borrow_mut(|told| {
-        if told.len() <= number {
-            told.resize(number + 1, None);
-        }
-        let is_told = number > 0 && told[number].as_ref().is_some_and(|mark| mark.is_of(token));
-        if !is_told {
-            told[number] = Some(token.mark());
-        }
-        is_told
-    });
-    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // at most 65,537
-    let number = number as i32;
-    if is_told {
-        return Some(number);
-    }
+/// Under which number a request is kept, if it is: by the end of its token's signature.
+fn number(gate: &Gate, written: &[u8]) -> u16 {
+    let end = written.last_chunk::<8>().map_or(0, |end| u64::from_le_bytes(*end));
+    // Fibonacci hashing: the multiplication spreads the letters' few bits over the upper ones.
+    let spread = end.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    #[allow(clippy::cast_possible_truncation)] // less than the number of rooms, which has 16 bits
+    let number = (spread % gate.config().tokens.rooms().max(1) as u64) as u16;
+    number
+}
+
+/// Was this very request told who it is, with a token that is good now too? How much of a guessed signature is right
+/// can't be told by the time.
+fn is_told(gate: &Gate, number: u16, written: &[u8], now: Timestamp) -> bool {
+    TOLD.with_borrow(|told| {
+        let Some(Some(told)) = told.get(usize::from(number)) else { return false };
+        let signature_at = written.iter().rposition(|byte| *byte == b'.').unwrap_or(0);
+        told.written.len() == written.len()
+            && bool::from(told.written[signature_at..].ct_eq(&written[signature_at..]))
+            && *told.written == *written
+            && gate.config().tokens.is_still_good(&told.token, now)
+    })
+}
+
+/// Keeps the request, if anything is to be remembered, and its answer until the entry fetches it.
+fn tell(gate: &Gate, number: u16, written: &[u8], passage: &Passage<'_>) {
     ANSWER.set(gate.identity(passage).body);
-    Some(-2 - number)
+    let rooms = gate.config().tokens.rooms();
+    TOLD.with_borrow_mut(|told| {
+        if told.len() < rooms {
+            told.resize_with(rooms, || None);
+        }
+        // The entry's answer of this number is another one from now on, whatever was there.
+        if let Some(told) = told.get_mut(usize::from(number)) {
+            let token = passage.admission().token().filter(|_| written.len() <= KEPT_BYTES);
+            *told = token.map(|token| Told { written: written.into(), token: token.clone() });
+        }
+    });
 }
 
 /// The answer that [`decide`] has just given a number.

@@ -3,24 +3,41 @@
 use crate::rules::{
     config::{Config, Reading, options},
     gate::Gate,
-    handlers::Handlers,
+    handlers::{Handlers, Stock},
     json::{Map, Value},
     log::{Event, Level},
     notice::Notice,
     route::Target,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
-use std::cell::OnceCell;
+use std::{
+    any::{Any, TypeId},
+    cell::{Cell, OnceCell},
+};
 use wasm_bindgen::prelude::*;
 
 thread_local! {
     static GATE: OnceCell<Option<&'static Gate>> = const { OnceCell::new() };
+    /// The gate, if it has Flask-JWT's own handlers.
+    static STOCK: Cell<Option<&'static Gate>> = const { Cell::new(None) };
     static INSTANCE: OnceCell<String> = const { OnceCell::new() };
 }
 
 /// The gate, `None` if the configuration is wrong. Its problems and warnings are logged once.
 pub(super) fn gate(env: &JsValue, handlers: impl Handlers, has_inner: bool) -> Option<&'static Gate> {
-    GATE.with(|gate| *gate.get_or_init(|| read(&variables(env), handlers, has_inner)))
+    let is_stock = handlers.type_id() == TypeId::of::<Stock>();
+    GATE.with(|gate| {
+        *gate.get_or_init(|| {
+            let gate = read(&variables(env), handlers, has_inner);
+            STOCK.set(gate.filter(|_| is_stock));
+            gate
+        })
+    })
+}
+
+/// The gate, if [`gate`] has made it and what it decides depends on nothing but the request, the keys and the time.
+pub(super) fn stock() -> Option<&'static Gate> {
+    STOCK.get()
 }
 
 /// The gate, if [`gate`] has made it.

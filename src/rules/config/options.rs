@@ -241,9 +241,9 @@ pub const TABLE: &[Option_] = &[
     Option_ {
         name: "TOLLGATE_TOKEN_CACHE",
         family: Family::Tollgate,
-        kind: "0 to 65536",
+        kind: "0 to 65534",
         default: "1024",
-        meaning: "How many verified tokens each instance remembers, so that the next request with one costs no cryptography; their times are judged all the same. Takes the tokens' own length of memory, at most 8 KiB each. `0` remembers none.",
+        meaning: "How many verified tokens each instance remembers, so that the next request with one costs no cryptography; their times are judged all the same. Takes about twice the tokens' own length of memory, at most 18 KiB each. `0` remembers none.",
         set: |draft, value| as_whole_number(value).map(|number| draft.token_cache = number),
     },
     Option_ {

@@ -325,8 +325,8 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     if !(least..=most).contains(&draft.password_iterations) {
         notices.problem("TOLLGATE_PASSWORD_ITERATIONS", format!("write {least} to {most}; OWASP asks for 600000"));
     }
-    if draft.token_cache > 65_536 {
-        notices.problem("TOLLGATE_TOKEN_CACHE", "write 0 to 65536");
+    if draft.token_cache > 65_534 {
+        notices.problem("TOLLGATE_TOKEN_CACHE", "write 0 to 65534");
     }
     let range = Span::seconds(0)..=Span::seconds(600);
     for (name, span) in [("ORIGIN_TIMEOUT", draft.origin_timeout), ("TOLLGATE_STORE_TIMEOUT", draft.store_timeout)] {

@@ -36,31 +36,32 @@ impl Cache {
 
     /// The token of this very text.
     pub(super) fn get(&self, text: &str) -> Option<VerifiedToken> {
-        let (_, set) = self.set(text)?;
-        let mut set = set.lock().ok()?;
+        let mut set = self.set(text)?.lock().ok()?;
         let room = set.rooms.iter().position(|token| token.as_ref().is_some_and(|token| is_of(token, text)))?;
         set.latest = room;
         set.rooms[room].clone()
     }
 
-    /// Keeps a token. It gets the number of its room.
-    pub(super) fn put(&self, mut token: VerifiedToken) -> VerifiedToken {
-        let Some((number, set)) = self.set(token.text()) else { return token };
-        let Ok(mut set) = set.lock() else { return token };
+    /// Keeps a token, if there is room for any.
+    pub(super) fn put(&self, token: &VerifiedToken) {
+        let Some(mut set) = self.set(token.text()).and_then(|set| set.lock().ok()) else { return };
         let room = if set.rooms[set.latest].is_none() { set.latest } else { 1 - set.latest };
-        token.set_room(number * 2 + room);
         set.rooms[room] = Some(token.clone());
         set.latest = room;
-        token
     }
 
-    fn set(&self, text: &str) -> Option<(usize, &Mutex<Set>)> {
+    /// How many tokens there is room for.
+    pub(super) fn rooms(&self) -> usize {
+        self.sets.len() * 2
+    }
+
+    fn set(&self, text: &str) -> Option<&Mutex<Set>> {
         let end = text.as_bytes().last_chunk::<INDEX_BYTES>().filter(|_| !self.sets.is_empty())?;
         let mut hasher = DefaultHasher::new();
         end.hash(&mut hasher);
         #[allow(clippy::cast_possible_truncation)] // less than the number of sets
         let number = (hasher.finish() % self.sets.len() as u64) as usize;
-        Some((number, &self.sets[number]))
+        Some(&self.sets[number])
     }
 }
 
@@ -74,6 +75,6 @@ fn is_of(token: &VerifiedToken, text: &str) -> bool {
 
 impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cache(room for {})", self.sets.len() * 2)
+        write!(f, "Cache(room for {})", self.rooms())
     }
 }

@@ -28,34 +28,28 @@ use super::{
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::de::DeserializeOwned;
-use std::{
-    ops::Range,
-    sync::{Arc, Weak},
-};
+use std::{ops::Range, sync::Arc};
 
 /// A longer token is refused before it is looked at. 8 KiB is what common servers allow for a whole header line.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// A token whose signature and claims were found good. A copy shares what it holds.
 #[derive(Clone)]
-pub struct VerifiedToken {
-    found: Arc<Found>,
-    /// Where the cache keeps it.
-    room: Option<usize>,
-}
+pub struct VerifiedToken(Arc<Found>);
 
 /// What verifying found, in little more room than the text takes: a cache holds many.
 struct Found {
     text: Box<str>,
     payload: Range<usize>,
-    times: Times,
+    /// `None` if it was another that verified it.
+    times: Option<Times>,
     identity: Option<Arc<Identity>>,
 }
 
 impl VerifiedToken {
-    fn new(text: &str, payload: Range<usize>, times: Times, claims: &Map<String, Value>) -> Self {
+    fn new(text: &str, payload: Range<usize>, times: Option<Times>, claims: &Map<String, Value>) -> Self {
         let identity = claims.get("identity").and_then(Id::from_json).map(|id| Arc::new(Identity::new(id)));
-        Self { found: Arc::new(Found { text: text.into(), payload, times, identity }), room: None }
+        Self(Arc::new(Found { text: text.into(), payload, times, identity }))
     }
 
     /// The claims (RFC 7519 §4), read anew from the token.
@@ -67,7 +61,7 @@ impl VerifiedToken {
     /// The claims as they were signed: base64url of JSON. Safe in a header.
     #[must_use]
     pub fn payload(&self) -> &str {
-        &self.found.text[self.found.payload.clone()]
+        &self.0.text[self.0.payload.clone()]
     }
 
     /// The claims as a type of one's own.
@@ -82,61 +76,37 @@ impl VerifiedToken {
     /// The claim `identity`, if it is an id.
     #[must_use]
     pub fn identity(&self) -> Option<Id> {
-        self.found.identity.as_ref().map(|identity| identity.id.clone())
+        self.0.identity.as_ref().map(|identity| identity.id.clone())
     }
 
     /// Whom that claim names.
     pub(super) fn named(&self) -> Option<Arc<Identity>> {
-        self.found.identity.clone()
+        self.0.identity.clone()
     }
 
-    /// The number of the room in which a [`Verifier`] keeps it, counted from 0; `None` if it is not kept. What an edge
-    /// has made of this token it may keep under the same number, with a [`Mark`] that tells whether it still is its.
+    /// Is it the same token, out of the same verification?
     #[must_use]
-    pub fn room(&self) -> Option<usize> {
-        self.room
-    }
-
-    /// What tells this token from any that comes to its room later.
-    #[must_use]
-    pub fn mark(&self) -> Mark {
-        Mark(Arc::downgrade(&self.found))
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// For an embedder's own `decode`, which has verified by other means what the claims say.
     #[must_use]
     pub fn assert_verified(claims: &Map<String, Value>) -> Self {
         let payload = Base64UrlUnpadded::encode_string(json::to_ascii(claims).as_bytes());
-        Self::new(&payload, 0..payload.len(), Times::default(), claims)
+        Self::new(&payload, 0..payload.len(), None, claims)
     }
 
     fn text(&self) -> &str {
-        &self.found.text
+        &self.0.text
     }
 
     fn signature_at(&self) -> usize {
-        self.found.payload.end + 1
+        self.0.payload.end + 1
     }
 
-    fn times(&self) -> &Times {
-        &self.found.times
-    }
-
-    fn set_room(&mut self, room: usize) {
-        self.room = Some(room);
-    }
-}
-
-/// Tells one token, out of one verification, from all others. Does not keep it in memory.
-#[derive(Clone, Debug)]
-pub struct Mark(Weak<Found>);
-
-impl Mark {
-    /// Is it this token's?
-    #[must_use]
-    pub fn is_of(&self, token: &VerifiedToken) -> bool {
-        // The place in memory is not given away again while there is a mark.
-        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&token.found))
+    fn times(&self) -> Option<&Times> {
+        self.0.times.as_ref()
     }
 }
 
@@ -148,7 +118,7 @@ impl PartialEq for VerifiedToken {
 
 impl std::fmt::Debug for VerifiedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "VerifiedToken(of {:?}, ..)", self.found.identity.as_ref().map(|identity| &identity.id))
+        write!(f, "VerifiedToken(of {:?}, ..)", self.0.identity.as_ref().map(|identity| &identity.id))
     }
 }
 
@@ -169,7 +139,7 @@ pub fn verify(token: &str, keys: &KeyRing, policy: &ClaimsPolicy, now: Timestamp
     let times = policy.judge(&claims, now.numeric_date())?;
     // Last, because Flask-JWT does not look at these: a token with another fault gets the answer it always got.
     parts.header_is_understood()?;
-    Ok(VerifiedToken::new(token, parts.payload(), times, &claims))
+    Ok(VerifiedToken::new(token, parts.payload(), Some(times), &claims))
 }
 
 /// Makes a token: `extra` follows `typ` and `alg` in the header; a member of that name replaces the text, while the

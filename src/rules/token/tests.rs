@@ -348,12 +348,11 @@ fn a_second_look_finds_what_the_first_found() {
     let token = signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": "é", "role": ["a", 1.50]}));
     let now = Timestamp::from_seconds(NOW);
     let (first, second) = (verifier.verify(&token, now).unwrap(), verifier.verify(&token, now).unwrap());
-    assert!(first.room().is_some() && first.room() == second.room());
-    assert!(first.mark().is_of(&second), "it was not verified again");
+    assert!(first.is_same(&second), "it was not verified again");
     assert_eq!(second.claims(), first.claims());
     assert_eq!(second.payload(), token.split('.').nth(1).unwrap());
     assert_eq!(second.identity(), Some(Id::Text("é".into())));
-    assert!(!first.mark().is_of(&remembering(64).verify(&token, now).unwrap()));
+    assert!(!first.is_same(&remembering(64).verify(&token, now).unwrap()));
     assert!(!format!("{verifier:?} {second:?}").contains(&token[..20]), "nothing prints a token");
 }
 
@@ -363,8 +362,8 @@ fn a_verifier_that_remembers_nothing_verifies_all_the_same() {
     let token = sign(ring().signing(), &Map::new(), &good_claims());
     let now = Timestamp::from_seconds(NOW);
     let first = verifier.verify(&token, now).unwrap();
-    assert_eq!(first.room(), None);
-    assert!(!first.mark().is_of(&verifier.verify(&token, now).unwrap()));
+    assert_eq!(verifier.rooms(), 0);
+    assert!(!first.is_same(&verifier.verify(&token, now).unwrap()));
 }
 
 #[test]
@@ -374,8 +373,8 @@ fn the_longest_token_is_remembered_and_a_longer_one_refused() {
     let longest = (0..MAX_TOKEN_BYTES).rev().map(of).find(|token| token.len() <= MAX_TOKEN_BYTES).unwrap();
     assert!(longest.len() > MAX_TOKEN_BYTES - 4);
     let now = Timestamp::from_seconds(NOW);
-    let mark = verifier.verify(&longest, now).unwrap().mark();
-    assert!(mark.is_of(&verifier.verify(&longest, now).unwrap()));
+    let first = verifier.verify(&longest, now).unwrap();
+    assert!(first.is_same(&verifier.verify(&longest, now).unwrap()));
     assert_eq!(verifier.verify(&of(MAX_TOKEN_BYTES), now), Err(Refusal::TokenTooLong));
 }
 
@@ -384,21 +383,19 @@ fn no_flood_takes_more_rooms_than_there_are_and_a_forged_one_takes_none() {
     let verifier = remembering(16);
     let now = Timestamp::from_seconds(NOW);
     let mine = sign(ring().signing(), &Map::new(), &good_claims());
-    let mark = verifier.verify(&mine, now).unwrap().mark();
+    let first = verifier.verify(&mine, now).unwrap();
     let forger = KeyRing::new(key(Algorithm::Hs256, "another secret of thirty-two bytes or more", None), []);
     for number in 0..2000 {
         let claims = members(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": number}));
         let forged = sign(forger.signing(), &Map::new(), &claims);
         assert_eq!(verifier.verify(&forged, now), Err(Refusal::BadSignature));
     }
-    assert!(mark.is_of(&verifier.verify(&mine, now).unwrap()), "forged tokens drive nobody out");
-    let rooms: std::collections::HashSet<_> = (0..2000)
-        .map(|number| {
-            let token = signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": number}));
-            verifier.verify(&token, now).unwrap().room().unwrap()
-        })
-        .collect();
-    assert_eq!(rooms, (0..16).collect());
+    assert!(first.is_same(&verifier.verify(&mine, now).unwrap()), "forged tokens drive nobody out");
+    let tokens: Vec<String> =
+        (0..2000).map(|number| signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": number}))).collect();
+    let seen: Vec<VerifiedToken> = tokens.iter().map(|token| verifier.verify(token, now).unwrap()).collect();
+    let still = seen.iter().filter(|token| verifier.remembers(token)).count();
+    assert_eq!((still, verifier.rooms()), (16, 16));
     assert_eq!(verifier.verify(&mine, now).unwrap().claims(), good_claims(), "driven out, it is verified again");
 }
 
@@ -407,18 +404,18 @@ fn two_tokens_of_one_set_do_not_drive_each_other_out() {
     let verifier = remembering(2);
     let now = Timestamp::from_seconds(NOW);
     let tokens = [1, 2].map(|id| signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": id})));
-    let marks = tokens.each_ref().map(|token| verifier.verify(token, now).unwrap().mark());
+    let firsts = tokens.each_ref().map(|token| verifier.verify(token, now).unwrap());
     for _ in 0..3 {
-        for (token, mark) in tokens.iter().zip(&marks) {
-            assert!(mark.is_of(&verifier.verify(token, now).unwrap()));
+        for (token, first) in tokens.iter().zip(&firsts) {
+            assert!(first.is_same(&verifier.verify(token, now).unwrap()));
         }
     }
     // A third takes the room of the one that was asked for longest ago.
     let third = signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": 3}));
     verifier.verify(&tokens[0], now).unwrap();
     verifier.verify(&third, now).unwrap();
-    assert!(marks[0].is_of(&verifier.verify(&tokens[0], now).unwrap()));
-    assert!(!marks[1].is_of(&verifier.verify(&tokens[1], now).unwrap()));
+    assert!(firsts[0].is_same(&verifier.verify(&tokens[0], now).unwrap()));
+    assert!(!firsts[1].is_same(&verifier.verify(&tokens[1], now).unwrap()));
 }
 
 #[test]

@@ -37,15 +37,37 @@ impl Verifier {
         &self.policy
     }
 
+    #[cfg(test)]
+    pub(super) fn remembers(&self, token: &VerifiedToken) -> bool {
+        self.cache.get(token.text()).is_some_and(|known| known.is_same(token))
+    }
+
+    /// How many tokens there is room for: what else is kept for each may be as many.
+    #[must_use]
+    pub fn rooms(&self) -> usize {
+        self.cache.rooms()
+    }
+
+    /// Is a token that was verified here before good now too?
+    #[must_use]
+    pub fn is_still_good(&self, token: &VerifiedToken, now: Timestamp) -> bool {
+        token.times().is_some_and(|times| self.policy.judge_times(times, now.numeric_date()).is_ok())
+    }
+
     /// Takes a token apart and judges it; one that was seen before is only judged by the time it is now.
     ///
     /// # Errors
     /// The first thing that is wrong: the same as [`verify`]'s, remembered or not.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Refusal> {
-        if let Some(known) = self.cache.get(token) {
-            self.policy.judge_times(known.times(), now.numeric_date())?;
+        // Later a look at what is revoked belongs here too, and into `is_still_good`.
+        if let Some(known) = self.cache.get(token)
+            && let Some(times) = known.times()
+        {
+            self.policy.judge_times(times, now.numeric_date())?;
             return Ok(known);
         }
-        verify(token, &self.keys, &self.policy, now).map(|verified| self.cache.put(verified))
+        let verified = verify(token, &self.keys, &self.policy, now)?;
+        self.cache.put(&verified);
+        Ok(verified)
     }
 }
