@@ -210,12 +210,13 @@ fn bench(options: &Options) -> Result<()> {
                 eprintln!("error: {}: {error:#}", job.names.join(", "));
             }
         }
+        // After each, so that a run that is ended early leaves what it has.
+        if let Some(file) = &options.json {
+            fs::write(file, format!("{:#}\n", report.json())).with_context(|| file.display().to_string())?;
+        }
     }
     eprintln!("      took {}", words(began.elapsed()));
     print!("{}", report.table());
-    if let Some(file) = &options.json {
-        fs::write(file, format!("{:#}\n", report.json())).with_context(|| file.display().to_string())?;
-    }
     ensure!(failed == 0, "{failed} of {} parts failed: see above", jobs.len());
     if options.docs {
         page::write(workshop.root(), &report)?;
