@@ -31,7 +31,7 @@ thread_local! {
     /// Where the entry writes a request: one place for all, so that nothing is allocated for it.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
     /// Requests whose answers the entry has under the same numbers: 0.05 of a request's time less than to decide again.
-    static TOLD: RefCell<Vec<Option<Told>>> = const { RefCell::new(Vec::new()) };
+    static TOLD: RefCell<Vec<Pair>> = const { RefCell::new(Vec::new()) };
     /// The answer that the entry fetches next.
     static ANSWER: RefCell<String> = const { RefCell::new(String::new()) };
     static PENDING: Cell<Option<Pending>> = const { Cell::new(None) };
@@ -41,6 +41,14 @@ thread_local! {
 struct Told {
     written: Box<[u8]>,
     token: VerifiedToken,
+}
+
+/// Room for two, as in the cache of tokens: whom chance has put together do not drive each other out.
+#[derive(Default)]
+struct Pair {
+    rooms: [Option<Told>; 2],
+    /// The room that was asked for last; the other is the next to be given away.
+    latest: usize,
 }
 
 /// A decision that [`super::reply`] is about to carry out.
@@ -70,9 +78,9 @@ pub fn decide(length: usize, now: f64) -> i32 {
     let now = Timestamp::from_millis(now as i64);
     BUFFER.with_borrow(|buffer| {
         let written = &buffer[..length];
-        let number = number(gate, written);
-        if is_told(gate, number, written, now) {
-            return number.into();
+        let pair = pair(gate, written);
+        if let Some(number) = told(gate, pair, written, now) {
+            return number;
         }
         let Some(seen) = Seen::read(written) else { return -1 };
         let decision = gate.decide(&seen.request(), now);
@@ -81,8 +89,7 @@ pub fn decide(length: usize, now: f64) -> i32 {
         }
         match &decision {
             Decision::Identity(passage) if seen.method == "GET" && gate.config().log < Level::Debug => {
-                tell(gate, number, written, passage);
-                -2 - i32::from(number)
+                -2 - tell(gate, pair, written, passage)
             }
             _ => {
                 let (method, url) = (seen.method.to_owned(), seen.url.to_owned());
@@ -93,43 +100,60 @@ pub fn decide(length: usize, now: f64) -> i32 {
     })
 }
 
-/// Under which number a request is kept, if it is: by the end of its token's signature.
-fn number(gate: &Gate, written: &[u8]) -> u16 {
+/// In which pair a request is kept, if it is: by the end of its token's signature.
+fn pair(gate: &Gate, written: &[u8]) -> usize {
     let end = written.last_chunk::<8>().map_or(0, |end| u64::from_le_bytes(*end));
     // Fibonacci hashing: the multiplication spreads the letters' few bits over the upper ones.
     let spread = end.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    #[allow(clippy::cast_possible_truncation)] // less than the number of rooms, which has 16 bits
-    let number = (spread % gate.config().tokens.rooms().max(1) as u64) as u16;
-    number
+    let pairs = (gate.config().tokens.rooms() / 2).max(1);
+    #[allow(clippy::cast_possible_truncation)] // less than the number of pairs
+    let pair = (spread % pairs as u64) as usize;
+    pair
 }
 
-/// Was this very request told who it is, with a token that is good now too? How much of a guessed signature is right
-/// can't be told by the time.
-fn is_told(gate: &Gate, number: u16, written: &[u8], now: Timestamp) -> bool {
-    TOLD.with_borrow(|told| {
-        let Some(Some(told)) = told.get(usize::from(number)) else { return false };
-        let signature_at = written.iter().rposition(|byte| *byte == b'.').unwrap_or(0);
-        told.written.len() == written.len()
-            && bool::from(told.written[signature_at..].ct_eq(&written[signature_at..]))
-            && *told.written == *written
-            && gate.config().tokens.is_still_good(&told.token, now)
+#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // at most 65,534 rooms
+fn number(pair: usize, room: usize) -> i32 {
+    (pair * 2 + room) as i32
+}
+
+/// Was this very request told who it is, with a token that is good now too? Then the number of the answer.
+fn told(gate: &Gate, pair: usize, written: &[u8], now: Timestamp) -> Option<i32> {
+    TOLD.with_borrow_mut(|pairs| {
+        let Pair { rooms, latest } = pairs.get_mut(pair)?;
+        let room = rooms.iter().position(|told| told.as_ref().is_some_and(|told| is_same(&told.written, written)))?;
+        let is_good = rooms[room].as_ref().is_some_and(|told| gate.config().tokens.is_still_good(&told.token, now));
+        *latest = room;
+        is_good.then(|| number(pair, room))
     })
 }
 
-/// Keeps the request, if anything is to be remembered, and its answer until the entry fetches it.
-fn tell(gate: &Gate, number: u16, written: &[u8], passage: &Passage<'_>) {
+/// How much of a guessed signature is right can't be told by the time.
+fn is_same(known: &[u8], written: &[u8]) -> bool {
+    let signature_at = written.iter().rposition(|byte| *byte == b'.').unwrap_or(0);
+    known.len() == written.len()
+        && bool::from(known[signature_at..].ct_eq(&written[signature_at..]))
+        && known == written
+}
+
+/// Keeps the request, if anything is to be remembered, and its answer until the entry fetches it under this number.
+fn tell(gate: &Gate, pair: usize, written: &[u8], passage: &Passage<'_>) -> i32 {
     ANSWER.set(gate.identity(passage).body);
-    let rooms = gate.config().tokens.rooms();
+    let pairs = gate.config().tokens.rooms() / 2;
     TOLD.with_borrow_mut(|told| {
-        if told.len() < rooms {
-            told.resize_with(rooms, || None);
+        if told.len() < pairs {
+            told.resize_with(pairs, Pair::default);
         }
+        let token = passage.admission().token().filter(|_| written.len() <= KEPT_BYTES);
+        let (Some(token), Some(Pair { rooms, latest })) = (token, told.get_mut(pair)) else {
+            // Not kept: a number that no request has for good.
+            return number(pairs, 0);
+        };
+        let room = if rooms[*latest].is_none() { *latest } else { 1 - *latest };
         // The entry's answer of this number is another one from now on, whatever was there.
-        if let Some(told) = told.get_mut(usize::from(number)) {
-            let token = passage.admission().token().filter(|_| written.len() <= KEPT_BYTES);
-            *told = token.map(|token| Told { written: written.into(), token: token.clone() });
-        }
-    });
+        rooms[room] = Some(Told { written: written.into(), token: token.clone() });
+        *latest = room;
+        number(pair, room)
+    })
 }
 
 /// The answer that [`decide`] has just given a number.
