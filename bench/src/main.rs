@@ -57,9 +57,9 @@ struct Options {
     /// List the rows and end
     #[arg(long)]
     list: bool,
-    /// Write docs/performance.* from a file that --json made, and end
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "docs"])]
-    docs_from: Option<PathBuf>,
+    /// Write docs/performance.* from files that --json made (the rows of all of them, the rest of the first), and end
+    #[arg(long, value_name = "FILE", value_delimiter = ',', conflicts_with_all = ["json", "docs"])]
+    docs_from: Vec<PathBuf>,
 }
 
 impl Options {
@@ -157,9 +157,8 @@ fn bench(options: &Options) -> Result<()> {
         Pace { rounds, warm: Duration::from_millis(1500), round: Duration::from_secs(3) }
     };
     let mut workshop = Workshop::new()?;
-    if let Some(file) = &options.docs_from {
-        let text = fs::read(file).with_context(|| file.display().to_string())?;
-        return page::write(workshop.root(), &Report::from_json(serde_json::from_slice(&text)?)?);
+    if !options.docs_from.is_empty() {
+        return page::write(workshop.root(), &Report::read(&options.docs_from)?);
     }
     let wanted = |name: &String| options.only.is_empty() || options.only.iter().any(|prefix| name.starts_with(prefix));
     if !options.list {
@@ -200,8 +199,9 @@ fn bench(options: &Options) -> Result<()> {
         match (job.run)(&workshop) {
             Ok(rows) => {
                 for row in &rows {
-                    let cells = row.cells();
-                    eprintln!("      {}: {}; CPU {} µs", cells[0], cells[1], cells[2]);
+                    let [name, figures, cpu, ..] = row.cells();
+                    let cpu = if cpu.is_empty() { cpu } else { format!(" CPU {cpu} µs") };
+                    eprintln!("      {name}: {figures}{cpu}");
                 }
                 report.rows.extend(rows);
             }

@@ -1,8 +1,9 @@
 //! What was measured: rows, and how they are written.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::{fs, path::PathBuf};
 
 /// One line of the table.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -102,12 +103,20 @@ impl Report {
         serde_json::to_value(self).expect("members are named by text")
     }
 
-    /// What [`Self::json`] gave.
+    /// What [`Self::json`] gave, out of files: the rows of all of them, the rest of the first.
     ///
     /// # Errors
-    /// If it is something else.
-    pub fn from_json(value: Value) -> Result<Self> {
-        Ok(serde_json::from_value(value)?)
+    /// If one is something else.
+    pub fn read(files: &[PathBuf]) -> Result<Self> {
+        let mut reports = files.iter().map(|file| -> Result<Self> {
+            let text = fs::read(file).with_context(|| file.display().to_string())?;
+            serde_json::from_slice(&text).with_context(|| file.display().to_string())
+        });
+        let mut report = reports.next().context("no file")??;
+        for other in reports {
+            report.rows.extend(other?.rows);
+        }
+        Ok(report)
     }
 
     /// The row of this name.
