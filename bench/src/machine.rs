@@ -9,6 +9,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+use tollgate::rules::time::NumericDate;
 
 /// Cores, CPU, memory and system.
 pub fn machine(workshop: &Workshop) -> Map<String, Value> {
@@ -72,20 +73,13 @@ fn locked(lock: &str, name: &str) -> Option<String> {
 /// Today in UTC, as 2026-11-25.
 pub fn today() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    date(seconds / 86_400)
+    date(i64::try_from(seconds / 86_400).unwrap_or_default())
 }
 
-/// The date of a day, counted from 1970-01-01 (Howard Hinnant's `civil_from_days`).
-fn date(days: u64) -> String {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02}")
+/// The date of a day, counted from 1970-01-01.
+fn date(days: i64) -> String {
+    let midnight = NumericDate::new(days * 86_400).map(NumericDate::utc).unwrap_or_default();
+    midnight.split(' ').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -297,8 +297,8 @@ fn time_in_words(name: &str, value: &Value, now: Timestamp) -> Option<String> {
         .as_i64()
         .or_else(|| value.as_f64().map(|seconds| seconds as i64))
         .or_else(|| value.as_str()?.parse().ok())?;
-    let date = NumericDate::new(seconds)?.seconds();
-    Some(format!("{}, {}", clock::date(date), clock::distance(date - now.numeric_date().seconds())))
+    let date = NumericDate::new(seconds)?;
+    Some(format!("{}, {}", date.utc(), clock::distance(date.seconds() - now.numeric_date().seconds())))
 }
 
 /// What a client is told.

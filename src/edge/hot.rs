@@ -10,15 +10,15 @@ use super::{load, respond};
 use crate::rules::{
     gate::{Decision, Gate, Passage},
     log::Level,
+    pair::Pair,
     request::{Headers, Request},
     time::Timestamp,
-    token::VerifiedToken,
+    token::{VerifiedToken, is_same},
 };
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
 };
-use subtle::ConstantTimeEq;
 use wasm_bindgen::JsValue;
 
 /// A request of more bytes than this goes the slow way. Twice the longest token that is taken, and a long URL.
@@ -31,7 +31,7 @@ thread_local! {
     /// Where the entry writes a request: one place for all, so that nothing is allocated for it.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
     /// Requests whose answers the entry has under the same numbers: 0.05 of a request's time less than to decide again.
-    static TOLD: RefCell<Vec<Pair>> = const { RefCell::new(Vec::new()) };
+    static TOLD: RefCell<Vec<Pair<Told>>> = const { RefCell::new(Vec::new()) };
     /// The answer that the entry fetches next.
     static ANSWER: RefCell<String> = const { RefCell::new(String::new()) };
     static PENDING: Cell<Option<Pending>> = const { Cell::new(None) };
@@ -41,14 +41,6 @@ thread_local! {
 struct Told {
     written: Box<[u8]>,
     token: VerifiedToken,
-}
-
-/// Room for two, as in the cache of tokens: whom chance has put together do not drive each other out.
-#[derive(Default)]
-struct Pair {
-    rooms: [Option<Told>; 2],
-    /// The room that was asked for last; the other is the next to be given away.
-    latest: usize,
 }
 
 /// A decision that [`super::reply`] is about to carry out.
@@ -119,20 +111,10 @@ fn number(pair: usize, room: usize) -> i32 {
 /// Was this very request told who it is, with a token that is good now too? Then the number of the answer.
 fn told(gate: &Gate, pair: usize, written: &[u8], now: Timestamp) -> Option<i32> {
     TOLD.with_borrow_mut(|pairs| {
-        let Pair { rooms, latest } = pairs.get_mut(pair)?;
-        let room = rooms.iter().position(|told| told.as_ref().is_some_and(|told| is_same(&told.written, written)))?;
-        let is_good = rooms[room].as_ref().is_some_and(|told| gate.config().tokens.is_still_good(&told.token, now));
-        *latest = room;
-        is_good.then(|| number(pair, room))
+        let signature_at = written.iter().rposition(|byte| *byte == b'.').unwrap_or(0);
+        let (room, told) = pairs.get_mut(pair)?.find(|told| is_same(&told.written, written, signature_at))?;
+        gate.config().tokens.is_still_good(&told.token, now).then(|| number(pair, room))
     })
-}
-
-/// How much of a guessed signature is right can't be told by the time.
-fn is_same(known: &[u8], written: &[u8]) -> bool {
-    let signature_at = written.iter().rposition(|byte| *byte == b'.').unwrap_or(0);
-    known.len() == written.len()
-        && bool::from(known[signature_at..].ct_eq(&written[signature_at..]))
-        && known == written
 }
 
 /// Keeps the request, if anything is to be remembered, and its answer until the entry fetches it under this number.
@@ -144,15 +126,12 @@ fn tell(gate: &Gate, pair: usize, written: &[u8], passage: &Passage<'_>) -> i32 
             told.resize_with(pairs, Pair::default);
         }
         let token = passage.admission().token().filter(|_| written.len() <= KEPT_BYTES);
-        let (Some(token), Some(Pair { rooms, latest })) = (token, told.get_mut(pair)) else {
+        let (Some(token), Some(rooms)) = (token, told.get_mut(pair)) else {
             // Not kept: a number that no request has for good.
             return number(pairs, 0);
         };
-        let room = if rooms[*latest].is_none() { *latest } else { 1 - *latest };
         // The entry's answer of this number is another one from now on, whatever was there.
-        rooms[room] = Some(Told { written: written.into(), token: token.clone() });
-        *latest = room;
-        number(pair, room)
+        number(pair, rooms.put(Told { written: written.into(), token: token.clone() }))
     })
 }
 

@@ -20,9 +20,10 @@ export function names(request) {
   return [...request.headers.keys()].join("\n");
 }
 
-// The origin's response, or what `failed` makes of `late` and `which` if there is none in time. The origin's time runs while it takes in
-// a part of the body and until its headers come; not while the client is slow, nor while the answer's body comes. What is
-// not waited for any more the runtime ends with the request (an AbortController for it: 0.13 of a forwarded request's time).
+// The origin's response, or what `failed` makes of `late` and `which` if there is none in time. The origin's time runs
+// while it takes in a part of the body and until its headers come; not while the client is slow, nor while the answer's
+// body comes. What is not waited for any more the runtime ends with the request (an AbortController for it: 0.13 of a
+// forwarded request's time).
 export function fetchWithin(url, request, withheld, added, milliseconds, failed, ...which) {
   const headers = new Headers(request.headers);
   if (withheld) for (const name of withheld.split("\n")) headers.delete(name);

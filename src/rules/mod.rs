@@ -18,6 +18,7 @@ pub mod json;
 pub mod log;
 pub mod login;
 pub mod notice;
+pub mod pair;
 pub mod password;
 pub mod request;
 pub mod route;

@@ -5,7 +5,7 @@
 //! the place of one of two, never of more. What depends on the time is judged again at every hit: see
 //! [`super::Verifier`], which owns a cache together with the keys it speaks for.
 
-use super::VerifiedToken;
+use super::{super::pair::Pair, VerifiedToken};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::Mutex,
@@ -15,17 +15,9 @@ use subtle::ConstantTimeEq;
 /// As many bytes of a signature's end say in which set a token is.
 const INDEX_BYTES: usize = 16;
 
-/// A number of sets with room for two tokens each. Two, because two users whose tokens shared the only room of a set
-/// would drive each other out at every request.
+/// A number of sets with room for two tokens each.
 pub(super) struct Cache {
-    sets: Box<[Mutex<Set>]>,
-}
-
-#[derive(Default)]
-struct Set {
-    rooms: [Option<VerifiedToken>; 2],
-    /// The room that was asked for last; the other is the next to be given away.
-    latest: usize,
+    sets: Box<[Mutex<Pair<VerifiedToken>>]>,
 }
 
 impl Cache {
@@ -37,17 +29,15 @@ impl Cache {
     /// The token of this very text.
     pub(super) fn get(&self, text: &str) -> Option<VerifiedToken> {
         let mut set = self.set(text)?.lock().ok()?;
-        let room = set.rooms.iter().position(|token| token.as_ref().is_some_and(|token| is_of(token, text)))?;
-        set.latest = room;
-        set.rooms[room].clone()
+        let (_, token) = set.find(|token| is_same(token.text().as_bytes(), text.as_bytes(), token.signature_at()))?;
+        Some(token.clone())
     }
 
     /// Keeps a token, if there is room for any.
     pub(super) fn put(&self, token: &VerifiedToken) {
-        let Some(mut set) = self.set(token.text()).and_then(|set| set.lock().ok()) else { return };
-        let room = if set.rooms[set.latest].is_none() { set.latest } else { 1 - set.latest };
-        set.rooms[room] = Some(token.clone());
-        set.latest = room;
+        if let Some(mut set) = self.set(token.text()).and_then(|set| set.lock().ok()) {
+            set.put(token.clone());
+        }
     }
 
     /// How many tokens there is room for.
@@ -55,7 +45,7 @@ impl Cache {
         self.sets.len() * 2
     }
 
-    fn set(&self, text: &str) -> Option<&Mutex<Set>> {
+    fn set(&self, text: &str) -> Option<&Mutex<Pair<VerifiedToken>>> {
         let end = text.as_bytes().last_chunk::<INDEX_BYTES>().filter(|_| !self.sets.is_empty())?;
         let mut hasher = DefaultHasher::new();
         end.hash(&mut hasher);
@@ -65,12 +55,11 @@ impl Cache {
     }
 }
 
-/// Is it the token of this text? How much of a guessed signature is right can't be told by the time.
-fn is_of(token: &VerifiedToken, text: &str) -> bool {
-    let (known, signature_at) = (token.text(), token.signature_at());
-    known.len() == text.len()
-        && bool::from(known.as_bytes()[signature_at..].ct_eq(&text.as_bytes()[signature_at..]))
-        && known == text
+/// Are these the same bytes? How much of a guessed signature, which begins at `signature_at`, is right can't be told by
+/// the time.
+#[must_use]
+pub fn is_same(known: &[u8], given: &[u8], signature_at: usize) -> bool {
+    known.len() == given.len() && bool::from(known[signature_at..].ct_eq(&given[signature_at..])) && known == given
 }
 
 impl std::fmt::Debug for Cache {

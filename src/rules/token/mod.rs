@@ -16,6 +16,7 @@ mod jws;
 mod key;
 mod verifier;
 
+pub use cache::is_same;
 pub use claims::{ClaimsPolicy, TimeChecks, Times};
 pub use key::{Algorithm, Key, KeyFault, KeyRing};
 pub use verifier::Verifier;
