@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 pub use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// Why a text is not the object that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,29 @@ pub enum NotAnObject {
 pub fn object(text: &[u8]) -> Result<Map<String, Value>, NotAnObject> {
     match serde_json::from_slice::<Unique>(text) {
         Ok(Unique(Value::Object(members))) => Ok(members),
+        Ok(_) => Err(NotAnObject::OtherType),
+        Err(_) => Err(NotAnObject::NotJson),
+    }
+}
+
+/// The members of an object that is asked for a few of them and then forgotten: no map is built for it.
+pub struct Members<'t>(Vec<(Cow<'t, str>, Value)>);
+
+impl Members<'_> {
+    /// The value of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+}
+
+/// Reads one JSON object, under the same rules as [`object`].
+///
+/// # Errors
+/// [`NotAnObject`], with nothing of the text in it.
+pub fn members(text: &[u8]) -> Result<Members<'_>, NotAnObject> {
+    match serde_json::from_slice::<Outermost<'_>>(text) {
+        Ok(Outermost(Some(members))) => Ok(members),
         Ok(_) => Err(NotAnObject::OtherType),
         Err(_) => Err(NotAnObject::NotJson),
     }
@@ -95,6 +119,61 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 }
 
+/// The members of an object; `None` for JSON that is none.
+struct Outermost<'t>(Option<Members<'t>>);
+
+impl<'t> Deserialize<'t> for Outermost<'t> {
+    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Outer;
+        impl<'t> de::Visitor<'t> for Outer {
+            type Value = Option<Members<'t>>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("JSON")
+            }
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+            fn visit_seq<A: de::SeqAccess<'t>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                Visitor.visit_seq(seq).map(|_| None)
+            }
+            fn visit_map<A: de::MapAccess<'t>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(8);
+                while let Some((Name(name), Unique(value))) = map.next_entry::<Name<'t>, Unique>()? {
+                    members.push((name, value));
+                }
+                let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
+                names.sort_unstable();
+                if names.windows(2).any(|two| two[0] == two[1]) {
+                    return Err(de::Error::custom("repeated member"));
+                }
+                Ok(Some(Members(members)))
+            }
+        }
+        deserializer.deserialize_any(Outer).map(Self)
+    }
+}
+
+/// The name of a member, in the text itself where it stands there as it is.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Name<'t>(#[serde(borrow)] Cow<'t, str>);
+
 struct Ascii;
 
 impl serde_json::ser::Formatter for Ascii {
@@ -137,6 +216,7 @@ mod tests {
             (b"{\"a\":1,}", Err(NotAnObject::NotJson)),
         ] {
             assert_eq!(object(text).map(|members| members.len()), outcome, "{}", String::from_utf8_lossy(text));
+            assert_eq!(members(text).map(|members| members.0.len()), outcome, "{}", String::from_utf8_lossy(text));
         }
     }
 
@@ -145,6 +225,8 @@ mod tests {
         let deep = |n| format!("{{\"a\":{}{}}}", "[".repeat(n), "]".repeat(n));
         assert!(object(deep(100).as_bytes()).is_ok());
         assert_eq!(object(deep(100_000).as_bytes()), Err(NotAnObject::NotJson));
+        assert!(members(deep(100).as_bytes()).is_ok());
+        assert_eq!(members(deep(100_000).as_bytes()).err(), Some(NotAnObject::NotJson));
     }
 
     #[test]

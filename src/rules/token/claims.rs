@@ -2,7 +2,7 @@
 
 use super::super::{
     error::{Refusal, TimeClaim},
-    json::{Map, Value},
+    json::Value,
     time::{NumericDate, Span},
 };
 
@@ -37,17 +37,18 @@ pub struct Times {
 }
 
 impl ClaimsPolicy {
-    /// Judges the claims of a token whose signature is good. `now` is the present second.
+    /// Judges the claims of a token whose signature is good: `claim` tells the value of a name. `now` is the present
+    /// second.
     ///
     /// # Errors
     /// The first refusal of facts 4.2, rows 13 to 20.
-    pub fn judge(&self, claims: &Map<String, Value>, now: NumericDate) -> Result<Times, Refusal> {
+    pub fn judge<'c>(&self, claim: impl Fn(&str) -> Option<&'c Value>, now: NumericDate) -> Result<Times, Refusal> {
         // PyJWT asks for these three in this order whatever the order of the option; then come the others.
         let known = ["exp", "iat", "nbf"];
         let required = |name: &&str| self.required.iter().any(|required| required == name);
         let others = self.required.iter().map(String::as_str).filter(|name| !known.contains(name));
         for name in known.into_iter().filter(required).chain(others) {
-            if claims.get(name).is_none_or(Value::is_null) {
+            if claim(name).is_none_or(Value::is_null) {
                 return Err(Refusal::MissingClaim(name.to_owned()));
             }
         }
@@ -57,11 +58,11 @@ impl ClaimsPolicy {
             [(TimeClaim::Iat, self.checks.iat), (TimeClaim::Nbf, self.checks.nbf), (TimeClaim::Exp, self.checks.exp)]
         {
             if wanted {
-                *times.of(name) = date(claims, name)?;
+                *times.of(name) = claim(name.name()).map(|value| date(value, name)).transpose()?;
                 self.judge_times(&times, now)?;
             }
         }
-        match claims.get("aud") {
+        match claim("aud") {
             None => Ok(times),
             Some(Value::String(_)) => Err(Refusal::InvalidAudience),
             Some(Value::Array(list)) if list.iter().all(Value::is_string) => Err(Refusal::InvalidAudience),
@@ -97,10 +98,9 @@ impl Times {
     }
 }
 
-/// A time claim, `None` if it is not there (facts 4.3): an integer, a fraction (cut toward zero), or a text of plain
+/// A time claim (facts 4.3): an integer, a fraction (cut toward zero), or a text of plain
 /// digits, within ±2⁵³.
-fn date(claims: &Map<String, Value>, name: TimeClaim) -> Result<Option<NumericDate>, Refusal> {
-    let Some(value) = claims.get(name.name()) else { return Ok(None) };
+fn date(value: &Value, name: TimeClaim) -> Result<NumericDate, Refusal> {
     let seconds = match value {
         Value::Number(number) => number.as_i64().or_else(|| {
             let fraction = number.as_f64()?;
@@ -113,8 +113,5 @@ fn date(claims: &Map<String, Value>, name: TimeClaim) -> Result<Option<NumericDa
         }
         _ => None,
     };
-    match seconds.and_then(NumericDate::new) {
-        Some(date) => Ok(Some(date)),
-        None => Err(Refusal::NotANumericDate(name)),
-    }
+    seconds.and_then(NumericDate::new).ok_or(Refusal::NotANumericDate(name))
 }

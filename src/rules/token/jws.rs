@@ -5,10 +5,56 @@
 
 use super::super::{
     error::{Malformed, Refusal},
-    json::{self, Map, NotAnObject, Value},
+    json::{self, Members, NotAnObject, Value},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
+
+/// The JOSE header (RFC 7515 §4), as far as it is looked at.
+pub(super) struct Header {
+    /// As it stands in the token.
+    text: Box<str>,
+    algorithm: Option<String>,
+    key_id: Option<String>,
+    is_understood: Result<(), Refusal>,
+}
+
+impl Header {
+    fn read(text: &str) -> Result<Self, Refusal> {
+        let bytes = decode(text, Malformed::HeaderEncoding)?;
+        let members = json::object(&bytes).map_err(|fault| {
+            Refusal::Malformed(match fault {
+                NotAnObject::NotJson => Malformed::HeaderNotJson,
+                NotAnObject::OtherType => Malformed::HeaderNotAnObject,
+            })
+        })?;
+        let string = |name| members.get(name).and_then(Value::as_str).map(str::to_owned);
+        // RFC 7515 §4.1.4 and §4.1.11. `b64` (RFC 7797) counts as an extension: it changes what is signed.
+        let is_understood = if members.get("kid").is_some_and(|kid| !kid.is_string()) {
+            Err(Refusal::KeyIdNotAString)
+        } else if members.contains_key("crit") || members.get("b64").is_some_and(|b64| b64 != &Value::Bool(true)) {
+            Err(Refusal::CriticalExtension)
+        } else {
+            Ok(())
+        };
+        Ok(Self { text: text.into(), algorithm: string("alg"), key_id: string("kid"), is_understood })
+    }
+
+    /// `alg`, if it is a string. Compared, never obeyed.
+    pub(super) fn algorithm(&self) -> Option<&str> {
+        self.algorithm.as_deref()
+    }
+
+    /// `kid`, if it is a string. Only compared with the ids of loaded keys.
+    pub(super) fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// Is there nothing in it that changes what the token means?
+    pub(super) fn is_understood(&self) -> Result<(), Refusal> {
+        self.is_understood.clone()
+    }
+}
 
 /// A token that nobody has vouched for.
 pub(super) struct Unverified<'t> {
@@ -16,36 +62,28 @@ pub(super) struct Unverified<'t> {
     payload: &'t str,
     decoded_payload: Vec<u8>,
     signature: Vec<u8>,
-    header: Map<String, Value>,
+    header: Arc<Header>,
 }
 
 impl<'t> Unverified<'t> {
-    /// In PyJWT's order: header, payload, signature. A token with more than two dots has them in its payload.
-    pub(super) fn parse(token: &'t str) -> Result<Self, Refusal> {
+    /// In PyJWT's order: header, payload, signature. A token with more than two dots has them in its payload. `known` is
+    /// a header that was read before: nearly all tokens of a gate have the same.
+    pub(super) fn parse(token: &'t str, known: Option<Arc<Header>>) -> Result<Self, Refusal> {
         let too_few = Refusal::Malformed(Malformed::NotEnoughSegments);
         let (signing_input, signature) = token.rsplit_once('.').ok_or_else(|| too_few.clone())?;
         let (header, payload) = signing_input.split_once('.').ok_or(too_few)?;
 
-        let header = decode(header, Malformed::HeaderEncoding)?;
-        let header = json::object(&header).map_err(|fault| {
-            Refusal::Malformed(match fault {
-                NotAnObject::NotJson => Malformed::HeaderNotJson,
-                NotAnObject::OtherType => Malformed::HeaderNotAnObject,
-            })
-        })?;
+        let header = match known {
+            Some(known) if *known.text == *header => known,
+            _ => Arc::new(Header::read(header)?),
+        };
         let decoded_payload = decode(payload, Malformed::PayloadEncoding)?;
         let signature = decode(signature, Malformed::SignatureEncoding)?;
         Ok(Self { signing_input, payload, decoded_payload, signature, header })
     }
 
-    /// `alg`, if it is a string. Compared, never obeyed.
-    pub(super) fn algorithm(&self) -> Option<&str> {
-        self.header.get("alg")?.as_str()
-    }
-
-    /// `kid`, if it is a string. Only compared with the ids of loaded keys.
-    pub(super) fn key_id(&self) -> Option<&str> {
-        self.header.get("kid")?.as_str()
+    pub(super) fn header(&self) -> &Arc<Header> {
+        &self.header
     }
 
     /// What was signed (RFC 7515 §2: JWS Signing Input), as received.
@@ -63,24 +101,13 @@ impl<'t> Unverified<'t> {
     }
 
     /// To be called after the signature was checked.
-    pub(super) fn payload_members(&self) -> Result<Map<String, Value>, Refusal> {
-        json::object(&self.decoded_payload).map_err(|fault| {
+    pub(super) fn payload_members(&self) -> Result<Members<'_>, Refusal> {
+        json::members(&self.decoded_payload).map_err(|fault| {
             Refusal::Malformed(match fault {
                 NotAnObject::NotJson => Malformed::PayloadNotJson,
                 NotAnObject::OtherType => Malformed::PayloadNotAnObject,
             })
         })
-    }
-
-    /// RFC 7515 §4.1.4 and §4.1.11. `b64` (RFC 7797) counts as an extension: it changes what is signed.
-    pub(super) fn header_is_understood(&self) -> Result<(), Refusal> {
-        if self.header.get("kid").is_some_and(|kid| !kid.is_string()) {
-            return Err(Refusal::KeyIdNotAString);
-        }
-        if self.header.contains_key("crit") || self.header.get("b64").is_some_and(|b64| b64 != &Value::Bool(true)) {
-            return Err(Refusal::CriticalExtension);
-        }
-        Ok(())
     }
 }
 

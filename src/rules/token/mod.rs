@@ -28,6 +28,7 @@ use super::{
     time::Timestamp,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
+use jws::{Header, Unverified};
 use serde::de::DeserializeOwned;
 use std::{ops::Range, sync::Arc};
 
@@ -48,8 +49,9 @@ struct Found {
 }
 
 impl VerifiedToken {
-    fn new(text: &str, payload: Range<usize>, times: Option<Times>, claims: &Map<String, Value>) -> Self {
-        let identity = claims.get("identity").and_then(Id::from_json).map(|id| Arc::new(Identity::new(id)));
+    /// `identity` is the claim of that name.
+    fn new(text: &str, payload: Range<usize>, times: Option<Times>, identity: Option<&Value>) -> Self {
+        let identity = identity.and_then(Id::from_json).map(|id| Arc::new(Identity::new(id)));
         Self(Arc::new(Found { text: text.into(), payload, times, identity }))
     }
 
@@ -95,7 +97,7 @@ impl VerifiedToken {
     #[must_use]
     pub fn assert_verified(claims: &Map<String, Value>) -> Self {
         let payload = Base64UrlUnpadded::encode_string(json::to_ascii(claims).as_bytes());
-        Self::new(&payload, 0..payload.len(), None, claims)
+        Self::new(&payload, 0..payload.len(), None, claims.get("identity"))
     }
 
     fn text(&self) -> &str {
@@ -128,19 +130,33 @@ impl std::fmt::Debug for VerifiedToken {
 /// # Errors
 /// The first thing that is wrong, in the order of facts 4.2.
 pub fn verify(token: &str, keys: &KeyRing, policy: &ClaimsPolicy, now: Timestamp) -> Result<VerifiedToken, Refusal> {
+    judge(token, &unverified(token, None)?, keys, policy, now)
+}
+
+fn unverified(token: &str, known: Option<Arc<Header>>) -> Result<Unverified<'_>, Refusal> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(Refusal::TokenTooLong);
     }
-    let parts = jws::Unverified::parse(token)?;
-    let key = keys.for_token(parts.algorithm(), parts.key_id()).ok_or(Refusal::AlgorithmNotAllowed)?;
+    Unverified::parse(token, known)
+}
+
+fn judge(
+    token: &str,
+    parts: &Unverified<'_>,
+    keys: &KeyRing,
+    policy: &ClaimsPolicy,
+    now: Timestamp,
+) -> Result<VerifiedToken, Refusal> {
+    let header = parts.header();
+    let key = keys.for_token(header.algorithm(), header.key_id()).ok_or(Refusal::AlgorithmNotAllowed)?;
     if !key.verify(parts.signing_input(), parts.signature()) {
         return Err(Refusal::BadSignature);
     }
     let claims = parts.payload_members()?;
-    let times = policy.judge(&claims, now.numeric_date())?;
+    let times = policy.judge(|name| claims.get(name), now.numeric_date())?;
     // Last, because Flask-JWT does not look at these: a token with another fault gets the answer it always got.
-    parts.header_is_understood()?;
-    Ok(VerifiedToken::new(token, parts.payload(), Some(times), &claims))
+    header.is_understood()?;
+    Ok(VerifiedToken::new(token, parts.payload(), Some(times), claims.get("identity")))
 }
 
 /// Makes a token: `extra` follows `typ` and `alg` in the header; a member of that name replaces the text, while the

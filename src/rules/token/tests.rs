@@ -152,21 +152,17 @@ fn checks_come_in_flask_jwts_order() {
 #[test]
 fn a_claim_that_is_not_required_may_be_absent_but_not_wrong() {
     let lax = ClaimsPolicy { required: vec![], ..policy() };
-    let judge = |claims: Value| lax.judge(&members(claims), Timestamp::from_seconds(NOW).numeric_date());
+    let by = |policy: &ClaimsPolicy, claims: Value| {
+        policy.judge(|name| claims.get(name), Timestamp::from_seconds(NOW).numeric_date()).map(drop)
+    };
+    let judge = |claims| by(&lax, claims);
     assert!(judge(json!({})).is_ok());
     assert_eq!(judge(json!({"exp": NOW - 60})), Err(Refusal::Expired));
     assert_eq!(judge(json!({"nbf": null})), Err(Refusal::NotANumericDate(TimeClaim::Nbf)));
     let unverified = ClaimsPolicy { checks: TimeChecks { exp: false, nbf: true, iat: true }, ..policy() };
-    assert!(
-        unverified
-            .judge(&members(json!({"exp": 1, "iat": 1, "nbf": 1})), Timestamp::from_seconds(NOW).numeric_date())
-            .is_ok()
-    );
+    assert!(by(&unverified, json!({"exp": 1, "iat": 1, "nbf": 1})).is_ok());
     let role = ClaimsPolicy { required: vec!["role".into()], ..policy() };
-    assert_eq!(
-        role.judge(&good_claims(), Timestamp::from_seconds(NOW).numeric_date()),
-        Err(Refusal::MissingClaim("role".into()))
-    );
+    assert_eq!(by(&role, good_claims().into()), Err(Refusal::MissingClaim("role".into())));
 }
 
 #[test]
@@ -285,7 +281,7 @@ fn rfc_7515_appendix_a_1() {
         "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
     )
     .unwrap();
-    let token = jws::Unverified::parse(TOKEN).unwrap();
+    let token = Unverified::parse(TOKEN, None).unwrap();
     // The appendix's key is not text, which a configured secret always is: so the algorithm itself is called.
     let key = hmac::Hs256Key::new(&secret);
     let verify = |message: &[u8]| {
@@ -294,7 +290,7 @@ fn rfc_7515_appendix_a_1() {
     };
     assert!(verify(token.signing_input()));
     assert!(!verify(&token.signing_input()[1..]));
-    assert_eq!(token.payload_members().unwrap()["http://example.com/is_root"], json!(true));
+    assert_eq!(token.payload_members().unwrap().get("http://example.com/is_root"), Some(&json!(true)));
 }
 
 /// RFC 7515 appendix A.5: an unsecured JWS must never pass; A.2 to A.4 (RS256, ES256, ES512) name algorithms without a key.

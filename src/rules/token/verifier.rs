@@ -7,22 +7,26 @@ use super::{
     super::{error::Refusal, time::Timestamp},
     ClaimsPolicy, KeyRing, VerifiedToken,
     cache::Cache,
-    verify,
+    judge,
+    jws::Header,
+    unverified,
 };
+use std::sync::{Arc, Mutex};
 
 /// Verifies tokens, and remembers those it has verified.
-#[derive(Debug)]
 pub struct Verifier {
     keys: KeyRing,
     policy: ClaimsPolicy,
     cache: Cache,
+    /// That of the last good token.
+    header: Mutex<Option<Arc<Header>>>,
 }
 
 impl Verifier {
     /// A verifier that remembers about `tokens` tokens; none with 0.
     #[must_use]
     pub fn new(keys: KeyRing, policy: ClaimsPolicy, tokens: usize) -> Self {
-        Self { keys, policy, cache: Cache::new(tokens) }
+        Self { keys, policy, cache: Cache::new(tokens), header: Mutex::default() }
     }
 
     /// `JWT_SECRET_KEY`, `JWT_ALGORITHM`.
@@ -57,7 +61,7 @@ impl Verifier {
     /// Takes a token apart and judges it; one that was seen before is only judged by the time it is now.
     ///
     /// # Errors
-    /// The first thing that is wrong: the same as [`verify`]'s, remembered or not.
+    /// The first thing that is wrong: the same as [`super::verify`]'s, remembered or not.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Refusal> {
         // Later a look at what is revoked belongs here too, and into `is_still_good`.
         if let Some(known) = self.cache.get(token)
@@ -66,8 +70,21 @@ impl Verifier {
             self.policy.judge_times(times, now.numeric_date())?;
             return Ok(known);
         }
-        let verified = verify(token, &self.keys, &self.policy, now)?;
+        let known = self.header.lock().ok().and_then(|header| header.clone());
+        let parts = unverified(token, known.clone())?;
+        let verified = judge(token, &parts, &self.keys, &self.policy, now)?;
         self.cache.put(&verified);
+        if known.is_none_or(|known| !Arc::ptr_eq(&known, parts.header()))
+            && let Ok(mut header) = self.header.lock()
+        {
+            *header = Some(Arc::clone(parts.header()));
+        }
         Ok(verified)
+    }
+}
+
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Verifier({:?}, {:?}, {:?}, ..)", self.keys, self.policy, self.cache)
     }
 }
