@@ -45,12 +45,22 @@ impl Members<'_> {
 /// # Errors
 /// [`NotAnObject`], with nothing of the text in it.
 pub fn members(text: &[u8]) -> Result<Members<'_>, NotAnObject> {
-    match serde_json::from_slice::<Outermost<'_>>(text) {
-        Ok(Outermost(Some(members))) => Ok(members),
-        Ok(_) => Err(NotAnObject::OtherType),
-        Err(_) => Err(NotAnObject::NotJson),
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(object(text).err().unwrap_or(NotAnObject::OtherType));
     }
+    let members: Members<'_> = serde_json::from_slice(text).map_err(|_| NotAnObject::NotJson)?;
+    // A few names are compared each with each, many by the map.
+    if members.0.len() > FEW {
+        object(text)?;
+    } else if members.0.iter().enumerate().any(|(at, (name, _))| members.0[..at].iter().any(|(other, _)| other == name))
+    {
+        return Err(NotAnObject::NotJson);
+    }
+    Ok(members)
 }
+
+/// As many members as most tokens have at most.
+const FEW: usize = 16;
 
 /// Writes a value compactly in ASCII.
 ///
@@ -119,60 +129,54 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 }
 
-/// The members of an object; `None` for JSON that is none.
-struct Outermost<'t>(Option<Members<'t>>);
-
-impl<'t> Deserialize<'t> for Outermost<'t> {
+/// With all members, repeated ones too.
+impl<'t> Deserialize<'t> for Members<'t> {
     fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Outer;
-        impl<'t> de::Visitor<'t> for Outer {
-            type Value = Option<Members<'t>>;
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("JSON")
-            }
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_seq<A: de::SeqAccess<'t>>(self, seq: A) -> Result<Self::Value, A::Error> {
-                Visitor.visit_seq(seq).map(|_| None)
-            }
-            fn visit_map<A: de::MapAccess<'t>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(8);
-                while let Some((Name(name), Unique(value))) = map.next_entry::<Name<'t>, Unique>()? {
-                    members.push((name, value));
-                }
-                let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
-                names.sort_unstable();
-                if names.windows(2).any(|two| two[0] == two[1]) {
-                    return Err(de::Error::custom("repeated member"));
-                }
-                Ok(Some(Members(members)))
-            }
+struct MembersVisitor;
+
+impl<'t> de::Visitor<'t> for MembersVisitor {
+    type Value = Members<'t>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: de::MapAccess<'t>>(self, mut map: A) -> Result<Members<'t>, A::Error> {
+        let mut members = Vec::with_capacity(8);
+        while let Some((Name(name), Unique(value))) = map.next_entry()? {
+            members.push((name, value));
         }
-        deserializer.deserialize_any(Outer).map(Self)
+        Ok(Members(members))
     }
 }
 
 /// The name of a member, in the text itself where it stands there as it is.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Name<'t>(#[serde(borrow)] Cow<'t, str>);
+struct Name<'t>(Cow<'t, str>);
+
+impl<'t> Deserialize<'t> for Name<'t> {
+    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl<'t> de::Visitor<'t> for NameVisitor {
+    type Value = Name<'t>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a name")
+    }
+    fn visit_borrowed_str<E>(self, name: &'t str) -> Result<Name<'t>, E> {
+        Ok(Name(Cow::Borrowed(name)))
+    }
+    fn visit_str<E>(self, name: &str) -> Result<Name<'t>, E> {
+        Ok(Name(Cow::Owned(name.to_owned())))
+    }
+}
 
 struct Ascii;
 
@@ -217,6 +221,17 @@ mod tests {
         ] {
             assert_eq!(object(text).map(|members| members.len()), outcome, "{}", String::from_utf8_lossy(text));
             assert_eq!(members(text).map(|members| members.0.len()), outcome, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn a_member_that_comes_again_is_found_among_few_and_among_many() {
+        for many in [2, FEW, FEW + 1, 100] {
+            let names: Vec<String> = (1..many).map(|at| format!("\"n{at}\":{at}")).collect();
+            let good = format!("{{{}}}", names.join(","));
+            assert_eq!(members(good.as_bytes()).unwrap().get("n1"), Some(&1.into()));
+            let again = format!("{{{},\"n1\":1}}", names.join(","));
+            assert_eq!(members(again.as_bytes()).err(), Some(NotAnObject::NotJson), "{many}");
         }
     }
 
