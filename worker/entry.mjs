@@ -4,13 +4,41 @@ import module from "../build/tollgate_bg.wasm"; // wrangler compiles it
 
 rust.initSync({ module });
 
-// What is kept of this instance: where requests are written for it, and the answers it has told so far.
-let buffer, answers, init;
+// What is kept of this instance: where requests are written for it, whose answers are known and until when only it can
+// say (by `Authorization`; a room for each), and how refusals look.
+let buffer, init, kept, rooms, refusals;
 function begin() {
   buffer = rust.buffer();
-  answers = [];
-  init = rust.answer_init();
+  init = rust.identity_init();
+  kept = new Map();
+  rooms = [];
+  refusals = [];
+  rust.begin(outlet);
 }
+
+// The request that is being decided, and the answer to it.
+let authorization, url, response;
+
+// What Rust says in the middle of `decide`.
+const outlet = {
+  identify(body) { response = new Response(body, init); },
+  keep(body, room) {
+    const former = rooms[room];
+    if (kept.get(former)?.room === room) kept.delete(former);
+    rooms[room] = authorization;
+    kept.set(authorization, { url, body, room });
+  },
+  refusal(number, init, body, id, line) {
+    const [before, after] = line.split(id);
+    refusals[number] = { init, body, id, before, after };
+  },
+  refuse(number, request) {
+    const { init, body, id, before, after } = refusals[number];
+    if (before) console.log(`${before}${id}${request}${after}`);
+    init.headers.set("x-request-id", `${id}${request}`); // the response has its own copy; to set it there costs 0.03
+    response = new Response(body, init);
+  },
+};
 begin();
 
 // A Rust panic (panic=abort) ends in a trap: the instance's memory may be torn and every future in it is lost. So the
@@ -46,10 +74,9 @@ function instance() {
 
 const encoder = new TextEncoder();
 
-/** Writes what decisions mostly need where Rust reads it; as many bytes, 0 for a request that is too long for it. */
-function write(request) {
-  const authorization = request.headers.get("authorization");
-  const text = authorization === null ? `${request.method}\n${request.url}` : `${request.method}\n${request.url}\n${authorization}`;
+/** Writes the request where Rust reads it; as many bytes, 0 for one that is too long for it. */
+function write(method) {
+  const text = authorization === null ? `${method}\n${url}` : `${method}\n${url}\n${authorization}`;
   if (buffer.length === 0) buffer = rust.buffer(); // the memory has grown, and its old views are void
   const { read, written } = encoder.encodeInto(text, buffer);
   return read === text.length ? written : 0;
@@ -60,9 +87,15 @@ function handle(request, env, ctx, again) {
   let call, answer;
   try {
     const rust = instance();
-    const number = rust.decide(write(request), Date.now());
-    if (number >= 0) return new Response(answers[number], init);
-    if (number < -1) return new Response(answers[-2 - number] = rust.answer(), init);
+    const { method } = request, now = Date.now();
+    authorization = request.headers.get("authorization");
+    url = request.url;
+    // 0.05 of a request's time less than to write it and decide again.
+    const known = kept.get(authorization);
+    if (known !== undefined && known.url === url && method === "GET" && rust.is_still_good(known.room, now)) {
+      return new Response(known.body, init);
+    }
+    if (rust.decide(write(method), now)) return response;
     call = { inRust: false, polling: false, lose: null };
     answer = rust.handle(request, env, ctx, call);
   } catch (error) {

@@ -1,46 +1,63 @@
-//! The hot path: a request in one crossing from JavaScript, a number back.
+//! The hot path: what can be decided out of method, URL and `Authorization`, in one crossing from JavaScript.
 //!
 //! **What always holds:** it decides nothing either. It puts the few parts that decisions mostly need before
-//! [`Gate::decide`]. Where that was to tell who somebody is, and the very same request comes again with a token that is
-//! still good, the answer is the same, and the entry has it: the number says which. (An application's own handlers may
-//! look at more than that; for them nothing is decided here.) All else goes on in
-//! [`super::reply`], with the decision that was made here. Whatever is kept here is gone with the instance.
+//! [`Gate::decide`], and hands the answer to the entry ([`Outlet`]). An answer to who somebody is the entry keeps, if the
+//! token came before: the very same request has the same answer for as long as [`is_still_good`] says so. All else goes on
+//! in [`super::reply`], with the decision that was made here. This is for the stock handlers only, which look at nothing
+//! more. Whatever is kept here and there is gone with the instance.
 
-use super::{load, respond};
+use super::{id_prefix, load, next_number, respond};
 use crate::rules::{
-    gate::{Decision, Gate, Passage},
-    log::Level,
-    pair::Pair,
+    error::Refusal,
+    gate::{Decision, Gate, Passage, Refused},
+    log::{Event, Level, RequestInfo},
     request::{Headers, Request},
     time::Timestamp,
-    token::{VerifiedToken, is_same},
+    token::VerifiedToken,
 };
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
 };
-use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 
 /// A request of more bytes than this goes the slow way. Twice the longest token that is taken, and a long URL.
 const BUFFER_BYTES: usize = 32 * 1024;
 
-/// A longer request is not kept: its token is remembered all the same, so that only the way to it is longer.
+/// The answer to a longer request is not kept: its token is remembered all the same.
 const KEPT_BYTES: usize = 2048;
 
-thread_local! {
-    /// Where the entry writes a request: one place for all, so that nothing is allocated for it.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
-    /// Requests whose answers the entry has under the same numbers: 0.05 of a request's time less than to decide again.
-    static TOLD: RefCell<Vec<Pair<Told>>> = const { RefCell::new(Vec::new()) };
-    /// The answer that the entry fetches next.
-    static ANSWER: RefCell<String> = const { RefCell::new(String::new()) };
-    static PENDING: Cell<Option<Pending>> = const { Cell::new(None) };
+/// As many refusals the entry knows, of all kinds and rules.
+const REFUSALS: usize = 128;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The entry, as far as decisions speak to it.
+    pub type Outlet;
+    /// Answers who it is.
+    #[wasm_bindgen(method)]
+    fn identify(this: &Outlet, body: &str);
+    /// Keeps that for the same request, in this room.
+    #[wasm_bindgen(method)]
+    fn keep(this: &Outlet, body: &str, room: usize);
+    /// What is answered and logged under this number from now on: a request's number is to be put behind `id` in the line,
+    /// if there is one.
+    #[wasm_bindgen(method)]
+    fn refusal(this: &Outlet, number: usize, init: JsValue, body: &str, id: &str, line: &str);
+    /// Logs and answers that, for the request of this number.
+    #[wasm_bindgen(method)]
+    fn refuse(this: &Outlet, number: usize, request: u32);
 }
 
-/// A request that was told who it is.
-struct Told {
-    written: Box<[u8]>,
-    token: VerifiedToken,
+thread_local! {
+    static OUTLET: RefCell<Option<Outlet>> = const { RefCell::new(None) };
+    /// Where the entry writes a request: one place for all, so that nothing is allocated for it.
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
+    /// The tokens for which the entry keeps answers, by room.
+    static KEPT: RefCell<Ring<VerifiedToken>> = const { RefCell::new(Ring::new()) };
+    /// The refusals that the entry knows, by number, each under the pattern of its rule.
+    static REFUSED: RefCell<Ring<(Refusal, Option<&'static str>)>> = const { RefCell::new(Ring::new()) };
+    static PENDING: Cell<Option<Pending>> = const { Cell::new(None) };
 }
 
 /// A decision that [`super::reply`] is about to carry out.
@@ -52,6 +69,11 @@ pub(super) struct Pending {
     pub began: Timestamp,
 }
 
+/// To be called once, before anything is decided here.
+pub fn begin(outlet: Outlet) {
+    OUTLET.set(Some(outlet));
+}
+
 /// Where the entry writes a request, and how much there is room for: `method`, a line feed, `url` and, if there is an
 /// `Authorization` header, a line feed and its value.
 #[must_use]
@@ -59,91 +81,111 @@ pub fn buffer() -> (usize, usize) {
     BUFFER.with_borrow_mut(|buffer| (buffer.as_mut_ptr() as usize, buffer.len()))
 }
 
-/// What becomes of the request in the buffer's first `length` bytes, at `now` (milliseconds): 0 and above the entry's
-/// answer of that number; below -1 the same for the number -2 - n, which the entry must fetch first ([`answer`]); -1 all
-/// else ([`super::reply`]).
+/// Is the answer that the entry keeps in this room good at `now` (milliseconds)?
 #[must_use]
-pub fn decide(length: usize, now: f64) -> i32 {
+pub fn is_still_good(room: usize, now: f64) -> bool {
+    let Some(gate) = load::stock() else { return false };
+    KEPT.with_borrow(|tokens| {
+        tokens.0.get(room).is_some_and(|token| gate.config().tokens.is_still_good(token, timestamp(now)))
+    })
+}
+
+/// Decides upon the request in the buffer's first `length` bytes, at `now` (milliseconds). Has the entry the answer? If
+/// not, [`super::reply`] goes on.
+#[must_use]
+pub fn decide(length: usize, now: f64) -> bool {
     PENDING.take();
-    let Some(gate) = load::stock() else { return -1 };
-    #[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
-    let now = Timestamp::from_millis(now as i64);
+    let Some(gate) = load::stock() else { return false };
     BUFFER.with_borrow(|buffer| {
-        let written = &buffer[..length];
-        let pair = pair(gate, written);
-        if let Some(number) = told(gate, pair, written, now) {
-            return number;
-        }
-        let Some(seen) = Seen::read(written) else { return -1 };
-        let decision = gate.decide(&seen.request(), now);
+        let Some(seen) = Seen::read(&buffer[..length]) else { return false };
+        let began = timestamp(now);
+        let decision = gate.decide(&seen.request(), began);
         if seen.is_not_enough.get() {
-            return -1;
+            return false;
         }
-        match &decision {
-            Decision::Identity(passage) if seen.method == "GET" && gate.config().log < Level::Debug => {
-                -2 - tell(gate, pair, written, passage)
-            }
-            _ => {
-                let (method, url) = (seen.method.to_owned(), seen.url.to_owned());
-                PENDING.set(Some(Pending { gate, decision, method, url, began: now }));
-                -1
-            }
-        }
-    })
-}
-
-/// In which pair a request is kept, if it is: by the end of its token's signature.
-fn pair(gate: &Gate, written: &[u8]) -> usize {
-    let end = written.last_chunk::<8>().map_or(0, |end| u64::from_le_bytes(*end));
-    // Fibonacci hashing: the multiplication spreads the letters' few bits over the upper ones.
-    let spread = end.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    let pairs = (gate.config().tokens.rooms() / 2).max(1);
-    #[allow(clippy::cast_possible_truncation)] // less than the number of pairs
-    let pair = (spread % pairs as u64) as usize;
-    pair
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // at most 65,534 rooms
-fn number(pair: usize, room: usize) -> i32 {
-    (pair * 2 + room) as i32
-}
-
-/// Was this very request told who it is, with a token that is good now too? Then the number of the answer.
-fn told(gate: &Gate, pair: usize, written: &[u8], now: Timestamp) -> Option<i32> {
-    TOLD.with_borrow_mut(|pairs| {
-        let signature_at = written.iter().rposition(|byte| *byte == b'.').unwrap_or(0);
-        let (room, told) = pairs.get_mut(pair)?.find(|told| is_same(&told.written, written, signature_at))?;
-        gate.config().tokens.is_still_good(&told.token, now).then(|| number(pair, room))
-    })
-}
-
-/// Keeps the request, if anything is to be remembered, and its answer until the entry fetches it under this number.
-fn tell(gate: &Gate, pair: usize, written: &[u8], passage: &Passage<'_>) -> i32 {
-    ANSWER.set(gate.identity(passage).body);
-    let pairs = gate.config().tokens.rooms() / 2;
-    TOLD.with_borrow_mut(|told| {
-        if told.len() < pairs {
-            told.resize_with(pairs, Pair::default);
-        }
-        let token = passage.admission().token().filter(|_| written.len() <= KEPT_BYTES);
-        let (Some(token), Some(rooms)) = (token, told.get_mut(pair)) else {
-            // Not kept: a number that no request has for good.
-            return number(pairs, 0);
+        let is_answered = match &decision {
+            Decision::Identity(passage) => seen.method == "GET" && identify(gate, passage, length),
+            Decision::Refuse(refused) => seen.method != "HEAD" && refuse(gate, refused),
+            _ => false,
         };
-        // The entry's answer of this number is another one from now on, whatever was there.
-        number(pair, rooms.put(Told { written: written.into(), token: token.clone() }))
+        if !is_answered {
+            let (method, url) = (seen.method.to_owned(), seen.url.to_owned());
+            PENDING.set(Some(Pending { gate, decision, method, url, began }));
+        }
+        is_answered
     })
 }
 
-/// The answer that [`decide`] has just given a number.
-#[must_use]
-pub fn answer() -> String {
-    ANSWER.take()
+/// The answer is kept when the token comes for the second time: most of a flood of others never does.
+fn identify(gate: &Gate, passage: &Passage<'_>, length: usize) -> bool {
+    if gate.config().log >= Level::Debug {
+        return false;
+    }
+    let body = gate.identity(passage).body;
+    if let Some(token) = passage.admission().token()
+        && token.is_remembered()
+        && length <= KEPT_BYTES
+    {
+        let room = KEPT.with_borrow_mut(|tokens| tokens.put(token.clone(), gate.config().tokens.rooms()));
+        with_outlet(|outlet| outlet.keep(&body, room));
+    }
+    with_outlet(|outlet| outlet.identify(&body))
 }
 
-/// Status and headers of all those answers.
+/// All but its id is the same for each refusal of a kind under a rule: 0.2 of a request's time less than to make it anew.
+fn refuse(gate: &Gate, refused: &Refused<'static>) -> bool {
+    // It has the request's own query in it.
+    if matches!(refused.refusal, Refusal::MissingLastSlash { .. }) {
+        return false;
+    }
+    let number = REFUSED.with_borrow_mut(|known| {
+        let is_it = |(refusal, rule): &_| *refusal == refused.refusal && *rule == refused.rule;
+        known.0.iter().position(is_it).unwrap_or_else(|| {
+            let number = known.put((refused.refusal.clone(), refused.rule), REFUSALS);
+            let answer = gate.answer(&refused.refusal);
+            let event = Event::Refused { refusal: &refused.refusal, status: answer.status, rule: refused.rule };
+            let id = id_prefix();
+            let line = event.line(gate.config().log, Some(RequestInfo { id: &id, duration_ms: 0 }));
+            let (init, line) = (respond::init_of(&answer), line.unwrap_or_default());
+            with_outlet(|outlet| outlet.refusal(number, init, &answer.body, &id, &line));
+            number
+        })
+    });
+    with_outlet(|outlet| outlet.refuse(number, next_number()))
+}
+
+/// A number of rooms, given away in turn.
+struct Ring<T>(Vec<T>, usize);
+
+impl<T> Ring<T> {
+    const fn new() -> Self {
+        Self(Vec::new(), 0)
+    }
+
+    /// Puts one into the room that was given away longest ago, of so many.
+    fn put(&mut self, one: T, rooms: usize) -> usize {
+        let room = self.1;
+        self.1 = (room + 1) % rooms;
+        match self.0.get_mut(room) {
+            Some(former) => *former = one,
+            None => self.0.push(one),
+        }
+        room
+    }
+}
+
+fn with_outlet(speak: impl FnOnce(&Outlet)) -> bool {
+    OUTLET.with_borrow(|outlet| outlet.as_ref().map(speak)).is_some()
+}
+
+#[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
+fn timestamp(milliseconds: f64) -> Timestamp {
+    Timestamp::from_millis(milliseconds as i64)
+}
+
+/// Status and headers of every answer to who it is.
 #[must_use]
-pub fn init() -> JsValue {
+pub fn identity_init() -> JsValue {
     respond::identity_init()
 }
 

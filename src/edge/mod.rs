@@ -262,15 +262,20 @@ impl Call {
         }
     }
 
-    /// An id for the log and the answer: this instance's random beginning, and the number of the request.
+    /// For the log and the answer.
     fn id(&self) -> String {
-        format!("{}-{}", load::instance_id(), self.number)
+        format!("{}{}", id_prefix(), self.number)
     }
 
     /// Refuses what was let through already: the origin or the asset server fails.
     fn refuse(&self, head: bool, refusal: Refusal, rule: &str) -> web_sys::Response {
         respond::refuse(self, head, &Refused { refusal, rule: Some(rule) })
     }
+}
+
+/// What the ids of this instance's requests begin with; a request's number follows.
+fn id_prefix() -> String {
+    format!("{}-", load::instance_id())
 }
 
 fn next_number() -> u32 {

@@ -52,8 +52,12 @@ pub(super) fn identity(call: &Call, head: bool, passage: &Passage<'_>) -> Respon
 
 /// Status and headers of every answer to who it is.
 pub(super) fn identity_init() -> JsValue {
-    let answer = flask_jwt::identity(None);
-    init(answer.status, &lines(&answer))
+    init_of(&flask_jwt::identity(None))
+}
+
+/// An answer's status and headers.
+pub(super) fn init_of(answer: &Answer) -> JsValue {
+    init(answer.status, &lines(answer))
 }
 
 /// One plain 500; the log has said why when the configuration was read.

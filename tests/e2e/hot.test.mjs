@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SignJWT } from "jose";
-import { FAULTY, SECRET, bearing, start } from "./harness.mjs";
+import { FAULTY, SECRET, bearing, start, until } from "./harness.mjs";
 
 const ROUTES = [
   { path: "/me", to: "identity" },
@@ -65,6 +65,44 @@ test("what is asked in another way is answered as if nothing were remembered", a
   await gate.close();
 });
 
+test("a refusal that the entry knows is told and logged as if it were made anew, each with an id of its own", async () => {
+  const routes = [...ROUTES, { path: "/other", to: "identity", realm: "Another \"realm\"" }];
+  const gate = await start({ vars: { ROUTES: routes } });
+  const token = await tokenOf(1);
+  const forged = `${token.slice(0, -4)}${token.endsWith("AAAA") ? "BBBB" : "AAAA"}`;
+  const asked = [
+    ["/me", {}, 401, "Authorization Required", "token_missing", "/me"],
+    ["/other", {}, 401, "Authorization Required", "token_missing", "/other"],
+    ["/me", bearing(forged), 401, "Invalid token", "token_signature", "/me"],
+    ["/other", bearing(forged), 401, "Invalid token", "token_signature", "/other"],
+    ["/me", bearing("x"), 401, "Invalid token", "token_segments", "/me"],
+    ["/nowhere", {}, 404, "Not Found", "not_found", undefined],
+    ["/me", { method: "POST" }, 405, "Method Not Allowed", "method_not_allowed", undefined],
+  ];
+  const ids = new Map();
+  for (let round = 0; round < 4; round++) {
+    for (const [path, init, status, error, reason, rule] of asked) {
+      const answer = await gate.get(path, init);
+      const body = await answer.json();
+      assert.deepEqual([answer.status, body.status_code, body.error], [status, status, error]);
+      assert.equal(answer.headers.get("cache-control"), "no-store");
+      const challenge = { "/me": 'JWT realm="Login Required"', "/other": 'JWT realm="Another \\"realm\\""' }[path];
+      assert.equal(answer.headers.get("www-authenticate"), reason === "token_missing" ? challenge : null);
+      assert.equal(answer.headers.get("allow") !== null, status === 405);
+      ids.set(answer.headers.get("x-request-id"), { status, reason, rule });
+    }
+  }
+  assert.equal(ids.size, 4 * asked.length);
+  await until(() => gate.lines().filter(({ event }) => event === "refused").length === ids.size);
+  for (const { request_id, status, reason, rule, duration_ms, level } of gate.lines().filter(({ event }) => event === "refused")) {
+    assert.deepEqual({ status, reason, rule }, ids.get(request_id));
+    assert.deepEqual([typeof duration_ms, level], ["number", "info"]);
+    ids.delete(request_id);
+  }
+  assert.equal(ids.size, 0);
+  await gate.close();
+});
+
 test("a token that was good is refused once it has expired", async () => {
   const gate = await start({ vars: { ROUTES, JWT_LEEWAY: 0 } });
   const token = await tokenOf(1, { exp: seconds() + 2 });
@@ -83,7 +121,8 @@ test("when long tokens make the memory grow, everybody is still told who he is h
 });
 
 test("a panic between two hits leaves what is remembered and what is kept right", async () => {
-  const gate = await start({ build: FAULTY, vars: { ROUTES } });
+  // A rule that leads to the slow way, where the faults are.
+  const gate = await start({ build: FAULTY, vars: { ROUTES: [...ROUTES, { path: "/__test/*", to: "assets", auth: "none" }] } });
   const before = await people(30);
   await eachIsToldItsOwn(gate, before, 2);
   for (const fault of ["panic", "panic-later", "out-of-memory", "stack-overflow"]) {

@@ -45,22 +45,28 @@ pub fn buffer() -> js_sys::Uint8Array {
     js_sys::Uint8Array::new_with_byte_offset_and_length(&memory.buffer(), at as u32, length as u32)
 }
 
+/// See [`edge::hot::begin`].
+#[wasm_bindgen]
+pub fn begin(outlet: edge::hot::Outlet) {
+    edge::hot::begin(outlet);
+}
+
+/// See [`edge::hot::is_still_good`].
+#[wasm_bindgen]
+pub fn is_still_good(room: usize, now: f64) -> bool {
+    edge::hot::is_still_good(room, now)
+}
+
 /// See [`edge::hot::decide`].
 #[wasm_bindgen]
-pub fn decide(length: usize, now: f64) -> i32 {
+pub fn decide(length: usize, now: f64) -> bool {
     edge::hot::decide(length, now)
 }
 
-/// See [`edge::hot::answer`].
+/// See [`edge::hot::identity_init`].
 #[wasm_bindgen]
-pub fn answer() -> String {
-    edge::hot::answer()
-}
-
-/// See [`edge::hot::init`].
-#[wasm_bindgen]
-pub fn answer_init() -> JsValue {
-    edge::hot::init()
+pub fn identity_init() -> JsValue {
+    edge::hot::identity_init()
 }
 
 /// What the entry answers for a request whose instance was lost.

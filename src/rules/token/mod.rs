@@ -37,7 +37,10 @@ pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// A token whose signature and claims were found good. A copy shares what it holds.
 #[derive(Clone)]
-pub struct VerifiedToken(Arc<Found>);
+pub struct VerifiedToken {
+    found: Arc<Found>,
+    is_remembered: bool,
+}
 
 /// What verifying found, in little more room than the text takes: a cache holds many.
 struct Found {
@@ -52,7 +55,7 @@ impl VerifiedToken {
     /// `identity` is the claim of that name.
     fn new(text: &str, payload: Range<usize>, times: Option<Times>, identity: Option<&Value>) -> Self {
         let identity = identity.and_then(Id::from_json).map(|id| Arc::new(Identity::new(id)));
-        Self(Arc::new(Found { text: text.into(), payload, times, identity }))
+        Self { found: Arc::new(Found { text: text.into(), payload, times, identity }), is_remembered: false }
     }
 
     /// The claims (RFC 7519 §4), read anew from the token.
@@ -64,7 +67,7 @@ impl VerifiedToken {
     /// The claims as they were signed: base64url of JSON. Safe in a header.
     #[must_use]
     pub fn payload(&self) -> &str {
-        &self.0.text[self.0.payload.clone()]
+        &self.found.text[self.found.payload.clone()]
     }
 
     /// The claims as a type of one's own.
@@ -79,18 +82,24 @@ impl VerifiedToken {
     /// The claim `identity`, if it is an id.
     #[must_use]
     pub fn identity(&self) -> Option<Id> {
-        self.0.identity.as_ref().map(|identity| identity.id.clone())
+        self.found.identity.as_ref().map(|identity| identity.id.clone())
     }
 
     /// Whom that claim names.
     pub(super) fn named(&self) -> Option<Arc<Identity>> {
-        self.0.identity.clone()
+        self.found.identity.clone()
+    }
+
+    /// Was it verified for an earlier request?
+    #[must_use]
+    pub fn is_remembered(&self) -> bool {
+        self.is_remembered
     }
 
     /// Is it the same token, out of the same verification?
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.found, &other.found)
     }
 
     /// For an embedder's own `decode`, which has verified by other means what the claims say.
@@ -101,15 +110,15 @@ impl VerifiedToken {
     }
 
     fn text(&self) -> &str {
-        &self.0.text
+        &self.found.text
     }
 
     fn signature_at(&self) -> usize {
-        self.0.payload.end + 1
+        self.found.payload.end + 1
     }
 
     fn times(&self) -> Option<&Times> {
-        self.0.times.as_ref()
+        self.found.times.as_ref()
     }
 }
 
@@ -121,7 +130,7 @@ impl PartialEq for VerifiedToken {
 
 impl std::fmt::Debug for VerifiedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "VerifiedToken(of {:?}, ..)", self.0.identity.as_ref().map(|identity| &identity.id))
+        write!(f, "VerifiedToken(of {:?}, ..)", self.found.identity.as_ref().map(|identity| &identity.id))
     }
 }
 

@@ -68,7 +68,7 @@ impl Verifier {
             && let Some(times) = known.times()
         {
             self.policy.judge_times(times, now.numeric_date())?;
-            return Ok(known);
+            return Ok(VerifiedToken { is_remembered: true, ..known });
         }
         let known = self.header.lock().ok().and_then(|header| header.clone());
         let parts = unverified(token, known.clone())?;
