@@ -40,6 +40,8 @@ pub enum Contender {
     HashWasm,
     /// PBKDF2 of OpenSSL in Node: not in workerd.
     OpenSsl,
+    /// PBKDF2 of OpenSSL through Python's hashlib, as a Flask app has it: not in workerd.
+    Hashlib,
 }
 
 impl Contender {
@@ -74,6 +76,7 @@ impl Contender {
             Self::Noble => "noble",
             Self::HashWasm => "hash-wasm",
             Self::OpenSsl => "openssl",
+            Self::Hashlib => "hashlib",
         }
     }
 
@@ -277,6 +280,13 @@ impl Workshop {
                 Server::start({
                     node.arg(self.folder(contender).join("entry.js"));
                     node
+                })
+            }
+            Contender::Hashlib => {
+                let mut python = self.cores.server(Path::new("python3"));
+                Server::start({
+                    python.arg(self.root.join("bench/contenders/hashlib-openssl.py"));
+                    python
                 })
             }
             _ => {

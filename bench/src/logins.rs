@@ -1,4 +1,4 @@
-//! Log-ins at 600,000 iterations: one at a time, and one with native OpenSSL after each.
+//! Log-ins at 600,000 iterations: one at a time, and one with native OpenSSL beside each.
 
 use crate::{
     contender::{Contender, Setting, Workshop, run},
@@ -14,7 +14,11 @@ use hyper::Method;
 use std::time::Duration;
 
 /// Those that derive a key from a password.
-pub const CONTENDERS: [Contender; 4] = [Contender::OpenSsl, Contender::Noble, Contender::HashWasm, Contender::Tollgate];
+pub const CONTENDERS: [Contender; 5] =
+    [Contender::Hashlib, Contender::OpenSsl, Contender::Noble, Contender::HashWasm, Contender::Tollgate];
+
+/// The native OpenSSL that the others are held against: as those have it who come from Flask.
+const REFERENCE: Contender = Contender::Hashlib;
 
 /// About how long a row takes.
 pub const fn takes(contender: Contender, rounds: usize) -> Duration {
@@ -49,7 +53,7 @@ fn log_in(server: &Server) -> Result<Measured> {
 /// # Errors
 /// If a log-in fails.
 pub fn measure(workshop: &Workshop, contender: Contender, rounds: usize) -> Result<Row> {
-    let servers = [contender, Contender::OpenSsl].map(|it| workshop.start(it, &Setting::default()));
+    let servers = [contender, REFERENCE].map(|it| workshop.start(it, &Setting::default()));
     let [server, openssl] = servers;
     let (server, openssl) = (server?, openssl?);
     for _ in 0..WARM {

@@ -46,6 +46,9 @@ pub fn versions(workshop: &Workshop) -> Result<Map<String, Value>> {
     versions.insert("node".to_owned(), node.trim().into());
     let openssl = run(workshop.npm("node").args(["-p", "process.versions.openssl"]))?;
     versions.insert("openssl".to_owned(), openssl.trim().into());
+    if let Ok(python) = run(Command::new("python3").args(["-c", "import ssl; print(ssl.OPENSSL_VERSION)"])) {
+        versions.insert("python's openssl".to_owned(), python.trim().trim_start_matches("OpenSSL ").into());
+    }
     let rustc = run(Command::new("rustc").arg("--version"))?;
     versions.insert("rustc".to_owned(), rustc.split(' ').nth(1).unwrap_or(rustc.trim()).into());
     let package: Value = serde_json::from_slice(&fs::read(workshop.root().join("package.json"))?)?;

@@ -81,8 +81,8 @@ fn page(report: &Report) -> String {
     let logins: Vec<&Row> = report.rows.iter().filter(|row| row.name.starts_with("login")).collect();
     if !logins.is_empty() {
         text.push_str(
-            "## Log-ins\n\nPBKDF2-HMAC-SHA256 with 600,000 iterations, one log-in at a time, each followed by one of native OpenSSL \
-             in Node; the ratio is the contender's CPU time divided by OpenSSL's, so less is better. `login-cold` is the first \
+            "## Log-ins\n\nPBKDF2-HMAC-SHA256 with 600,000 iterations, one log-in at a time, each beside one of native OpenSSL \
+             as Python's hashlib calls it (`hashlib`: what a Flask app has; `openssl` is Node's newer one); the ratio is the contender's CPU time divided by OpenSSL's, so less is better. `login-cold` is the first \
              log-in of a fresh process, before its code was compiled to its best. `login-timing`: the time of a refusal for an \
              unknown user divided by that for a known one, and of one known user by another (noise).\n\n",
         );
