@@ -35,10 +35,19 @@ pub fn grant(access_token: &str) -> Answer {
 /// Who it is: what `to = "identity"` answers.
 #[must_use]
 pub fn identity(identity: Option<&Identity>) -> Answer {
-    let mut body = identity.map(|identity| identity.attributes.clone()).unwrap_or_default();
-    body.insert("identity".into(), identity.map_or(Value::Null, |identity| identity.id.to_json()));
-    let sorted: std::collections::BTreeMap<_, _> = body.into_iter().collect();
-    Answer::json(200, &sorted.into_iter().collect::<Map<_, _>>())
+    #[derive(Serialize)]
+    struct Body {
+        identity: Value,
+    }
+    let id = identity.map_or(Value::Null, |identity| identity.id.to_json());
+    match identity {
+        Some(Identity { attributes, .. }) if !attributes.is_empty() => {
+            let named = std::iter::once(("identity", &id));
+            let others = attributes.iter().map(|(name, value)| (name.as_str(), value));
+            Answer::json(200, &others.chain(named).collect::<std::collections::BTreeMap<_, _>>())
+        }
+        _ => Answer::json(200, &Body { identity: id }),
+    }
 }
 
 /// OPTIONS, answered without a token (facts 10).
