@@ -17,6 +17,7 @@ use crate::{
         identity::Identity,
         request::{Headers, Request},
         time::Timestamp,
+        token::Random,
         wire::{Answer, flask_jwt},
     },
     users::{SendUsers, answer},
@@ -26,6 +27,7 @@ use axum_core::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -117,17 +119,25 @@ where
         let (gate, users) = (self.gate.clone(), self.users.clone());
         Box::pin(async move {
             let (mut parts, mut body) = request.into_parts();
-            let mut decision = decide(&gate, &parts);
+            let mut decision = gate.decide(&view(&parts), now());
             loop {
                 let passage = match decision {
-                    Decision::Refuse(refused) => return Ok(response(gate.answer(&refused.refusal))),
+                    Decision::Refuse(refused) => return Ok(response(gate.answer_to(&refused))),
                     Decision::Answer(answered) => return Ok(response(answered.answer)),
                     Decision::Identity(passage) => return Ok(response(gate.identity(&passage))),
                     Decision::Forward(passage) | Decision::Assets(passage) | Decision::Inner(passage) => passage,
                     Decision::Ask(ask) => {
-                        // Only a log-in's body is read, and a log-in goes no further.
-                        let whole = matches!(ask, Ask::Body(_)).then(|| std::mem::take(&mut body)).unwrap_or_default();
-                        decision = answer(ask, &users, async |limit| read(whole, limit).await, now).await;
+                        let is_read = matches!(ask, Ask::Body(_) | Ask::TokenBody(_));
+                        let whole = if is_read { std::mem::take(&mut body) } else { Body::empty() };
+                        let mut kept = Bytes::new();
+                        let read = async |limit| {
+                            kept = read(whole, limit).await?;
+                            Ok(kept.to_vec())
+                        };
+                        decision = answer(ask, || view(&parts), &users, read, random, now).await;
+                        if is_read {
+                            body = Body::from(kept);
+                        }
                         continue;
                     }
                 };
@@ -139,14 +149,14 @@ where
     }
 }
 
-fn decide<'g>(gate: &'g Gate, parts: &Parts) -> Decision<'g> {
-    let request = Request {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query(),
-        headers: &parts.headers,
-    };
-    gate.decide(&request, now())
+fn view(parts: &Parts) -> Request<'_> {
+    Request { method: parts.method.as_str(), path: parts.uri.path(), query: parts.uri.query(), headers: &parts.headers }
+}
+
+fn random() -> Random {
+    let mut bytes = [0; 64];
+    getrandom::fill(&mut bytes).expect("the system has randomness");
+    bytes
 }
 
 impl Headers for HeaderMap {
@@ -157,10 +167,9 @@ impl Headers for HeaderMap {
     }
 }
 
-/// The body of a log-in.
-async fn read(body: Body, limit: usize) -> Result<Vec<u8>, BodyFault> {
+async fn read(body: Body, limit: usize) -> Result<Bytes, BodyFault> {
     match Limited::new(body, limit).collect().await {
-        Ok(whole) => Ok(whole.to_bytes().into()),
+        Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(BodyFault::TooLarge),
         Err(_) => Err(BodyFault::Interrupted),
     }

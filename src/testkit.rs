@@ -133,7 +133,7 @@ impl<'k> TestRequest<'k> {
     #[must_use]
     pub fn answer(&self) -> Option<Answer> {
         match self.decide() {
-            Decision::Refuse(refused) => Some(self.kit.gate.answer(&refused.refusal)),
+            Decision::Refuse(refused) => Some(self.kit.gate.answer_to(&refused)),
             Decision::Answer(answered) => Some(answered.answer),
             Decision::Identity(passage) => Some(self.kit.gate.identity(&passage)),
             Decision::Assets(_) | Decision::Forward(_) | Decision::Inner(_) | Decision::Ask(_) => None,

@@ -4,8 +4,9 @@ use crate::rules::{
     gate::{Ask, AskFault, BodyFault, Decision},
     identity::Identity,
     login::Credentials,
+    request::Request,
     time::Timestamp,
-    token::VerifiedToken,
+    token::{Random, VerifiedToken},
 };
 
 /// Who the users are: Flask-JWT's `authentication_handler` and `identity_handler`.
@@ -30,17 +31,24 @@ pub trait Users {
     async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, AskFault>;
 }
 
-/// Answers a question: of the body with `read` (which is given the most bytes it may have), of users with `users`.
-pub async fn answer<'g>(
+/// Answers a question about this request: of the body with `read` (which is given the most bytes it may have, and must
+/// leave the body to whoever comes after), of users with `users`.
+pub async fn answer<'g, 'r>(
     ask: Ask<'g>,
+    request: impl FnOnce() -> Request<'r>,
     users: &impl Users,
     read: impl AsyncFnOnce(usize) -> Result<Vec<u8>, BodyFault>,
+    random: impl FnOnce() -> Random,
     now: impl FnOnce() -> Timestamp,
 ) -> Decision<'g> {
     match ask {
         Ask::Body(question) => {
             let body = read(question.limit()).await;
             question.answer(body)
+        }
+        Ask::TokenBody(question) => {
+            let body = read(question.limit()).await;
+            question.answer(body.as_deref().map_err(|fault| *fault), &request(), now())
         }
         Ask::Authenticate(question) => {
             let identity = users.authenticate(question.credentials()).await;
@@ -50,5 +58,6 @@ pub async fn answer<'g>(
             let identity = users.identity(question.token()).await;
             question.answer(identity)
         }
+        Ask::Random(question) => question.answer(&random(), now()),
     }
 }

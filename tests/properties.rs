@@ -23,7 +23,7 @@ use tollgate::rules::{
     json::{self, Map, Value},
     login, password,
     request::{Headers, Request},
-    route::{Auth, Found, Routes},
+    route::{Auth, Endpoint, Found, Routes},
     secret::Secret,
     time::{Span, Timestamp},
     token::{self, Algorithm, ClaimsPolicy, Key, KeyRing, TimeChecks, VerifiedToken, Verifier},
@@ -348,7 +348,7 @@ proptest! {
     ) {
         let rule = |rule: Vec<(&str, Value)>| rule.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let rules = rules.into_iter().map(rule);
-        match Routes::read(Some(("/auth", json!(["POST"]))), &rules.map(Value::Object).collect::<Vec<_>>()) {
+        match Routes::read(&[(Endpoint::LogIn, "/auth", json!(["POST"]))], &rules.map(Value::Object).collect::<Vec<_>>()) {
             Ok((routes, _)) => drop(routes.find("GET", &path)),
             Err(problems) => prop_assert!(!problems.is_empty()),
         }
@@ -363,7 +363,7 @@ proptest! {
     ) {
         let rule = |(path, auth)| json!({"path": path, "auth": auth, "to": "origin"});
         let rules: Vec<Value> = patterns.into_iter().zip(auths).map(rule).collect();
-        let Ok((routes, _)) = Routes::read(None, &rules) else { return Ok(()) };
+        let Ok((routes, _)) = Routes::read(&[], &rules) else { return Ok(()) };
         let is_open = |path: &str| match routes.find("GET", path) {
             Ok(Found::Rule(rule)) => Some(rule.auth == Auth::None),
             _ => None,

@@ -344,7 +344,11 @@ pub fn why(refusal: &Refusal) -> String {
         Refusal::Expired => "expired (exp lies in the past): log in again".into(),
         Refusal::InvalidAudience => "it is for an audience (aud), and this gate is in none".into(),
         Refusal::InvalidClaimFormat => "aud is neither a text nor a list of texts".into(),
-        Refusal::CriticalExtension => "it demands an extension (crit or b64) that is not understood".into(),
+        Refusal::CriticalExtension { .. }
+        | Refusal::CriticalEmpty
+        | Refusal::CriticalNotText
+        | Refusal::CriticalMissing
+        | Refusal::UnencodedPayload(_) => "it demands an extension (crit or b64) that is not understood".into(),
         Refusal::KeyIdNotAString => "kid is not a text".into(),
         Refusal::NoSuchUser => "the claim \"identity\" names no user: it must be an integer or a text".into(),
         Refusal::UnsupportedScheme => "the first word of Authorization is not JWT_AUTH_HEADER_PREFIX".into(),

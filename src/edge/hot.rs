@@ -12,6 +12,7 @@ use crate::rules::{
     gate::{Decision, Gate, Passage, Refused},
     log::{Event, Level, RequestInfo},
     request::{Headers, Request},
+    route::Freshness,
     time::Timestamp,
     token::VerifiedToken,
 };
@@ -125,6 +126,7 @@ fn identify(gate: &Gate, passage: &Passage<'_>, length: usize) -> bool {
     if let Some(token) = passage.admission().token()
         && token.is_remembered()
         && length <= KEPT_BYTES
+        && passage.rule().extended.fresh == Freshness::Any
     {
         let room = KEPT.with_borrow_mut(|tokens| tokens.put(token.clone(), gate.config().tokens.rooms()));
         with_outlet(|outlet| outlet.keep(&body, room));
@@ -134,15 +136,14 @@ fn identify(gate: &Gate, passage: &Passage<'_>, length: usize) -> bool {
 
 /// All but its id is the same for each refusal of a kind under a rule: 0.2 of a request's time less than to make it anew.
 fn refuse(gate: &Gate, refused: &Refused<'static>) -> bool {
-    // It has the request's own query in it.
-    if matches!(refused.refusal, Refusal::MissingLastSlash { .. }) {
+    if refused.refusal.is_of_one_request() {
         return false;
     }
     let number = REFUSED.with_borrow_mut(|known| {
         let is_it = |(refusal, rule): &_| *refusal == refused.refusal && *rule == refused.rule;
         known.0.iter().position(is_it).unwrap_or_else(|| {
             let number = known.put((refused.refusal.clone(), refused.rule), REFUSALS);
-            let answer = gate.answer(&refused.refusal);
+            let answer = gate.answer_to(refused);
             let event = Event::Refused { refusal: &refused.refusal, status: answer.status, rule: refused.rule };
             let id = id_prefix();
             let line = event.line(gate.config().log, Some(RequestInfo { id: &id, duration_ms: 0 }));

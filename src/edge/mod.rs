@@ -187,7 +187,7 @@ fn proceed<A: Application>(call: Call, view: View, decision: Decision<'static>, 
 async fn settle(call: Call, view: View, mut ask: Ask<'static>, users: impl Users) -> Outcome {
     loop {
         let read = async |limit| body::read(view.raw(), limit).await;
-        match carry_out(&call, &view, answer(ask, &users, read, now).await) {
+        match carry_out(&call, &view, answer(ask, || view.request(), &users, read, load::random, now).await) {
             Ok(outcome) => return outcome,
             Err(next) => ask = next,
         }

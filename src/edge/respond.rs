@@ -31,7 +31,7 @@ extern "C" {
 }
 
 pub(super) fn refuse(call: &Call, head: bool, refused: &Refused<'_>) -> Response {
-    let answer = call.gate.answer(&refused.refusal);
+    let answer = call.gate.answer_to(refused);
     call.log(&Event::Refused { refusal: &refused.refusal, status: answer.status, rule: refused.rule });
     response(&answer.with("x-request-id", call.id()), head)
 }

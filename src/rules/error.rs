@@ -1,7 +1,7 @@
 //! Every reason for not letting a request through, in one enum.
 //!
 //! **What always holds:** a variant holds names, limits and fixed texts, never a value out of a token, a password or a
-//! key. What a client sees of it is decided in [`super::wire`] (exhaustively: a new reason cannot be forgotten there),
+//! key (but for two that Flask-JWT-Extended tells the client: the name of an extension, the subject of a good token). What a client sees of it is decided in [`super::wire`] (exhaustively: a new reason cannot be forgotten there),
 //! what an operator sees in [`super::log`]. Each has a stable [code](Refusal::code).
 
 /// Why a request is not let through.
@@ -40,6 +40,30 @@ pub enum Refusal {
     /// The token is longer than [`super::token::MAX_TOKEN_BYTES`].
     TokenTooLong,
 
+    // --- finding it as Flask-JWT-Extended does (facts: Flask-JWT-Extended 3.1, 3.2)
+    /// No token in any of these places, in the order in which they were searched.
+    TokenNowhere(Vec<Absent>),
+    /// The header has the right first word, but not one word after it.
+    BadHeader {
+        /// The name of the header.
+        name: String,
+        /// Its first word; empty if there is to be none.
+        scheme: String,
+    },
+    /// The query parameter does not begin as it must.
+    BadQueryPrefix {
+        /// The name of the parameter.
+        name: String,
+        /// How it must begin.
+        prefix: String,
+    },
+    /// The member of the body that should be the token is no text.
+    TokenNotText,
+    /// A cookie, a method that changes something, and no CSRF value beside it.
+    CsrfMissing,
+    /// The CSRF value is not that of the token.
+    CsrfMismatch,
+
     // --- decoding it (facts: Flask-JWT 4.2)
     /// The token is not of the compact form (RFC 7515 §3.1), decoded strictly.
     Malformed(Malformed),
@@ -62,9 +86,48 @@ pub enum Refusal {
     /// `aud` is neither a string nor a list of strings.
     InvalidClaimFormat,
     /// The header has `crit` (RFC 7515 §4.1.11): no extension is understood.
-    CriticalExtension,
+    CriticalExtension {
+        /// Which one, if it is short: Flask-JWT-Extended tells the client what it sent.
+        name: String,
+    },
     /// The header's `kid` is not a string (RFC 7515 §4.1.4).
     KeyIdNotAString,
+    /// The header's `crit` is no list, or an empty one (RFC 7515 §4.1.11).
+    CriticalEmpty,
+    /// An entry of `crit` is no string.
+    CriticalNotText,
+    /// `b64` is listed in `crit`, but not there.
+    CriticalMissing,
+    /// `b64` is false (RFC 7797), which changes what is signed.
+    UnencodedPayload(Unencoded),
+    /// The header has no `alg`.
+    AlgorithmMissing,
+    /// A required `iss` or `aud` is missing.
+    RegisteredClaimMissing(&'static str),
+    /// `iss` is no string.
+    IssuerNotText,
+    /// `iss` is not the configured one.
+    InvalidIssuer,
+    /// `sub` is no string.
+    SubjectNotText,
+    /// `jti` is no string.
+    TokenIdNotText,
+    /// A refresh token where an access token is asked for, or the other way round.
+    WrongType {
+        /// Is it a refresh token that is asked for?
+        refresh: bool,
+    },
+    /// The token does not come from a log-in, or from one too long ago.
+    NotFresh,
+    /// The token was revoked.
+    Revoked,
+    /// `token_verification_loader` says no.
+    ClaimsRejected,
+    /// `user_lookup_loader` knows nobody of this identity.
+    UserNotLoaded {
+        /// The identity, as the token has it.
+        subject: String,
+    },
     /// The identity function knows no user for the token.
     NoSuchUser,
 
@@ -124,6 +187,51 @@ pub enum Malformed {
     PayloadNotAnObject,
     /// The signature is not canonical base64url.
     SignatureEncoding,
+}
+
+/// Why there is no token in a place where it was looked for. The names are the configuration's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// No such header.
+    Header {
+        /// Its name.
+        name: String,
+    },
+    /// The header has no entry with this first word.
+    Scheme {
+        /// The header's name.
+        name: String,
+        /// The first word.
+        scheme: String,
+    },
+    /// No such cookie.
+    Cookie {
+        /// Its name.
+        name: String,
+    },
+    /// No such query parameter.
+    QueryParameter {
+        /// Its name.
+        name: String,
+    },
+    /// The body is not declared as JSON.
+    JsonMediaType,
+    /// The body has no such member.
+    JsonMember {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What is wrong beside `b64: false`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unencoded {
+    /// The payload is there all the same.
+    PayloadPresent,
+    /// It is not listed in `crit`.
+    NotCritical,
+    /// Nothing: such tokens are not taken.
+    Detached,
 }
 
 /// The three claims that carry a time.
@@ -208,6 +316,12 @@ impl Refusal {
             Self::TokenMissingAfterScheme => "token_missing_after_scheme",
             Self::TokenContainsSpaces => "token_spaces",
             Self::TokenTooLong => "token_too_long",
+            Self::TokenNowhere(_) => "token_missing",
+            Self::BadHeader { .. } => "token_header_form",
+            Self::BadQueryPrefix { .. } => "token_query_prefix",
+            Self::TokenNotText => "token_not_text",
+            Self::CsrfMissing => "csrf_missing",
+            Self::CsrfMismatch => "csrf_mismatch",
             Self::Malformed(part) => match part {
                 Malformed::NotEnoughSegments => "token_segments",
                 Malformed::HeaderEncoding => "token_header_encoding",
@@ -227,8 +341,20 @@ impl Refusal {
             Self::Expired => "token_expired",
             Self::InvalidAudience => "claim_audience",
             Self::InvalidClaimFormat => "claim_format",
-            Self::CriticalExtension => "token_critical_extension",
+            Self::CriticalExtension { .. } => "token_critical_extension",
             Self::KeyIdNotAString => "token_kid_type",
+            Self::CriticalEmpty | Self::CriticalNotText | Self::CriticalMissing => "token_critical_form",
+            Self::UnencodedPayload(_) => "token_unencoded_payload",
+            Self::AlgorithmMissing => "token_algorithm_missing",
+            Self::RegisteredClaimMissing(_) => "claim_missing",
+            Self::IssuerNotText | Self::InvalidIssuer => "claim_issuer",
+            Self::SubjectNotText => "claim_subject",
+            Self::TokenIdNotText => "claim_jti",
+            Self::WrongType { .. } => "token_type",
+            Self::NotFresh => "token_not_fresh",
+            Self::Revoked => "token_revoked",
+            Self::ClaimsRejected => "claims_rejected",
+            Self::UserNotLoaded { .. } => "user_unknown",
             Self::NoSuchUser => "user_unknown",
             Self::BodyNotDeclaredJson => "body_media_type",
             Self::BodyNotAnObject => "body_not_an_object",
@@ -247,8 +373,20 @@ impl Refusal {
         }
     }
 
-    /// Is this a `JWTError` of Flask-JWT, which its `jwt_error_handler` would see? The others are answers of Flask
-    /// itself, or of the gate.
+    /// Has it something in it that only this request said? Others are the same for many, and may be kept.
+    #[must_use]
+    pub const fn is_of_one_request(&self) -> bool {
+        matches!(
+            self,
+            Self::MissingLastSlash { .. }
+                | Self::CriticalExtension { .. }
+                | Self::UserNotLoaded { .. }
+                | Self::Custom(_)
+        )
+    }
+
+    /// Is it about the token or the log-in: a `JWTError` of Flask-JWT, which its `jwt_error_handler` would see, or one that
+    /// Flask-JWT-Extended has a loader for? The others are answers of Flask itself, or of the gate.
     #[must_use]
     pub const fn is_jwt_error(&self) -> bool {
         match self {
@@ -257,6 +395,27 @@ impl Refusal {
             | Self::TokenMissingAfterScheme
             | Self::TokenContainsSpaces
             | Self::TokenTooLong
+            | Self::TokenNowhere(_)
+            | Self::BadHeader { .. }
+            | Self::BadQueryPrefix { .. }
+            | Self::TokenNotText
+            | Self::CsrfMissing
+            | Self::CsrfMismatch
+            | Self::CriticalEmpty
+            | Self::CriticalNotText
+            | Self::CriticalMissing
+            | Self::UnencodedPayload(_)
+            | Self::AlgorithmMissing
+            | Self::RegisteredClaimMissing(_)
+            | Self::IssuerNotText
+            | Self::InvalidIssuer
+            | Self::SubjectNotText
+            | Self::TokenIdNotText
+            | Self::WrongType { .. }
+            | Self::NotFresh
+            | Self::Revoked
+            | Self::ClaimsRejected
+            | Self::UserNotLoaded { .. }
             | Self::Malformed(_)
             | Self::AlgorithmNotAllowed
             | Self::BadSignature
@@ -267,7 +426,7 @@ impl Refusal {
             | Self::Expired
             | Self::InvalidAudience
             | Self::InvalidClaimFormat
-            | Self::CriticalExtension
+            | Self::CriticalExtension { .. }
             | Self::KeyIdNotAString
             | Self::NoSuchUser
             | Self::BadCredentials

@@ -1,8 +1,8 @@
-//! What Flask-JWT lets an application replace (facts 6), under its own names.
+//! What Flask-JWT (facts 6) and Flask-JWT-Extended (its facts 9.1) let an application replace, under their own names.
 //!
 //! **What always holds:** the methods here are those that need not wait; `authentication_handler` and
-//! `identity_handler`, which may, are the questions [`super::gate::AskAuthenticate`] and [`super::gate::AskIdentity`].
-//! Each default is Flask-JWT's.
+//! `identity_handler` (Flask-JWT-Extended: `user_lookup_loader`), which may, are the questions
+//! [`super::gate::AskAuthenticate`] and [`super::gate::AskIdentity`]. Each default is the library's.
 
 use super::{
     config::Config,
@@ -12,12 +12,24 @@ use super::{
     json::{Map, Value},
     request::Request,
     time::Timestamp,
-    token::{self, VerifiedToken},
+    token::{self, Key, VerifiedToken},
     wire::{Answer, flask_jwt},
 };
 use std::borrow::Cow;
 
-/// An application's own handlers. Implement it with an empty body for Flask-JWT's.
+/// The header and the claims of a token, with what Flask-JWT-Extended fills in.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenParts<'t> {
+    /// The JOSE header.
+    pub header: &'t Map<String, Value>,
+    /// The claims.
+    pub payload: &'t Map<String, Value>,
+}
+
+/// An application's own handlers. Implement it with an empty body for the libraries'.
+///
+/// The first ones are Flask-JWT's, from [`Handlers::additional_claims`] on they are Flask-JWT-Extended's loaders; each is
+/// called where its dialect is spoken (`TOLLGATE_WIRE`).
 pub trait Handlers: Send + Sync + 'static {
     /// `request_handler`: the token in a request, `None` if there is none.
     ///
@@ -63,7 +75,7 @@ pub trait Handlers: Send + Sync + 'static {
     /// [`Refusal::Misconfigured`] if a required claim is not in the payload.
     fn encode(&self, identity: &Identity, config: &Config, now: Timestamp) -> Result<String, Refusal> {
         let claims = self.payload(identity, config, now);
-        if config.tokens.policy().required.iter().any(|name| !claims.contains_key(name)) {
+        if config.tokens.policy().required_claims().iter().any(|name| !claims.contains_key(name)) {
             return Err(Refusal::Misconfigured);
         }
         Ok(token::sign(config.tokens.keys().signing(), &self.headers(identity), &claims))
@@ -81,10 +93,97 @@ pub trait Handlers: Send + Sync + 'static {
     fn error(&self, refusal: &Refusal) -> Answer {
         flask_jwt::refusal(refusal)
     }
+
+    /// `additional_claims_loader`: more claims of a new token; one of a name that is there already takes its place.
+    fn additional_claims(&self, _identity: &Identity) -> Map<String, Value> {
+        Map::new()
+    }
+
+    /// `additional_headers_loader`: more members of the JOSE header.
+    fn additional_headers(&self, _identity: &Identity) -> Map<String, Value> {
+        Map::new()
+    }
+
+    /// `user_identity_loader`: what stands in `JWT_IDENTITY_CLAIM`. By default the id, as text: a `sub` must be one.
+    fn user_identity(&self, identity: &Identity) -> Value {
+        identity.id.to_string().into()
+    }
+
+    /// `encode_key_loader`: the key that signs a new token.
+    fn encode_key<'k>(&'k self, _identity: &Identity, config: &'k Config) -> &'k Key {
+        config.tokens.keys().signing()
+    }
+
+    /// `decode_key_loader`: the key for a token, by its header and claims, which nobody has vouched for yet; `None` refuses
+    /// it. A key is used with its own algorithm alone. Asked if [`Handlers::has_decode_key`] says so.
+    fn decode_key(&self, _unverified: TokenParts<'_>) -> Option<&Key> {
+        None
+    }
+
+    /// Is there a [`Handlers::decode_key`]? Tokens are then not remembered, since what it says may change.
+    /// Without one the key ring is asked.
+    fn has_decode_key(&self) -> bool {
+        false
+    }
+
+    /// `token_in_blocklist_loader`: was the token revoked? Asked at every request, so it must be quick: look into memory.
+    fn token_in_blocklist(&self, _token: TokenParts<'_>) -> bool {
+        false
+    }
+
+    /// `token_verification_loader`: are the claims good?
+    fn token_verification(&self, _token: TokenParts<'_>) -> bool {
+        true
+    }
+
+    /// Are [`Handlers::token_in_blocklist`] and [`Handlers::token_verification`] left as they are? Then no claims are read
+    /// for them.
+    fn looks_at_no_claims(&self) -> bool {
+        false
+    }
+
+    /// `expired_token_loader`. This and those that follow: the whole answer; `None` for the library's own.
+    fn expired_token(&self, _token: TokenParts<'_>) -> Option<Answer> {
+        None
+    }
+
+    /// `invalid_token_loader`: a token was sent, but is no good; `text` says why.
+    fn invalid_token(&self, _text: &str) -> Option<Answer> {
+        None
+    }
+
+    /// `unauthorized_loader`: no token, or no CSRF value; `text` says why.
+    fn unauthorized(&self, _text: &str) -> Option<Answer> {
+        None
+    }
+
+    /// `needs_fresh_token_loader`.
+    fn needs_fresh_token(&self, _token: TokenParts<'_>) -> Option<Answer> {
+        None
+    }
+
+    /// `revoked_token_loader`.
+    fn revoked_token(&self, _token: TokenParts<'_>) -> Option<Answer> {
+        None
+    }
+
+    /// `token_verification_failed_loader`.
+    fn token_verification_failed(&self, _token: TokenParts<'_>) -> Option<Answer> {
+        None
+    }
+
+    /// `user_lookup_error_loader`.
+    fn user_lookup_error(&self, _token: TokenParts<'_>) -> Option<Answer> {
+        None
+    }
 }
 
 /// Flask-JWT's own handlers, none replaced.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stock;
 
-impl Handlers for Stock {}
+impl Handlers for Stock {
+    fn looks_at_no_claims(&self) -> bool {
+        true
+    }
+}

@@ -8,6 +8,7 @@
 //! [`store`]. Which options are there? [`config::options`].
 
 pub mod config;
+pub mod cookie;
 pub mod credential;
 pub mod error;
 pub mod forward;

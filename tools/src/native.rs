@@ -47,17 +47,22 @@ fn answer(app: &App, gate: &Gate, request: &Request, now: Timestamp) -> Answer {
         None => (request.path.as_str(), None),
     };
     let view = request::Request { method: &request.method, path, query, headers: request };
+    let body = request.body.as_deref().unwrap_or_default().as_bytes();
     let mut decision = gate.decide(&view, now);
     let answer = loop {
         decision = match decision {
-            Decision::Refuse(refused) => break gate.answer(&refused.refusal),
+            Decision::Refuse(refused) => break gate.answer_to(&refused),
             Decision::Answer(answered) => break answered.answer,
             Decision::Identity(passage) => break gate.identity(&passage),
             Decision::Forward(passage) | Decision::Assets(passage) | Decision::Inner(passage) => {
                 break origin(passage.admission().identity());
             }
-            Decision::Ask(Ask::Body(question)) => {
-                question.answer(Ok(request.body.as_deref().unwrap_or_default().as_bytes().to_vec()))
+            Decision::Ask(Ask::Body(question)) => question.answer(Ok(body.to_vec())),
+            Decision::Ask(Ask::TokenBody(question)) => question.answer(Ok(body), &view, now),
+            Decision::Ask(Ask::Random(question)) => {
+                let mut random = [0; 64];
+                getrandom::fill(&mut random).expect("randomness");
+                question.answer(&random, now)
             }
             Decision::Ask(Ask::Authenticate(question)) => {
                 let sent = question.credentials();

@@ -3,8 +3,12 @@
 //! **What always holds:** every problem is reported at once, each with what to write instead; nothing is half used. The
 //! options stand in one table ([`options::TABLE`]), which feeds the reader, the defaults and docs/options.md.
 
+mod extended;
 pub mod options;
 mod read;
+
+pub use extended::{Extended, Location, Names, SameSite};
+pub(super) use read::{as_list, as_seconds};
 
 use super::{
     json::{Map, Value},
@@ -15,9 +19,20 @@ use super::{
     token::Verifier,
 };
 
+/// Whose words the gate speaks (`TOLLGATE_WIRE`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Flask-JWT's.
+    FlaskJwt,
+    /// Flask-JWT-Extended's.
+    Extended(Box<Extended>),
+}
+
 /// What a gate is told. Field by field the options of docs/options.md.
 #[derive(Debug)]
 pub struct Config {
+    /// `TOLLGATE_WIRE`, and what only one dialect has.
+    pub dialect: Dialect,
     /// `JWT_SECRET_KEY`, `JWT_ALGORITHM`; `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`;
     /// `TOLLGATE_TOKEN_CACHE`.
     pub tokens: Verifier,

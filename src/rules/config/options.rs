@@ -1,6 +1,12 @@
 //! The one table of options. Reader, defaults and docs/options.md come from it.
 
-use super::read::{Draft, as_bool, as_json, as_list, as_seconds, as_text, as_whole_number};
+use super::{
+    Location, SameSite,
+    read::{
+        Draft, as_audience, as_bool, as_json, as_lifetime, as_list, as_list_or_nothing, as_seconds, as_text,
+        as_text_or_nothing, as_whole_number,
+    },
+};
 use crate::rules::json::Value;
 
 /// One option: its name, and how its value gets into a configuration.
@@ -28,6 +34,8 @@ pub enum Family {
     NeverRead,
     /// Tollgate's.
     Tollgate,
+    /// Flask-JWT-Extended's, and what Tollgate adds to its dialect.
+    Extended,
 }
 
 /// Every option.
@@ -179,6 +187,21 @@ pub const TABLE: &[Option_] = &[
         set: |_, _| Ok(()),
     },
     Option_ {
+        name: "TOLLGATE_WIRE",
+        family: Family::Tollgate,
+        kind: "`flask-jwt` or `flask-jwt-extended`",
+        default: "flask-jwt",
+        meaning: "Whose dialect is spoken: what tokens look like, where they are looked for, and in which words they are refused.",
+        set: |draft, value| {
+            draft.is_extended = match value.as_str() {
+                Some("flask-jwt") => false,
+                Some("flask-jwt-extended") => true,
+                _ => return Err("write \"flask-jwt\" or \"flask-jwt-extended\"".into()),
+            };
+            Ok(())
+        },
+    },
+    Option_ {
         name: "ROUTES",
         family: Family::Tollgate,
         kind: "list of tables, see below",
@@ -254,6 +277,355 @@ pub const TABLE: &[Option_] = &[
         meaning: "`error`: only what an operator must see to. `info`: log-ins and refusals too. `debug`: passing requests too.",
         set: |draft, value| as_text(value).map(|text| draft.log = text),
     },
+    Option_ {
+        name: "JWT_TOKEN_LOCATION",
+        family: Family::Extended,
+        kind: "one or a list of `headers`, `cookies`, `query_string`, `json`",
+        default: r#"["headers"]"#,
+        meaning: "Where a token is looked for, in this order. A route's `locations` wins over it.",
+        set: |draft, value| {
+            as_list(value).and_then(|list| Location::read_list(&list)).map(|list| draft.extended.locations = list)
+        },
+    },
+    Option_ {
+        name: "JWT_HEADER_NAME",
+        family: Family::Extended,
+        kind: "name of a header",
+        default: r#"Authorization"#,
+        meaning: "The header with the token.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.header_name = text),
+    },
+    Option_ {
+        name: "JWT_HEADER_TYPE",
+        family: Family::Extended,
+        kind: "one word, or empty",
+        default: r#"Bearer"#,
+        meaning: "The first word of that header, in this very case; empty if the token stands there alone.",
+        set: |draft, value| as_text_or_nothing(value).map(|text| draft.extended.header_type = text),
+    },
+    Option_ {
+        name: "JWT_QUERY_STRING_NAME",
+        family: Family::Extended,
+        kind: "text",
+        default: r#"jwt"#,
+        meaning: "The query parameter with the token. A token in a URL ends up in histories and logs: prefer a header.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.query_name = text),
+    },
+    Option_ {
+        name: "JWT_QUERY_STRING_VALUE_PREFIX",
+        family: Family::Extended,
+        kind: "text",
+        default: r#""#,
+        meaning: "What stands before the token in that parameter.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.query_prefix = text),
+    },
+    Option_ {
+        name: "JWT_JSON_KEY",
+        family: Family::Extended,
+        kind: "text",
+        default: r#"access_token"#,
+        meaning: "The member of a JSON body with an access token.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.access.json_key = text),
+    },
+    Option_ {
+        name: "JWT_REFRESH_JSON_KEY",
+        family: Family::Extended,
+        kind: "text",
+        default: r#"refresh_token"#,
+        meaning: "The member of a JSON body with a refresh token.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.refresh.json_key = text),
+    },
+    Option_ {
+        name: "JWT_ACCESS_COOKIE_NAME",
+        family: Family::Extended,
+        kind: "name of a cookie",
+        default: r#"access_token_cookie"#,
+        meaning: "The cookie with the access token.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.access.cookie = text),
+    },
+    Option_ {
+        name: "JWT_ACCESS_COOKIE_PATH",
+        family: Family::Extended,
+        kind: "path",
+        default: r#"/"#,
+        meaning: "Its `Path`.",
+        set: |draft, value| as_text_or_nothing(value).map(|text| draft.extended.access.cookie_path = text),
+    },
+    Option_ {
+        name: "JWT_ACCESS_CSRF_COOKIE_NAME",
+        family: Family::Extended,
+        kind: "name of a cookie",
+        default: r#"csrf_access_token"#,
+        meaning: "The cookie that a page reads the CSRF value of the access token from.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.access.csrf_cookie = text),
+    },
+    Option_ {
+        name: "JWT_ACCESS_CSRF_COOKIE_PATH",
+        family: Family::Extended,
+        kind: "path",
+        default: r#"/"#,
+        meaning: "Its `Path`.",
+        set: |draft, value| as_text_or_nothing(value).map(|text| draft.extended.access.csrf_cookie_path = text),
+    },
+    Option_ {
+        name: "JWT_ACCESS_CSRF_HEADER_NAME",
+        family: Family::Extended,
+        kind: "name of a header",
+        default: r#"X-CSRF-TOKEN"#,
+        meaning: "The header that a page sends the CSRF value of the access token in.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.access.csrf_header = text),
+    },
+    Option_ {
+        name: "JWT_ACCESS_CSRF_FIELD_NAME",
+        family: Family::Extended,
+        kind: "text",
+        default: r#"csrf_token"#,
+        meaning: "The form field for the same, with JWT_CSRF_CHECK_FORM.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.access.csrf_field = text),
+    },
+    Option_ {
+        name: "JWT_REFRESH_COOKIE_NAME",
+        family: Family::Extended,
+        kind: "name of a cookie",
+        default: r#"refresh_token_cookie"#,
+        meaning: "The cookie with the refresh token.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.refresh.cookie = text),
+    },
+    Option_ {
+        name: "JWT_REFRESH_COOKIE_PATH",
+        family: Family::Extended,
+        kind: "path",
+        default: r#"/"#,
+        meaning: "Its `Path`.",
+        set: |draft, value| as_text_or_nothing(value).map(|text| draft.extended.refresh.cookie_path = text),
+    },
+    Option_ {
+        name: "JWT_REFRESH_CSRF_COOKIE_NAME",
+        family: Family::Extended,
+        kind: "name of a cookie",
+        default: r#"csrf_refresh_token"#,
+        meaning: "The cookie that a page reads the CSRF value of the refresh token from.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.refresh.csrf_cookie = text),
+    },
+    Option_ {
+        name: "JWT_REFRESH_CSRF_COOKIE_PATH",
+        family: Family::Extended,
+        kind: "path",
+        default: r#"/"#,
+        meaning: "Its `Path`.",
+        set: |draft, value| as_text_or_nothing(value).map(|text| draft.extended.refresh.csrf_cookie_path = text),
+    },
+    Option_ {
+        name: "JWT_REFRESH_CSRF_HEADER_NAME",
+        family: Family::Extended,
+        kind: "name of a header",
+        default: r#"X-CSRF-TOKEN"#,
+        meaning: "The header that a page sends the CSRF value of the refresh token in.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.refresh.csrf_header = text),
+    },
+    Option_ {
+        name: "JWT_REFRESH_CSRF_FIELD_NAME",
+        family: Family::Extended,
+        kind: "text",
+        default: r#"csrf_token"#,
+        meaning: "The form field for the same, with JWT_CSRF_CHECK_FORM.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.refresh.csrf_field = text),
+    },
+    Option_ {
+        name: "JWT_COOKIE_DOMAIN",
+        family: Family::Extended,
+        kind: "domain",
+        default: r#"none"#,
+        meaning: "`Domain` of all cookies.",
+        set: |draft, value| as_text_or_nothing(value).map(|text| draft.extended.cookie_domain = text),
+    },
+    Option_ {
+        name: "JWT_COOKIE_SECURE",
+        family: Family::Extended,
+        kind: "true or false",
+        default: r#"false"#,
+        meaning: "`Secure` on all cookies: set it wherever there is https.",
+        set: |draft, value| as_bool(value).map(|on| draft.extended.cookie_secure = on),
+    },
+    Option_ {
+        name: "JWT_COOKIE_SAMESITE",
+        family: Family::Extended,
+        kind: "`Strict`, `Lax` or `None`",
+        default: r#"none"#,
+        meaning: "`SameSite` of all cookies.",
+        set: |draft, value| {
+            as_text_or_nothing(value).and_then(|text| {
+                draft.extended.cookie_same_site = match text.as_str() {
+                    "" => None,
+                    text => Some(SameSite::from_name(text).ok_or("write \"Strict\", \"Lax\" or \"None\"")?),
+                };
+                Ok(())
+            })
+        },
+    },
+    Option_ {
+        name: "JWT_SESSION_COOKIE",
+        family: Family::Extended,
+        kind: "true or false",
+        default: r#"true"#,
+        meaning: "Do cookies end with the browser's session? Else they last a year.",
+        set: |draft, value| as_bool(value).map(|on| draft.extended.session_cookie = on),
+    },
+    Option_ {
+        name: "JWT_COOKIE_CSRF_PROTECT",
+        family: Family::Extended,
+        kind: "true or false",
+        default: r#"true"#,
+        meaning: "Puts a CSRF value into each token, and asks for it beside a cookie where something changes.",
+        set: |draft, value| as_bool(value).map(|on| draft.extended.csrf_protect = on),
+    },
+    Option_ {
+        name: "JWT_CSRF_METHODS",
+        family: Family::Extended,
+        kind: "list of methods",
+        default: r#"["POST", "PUT", "PATCH", "DELETE"]"#,
+        meaning: "The methods that change something. GET brings HEAD with it.",
+        set: |draft, value| as_list(value).map(|list| draft.extended.csrf_methods = list),
+    },
+    Option_ {
+        name: "JWT_CSRF_IN_COOKIES",
+        family: Family::Extended,
+        kind: "true or false",
+        default: r#"true"#,
+        meaning: "Are the cookies with the CSRF values set?",
+        set: |draft, value| as_bool(value).map(|on| draft.extended.csrf_in_cookies = on),
+    },
+    Option_ {
+        name: "JWT_CSRF_CHECK_FORM",
+        family: Family::Extended,
+        kind: "true or false",
+        default: r#"false"#,
+        meaning: "Is the CSRF value looked for in a form field, too?",
+        set: |draft, value| as_bool(value).map(|on| draft.extended.csrf_check_form = on),
+    },
+    Option_ {
+        name: "JWT_ACCESS_TOKEN_EXPIRES",
+        family: Family::Extended,
+        kind: "duration, or false for never",
+        default: r#"900"#,
+        meaning: "How long an access token lives.",
+        set: |draft, value| as_lifetime(value).map(|life| draft.extended.access_expires = life),
+    },
+    Option_ {
+        name: "JWT_REFRESH_TOKEN_EXPIRES",
+        family: Family::Extended,
+        kind: "duration, or false for never",
+        default: r#"30d"#,
+        meaning: "How long a refresh token lives.",
+        set: |draft, value| as_lifetime(value).map(|life| draft.extended.refresh_expires = life),
+    },
+    Option_ {
+        name: "JWT_IDENTITY_CLAIM",
+        family: Family::Extended,
+        kind: "name of a claim",
+        default: r#"sub"#,
+        meaning: "The claim that says who it is.",
+        set: |draft, value| as_text(value).map(|text| draft.policy.identity_claim = text),
+    },
+    Option_ {
+        name: "JWT_VERIFY_SUB",
+        family: Family::Extended,
+        kind: "true or false",
+        default: r#"true"#,
+        meaning: "Must `sub` be a text?",
+        set: |draft, value| as_bool(value).map(|on| draft.policy.verify_sub = on),
+    },
+    Option_ {
+        name: "JWT_ENCODE_NBF",
+        family: Family::Extended,
+        kind: "true or false",
+        default: r#"true"#,
+        meaning: "Does a new token have `nbf`?",
+        set: |draft, value| as_bool(value).map(|on| draft.extended.encode_nbf = on),
+    },
+    Option_ {
+        name: "JWT_ENCODE_AUDIENCE",
+        family: Family::Extended,
+        kind: "text or list of texts",
+        default: r#"none"#,
+        meaning: "`aud` of new tokens.",
+        set: |draft, value| as_audience(value).map(|audience| draft.extended.encode_audience = audience),
+    },
+    Option_ {
+        name: "JWT_DECODE_AUDIENCE",
+        family: Family::Extended,
+        kind: "text or list of texts",
+        default: r#"none"#,
+        meaning: "One of these must be in `aud`; without it `aud` is not looked at.",
+        set: |draft, value| as_list_or_nothing(value).map(|list| draft.policy.audiences = list),
+    },
+    Option_ {
+        name: "JWT_ENCODE_ISSUER",
+        family: Family::Extended,
+        kind: "text",
+        default: r#"none"#,
+        meaning: "`iss` of new tokens.",
+        set: |draft, value| {
+            as_text_or_nothing(value)
+                .map(|text| draft.extended.encode_issuer = Some(text).filter(|text| !text.is_empty()))
+        },
+    },
+    Option_ {
+        name: "JWT_DECODE_ISSUER",
+        family: Family::Extended,
+        kind: "text or list of texts",
+        default: r#"none"#,
+        meaning: "`iss` must be one of these; without it `iss` is not looked at.",
+        set: |draft, value| as_list_or_nothing(value).map(|list| draft.policy.issuers = list),
+    },
+    Option_ {
+        name: "JWT_DECODE_LEEWAY",
+        family: Family::Extended,
+        kind: "duration",
+        default: r#"0"#,
+        meaning: "Tolerance between clocks, for `iat`, `nbf` and `exp`.",
+        set: |draft, value| as_seconds(value).map(|span| draft.policy.leeway = span),
+    },
+    Option_ {
+        name: "JWT_ERROR_MESSAGE_KEY",
+        family: Family::Extended,
+        kind: "text",
+        default: r#"msg"#,
+        meaning: "The member with the text of a refusal.",
+        set: |draft, value| as_text(value).map(|text| draft.extended.error_message_key = text),
+    },
+    Option_ {
+        name: "TOLLGATE_REFRESH_TOKENS",
+        family: Family::Extended,
+        kind: "true or false",
+        default: r#"true"#,
+        meaning: "Does a log-in give a refresh token too, and is there an endpoint for it?",
+        set: |draft, value| as_bool(value).map(|on| draft.extended.refresh_tokens = on),
+    },
+    Option_ {
+        name: "TOLLGATE_REFRESH_URL",
+        family: Family::Extended,
+        kind: "path, or empty for none",
+        default: r#"/auth/refresh"#,
+        meaning: "The path at which a refresh token is exchanged for an access token (POST).",
+        set: |draft, value| as_text(value).map(|text| draft.refresh_url = text),
+    },
+    Option_ {
+        name: "TOLLGATE_LOGOUT_URL",
+        family: Family::Extended,
+        kind: "path, or empty for none",
+        default: r#"/auth/logout"#,
+        meaning: "The path at which cookies are taken away (POST and DELETE).",
+        set: |draft, value| as_text(value).map(|text| draft.log_out_url = text),
+    },
+    Option_ {
+        name: "TOLLGATE_ME_URL",
+        family: Family::Extended,
+        kind: "path, or empty for none",
+        default: r#"/auth/me"#,
+        meaning: "The path that tells who it is (GET): a rule with `to = \"identity\"`.",
+        set: |draft, value| as_text(value).map(|text| draft.me_url = text),
+    },
 ];
 
 /// Finds an option by its exact name.
@@ -285,6 +657,7 @@ pub fn page() -> String {
     for (family, title) in [
         (Family::FlaskJwt, "Flask-JWT's, under their own names"),
         (Family::Tollgate, "Tollgate's"),
+        (Family::Extended, "Flask-JWT-Extended's, with `TOLLGATE_WIRE = \"flask-jwt-extended\"`"),
         (Family::NeverRead, "Documented by Flask-JWT but without effect"),
     ] {
         page += &format!("\n## {title}\n\n| option | value | default | meaning |\n|---|---|---|---|\n");

@@ -1,15 +1,17 @@
 //! From variables to a [`Config`], or to every problem at once.
 
-use super::{Config, Reading, options};
+use super::{Config, Dialect, Extended, Reading, SameSite, options};
 use crate::rules::{
-    json::{Map, Value},
+    cookie,
+    json::{Map, Value, json},
     log::Level,
     notice::{Notice, nearest},
     password,
+    route::Endpoint,
     route::{self, Routes},
     secret::Secret,
     time::Span,
-    token::{Algorithm, ClaimsPolicy, Key, KeyFault, KeyRing, TimeChecks, Verifier},
+    token::{Algorithm, ClaimsPolicy, ExtendedPolicy, Key, KeyFault, KeyRing, Policy, TimeChecks, Verifier, is_truthy},
 };
 use std::borrow::Cow;
 
@@ -38,6 +40,12 @@ pub(super) struct Draft {
     pub(super) token_cache: u32,
     pub(super) store_timeout: Span,
     pub(super) log: String,
+    pub(super) is_extended: bool,
+    pub(super) extended: Extended,
+    pub(super) policy: ExtendedPolicy,
+    pub(super) refresh_url: String,
+    pub(super) log_out_url: String,
+    pub(super) me_url: String,
 }
 
 impl Default for Draft {
@@ -67,6 +75,12 @@ impl Default for Draft {
             token_cache: 1024,
             store_timeout: Span::seconds(5),
             log: "info".into(),
+            is_extended: false,
+            extended: Extended::default(),
+            policy: ExtendedPolicy::default(),
+            refresh_url: "/auth/refresh".into(),
+            log_out_url: "/auth/logout".into(),
+            me_url: "/auth/me".into(),
         }
     }
 }
@@ -84,13 +98,48 @@ pub(super) fn as_bool(value: &Value) -> Result<bool, String> {
     }
 }
 
-pub(super) fn as_seconds(value: &Value) -> Result<Span, String> {
+pub(in crate::rules) fn as_seconds(value: &Value) -> Result<Span, String> {
     let text = match value {
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.clone(),
         _ => String::new(),
     };
     Span::parse(&text).ok_or_else(|| "write seconds, or a text such as \"5m\" or \"1h\"; at most 36500 days".into())
+}
+
+/// Python's None is no text.
+pub(super) fn as_text_or_nothing(value: &Value) -> Result<String, String> {
+    if value.is_null() { Ok(String::new()) } else { as_text(value) }
+}
+
+/// `None` for never, which must be said: the real library takes 0 for it as well.
+pub(super) fn as_lifetime(value: &Value) -> Result<Option<Span>, String> {
+    if *value == Value::Bool(false) || value.as_str() == Some("false") {
+        return Ok(None);
+    }
+    match as_seconds(value)? {
+        Span::ZERO => Err("0 would be for ever: write false if you mean that, else a duration".into()),
+        life => Ok(Some(life)),
+    }
+}
+
+/// A text is a list of one here: it may have commas.
+pub(super) fn as_list_or_nothing(value: &Value) -> Result<Option<Vec<String>>, String> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) if !text.trim_start().starts_with('[') => Ok(Some(vec![text.clone()])),
+        _ => as_list(value).map(Some),
+    }
+}
+
+/// A text stays a text, a list a list.
+pub(super) fn as_audience(value: &Value) -> Result<Option<Value>, String> {
+    Ok(match as_list_or_nothing(value)? {
+        None => None,
+        Some(list) if value.is_string() && list.len() == 1 => Some(list[0].as_str().into()),
+        Some(list) => Some(list.into()),
+    }
+    .filter(is_truthy))
 }
 
 pub(super) fn as_whole_number(value: &Value) -> Result<u32, String> {
@@ -110,7 +159,7 @@ pub(super) fn as_json(value: &Value) -> Cow<'_, Value> {
     }
 }
 
-pub(super) fn as_list(value: &Value) -> Result<Vec<String>, String> {
+pub(in crate::rules) fn as_list(value: &Value) -> Result<Vec<String>, String> {
     let wrong = || String::from("write a list of texts, such as [\"exp\", \"iat\"]");
     match value {
         Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect(),
@@ -146,10 +195,15 @@ pub(super) fn read(vars: &Map<String, Value>) -> Reading {
     let mut notices = Notices::default();
     let draft = draft(vars, &mut notices);
     let keys = keys(&draft, &mut notices);
-    let claims = claims(&draft, &mut notices);
+    let policy = if draft.is_extended {
+        Policy::Extended(draft.policy.clone())
+    } else {
+        Policy::FlaskJwt(claims(&draft, &mut notices))
+    };
     log_in(&draft, &mut notices);
     header(&draft, &mut notices);
     limits(&draft, &mut notices);
+    dialect(vars, &draft, &mut notices);
     let log = Level::from_name(&draft.log);
     if log.is_none() {
         notices.problem("TOLLGATE_LOG", "write off, error, info or debug");
@@ -159,7 +213,8 @@ pub(super) fn read(vars: &Map<String, Value>) -> Reading {
     let Notices { problems, warnings } = notices;
     let config = match (keys, routes, log) {
         (Some(keys), Some(routes), Some(log)) if problems.is_empty() => Ok(Config {
-            tokens: Verifier::new(keys, claims, draft.token_cache as usize),
+            tokens: Verifier::new(keys, policy, draft.token_cache as usize),
+            dialect: if draft.is_extended { Dialect::Extended(Box::new(draft.extended)) } else { Dialect::FlaskJwt },
             expiration_delta: draft.expiration_delta,
             not_before_delta: draft.not_before_delta,
             username_key: draft.username_key,
@@ -320,6 +375,107 @@ fn header(draft: &Draft, notices: &mut Notices) {
     }
 }
 
+/// What only one dialect has, where the other is spoken; and Flask-JWT-Extended's own.
+fn dialect(vars: &Map<String, Value>, draft: &Draft, notices: &mut Notices) {
+    for option in vars.keys().filter_map(|name| options::find(name)) {
+        let other = match option.family {
+            options::Family::Extended if !draft.is_extended => {
+                "only has an effect with TOLLGATE_WIRE = \"flask-jwt-extended\""
+            }
+            options::Family::FlaskJwt if draft.is_extended && !is_common(option.name) => {
+                "only has an effect with TOLLGATE_WIRE = \"flask-jwt\": see docs/options.md for the other dialect's"
+            }
+            _ => continue,
+        };
+        notices.warn(option.name, other);
+    }
+    if !draft.is_extended {
+        // Not a warning: a rule that asks for a fresh token must not do without.
+        for (index, member) in draft.routes.iter().enumerate().flat_map(|(index, rule)| {
+            let members = ["fresh", "refresh", "locations", "verify_type", "skip_revocation_check"];
+            members.into_iter().filter(|member| !rule[*member].is_null()).map(move |member| (index, member))
+        }) {
+            notices.problem(
+                &format!("ROUTES[{index}].{member}"),
+                "only has a meaning with TOLLGATE_WIRE = \"flask-jwt-extended\"",
+            );
+        }
+        return;
+    }
+    let Draft { extended, policy, .. } = draft;
+    let header_names = [
+        ("JWT_HEADER_NAME", &extended.header_name),
+        ("JWT_ACCESS_CSRF_HEADER_NAME", &extended.access.csrf_header),
+        ("JWT_REFRESH_CSRF_HEADER_NAME", &extended.refresh.csrf_header),
+    ];
+    for (name, text) in header_names {
+        if http::HeaderName::from_bytes(text.as_bytes()).is_err() {
+            notices.problem(name, "no name of a header: write letters, digits and hyphens");
+        }
+    }
+    if extended.header_type.contains([' ', '\t', ',']) {
+        notices.problem("JWT_HEADER_TYPE", "matches no header: write one word, such as \"Bearer\", or nothing");
+    }
+    for (kind, names) in [("ACCESS", &extended.access), ("REFRESH", &extended.refresh)] {
+        for (option, text) in [("COOKIE_NAME", &names.cookie), ("CSRF_COOKIE_NAME", &names.csrf_cookie)] {
+            if !cookie::is_name(text) {
+                notices.problem(&format!("JWT_{kind}_{option}"), "no name of a cookie: write letters, digits, - and _");
+            }
+        }
+        for (option, text) in [("COOKIE_PATH", &names.cookie_path), ("CSRF_COOKIE_PATH", &names.csrf_cookie_path)] {
+            if !cookie::is_attribute(text) {
+                notices.problem(&format!("JWT_{kind}_{option}"), "no path: write one such as \"/api\"");
+            }
+        }
+        if names.cookie.starts_with("__Host-")
+            && (!extended.cookie_secure || names.cookie_path != "/" || !extended.cookie_domain.is_empty())
+        {
+            notices.problem(
+                &format!("JWT_{kind}_COOKIE_NAME"),
+                "a browser takes a __Host- cookie only with JWT_COOKIE_SECURE = true, the path / and no domain",
+            );
+        }
+    }
+    if !cookie::is_attribute(&extended.cookie_domain) {
+        notices.problem("JWT_COOKIE_DOMAIN", "no domain: write one such as \"example.com\"");
+    }
+    if policy.identity_claim.is_empty() {
+        notices.problem("JWT_IDENTITY_CLAIM", "empty: give it the name of a claim");
+    }
+    if extended.access_expires.is_none() {
+        notices.warn("JWT_ACCESS_TOKEN_EXPIRES", "tokens are good for ever");
+    }
+    if extended.uses_cookies() {
+        cookies(extended, notices);
+    }
+}
+
+/// What a browser needs to be safe.
+fn cookies(extended: &Extended, notices: &mut Notices) {
+    if !extended.cookie_secure {
+        notices.warn(
+            "JWT_COOKIE_SECURE",
+            "false, so a browser sends the tokens over http too: set it to true wherever there is https",
+        );
+    }
+    if extended.cookie_same_site == Some(SameSite::None) && !extended.cookie_secure {
+        notices.problem("JWT_COOKIE_SAMESITE", "\"None\" is taken by browsers with JWT_COOKIE_SECURE = true only");
+    }
+    if extended.cookie_same_site.is_none() {
+        notices.warn("JWT_COOKIE_SAMESITE", "not set: \"Lax\" keeps other sites' forms from carrying the cookies");
+    }
+    if !extended.csrf_protect {
+        notices
+            .warn("JWT_COOKIE_CSRF_PROTECT", "false: another site's page can act in the name of whoever is logged in");
+    }
+}
+
+/// Is this one of Flask-JWT's options that the other dialect has too?
+fn is_common(name: &str) -> bool {
+    let log_in = ["JWT_AUTH_URL_RULE", "JWT_AUTH_URL_OPTIONS", "JWT_AUTH_USERNAME_KEY", "JWT_AUTH_PASSWORD_KEY"];
+    ["JWT_SECRET_KEY", "SECRET_KEY", "JWT_ALGORITHM"].contains(&name) || log_in.contains(&name)
+}
+
 fn limits(draft: &Draft, notices: &mut Notices) {
     let (least, most) = (password::LEAST_ITERATIONS, password::MOST_ITERATIONS);
     if !(least..=most).contains(&draft.password_iterations) {
@@ -344,9 +500,24 @@ fn routes(draft: &Draft, notices: &mut Notices) -> Option<Routes> {
         None => Some(Value::from(vec!["POST"])),
         Some(table) => table.get("methods").cloned().or_else(|| Some(Value::from(vec!["GET"]))),
     };
-    let log_in =
-        (!draft.auth_url_rule.is_empty()).then_some((draft.auth_url_rule.as_str(), methods.unwrap_or_default()));
-    match Routes::read(log_in, &draft.routes) {
+    let mut endpoints = Vec::new();
+    if !draft.auth_url_rule.is_empty() {
+        endpoints.push((Endpoint::LogIn, draft.auth_url_rule.as_str(), methods.unwrap_or_default()));
+    }
+    let mut rules = Cow::Borrowed(&draft.routes);
+    if draft.is_extended {
+        if draft.extended.refresh_tokens && !draft.refresh_url.is_empty() {
+            endpoints.push((Endpoint::Refresh, draft.refresh_url.as_str(), Value::from(vec!["POST"])));
+        }
+        if !draft.log_out_url.is_empty() {
+            endpoints.push((Endpoint::LogOut, draft.log_out_url.as_str(), Value::from(vec!["POST", "DELETE"])));
+        }
+        let has_me = draft.routes.iter().any(|rule| rule["path"].as_str() == Some(&draft.me_url));
+        if !draft.me_url.is_empty() && !has_me {
+            rules.to_mut().push(json!({"path": draft.me_url, "to": "identity", "user": "stored"}));
+        }
+    }
+    match Routes::read(&endpoints, &rules) {
         Ok((routes, warnings)) => {
             notices.warnings.extend(warnings);
             Some(routes)

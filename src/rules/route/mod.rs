@@ -9,7 +9,10 @@ mod rule;
 mod tree;
 
 pub(super) use rule::is_realm;
-pub use rule::{Auth, INDEX_PAGE, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, Rule, RuleMember, Target, UserFrom};
+pub use rule::{
+    Auth, ExtendedRule, Freshness, INDEX_PAGE, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, Rule, RuleMember, Target,
+    UserFrom,
+};
 
 use super::{
     error::{PathFault, Refusal},
@@ -42,17 +45,49 @@ pub struct Routes {
 #[derive(Debug)]
 struct Place {
     pattern: String,
-    log_in: Option<Methods>,
+    endpoint: Option<(Endpoint, Methods)>,
     rules: Vec<Rule>,
     /// The `Allow` header.
     allow: String,
 }
 
+/// A place where the gate itself does something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `JWT_AUTH_URL_RULE`.
+    LogIn,
+    /// `TOLLGATE_REFRESH_URL`.
+    Refresh,
+    /// `TOLLGATE_LOGOUT_URL`.
+    LogOut,
+}
+
+impl Endpoint {
+    /// What stands in the log where a rule's pattern would.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LogIn => "log-in",
+            Self::Refresh => "refresh",
+            Self::LogOut => "log-out",
+        }
+    }
+
+    /// The option with its path.
+    const fn option(self) -> &'static str {
+        match self {
+            Self::LogIn => "JWT_AUTH_URL_RULE",
+            Self::Refresh => "TOLLGATE_REFRESH_URL",
+            Self::LogOut => "TOLLGATE_LOGOUT_URL",
+        }
+    }
+}
+
 /// What holds for a request.
 #[derive(Debug, PartialEq)]
 pub enum Found<'r> {
-    /// The log-in endpoint.
-    LogIn,
+    /// An endpoint.
+    Endpoint(Endpoint),
     /// A rule.
     Rule(&'r Rule),
     /// An OPTIONS request that the gate itself answers, with this `Allow` header.
@@ -60,29 +95,29 @@ pub enum Found<'r> {
 }
 
 impl Routes {
-    /// Reads the log-in endpoint (its path and methods) and the rules.
+    /// Reads the endpoints (with path and methods; the log-in first, if there is one) and the rules.
     ///
     /// # Errors
     /// Every problem; else the routes with every warning.
-    pub fn read(log_in: Option<(&str, Value)>, rules: &[Value]) -> Result<(Self, Vec<Notice>), Vec<Notice>> {
+    pub fn read(endpoints: &[(Endpoint, &str, Value)], rules: &[Value]) -> Result<(Self, Vec<Notice>), Vec<Notice>> {
         let mut problems = Vec::new();
         let mut places: Vec<Place> = Vec::new();
-        if let Some((pattern, methods)) = log_in {
-            let methods = Methods::read(&methods).unwrap_or_else(|instead| {
+        for &(endpoint, pattern, ref methods) in endpoints {
+            let methods = Methods::read(methods).unwrap_or_else(|instead| {
                 problems.push(Notice::new("JWT_AUTH_URL_OPTIONS", format!("methods: {instead}")));
                 Methods::get()
             });
             match path::check_pattern(pattern) {
                 Ok(()) if pattern.contains(['*', '{']) => {
-                    problems.push(Notice::new("JWT_AUTH_URL_RULE", "write one path, such as \"/auth\""))
+                    problems.push(Notice::new(endpoint.option(), "write one path, such as \"/auth\""))
                 }
                 Ok(()) => places.push(Place {
                     pattern: pattern.to_owned(),
-                    log_in: Some(methods),
+                    endpoint: Some((endpoint, methods)),
                     rules: Vec::new(),
                     allow: String::new(),
                 }),
-                Err(instead) => problems.push(Notice::new("JWT_AUTH_URL_RULE", instead)),
+                Err(instead) => problems.push(Notice::new(endpoint.option(), instead)),
             }
         }
         for (index, value) in rules.iter().enumerate() {
@@ -91,7 +126,7 @@ impl Routes {
                     Some(place) => place.rules.push(rule),
                     None => places.push(Place {
                         pattern: rule.path.clone(),
-                        log_in: None,
+                        endpoint: None,
                         rules: vec![rule],
                         allow: String::new(),
                     }),
@@ -124,7 +159,8 @@ impl Routes {
     pub fn find(&self, method: &str, raw_path: &str) -> Result<Found<'_>, Refusal> {
         let path = RequestPath::read(raw_path).map_err(Refusal::AmbiguousPath)?;
         // The log-in endpoint is the first place, if there is one: no search where there are a thousand rules.
-        let log_in = self.places.first().filter(|place| place.log_in.is_some());
+        let is_log_in = |place: &&Place| matches!(place.endpoint, Some((Endpoint::LogIn, _)));
+        let log_in = self.places.first().filter(is_log_in);
         if let Some(log_in) = log_in.filter(|log_in| log_in.pattern.strip_suffix('/') == Some(path.decoded())) {
             log_in.find(method)?;
             return Err(Refusal::MissingLastSlash { location: format!("{raw_path}/") });
@@ -193,7 +229,7 @@ impl Routes {
         for wide in self.places.iter().filter(|place| place.pattern.ends_with(REST)) {
             let start = &wide.pattern[..wide.pattern.len() - 1];
             for narrow in self.places.iter().filter(|place| {
-                place.log_in.is_none() && place.pattern != wide.pattern && place.pattern.starts_with(start)
+                place.endpoint.is_none() && place.pattern != wide.pattern && place.pattern.starts_with(start)
             }) {
                 let lost: Vec<&str> = wide.methods().filter(|method| narrow.find(method).is_err()).collect();
                 if !lost.is_empty() {
@@ -211,7 +247,9 @@ impl Routes {
 impl Place {
     fn set_allow(&mut self) {
         let mut all: Vec<&str> = Vec::new();
-        for methods in self.log_in.iter().chain(self.rules.iter().map(|rule| &rule.methods)) {
+        for methods in
+            self.endpoint.iter().map(|(_, methods)| methods).chain(self.rules.iter().map(|rule| &rule.methods))
+        {
             for method in methods.names() {
                 if !all.contains(&method) {
                     all.push(method);
@@ -229,8 +267,8 @@ impl Place {
     }
 
     fn find(&self, method: &str) -> Result<Found<'_>, Refusal> {
-        if self.log_in.as_ref().is_some_and(|methods| methods.contain(method)) {
-            return Ok(Found::LogIn);
+        if let Some((endpoint, _)) = self.endpoint.as_ref().filter(|(_, methods)| methods.contain(method)) {
+            return Ok(Found::Endpoint(*endpoint));
         }
         if let Some(rule) = self.rules.iter().find(|rule| rule.methods.contain(method)) {
             return Ok(Found::Rule(rule));
@@ -248,15 +286,16 @@ impl Place {
 
     /// Two rules for one pattern must not share a method, nor take one from the log-in endpoint.
     fn check(&self, problems: &mut Vec<Notice>) {
-        let mut earlier: Vec<&Methods> = self.log_in.iter().collect();
+        let mut earlier: Vec<&Methods> = self.endpoint.iter().map(|(_, methods)| methods).collect();
         for rule in &self.rules {
             if let Some(method) =
                 rule.methods.names().find(|method| earlier.iter().any(|methods| methods.contain(method)))
             {
-                let owner = if self.log_in.as_ref().is_some_and(|methods| methods.contain(method)) {
-                    "the log-in endpoint (JWT_AUTH_URL_RULE)"
-                } else {
-                    "an earlier rule"
+                let owner = match &self.endpoint {
+                    Some((endpoint, methods)) if methods.contain(method) => {
+                        format!("the {} endpoint ({})", endpoint.name(), endpoint.option())
+                    }
+                    _ => "an earlier rule".to_owned(),
                 };
                 problems.push(Notice::new(
                     format!("ROUTES[{}]", rule.index),
@@ -271,13 +310,14 @@ impl Place {
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        self.log_in == other.log_in
+        self.endpoint == other.endpoint
             && self.rules.len() == other.rules.len()
             && self.rules.iter().zip(&other.rules).all(|(one, two)| one.methods == two.methods && one.is_like(two))
     }
 
     fn origin(&self) -> String {
-        self.rules.first().map_or_else(|| "JWT_AUTH_URL_RULE".into(), |rule| format!("ROUTES[{}]", rule.index))
+        let endpoint = self.endpoint.as_ref().map_or("ROUTES", |(endpoint, _)| endpoint.option());
+        self.rules.first().map_or_else(|| endpoint.into(), |rule| format!("ROUTES[{}]", rule.index))
     }
 }
 
@@ -285,9 +325,10 @@ impl Found<'_> {
     /// Would a request fare alike under both?
     fn is_like(&self, other: &Found<'_>) -> bool {
         match (self, other) {
-            (Found::LogIn, Found::LogIn) | (Found::Options(_), Found::Options(_)) => true,
+            (Found::Endpoint(one), Found::Endpoint(two)) => one == two,
+            (Found::Options(_), Found::Options(_)) => true,
             (Found::Rule(one), Found::Rule(two)) => one.is_like(two),
-            (Found::LogIn | Found::Rule(_) | Found::Options(_), _) => false,
+            (Found::Endpoint(_) | Found::Rule(_) | Found::Options(_), _) => false,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use super::path;
 use crate::rules::{
+    config::{Location, as_list, as_seconds},
     json::{Map, Value},
     notice::{Notice, nearest},
+    time::Span,
 };
 
 /// What the asset server shows for a folder.
@@ -28,6 +30,40 @@ pub struct Rule {
     pub realm: Option<String>,
     /// Is the user looked up?
     pub user: UserFrom,
+    /// What only Flask-JWT-Extended's dialect asks.
+    pub extended: ExtendedRule,
+}
+
+/// What Flask-JWT-Extended's `jwt_required` is told besides (facts: Flask-JWT-Extended 2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtendedRule {
+    /// Must the token be fresh, and since when?
+    pub fresh: Freshness,
+    /// Is it a refresh token that is asked for?
+    pub refresh: bool,
+    /// Where a token may be, if not where `JWT_TOKEN_LOCATION` says.
+    pub locations: Option<Vec<Location>>,
+    /// Is the token's type looked at?
+    pub verify_type: bool,
+    /// Is `token_in_blocklist_loader` left out?
+    pub skip_revocation_check: bool,
+}
+
+impl Default for ExtendedRule {
+    fn default() -> Self {
+        Self { fresh: Freshness::Any, refresh: false, locations: None, verify_type: true, skip_revocation_check: false }
+    }
+}
+
+/// Must a token be fresh?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// No.
+    Any,
+    /// Yes: its claim `fresh` says so.
+    Fresh,
+    /// Yes, and it was issued no longer ago than this.
+    Within(Span),
 }
 
 /// Is a token needed?
@@ -187,6 +223,36 @@ pub const RULE_MEMBERS: &[RuleMember] = &[
         default: "refuse",
         meaning: "With `auth = \"optional\"`: what becomes of a token that is there but no good.",
     },
+    RuleMember {
+        name: "fresh",
+        kind: "true, false or a duration",
+        default: "false",
+        meaning: "Flask-JWT-Extended's: must the token come from a log-in (claim `fresh`)? With a duration, from one no longer ago than that.",
+    },
+    RuleMember {
+        name: "refresh",
+        kind: "true or false",
+        default: "false",
+        meaning: "Flask-JWT-Extended's: is it a refresh token that is asked for?",
+    },
+    RuleMember {
+        name: "locations",
+        kind: "one or a list, as JWT_TOKEN_LOCATION",
+        default: "JWT_TOKEN_LOCATION",
+        meaning: "Flask-JWT-Extended's: where a token may be, in this order.",
+    },
+    RuleMember {
+        name: "verify_type",
+        kind: "true or false",
+        default: "true",
+        meaning: "Flask-JWT-Extended's: with `false` an access token and a refresh token will both do.",
+    },
+    RuleMember {
+        name: "skip_revocation_check",
+        kind: "true or false",
+        default: "false",
+        meaning: "Flask-JWT-Extended's: with `true` a worker's own `token_in_blocklist` is not asked.",
+    },
 ];
 
 /// What the documentation adds to the table of members.
@@ -276,6 +342,7 @@ impl Rule {
                 None
             }
         };
+        let extended = ExtendedRule::read(table, &mut problem);
         if to == Some(Target::Identity) && auth == Some(Auth::None) {
             problem("auth", "there is no identity to answer with: write \"required\" or \"optional\"".into());
         }
@@ -284,7 +351,7 @@ impl Rule {
         }
         match (to, auth, invalid, user) {
             (Some(to), Some(auth), Some(invalid), Some(user)) if problems.is_empty() => {
-                Ok(Self { index, path, methods, auth, invalid, to, realm, user })
+                Ok(Self { index, path, methods, auth, invalid, to, realm, user, extended })
             }
             _ => Err(problems),
         }
@@ -292,8 +359,41 @@ impl Rule {
 
     /// Would a request fare alike under both?
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        (self.auth, self.invalid, self.to, self.user, &self.realm)
-            == (other.auth, other.invalid, other.to, other.user, &other.realm)
+        (self.auth, self.invalid, self.to, self.user, &self.realm, &self.extended)
+            == (other.auth, other.invalid, other.to, other.user, &other.realm, &other.extended)
+    }
+}
+
+impl ExtendedRule {
+    fn read(table: &Map<String, Value>, problem: &mut impl FnMut(&str, String)) -> Self {
+        let mut flag = |name: &str, default: bool| match table.get(name) {
+            None => default,
+            Some(Value::Bool(on)) => *on,
+            Some(_) => {
+                problem(name, "write true or false".into());
+                default
+            }
+        };
+        let (refresh, verify_type) = (flag("refresh", false), flag("verify_type", true));
+        let skip_revocation_check = flag("skip_revocation_check", false);
+        let fresh = match table.get("fresh") {
+            None | Some(Value::Bool(false)) => Freshness::Any,
+            Some(Value::Bool(true)) => Freshness::Fresh,
+            Some(value) => match as_seconds(value) {
+                Ok(span) if span > Span::ZERO => Freshness::Within(span),
+                _ => {
+                    problem("fresh", "write true, false or a duration such as \"10m\"".into());
+                    Freshness::Fresh
+                }
+            },
+        };
+        let locations = table.get("locations").map(|value| {
+            as_list(value).and_then(|list| Location::read_list(&list)).unwrap_or_else(|instead| {
+                problem("locations", instead);
+                Vec::new()
+            })
+        });
+        Self { fresh, refresh, locations, verify_type, skip_revocation_check }
     }
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use serde_json::json;
 
 fn read(rules: Value) -> Result<(Routes, Vec<Notice>), Vec<Notice>> {
-    Routes::read(Some(("/auth", json!(["POST"]))), rules.as_array().unwrap())
+    Routes::read(&[(Endpoint::LogIn, "/auth", json!(["POST"]))], rules.as_array().unwrap())
 }
 
 fn stock() -> Routes {
@@ -20,7 +20,7 @@ fn stock() -> Routes {
 /// Names what was found in a word.
 fn find(routes: &Routes, method: &str, path: &str) -> String {
     match routes.find(method, path) {
-        Ok(Found::LogIn) => "log-in".into(),
+        Ok(Found::Endpoint(endpoint)) => endpoint.name().into(),
         Ok(Found::Rule(rule)) => rule.path.clone(),
         Ok(Found::Options(allow)) => format!("options {allow}"),
         Err(Refusal::MethodNotAllowed { allow }) => format!("405 {allow}"),
@@ -60,7 +60,7 @@ fn the_narrowest_pattern_wins_whatever_the_order() {
 #[test]
 fn a_log_in_path_without_its_last_slash_is_sent_there() {
     let rules = json!([{"path": "/*", "auth": "none", "to": "assets"}]);
-    let routes = Routes::read(Some(("/auth/", json!(["POST"]))), rules.as_array().unwrap()).unwrap().0;
+    let routes = Routes::read(&[(Endpoint::LogIn, "/auth/", json!(["POST"]))], rules.as_array().unwrap()).unwrap().0;
     for method in ["POST", "OPTIONS"] {
         let location = "/auth/".to_owned();
         assert_eq!(routes.find(method, "/auth"), Err(Refusal::MissingLastSlash { location }));

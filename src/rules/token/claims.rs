@@ -89,7 +89,19 @@ impl ClaimsPolicy {
 }
 
 impl Times {
-    fn of(&mut self, name: TimeClaim) -> &mut Option<NumericDate> {
+    pub(super) fn issued_at(&self) -> Option<NumericDate> {
+        self.iat
+    }
+
+    pub(super) fn not_before(&self) -> Option<NumericDate> {
+        self.nbf
+    }
+
+    pub(super) fn expires(&self) -> Option<NumericDate> {
+        self.exp
+    }
+
+    pub(super) fn of(&mut self, name: TimeClaim) -> &mut Option<NumericDate> {
         match name {
             TimeClaim::Iat => &mut self.iat,
             TimeClaim::Nbf => &mut self.nbf,
@@ -100,7 +112,7 @@ impl Times {
 
 /// A time claim (facts 4.3): an integer, a fraction (cut toward zero), or a text of plain
 /// digits, within ±2⁵³.
-fn date(value: &Value, name: TimeClaim) -> Result<NumericDate, Refusal> {
+pub(super) fn date(value: &Value, name: TimeClaim) -> Result<NumericDate, Refusal> {
     let seconds = match value {
         Value::Number(number) => number.as_i64().or_else(|| {
             let fraction = number.as_f64()?;

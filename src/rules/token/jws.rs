@@ -4,8 +4,8 @@
 //! has one spelling. Nothing but `alg` and `kid` can be read of an [`Unverified`] token before its signature is checked.
 
 use super::super::{
-    error::{Malformed, Refusal},
-    json::{self, Members, NotAnObject, Value},
+    error::{Malformed, Refusal, Unencoded},
+    json::{self, Map, Members, NotAnObject, Value},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::{ops::Range, sync::Arc};
@@ -16,6 +16,8 @@ pub(super) struct Header {
     text: Box<str>,
     algorithm: Option<String>,
     key_id: Option<String>,
+    has_algorithm: bool,
+    is_unencoded: bool,
     is_understood: Result<(), Refusal>,
 }
 
@@ -29,15 +31,45 @@ impl Header {
             })
         })?;
         let string = |name| members.get(name).and_then(Value::as_str).map(str::to_owned);
-        // RFC 7515 §4.1.4 and §4.1.11. `b64` (RFC 7797) counts as an extension: it changes what is signed.
-        let is_understood = if members.get("kid").is_some_and(|kid| !kid.is_string()) {
-            Err(Refusal::KeyIdNotAString)
-        } else if members.contains_key("crit") || members.get("b64").is_some_and(|b64| b64 != &Value::Bool(true)) {
-            Err(Refusal::CriticalExtension)
-        } else {
-            Ok(())
-        };
-        Ok(Self { text: text.into(), algorithm: string("alg"), key_id: string("kid"), is_understood })
+        let is_understood = Self::understood(&members);
+        let is_unencoded = members.get("b64") == Some(&Value::Bool(false));
+        Ok(Self {
+            text: text.into(),
+            algorithm: string("alg"),
+            key_id: string("kid"),
+            has_algorithm: members.contains_key("alg"),
+            is_unencoded,
+            is_understood,
+        })
+    }
+
+    /// RFC 7515 §4.1.4 and §4.1.11, in PyJWT's order. `b64` (RFC 7797) counts as an extension: it changes what is signed.
+    fn understood(members: &Map<String, Value>) -> Result<(), Refusal> {
+        const NAME_BYTES: usize = 64;
+        if members.get("kid").is_some_and(|kid| !kid.is_string()) {
+            return Err(Refusal::KeyIdNotAString);
+        }
+        let critical = members.get("crit").map(|crit| crit.as_array().filter(|list| !list.is_empty()));
+        if critical == Some(None) {
+            return Err(Refusal::CriticalEmpty);
+        }
+        for entry in critical.into_iter().flatten().flatten() {
+            match entry.as_str() {
+                None => return Err(Refusal::CriticalNotText),
+                Some("b64") if members.contains_key("b64") => {}
+                Some("b64") => return Err(Refusal::CriticalMissing),
+                Some(name) => {
+                    let name = if name.len() <= NAME_BYTES { name.to_owned() } else { String::new() };
+                    return Err(Refusal::CriticalExtension { name });
+                }
+            }
+        }
+        match members.get("b64") {
+            None | Some(Value::Bool(true)) => Ok(()),
+            Some(Value::Bool(false)) if critical.is_none() => Err(Refusal::UnencodedPayload(Unencoded::NotCritical)),
+            Some(Value::Bool(false)) => Err(Refusal::UnencodedPayload(Unencoded::Detached)),
+            Some(_) => Err(Refusal::CriticalExtension { name: "b64".into() }),
+        }
     }
 
     /// `alg`, if it is a string. Compared, never obeyed.
@@ -48,6 +80,21 @@ impl Header {
     /// `kid`, if it is a string. Only compared with the ids of loaded keys.
     pub(super) fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
+    }
+
+    /// All of it, read anew.
+    pub(super) fn members(&self) -> Map<String, Value> {
+        json::object(&decode(&self.text, Malformed::HeaderEncoding).unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// Is there an `alg`, whatever it is?
+    pub(super) fn has_algorithm(&self) -> bool {
+        self.has_algorithm
+    }
+
+    /// Is `b64` false (RFC 7797)?
+    pub(super) fn is_unencoded(&self) -> bool {
+        self.is_unencoded
     }
 
     /// Is there nothing in it that changes what the token means?
@@ -95,12 +142,21 @@ impl<'t> Unverified<'t> {
         &self.signature
     }
 
+    /// The payload as it stands in the token.
+    pub(super) fn payload(&self) -> &'t str {
+        self.payload
+    }
+
+    pub(super) fn decoded_payload(&self) -> &[u8] {
+        &self.decoded_payload
+    }
+
     /// Where the payload stands in the token.
-    pub(super) fn payload(&self) -> Range<usize> {
+    pub(super) fn payload_range(&self) -> Range<usize> {
         self.signing_input.len() - self.payload.len()..self.signing_input.len()
     }
 
-    /// To be called after the signature was checked.
+    /// Of a token that Flask-JWT answers for: to be called after the signature was checked.
     pub(super) fn payload_members(&self) -> Result<Members<'_>, Refusal> {
         json::members(&self.decoded_payload).map_err(|fault| {
             Refusal::Malformed(match fault {

@@ -11,15 +11,20 @@
 
 mod cache;
 mod claims;
+mod extended;
 mod hmac;
+mod issue;
 mod jws;
 mod key;
 mod verifier;
 
 pub use cache::is_same;
 pub use claims::{ClaimsPolicy, TimeChecks, Times};
+pub(super) use extended::is_truthy;
+pub use extended::{ExtendedPolicy, Fresh, Session};
+pub use issue::{Issue, Random};
 pub use key::{Algorithm, Key, KeyFault, KeyRing};
-pub use verifier::Verifier;
+pub use verifier::{Failed, Policy, Signed, Verifier};
 
 use super::{
     error::Refusal,
@@ -49,19 +54,50 @@ struct Found {
     /// `None` if it was another that verified it.
     times: Option<Times>,
     identity: Option<Arc<Identity>>,
+    /// What Flask-JWT-Extended's dialect looks at besides.
+    session: Option<Session>,
 }
 
 impl VerifiedToken {
-    /// `identity` is the claim of that name.
-    fn new(text: &str, payload: Range<usize>, times: Option<Times>, identity: Option<&Value>) -> Self {
+    /// `identity` is the claim that names somebody.
+    fn new(
+        text: &str,
+        payload: Range<usize>,
+        times: Option<Times>,
+        identity: Option<&Value>,
+        session: Option<Session>,
+    ) -> Self {
         let identity = identity.and_then(Id::from_json).map(|id| Arc::new(Identity::new(id)));
-        Self { found: Arc::new(Found { text: text.into(), payload, times, identity }), is_remembered: false }
+        Self { found: Arc::new(Found { text: text.into(), payload, times, identity, session }), is_remembered: false }
+    }
+
+    /// What it says of its session, in Flask-JWT-Extended's dialect.
+    #[must_use]
+    pub fn session(&self) -> Option<&Session> {
+        self.found.session.as_ref()
+    }
+
+    /// The JOSE header (RFC 7515 §4), read anew from the token.
+    #[must_use]
+    pub fn header(&self) -> Map<String, Value> {
+        let header = self.text().split('.').next().unwrap_or_default();
+        json::object(&Base64UrlUnpadded::decode_vec(header).unwrap_or_default()).unwrap_or_default()
     }
 
     /// The claims (RFC 7519 §4), read anew from the token.
     #[must_use]
     pub fn claims(&self) -> Map<String, Value> {
         self.claims_as().unwrap_or_default()
+    }
+
+    /// The claims with what Flask-JWT-Extended fills in where they are missing (facts 3.3, step 26).
+    #[must_use]
+    pub fn claims_with_defaults(&self) -> Map<String, Value> {
+        let mut claims = self.claims();
+        for (name, value) in [("type", "access".into()), ("fresh", false.into()), ("jti", Value::Null)] {
+            claims.entry(name).or_insert(value);
+        }
+        claims
     }
 
     /// The claims as they were signed: base64url of JSON. Safe in a header.
@@ -79,7 +115,7 @@ impl VerifiedToken {
         serde_json::from_slice(&Base64UrlUnpadded::decode_vec(self.payload()).unwrap_or_default())
     }
 
-    /// The claim `identity`, if it is an id.
+    /// The claim that names somebody (`identity`, or `JWT_IDENTITY_CLAIM`), if it is an id.
     #[must_use]
     pub fn identity(&self) -> Option<Id> {
         self.found.identity.as_ref().map(|identity| identity.id.clone())
@@ -106,7 +142,7 @@ impl VerifiedToken {
     #[must_use]
     pub fn assert_verified(claims: &Map<String, Value>) -> Self {
         let payload = Base64UrlUnpadded::encode_string(json::to_ascii(claims).as_bytes());
-        Self::new(&payload, 0..payload.len(), None, claims.get("identity"))
+        Self::new(&payload, 0..payload.len(), None, claims.get("identity"), None)
     }
 
     fn text(&self) -> &str {
@@ -165,7 +201,7 @@ fn judge(
     let times = policy.judge(|name| claims.get(name), now.numeric_date())?;
     // Last, because Flask-JWT does not look at these: a token with another fault gets the answer it always got.
     header.is_understood()?;
-    Ok(VerifiedToken::new(token, parts.payload(), Some(times), claims.get("identity")))
+    Ok(VerifiedToken::new(token, parts.payload_range(), Some(times), claims.get("identity"), None))
 }
 
 /// Makes a token: `extra` follows `typ` and `alg` in the header; a member of that name replaces the text, while the
@@ -179,7 +215,21 @@ pub fn sign(key: &Key, extra: &Map<String, Value>, claims: &Map<String, Value>) 
         header.insert("kid".into(), id.into());
     }
     header.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
-    let mut token = Base64UrlUnpadded::encode_string(json::to_ascii(&header).as_bytes());
+    sign_as(key, &header, claims)
+}
+
+/// Makes a token as PyJWT 2 does: the members of the header sorted, `extra` among them (facts: Flask-JWT-Extended 4).
+#[must_use]
+pub fn sign_sorted(key: &Key, extra: &Map<String, Value>, claims: &Map<String, Value>) -> String {
+    let own = [("typ", Some("JWT")), ("alg", Some(key.algorithm().name())), ("kid", key.id())];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+    let extra = extra.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let sorted: std::collections::BTreeMap<String, Value> = own.chain(extra).collect();
+    sign_as(key, &sorted.into_iter().collect(), claims)
+}
+
+fn sign_as(key: &Key, header: &Map<String, Value>, claims: &Map<String, Value>) -> String {
+    let mut token = Base64UrlUnpadded::encode_string(json::to_ascii(header).as_bytes());
     token.push('.');
     token.push_str(&Base64UrlUnpadded::encode_string(json::to_ascii(claims).as_bytes()));
     let signature = Base64UrlUnpadded::encode_string(&key.sign(token.as_bytes()));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::rules::{
-    error::{Malformed, TimeClaim},
+    error::{Malformed, TimeClaim, Unencoded},
     secret::Secret,
     time::Span,
 };
@@ -234,9 +234,9 @@ fn a_header_that_asks_for_more_is_refused_but_unknown_members_are_not() {
         (r#"{"alg":"HS256","cty":"JWT","jku":"https://evil.example","x5u":1,"kid":"unknown"}"#, Ok(())),
         (r#"{"alg":"HS256","kid":7}"#, Err(Refusal::KeyIdNotAString)),
         (r#"{"alg":"HS256","kid":null}"#, Err(Refusal::KeyIdNotAString)),
-        (r#"{"alg":"HS256","crit":["x"],"x":1}"#, Err(Refusal::CriticalExtension)),
-        (r#"{"alg":"HS256","crit":[]}"#, Err(Refusal::CriticalExtension)),
-        (r#"{"alg":"HS256","b64":false}"#, Err(Refusal::CriticalExtension)),
+        (r#"{"alg":"HS256","crit":["x"],"x":1}"#, Err(Refusal::CriticalExtension { name: "x".into() })),
+        (r#"{"alg":"HS256","crit":[]}"#, Err(Refusal::CriticalEmpty)),
+        (r#"{"alg":"HS256","b64":false}"#, Err(Refusal::UnencodedPayload(Unencoded::NotCritical))),
     ] {
         assert_eq!(check(&raw(header, &good)).map(drop), outcome, "{header}");
     }

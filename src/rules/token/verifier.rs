@@ -4,19 +4,97 @@
 //! change them beneath it.
 
 use super::{
-    super::{error::Refusal, time::Timestamp},
-    ClaimsPolicy, KeyRing, VerifiedToken,
+    super::{
+        error::Refusal,
+        json::{Map, Value},
+        time::Timestamp,
+    },
+    ClaimsPolicy, ExtendedPolicy, KeyRing, Times, VerifiedToken,
     cache::Cache,
+    extended::Choose,
     judge,
     jws::Header,
     unverified,
 };
 use std::sync::{Arc, Mutex};
 
+/// What is asked of a token, and in which order: the dialect's.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Policy {
+    /// Flask-JWT's.
+    FlaskJwt(ClaimsPolicy),
+    /// Flask-JWT-Extended's.
+    Extended(ExtendedPolicy),
+}
+
+impl Policy {
+    /// The claims that a token must have by Flask-JWT's `JWT_REQUIRED_CLAIMS`.
+    #[must_use]
+    pub fn required_claims(&self) -> &[String] {
+        match self {
+            Self::FlaskJwt(policy) => &policy.required,
+            Self::Extended(_) => &[],
+        }
+    }
+
+    /// The claim that says who it is.
+    #[must_use]
+    pub fn identity_claim(&self) -> &str {
+        match self {
+            Self::FlaskJwt(_) => "identity",
+            Self::Extended(policy) => &policy.identity_claim,
+        }
+    }
+}
+
+impl From<ClaimsPolicy> for Policy {
+    fn from(policy: ClaimsPolicy) -> Self {
+        Self::FlaskJwt(policy)
+    }
+}
+
+/// Why a token is refused, and the token, if all but the last checks found it good: an application may want to say whose
+/// it was.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub refusal: Refusal,
+    /// The token, whose signature is good.
+    pub signed: Option<Signed>,
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, signed: None }
+    }
+}
+
+/// A token whose signature is good, but which is refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signed(VerifiedToken);
+
+impl Signed {
+    pub(in crate::rules) fn new(token: VerifiedToken) -> Self {
+        Self(token)
+    }
+
+    /// The JOSE header.
+    #[must_use]
+    pub fn header(&self) -> Map<String, Value> {
+        self.0.header()
+    }
+
+    /// The claims, with what Flask-JWT-Extended fills in.
+    #[must_use]
+    pub fn claims(&self) -> Map<String, Value> {
+        self.0.claims_with_defaults()
+    }
+}
+
 /// Verifies tokens, and remembers those it has verified.
 pub struct Verifier {
     keys: KeyRing,
-    policy: ClaimsPolicy,
+    policy: Policy,
     cache: Cache,
     /// That of the last good token.
     header: Mutex<Option<Arc<Header>>>,
@@ -25,8 +103,8 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier that remembers about `tokens` tokens; none with 0.
     #[must_use]
-    pub fn new(keys: KeyRing, policy: ClaimsPolicy, tokens: usize) -> Self {
-        Self { keys, policy, cache: Cache::new(tokens), header: Mutex::default() }
+    pub fn new(keys: KeyRing, policy: impl Into<Policy>, tokens: usize) -> Self {
+        Self { keys, policy: policy.into(), cache: Cache::new(tokens), header: Mutex::default() }
     }
 
     /// `JWT_SECRET_KEY`, `JWT_ALGORITHM`.
@@ -35,9 +113,9 @@ impl Verifier {
         &self.keys
     }
 
-    /// `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`.
+    /// `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`; or `JWT_DECODE_…`, `JWT_IDENTITY_CLAIM`, `JWT_VERIFY_SUB`.
     #[must_use]
-    pub fn policy(&self) -> &ClaimsPolicy {
+    pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
@@ -55,7 +133,7 @@ impl Verifier {
     /// Is a token that was verified here before good now too?
     #[must_use]
     pub fn is_still_good(&self, token: &VerifiedToken, now: Timestamp) -> bool {
-        token.times().is_some_and(|times| self.policy.judge_times(times, now.numeric_date()).is_ok())
+        token.times().is_some_and(|times| self.judge_use(token, times, None, now).is_ok())
     }
 
     /// Takes a token apart and judges it; one that was seen before is only judged by the time it is now.
@@ -63,23 +141,65 @@ impl Verifier {
     /// # Errors
     /// The first thing that is wrong: the same as [`super::verify`]'s, remembered or not.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Refusal> {
+        self.verify_with(token, None, None, now).map_err(|failed| failed.refusal)
+    }
+
+    /// The same for a token that came with this CSRF value, and whose key somebody else chooses (both are
+    /// Flask-JWT-Extended's alone).
+    ///
+    /// # Errors
+    /// As for [`Verifier::verify`].
+    pub fn verify_with(
+        &self,
+        token: &str,
+        csrf: Option<&str>,
+        choose: Option<&Choose<'_>>,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, Failed> {
         // Later a look at what is revoked belongs here too, and into `is_still_good`.
-        if let Some(known) = self.cache.get(token)
-            && let Some(times) = known.times()
+        let known = self.cache.get(token).filter(|_| choose.is_none());
+        let is_known = known.is_some();
+        let token = match known {
+            Some(known) => VerifiedToken { is_remembered: true, ..known },
+            None => self.verify_anew(token, choose, now)?,
+        };
+        if let Some(times) = token.times()
+            && let Err(refusal) = self.judge_use(&token, times, csrf, now)
         {
-            self.policy.judge_times(times, now.numeric_date())?;
-            return Ok(VerifiedToken { is_remembered: true, ..known });
+            return Err(Failed { refusal, signed: Some(Signed(token)) });
         }
+        if !is_known && choose.is_none() {
+            self.cache.put(&token);
+        }
+        Ok(token)
+    }
+
+    fn verify_anew(&self, token: &str, choose: Option<&Choose<'_>>, now: Timestamp) -> Result<VerifiedToken, Refusal> {
         let known = self.header.lock().ok().and_then(|header| header.clone());
         let parts = unverified(token, known.clone())?;
-        let verified = judge(token, &parts, &self.keys, &self.policy, now)?;
-        self.cache.put(&verified);
+        let verified = match &self.policy {
+            Policy::FlaskJwt(policy) => judge(token, &parts, &self.keys, policy, now)?,
+            Policy::Extended(policy) => policy.verify(token, &parts, &self.keys, choose, now)?,
+        };
         if known.is_none_or(|known| !Arc::ptr_eq(&known, parts.header()))
             && let Ok(mut header) = self.header.lock()
         {
             *header = Some(Arc::clone(parts.header()));
         }
         Ok(verified)
+    }
+
+    fn judge_use(
+        &self,
+        token: &VerifiedToken,
+        times: &Times,
+        csrf: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        match &self.policy {
+            Policy::FlaskJwt(policy) => policy.judge_times(times, now.numeric_date()),
+            Policy::Extended(policy) => policy.judge_use(times, token.session(), csrf, now),
+        }
     }
 }
 

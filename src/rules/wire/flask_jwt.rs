@@ -8,7 +8,7 @@ use super::Answer;
 use crate::rules::{
     error::{Malformed, PathFault, Refusal, TimeClaim},
     identity::Identity,
-    json::{Map, Value},
+    json::Value,
     login, token,
 };
 use serde::Serialize;
@@ -86,7 +86,7 @@ fn challenge(realm: &str) -> String {
 }
 
 /// Status, `error`, `description`.
-fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
+pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
     let (status, error, description): (u16, &str, Cow<'_, str>) = match refusal {
         Refusal::NotFound => (404, "Not Found", "No rule of this gate names the path".into()),
         Refusal::FileNotFound => (404, "Not Found", "There is no such file".into()),
@@ -151,9 +151,35 @@ fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
         Refusal::Expired => (401, "Invalid token", "Signature has expired".into()),
         Refusal::InvalidAudience => (401, "Invalid token", "Invalid audience".into()),
         Refusal::InvalidClaimFormat => (401, "Invalid token", "Invalid claim format in token".into()),
-        Refusal::CriticalExtension => (401, "Invalid token", "Unsupported critical extension".into()),
+        Refusal::CriticalExtension { .. }
+        | Refusal::CriticalEmpty
+        | Refusal::CriticalNotText
+        | Refusal::CriticalMissing
+        | Refusal::UnencodedPayload(_) => (401, "Invalid token", "Unsupported critical extension".into()),
         Refusal::KeyIdNotAString => (401, "Invalid token", "Key ID header parameter must be a string".into()),
         Refusal::NoSuchUser => (401, "Invalid JWT", "User does not exist".into()),
+
+        // Flask-JWT has no words for what only the other dialect asks: these are that one's, in this one's form.
+        Refusal::TokenNowhere(_)
+        | Refusal::BadHeader { .. }
+        | Refusal::BadQueryPrefix { .. }
+        | Refusal::TokenNotText
+        | Refusal::CsrfMissing
+        | Refusal::CsrfMismatch
+        | Refusal::AlgorithmMissing
+        | Refusal::RegisteredClaimMissing(_)
+        | Refusal::IssuerNotText
+        | Refusal::InvalidIssuer
+        | Refusal::SubjectNotText
+        | Refusal::TokenIdNotText
+        | Refusal::WrongType { .. }
+        | Refusal::NotFresh
+        | Refusal::Revoked
+        | Refusal::ClaimsRejected
+        | Refusal::UserNotLoaded { .. } => {
+            let (_, words) = super::flask_jwt_extended::words(refusal);
+            (401, "Invalid token", words)
+        }
 
         // The words "Bad Request" stand beside 401 in the real library too.
         Refusal::BadCredentials => (401, "Bad Request", "Invalid credentials".into()),

@@ -1,6 +1,7 @@
 //! How things look to a client. One file a dialect; here what is common: an answer as plain values.
 
 pub mod flask_jwt;
+pub mod flask_jwt_extended;
 
 use std::borrow::Cow;
 

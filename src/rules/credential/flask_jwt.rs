@@ -3,7 +3,7 @@
 //! **What always holds:** only the `Authorization` header is read; its words are parted by spaces and tabs, not by all
 //! that Python calls white space. The token is not judged here.
 
-use super::error::Refusal;
+use crate::rules::error::Refusal;
 use std::borrow::Cow;
 
 /// The token in an `Authorization` header. `realm` is for the challenge if there is none.

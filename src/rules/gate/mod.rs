@@ -5,18 +5,22 @@
 //! the slow ways included, runs natively in tests. A [`Passage`] can only be made here, with an [`Admission`] that
 //! says why it was let through.
 
+mod extended;
+
+pub use extended::{AskRandom, AskTokenBody};
+
 use super::{
-    config::Config,
+    config::{Config, Dialect},
     error::{JwtError, Refusal},
-    handlers::Handlers,
+    handlers::{Handlers, TokenParts},
     identity::{Id, Identity},
     log::Event,
     login::{self, Credentials},
     request::Request,
-    route::{Auth, Found, Invalid, Rule, Target, UserFrom},
+    route::{Auth, Endpoint, Found, Invalid, Rule, Target, UserFrom},
     time::Timestamp,
-    token::{MAX_TOKEN_BYTES, VerifiedToken},
-    wire::{Answer, flask_jwt},
+    token::{MAX_TOKEN_BYTES, Signed, VerifiedToken},
+    wire::{Answer, flask_jwt, flask_jwt_extended},
 };
 use std::sync::Arc;
 
@@ -46,6 +50,16 @@ pub struct Refused<'g> {
     pub refusal: Refusal,
     /// The pattern of the rule, if one held.
     pub rule: Option<&'g str>,
+    /// The token, if its signature was good: for Flask-JWT-Extended's loaders.
+    pub signed: Option<Signed>,
+}
+
+impl<'g> Refused<'g> {
+    /// A refusal under a rule.
+    #[must_use]
+    pub const fn new(refusal: Refusal, rule: Option<&'g str>) -> Self {
+        Self { refusal, rule, signed: None }
+    }
 }
 
 /// An answer of the gate's own.
@@ -143,6 +157,10 @@ pub enum Ask<'g> {
     Authenticate(AskAuthenticate<'g>),
     /// Who is it that this token names? Flask-JWT's `identity_handler`.
     Identity(AskIdentity<'g>),
+    /// The body of a request that may have a token or a CSRF value in it.
+    TokenBody(AskTokenBody<'g>),
+    /// Random bytes, for new tokens.
+    Random(AskRandom<'g>),
 }
 
 /// Why a question has no answer.
@@ -187,7 +205,9 @@ impl Gate {
     pub fn decide<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         match self.config.routes.find(request.method, request.path) {
             Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now),
-            Ok(Found::LogIn) => self.decide_log_in(request),
+            Ok(Found::Endpoint(Endpoint::LogIn)) => self.decide_log_in(request),
+            Ok(Found::Endpoint(Endpoint::Refresh)) => self.decide_refresh(request, now),
+            Ok(Found::Endpoint(Endpoint::LogOut)) => self.log_out(),
             Ok(Found::Options(allow)) => {
                 Decision::Answer(Answered { answer: flask_jwt::options(allow), outcome: Outcome::Plain })
             }
@@ -195,7 +215,7 @@ impl Gate {
                 location.extend(request.query.iter().flat_map(|query| ["?", query]));
                 refuse_log_in(Refusal::MissingLastSlash { location })
             }
-            Err(refusal) => Decision::Refuse(Refused { refusal, rule: None }),
+            Err(refusal) => Decision::Refuse(Refused::new(refusal, None)),
         }
     }
 
@@ -204,15 +224,44 @@ impl Gate {
         if rule.auth == Auth::None || request.method == "OPTIONS" {
             return pass(rule, Admission::Open);
         }
+        if let Dialect::Extended(config) = &self.config.dialect {
+            return self.decide_extended(config, rule, request, None, now);
+        }
         match (self.verified(rule, request, now), rule.auth, rule.invalid) {
             (Ok(token), ..) => match rule.user {
-                UserFrom::Stored => Decision::Ask(Ask::Identity(AskIdentity { rule, token })),
-                UserFrom::Token => admit(rule, token.named(), token),
+                UserFrom::Stored => {
+                    Decision::Ask(Ask::Identity(AskIdentity { gate: self, purpose: Purpose::Rule(rule), token }))
+                }
+                UserFrom::Token => self.admit(rule, token.named(), token),
             },
             (Err(Refusal::MissingToken { .. }), Auth::Optional, _) | (Err(_), Auth::Optional, Invalid::Anonymous) => {
                 pass(rule, Admission::Anonymous)
             }
             (Err(refusal), ..) => refuse(rule, refusal),
+        }
+    }
+
+    fn admit<'g>(&'g self, rule: &'g Rule, identity: Option<Arc<Identity>>, token: VerifiedToken) -> Decision<'g> {
+        match identity {
+            Some(identity) => pass(rule, Admission::Verified { token, identity }),
+            None if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous => {
+                pass(rule, Admission::Anonymous)
+            }
+            None => Decision::Refuse(Refused {
+                refusal: self.nobody(&token),
+                rule: Some(&rule.path),
+                signed: Some(Signed::new(token)),
+            }),
+        }
+    }
+
+    /// Nobody is who a good token names.
+    fn nobody(&self, token: &VerifiedToken) -> Refusal {
+        match self.config.dialect {
+            Dialect::FlaskJwt => Refusal::NoSuchUser,
+            Dialect::Extended(_) => {
+                Refusal::UserNotLoaded { subject: token.identity().map(|id| id.to_string()).unwrap_or_default() }
+            }
         }
     }
 
@@ -227,7 +276,9 @@ impl Gate {
     }
 
     fn decide_log_in<'g>(&'g self, request: &Request<'_>) -> Decision<'g> {
-        if let Some(answer) = self.handlers.auth_request(request) {
+        if self.config.dialect == Dialect::FlaskJwt
+            && let Some(answer) = self.handlers.auth_request(request)
+        {
             return Decision::Answer(Answered { answer, outcome: Outcome::Plain });
         }
         if !login::is_json(request.headers.get("content-type").as_deref()) {
@@ -243,13 +294,50 @@ impl Gate {
     /// The answer to who it is.
     #[must_use]
     pub fn identity(&self, passage: &Passage<'_>) -> Answer {
-        flask_jwt::identity(passage.admission.identity())
+        match &self.config.dialect {
+            Dialect::FlaskJwt => flask_jwt::identity(passage.admission.identity()),
+            Dialect::Extended(_) => flask_jwt_extended::identity(passage.admission.identity()),
+        }
+    }
+
+    /// How a refusal is answered, if nothing is known of a token.
+    #[must_use]
+    pub fn answer(&self, refusal: &Refusal) -> Answer {
+        self.answer_to(&Refused::new(refusal.clone(), None))
     }
 
     /// How a refusal is answered.
     #[must_use]
-    pub fn answer(&self, refusal: &Refusal) -> Answer {
-        if refusal.is_jwt_error() { self.handlers.error(refusal) } else { flask_jwt::refusal(refusal) }
+    pub fn answer_to(&self, refused: &Refused<'_>) -> Answer {
+        match &self.config.dialect {
+            Dialect::FlaskJwt if refused.refusal.is_jwt_error() => self.handlers.error(&refused.refusal),
+            Dialect::FlaskJwt => flask_jwt::refusal(&refused.refusal),
+            Dialect::Extended(config) => {
+                self.own_words(refused).unwrap_or_else(|| flask_jwt_extended::refusal(&refused.refusal, config))
+            }
+        }
+    }
+
+    /// What the application's own loader says, if it says anything (facts: Flask-JWT-Extended 9.3).
+    fn own_words(&self, refused: &Refused<'_>) -> Option<Answer> {
+        let (header, payload) =
+            refused.signed.as_ref().map(|token| (token.header(), token.claims())).unwrap_or_default();
+        let token = TokenParts { header: &header, payload: &payload };
+        match &refused.refusal {
+            Refusal::Expired => self.handlers.expired_token(token),
+            Refusal::NotFresh => self.handlers.needs_fresh_token(token),
+            Refusal::Revoked => self.handlers.revoked_token(token),
+            Refusal::ClaimsRejected => self.handlers.token_verification_failed(token),
+            Refusal::UserNotLoaded { .. } => self.handlers.user_lookup_error(token),
+            Refusal::BadCredentials | Refusal::Custom(_) => None,
+            refusal if refusal.is_jwt_error() => {
+                let text = flask_jwt_extended::text(refusal);
+                let is_unauthorized =
+                    matches!(refusal, Refusal::TokenNowhere(_) | Refusal::CsrfMissing | Refusal::CsrfMismatch);
+                if is_unauthorized { self.handlers.unauthorized(&text) } else { self.handlers.invalid_token(&text) }
+            }
+            _ => None,
+        }
     }
 }
 
@@ -267,13 +355,8 @@ impl<'g> AskBody<'g> {
 
     /// Goes on with the body.
     pub fn answer(self, body: Result<Vec<u8>, BodyFault>) -> Decision<'g> {
-        let credentials = body
-            .map_err(|fault| match fault {
-                BodyFault::TooLarge => Refusal::BodyTooLarge,
-                BodyFault::Interrupted => Refusal::BodyInterrupted,
-                BodyFault::TooSlow => Refusal::BodyTooSlow,
-            })
-            .and_then(|body| login::read_credentials(&body, &self.gate.config));
+        let credentials =
+            body.map_err(Refusal::from).and_then(|body| login::read_credentials(&body, &self.gate.config));
         match credentials {
             Ok(credentials) => Decision::Ask(Ask::Authenticate(AskAuthenticate { gate: self.gate, credentials })),
             Err(refusal) => refuse_log_in(refusal),
@@ -297,10 +380,11 @@ impl<'g> AskAuthenticate<'g> {
     /// Goes on with who it is, `None` for nobody.
     pub fn answer(self, identity: Result<Option<Identity>, AskFault>, now: Timestamp) -> Decision<'g> {
         let Gate { config, handlers } = self.gate;
-        let granted = identity
-            .map_err(AskFault::into)
-            .and_then(|identity| identity.ok_or(Refusal::BadCredentials))
-            .and_then(|identity| Ok((handlers.encode(&identity, config, now)?, identity)));
+        let identity = identity.map_err(AskFault::into).and_then(|identity| identity.ok_or(Refusal::BadCredentials));
+        if let (Ok(identity), Dialect::Extended(config)) = (&identity, &config.dialect) {
+            return Decision::Ask(Ask::Random(AskRandom::log_in(self.gate, config, identity.clone())));
+        }
+        let granted = identity.and_then(|identity| Ok((handlers.encode(&identity, config, now)?, identity)));
         match granted {
             Ok((token, identity)) => Decision::Answer(Answered {
                 answer: handlers.auth_response(&token, &identity),
@@ -311,9 +395,18 @@ impl<'g> AskAuthenticate<'g> {
     }
 }
 
+/// What a token is asked for.
+enum Purpose<'g> {
+    /// To pass under a rule.
+    Rule(&'g Rule),
+    /// To get a new one.
+    Refresh,
+}
+
 /// Who is it that this token names?
 pub struct AskIdentity<'g> {
-    rule: &'g Rule,
+    gate: &'g Gate,
+    purpose: Purpose<'g>,
     token: VerifiedToken,
 }
 
@@ -324,7 +417,7 @@ impl<'g> AskIdentity<'g> {
         &self.token
     }
 
-    /// The id in the claim `identity`, if it is one.
+    /// The id in the claim that names somebody, if it is one.
     #[must_use]
     pub fn id(&self) -> Option<Id> {
         self.token.identity()
@@ -332,9 +425,24 @@ impl<'g> AskIdentity<'g> {
 
     /// Goes on with who it is, `None` for nobody.
     pub fn answer(self, identity: Result<Option<Identity>, AskFault>) -> Decision<'g> {
-        match identity {
-            Ok(identity) => admit(self.rule, identity.map(Arc::new), self.token),
-            Err(fault) => refuse(self.rule, fault.into()),
+        let Self { gate, purpose, token } = self;
+        match (purpose, identity) {
+            (Purpose::Rule(rule), Ok(identity)) => gate.admit(rule, identity.map(Arc::new), token),
+            (Purpose::Rule(rule), Err(fault)) => refuse(rule, fault.into()),
+            (Purpose::Refresh, Ok(identity)) => gate.refresh(identity, token),
+            (Purpose::Refresh, Err(fault)) => {
+                Decision::Refuse(Refused::new(fault.into(), Some(Endpoint::Refresh.name())))
+            }
+        }
+    }
+}
+
+impl From<BodyFault> for Refusal {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooLarge => Self::BodyTooLarge,
+            BodyFault::Interrupted => Self::BodyInterrupted,
+            BodyFault::TooSlow => Self::BodyTooSlow,
         }
     }
 }
@@ -348,14 +456,6 @@ impl From<AskFault> for Refusal {
     }
 }
 
-fn admit(rule: &Rule, identity: Option<Arc<Identity>>, token: VerifiedToken) -> Decision<'_> {
-    match identity {
-        Some(identity) => pass(rule, Admission::Verified { token, identity }),
-        None if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous => pass(rule, Admission::Anonymous),
-        None => refuse(rule, Refusal::NoSuchUser),
-    }
-}
-
 fn pass(rule: &Rule, admission: Admission) -> Decision<'_> {
     match rule.to {
         Target::Origin => Decision::Forward(Passage { rule, admission }),
@@ -366,10 +466,9 @@ fn pass(rule: &Rule, admission: Admission) -> Decision<'_> {
 }
 
 fn refuse(rule: &Rule, refusal: Refusal) -> Decision<'_> {
-    Decision::Refuse(Refused { refusal, rule: Some(&rule.path) })
+    Decision::Refuse(Refused::new(refusal, Some(&rule.path)))
 }
 
-/// `log-in` stands where a rule's pattern would.
 fn refuse_log_in<'g>(refusal: Refusal) -> Decision<'g> {
-    Decision::Refuse(Refused { refusal, rule: Some("log-in") })
+    Decision::Refuse(Refused::new(refusal, Some(Endpoint::LogIn.name())))
 }

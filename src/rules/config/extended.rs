@@ -1,0 +1,206 @@
+//! Flask-JWT-Extended's options (facts: Flask-JWT-Extended 1), read and judged.
+
+use crate::rules::{json::Value, time::Span};
+
+/// Where a token may be (`JWT_TOKEN_LOCATION`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// `headers`.
+    Headers,
+    /// `cookies`.
+    Cookies,
+    /// `query_string`.
+    QueryString,
+    /// `json`.
+    Json,
+}
+
+impl Location {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Headers, Self::Cookies, Self::QueryString, Self::Json];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Headers => "headers",
+            Self::Cookies => "cookies",
+            Self::QueryString => "query_string",
+            Self::Json => "json",
+        }
+    }
+
+    /// By its word; of a list (or one word) all, in order.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn read_list(words: &[String]) -> Result<Vec<Self>, String> {
+        let one = |word: &String| Self::ALL.into_iter().find(|location| location.name() == word);
+        let list: Option<Vec<Self>> = words.iter().map(one).collect();
+        list.filter(|list| !list.is_empty())
+            .ok_or_else(|| "write one or more of \"headers\", \"cookies\", \"query_string\" and \"json\"".into())
+    }
+}
+
+/// The names under which one kind of token is carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// `JWT_…_COOKIE_NAME`.
+    pub cookie: String,
+    /// `JWT_…_COOKIE_PATH`; empty: no such attribute.
+    pub cookie_path: String,
+    /// `JWT_…_CSRF_COOKIE_NAME`.
+    pub csrf_cookie: String,
+    /// `JWT_…_CSRF_COOKIE_PATH`; empty: no such attribute.
+    pub csrf_cookie_path: String,
+    /// `JWT_…_CSRF_HEADER_NAME`.
+    pub csrf_header: String,
+    /// `JWT_…_CSRF_FIELD_NAME`.
+    pub csrf_field: String,
+    /// `JWT_JSON_KEY`, `JWT_REFRESH_JSON_KEY`.
+    pub json_key: String,
+}
+
+/// `JWT_COOKIE_SAMESITE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SameSite {
+    /// Sent from the site itself only.
+    Strict,
+    /// Sent when a link is followed, too.
+    Lax,
+    /// Always sent.
+    None,
+}
+
+impl SameSite {
+    /// As it stands in a cookie.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Strict => "Strict",
+            Self::Lax => "Lax",
+            Self::None => "None",
+        }
+    }
+
+    /// In any case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Strict, Self::Lax, Self::None].into_iter().find(|known| known.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// What Flask-JWT-Extended's dialect is told, but for what decoding asks ([`crate::rules::token::ExtendedPolicy`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extended {
+    /// `JWT_TOKEN_LOCATION`.
+    pub locations: Vec<Location>,
+    /// `JWT_HEADER_NAME`.
+    pub header_name: String,
+    /// `JWT_HEADER_TYPE`; empty for none.
+    pub header_type: String,
+    /// `JWT_QUERY_STRING_NAME`.
+    pub query_name: String,
+    /// `JWT_QUERY_STRING_VALUE_PREFIX`.
+    pub query_prefix: String,
+    /// For access tokens.
+    pub access: Names,
+    /// For refresh tokens.
+    pub refresh: Names,
+    /// `JWT_COOKIE_DOMAIN`; empty for none.
+    pub cookie_domain: String,
+    /// `JWT_COOKIE_SECURE`.
+    pub cookie_secure: bool,
+    /// `JWT_COOKIE_SAMESITE`.
+    pub cookie_same_site: Option<SameSite>,
+    /// `JWT_SESSION_COOKIE`.
+    pub session_cookie: bool,
+    /// `JWT_COOKIE_CSRF_PROTECT`.
+    pub csrf_protect: bool,
+    /// `JWT_CSRF_METHODS`.
+    pub csrf_methods: Vec<String>,
+    /// `JWT_CSRF_IN_COOKIES`.
+    pub csrf_in_cookies: bool,
+    /// `JWT_CSRF_CHECK_FORM`.
+    pub csrf_check_form: bool,
+    /// `JWT_ACCESS_TOKEN_EXPIRES`; `None` for never.
+    pub access_expires: Option<Span>,
+    /// `JWT_REFRESH_TOKEN_EXPIRES`; `None` for never.
+    pub refresh_expires: Option<Span>,
+    /// `JWT_ENCODE_NBF`.
+    pub encode_nbf: bool,
+    /// `JWT_ENCODE_AUDIENCE`: a text or a list of texts.
+    pub encode_audience: Option<Value>,
+    /// `JWT_ENCODE_ISSUER`.
+    pub encode_issuer: Option<String>,
+    /// `JWT_ERROR_MESSAGE_KEY`.
+    pub error_message_key: String,
+    /// `TOLLGATE_REFRESH_TOKENS`.
+    pub refresh_tokens: bool,
+}
+
+impl Default for Extended {
+    fn default() -> Self {
+        let names = |kind: &str, json_key: &str| Names {
+            cookie: format!("{kind}_token_cookie"),
+            cookie_path: "/".into(),
+            csrf_cookie: format!("csrf_{kind}_token"),
+            csrf_cookie_path: "/".into(),
+            csrf_header: "X-CSRF-TOKEN".into(),
+            csrf_field: "csrf_token".into(),
+            json_key: json_key.into(),
+        };
+        Self {
+            locations: vec![Location::Headers],
+            header_name: "Authorization".into(),
+            header_type: "Bearer".into(),
+            query_name: "jwt".into(),
+            query_prefix: String::new(),
+            access: names("access", "access_token"),
+            refresh: names("refresh", "refresh_token"),
+            cookie_domain: String::new(),
+            cookie_secure: false,
+            cookie_same_site: None,
+            session_cookie: true,
+            csrf_protect: true,
+            csrf_methods: ["POST", "PUT", "PATCH", "DELETE"].map(str::to_owned).to_vec(),
+            csrf_in_cookies: true,
+            csrf_check_form: false,
+            access_expires: Some(Span::seconds(15 * 60)),
+            refresh_expires: Some(Span::seconds(30 * 86_400)),
+            encode_nbf: true,
+            encode_audience: None,
+            encode_issuer: None,
+            error_message_key: "msg".into(),
+            refresh_tokens: true,
+        }
+    }
+}
+
+impl Extended {
+    /// The names for refresh or for access tokens.
+    #[must_use]
+    pub fn names(&self, refresh: bool) -> &Names {
+        if refresh { &self.refresh } else { &self.access }
+    }
+
+    /// Are tokens read from cookies?
+    #[must_use]
+    pub fn uses_cookies(&self) -> bool {
+        self.locations.contains(&Location::Cookies)
+    }
+
+    /// Are new tokens told in the body? Not where only cookies are read: a page's script must not see them.
+    #[must_use]
+    pub fn tokens_in_body(&self) -> bool {
+        self.locations.iter().any(|location| *location != Location::Cookies)
+    }
+
+    /// Does a request of this method need the CSRF value beside a cookie? HEAD is a GET whose body is not sent, so it needs
+    /// it where GET does (the real library lets it slip past).
+    #[must_use]
+    pub fn needs_csrf(&self, method: &str) -> bool {
+        let method = if method == "HEAD" { "GET" } else { method };
+        self.csrf_protect && self.csrf_methods.iter().any(|known| known == method)
+    }
+}

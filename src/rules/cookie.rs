@@ -1,0 +1,177 @@
+//! Cookies: those that come are read by the crate `cookie`, those that go are written as Flask-JWT-Extended's server
+//! writes them (facts: Flask-JWT-Extended 7).
+//!
+//! **What always holds:** a name, path or domain comes from the configuration, which is checked ([`is_name`],
+//! [`is_attribute`]); a value is a token or an id, which can't hold a separator.
+
+use super::{
+    config::{Extended, Names},
+    time::Timestamp,
+};
+use cookie::Cookie;
+use std::time::{Duration, SystemTime};
+
+/// What `JWT_SESSION_COOKIE = false` makes of a cookie: Flask-JWT-Extended's own figure, in seconds.
+const LASTING_SECONDS: u64 = 31_540_000;
+
+/// The value of the first cookie of this name, without quotes. `None` if it is empty, too.
+#[must_use]
+pub fn value(header: &str, name: &str) -> Option<String> {
+    let cookie = Cookie::split_parse(header).filter_map(Result::ok).find(|cookie| cookie.name() == name)?;
+    Some(cookie.value_trimmed().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// May this be the name of a cookie (RFC 6265 §4.1.1)?
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// May this be the value of an attribute?
+#[must_use]
+pub fn is_attribute(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic() && !b";,\"\\".contains(&b))
+}
+
+/// The cookies that go out with one answer, in order.
+#[derive(Debug, Default)]
+pub struct Jar(Vec<String>);
+
+impl Jar {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// As they stand in `Set-Cookie`.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// A token's cookie and the one with its CSRF value: `set_access_cookies`, `set_refresh_cookies`.
+    pub fn set(&mut self, config: &Extended, refresh: bool, token: &str, csrf: Option<&str>, now: Timestamp) {
+        let names = config.names(refresh);
+        let life = (!config.session_cookie).then(|| Life::lasting(now));
+        self.push(config, &names.cookie, token, life.as_ref(), true, &names.cookie_path);
+        if let Some(csrf) = csrf.filter(|_| config.csrf_protect && config.csrf_in_cookies) {
+            self.push(config, &names.csrf_cookie, csrf, life.as_ref(), false, &names.csrf_cookie_path);
+        }
+    }
+
+    /// Takes both away: `unset_access_cookies`, `unset_refresh_cookies`.
+    pub fn unset(&mut self, config: &Extended, refresh: bool) {
+        let Names { cookie, cookie_path, csrf_cookie, csrf_cookie_path, .. } = config.names(refresh);
+        self.push(config, cookie, "", Some(&Life::over()), true, cookie_path);
+        if config.csrf_protect && config.csrf_in_cookies {
+            self.push(config, csrf_cookie, "", Some(&Life::over()), false, csrf_cookie_path);
+        }
+    }
+
+    fn push(&mut self, config: &Extended, name: &str, value: &str, life: Option<&Life>, http_only: bool, path: &str) {
+        let text = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
+        let flag = |on: bool| on.then(String::new);
+        let attributes = [
+            ("Domain", text(&config.cookie_domain)),
+            ("Expires", life.map(|life| httpdate::fmt_http_date(life.expires))),
+            ("Max-Age", life.and_then(|life| life.max_age).map(|seconds| seconds.to_string())),
+            ("Secure", flag(config.cookie_secure)),
+            ("HttpOnly", flag(http_only)),
+            ("Path", text(path)),
+            ("SameSite", config.cookie_same_site.map(|same_site| same_site.name().to_owned())),
+        ];
+        let mut cookie = format!("{name}={value}");
+        for (name, value) in attributes {
+            match value.as_deref() {
+                None => {}
+                Some("") => cookie.extend(["; ", name]),
+                Some(value) => cookie.extend(["; ", name, "=", value]),
+            }
+        }
+        self.0.push(cookie);
+    }
+}
+
+struct Life {
+    expires: SystemTime,
+    max_age: Option<u64>,
+}
+
+impl Life {
+    fn lasting(now: Timestamp) -> Self {
+        let seconds = now.numeric_date().seconds().try_into().unwrap_or(0) + LASTING_SECONDS;
+        Self { expires: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), max_age: Some(LASTING_SECONDS) }
+    }
+
+    fn over() -> Self {
+        Self { expires: SystemTime::UNIX_EPOCH, max_age: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::config::SameSite;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_537_261);
+
+    fn sent(jar: &Jar) -> Vec<&str> {
+        jar.iter().collect()
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_exact_name() {
+        for (header, found) in [
+            ("a=1", Some("1")),
+            ("b=2; a=1", Some("1")),
+            ("a=1; a=2", Some("1")),
+            ("a=\"1\"", Some("1")),
+            ("A=1", None),
+            ("a=", None),
+            ("a=\"\"", None),
+            ("", None),
+            ("ab=1", None),
+            (";;=;a=1", Some("1")),
+        ] {
+            assert_eq!(value(header, "a").as_deref(), found, "{header}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_written_as_recorded() {
+        let mut jar = Jar::new();
+        jar.set(&Extended::default(), false, "T", Some("C"), NOW);
+        assert_eq!(sent(&jar), ["access_token_cookie=T; HttpOnly; Path=/", "csrf_access_token=C; Path=/"]);
+        let all = Extended {
+            cookie_domain: "test.com".into(),
+            cookie_secure: true,
+            cookie_same_site: Some(SameSite::Strict),
+            session_cookie: false,
+            ..Extended::default()
+        };
+        let mut jar = Jar::new();
+        jar.set(&all, true, "T", Some("C"), NOW);
+        let life = "Expires=Wed, 24 Nov 2027 17:27:41 GMT; Max-Age=31540000";
+        assert_eq!(
+            sent(&jar),
+            [
+                format!("refresh_token_cookie=T; Domain=test.com; {life}; Secure; HttpOnly; Path=/; SameSite=Strict"),
+                format!("csrf_refresh_token=C; Domain=test.com; {life}; Secure; Path=/; SameSite=Strict"),
+            ]
+        );
+    }
+
+    #[test]
+    fn cookies_are_taken_away_as_recorded() {
+        let mut jar = Jar::new();
+        jar.unset(&Extended::default(), false);
+        let over = "Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+        assert_eq!(
+            sent(&jar),
+            [format!("access_token_cookie=; {over}; HttpOnly; Path=/"), format!("csrf_access_token=; {over}; Path=/")]
+        );
+        let mut jar = Jar::new();
+        jar.unset(&Extended { csrf_protect: false, ..Extended::default() }, true);
+        assert_eq!(sent(&jar), [format!("refresh_token_cookie=; {over}; HttpOnly; Path=/")]);
+    }
+}

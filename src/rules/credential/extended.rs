@@ -1,0 +1,299 @@
+//! Where Flask-JWT-Extended looks for a token, and for the CSRF value beside a cookie (facts: Flask-JWT-Extended 3.1, 6
+//! to 8).
+//!
+//! **What always holds:** words are parted by spaces and tabs, not by all that Python calls white space. The CSRF cookie
+//! is never read: what a browser sends by itself proves nothing.
+
+use crate::rules::{
+    config::{Extended, Location, Names},
+    cookie,
+    error::{Absent, Refusal},
+    json::{self, Value},
+    login,
+    request::Request,
+    token::is_truthy,
+};
+use futures_util::{FutureExt, stream};
+use std::convert::Infallible;
+
+/// A longer body with a token or a CSRF value in it is refused with 413.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// What became of the search in one place.
+#[derive(Debug, PartialEq)]
+pub enum Sought {
+    /// There is a token.
+    Found {
+        /// The token.
+        token: String,
+        /// The CSRF value beside it, if one is needed.
+        csrf: Option<String>,
+    },
+    /// There is none: the next place is searched.
+    Absent(Absent),
+    /// Only the body can tell.
+    Body,
+}
+
+/// Looks for a token in one place. `body` is the request's, once it is known.
+///
+/// # Errors
+/// What ends the whole search.
+pub fn seek(
+    location: Location,
+    request: &Request<'_>,
+    body: Option<&[u8]>,
+    config: &Extended,
+    refresh: bool,
+) -> Result<Sought, Refusal> {
+    let names = config.names(refresh);
+    match location {
+        Location::Headers => in_header(request, config),
+        Location::Cookies => in_cookie(request, body, config, names),
+        Location::QueryString => in_query(request, config),
+        Location::Json => in_json(request, body, names),
+    }
+}
+
+fn found(token: &str) -> Sought {
+    Sought::Found { token: token.to_owned(), csrf: None }
+}
+
+/// Facts 6.
+fn in_header(request: &Request<'_>, config: &Extended) -> Result<Sought, Refusal> {
+    let (name, scheme) = (&config.header_name, &config.header_type);
+    let blanks = [' ', '\t'];
+    let words = |text: &str| text.split(blanks).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let value = request.headers.get(&name.to_ascii_lowercase()).unwrap_or_default();
+    let value = value.trim_matches(blanks).trim_matches(',');
+    if value.trim_matches(blanks).is_empty() {
+        return Ok(Sought::Absent(Absent::Header { name: name.clone() }));
+    }
+    let bad = || Refusal::BadHeader { name: name.clone(), scheme: scheme.clone() };
+    if scheme.is_empty() {
+        return match &words(value)[..] {
+            [token] => Ok(found(token)),
+            _ => Err(bad()),
+        };
+    }
+    let mut ours = value.split(',').map(words).filter(|words| words.first().is_some_and(|first| first == scheme));
+    match (ours.next(), ours.next()) {
+        (Some(words), None) => match &words[..] {
+            [_, token] => Ok(found(token)),
+            _ => Err(bad()),
+        },
+        _ => Ok(Sought::Absent(Absent::Scheme { name: name.clone(), scheme: scheme.clone() })),
+    }
+}
+
+/// Facts 7.2, 7.3.
+fn in_cookie(request: &Request<'_>, body: Option<&[u8]>, config: &Extended, names: &Names) -> Result<Sought, Refusal> {
+    let header = request.headers.get("cookie").unwrap_or_default();
+    let Some(token) = cookie::value(&header, &names.cookie) else {
+        return Ok(Sought::Absent(Absent::Cookie { name: names.cookie.clone() }));
+    };
+    if !config.needs_csrf(request.method) {
+        return Ok(Sought::Found { token, csrf: None });
+    }
+    let sent = request.headers.get(&names.csrf_header.to_ascii_lowercase()).unwrap_or_default();
+    if !sent.is_empty() {
+        return Ok(Sought::Found { token, csrf: Some(sent.into_owned()) });
+    }
+    if !config.csrf_check_form {
+        return Err(Refusal::CsrfMissing);
+    }
+    let content_type = request.headers.get("content-type").unwrap_or_default();
+    let Some(form) = Form::of(&content_type) else { return Err(Refusal::CsrfMissing) };
+    let Some(body) = body else { return Ok(Sought::Body) };
+    match form.field(body, &names.csrf_field).filter(|value| !value.is_empty()) {
+        Some(value) => Ok(Sought::Found { token, csrf: Some(value) }),
+        None => Err(Refusal::CsrfMissing),
+    }
+}
+
+/// Facts 8.1.
+fn in_query(request: &Request<'_>, config: &Extended) -> Result<Sought, Refusal> {
+    let (name, prefix) = (&config.query_name, &config.query_prefix);
+    let mut parameters = form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
+    match parameters.find(|(known, _)| known == name).map(|(_, value)| value).filter(|value| !value.is_empty()) {
+        None => Ok(Sought::Absent(Absent::QueryParameter { name: name.clone() })),
+        Some(value) => match value.strip_prefix(prefix.as_str()) {
+            Some(token) => Ok(found(token)),
+            None => Err(Refusal::BadQueryPrefix { name: name.clone(), prefix: prefix.clone() }),
+        },
+    }
+}
+
+/// Facts 8.2. A body that is no object has no member either.
+fn in_json(request: &Request<'_>, body: Option<&[u8]>, names: &Names) -> Result<Sought, Refusal> {
+    if !login::is_json(request.headers.get("content-type").as_deref()) {
+        return Ok(Sought::Absent(Absent::JsonMediaType));
+    }
+    let Some(body) = body else { return Ok(Sought::Body) };
+    let members = json::object(body).unwrap_or_default();
+    match members.get(&names.json_key).filter(|value| is_truthy(value)) {
+        Some(Value::String(token)) => Ok(found(token)),
+        Some(_) => Err(Refusal::TokenNotText),
+        None => Ok(Sought::Absent(Absent::JsonMember { name: names.json_key.clone() })),
+    }
+}
+
+/// The two forms that a browser sends.
+enum Form {
+    UrlEncoded,
+    Multipart { boundary: String },
+}
+
+impl Form {
+    fn of(content_type: &str) -> Option<Self> {
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Some(Self::UrlEncoded);
+        }
+        multer::parse_boundary(content_type).ok().map(|boundary| Self::Multipart { boundary })
+    }
+
+    /// The first field of this name.
+    fn field(&self, body: &[u8], name: &str) -> Option<String> {
+        match self {
+            Self::UrlEncoded => {
+                form_urlencoded::parse(body).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+            }
+            Self::Multipart { boundary } => {
+                let whole = stream::iter([Ok::<_, Infallible>(body.to_vec())]);
+                let mut parts = multer::Multipart::new(whole, boundary);
+                // The whole body is there, so nothing is ever waited for.
+                while let Some(part) = parts.next_field().now_or_never()?.ok()? {
+                    if part.name() == Some(name) {
+                        let value = part.bytes().now_or_never()?.ok()?;
+                        return String::from_utf8(value.to_vec()).ok();
+                    }
+                }
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Sought::Found;
+
+    fn request<'r>(method: &'r str, headers: &'r dyn crate::rules::request::Headers) -> Request<'r> {
+        Request { method, path: "/", query: None, headers }
+    }
+
+    fn header(value: &str, config: &Extended) -> Result<Sought, Refusal> {
+        seek(Location::Headers, &request("GET", &[("authorization", value)]), None, config, false)
+    }
+
+    #[test]
+    fn a_header_is_read_to_the_letter() {
+        let bearer = Extended::default();
+        let missing = Ok(Sought::Absent(Absent::Header { name: "Authorization".into() }));
+        let scheme = Ok(Sought::Absent(Absent::Scheme { name: "Authorization".into(), scheme: "Bearer".into() }));
+        let bad = Err(Refusal::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() });
+        let good = Ok(found("T"));
+        for (value, outcome) in [
+            ("", &missing),
+            (",,", &missing),
+            (", ,", &missing),
+            ("Bearer T", &good),
+            ("Bearer  \tT", &good),
+            ("Basic creds, Bearer T", &good),
+            ("Bearer T,   ", &good),
+            (", Bearer T", &good),
+            ("Bearer T , ,", &good),
+            ("Bearer T,x", &good),
+            ("bearer T", &scheme),
+            ("T", &scheme),
+            ("BearerT", &scheme),
+            ("Bearer: T", &scheme),
+            ("Bearer T, Bearer U", &scheme),
+            ("Bearer", &bad),
+            ("Bearer,T", &bad),
+            ("Bearer ,,0", &bad),
+            ("Bearer a b", &bad),
+        ] {
+            assert_eq!(&header(value, &bearer), outcome, "{value:?}");
+        }
+        let plain = Extended { header_type: String::new(), ..Extended::default() };
+        let bad = Err(Refusal::BadHeader { name: "Authorization".into(), scheme: String::new() });
+        for (value, outcome) in
+            [("T", &good), ("T,", &good), ("a,b", &Ok(found("a,b"))), ("Bearer T", &bad), ("", &missing)]
+        {
+            assert_eq!(&header(value, &plain), outcome, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_needs_the_csrf_value_where_something_changes() {
+        let config = Extended { csrf_check_form: true, ..Extended::default() };
+        let ask = |method: &str, csrf: &str, content_type: &str, body: Option<&[u8]>| {
+            let headers = [("cookie", "access_token_cookie=T"), ("x-csrf-token", csrf), ("content-type", content_type)];
+            seek(Location::Cookies, &request(method, &headers), body, &config, false)
+        };
+        let with = |csrf: Option<&str>| Ok(Found { token: "T".into(), csrf: csrf.map(str::to_owned) });
+        assert_eq!(ask("GET", "", "", None), with(None));
+        assert_eq!(ask("POST", "C", "", None), with(Some("C")));
+        assert_eq!(ask("POST", "", "", None), Err(Refusal::CsrfMissing));
+        assert_eq!(ask("DELETE", "", "application/json", None), Err(Refusal::CsrfMissing));
+        let urlencoded = "application/x-www-form-urlencoded; charset=utf-8";
+        assert_eq!(ask("POST", "", urlencoded, None), Ok(Sought::Body));
+        assert_eq!(ask("POST", "", urlencoded, Some(b"a=b&csrf_token=C%20&csrf_token=D")), with(Some("C ")));
+        assert_eq!(ask("POST", "", urlencoded, Some(b"a=b")), Err(Refusal::CsrfMissing));
+        assert_eq!(ask("POST", "H", urlencoded, Some(b"csrf_token=C")), with(Some("H")));
+        let multipart = "multipart/form-data; boundary=XX";
+        let body = b"--XX\r\nContent-Disposition: form-data; name=\"csrf_token\"\r\n\r\nC\r\n--XX--\r\n";
+        assert_eq!(ask("POST", "", multipart, Some(body)), with(Some("C")));
+        for torn in [&body[..20], b"", b"--XX--"] {
+            assert_eq!(ask("POST", "", multipart, Some(torn)), Err(Refusal::CsrfMissing));
+        }
+    }
+
+    #[test]
+    fn head_needs_the_csrf_value_where_get_does() {
+        let config = Extended { csrf_methods: vec!["GET".into()], ..Extended::default() };
+        for (method, needed) in [("GET", true), ("HEAD", true), ("POST", false)] {
+            let headers = [("cookie", "access_token_cookie=T")];
+            let sought = seek(Location::Cookies, &request(method, &headers), None, &config, false);
+            assert_eq!(sought == Err(Refusal::CsrfMissing), needed, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_query_and_a_json_body_are_read_by_their_names() {
+        let config = Extended { query_prefix: "bearer ".into(), ..Extended::default() };
+        let query = |query: &str| {
+            let request = Request { query: Some(query), ..request("GET", &[]) };
+            seek(Location::QueryString, &request, None, &config, false)
+        };
+        let absent = Ok(Sought::Absent(Absent::QueryParameter { name: "jwt".into() }));
+        assert_eq!(query("jwt=bearer%20T&jwt=other"), Ok(found("T")));
+        assert_eq!(query("a=b;jwt=bearer+T"), absent);
+        assert_eq!(query("jwt="), absent);
+        assert_eq!(query("JWT=bearer+T"), absent);
+        assert_eq!(query("jwt=T"), Err(Refusal::BadQueryPrefix { name: "jwt".into(), prefix: "bearer ".into() }));
+
+        let json = |content_type: &str, body: Option<&str>, refresh: bool| {
+            let headers = [("content-type", content_type)];
+            let body = body.map(str::as_bytes);
+            seek(Location::Json, &request("POST", &headers), body, &config, refresh)
+        };
+        let absent = |name: &str| Ok(Sought::Absent(Absent::JsonMember { name: name.into() }));
+        assert_eq!(json("text/json", None, false), Ok(Sought::Absent(Absent::JsonMediaType)));
+        assert_eq!(json("application/json", None, false), Ok(Sought::Body));
+        assert_eq!(json("application/vnd.x+JSON; a=b", Some(r#"{"access_token":"T"}"#), false), Ok(found("T")));
+        assert_eq!(json("application/json", Some(r#"{"access_token":"T"}"#), true), absent("refresh_token"));
+        for nothing in
+            ["", "[", "null", "[]", "[1]", "\"x\"", "1", "{}", r#"{"access_token":""}"#, r#"{"access_token":0}"#]
+        {
+            assert_eq!(json("application/json", Some(nothing), false), absent("access_token"), "{nothing}");
+        }
+        for other in ["1", "{\"a\":1}", "[1]", "true"] {
+            let body = format!("{{\"access_token\":{other}}}");
+            assert_eq!(json("application/json", Some(&body), false), Err(Refusal::TokenNotText), "{other}");
+        }
+    }
+}

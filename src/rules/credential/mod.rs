@@ -1,0 +1,8 @@
+//! Where a token is looked for. One file a dialect.
+//!
+//! **What always holds:** a place is searched by the configuration's names alone; the token is not judged here.
+
+pub mod extended;
+mod flask_jwt;
+
+pub use flask_jwt::from_authorization;

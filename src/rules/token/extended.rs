@@ -1,0 +1,261 @@
+//! What Flask-JWT-Extended asks of a token, in its order (facts: Flask-JWT-Extended 3.3).
+//!
+//! **What always holds:** all of a token but its expiry is judged first, then the CSRF value that came with it, then the
+//! expiry. What depends on the time or on the request is judged again at every use of a remembered token.
+
+use super::{
+    super::{
+        error::{Malformed, Refusal, TimeClaim, Unencoded},
+        json::{self, Map, NotAnObject, Value},
+        time::{NumericDate, Span, Timestamp},
+    },
+    Key, KeyRing, VerifiedToken,
+    claims::{Times, date},
+    jws::Unverified,
+};
+use subtle::ConstantTimeEq;
+
+/// `decode_key_loader`: out of header and claims the key, if there is one.
+pub type Choose<'k> = dyn Fn(&Map<String, Value>, &Map<String, Value>) -> Option<&'k Key> + 'k;
+
+/// What decoding asks of the claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtendedPolicy {
+    /// `JWT_DECODE_LEEWAY`: for `iat`, `nbf` and `exp` alike.
+    pub leeway: Span,
+    /// `JWT_DECODE_ISSUER`: one of these.
+    pub issuers: Option<Vec<String>>,
+    /// `JWT_DECODE_AUDIENCE`: one of these.
+    pub audiences: Option<Vec<String>>,
+    /// `JWT_IDENTITY_CLAIM`.
+    pub identity_claim: String,
+    /// `JWT_VERIFY_SUB`.
+    pub verify_sub: bool,
+}
+
+impl Default for ExtendedPolicy {
+    fn default() -> Self {
+        Self { leeway: Span::ZERO, issuers: None, audiences: None, identity_claim: "sub".into(), verify_sub: true }
+    }
+}
+
+/// What a token says of the session that it belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// `type` is `refresh`; anything else is an access token.
+    pub refresh: bool,
+    /// `fresh`.
+    pub fresh: Fresh,
+    /// `jti`.
+    pub token_id: Option<String>,
+    /// `iat`.
+    pub issued_at: Option<NumericDate>,
+    csrf: Csrf,
+}
+
+/// The claim `fresh`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fresh {
+    /// `true`.
+    Yes,
+    /// `false`, absent, or neither a boolean nor a number (the real library breaks down over those).
+    No,
+    /// A number: until then, in seconds since 1970.
+    Until(f64),
+}
+
+/// The claim `csrf`.
+#[derive(Clone, Debug, PartialEq)]
+enum Csrf {
+    Absent,
+    /// No text: equal to nothing.
+    Other,
+    Value(String),
+}
+
+impl Fresh {
+    fn read(claim: Option<&Value>) -> Self {
+        match claim {
+            Some(Value::Bool(true)) => Self::Yes,
+            Some(Value::Number(number)) => number.as_f64().map_or(Self::No, Self::Until),
+            _ => Self::No,
+        }
+    }
+
+    /// Is it fresh at `now`?
+    #[must_use]
+    pub fn is_fresh(self, now: Timestamp) -> bool {
+        match self {
+            Self::Yes => true,
+            Self::No => false,
+            #[allow(clippy::cast_precision_loss)] // far below 2^53
+            Self::Until(seconds) => seconds * 1000.0 >= now.as_millis() as f64,
+        }
+    }
+}
+
+impl Session {
+    fn read<'c>(claim: impl Fn(&str) -> Option<&'c Value>, issued_at: Option<NumericDate>) -> Self {
+        Self {
+            refresh: claim("type").and_then(Value::as_str) == Some("refresh"),
+            fresh: Fresh::read(claim("fresh")),
+            token_id: claim("jti").and_then(Value::as_str).map(str::to_owned),
+            issued_at,
+            csrf: match claim("csrf") {
+                None => Csrf::Absent,
+                Some(Value::String(value)) => Csrf::Value(value.clone()),
+                Some(_) => Csrf::Other,
+            },
+        }
+    }
+
+    /// The CSRF value that must come with the token's cookie.
+    #[must_use]
+    pub fn csrf(&self) -> Option<&str> {
+        if let Csrf::Value(value) = &self.csrf { Some(value) } else { None }
+    }
+
+    /// Facts 3.2, rows 4 and 5. In constant time.
+    fn judge_csrf(&self, sent: &str) -> Result<(), Refusal> {
+        match &self.csrf {
+            Csrf::Absent => Err(Refusal::MissingClaim("csrf".into())),
+            Csrf::Value(value) if value.as_bytes().ct_eq(sent.as_bytes()).into() => Ok(()),
+            Csrf::Value(_) | Csrf::Other => Err(Refusal::CsrfMismatch),
+        }
+    }
+}
+
+impl ExtendedPolicy {
+    /// Signature and claims, but for the expiry (facts 3.3, steps 4c to 27).
+    pub(super) fn verify(
+        &self,
+        token: &str,
+        parts: &Unverified<'_>,
+        keys: &KeyRing,
+        choose: Option<&Choose<'_>>,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, Refusal> {
+        let header = parts.header();
+        if header.is_unencoded() && !parts.payload().is_empty() {
+            return Err(Refusal::UnencodedPayload(Unencoded::PayloadPresent));
+        }
+        header.is_understood()?;
+        // Before the signature, as PyJWT does: only the words depend on it, and they are the same for all.
+        let claims = json::members(parts.decoded_payload()).map_err(|fault| {
+            Refusal::Malformed(match fault {
+                NotAnObject::NotJson => Malformed::PayloadNotJson,
+                NotAnObject::OtherType => Malformed::PayloadNotAnObject,
+            })
+        })?;
+        let chosen = match choose {
+            None => None,
+            Some(choose) => {
+                let members = json::object(parts.decoded_payload()).unwrap_or_default();
+                Some(choose(&header.members(), &members).ok_or(Refusal::BadSignature)?)
+            }
+        };
+        if !header.has_algorithm() {
+            return Err(Refusal::AlgorithmMissing);
+        }
+        let key = match chosen {
+            None => keys.for_token(header.algorithm(), header.key_id()),
+            Some(key) => Some(key).filter(|key| header.algorithm() == Some(key.algorithm().name())),
+        };
+        let key = key.ok_or(Refusal::AlgorithmNotAllowed)?;
+        if !key.verify(parts.signing_input(), parts.signature()) {
+            return Err(Refusal::BadSignature);
+        }
+        let claim = |name: &str| claims.get(name);
+        let mut times = Times::default();
+        for name in [TimeClaim::Iat, TimeClaim::Nbf, TimeClaim::Exp] {
+            *times.of(name) = claim(name.name()).map(|value| date(value, name)).transpose()?;
+            self.judge_beginning(&times, now)?;
+        }
+        self.judge_issuer(claim("iss"))?;
+        self.judge_audience(claim("aud"))?;
+        if self.verify_sub && claim("sub").is_some_and(|sub| !sub.is_string()) {
+            return Err(Refusal::SubjectNotText);
+        }
+        if claim("jti").is_some_and(|jti| !jti.is_string()) {
+            return Err(Refusal::TokenIdNotText);
+        }
+        let identity = claim(&self.identity_claim).ok_or_else(|| Refusal::MissingClaim(self.identity_claim.clone()))?;
+        let session = Session::read(claim, *times.of(TimeClaim::Iat));
+        Ok(VerifiedToken::new(token, parts.payload_range(), Some(times), Some(identity), Some(session)))
+    }
+
+    /// What is judged at every use: times, and the CSRF value that was sent, if one was needed (facts 3.3, steps 18, 19,
+    /// 27 and 28).
+    pub(super) fn judge_use(
+        &self,
+        times: &Times,
+        session: Option<&Session>,
+        csrf: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.judge_beginning(times, now)?;
+        if let Some(sent) = csrf {
+            session.map_or(Err(Refusal::CsrfMismatch), |session| session.judge_csrf(sent))?;
+        }
+        self.judge_expiry(times, now)
+    }
+
+    /// `iat` and `nbf`: the present second is good.
+    fn judge_beginning(&self, times: &Times, now: Timestamp) -> Result<(), Refusal> {
+        let latest = now.as_millis() + self.leeway.as_millis();
+        let is_ahead = |claim: Option<NumericDate>| claim.is_some_and(|claim| claim.seconds() * 1000 > latest);
+        if is_ahead(times.issued_at()) {
+            return Err(Refusal::IssuedInTheFuture);
+        }
+        if is_ahead(times.not_before()) {
+            return Err(Refusal::NotYetValid);
+        }
+        Ok(())
+    }
+
+    /// `exp`: the present second is over.
+    fn judge_expiry(&self, times: &Times, now: Timestamp) -> Result<(), Refusal> {
+        let earliest = now.as_millis() - self.leeway.as_millis();
+        match times.expires() {
+            Some(exp) if exp.seconds() * 1000 <= earliest => Err(Refusal::Expired),
+            _ => Ok(()),
+        }
+    }
+
+    fn judge_issuer(&self, claim: Option<&Value>) -> Result<(), Refusal> {
+        let Some(issuers) = &self.issuers else { return Ok(()) };
+        match claim {
+            None => Err(Refusal::RegisteredClaimMissing("iss")),
+            Some(Value::String(issuer)) if issuers.contains(issuer) => Ok(()),
+            Some(Value::String(_)) => Err(Refusal::InvalidIssuer),
+            Some(_) => Err(Refusal::IssuerNotText),
+        }
+    }
+
+    /// What Python calls false counts as absent.
+    fn judge_audience(&self, claim: Option<&Value>) -> Result<(), Refusal> {
+        let Some(audiences) = &self.audiences else { return Ok(()) };
+        let is_ours = |text: &str| audiences.iter().any(|audience| audience == text);
+        match claim.filter(|claim| is_truthy(claim)) {
+            None => Err(Refusal::RegisteredClaimMissing("aud")),
+            Some(Value::String(text)) if is_ours(text) => Ok(()),
+            Some(Value::Array(list)) if list.iter().all(Value::is_string) => {
+                if list.iter().filter_map(Value::as_str).any(is_ours) { Ok(()) } else { Err(Refusal::InvalidAudience) }
+            }
+            Some(Value::String(_)) => Err(Refusal::InvalidAudience),
+            Some(_) => Err(Refusal::InvalidClaimFormat),
+        }
+    }
+}
+
+/// Python's notion of truth.
+pub(in crate::rules) fn is_truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(on) => *on,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    }
+}

@@ -1,0 +1,214 @@
+//! Flask-JWT-Extended's dialect: how a grant, an identity and each refusal look (facts: Flask-JWT-Extended 3 to 9).
+//!
+//! **What always holds:** the function [`words`] matches every [`Refusal`], so a new one cannot reach the wire by accident. The
+//! status and text are the real library's; where it answers with an HTML page or a crash, this has the shape of its
+//! refusals: docs/differences.md.
+
+use super::{Answer, flask_jwt};
+use crate::rules::{
+    config::Extended,
+    cookie::Jar,
+    error::{Absent, Malformed, Refusal, TimeClaim, Unencoded},
+    identity::Identity,
+    json::{Map, Value},
+    token,
+};
+use std::{borrow::Cow, collections::BTreeMap};
+
+/// New tokens: in the body, unless only cookies are read; in cookies, if those are read.
+#[must_use]
+pub fn grant(access: &str, refresh: Option<&str>, message: &str, config: &Extended, jar: &Jar) -> Answer {
+    let mut body = BTreeMap::new();
+    if config.tokens_in_body() {
+        body.insert("access_token", access);
+        body.extend(refresh.map(|token| ("refresh_token", token)));
+    } else {
+        body.insert("msg", message);
+    }
+    with_cookies(Answer::json(200, &body), jar)
+}
+
+/// A plain word, with cookies.
+#[must_use]
+pub fn message(text: &str, jar: &Jar) -> Answer {
+    with_cookies(Answer::json(200, &BTreeMap::from([("msg", text)])), jar)
+}
+
+fn with_cookies(answer: Answer, jar: &Jar) -> Answer {
+    jar.iter().fold(answer, |answer, cookie| answer.with("set-cookie", cookie))
+}
+
+/// Who it is: what `to = "identity"` and the endpoint for it answer.
+#[must_use]
+pub fn identity(identity: Option<&Identity>) -> Answer {
+    let id = identity.map_or(Value::Null, |identity| identity.id.to_json());
+    let mut body: BTreeMap<&str, &Value> = identity.into_iter().flat_map(attributes).collect();
+    body.insert("logged_in_as", &id);
+    Answer::json(200, &body)
+}
+
+fn attributes(identity: &Identity) -> impl Iterator<Item = (&str, &Value)> {
+    identity.attributes.iter().map(|(name, value)| (name.as_str(), value))
+}
+
+/// A refusal in Flask-JWT-Extended's words, under `JWT_ERROR_MESSAGE_KEY`.
+#[must_use]
+pub fn refusal(refusal: &Refusal, config: &Extended) -> Answer {
+    let (status, text) = words(refusal);
+    let body = Map::from_iter([(config.error_message_key.clone(), Value::from(text))]);
+    let mut answer = Answer::json(status, &body);
+    for (name, value) in flask_jwt::refusal(refusal).headers {
+        // Its challenge is of its own scheme; the real library sends none.
+        if !["www-authenticate", "content-type", "cache-control"].contains(&&*name) {
+            answer = answer.with(name, value);
+        }
+    }
+    answer
+}
+
+/// What a loader for refusals is told.
+#[must_use]
+pub fn text(refusal: &Refusal) -> Cow<'_, str> {
+    words(refusal).1
+}
+
+/// Status and text.
+pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>) {
+    let (status, text): (u16, Cow<'_, str>) = match refusal {
+        Refusal::TokenNowhere(places) => (401, nowhere(places).into()),
+        Refusal::MissingToken { .. } => (401, "Missing Authorization Header".into()),
+        Refusal::CsrfMissing => (401, "Missing CSRF token".into()),
+        Refusal::CsrfMismatch => (401, "CSRF double submit tokens do not match".into()),
+        Refusal::Expired => (401, "Token has expired".into()),
+        Refusal::NotFresh => (401, "Fresh token required".into()),
+        Refusal::Revoked => (401, "Token has been revoked".into()),
+        Refusal::ClaimsRejected => (400, "User claims verification failed".into()),
+        Refusal::UserNotLoaded { subject } => (401, format!("Error loading the user {subject}").into()),
+        Refusal::NoSuchUser => (401, "Error loading the user".into()),
+        // What its documentation's example answers.
+        Refusal::BadCredentials => (401, "Bad username or password".into()),
+
+        Refusal::BadHeader { name, scheme } => {
+            let blank = if scheme.is_empty() { "" } else { " " };
+            (422, format!("Bad {name} header. Expected '{name}: {scheme}{blank}<JWT>'").into())
+        }
+        Refusal::UnsupportedScheme | Refusal::TokenMissingAfterScheme | Refusal::TokenContainsSpaces => {
+            (422, "Bad Authorization header".into())
+        }
+        Refusal::BadQueryPrefix { name, prefix } => (
+            422,
+            format!("Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'").into(),
+        ),
+        Refusal::TokenNotText => (422, "Invalid token type. Token must be a <class 'bytes'>".into()),
+        Refusal::TokenTooLong => (422, format!("Token is longer than {} bytes", token::MAX_TOKEN_BYTES).into()),
+        Refusal::Malformed(part) => (
+            422,
+            match part {
+                Malformed::NotEnoughSegments => "Not enough segments",
+                Malformed::HeaderEncoding => "Invalid header padding",
+                // Python's parser says where it gave up; this is what it says of a text that does not even begin.
+                Malformed::HeaderNotJson => "Invalid header string: Expecting value: line 1 column 1 (char 0)",
+                Malformed::HeaderNotAnObject => "Invalid header string: must be a json object",
+                Malformed::PayloadEncoding => "Invalid payload padding",
+                Malformed::PayloadNotJson => "Invalid payload string: Expecting value: line 1 column 1 (char 0)",
+                Malformed::PayloadNotAnObject => "Invalid payload string: must be a json object",
+                Malformed::SignatureEncoding => "Invalid crypto padding",
+            }
+            .into(),
+        ),
+        Refusal::KeyIdNotAString => (422, "Key ID header parameter must be a string".into()),
+        Refusal::CriticalEmpty => (422, "Invalid 'crit' header: must be a non-empty list".into()),
+        Refusal::CriticalNotText => (422, "Invalid 'crit' header: values must be strings".into()),
+        Refusal::CriticalExtension { name } => (422, format!("Unsupported critical extension: {name}").into()),
+        Refusal::CriticalMissing => (422, "Critical extension 'b64' is missing from headers".into()),
+        Refusal::UnencodedPayload(fault) => (
+            422,
+            match fault {
+                Unencoded::PayloadPresent => "Payload segment must be empty when 'b64' is false.",
+                Unencoded::NotCritical => "The 'b64' header parameter requires 'b64' to be listed in 'crit'.",
+                Unencoded::Detached => {
+                    "It is required that you pass in a value for the \"detached_payload\" argument to decode a message having the b64 header set to false."
+                }
+            }
+            .into(),
+        ),
+        Refusal::AlgorithmMissing => (422, "Algorithm not specified".into()),
+        Refusal::AlgorithmNotAllowed => (422, "The specified alg value is not allowed".into()),
+        Refusal::BadSignature => (422, "Signature verification failed".into()),
+        Refusal::NotANumericDate(claim) => (
+            422,
+            match claim {
+                TimeClaim::Iat => "Issued At claim (iat) must be an integer.",
+                TimeClaim::Nbf => "Not Before claim (nbf) must be an integer.",
+                TimeClaim::Exp => "Expiration Time claim (exp) must be an integer.",
+            }
+            .into(),
+        ),
+        Refusal::IssuedInTheFuture => (422, "The token is not yet valid (iat)".into()),
+        Refusal::NotYetValid => (422, "The token is not yet valid (nbf)".into()),
+        Refusal::RegisteredClaimMissing(name) => (422, format!("Token is missing the \"{name}\" claim").into()),
+        Refusal::IssuerNotText => (422, "Payload Issuer (iss) must be a string".into()),
+        Refusal::InvalidIssuer => (422, "Invalid issuer".into()),
+        Refusal::InvalidAudience => (422, "Audience doesn't match".into()),
+        Refusal::InvalidClaimFormat => (422, "Invalid claim format in token".into()),
+        Refusal::SubjectNotText => (422, "Subject must be a string".into()),
+        Refusal::TokenIdNotText => (422, "JWT ID must be a string".into()),
+        Refusal::MissingClaim(name) => (422, format!("Missing claim: {name}").into()),
+        Refusal::WrongType { refresh: true } => (422, "Only refresh tokens are allowed".into()),
+        Refusal::WrongType { refresh: false } => (422, "Only non-refresh tokens are allowed".into()),
+
+        Refusal::Custom(custom) => (custom.status, custom.description.as_str().into()),
+        // Not the library's: Flask's own, or the gate's. In the words of the other dialect.
+        Refusal::NotFound
+        | Refusal::FileNotFound
+        | Refusal::MethodNotAllowed { .. }
+        | Refusal::MissingLastSlash { .. }
+        | Refusal::AmbiguousPath(_)
+        | Refusal::BodyNotDeclaredJson
+        | Refusal::BodyNotAnObject
+        | Refusal::BodyTooLarge
+        | Refusal::FieldTooLong { .. }
+        | Refusal::BodyInterrupted
+        | Refusal::BodyTooSlow
+        | Refusal::StoreUnavailable
+        | Refusal::AssetsUnavailable
+        | Refusal::OriginUnreachable
+        | Refusal::OriginTimeout
+        | Refusal::Misconfigured
+        | Refusal::Internal => {
+            let (status, _, description) = flask_jwt::words(refusal);
+            (status, description)
+        }
+    };
+    (status, text)
+}
+
+/// One place has its own words; of several all are told, in the order in which they were searched (facts 3.1).
+fn nowhere(places: &[Absent]) -> String {
+    let text = |place: &Absent| match place {
+        Absent::Header { name } => format!("Missing {name} Header"),
+        Absent::Scheme { name, scheme } => {
+            format!("Missing '{scheme}' type in '{name}' header. Expected '{name}: {scheme} <JWT>'")
+        }
+        Absent::Cookie { name } => format!("Missing cookie \"{name}\""),
+        // The real library's spelling.
+        Absent::QueryParameter { name } => format!("Missing '{name}' query paramater"),
+        Absent::JsonMediaType => "Invalid content-type. Must be application/json.".to_owned(),
+        Absent::JsonMember { name } => format!("Missing \"{name}\" key in json data."),
+    };
+    let word = |place: &Absent| match place {
+        Absent::Header { .. } | Absent::Scheme { .. } => "headers",
+        Absent::Cookie { .. } => "cookies",
+        Absent::QueryParameter { .. } => "query_string",
+        Absent::JsonMediaType | Absent::JsonMember { .. } => "json",
+    };
+    match places {
+        [] => String::new(),
+        [one] => text(one),
+        [first @ .., last] => {
+            let words: Vec<&str> = first.iter().map(word).collect();
+            let texts: Vec<String> = places.iter().map(text).collect();
+            format!("Missing JWT in {} or {} ({})", words.join(", "), word(last), texts.join("; "))
+        }
+    }
+}
