@@ -60,13 +60,14 @@ pub trait Handlers: Send + Sync + 'static {
     /// `jwt_encode_handler`: a new token.
     ///
     /// # Errors
-    /// [`Refusal::Misconfigured`] if a required claim is not in the payload.
+    /// [`Refusal::Misconfigured`] if a required claim is not in the payload, or no key signs.
     fn encode(&self, identity: &Identity, config: &Config, now: Timestamp) -> Result<String, Refusal> {
         let claims = self.payload(identity, config, now);
         if config.tokens.policy().required.iter().any(|name| !claims.contains_key(name)) {
             return Err(Refusal::Misconfigured);
         }
-        Ok(token::sign(config.tokens.keys().signing(), &self.headers(identity), &claims))
+        let key = config.tokens.keys().signing().ok_or(Refusal::Misconfigured)?;
+        Ok(token::sign(key, &self.headers(identity), &claims))
     }
 
     /// `jwt_decode_handler`: from text to a verified token.

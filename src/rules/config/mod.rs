@@ -3,6 +3,7 @@
 //! **What always holds:** every problem is reported at once, each with what to write instead; nothing is half used. The
 //! options stand in one table ([`options::TABLE`]), which feeds the reader, the defaults and docs/options.md.
 
+mod keys;
 pub mod options;
 mod read;
 
@@ -18,7 +19,8 @@ use super::{
 /// What a gate is told. Field by field the options of docs/options.md.
 #[derive(Debug)]
 pub struct Config {
-    /// `JWT_SECRET_KEY`, `JWT_ALGORITHM`; `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`;
+    /// `JWT_SECRET_KEY`, `JWT_PRIVATE_KEY`, `JWT_PUBLIC_KEY`, `JWT_KEYS`, `JWT_ALGORITHM`, `JWT_DECODE_ALGORITHMS`;
+    /// `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`;
     /// `TOLLGATE_TOKEN_CACHE`.
     pub tokens: Verifier,
     /// `JWT_EXPIRATION_DELTA`.

@@ -1,6 +1,6 @@
 //! The one table of options. Reader, defaults and docs/options.md come from it.
 
-use super::read::{Draft, as_bool, as_json, as_list, as_seconds, as_text, as_whole_number};
+use super::read::{Draft, as_bool, as_json, as_list, as_object, as_seconds, as_text, as_whole_number};
 use crate::rules::json::Value;
 
 /// One option: its name, and how its value gets into a configuration.
@@ -24,6 +24,8 @@ pub struct Option_ {
 pub enum Family {
     /// Flask-JWT's, under its own name.
     FlaskJwt,
+    /// Flask-JWT-Extended's, under its own name.
+    FlaskJwtExtended,
     /// Documented by Flask-JWT but never read by it: named in a warning.
     NeverRead,
     /// Tollgate's.
@@ -37,7 +39,7 @@ pub const TABLE: &[Option_] = &[
         family: Family::FlaskJwt,
         kind: "secret text",
         default: "the value of SECRET_KEY",
-        meaning: "The HMAC key that signs and verifies. At least as long as the hash: 32 bytes for HS256, 48 for HS384, 64 for HS512. Keep it in a secret (`npx wrangler secret put JWT_SECRET_KEY`), never in `[vars]`.",
+        meaning: "The HMAC key that signs and verifies, where JWT_ALGORITHM is one of `HS…`. At least as long as the hash: 32 bytes for HS256, 48 for HS384, 64 for HS512. Keep it in a secret (`npx wrangler secret put JWT_SECRET_KEY`), never in `[vars]`.",
         set: |draft, value| as_text(value).map(|text| draft.jwt_secret_key = Some(text)),
     },
     Option_ {
@@ -51,10 +53,10 @@ pub const TABLE: &[Option_] = &[
     Option_ {
         name: "JWT_ALGORITHM",
         family: Family::FlaskJwt,
-        kind: "`HS256`, `HS384` or `HS512`",
+        kind: "`HS256`, `HS384`, `HS512`, `EdDSA`, `ES256`, `RS256`, `RS384`, `RS512`, `PS256`, `PS384` or `PS512`",
         default: "HS256",
-        meaning: "The one algorithm that tokens are signed with and accepted with.",
-        set: |draft, value| as_text(value).map(|text| draft.algorithm = text),
+        meaning: "The algorithm that tokens are signed with and accepted with. The `HS…` take JWT_SECRET_KEY, the others JWT_PRIVATE_KEY and JWT_PUBLIC_KEY. With JWT_KEYS the keys say it.",
+        set: |draft, value| as_text(value).map(|text| draft.algorithm = Some(text)),
     },
     Option_ {
         name: "JWT_LEEWAY",
@@ -155,6 +157,30 @@ pub const TABLE: &[Option_] = &[
         set: |draft, value| as_text(value).map(|text| draft.realm = text),
     },
     Option_ {
+        name: "JWT_PRIVATE_KEY",
+        family: Family::FlaskJwtExtended,
+        kind: "secret text: PEM or JWK",
+        default: "none",
+        meaning: "The private key that signs, where JWT_ALGORITHM is none of `HS…`: PEM (PKCS#8, PKCS#1, SEC 1), without a passphrase, or a JWK. RSA has 2048 to 4096 bits. Keep it in a secret (`npx wrangler secret put JWT_PRIVATE_KEY < key.pem`).",
+        set: |draft, value| as_text(value).map(|text| draft.private_key = Some(text)),
+    },
+    Option_ {
+        name: "JWT_PUBLIC_KEY",
+        family: Family::FlaskJwtExtended,
+        kind: "text: PEM or JWK",
+        default: "the public half of JWT_PRIVATE_KEY",
+        meaning: "The public key that verifies: PEM (SPKI, PKCS#1) or a JWK. Without JWT_PRIVATE_KEY the gate verifies another issuer's tokens, and JWT_AUTH_URL_RULE must be empty. No certificate, no private key.",
+        set: |draft, value| as_text(value).map(|text| draft.public_key = Some(text)),
+    },
+    Option_ {
+        name: "JWT_DECODE_ALGORITHMS",
+        family: Family::FlaskJwtExtended,
+        kind: "list of algorithms",
+        default: "the value of JWT_ALGORITHM",
+        meaning: "Algorithms that are accepted beside JWT_ALGORITHM, which always is. Each has a key of its own: the `HS…` JWT_SECRET_KEY, the others JWT_PUBLIC_KEY or the public half of JWT_PRIVATE_KEY; without such a key it is a fault. So `[\"EdDSA\", \"HS256\"]` keeps old tokens good while the algorithm changes.",
+        set: |draft, value| as_list(value).map(|list| draft.decode_algorithms = list),
+    },
+    Option_ {
         name: "JWT_AUTH_ENDPOINT",
         family: Family::NeverRead,
         kind: "–",
@@ -187,6 +213,18 @@ pub const TABLE: &[Option_] = &[
         set: |draft, value| {
             let value = as_json(value);
             draft.routes = value.as_array().ok_or("write a list of tables: [[vars.ROUTES]]")?.clone();
+            Ok(())
+        },
+    },
+    Option_ {
+        name: "JWT_KEYS",
+        family: Family::Tollgate,
+        kind: "JWK Set, as JSON text or table",
+        default: "none",
+        meaning: "Several keys, in place of JWT_PRIVATE_KEY and JWT_PUBLIC_KEY: `{\"keys\": [{\"kty\": …, \"kid\": \"2026-11\", \"alg\": \"EdDSA\", …}, …]}`. The first private key (or secret) signs, all verify; a token's `kid` says which. Each of several needs a `kid`. `not_after`, in seconds like `exp`, ends a key: later its tokens are refused; the key that signs has none. Keep it in a secret.",
+        set: |draft, value| {
+            // What is no object is told with the keys, as an empty one.
+            draft.keys = Some(as_object(value).unwrap_or_default());
             Ok(())
         },
     },
@@ -284,6 +322,7 @@ pub fn page() -> String {
     ));
     for (family, title) in [
         (Family::FlaskJwt, "Flask-JWT's, under their own names"),
+        (Family::FlaskJwtExtended, "Flask-JWT-Extended's, under their own names"),
         (Family::Tollgate, "Tollgate's"),
         (Family::NeverRead, "Documented by Flask-JWT but without effect"),
     ] {

@@ -1,15 +1,14 @@
 //! From variables to a [`Config`], or to every problem at once.
 
-use super::{Config, Reading, options};
+use super::{Config, Reading, keys, options};
 use crate::rules::{
-    json::{Map, Value},
+    json::{self, Map, Value},
     log::Level,
     notice::{Notice, nearest},
     password,
     route::{self, Routes},
-    secret::Secret,
     time::Span,
-    token::{Algorithm, ClaimsPolicy, Key, KeyFault, KeyRing, TimeChecks, Verifier},
+    token::{ClaimsPolicy, TimeChecks, Verifier},
 };
 use std::borrow::Cow;
 
@@ -17,7 +16,11 @@ use std::borrow::Cow;
 pub(super) struct Draft {
     pub(super) jwt_secret_key: Option<String>,
     pub(super) secret_key: Option<String>,
-    pub(super) algorithm: String,
+    pub(super) private_key: Option<String>,
+    pub(super) public_key: Option<String>,
+    pub(super) keys: Option<Map<String, Value>>,
+    pub(super) algorithm: Option<String>,
+    pub(super) decode_algorithms: Vec<String>,
     pub(super) leeway: Span,
     pub(super) expiration_delta: Span,
     pub(super) not_before_delta: Span,
@@ -46,7 +49,11 @@ impl Default for Draft {
         Self {
             jwt_secret_key: None,
             secret_key: None,
-            algorithm: "HS256".into(),
+            private_key: None,
+            public_key: None,
+            keys: None,
+            algorithm: None,
+            decode_algorithms: Vec::new(),
             leeway: Span::seconds(10),
             expiration_delta: Span::seconds(300),
             not_before_delta: Span::ZERO,
@@ -125,19 +132,28 @@ pub(super) fn as_list(value: &Value) -> Result<Vec<String>, String> {
     }
 }
 
+/// An object, as it is or as JSON text; of no member twice.
+pub(super) fn as_object(value: &Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(members) => Some(members.clone()),
+        Value::String(text) => json::object(text.as_bytes()).ok(),
+        _ => None,
+    }
+}
+
 /// What was noticed so far.
 #[derive(Default)]
-struct Notices {
+pub(super) struct Notices {
     problems: Vec<Notice>,
     warnings: Vec<Notice>,
 }
 
 impl Notices {
-    fn problem(&mut self, option: &str, text: impl Into<String>) {
+    pub(super) fn problem(&mut self, option: &str, text: impl Into<String>) {
         self.problems.push(Notice::new(option, text));
     }
 
-    fn warn(&mut self, option: &str, text: impl Into<String>) {
+    pub(super) fn warn(&mut self, option: &str, text: impl Into<String>) {
         self.warnings.push(Notice::new(option, text));
     }
 }
@@ -145,7 +161,7 @@ impl Notices {
 pub(super) fn read(vars: &Map<String, Value>) -> Reading {
     let mut notices = Notices::default();
     let draft = draft(vars, &mut notices);
-    let keys = keys(&draft, &mut notices);
+    let keys = keys::keys(&draft, &mut notices);
     let claims = claims(&draft, &mut notices);
     log_in(&draft, &mut notices);
     header(&draft, &mut notices);
@@ -197,45 +213,6 @@ fn draft(vars: &Map<String, Value>, notices: &mut Notices) -> Draft {
         }
     }
     draft
-}
-
-fn keys(draft: &Draft, notices: &mut Notices) -> Option<KeyRing> {
-    let algorithm = Algorithm::from_name(&draft.algorithm);
-    if algorithm.is_none() {
-        notices.problem("JWT_ALGORITHM", "write HS256, HS384 or HS512");
-    }
-    let Some(secret) = draft.jwt_secret_key.as_ref().or(draft.secret_key.as_ref()) else {
-        notices.problem(
-            "JWT_SECRET_KEY",
-            "not set: `npx wrangler secret put JWT_SECRET_KEY` (a random text of 64 characters), or a line in .dev.vars for development",
-        );
-        return None;
-    };
-    let secret = Secret::new(secret.clone());
-    match Key::symmetric(algorithm?, &secret, None, draft.allow_short_key) {
-        Ok(key) => {
-            let (bytes, least) = (secret.expose().len(), key.algorithm().least_key_bytes());
-            if bytes < least {
-                notices.warn("TOLLGATE_ALLOW_SHORT_KEY", format!("the key has {bytes} bytes, fewer than {least}: it can be guessed from one token. Change it as soon as the old tokens may die"));
-            }
-            Some(KeyRing::new(key, []))
-        }
-        Err(KeyFault::Empty) => {
-            notices.problem("JWT_SECRET_KEY", "empty: give it a random text of 64 characters");
-            None
-        }
-        Err(KeyFault::Short { bytes, least }) => {
-            notices.problem("JWT_SECRET_KEY", format!("{bytes} bytes, and {} needs {least} or more. Take a longer one; to go on with an old Flask secret for a while, set TOLLGATE_ALLOW_SHORT_KEY = true", draft.algorithm));
-            None
-        }
-        Err(KeyFault::PublicKey) => {
-            notices.problem(
-                "JWT_SECRET_KEY",
-                "this is a public key or certificate, which anybody may know: give it a random text of 64 characters",
-            );
-            None
-        }
-    }
 }
 
 fn claims(draft: &Draft, notices: &mut Notices) -> ClaimsPolicy {

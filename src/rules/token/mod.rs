@@ -9,16 +9,33 @@
 //! ([`jwt_compact::Algorithm`]). The compact form is read here, because jwt-compact refuses what Flask-JWT accepts
 //! (`cty`, times as text or fractions) and writes members in another order than Flask-JWT does.
 
+mod algorithm;
 mod cache;
 mod claims;
+#[cfg(feature = "ecdsa")]
+mod ecdsa;
+#[cfg(feature = "eddsa")]
+mod eddsa;
+mod fault;
 mod hmac;
+mod jwk;
 mod jws;
 mod key;
+mod material;
+mod pem;
+mod ring;
+#[cfg(feature = "rsa")]
+mod rsa;
+mod signature;
 mod verifier;
 
+pub use algorithm::Algorithm;
 pub use cache::is_same;
 pub use claims::{ClaimsPolicy, TimeChecks, Times};
-pub use key::{Algorithm, Key, KeyFault, KeyRing};
+pub use fault::KeyFault;
+pub use key::{Key, VerifyingKey};
+pub use ring::{KeyRing, RingFault};
+pub use signature::check_signature;
 pub use verifier::Verifier;
 
 use super::{
@@ -188,5 +205,7 @@ pub fn sign(key: &Key, extra: &Map<String, Value>, claims: &Map<String, Value>) 
     token
 }
 
+#[cfg(all(test, feature = "ecdsa", feature = "eddsa", feature = "rsa"))]
+mod key_tests;
 #[cfg(test)]
 mod tests;
