@@ -132,11 +132,8 @@ impl Material {
 /// The public numbers of a key, as a JWK has them.
 #[derive(PartialEq, Eq)]
 pub(super) enum Public {
-    #[cfg(feature = "eddsa")]
     Ed25519([u8; 32]),
-    #[cfg(feature = "ecdsa")]
     P256([Vec<u8>; 2]),
-    #[cfg(feature = "rsa")]
     Rsa([Vec<u8>; 2]),
 }
 
@@ -145,11 +142,8 @@ impl Public {
     pub(super) fn write(&self, algorithm: Algorithm, id: Option<&str>) -> Value {
         let text = |bytes: &[u8]| Base64UrlUnpadded::encode_string(bytes);
         let mut jwk = match self {
-            #[cfg(feature = "eddsa")]
             Self::Ed25519(x) => json!({"kty": "OKP", "crv": "Ed25519", "x": text(x)}),
-            #[cfg(feature = "ecdsa")]
             Self::P256([x, y]) => json!({"kty": "EC", "crv": "P-256", "x": text(x), "y": text(y)}),
-            #[cfg(feature = "rsa")]
             Self::Rsa([n, e]) => json!({"kty": "RSA", "n": text(n), "e": text(e)}),
         };
         jwk["alg"] = algorithm.name().into();

@@ -225,19 +225,20 @@ impl VerifyingKey {
         if !jwk.may_verify {
             return Err(KeyFault::OtherUse);
         }
-        let verifying = match &jwk.material {
+        #[cfg(any(feature = "ecdsa", feature = "eddsa", feature = "rsa"))]
+        let of = |verifying| Ok(Self { id: jwk.id.clone(), not_after: jwk.not_after, verifying });
+        match &jwk.material {
             #[cfg(feature = "eddsa")]
-            material @ Material::Ed25519 { .. } => Verifying::EdDsa(Box::new(eddsa::verifying_key(material)?)),
+            material @ Material::Ed25519 { .. } => of(Verifying::EdDsa(Box::new(eddsa::verifying_key(material)?))),
             #[cfg(feature = "ecdsa")]
-            material @ Material::P256 { .. } => Verifying::Es256(Box::new(ecdsa::verifying_key(material)?)),
+            material @ Material::P256 { .. } => of(Verifying::Es256(Box::new(ecdsa::verifying_key(material)?))),
             #[cfg(feature = "rsa")]
             material @ Material::Rsa { .. } => {
                 let algorithm = Rsa::of(algorithm).ok_or(KeyFault::OtherKind)?;
-                Verifying::Rsa(algorithm, Box::new(rsa::verifying_key(material)?))
+                of(Verifying::Rsa(algorithm, Box::new(rsa::verifying_key(material)?)))
             }
-            _ => return Err(if algorithm.is_symmetric() { KeyFault::Private } else { KeyFault::LeftOut }),
-        };
-        Ok(Self { id: jwk.id.clone(), not_after: jwk.not_after, verifying })
+            _ => Err(if algorithm.is_symmetric() { KeyFault::Private } else { KeyFault::LeftOut }),
+        }
     }
 
     /// The one algorithm of this key.

@@ -18,9 +18,12 @@ mod ecdsa;
 mod eddsa;
 mod fault;
 mod hmac;
+// Without one of the features its numbers are read, and nobody asks for them.
+#[cfg_attr(not(all(feature = "ecdsa", feature = "eddsa", feature = "rsa")), allow(dead_code))]
 mod jwk;
 mod jws;
 mod key;
+#[cfg_attr(not(all(feature = "ecdsa", feature = "eddsa", feature = "rsa")), allow(dead_code))]
 mod material;
 mod pem;
 mod ring;
