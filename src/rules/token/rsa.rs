@@ -151,7 +151,7 @@ fn number(bytes: &[u8]) -> BoxedUint {
 }
 
 /// Primes of Infineon's library are powers of 65537 modulo each of the first primes, and so is their product. Of other
-/// moduli one in about 2¹⁵⁴ is (Nemec and others, "The Return of Coppersmith's Attack", CCS 2017, §2.2).
+/// moduli one in 2³⁰ is (Nemec and others, "The Return of Coppersmith's Attack", CCS 2017, §2.2).
 fn has_mark_of_roca(modulus: &[u8]) -> bool {
     const PRIMES: [u32; 39] = [
         2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107,
