@@ -358,6 +358,15 @@ fn a_key_is_found_until_its_end_and_in_the_second_of_it() {
     assert_eq!(ids(NOW.seconds() + 1), ["new"]);
 }
 
+/// What holds a private key wipes it on drop: a line does not compile if it does not.
+#[test]
+fn private_keys_are_wiped() {
+    const fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+    wiped::<ed25519_dalek::SigningKey>();
+    wiped::<p256::ecdsa::SigningKey>();
+    wiped::<::rsa::PrivateKey>();
+}
+
 #[test]
 fn nothing_prints_a_key() {
     for algorithm in asymmetric() {

@@ -32,7 +32,13 @@ pub struct RingFault {
 }
 
 impl KeyRing {
-    /// A ring of the key that signs and of others that only verify.
+    /// A ring of the key that signs and of others that only verify. A key that only verifies can't stand first:
+    ///
+    /// ```compile_fail,E0308
+    /// use tollgate::rules::token::{Algorithm, KeyRing, VerifyingKey};
+    /// let public = VerifyingKey::public(Algorithm::EdDsa, "-----BEGIN PUBLIC KEY-----").unwrap();
+    /// let ring = KeyRing::new(public, []);
+    /// ```
     #[must_use]
     pub fn new(signing: Key, others: impl IntoIterator<Item = VerifyingKey>) -> Self {
         Self { signing: Some(signing), others: others.into_iter().collect() }
