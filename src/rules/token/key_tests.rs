@@ -424,6 +424,61 @@ proptest! {
     }
 }
 
+/// Numbers at their edges, and of any length.
+fn number() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(vec![]),
+        Just(vec![0]),
+        Just(vec![1]),
+        Just(vec![0; 256]),
+        Just(vec![0xff; 128]),
+        Just(vec![0xff; 256]),
+        proptest::collection::vec(any::<u8>(), 0..300),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// What an operator pastes wrongly is told, whatever it is: a panic would be a gate without a reason.
+    #[test]
+    fn no_number_of_a_jwk_panics(
+        which in 0..3usize,
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), number()), 1..4),
+        is_public in any::<bool>(),
+    ) {
+        let mut members = jwk(&[
+            rfc("7517-A.2")["keys"][1].to_string(), rfc("7515-A.3")["key"].to_string(), rfc("8037-A")["key"].to_string(),
+        ][which]);
+        if is_public {
+            members.remove("d");
+        }
+        for (at, bytes) in changes {
+            let names: Vec<String> =
+                members.keys().filter(|name| !["kty", "crv", "alg", "kid"].contains(&name.as_str())).cloned().collect();
+            members.insert(at.get(&names).clone(), Base64UrlUnpadded::encode_string(&bytes).into());
+        }
+        let _ = ring(&json!({"keys": [members]}));
+    }
+
+    #[test]
+    fn no_change_of_a_pem_file_panics(
+        file in proptest::sample::select(vec![
+            RSA.0, RSA.1, P256.0, P256.1, ED25519.0, ED25519.1, key_file!("rsa.pkcs1.pem"), key_file!("p256.sec1.pem"),
+        ]),
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), "[A-Za-z0-9+/=\n -]{0,3}"), 1..4),
+    ) {
+        let mut text = file.to_owned();
+        for (at, put_in) in changes {
+            let at = at.index(text.len());
+            text.replace_range(at..(at + put_in.len()).min(text.len()), &put_in);
+        }
+        for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256] {
+            let _ = (private(algorithm, &text), VerifyingKey::public(algorithm, &text));
+        }
+    }
+}
+
 /// RFC 7518 §3.4, and the order of P-256's group.
 #[test]
 fn es256_takes_raw_signatures_of_numbers_in_range_only() {
