@@ -116,7 +116,15 @@ impl Material {
             Self::Oct(_) => algorithm.is_symmetric(),
             Self::Ed25519 { .. } => matches!(algorithm, Algorithm::EdDsa),
             Self::P256 { .. } => matches!(algorithm, Algorithm::Es256),
-            Self::Rsa { .. } => !matches!(algorithm, Algorithm::EdDsa | Algorithm::Es256) && !algorithm.is_symmetric(),
+            Self::Rsa { .. } => matches!(
+                algorithm,
+                Algorithm::Rs256
+                    | Algorithm::Rs384
+                    | Algorithm::Rs512
+                    | Algorithm::Ps256
+                    | Algorithm::Ps384
+                    | Algorithm::Ps512
+            ),
         }
     }
 

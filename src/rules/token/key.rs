@@ -145,6 +145,10 @@ impl Key {
             return Err(KeyFault::Short { bytes, least });
         }
         Ok(match algorithm {
+            Algorithm::Hs256 => {
+                let key = Hs256Key::new(secret);
+                Self::of(Signing::Hs256(key.clone()), Verifying::Hs256(key))
+            }
             Algorithm::Hs384 => {
                 let key = Hs384Key::new(secret);
                 Self::of(Signing::Hs384(key.clone()), Verifying::Hs384(key))
@@ -153,10 +157,14 @@ impl Key {
                 let key = Hs512Key::new(secret);
                 Self::of(Signing::Hs512(key.clone()), Verifying::Hs512(key))
             }
-            _ => {
-                let key = Hs256Key::new(secret);
-                Self::of(Signing::Hs256(key.clone()), Verifying::Hs256(key))
-            }
+            Algorithm::EdDsa
+            | Algorithm::Es256
+            | Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512 => return Err(KeyFault::OtherKind),
         })
     }
 
