@@ -78,9 +78,6 @@ impl Key {
         id: Option<String>,
         allow_short: bool,
     ) -> Result<Self, KeyFault> {
-        if looks_like_a_key(secret.expose()) {
-            return Err(KeyFault::PublicKey);
-        }
         Self::hmac(algorithm, secret.expose().as_bytes(), allow_short).map(|key| key.with(id, None))
     }
 
@@ -140,6 +137,9 @@ impl Key {
         let bytes = secret.len();
         if bytes == 0 {
             return Err(KeyFault::Empty);
+        }
+        if looks_like_a_key(secret) {
+            return Err(KeyFault::PublicKey);
         }
         if bytes < least && !allow_short {
             return Err(KeyFault::Short { bytes, least });
@@ -365,11 +365,13 @@ fn read(text: &str) -> Result<Jwk, KeyFault> {
 }
 
 /// Keys and certificates in the forms that they are handed round in: nobody's shared secret is one. PyJWT refuses the
-/// same forms, but for the bare DER.
-fn looks_like_a_key(text: &str) -> bool {
+/// same forms, but for DER in base64 or hexadecimal.
+fn looks_like_a_key(secret: &[u8]) -> bool {
+    let is_der = |bytes: &[u8]| bytes.len() > 32 && <&SequenceRef>::from_der(bytes).is_ok();
+    let Ok(text) = std::str::from_utf8(secret) else { return is_der(secret) };
     let marks =
         ["-----BEGIN ", "---- BEGIN ", "ssh-rsa", "ssh-dss", "ssh-ed25519", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"];
-    let is_der = || {
+    let is_der_in_text = || {
         let bare = Zeroizing::new(text.replace(char::is_whitespace, ""));
         let bare = bare.trim_end_matches('=');
         [
@@ -380,8 +382,8 @@ fn looks_like_a_key(text: &str) -> bool {
         .into_iter()
         .flatten()
         .map(Zeroizing::new)
-        .any(|bytes| bytes.len() > 32 && <&SequenceRef>::from_der(&bytes).is_ok())
+        .any(|bytes| is_der(&bytes))
     };
     let is_jwk = || json::object(text.trim().as_bytes()).is_ok_and(|members| members.contains_key("kty"));
-    marks.iter().any(|mark| text.contains(mark)) || is_jwk() || is_der()
+    marks.iter().any(|mark| text.contains(mark)) || is_jwk() || is_der(secret) || is_der_in_text()
 }

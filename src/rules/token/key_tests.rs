@@ -116,6 +116,11 @@ fn a_public_key_is_no_secret_in_any_spelling() {
                 assert_eq!(symmetric(algorithm, &spelling).map(drop), Err(KeyFault::PublicKey), "{spelling:?}");
             }
         }
+        // As the `k` of a JWK, in which any bytes may be.
+        for bytes in [pem.as_bytes(), &der] {
+            let jwk = json!({"kty": "oct", "alg": "HS256", "k": Base64UrlUnpadded::encode_string(bytes)});
+            assert_eq!(ring(&json!({"keys": [jwk]})).map(drop).unwrap_err().fault, KeyFault::PublicKey, "{pem}");
+        }
     }
     for text in [
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0000000000000000000000000000000000000000000",
