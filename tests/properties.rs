@@ -36,6 +36,8 @@ fn members(value: Value) -> Map<String, Value> {
     members
 }
 
+const SYMMETRIC: [Algorithm; 3] = [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512];
+
 fn ring(algorithm: Algorithm, secret: &str) -> KeyRing {
     KeyRing::new(Key::symmetric(algorithm, &Secret::new(secret.to_owned()), None, true).unwrap(), [])
 }
@@ -121,9 +123,9 @@ const CLAIM_WORDS: &[&str] =
 
 #[test]
 fn every_single_change_of_a_character_is_refused() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in SYMMETRIC {
         let keys = ring(algorithm, "a secret of more than thirty-two bytes");
-        let token = token::sign(keys.signing(), &Map::new(), &good_claims(Map::new()));
+        let token = token::sign(keys.signing().unwrap(), &Map::new(), &good_claims(Map::new()));
         assert!(verify(&token, &keys).is_ok());
         // One set, so that every text is held against the token that is remembered.
         let remembering = Verifier::new(ring(algorithm, "a secret of more than thirty-two bytes"), policy(), 2);
@@ -164,7 +166,7 @@ proptest! {
                     claims.insert("aud".into(), "me".into());
                 }
                 let signer = if fault == 2 { &foreign } else { &keys() };
-                token::sign(signer.signing(), &Map::new(), &claims)
+                token::sign(signer.signing().unwrap(), &Map::new(), &claims)
             })
             .collect();
         let remembering = Verifier::new(keys(), policy(), rooms);
@@ -182,9 +184,9 @@ proptest! {
         secret in "[ -~]{1,100}",
         suffix in "[ -~]{1,9}",
     ) {
-        for algorithm in Algorithm::ALL {
+        for algorithm in SYMMETRIC {
             let keys = ring(algorithm, &secret);
-            let token = token::sign(keys.signing(), &Map::new(), &claims);
+            let token = token::sign(keys.signing().unwrap(), &Map::new(), &claims);
             if token.len() > token::MAX_TOKEN_BYTES {
                 prop_assert_eq!(verify(&token, &keys), Err(Refusal::TokenTooLong));
                 continue;
@@ -192,7 +194,7 @@ proptest! {
             let verified = verify(&token, &keys).unwrap();
             prop_assert_eq!(verified.claims(), claims.clone());
             prop_assert_eq!(verify(&token, &ring(algorithm, &format!("{secret}{suffix}"))), Err(Refusal::BadSignature));
-            for another in Algorithm::ALL.into_iter().filter(|&another| another != algorithm) {
+            for another in SYMMETRIC.into_iter().filter(|&another| another != algorithm) {
                 prop_assert_eq!(verify(&token, &ring(another, &secret)), Err(Refusal::AlgorithmNotAllowed));
             }
         }
@@ -210,7 +212,7 @@ proptest! {
     fn whatever_is_signed_is_judged(extra in object_of(CLAIM_WORDS), claims in object_of(CLAIM_WORDS)) {
         let keys = ring(Algorithm::Hs256, "secret");
         for claims in [good_claims(claims.clone()), claims] {
-            let judged = verify(&token::sign(keys.signing(), &extra, &claims), &keys);
+            let judged = verify(&token::sign(keys.signing().unwrap(), &extra, &claims), &keys);
             prop_assert!(judged.is_err() || (!extra.contains_key("crit") && !claims.contains_key("aud")));
         }
     }

@@ -264,6 +264,8 @@ fn file_name(selection: &Selection) -> String {
 fn table() -> Value {
     let family = |family| match family {
         Family::FlaskJwt => "flask-jwt",
+        Family::FlaskJwtExtended => "flask-jwt-extended",
+        Family::ExtendedOnly => "flask-jwt-extended only",
         Family::Tollgate => "tollgate",
         Family::NeverRead => "without effect",
     };

@@ -17,7 +17,7 @@ use tollgate::rules::{
     handlers::{Handlers, Stock},
     identity::{Id, Identity},
     request::{Headers, Request},
-    route::{Auth, Found, Rule, Target, UserFrom, careless_reading},
+    route::{Auth, Endpoint, Found, Rule, Target, UserFrom, careless_reading},
     store::Profile,
 };
 
@@ -144,13 +144,16 @@ impl Case<'_> {
         let found = self.gate.config().routes.find(self.method, self.url.path());
         match &found {
             Ok(Found::Rule(rule)) => report.insert("rule".into(), self.rule(rule)),
-            Ok(Found::LogIn) => {
-                report.insert("result".into(), "log-in".into());
-                report.insert(
-                    "why".into(),
-                    "this is the log-in endpoint (JWT_AUTH_URL_RULE): it wants name and password as JSON, and no token"
-                        .into(),
-                );
+            Ok(Found::Endpoint(endpoint)) => {
+                let what = match endpoint {
+                    Endpoint::LogIn => "it wants name and password as JSON, and no token",
+                    Endpoint::Refresh => "it wants a refresh token, and gives an access token",
+                    Endpoint::LogOut => "it takes the cookies away, and wants no token",
+                    Endpoint::Keys => "it tells the public keys, and wants no token",
+                };
+                report.insert("result".into(), endpoint.name().into());
+                let why = format!("this is the {} endpoint ({}): {what}", endpoint.name(), endpoint.option());
+                report.insert("why".into(), why.into());
                 return report;
             }
             Ok(Found::Options(_)) | Err(_) => None,
@@ -203,7 +206,14 @@ impl Case<'_> {
                 let url = format!("{origin}{}", path_and_query(self.url));
                 self.passed(&passage, "to the origin", Some(url), sent, &mut report);
             }
-            // The log-in was answered above, and nothing else is asked.
+            Decision::Ask(Ask::TokenBody(_)) => {
+                report.insert("result".into(), "undecided".into());
+                report.insert(
+                    "why".into(),
+                    "the token or its CSRF value may be in the body, which is not given here".into(),
+                );
+            }
+            // The endpoints were answered above, and nothing else is asked.
             Decision::Ask(_) => {}
         }
         report
@@ -243,7 +253,7 @@ impl Case<'_> {
                 let option = format!("ROUTES[{}]", rule.index);
                 format!("{option} ({}:{})", self.toml.path().display(), self.toml.place_of(&option).line)
             }
-            Ok(Found::LogIn) => "the log-in endpoint (JWT_AUTH_URL_RULE)".into(),
+            Ok(Found::Endpoint(endpoint)) => format!("the {} endpoint ({})", endpoint.name(), endpoint.option()),
             Ok(Found::Options(_)) | Err(_) => "another rule, or none,".into(),
         }
     }

@@ -12,7 +12,7 @@ use super::{
     json::{Map, Value},
     request::Request,
     time::Timestamp,
-    token::{self, Key, VerifiedToken},
+    token::{self, Key, VerifiedToken, VerifyingKey},
     wire::{Answer, flask_jwt},
 };
 use std::borrow::Cow;
@@ -72,13 +72,14 @@ pub trait Handlers: Send + Sync + 'static {
     /// `jwt_encode_handler`: a new token.
     ///
     /// # Errors
-    /// [`Refusal::Misconfigured`] if a required claim is not in the payload.
+    /// [`Refusal::Misconfigured`] if a required claim is not in the payload, or no key signs.
     fn encode(&self, identity: &Identity, config: &Config, now: Timestamp) -> Result<String, Refusal> {
         let claims = self.payload(identity, config, now);
         if config.tokens.policy().required_claims().iter().any(|name| !claims.contains_key(name)) {
             return Err(Refusal::Misconfigured);
         }
-        Ok(token::sign(config.tokens.keys().signing(), &self.headers(identity), &claims))
+        let key = config.tokens.keys().signing().ok_or(Refusal::Misconfigured)?;
+        Ok(token::sign(key, &self.headers(identity), &claims))
     }
 
     /// `jwt_decode_handler`: from text to a verified token.
@@ -109,14 +110,14 @@ pub trait Handlers: Send + Sync + 'static {
         identity.id.to_string().into()
     }
 
-    /// `encode_key_loader`: the key that signs a new token.
-    fn encode_key<'k>(&'k self, _identity: &Identity, config: &'k Config) -> &'k Key {
+    /// `encode_key_loader`: the key that signs a new token; `None` if there is none.
+    fn encode_key<'k>(&'k self, _identity: &Identity, config: &'k Config) -> Option<&'k Key> {
         config.tokens.keys().signing()
     }
 
     /// `decode_key_loader`: the key for a token, by its header and claims, which nobody has vouched for yet; `None` refuses
     /// it. A key is used with its own algorithm alone. Asked if [`Handlers::has_decode_key`] says so.
-    fn decode_key(&self, _unverified: TokenParts<'_>) -> Option<&Key> {
+    fn decode_key(&self, _unverified: TokenParts<'_>) -> Option<&VerifyingKey> {
         None
     }
 

@@ -237,6 +237,18 @@ pub const ROWS: &[Row] = &[
                 && (p.body == p.recorded || p.answered(200))
         },
     },
+    Row {
+        name: "decode-algorithms",
+        allows: |p| {
+            let algorithm = p.part(0).and_then(|header| header.get("alg").cloned());
+            p.status() == 401
+                && p.recorded["description"] == "The specified alg value is not allowed"
+                && p.setting("JWT_DECODE_ALGORITHMS")
+                    .and_then(Value::as_array)
+                    .is_some_and(|names| algorithm.is_some_and(|algorithm| names.contains(&algorithm)))
+                && p.answered(200)
+        },
+    },
 ];
 
 impl Pair<'_> {
@@ -282,6 +294,7 @@ impl Pair<'_> {
         let is_set = |option: &str| {
             self.setting(option).is_some()
                 || (option == "JWT_SECRET_KEY" && self.setting("SECRET_KEY").is_some())
+                || (option == "JWT_PRIVATE_KEY" && self.setting("JWT_ALGORITHM").is_some())
                 || (option == "JWT_AUTH_PASSWORD_KEY" && self.setting("JWT_AUTH_USERNAME_KEY").is_some())
         };
         !self.problems.is_empty() && self.problems.iter().all(|problem| is_set(&problem.option))

@@ -5,4 +5,5 @@ pub mod differences;
 pub mod native;
 pub mod replay;
 pub mod transcript;
+pub mod vectors;
 pub mod workerd;

@@ -5,6 +5,7 @@ use tollgate::rules::{config::options, identity::Id, password, secret::Secret, s
 use tools::{
     native::Native,
     replay::{self, Player},
+    vectors,
     workerd::Workerd,
 };
 
@@ -25,8 +26,9 @@ fn main() -> ExitCode {
             }
         }
         Some("replay") if args.len() > 1 => replay(&args[1..]),
+        Some("vectors") if args.len() == 2 => vectors(Path::new(&args[1])),
         _ => {
-            eprintln!("error: tools demo-users | docs | replay [--workerd] FILE…");
+            eprintln!("error: tools demo-users | docs | replay [--workerd] FILE… | vectors DIR");
             ExitCode::from(2)
         }
     }
@@ -59,6 +61,34 @@ fn replay(args: &[String]) -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the test vectors of a folder; fails if one is wrong, or none is there.
+fn vectors(folder: &Path) -> ExitCode {
+    let tallies = match vectors::folder(folder) {
+        Ok(tallies) if tallies.is_empty() => Err(format!("{}: no file with vectors that are known", folder.display())),
+        other => other,
+    };
+    match tallies {
+        Ok(tallies) => {
+            for (name, tally) in &tallies {
+                println!("{name}: {tally}");
+                for wrong in &tally.wrong {
+                    println!("  WRONG {wrong}");
+                }
+            }
+            let sum =
+                |count: fn(&vectors::Tally) -> usize| tallies.iter().map(|(_, tally)| count(tally)).sum::<usize>();
+            let documented = sum(|tally| tally.documented.values().sum());
+            let (right, wrong) = (sum(|tally| tally.right), sum(|tally| tally.wrong.len()));
+            println!("{right} right, {documented} refused for a documented reason, {wrong} wrong");
+            if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

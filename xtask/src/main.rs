@@ -50,6 +50,11 @@ const TASKS: &[Task] = &[
         },
     },
     Task {
+        name: "vectors",
+        line: "run the public test vectors in a folder: vectors DIR (Wycheproof's JWS, JWK, PBKDF2; RFC 7520)",
+        run: |root, args| tools(root, "vectors", args),
+    },
+    Task {
         name: "bench",
         line: "measure Tollgate beside other gates and beside none (--quick: 1 min; --help has all)",
         run: bench::bench,

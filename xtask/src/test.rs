@@ -51,6 +51,7 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
     )?;
     count += passed(&output, "test result: ok. ", " passed");
     step.done("");
+    vectors(root)?;
     build::deployable(root)?;
     build::build(root, Flavour::Faults)?;
     for name in build::EXAMPLES {
@@ -88,6 +89,20 @@ fn end_to_end(root: &Root) -> Result<u32, Failure> {
     }
     step.done(&format!("{count} tests"));
     Ok(count)
+}
+
+/// Public test vectors, where they lie beside the checkout: they are not ours to copy.
+fn vectors(root: &Root) -> Result<(), Failure> {
+    let step = Step::begin("public test vectors");
+    let folder = root.join("../shared/vectors");
+    if !folder.is_dir() {
+        step.done("there is no folder ../shared/vectors: not run");
+        return Ok(());
+    }
+    let mut command = root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", "vectors"]);
+    let output = step.output(command.arg(folder), "cargo xtask vectors ../shared/vectors shows it alone")?;
+    step.done(output.lines().last().unwrap_or_default());
+    Ok(())
 }
 
 /// The recorded cases, in real workerd.

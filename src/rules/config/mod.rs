@@ -4,6 +4,7 @@
 //! options stand in one table ([`options::TABLE`]), which feeds the reader, the defaults and docs/options.md.
 
 mod extended;
+mod keys;
 pub mod options;
 mod read;
 
@@ -33,7 +34,8 @@ pub enum Dialect {
 pub struct Config {
     /// `TOLLGATE_WIRE`, and what only one dialect has.
     pub dialect: Dialect,
-    /// `JWT_SECRET_KEY`, `JWT_ALGORITHM`; `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`;
+    /// `JWT_SECRET_KEY`, `JWT_PRIVATE_KEY`, `JWT_PUBLIC_KEY`, `JWT_KEYS`, `JWT_ALGORITHM`, `JWT_DECODE_ALGORITHMS`;
+    /// `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`;
     /// `TOLLGATE_TOKEN_CACHE`.
     pub tokens: Verifier,
     /// `JWT_EXPIRATION_DELTA`.

@@ -3,7 +3,7 @@
 use super::{
     Location, SameSite,
     read::{
-        Draft, as_audience, as_bool, as_json, as_lifetime, as_list, as_list_or_nothing, as_seconds, as_text,
+        Draft, as_audience, as_bool, as_json, as_lifetime, as_list, as_list_or_nothing, as_object, as_seconds, as_text,
         as_text_or_nothing, as_whole_number,
     },
 };
@@ -30,12 +30,14 @@ pub struct Option_ {
 pub enum Family {
     /// Flask-JWT's, under its own name.
     FlaskJwt,
+    /// Flask-JWT-Extended's, under its own name.
+    FlaskJwtExtended,
     /// Documented by Flask-JWT but never read by it: named in a warning.
     NeverRead,
     /// Tollgate's.
     Tollgate,
     /// Flask-JWT-Extended's, and what Tollgate adds to its dialect.
-    Extended,
+    ExtendedOnly,
 }
 
 /// Every option.
@@ -45,7 +47,7 @@ pub const TABLE: &[Option_] = &[
         family: Family::FlaskJwt,
         kind: "secret text",
         default: "the value of SECRET_KEY",
-        meaning: "The HMAC key that signs and verifies. At least as long as the hash: 32 bytes for HS256, 48 for HS384, 64 for HS512. Keep it in a secret (`npx wrangler secret put JWT_SECRET_KEY`), never in `[vars]`.",
+        meaning: "The HMAC key that signs and verifies, where JWT_ALGORITHM is one of `HS…`. At least as long as the hash: 32 bytes for HS256, 48 for HS384, 64 for HS512. Keep it in a secret (`npx wrangler secret put JWT_SECRET_KEY`), never in `[vars]`.",
         set: |draft, value| as_text(value).map(|text| draft.jwt_secret_key = Some(text)),
     },
     Option_ {
@@ -59,10 +61,10 @@ pub const TABLE: &[Option_] = &[
     Option_ {
         name: "JWT_ALGORITHM",
         family: Family::FlaskJwt,
-        kind: "`HS256`, `HS384` or `HS512`",
+        kind: "`HS256`, `HS384`, `HS512`, `EdDSA`, `ES256`, `RS256`, `RS384`, `RS512`, `PS256`, `PS384` or `PS512`",
         default: "HS256",
-        meaning: "The one algorithm that tokens are signed with and accepted with.",
-        set: |draft, value| as_text(value).map(|text| draft.algorithm = text),
+        meaning: "The algorithm that tokens are signed with and accepted with. The `HS…` take JWT_SECRET_KEY, the others JWT_PRIVATE_KEY and JWT_PUBLIC_KEY. With JWT_KEYS the keys say it.",
+        set: |draft, value| as_text(value).map(|text| draft.algorithm = Some(text)),
     },
     Option_ {
         name: "JWT_LEEWAY",
@@ -163,6 +165,30 @@ pub const TABLE: &[Option_] = &[
         set: |draft, value| as_text(value).map(|text| draft.realm = text),
     },
     Option_ {
+        name: "JWT_PRIVATE_KEY",
+        family: Family::FlaskJwtExtended,
+        kind: "secret text: PEM or JWK",
+        default: "none",
+        meaning: "The private key that signs, where JWT_ALGORITHM is none of `HS…`: PEM (PKCS#8, PKCS#1, SEC 1), without a passphrase, or a JWK. RSA has 2048 to 4096 bits. Keep it in a secret (`npx wrangler secret put JWT_PRIVATE_KEY < key.pem`).",
+        set: |draft, value| as_text(value).map(|text| draft.private_key = Some(text)),
+    },
+    Option_ {
+        name: "JWT_PUBLIC_KEY",
+        family: Family::FlaskJwtExtended,
+        kind: "text: PEM or JWK",
+        default: "the public half of JWT_PRIVATE_KEY",
+        meaning: "The public key that verifies: PEM (SPKI, PKCS#1) or a JWK. Without JWT_PRIVATE_KEY the gate verifies another issuer's tokens, and JWT_AUTH_URL_RULE must be empty. No certificate, no private key.",
+        set: |draft, value| as_text(value).map(|text| draft.public_key = Some(text)),
+    },
+    Option_ {
+        name: "JWT_DECODE_ALGORITHMS",
+        family: Family::FlaskJwtExtended,
+        kind: "list of algorithms",
+        default: "the value of JWT_ALGORITHM",
+        meaning: "Algorithms that are accepted beside JWT_ALGORITHM, which always is. Each has a key of its own: the `HS…` JWT_SECRET_KEY, the others JWT_PUBLIC_KEY or the public half of JWT_PRIVATE_KEY; without such a key it is a fault. So `[\"EdDSA\", \"HS256\"]` keeps old tokens good while the algorithm changes.",
+        set: |draft, value| as_list(value).map(|list| draft.decode_algorithms = list),
+    },
+    Option_ {
         name: "JWT_AUTH_ENDPOINT",
         family: Family::NeverRead,
         kind: "–",
@@ -214,6 +240,18 @@ pub const TABLE: &[Option_] = &[
         },
     },
     Option_ {
+        name: "JWT_KEYS",
+        family: Family::Tollgate,
+        kind: "JWK Set, as JSON text or table",
+        default: "none",
+        meaning: "Several keys, in place of JWT_PRIVATE_KEY and JWT_PUBLIC_KEY: `{\"keys\": [{\"kty\": …, \"kid\": \"2026-11\", \"alg\": \"EdDSA\", …}, …]}`. The first private key (or secret) signs, all verify; a token's `kid` says which. Each of several needs a `kid`. `not_after`, in seconds like `exp`, ends a key: later its tokens are refused; the key that signs has none. Keep it in a secret.",
+        set: |draft, value| {
+            // What is no object is told with the keys, as an empty one.
+            draft.keys = Some(as_object(value).unwrap_or_default());
+            Ok(())
+        },
+    },
+    Option_ {
         name: "ORIGIN",
         family: Family::Tollgate,
         kind: "URL without query",
@@ -228,6 +266,14 @@ pub const TABLE: &[Option_] = &[
         default: "30",
         meaning: "How long the origin may take to take in the next part of a body and to begin its answer; then 504. A slow client and the body of an answer may take as long as they like.",
         set: |draft, value| as_seconds(value).map(|span| draft.origin_timeout = span),
+    },
+    Option_ {
+        name: "TOLLGATE_JWKS_URL",
+        family: Family::Tollgate,
+        kind: "path, or empty for none",
+        default: "/.well-known/jwks.json",
+        meaning: "The path of the public keys (JWK Set, RFC 7517 §5), if there are any: others verify tokens with them.",
+        set: |draft, value| as_text(value).map(|text| draft.jwks_url = text),
     },
     Option_ {
         name: "TOLLGATE_FORWARD_TOKEN",
@@ -279,7 +325,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_TOKEN_LOCATION",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "one or a list of `headers`, `cookies`, `query_string`, `json`",
         default: r#"["headers"]"#,
         meaning: "Where a token is looked for, in this order. A route's `locations` wins over it.",
@@ -289,7 +335,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_HEADER_NAME",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "name of a header",
         default: r#"Authorization"#,
         meaning: "The header with the token.",
@@ -297,7 +343,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_HEADER_TYPE",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "one word, or empty",
         default: r#"Bearer"#,
         meaning: "The first word of that header, in this very case; empty if the token stands there alone.",
@@ -305,7 +351,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_QUERY_STRING_NAME",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "text",
         default: r#"jwt"#,
         meaning: "The query parameter with the token. A token in a URL ends up in histories and logs: prefer a header.",
@@ -313,7 +359,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_QUERY_STRING_VALUE_PREFIX",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "text",
         default: r#""#,
         meaning: "What stands before the token in that parameter.",
@@ -321,7 +367,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_JSON_KEY",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "text",
         default: r#"access_token"#,
         meaning: "The member of a JSON body with an access token.",
@@ -329,7 +375,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_REFRESH_JSON_KEY",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "text",
         default: r#"refresh_token"#,
         meaning: "The member of a JSON body with a refresh token.",
@@ -337,7 +383,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_ACCESS_COOKIE_NAME",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "name of a cookie",
         default: r#"access_token_cookie"#,
         meaning: "The cookie with the access token.",
@@ -345,7 +391,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_ACCESS_COOKIE_PATH",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "path",
         default: r#"/"#,
         meaning: "Its `Path`.",
@@ -353,7 +399,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_ACCESS_CSRF_COOKIE_NAME",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "name of a cookie",
         default: r#"csrf_access_token"#,
         meaning: "The cookie that a page reads the CSRF value of the access token from.",
@@ -361,7 +407,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_ACCESS_CSRF_COOKIE_PATH",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "path",
         default: r#"/"#,
         meaning: "Its `Path`.",
@@ -369,7 +415,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_ACCESS_CSRF_HEADER_NAME",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "name of a header",
         default: r#"X-CSRF-TOKEN"#,
         meaning: "The header that a page sends the CSRF value of the access token in.",
@@ -377,7 +423,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_ACCESS_CSRF_FIELD_NAME",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "text",
         default: r#"csrf_token"#,
         meaning: "The form field for the same, with JWT_CSRF_CHECK_FORM.",
@@ -385,7 +431,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_REFRESH_COOKIE_NAME",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "name of a cookie",
         default: r#"refresh_token_cookie"#,
         meaning: "The cookie with the refresh token.",
@@ -393,7 +439,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_REFRESH_COOKIE_PATH",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "path",
         default: r#"/"#,
         meaning: "Its `Path`.",
@@ -401,7 +447,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_REFRESH_CSRF_COOKIE_NAME",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "name of a cookie",
         default: r#"csrf_refresh_token"#,
         meaning: "The cookie that a page reads the CSRF value of the refresh token from.",
@@ -409,7 +455,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_REFRESH_CSRF_COOKIE_PATH",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "path",
         default: r#"/"#,
         meaning: "Its `Path`.",
@@ -417,7 +463,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_REFRESH_CSRF_HEADER_NAME",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "name of a header",
         default: r#"X-CSRF-TOKEN"#,
         meaning: "The header that a page sends the CSRF value of the refresh token in.",
@@ -425,7 +471,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_REFRESH_CSRF_FIELD_NAME",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "text",
         default: r#"csrf_token"#,
         meaning: "The form field for the same, with JWT_CSRF_CHECK_FORM.",
@@ -433,7 +479,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_COOKIE_DOMAIN",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "domain",
         default: r#"none"#,
         meaning: "`Domain` of all cookies.",
@@ -441,7 +487,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_COOKIE_SECURE",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "true or false",
         default: r#"false"#,
         meaning: "`Secure` on all cookies: set it wherever there is https.",
@@ -449,7 +495,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_COOKIE_SAMESITE",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "`Strict`, `Lax` or `None`",
         default: r#"none"#,
         meaning: "`SameSite` of all cookies.",
@@ -465,7 +511,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_SESSION_COOKIE",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "true or false",
         default: r#"true"#,
         meaning: "Do cookies end with the browser's session? Else they last a year.",
@@ -473,7 +519,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_COOKIE_CSRF_PROTECT",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "true or false",
         default: r#"true"#,
         meaning: "Puts a CSRF value into each token, and asks for it beside a cookie where something changes.",
@@ -481,7 +527,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_CSRF_METHODS",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "list of methods",
         default: r#"["POST", "PUT", "PATCH", "DELETE"]"#,
         meaning: "The methods that change something. GET brings HEAD with it.",
@@ -489,7 +535,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_CSRF_IN_COOKIES",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "true or false",
         default: r#"true"#,
         meaning: "Are the cookies with the CSRF values set?",
@@ -497,7 +543,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_CSRF_CHECK_FORM",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "true or false",
         default: r#"false"#,
         meaning: "Is the CSRF value looked for in a form field, too?",
@@ -505,7 +551,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_ACCESS_TOKEN_EXPIRES",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "duration, or false for never",
         default: r#"900"#,
         meaning: "How long an access token lives.",
@@ -513,7 +559,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_REFRESH_TOKEN_EXPIRES",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "duration, or false for never",
         default: r#"30d"#,
         meaning: "How long a refresh token lives.",
@@ -521,7 +567,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_IDENTITY_CLAIM",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "name of a claim",
         default: r#"sub"#,
         meaning: "The claim that says who it is.",
@@ -529,7 +575,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_VERIFY_SUB",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "true or false",
         default: r#"true"#,
         meaning: "Must `sub` be a text?",
@@ -537,7 +583,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_ENCODE_NBF",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "true or false",
         default: r#"true"#,
         meaning: "Does a new token have `nbf`?",
@@ -545,7 +591,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_ENCODE_AUDIENCE",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "text or list of texts",
         default: r#"none"#,
         meaning: "`aud` of new tokens.",
@@ -553,7 +599,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_DECODE_AUDIENCE",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "text or list of texts",
         default: r#"none"#,
         meaning: "One of these must be in `aud`; without it `aud` is not looked at.",
@@ -561,7 +607,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_ENCODE_ISSUER",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "text",
         default: r#"none"#,
         meaning: "`iss` of new tokens.",
@@ -572,7 +618,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_DECODE_ISSUER",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "text or list of texts",
         default: r#"none"#,
         meaning: "`iss` must be one of these; without it `iss` is not looked at.",
@@ -580,7 +626,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_DECODE_LEEWAY",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "duration",
         default: r#"0"#,
         meaning: "Tolerance between clocks, for `iat`, `nbf` and `exp`.",
@@ -588,7 +634,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "JWT_ERROR_MESSAGE_KEY",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "text",
         default: r#"msg"#,
         meaning: "The member with the text of a refusal.",
@@ -596,7 +642,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "TOLLGATE_REFRESH_TOKENS",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "true or false",
         default: r#"true"#,
         meaning: "Does a log-in give a refresh token too, and is there an endpoint for it?",
@@ -604,7 +650,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "TOLLGATE_REFRESH_URL",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "path, or empty for none",
         default: r#"/auth/refresh"#,
         meaning: "The path at which a refresh token is exchanged for an access token (POST).",
@@ -612,7 +658,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "TOLLGATE_LOGOUT_URL",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "path, or empty for none",
         default: r#"/auth/logout"#,
         meaning: "The path at which cookies are taken away (POST and DELETE).",
@@ -620,7 +666,7 @@ pub const TABLE: &[Option_] = &[
     },
     Option_ {
         name: "TOLLGATE_ME_URL",
-        family: Family::Extended,
+        family: Family::ExtendedOnly,
         kind: "path, or empty for none",
         default: r#"/auth/me"#,
         meaning: "The path that tells who it is (GET): a rule with `to = \"identity\"`.",
@@ -656,8 +702,9 @@ pub fn page() -> String {
     ));
     for (family, title) in [
         (Family::FlaskJwt, "Flask-JWT's, under their own names"),
+        (Family::FlaskJwtExtended, "Flask-JWT-Extended's, for both dialects"),
         (Family::Tollgate, "Tollgate's"),
-        (Family::Extended, "Flask-JWT-Extended's, with `TOLLGATE_WIRE = \"flask-jwt-extended\"`"),
+        (Family::ExtendedOnly, "Flask-JWT-Extended's, with `TOLLGATE_WIRE = \"flask-jwt-extended\"`"),
         (Family::NeverRead, "Documented by Flask-JWT but without effect"),
     ] {
         page += &format!("\n## {title}\n\n| option | value | default | meaning |\n|---|---|---|---|\n");

@@ -1,17 +1,16 @@
 //! From variables to a [`Config`], or to every problem at once.
 
-use super::{Config, Dialect, Extended, Reading, SameSite, options};
+use super::{Config, Dialect, Extended, Reading, SameSite, keys, options};
 use crate::rules::{
     cookie,
-    json::{Map, Value, json},
+    json::{self, Map, Value, json},
     log::Level,
     notice::{Notice, nearest},
     password,
     route::Endpoint,
     route::{self, Routes},
-    secret::Secret,
     time::Span,
-    token::{Algorithm, ClaimsPolicy, ExtendedPolicy, Key, KeyFault, KeyRing, Policy, TimeChecks, Verifier, is_truthy},
+    token::{ClaimsPolicy, ExtendedPolicy, KeyRing, Policy, TimeChecks, Verifier, is_truthy},
 };
 use std::borrow::Cow;
 
@@ -19,7 +18,11 @@ use std::borrow::Cow;
 pub(super) struct Draft {
     pub(super) jwt_secret_key: Option<String>,
     pub(super) secret_key: Option<String>,
-    pub(super) algorithm: String,
+    pub(super) private_key: Option<String>,
+    pub(super) public_key: Option<String>,
+    pub(super) keys: Option<Map<String, Value>>,
+    pub(super) algorithm: Option<String>,
+    pub(super) decode_algorithms: Vec<String>,
     pub(super) leeway: Span,
     pub(super) expiration_delta: Span,
     pub(super) not_before_delta: Span,
@@ -46,6 +49,7 @@ pub(super) struct Draft {
     pub(super) refresh_url: String,
     pub(super) log_out_url: String,
     pub(super) me_url: String,
+    pub(super) jwks_url: String,
 }
 
 impl Default for Draft {
@@ -54,7 +58,11 @@ impl Default for Draft {
         Self {
             jwt_secret_key: None,
             secret_key: None,
-            algorithm: "HS256".into(),
+            private_key: None,
+            public_key: None,
+            keys: None,
+            algorithm: None,
+            decode_algorithms: Vec::new(),
             leeway: Span::seconds(10),
             expiration_delta: Span::seconds(300),
             not_before_delta: Span::ZERO,
@@ -81,6 +89,7 @@ impl Default for Draft {
             refresh_url: "/auth/refresh".into(),
             log_out_url: "/auth/logout".into(),
             me_url: "/auth/me".into(),
+            jwks_url: "/.well-known/jwks.json".into(),
         }
     }
 }
@@ -174,19 +183,28 @@ pub(in crate::rules) fn as_list(value: &Value) -> Result<Vec<String>, String> {
     }
 }
 
+/// An object, as it is or as JSON text; of no member twice.
+pub(super) fn as_object(value: &Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(members) => Some(members.clone()),
+        Value::String(text) => json::object(text.as_bytes()).ok(),
+        _ => None,
+    }
+}
+
 /// What was noticed so far.
 #[derive(Default)]
-struct Notices {
+pub(super) struct Notices {
     problems: Vec<Notice>,
     warnings: Vec<Notice>,
 }
 
 impl Notices {
-    fn problem(&mut self, option: &str, text: impl Into<String>) {
+    pub(super) fn problem(&mut self, option: &str, text: impl Into<String>) {
         self.problems.push(Notice::new(option, text));
     }
 
-    fn warn(&mut self, option: &str, text: impl Into<String>) {
+    pub(super) fn warn(&mut self, option: &str, text: impl Into<String>) {
         self.warnings.push(Notice::new(option, text));
     }
 }
@@ -194,7 +212,7 @@ impl Notices {
 pub(super) fn read(vars: &Map<String, Value>) -> Reading {
     let mut notices = Notices::default();
     let draft = draft(vars, &mut notices);
-    let keys = keys(&draft, &mut notices);
+    let keys = keys::keys(&draft, &mut notices);
     let policy = if draft.is_extended {
         Policy::Extended(draft.policy.clone())
     } else {
@@ -208,7 +226,8 @@ pub(super) fn read(vars: &Map<String, Value>) -> Reading {
     if log.is_none() {
         notices.problem("TOLLGATE_LOG", "write off, error, info or debug");
     }
-    let routes = routes(&draft, &mut notices);
+    let has_public_keys = keys.as_ref().is_some_and(KeyRing::has_public_keys);
+    let routes = routes(&draft, has_public_keys, &mut notices);
     let origin = origin(&draft, routes.as_ref(), &mut notices);
     let Notices { problems, warnings } = notices;
     let config = match (keys, routes, log) {
@@ -252,45 +271,6 @@ fn draft(vars: &Map<String, Value>, notices: &mut Notices) -> Draft {
         }
     }
     draft
-}
-
-fn keys(draft: &Draft, notices: &mut Notices) -> Option<KeyRing> {
-    let algorithm = Algorithm::from_name(&draft.algorithm);
-    if algorithm.is_none() {
-        notices.problem("JWT_ALGORITHM", "write HS256, HS384 or HS512");
-    }
-    let Some(secret) = draft.jwt_secret_key.as_ref().or(draft.secret_key.as_ref()) else {
-        notices.problem(
-            "JWT_SECRET_KEY",
-            "not set: `npx wrangler secret put JWT_SECRET_KEY` (a random text of 64 characters), or a line in .dev.vars for development",
-        );
-        return None;
-    };
-    let secret = Secret::new(secret.clone());
-    match Key::symmetric(algorithm?, &secret, None, draft.allow_short_key) {
-        Ok(key) => {
-            let (bytes, least) = (secret.expose().len(), key.algorithm().least_key_bytes());
-            if bytes < least {
-                notices.warn("TOLLGATE_ALLOW_SHORT_KEY", format!("the key has {bytes} bytes, fewer than {least}: it can be guessed from one token. Change it as soon as the old tokens may die"));
-            }
-            Some(KeyRing::new(key, []))
-        }
-        Err(KeyFault::Empty) => {
-            notices.problem("JWT_SECRET_KEY", "empty: give it a random text of 64 characters");
-            None
-        }
-        Err(KeyFault::Short { bytes, least }) => {
-            notices.problem("JWT_SECRET_KEY", format!("{bytes} bytes, and {} needs {least} or more. Take a longer one; to go on with an old Flask secret for a while, set TOLLGATE_ALLOW_SHORT_KEY = true", draft.algorithm));
-            None
-        }
-        Err(KeyFault::PublicKey) => {
-            notices.problem(
-                "JWT_SECRET_KEY",
-                "this is a public key or certificate, which anybody may know: give it a random text of 64 characters",
-            );
-            None
-        }
-    }
 }
 
 fn claims(draft: &Draft, notices: &mut Notices) -> ClaimsPolicy {
@@ -379,7 +359,7 @@ fn header(draft: &Draft, notices: &mut Notices) {
 fn dialect(vars: &Map<String, Value>, draft: &Draft, notices: &mut Notices) {
     for option in vars.keys().filter_map(|name| options::find(name)) {
         let other = match option.family {
-            options::Family::Extended if !draft.is_extended => {
+            options::Family::ExtendedOnly if !draft.is_extended => {
                 "only has an effect with TOLLGATE_WIRE = \"flask-jwt-extended\""
             }
             options::Family::FlaskJwt if draft.is_extended && !is_common(option.name) => {
@@ -495,7 +475,7 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     }
 }
 
-fn routes(draft: &Draft, notices: &mut Notices) -> Option<Routes> {
+fn routes(draft: &Draft, has_public_keys: bool, notices: &mut Notices) -> Option<Routes> {
     let methods = match &draft.auth_url_options {
         None => Some(Value::from(vec!["POST"])),
         Some(table) => table.get("methods").cloned().or_else(|| Some(Value::from(vec!["GET"]))),
@@ -503,6 +483,9 @@ fn routes(draft: &Draft, notices: &mut Notices) -> Option<Routes> {
     let mut endpoints = Vec::new();
     if !draft.auth_url_rule.is_empty() {
         endpoints.push((Endpoint::LogIn, draft.auth_url_rule.as_str(), methods.unwrap_or_default()));
+    }
+    if has_public_keys && !draft.jwks_url.is_empty() {
+        endpoints.push((Endpoint::Keys, draft.jwks_url.as_str(), Value::from(vec!["GET"])));
     }
     let mut rules = Cow::Borrowed(&draft.routes);
     if draft.is_extended {

@@ -66,7 +66,12 @@ fn each_wrong_value_is_told_by_its_option() {
         ("JWT_SECRET_KEY", json!(7)),
         ("JWT_ALGORITHM", json!("none")),
         ("JWT_ALGORITHM", json!("hs256")),
-        ("JWT_ALGORITHM", json!("RS256")),
+        ("JWT_DECODE_ALGORITHMS", json!(["HS256", "none"])),
+        ("JWT_DECODE_ALGORITHMS", json!(7)),
+        ("JWT_DECODE_ALGORITHMS", json!("HS256, RS256")),
+        ("JWT_KEYS", json!("{")),
+        ("JWT_KEYS", json!([])),
+        ("JWT_KEYS", json!({"keys": []})),
         ("JWT_LEEWAY", json!("soon")),
         ("JWT_LEEWAY", json!(true)),
         ("JWT_LEEWAY", json!(null)),
@@ -150,4 +155,131 @@ fn what_is_unwise_or_without_effect_is_told() {
 fn the_options_page_is_the_table() {
     let page = include_str!("../../../docs/options.md");
     assert!(page == options::page(), "docs/options.md is not what the table says: run `cargo xtask docs`");
+}
+
+macro_rules! key_file {
+    ($name:literal) => {
+        include_str!(concat!("../../../tests/keys/", $name))
+    };
+}
+
+const SECRET: &str = "a secret of more than thirty-two bytes";
+
+/// What the ring of these variables is: its algorithms, the one that signs first; or the options with problems.
+fn ring(vars: Value) -> Result<String, String> {
+    let Value::Object(vars) = vars else { unreachable!() };
+    match Config::read(&vars).config {
+        Ok(config) => {
+            let keys = config.tokens.keys();
+            let signs = keys.signing().map_or("none", |key| key.algorithm().name());
+            let all: Vec<&str> = keys.all().map(|key| key.algorithm().name()).collect();
+            Ok(format!("{signs}: {}", all.join(" ")))
+        }
+        Err(problems) => {
+            let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            for part in [key_file!("ed25519.pem"), key_file!("rsa.pem")].iter().flat_map(|pem| pem.lines()) {
+                assert!(part.starts_with('-') || !told.iter().any(|told| told.contains(part)), "{told:?}");
+            }
+            Err(problems.iter().map(|problem| problem.option.as_str()).collect::<Vec<_>>().join(" "))
+        }
+    }
+}
+
+#[test]
+fn keys_come_together_or_it_is_told_why_not() {
+    let (ed, ed_public) = (key_file!("ed25519.pem"), key_file!("ed25519.pub.pem"));
+    let (rsa, rsa_public) = (key_file!("rsa.pem"), key_file!("rsa.pub.pem"));
+    let ec = key_file!("p256.pem");
+    let jwk = json!({"kty": "OKP", "crv": "Ed25519", "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "new"});
+    let mut public = jwk.clone();
+    public.as_object_mut().unwrap().remove("d");
+    let set = json!({"keys": [jwk]});
+    for (vars, outcome) in [
+        (json!({"JWT_ALGORITHM": "EdDSA", "JWT_PRIVATE_KEY": ed}), Ok("EdDSA: EdDSA")),
+        (json!({"JWT_ALGORITHM": "EdDSA", "JWT_PRIVATE_KEY": ed, "JWT_PUBLIC_KEY": ed_public}), Ok("EdDSA: EdDSA")),
+        (json!({"JWT_ALGORITHM": "EdDSA", "JWT_PRIVATE_KEY": jwk.to_string()}), Ok("EdDSA: EdDSA")),
+        (json!({"JWT_ALGORITHM": "ES256", "JWT_PRIVATE_KEY": ec}), Ok("ES256: ES256")),
+        (json!({"JWT_ALGORITHM": "PS384", "JWT_PRIVATE_KEY": rsa}), Ok("PS384: PS384")),
+        (json!({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": rsa_public, "JWT_AUTH_URL_RULE": ""}), Ok("none: RS256")),
+        (json!({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": rsa_public}), Err("JWT_PRIVATE_KEY")),
+        (json!({"JWT_ALGORITHM": "RS256"}), Err("JWT_PRIVATE_KEY")),
+        (json!({"JWT_ALGORITHM": "RS256", "JWT_SECRET_KEY": SECRET}), Err("JWT_PRIVATE_KEY")),
+        (json!({"JWT_ALGORITHM": "RS256", "JWT_PRIVATE_KEY": ed}), Err("JWT_PRIVATE_KEY")),
+        (json!({"JWT_ALGORITHM": "RS256", "JWT_PRIVATE_KEY": rsa_public}), Err("JWT_PRIVATE_KEY")),
+        (json!({"JWT_ALGORITHM": "RS256", "JWT_PRIVATE_KEY": 7}), Err("JWT_PRIVATE_KEY JWT_PRIVATE_KEY")),
+        (json!({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": rsa, "JWT_AUTH_URL_RULE": ""}), Err("JWT_PUBLIC_KEY")),
+        (
+            json!({"JWT_ALGORITHM": "EdDSA", "JWT_PRIVATE_KEY": ed, "JWT_PUBLIC_KEY": public.to_string()}),
+            Err("JWT_PUBLIC_KEY"),
+        ),
+        (
+            json!({"JWT_ALGORITHM": "RS256", "JWT_PRIVATE_KEY": "x", "JWT_PUBLIC_KEY": "y"}),
+            Err("JWT_PRIVATE_KEY JWT_PUBLIC_KEY"),
+        ),
+        // HS…: the key of an RSA pair is no secret of it.
+        (json!({"JWT_ALGORITHM": "HS256", "JWT_SECRET_KEY": rsa_public}), Err("JWT_SECRET_KEY")),
+        (json!({"JWT_ALGORITHM": "HS256", "JWT_PRIVATE_KEY": rsa}), Err("JWT_SECRET_KEY")),
+        // JWT_DECODE_ALGORITHMS.
+        (json!({"JWT_SECRET_KEY": SECRET.repeat(2), "JWT_DECODE_ALGORITHMS": ["HS512"]}), Ok("HS256: HS256 HS512")),
+        (
+            json!({"JWT_ALGORITHM": "RS256", "JWT_PRIVATE_KEY": rsa, "JWT_DECODE_ALGORITHMS": ["RS256", "PS256"]}),
+            Ok("RS256: RS256 PS256"),
+        ),
+        (
+            json!({"JWT_ALGORITHM": "EdDSA", "JWT_PRIVATE_KEY": ed, "JWT_DECODE_ALGORITHMS": ["EdDSA", "HS256"], "JWT_SECRET_KEY": SECRET}),
+            Ok("EdDSA: EdDSA HS256"),
+        ),
+        (
+            json!({"JWT_ALGORITHM": "EdDSA", "JWT_PRIVATE_KEY": ed, "JWT_DECODE_ALGORITHMS": ["EdDSA", "HS256"]}),
+            Err("JWT_SECRET_KEY"),
+        ),
+        (
+            json!({"JWT_ALGORITHM": "EdDSA", "JWT_PRIVATE_KEY": ed, "JWT_DECODE_ALGORITHMS": ["ES256"]}),
+            Err("JWT_DECODE_ALGORITHMS"),
+        ),
+        (
+            json!({"JWT_SECRET_KEY": SECRET, "JWT_PUBLIC_KEY": rsa_public, "JWT_DECODE_ALGORITHMS": ["RS256"]}),
+            Ok("HS256: HS256 RS256"),
+        ),
+        (json!({"JWT_SECRET_KEY": SECRET, "JWT_DECODE_ALGORITHMS": ["HS512"]}), Err("JWT_SECRET_KEY")),
+        // JWT_KEYS.
+        (json!({"JWT_KEYS": set}), Ok("EdDSA: EdDSA")),
+        (json!({"JWT_KEYS": set.to_string()}), Ok("EdDSA: EdDSA")),
+        (json!({"JWT_KEYS": set, "JWT_ALGORITHM": "EdDSA"}), Ok("EdDSA: EdDSA")),
+        (json!({"JWT_KEYS": set, "JWT_ALGORITHM": "HS256"}), Err("JWT_ALGORITHM")),
+        (json!({"JWT_KEYS": {"keys": [public]}}), Err("JWT_KEYS")),
+        (json!({"JWT_KEYS": {"keys": [public]}, "JWT_AUTH_URL_RULE": ""}), Ok("none: EdDSA")),
+        (
+            json!({"JWT_KEYS": set, "JWT_PRIVATE_KEY": ed, "JWT_PUBLIC_KEY": ed_public}),
+            Err("JWT_PRIVATE_KEY JWT_PUBLIC_KEY"),
+        ),
+        (json!({"JWT_KEYS": set, "JWT_DECODE_ALGORITHMS": ["EdDSA"]}), Ok("EdDSA: EdDSA")),
+        (
+            json!({"JWT_KEYS": set, "JWT_DECODE_ALGORITHMS": ["EdDSA", "HS256"], "SECRET_KEY": SECRET}),
+            Ok("EdDSA: EdDSA HS256"),
+        ),
+        (json!({"JWT_KEYS": set, "JWT_DECODE_ALGORITHMS": ["EdDSA", "RS256"]}), Err("JWT_DECODE_ALGORITHMS")),
+        (
+            json!({"JWT_KEYS": set, "JWT_DECODE_ALGORITHMS": ["HS256"], "JWT_SECRET_KEY": SECRET}),
+            Err("JWT_DECODE_ALGORITHMS"),
+        ),
+        (json!({"JWT_KEYS": "{\"keys\": [], \"keys\": [1]}"}), Err("JWT_KEYS")),
+    ] {
+        assert_eq!(ring(vars.clone()), outcome.map(str::to_owned).map_err(str::to_owned), "{vars}");
+    }
+}
+
+#[test]
+fn keys_without_effect_are_told() {
+    for (vars, word) in [
+        (json!({"JWT_PRIVATE_KEY": "x"}), "JWT_PRIVATE_KEY: no effect"),
+        (json!({"JWT_PUBLIC_KEY": "x"}), "JWT_PUBLIC_KEY: no effect"),
+        (
+            json!({"JWT_KEYS": {"keys": [{"kty": "OKP", "crv": "Ed25519", "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}}),
+            "JWT_SECRET_KEY: no effect",
+        ),
+    ] {
+        let warnings = warnings(vars.clone());
+        assert!(warnings.iter().any(|warning| warning.contains(word)), "{vars}: {warnings:?}");
+    }
 }

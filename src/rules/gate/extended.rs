@@ -184,7 +184,7 @@ impl Gate {
         (refresh, fresh): (bool, bool),
         random: &Random,
         now: Timestamp,
-    ) -> (String, Option<String>) {
+    ) -> Result<(String, Option<String>), Refusal> {
         let handlers = &self.handlers;
         let issue = Issue {
             refresh,
@@ -195,8 +195,9 @@ impl Gate {
             now,
         };
         let (claims, csrf) = issue.claims(config, random);
-        let key = handlers.encode_key(identity, &self.config);
-        (token::sign_sorted(key, &handlers.additional_headers(identity), &claims), csrf)
+        // A gate without a key that signs has no such endpoint, unless an application's own function says otherwise.
+        let key = handlers.encode_key(identity, &self.config).ok_or(Refusal::Misconfigured)?;
+        Ok((token::sign_sorted(key, &handlers.additional_headers(identity), &claims), csrf))
     }
 }
 
@@ -253,9 +254,15 @@ impl<'g> AskRandom<'g> {
     /// Goes on with bytes that nobody can guess.
     pub fn answer(self, random: &Random, now: Timestamp) -> Decision<'g> {
         let Self { gate, config, identity, is_log_in } = self;
-        let (access, csrf) = gate.issue(config, &identity, (false, is_log_in), random, now);
-        let refresh =
-            (is_log_in && config.refresh_tokens).then(|| gate.issue(config, &identity, (true, false), random, now));
+        let issue = |refresh, fresh| gate.issue(config, &identity, (refresh, fresh), random, now);
+        let refresh = (is_log_in && config.refresh_tokens).then(|| issue(true, false)).transpose();
+        let ((access, csrf), refresh) = match (issue(false, is_log_in), refresh) {
+            (Ok(access), Ok(refresh)) => (access, refresh),
+            (Err(refusal), _) | (_, Err(refusal)) => {
+                let endpoint = if is_log_in { Endpoint::LogIn } else { Endpoint::Refresh };
+                return Decision::Refuse(Refused::new(refusal, Some(endpoint.name())));
+            }
+        };
         let mut jar = Jar::new();
         if config.uses_cookies() {
             jar.set(config, false, &access, csrf.as_deref(), now);

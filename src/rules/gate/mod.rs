@@ -208,6 +208,10 @@ impl Gate {
             Ok(Found::Endpoint(Endpoint::LogIn)) => self.decide_log_in(request),
             Ok(Found::Endpoint(Endpoint::Refresh)) => self.decide_refresh(request, now),
             Ok(Found::Endpoint(Endpoint::LogOut)) => self.log_out(),
+            Ok(Found::Endpoint(Endpoint::Keys)) => {
+                let answer = Answer::keys(&self.config.tokens.keys().jwks(now.numeric_date()));
+                Decision::Answer(Answered { answer, outcome: Outcome::Plain })
+            }
             Ok(Found::Options(allow)) => {
                 Decision::Answer(Answered { answer: flask_jwt::options(allow), outcome: Outcome::Plain })
             }

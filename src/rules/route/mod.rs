@@ -60,6 +60,8 @@ pub enum Endpoint {
     Refresh,
     /// `TOLLGATE_LOGOUT_URL`.
     LogOut,
+    /// `TOLLGATE_JWKS_URL`.
+    Keys,
 }
 
 impl Endpoint {
@@ -70,15 +72,18 @@ impl Endpoint {
             Self::LogIn => "log-in",
             Self::Refresh => "refresh",
             Self::LogOut => "log-out",
+            Self::Keys => "keys",
         }
     }
 
     /// The option with its path.
-    const fn option(self) -> &'static str {
+    #[must_use]
+    pub const fn option(self) -> &'static str {
         match self {
             Self::LogIn => "JWT_AUTH_URL_RULE",
             Self::Refresh => "TOLLGATE_REFRESH_URL",
             Self::LogOut => "TOLLGATE_LOGOUT_URL",
+            Self::Keys => "TOLLGATE_JWKS_URL",
         }
     }
 }

@@ -28,12 +28,13 @@ pub struct TimeChecks {
     pub iat: bool,
 }
 
-/// The time claims of a token, as far as they are there and are judged.
+/// The time claims of a token, as far as they are there and are judged, and the end of its key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
     iat: Option<NumericDate>,
     nbf: Option<NumericDate>,
     exp: Option<NumericDate>,
+    key_end: Option<NumericDate>,
 }
 
 impl ClaimsPolicy {
@@ -75,6 +76,7 @@ impl ClaimsPolicy {
     /// # Errors
     /// The same refusals, in the same order.
     pub fn judge_times(&self, times: &Times, now: NumericDate) -> Result<(), Refusal> {
+        times.judge_key(now)?;
         if times.iat.is_some_and(|iat| iat.is_after(now, self.leeway)) {
             return Err(Refusal::IssuedInTheFuture);
         }
@@ -89,6 +91,16 @@ impl ClaimsPolicy {
 }
 
 impl Times {
+    /// The same times, of a token under a key that ends then.
+    pub(super) fn until(self, key_end: Option<NumericDate>) -> Self {
+        Self { key_end, ..self }
+    }
+
+    /// After its end a key is as if it were not there; without leeway, as [`super::VerifyingKey::is_good_at`] has it.
+    pub(super) fn judge_key(&self, now: NumericDate) -> Result<(), Refusal> {
+        if self.key_end.is_some_and(|end| now > end) { Err(Refusal::AlgorithmNotAllowed) } else { Ok(()) }
+    }
+
     pub(super) fn issued_at(&self) -> Option<NumericDate> {
         self.iat
     }

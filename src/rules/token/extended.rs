@@ -9,14 +9,14 @@ use super::{
         json::{self, Map, NotAnObject, Value},
         time::{NumericDate, Span, Timestamp},
     },
-    Key, KeyRing, VerifiedToken,
+    KeyRing, VerifiedToken, VerifyingKey,
     claims::{Times, date},
     jws::Unverified,
 };
 use subtle::ConstantTimeEq;
 
 /// `decode_key_loader`: out of header and claims the key, if there is one.
-pub type Choose<'k> = dyn Fn(&Map<String, Value>, &Map<String, Value>) -> Option<&'k Key> + 'k;
+pub type Choose<'k> = dyn Fn(&Map<String, Value>, &Map<String, Value>) -> Option<&'k VerifyingKey> + 'k;
 
 /// What decoding asks of the claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +158,7 @@ impl ExtendedPolicy {
             return Err(Refusal::AlgorithmMissing);
         }
         let key = match chosen {
-            None => keys.for_token(header.algorithm(), header.key_id()),
+            None => keys.for_token_at(header.algorithm(), header.key_id(), now.numeric_date()),
             Some(key) => Some(key).filter(|key| header.algorithm() == Some(key.algorithm().name())),
         };
         let key = key.ok_or(Refusal::AlgorithmNotAllowed)?;
@@ -180,7 +180,8 @@ impl ExtendedPolicy {
             return Err(Refusal::TokenIdNotText);
         }
         let identity = claim(&self.identity_claim).ok_or_else(|| Refusal::MissingClaim(self.identity_claim.clone()))?;
-        let session = Session::read(claim, *times.of(TimeClaim::Iat));
+        let session = Session::read(claim, times.issued_at());
+        let times = times.until(key.not_after());
         Ok(VerifiedToken::new(token, parts.payload_range(), Some(times), Some(identity), Some(session)))
     }
 
@@ -193,6 +194,7 @@ impl ExtendedPolicy {
         csrf: Option<&str>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
+        times.judge_key(now.numeric_date())?;
         self.judge_beginning(times, now)?;
         if let Some(sent) = csrf {
             session.map_or(Err(Refusal::CsrfMismatch), |session| session.judge_csrf(sent))?;

@@ -1,81 +1,70 @@
-//! Keys, each bound to its algorithm, and the ring of them.
+//! Keys, each bound to its algorithm.
 //!
-//! **What always holds:** a key signs and verifies with one algorithm; "does the token's `alg` fit the key?" is part
-//! of finding the key. A key shorter than its hash's output is refused (RFC 7518 §3.2), unless the operator says
-//! by name that an old Flask secret must go on for a while.
+//! **What always holds:** a key signs and verifies with one algorithm. A [`Key`] signs, and verifies what it signs; a
+//! [`VerifyingKey`] only verifies, and nothing makes the one of the other. A secret shorter than its hash's output is
+//! refused (RFC 7518 §3.2), unless the operator says by name that an old Flask secret must go on for a while; weak
+//! keys of the other kinds always are. A public key is never an HMAC secret. Secrets are wiped on drop.
 
-use super::super::secret::Secret;
-use super::hmac::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
-use jwt_compact::AlgorithmSignature;
-
-/// The signature algorithms (RFC 7518 §3.1) that keys can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// HMAC with SHA-384.
-    Hs384,
-    /// HMAC with SHA-512.
-    Hs512,
-}
-
-impl Algorithm {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
-
-    /// The name in `alg` and in `JWT_ALGORITHM`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-        }
-    }
-
-    /// By its exact name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    /// The least length of a key, in bytes (RFC 7518 §3.2).
-    #[must_use]
-    pub const fn least_key_bytes(self) -> usize {
-        match self {
-            Self::Hs256 => 32,
-            Self::Hs384 => 48,
-            Self::Hs512 => 64,
-        }
-    }
-}
-
-/// Why a secret is no key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyFault {
-    /// No bytes at all.
-    Empty,
-    /// Fewer bytes than the hash puts out.
-    Short {
-        /// As many as there are.
-        bytes: usize,
-        /// As many as it takes.
-        least: usize,
+#[cfg(feature = "ecdsa")]
+use super::ecdsa::{self, Es256};
+#[cfg(feature = "eddsa")]
+use super::eddsa::{self, EdDsa};
+#[cfg(feature = "rsa")]
+use super::rsa::{self, Rsa};
+use super::{
+    super::{
+        json::{self, Value},
+        secret::Secret,
+        time::NumericDate,
     },
-    /// A public key or certificate: known to everybody, so no HMAC secret (algorithm confusion).
-    PublicKey,
-}
+    hmac::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key},
+    jwk::{Jwk, Public},
+    material::Material,
+    pem,
+};
+pub use super::{algorithm::Algorithm, fault::KeyFault};
+use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
+use jwt_compact::AlgorithmSignature;
+use pkcs8::der::{Decode, asn1::SequenceRef};
+use zeroize::Zeroizing;
 
-/// A key with its algorithm and, if it has one, its id.
+/// A key that signs with its algorithm, and verifies what it signed.
 pub struct Key {
-    id: Option<String>,
-    material: Material,
+    signing: Signing,
+    verifying: VerifyingKey,
 }
 
-enum Material {
+/// A key that verifies with its algorithm, and its id, if it has one.
+#[derive(Clone)]
+pub struct VerifyingKey {
+    id: Option<String>,
+    not_after: Option<NumericDate>,
+    verifying: Verifying,
+}
+
+enum Signing {
     Hs256(Hs256Key),
     Hs384(Hs384Key),
     Hs512(Hs512Key),
+    #[cfg(feature = "eddsa")]
+    EdDsa(Box<ed25519_dalek::SigningKey>),
+    #[cfg(feature = "ecdsa")]
+    Es256(Box<p256::ecdsa::SigningKey>),
+    #[cfg(feature = "rsa")]
+    Rsa(Rsa, Box<::rsa::PrivateKey>),
+}
+
+#[derive(Clone)]
+enum Verifying {
+    Hs256(Hs256Key),
+    Hs384(Hs384Key),
+    Hs512(Hs512Key),
+    #[cfg(feature = "eddsa")]
+    EdDsa(Box<ed25519_dalek::VerifyingKey>),
+    #[cfg(feature = "ecdsa")]
+    Es256(Box<p256::ecdsa::VerifyingKey>),
+    #[cfg(feature = "rsa")]
+    Rsa(Rsa, Box<::rsa::PublicKey>),
 }
 
 impl Key {
@@ -89,43 +78,190 @@ impl Key {
         id: Option<String>,
         allow_short: bool,
     ) -> Result<Self, KeyFault> {
-        let text = secret.expose();
-        let (bytes, least) = (text.len(), algorithm.least_key_bytes());
-        if text.is_empty() {
+        Self::hmac(algorithm, secret.expose().as_bytes(), allow_short).map(|key| key.with(id, None))
+    }
+
+    /// A private key out of PEM (PKCS#8, PKCS#1, SEC 1) or a JWK as JSON. A JWK brings its `kid`.
+    ///
+    /// # Errors
+    /// [`KeyFault`].
+    pub fn private(algorithm: Algorithm, text: &Secret<String>) -> Result<Self, KeyFault> {
+        let jwk = read(text.expose())?;
+        if !jwk.material.is_private() {
+            return Err(KeyFault::NotPrivate);
+        }
+        if jwk.not_after.is_some() {
+            return Err(KeyFault::SigningEnds);
+        }
+        Self::from_jwk(&jwk, Some(algorithm))
+    }
+
+    /// Of a JWK that is private.
+    pub(super) fn from_jwk(jwk: &Jwk, wanted: Option<Algorithm>) -> Result<Self, KeyFault> {
+        let algorithm = jwk.algorithm(wanted)?;
+        // RFC 7517 §4.3. A secret that signs is asked to verify as well; a private key has a public one for that.
+        if !jwk.may_sign || (algorithm.is_symmetric() && !jwk.may_verify) {
+            return Err(KeyFault::OtherUse);
+        }
+        Self::from_material(algorithm, &jwk.material).map(|key| key.with(jwk.id.clone(), jwk.not_after))
+    }
+
+    fn from_material(algorithm: Algorithm, material: &Material) -> Result<Self, KeyFault> {
+        match material {
+            Material::Oct(secret) => Self::hmac(algorithm, secret.expose(), false),
+            #[cfg(feature = "eddsa")]
+            Material::Ed25519 { .. } if algorithm == Algorithm::EdDsa => {
+                let key = eddsa::signing_key(material)?;
+                let verifying = Verifying::EdDsa(Box::new(key.verifying_key()));
+                Ok(Self::of(Signing::EdDsa(Box::new(key)), verifying))
+            }
+            #[cfg(feature = "ecdsa")]
+            Material::P256 { .. } if algorithm == Algorithm::Es256 => {
+                let key = ecdsa::signing_key(material)?;
+                let verifying = Verifying::Es256(Box::new(*key.verifying_key()));
+                Ok(Self::of(Signing::Es256(Box::new(key)), verifying))
+            }
+            #[cfg(feature = "rsa")]
+            Material::Rsa { .. } => {
+                let algorithm = Rsa::of(algorithm).ok_or(KeyFault::OtherKind)?;
+                let key = rsa::signing_key(material)?;
+                let verifying = Verifying::Rsa(algorithm, Box::new(key.to_public_key()));
+                Ok(Self::of(Signing::Rsa(algorithm, Box::new(key)), verifying))
+            }
+            _ => Err(if material.fits(algorithm) { KeyFault::LeftOut } else { KeyFault::OtherKind }),
+        }
+    }
+
+    fn hmac(algorithm: Algorithm, secret: &[u8], allow_short: bool) -> Result<Self, KeyFault> {
+        let least = algorithm.least_key_bytes().ok_or(KeyFault::OtherKind)?;
+        let bytes = secret.len();
+        if bytes == 0 {
             return Err(KeyFault::Empty);
         }
-        if [
-            "-----BEGIN PUBLIC KEY-----",
-            "-----BEGIN RSA PUBLIC KEY-----",
-            "-----BEGIN CERTIFICATE-----",
-            "ssh-rsa",
-            "ssh-ed25519",
-            "ecdsa-sha2-",
-        ]
-        .iter()
-        .any(|mark| text.contains(mark))
-        {
+        if looks_like_a_key(secret) {
             return Err(KeyFault::PublicKey);
         }
         if bytes < least && !allow_short {
             return Err(KeyFault::Short { bytes, least });
         }
-        let secret = text.as_bytes();
-        let material = match algorithm {
-            Algorithm::Hs256 => Material::Hs256(Hs256Key::new(secret)),
-            Algorithm::Hs384 => Material::Hs384(Hs384Key::new(secret)),
-            Algorithm::Hs512 => Material::Hs512(Hs512Key::new(secret)),
-        };
-        Ok(Self { id, material })
+        Ok(match algorithm {
+            Algorithm::Hs256 => {
+                let key = Hs256Key::new(secret);
+                Self::of(Signing::Hs256(key.clone()), Verifying::Hs256(key))
+            }
+            Algorithm::Hs384 => {
+                let key = Hs384Key::new(secret);
+                Self::of(Signing::Hs384(key.clone()), Verifying::Hs384(key))
+            }
+            Algorithm::Hs512 => {
+                let key = Hs512Key::new(secret);
+                Self::of(Signing::Hs512(key.clone()), Verifying::Hs512(key))
+            }
+            Algorithm::EdDsa
+            | Algorithm::Es256
+            | Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512 => return Err(KeyFault::OtherKind),
+        })
+    }
+
+    const fn of(signing: Signing, verifying: Verifying) -> Self {
+        Self { signing, verifying: VerifyingKey { id: None, not_after: None, verifying } }
+    }
+
+    fn with(mut self, id: Option<String>, not_after: Option<NumericDate>) -> Self {
+        self.verifying.id = id;
+        self.verifying.not_after = not_after;
+        self
     }
 
     /// The one algorithm of this key.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
-        match self.material {
-            Material::Hs256(_) => Algorithm::Hs256,
-            Material::Hs384(_) => Algorithm::Hs384,
-            Material::Hs512(_) => Algorithm::Hs512,
+        self.verifying.algorithm()
+    }
+
+    /// `kid`, if it has one.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.verifying.id()
+    }
+
+    /// The half that verifies.
+    #[must_use]
+    pub const fn verifying(&self) -> &VerifyingKey {
+        &self.verifying
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        fn with<A: jwt_compact::Algorithm>(algorithm: &A, key: &A::SigningKey, message: &[u8]) -> Vec<u8> {
+            algorithm.sign(key, message).as_bytes().into_owned()
+        }
+        match &self.signing {
+            Signing::Hs256(key) => with(&Hs256, key, message),
+            Signing::Hs384(key) => with(&Hs384, key, message),
+            Signing::Hs512(key) => with(&Hs512, key, message),
+            #[cfg(feature = "eddsa")]
+            Signing::EdDsa(key) => with(&EdDsa, key, message),
+            #[cfg(feature = "ecdsa")]
+            Signing::Es256(key) => with(&Es256, key, message),
+            #[cfg(feature = "rsa")]
+            Signing::Rsa(algorithm, key) => with(algorithm, key, message),
+        }
+    }
+}
+
+impl VerifyingKey {
+    /// A public key out of PEM (SPKI, PKCS#1) or a JWK as JSON. A JWK brings its `kid`.
+    ///
+    /// # Errors
+    /// [`KeyFault`]; a private key is refused, as it belongs where nobody sees it.
+    pub fn public(algorithm: Algorithm, text: &str) -> Result<Self, KeyFault> {
+        let jwk = read(text)?;
+        if jwk.material.is_private() {
+            return Err(KeyFault::Private);
+        }
+        Self::from_jwk(&jwk, Some(algorithm))
+    }
+
+    /// Of a JWK that is public.
+    pub(super) fn from_jwk(jwk: &Jwk, wanted: Option<Algorithm>) -> Result<Self, KeyFault> {
+        let algorithm = jwk.algorithm(wanted)?;
+        if !jwk.may_verify {
+            return Err(KeyFault::OtherUse);
+        }
+        #[cfg(any(feature = "ecdsa", feature = "eddsa", feature = "rsa"))]
+        let of = |verifying| Ok(Self { id: jwk.id.clone(), not_after: jwk.not_after, verifying });
+        match &jwk.material {
+            #[cfg(feature = "eddsa")]
+            material @ Material::Ed25519 { .. } => of(Verifying::EdDsa(Box::new(eddsa::verifying_key(material)?))),
+            #[cfg(feature = "ecdsa")]
+            material @ Material::P256 { .. } => of(Verifying::Es256(Box::new(ecdsa::verifying_key(material)?))),
+            #[cfg(feature = "rsa")]
+            material @ Material::Rsa { .. } => {
+                let algorithm = Rsa::of(algorithm).ok_or(KeyFault::OtherKind)?;
+                of(Verifying::Rsa(algorithm, Box::new(rsa::verifying_key(material)?)))
+            }
+            _ => Err(if algorithm.is_symmetric() { KeyFault::Private } else { KeyFault::LeftOut }),
+        }
+    }
+
+    /// The one algorithm of this key.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        match &self.verifying {
+            Verifying::Hs256(_) => Algorithm::Hs256,
+            Verifying::Hs384(_) => Algorithm::Hs384,
+            Verifying::Hs512(_) => Algorithm::Hs512,
+            #[cfg(feature = "eddsa")]
+            Verifying::EdDsa(_) => Algorithm::EdDsa,
+            #[cfg(feature = "ecdsa")]
+            Verifying::Es256(_) => Algorithm::Es256,
+            #[cfg(feature = "rsa")]
+            Verifying::Rsa(algorithm, _) => algorithm.algorithm(),
         }
     }
 
@@ -135,14 +271,39 @@ impl Key {
         self.id.as_deref()
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        fn with<A: jwt_compact::Algorithm>(algorithm: &A, key: &A::SigningKey, message: &[u8]) -> Vec<u8> {
-            algorithm.sign(key, message).as_bytes().into_owned()
-        }
-        match &self.material {
-            Material::Hs256(key) => with(&Hs256, key, message),
-            Material::Hs384(key) => with(&Hs384, key, message),
-            Material::Hs512(key) => with(&Hs512, key, message),
+    /// The last second at which a token under this key is good; for ever without one.
+    #[must_use]
+    pub const fn not_after(&self) -> Option<NumericDate> {
+        self.not_after
+    }
+
+    /// Is a token under this key still good at this time? Without leeway: it is the operator's own time.
+    #[must_use]
+    pub fn is_good_at(&self, now: NumericDate) -> bool {
+        self.not_after.is_none_or(|end| now <= end)
+    }
+
+    /// Are they the same key, whatever their ids?
+    #[must_use]
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        self.numbers().is_some_and(|own| Some(own) == other.numbers())
+    }
+
+    /// The public key as a JWK; `None` for a secret, which has none.
+    #[must_use]
+    pub fn public_jwk(&self) -> Option<Value> {
+        Some(self.numbers()?.write(self.algorithm(), self.id()))
+    }
+
+    fn numbers(&self) -> Option<Public> {
+        match &self.verifying {
+            Verifying::Hs256(_) | Verifying::Hs384(_) | Verifying::Hs512(_) => None,
+            #[cfg(feature = "eddsa")]
+            Verifying::EdDsa(key) => Some(Public::Ed25519(key.to_bytes())),
+            #[cfg(feature = "ecdsa")]
+            Verifying::Es256(key) => Some(Public::P256(ecdsa::coordinates(key))),
+            #[cfg(feature = "rsa")]
+            Verifying::Rsa(_, key) => Some(Public::Rsa(rsa::numbers(key))),
         }
     }
 
@@ -157,47 +318,72 @@ impl Key {
                 && A::Signature::try_from_slice(signature)
                     .is_ok_and(|signature| algorithm.verify_signature(&signature, key, message))
         }
-        match &self.material {
-            Material::Hs256(key) => with(&Hs256, key, message, signature),
-            Material::Hs384(key) => with(&Hs384, key, message, signature),
-            Material::Hs512(key) => with(&Hs512, key, message, signature),
+        match &self.verifying {
+            Verifying::Hs256(key) => with(&Hs256, key, message, signature),
+            Verifying::Hs384(key) => with(&Hs384, key, message, signature),
+            Verifying::Hs512(key) => with(&Hs512, key, message, signature),
+            #[cfg(feature = "eddsa")]
+            Verifying::EdDsa(key) => with(&EdDsa, key, message, signature),
+            #[cfg(feature = "ecdsa")]
+            Verifying::Es256(key) => with(&Es256, key, message, signature),
+            #[cfg(feature = "rsa")]
+            Verifying::Rsa(algorithm, key) => with(algorithm, key, message, signature),
         }
+    }
+}
+
+/// A key gives up its signing half.
+impl From<Key> for VerifyingKey {
+    fn from(key: Key) -> Self {
+        key.verifying
     }
 }
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Key({}, id {:?}, ..)", self.algorithm().name(), self.id)
+        write!(f, "Key({}, id {:?}, ..)", self.algorithm().name(), self.id())
     }
 }
 
-/// The keys of a gate: the first signs, all verify.
-#[derive(Debug)]
-pub struct KeyRing(Vec<Key>);
-
-impl KeyRing {
-    /// A ring of the key that signs and of others that only verify.
-    #[must_use]
-    pub fn new(signing: Key, others: impl IntoIterator<Item = Key>) -> Self {
-        Self(std::iter::once(signing).chain(others).collect())
+impl std::fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "VerifyingKey({}, id {:?}, ..)", self.algorithm().name(), self.id)
     }
+}
 
-    /// The key that new tokens are signed with.
-    #[must_use]
-    pub fn signing(&self) -> &Key {
-        &self.0[0]
+/// PEM or JWK.
+fn read(text: &str) -> Result<Jwk, KeyFault> {
+    if text.trim().is_empty() {
+        return Err(KeyFault::Unreadable);
     }
+    if text.trim_start().starts_with('{') {
+        let members = json::object(text.as_bytes()).map_err(|_| KeyFault::Unreadable)?;
+        return Jwk::read(&members);
+    }
+    let material = pem::read(text)?;
+    Ok(Jwk { material, algorithm: None, id: None, not_after: None, may_sign: true, may_verify: true })
+}
 
-    /// The key for a token that names this `alg` and `kid`. A `kid` that names a key of the ring means that key, and
-    /// then its algorithm must fit; any other `kid`, or none, means the first key of that algorithm without an id
-    /// (Flask-JWT looks at no `kid`), else the signing key.
-    #[must_use]
-    pub fn for_token(&self, algorithm: Option<&str>, key_id: Option<&str>) -> Option<&Key> {
-        let algorithm = Algorithm::from_name(algorithm?)?;
-        let named = key_id.and_then(|id| self.0.iter().find(|key| key.id() == Some(id)));
-        let key = named
-            .or_else(|| self.0.iter().find(|key| key.id.is_none() && key.algorithm() == algorithm))
-            .or_else(|| key_id.is_none().then(|| self.signing()))?;
-        (key.algorithm() == algorithm).then_some(key)
-    }
+/// Keys and certificates in the forms that they are handed round in: nobody's shared secret is one. PyJWT refuses the
+/// same forms, but for DER in base64 or hexadecimal.
+fn looks_like_a_key(secret: &[u8]) -> bool {
+    let is_der = |bytes: &[u8]| bytes.len() > 32 && <&SequenceRef>::from_der(bytes).is_ok();
+    let Ok(text) = std::str::from_utf8(secret) else { return is_der(secret) };
+    let marks =
+        ["-----BEGIN ", "---- BEGIN ", "ssh-rsa", "ssh-dss", "ssh-ed25519", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"];
+    let is_der_in_text = || {
+        let bare = Zeroizing::new(text.replace(char::is_whitespace, ""));
+        let bare = bare.trim_end_matches('=');
+        [
+            Base64Unpadded::decode_vec(bare).ok(),
+            Base64UrlUnpadded::decode_vec(bare).ok(),
+            base16ct::mixed::decode_vec(bare).ok(),
+        ]
+        .into_iter()
+        .flatten()
+        .map(Zeroizing::new)
+        .any(|bytes| is_der(&bytes))
+    };
+    let is_jwk = || json::object(text.trim().as_bytes()).is_ok_and(|members| members.contains_key("kty"));
+    marks.iter().any(|mark| text.contains(mark)) || is_jwk() || is_der(secret) || is_der_in_text()
 }

@@ -9,21 +9,41 @@
 //! ([`jwt_compact::Algorithm`]). The compact form is read here, because jwt-compact refuses what Flask-JWT accepts
 //! (`cty`, times as text or fractions) and writes members in another order than Flask-JWT does.
 
+mod algorithm;
 mod cache;
 mod claims;
+#[cfg(feature = "ecdsa")]
+mod ecdsa;
+#[cfg(feature = "eddsa")]
+mod eddsa;
 mod extended;
+mod fault;
 mod hmac;
 mod issue;
+// Without one of the features its numbers are read, and nobody asks for them.
+#[cfg_attr(not(all(feature = "ecdsa", feature = "eddsa", feature = "rsa")), allow(dead_code))]
+mod jwk;
 mod jws;
 mod key;
+#[cfg_attr(not(all(feature = "ecdsa", feature = "eddsa", feature = "rsa")), allow(dead_code))]
+mod material;
+mod pem;
+mod ring;
+#[cfg(feature = "rsa")]
+mod rsa;
+mod signature;
 mod verifier;
 
+pub use algorithm::Algorithm;
 pub use cache::is_same;
 pub use claims::{ClaimsPolicy, TimeChecks, Times};
 pub(super) use extended::is_truthy;
 pub use extended::{ExtendedPolicy, Fresh, Session};
+pub use fault::KeyFault;
 pub use issue::{Issue, Random};
-pub use key::{Algorithm, Key, KeyFault, KeyRing};
+pub use key::{Key, VerifyingKey};
+pub use ring::{KeyRing, RingFault};
+pub use signature::check_signature;
 pub use verifier::{Failed, Policy, Signed, Verifier};
 
 use super::{
@@ -192,15 +212,11 @@ fn judge(
     policy: &ClaimsPolicy,
     now: Timestamp,
 ) -> Result<VerifiedToken, Refusal> {
-    let header = parts.header();
-    let key = keys.for_token(header.algorithm(), header.key_id()).ok_or(Refusal::AlgorithmNotAllowed)?;
-    if !key.verify(parts.signing_input(), parts.signature()) {
-        return Err(Refusal::BadSignature);
-    }
+    let key = signature::signed(parts, keys, now.numeric_date())?;
     let claims = parts.payload_members()?;
-    let times = policy.judge(|name| claims.get(name), now.numeric_date())?;
+    let times = policy.judge(|name| claims.get(name), now.numeric_date())?.until(key.not_after());
     // Last, because Flask-JWT does not look at these: a token with another fault gets the answer it always got.
-    header.is_understood()?;
+    parts.header().is_understood()?;
     Ok(VerifiedToken::new(token, parts.payload_range(), Some(times), claims.get("identity"), None))
 }
 
@@ -238,5 +254,7 @@ fn sign_as(key: &Key, header: &Map<String, Value>, claims: &Map<String, Value>) 
     token
 }
 
+#[cfg(all(test, feature = "ecdsa", feature = "eddsa", feature = "rsa"))]
+mod key_tests;
 #[cfg(test)]
 mod tests;

@@ -44,7 +44,7 @@ fn raw(header: &str, payload: &str) -> String {
         Base64UrlUnpadded::encode_string(header.as_bytes()),
         Base64UrlUnpadded::encode_string(payload.as_bytes())
     );
-    let signature = ring().signing().sign(token.as_bytes());
+    let signature = ring().signing().unwrap().sign(token.as_bytes());
     token.push('.');
     token.push_str(&Base64UrlUnpadded::encode_string(&signature));
     token
@@ -54,9 +54,9 @@ const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 #[test]
 fn what_is_signed_is_verified_with_each_algorithm() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_symmetric()) {
         let keys = KeyRing::new(key(algorithm, &"k".repeat(64), None), []);
-        let token = sign(keys.signing(), &Map::new(), &good_claims());
+        let token = sign(keys.signing().unwrap(), &Map::new(), &good_claims());
         let verified = verify(&token, &keys, &policy(), Timestamp::from_seconds(NOW)).unwrap();
         assert_eq!(verified.claims(), good_claims(), "{}", algorithm.name());
         let other = KeyRing::new(key(algorithm, &"j".repeat(64), None), []);
@@ -88,7 +88,7 @@ fn times_are_judged_at_their_boundaries() {
     ] {
         let mut claims = good_claims();
         claims.insert(claim.into(), (NOW + offset).into());
-        let token = sign(ring().signing(), &Map::new(), &claims);
+        let token = sign(ring().signing().unwrap(), &Map::new(), &claims);
         assert_eq!(check(&token).map(drop), outcome, "{claim} {offset}");
     }
 }
@@ -128,7 +128,7 @@ fn checks_come_in_flask_jwts_order() {
         let mut claims = good_claims();
         claims.extend(members(change));
         claims.retain(|_, value| value != &json!("absent"));
-        check(&sign(ring().signing(), &Map::new(), &claims)).unwrap_err()
+        check(&sign(ring().signing().unwrap(), &Map::new(), &claims)).unwrap_err()
     };
     let missing = |name: &str| Refusal::MissingClaim(name.into());
     for (change, refusal) in [
@@ -167,7 +167,7 @@ fn a_claim_that_is_not_required_may_be_absent_but_not_wrong() {
 
 #[test]
 fn malformed_tokens_are_told_by_the_part_that_breaks() {
-    let good = sign(ring().signing(), &Map::new(), &good_claims());
+    let good = sign(ring().signing().unwrap(), &Map::new(), &good_claims());
     let malformed = |part| Err(Refusal::Malformed(part));
     for (token, outcome) in [
         (String::new(), malformed(Malformed::NotEnoughSegments)),
@@ -194,7 +194,7 @@ fn malformed_tokens_are_told_by_the_part_that_breaks() {
 
 #[test]
 fn the_unused_bits_of_the_last_character_must_be_zero() {
-    let good = sign(ring().signing(), &Map::new(), &good_claims());
+    let good = sign(ring().signing().unwrap(), &Map::new(), &good_claims());
     let (rest, last) = good.split_at(good.len() - 1);
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let at = alphabet.find(last).unwrap();
@@ -246,69 +246,20 @@ fn a_header_that_asks_for_more_is_refused_but_unknown_members_are_not() {
 fn a_ring_chooses_by_id_and_never_crosses_algorithms() {
     let keys = KeyRing::new(
         key(Algorithm::Hs256, &"new".repeat(20), Some("new")),
-        [key(Algorithm::Hs256, &"old".repeat(20), Some("old")), key(Algorithm::Hs512, &"big".repeat(30), Some("big"))],
+        [
+            key(Algorithm::Hs256, &"old".repeat(20), Some("old")).into(),
+            key(Algorithm::Hs512, &"big".repeat(30), Some("big")).into(),
+        ],
     );
-    let found = |alg, kid| keys.for_token(Some(alg), kid).and_then(Key::id);
+    let found = |alg, kid| keys.for_token(Some(alg), kid).and_then(VerifyingKey::id);
     assert_eq!(found("HS256", Some("old")), Some("old"));
     assert_eq!(found("HS512", Some("old")), None, "the id binds, and with it the algorithm");
     assert_eq!(found("HS512", Some("big")), Some("big"));
     assert_eq!(found("HS256", None), Some("new"), "the signing key");
     assert_eq!(found("HS512", None), None);
     assert_eq!(found("HS256", Some("unknown")), None, "every key has an id, so an unknown one means none");
-    let token = sign(keys.signing(), &Map::new(), &good_claims());
+    let token = sign(keys.signing().unwrap(), &Map::new(), &good_claims());
     assert!(verify(&token, &keys, &policy(), Timestamp::from_seconds(NOW)).is_ok());
-}
-
-#[test]
-fn weak_and_public_keys_are_refused() {
-    let make =
-        |secret: &str, allow| Key::symmetric(Algorithm::Hs256, &Secret::new(secret.to_owned()), None, allow).map(drop);
-    assert_eq!(make("", true), Err(KeyFault::Empty));
-    assert_eq!(make(&"x".repeat(31), false), Err(KeyFault::Short { bytes: 31, least: 32 }));
-    assert_eq!(make(&"x".repeat(31), true), Ok(()));
-    assert_eq!(make(&"x".repeat(32), false), Ok(()));
-    assert_eq!(
-        make("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE", true),
-        Err(KeyFault::PublicKey)
-    );
-}
-
-/// RFC 7515 appendix A.1: HS256. The token has `exp` and `iss` only, and header and payload with line breaks.
-#[test]
-fn rfc_7515_appendix_a_1() {
-    const TOKEN: &str = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-    let secret = Base64UrlUnpadded::decode_vec(
-        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
-    )
-    .unwrap();
-    let token = Unverified::parse(TOKEN, None).unwrap();
-    // The appendix's key is not text, which a configured secret always is: so the algorithm itself is called.
-    let key = hmac::Hs256Key::new(&secret);
-    let verify = |message: &[u8]| {
-        use jwt_compact::{Algorithm, AlgorithmSignature};
-        hmac::Hs256.verify_signature(&AlgorithmSignature::try_from_slice(token.signature()).unwrap(), &key, message)
-    };
-    assert!(verify(token.signing_input()));
-    assert!(!verify(&token.signing_input()[1..]));
-    assert_eq!(token.payload_members().unwrap().get("http://example.com/is_root"), Some(&json!(true)));
-}
-
-/// RFC 7515 appendix A.5: an unsecured JWS must never pass; A.2 to A.4 (RS256, ES256, ES512) name algorithms without a key.
-#[test]
-fn rfc_7515_appendix_a_2_to_a_5() {
-    const PAYLOAD: &str =
-        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
-    for (header, signature) in [
-        ("eyJhbGciOiJub25lIn0", ""),
-        ("eyJhbGciOiJSUzI1NiJ9", "cC4hiUPoj9Eetdgtv3hF80EGrhuB"),
-        (
-            "eyJhbGciOiJFUzI1NiJ9",
-            "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
-        ),
-        ("eyJhbGciOiJFUzUxMiJ9", "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZq"),
-    ] {
-        assert_eq!(check(&format!("{header}.{PAYLOAD}.{signature}")), Err(Refusal::AlgorithmNotAllowed), "{header}");
-    }
 }
 
 fn remembering(tokens: usize) -> Verifier {
@@ -316,7 +267,7 @@ fn remembering(tokens: usize) -> Verifier {
 }
 
 fn signed(claims: Value) -> String {
-    sign(ring().signing(), &Map::new(), &members(claims))
+    sign(ring().signing().unwrap(), &Map::new(), &members(claims))
 }
 
 #[test]
@@ -355,7 +306,7 @@ fn a_second_look_finds_what_the_first_found() {
 #[test]
 fn a_verifier_that_remembers_nothing_verifies_all_the_same() {
     let verifier = remembering(0);
-    let token = sign(ring().signing(), &Map::new(), &good_claims());
+    let token = sign(ring().signing().unwrap(), &Map::new(), &good_claims());
     let now = Timestamp::from_seconds(NOW);
     let first = verifier.verify(&token, now).unwrap();
     assert_eq!(verifier.rooms(), 0);
@@ -378,12 +329,12 @@ fn the_longest_token_is_remembered_and_a_longer_one_refused() {
 fn no_flood_takes_more_rooms_than_there_are_and_a_forged_one_takes_none() {
     let verifier = remembering(16);
     let now = Timestamp::from_seconds(NOW);
-    let mine = sign(ring().signing(), &Map::new(), &good_claims());
+    let mine = sign(ring().signing().unwrap(), &Map::new(), &good_claims());
     let first = verifier.verify(&mine, now).unwrap();
     let forger = KeyRing::new(key(Algorithm::Hs256, "another secret of thirty-two bytes or more", None), []);
     for number in 0..2000 {
         let claims = members(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": number}));
-        let forged = sign(forger.signing(), &Map::new(), &claims);
+        let forged = sign(forger.signing().unwrap(), &Map::new(), &claims);
         assert_eq!(verifier.verify(&forged, now), Err(Refusal::BadSignature));
     }
     assert!(first.is_same(&verifier.verify(&mine, now).unwrap()), "forged tokens drive nobody out");
@@ -416,7 +367,7 @@ fn two_tokens_of_one_set_do_not_drive_each_other_out() {
 
 #[test]
 fn what_one_key_has_vouched_for_another_does_not_know() {
-    let token = sign(ring().signing(), &Map::new(), &good_claims());
+    let token = sign(ring().signing().unwrap(), &Map::new(), &good_claims());
     let now = Timestamp::from_seconds(NOW);
     assert!(remembering(64).verify(&token, now).is_ok());
     let others = KeyRing::new(key(Algorithm::Hs256, "another secret of thirty-two bytes or more", None), []);

@@ -25,6 +25,15 @@ impl Answer {
         Self { status, headers: vec![("content-type".into(), "application/json".into()), no_store()], body }
     }
 
+    /// The public keys (RFC 7517 §5, §8.5.2). They change rarely, and a new one is used only after it was published: so
+    /// others may keep them for five minutes.
+    #[must_use]
+    pub fn keys(set: &super::json::Value) -> Self {
+        let headers = [("content-type", "application/jwk-set+json"), ("cache-control", "public, max-age=300")];
+        let headers = headers.map(|(name, value)| (name.into(), value.to_owned())).to_vec();
+        Self { status: 200, headers, body: set.to_string() }
+    }
+
     /// Adds a header field.
     #[must_use]
     pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {

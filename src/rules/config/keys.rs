@@ -1,0 +1,184 @@
+//! The options that name keys, brought together into a ring.
+//!
+//! **What always holds:** each algorithm that is accepted has a key of its own kind; what has no effect is told.
+
+use super::read::{Draft, Notices};
+use crate::rules::{
+    json::{Map, Value},
+    secret::Secret,
+    token::{Algorithm, Key, KeyFault, KeyRing, VerifyingKey},
+};
+
+/// The ring, or `None` with the problems told.
+pub(super) fn keys(draft: &Draft, notices: &mut Notices) -> Option<KeyRing> {
+    let named = draft.algorithm.as_deref().map(|name| algorithm(name, "JWT_ALGORITHM", notices));
+    let mut accepted = Vec::new();
+    for name in &draft.decode_algorithms {
+        if let Some(algorithm) = algorithm(name, "JWT_DECODE_ALGORITHMS", notices)
+            && !accepted.contains(&algorithm)
+        {
+            accepted.push(algorithm);
+        }
+    }
+    let ring = match (&draft.keys, named) {
+        (Some(set), named) => of_a_set(draft, set, named.flatten(), &accepted, notices)?,
+        (None, None) => of_one(draft, Algorithm::Hs256, &accepted, notices)?,
+        (None, Some(algorithm)) => of_one(draft, algorithm?, &accepted, notices)?,
+    };
+    if ring.signing().is_none() && !draft.auth_url_rule.is_empty() {
+        let option = if draft.keys.is_some() { "JWT_KEYS" } else { "JWT_PRIVATE_KEY" };
+        notices.problem(option, "no key that signs, so log-ins could not be answered: give it a private key, or set JWT_AUTH_URL_RULE = \"\" if another issuer makes the tokens");
+    }
+    Some(ring)
+}
+
+fn algorithm(name: &str, option: &str, notices: &mut Notices) -> Option<Algorithm> {
+    let algorithm = Algorithm::from_name(name);
+    if algorithm.is_none() {
+        notices.problem(option, format!("write {}", Algorithm::ALL.map(Algorithm::name).join(", ")));
+    }
+    algorithm
+}
+
+/// `JWT_ALGORITHM` and its key, and the keys of what `JWT_DECODE_ALGORITHMS` has beside it.
+fn of_one(draft: &Draft, algorithm: Algorithm, accepted: &[Algorithm], notices: &mut Notices) -> Option<KeyRing> {
+    let mut ring = if algorithm.is_symmetric() {
+        KeyRing::new(secret(draft, algorithm, notices)?, [])
+    } else {
+        pair(draft, algorithm, notices)?
+    };
+    for &other in accepted.iter().filter(|&&other| other != algorithm) {
+        ring = ring.with(accepted_too(draft, other, notices)?);
+    }
+    if ring.all().all(|key| key.algorithm().is_symmetric()) {
+        for (option, value) in [("JWT_PRIVATE_KEY", &draft.private_key), ("JWT_PUBLIC_KEY", &draft.public_key)] {
+            if value.is_some() {
+                notices.warn(option, format!("no effect: {} takes JWT_SECRET_KEY", algorithm.name()));
+            }
+        }
+    }
+    Some(ring)
+}
+
+/// `JWT_SECRET_KEY`, else Flask's `SECRET_KEY`.
+fn secret(draft: &Draft, algorithm: Algorithm, notices: &mut Notices) -> Option<Key> {
+    let Some(secret) = draft.jwt_secret_key.as_ref().or(draft.secret_key.as_ref()) else {
+        notices.problem(
+            "JWT_SECRET_KEY",
+            "not set: `npx wrangler secret put JWT_SECRET_KEY` (a random text of 64 characters), or a line in .dev.vars for development",
+        );
+        return None;
+    };
+    let secret = Secret::new(secret.clone());
+    match Key::symmetric(algorithm, &secret, None, draft.allow_short_key) {
+        Ok(key) => {
+            let bytes = secret.expose().len();
+            if let Some(least) = algorithm.least_key_bytes().filter(|&least| bytes < least) {
+                notices.warn("TOLLGATE_ALLOW_SHORT_KEY", format!("the key has {bytes} bytes, fewer than {least}: it can be guessed from one token. Change it as soon as the old tokens may die"));
+            }
+            Some(key)
+        }
+        Err(KeyFault::Short { bytes, least }) => {
+            notices.problem("JWT_SECRET_KEY", format!("{bytes} bytes, and {} needs {least} or more. Take a longer one; to go on with an old Flask secret for a while, set TOLLGATE_ALLOW_SHORT_KEY = true", algorithm.name()));
+            None
+        }
+        Err(fault) => {
+            notices.problem("JWT_SECRET_KEY", fault.to_string());
+            None
+        }
+    }
+}
+
+/// `JWT_PRIVATE_KEY`, `JWT_PUBLIC_KEY` or both.
+fn pair(draft: &Draft, algorithm: Algorithm, notices: &mut Notices) -> Option<KeyRing> {
+    let private = draft.private_key.as_ref().map(|text| Key::private(algorithm, &Secret::new(text.clone())));
+    let public = draft.public_key.as_ref().map(|text| VerifyingKey::public(algorithm, text));
+    let mut told = |option: &str, fault: KeyFault| {
+        notices.problem(option, format!("{fault} (JWT_ALGORITHM is {})", algorithm.name()));
+        None
+    };
+    match (private.transpose(), public.transpose()) {
+        (Err(private), Err(public)) => {
+            told("JWT_PRIVATE_KEY", private);
+            told("JWT_PUBLIC_KEY", public)
+        }
+        (Err(fault), _) => told("JWT_PRIVATE_KEY", fault),
+        (_, Err(fault)) => told("JWT_PUBLIC_KEY", fault),
+        (Ok(None), Ok(None)) => {
+            notices.problem("JWT_PRIVATE_KEY", format!("not set, and {} needs it: `npx wrangler secret put JWT_PRIVATE_KEY < key.pem`, or JWT_PUBLIC_KEY alone where another issuer makes the tokens", algorithm.name()));
+            None
+        }
+        (Ok(Some(private)), Ok(Some(public))) if !private.verifying().is_same_key(&public) => {
+            told("JWT_PUBLIC_KEY", KeyFault::Halves)
+        }
+        (Ok(Some(private)), _) => Some(KeyRing::new(private, [])),
+        (Ok(None), Ok(Some(public))) => Some(KeyRing::verifying([public])),
+    }
+}
+
+/// The key of an algorithm that is accepted beside the one that signs.
+fn accepted_too(draft: &Draft, algorithm: Algorithm, notices: &mut Notices) -> Option<VerifyingKey> {
+    if algorithm.is_symmetric() {
+        return secret(draft, algorithm, notices).map(VerifyingKey::from);
+    }
+    let key = match (&draft.public_key, &draft.private_key) {
+        (Some(public), _) => VerifyingKey::public(algorithm, public).map_err(|fault| fault.to_string()),
+        (None, Some(private)) => Key::private(algorithm, &Secret::new(private.clone()))
+            .map(VerifyingKey::from)
+            .map_err(|fault| fault.to_string()),
+        (None, None) => Err("no key: give JWT_PUBLIC_KEY one, or leave it out".into()),
+    };
+    key.map_err(|fault| {
+        notices.problem("JWT_DECODE_ALGORITHMS", format!("{}: {fault}", algorithm.name()));
+    })
+    .ok()
+}
+
+/// `JWT_KEYS`.
+fn of_a_set(
+    draft: &Draft,
+    set: &Map<String, Value>,
+    named: Option<Algorithm>,
+    accepted: &[Algorithm],
+    notices: &mut Notices,
+) -> Option<KeyRing> {
+    for (option, value) in [("JWT_PRIVATE_KEY", &draft.private_key), ("JWT_PUBLIC_KEY", &draft.public_key)] {
+        if value.is_some() {
+            notices.problem(option, "stands beside JWT_KEYS: put the key into that set as a JWK, and leave this out");
+        }
+    }
+    let mut ring = match KeyRing::from_jwk_set(set) {
+        Ok(ring) => ring,
+        Err(fault) => {
+            let at = fault.key.map(|number| format!("keys[{number}]: ")).unwrap_or_default();
+            notices.problem("JWT_KEYS", format!("{at}{}", fault.fault));
+            return None;
+        }
+    };
+    if let Some(signing) = ring.signing().map(Key::algorithm)
+        && named.is_some_and(|named| named != signing)
+    {
+        let signing = signing.name();
+        notices.problem("JWT_ALGORITHM", format!("the key of JWT_KEYS that signs has {signing}: leave this out"));
+    }
+    for key in ring.all().filter(|key| !accepted.is_empty() && !accepted.contains(&key.algorithm())) {
+        let (id, name) = (key.id().unwrap_or("without kid"), key.algorithm().name());
+        notices.problem("JWT_DECODE_ALGORITHMS", format!("leaves out {name}, which the key {id:?} of JWT_KEYS has"));
+    }
+    let mut secret_is_used = false;
+    for &algorithm in accepted {
+        if ring.all().any(|key| key.algorithm() == algorithm) {
+            continue;
+        }
+        if !algorithm.is_symmetric() {
+            notices.problem("JWT_DECODE_ALGORITHMS", format!("no key of JWT_KEYS has {}", algorithm.name()));
+            continue;
+        }
+        secret_is_used = true;
+        ring = ring.with(secret(draft, algorithm, notices)?.into());
+    }
+    if draft.jwt_secret_key.is_some() && !secret_is_used {
+        notices.warn("JWT_SECRET_KEY", "no effect beside JWT_KEYS; to keep its tokens good for a while, name its algorithm in JWT_DECODE_ALGORITHMS too");
+    }
+    Some(ring)
+}
