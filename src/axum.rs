@@ -142,8 +142,13 @@ where
                     }
                 };
                 clean(&mut parts.headers);
+                let renewal = passage.renewal().clone();
                 parts.extensions.insert(Arc::new(passage.into_admission()));
-                return inner.call(http::Request::from_parts(parts, body)).await;
+                let mut response = inner.call(http::Request::from_parts(parts, body)).await?;
+                for cookie in renewal.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
+                    response.headers_mut().append(http::header::SET_COOKIE, cookie);
+                }
+                return Ok(response);
             }
         })
     }

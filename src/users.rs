@@ -56,7 +56,7 @@ pub async fn answer<'g, 'r>(
         }
         Ask::Identity(question) => {
             let identity = users.identity(question.token()).await;
-            question.answer(identity)
+            question.answer(identity, now())
         }
         Ask::Random(question) => question.answer(&random(), now()),
     }

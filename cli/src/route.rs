@@ -166,7 +166,7 @@ impl Case<'_> {
                 let key = format!("{}, which must be there and active", Profile::key(id));
                 report.insert("reads_from_store".into(), key.into());
             }
-            decision = ask.answer(Ok(id.map(Identity::new)));
+            decision = ask.answer(Ok(id.map(Identity::new)), clock::now());
         }
         match decision {
             Decision::Refuse(refused) => {

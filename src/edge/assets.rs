@@ -22,7 +22,7 @@ export function fetchAsset(assets, url, request, isPrivate, missing) {
       if (!isPrivate) return response;
       const own = new Response(response.body, response);
       own.headers.set("cache-control", "private, no-cache");
-      own.headers.append("vary", "authorization");
+      own.headers.append("vary", "authorization, cookie");
       return own;
     },
     () => missing(false),

@@ -25,6 +25,7 @@ pub use users::KvUsers;
 use crate::{
     rules::{
         config::Config,
+        cookie::Jar,
         error::Refusal,
         gate::{Admission, Ask, Decision, Gate, Refused},
         handlers::{Handlers, Stock},
@@ -73,8 +74,8 @@ pub struct Call {
 pub enum Outcome {
     /// A `Response`, or the runtime's own promise of one, which does not depend on this instance.
     Response(JsValue),
-    /// It is let through to the worker's own code (`to = "worker"`).
-    Inner(Admission),
+    /// It is let through to the worker's own code (`to = "worker"`). These cookies go out with its answer.
+    Inner(Admission, Jar),
 }
 
 /// When a request's outcome is known.
@@ -101,7 +102,7 @@ pub async fn serve<A: Application>(
 ) -> worker::Result<worker::Response> {
     match settled(&request, &env, &context, application, false).await {
         Outcome::Response(response) => to_worker(response).await,
-        Outcome::Inner(_) => Ok(broken().into()),
+        Outcome::Inner(..) => Ok(broken().into()),
     }
 }
 
@@ -118,7 +119,13 @@ pub async fn serve_with<A: Application>(
 ) -> worker::Result<worker::Response> {
     match settled(&request, &env, &context, application, true).await {
         Outcome::Response(response) => to_worker(response).await,
-        Outcome::Inner(admission) => inner(request, env, context, admission).await,
+        Outcome::Inner(admission, renewal) => {
+            let mut response = inner(request, env, context, admission).await?;
+            for cookie in renewal.iter() {
+                response.headers_mut().append("set-cookie", cookie)?;
+            }
+            Ok(response)
+        }
     }
 }
 
@@ -201,11 +208,12 @@ fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Result<Ou
         Decision::Refuse(refused) => respond::refuse(call, view.is_head(), &refused).into(),
         Decision::Answer(answered) => respond::answer(call, view.is_head(), &answered).into(),
         Decision::Identity(passage) => respond::identity(call, view.is_head(), &passage).into(),
-        Decision::Forward(passage) => origin::forward(call, view, &passage),
-        Decision::Assets(passage) => assets::serve(call, view, &passage),
+        Decision::Forward(passage) => respond::renewing(origin::forward(call, view, &passage), passage.renewal()),
+        Decision::Assets(passage) => respond::renewing(assets::serve(call, view, &passage), passage.renewal()),
         Decision::Inner(passage) => {
             call.log(&passage.event());
-            return Ok(Outcome::Inner(passage.into_admission()));
+            let renewal = passage.renewal().clone();
+            return Ok(Outcome::Inner(passage.into_admission(), renewal));
         }
     };
     Ok(Outcome::Response(response))
@@ -269,7 +277,7 @@ impl Call {
 
     /// Refuses what was let through already: the origin or the asset server fails.
     fn refuse(&self, head: bool, refusal: Refusal, rule: &str) -> web_sys::Response {
-        respond::refuse(self, head, &Refused { refusal, rule: Some(rule) })
+        respond::refuse(self, head, &Refused::new(refusal, Some(rule)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Call;
 use crate::rules::{
+    cookie::Jar,
     error::Refusal,
     gate::{Answered, Outcome, Passage, Refused},
     log::Event,
@@ -24,8 +25,22 @@ export function init(status, headers) {
 export function respond(status, headers, body) {
   return new Response(body, init(status, headers));
 }
+// An answer that somebody else makes, with cookies for a new token. Not if it sets or removes them itself: who has just
+// logged out would be logged in again. Nobody may keep it for others.
+export async function renew(promise, cookies) {
+  const answer = await promise;
+  const name = (cookie) => cookie.slice(0, cookie.indexOf("="));
+  const theirs = new Set(answer.headers.getSetCookie().map(name));
+  const ours = cookies.split("\n");
+  if (answer.webSocket || ours.some((cookie) => theirs.has(name(cookie)))) return answer;
+  const own = new Response(answer.body, answer);
+  for (const cookie of ours) own.headers.append("set-cookie", cookie);
+  own.headers.set("cache-control", "no-store");
+  return own;
+}
 "#)]
 extern "C" {
+    fn renew(promise: JsValue, cookies: &str) -> js_sys::Promise;
     fn init(status: u16, headers: &str) -> JsValue;
     fn respond(status: u16, headers: &str, body: Option<&str>) -> Response;
 }
@@ -48,6 +63,14 @@ pub(super) fn answer(call: &Call, head: bool, answered: &Answered) -> Response {
 pub(super) fn identity(call: &Call, head: bool, passage: &Passage<'_>) -> Response {
     call.log(&passage.event());
     response(&call.gate.identity(passage), head)
+}
+
+/// The response, or promise of one, that somebody else makes: with these cookies.
+pub(super) fn renewing(response: JsValue, renewal: &Jar) -> JsValue {
+    if renewal.is_empty() {
+        return response;
+    }
+    renew(response, &renewal.iter().collect::<Vec<_>>().join("\n")).into()
 }
 
 /// Status and headers of every answer to who it is.

@@ -34,7 +34,7 @@ pub fn is_attribute(text: &str) -> bool {
 }
 
 /// The cookies that go out with one answer, in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Jar(Vec<String>);
 
 impl Jar {
@@ -42,6 +42,12 @@ impl Jar {
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
+    }
+
+    /// Is there none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// As they stand in `Set-Cookie`.

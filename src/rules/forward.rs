@@ -87,7 +87,7 @@ fn plain(name: &str) -> String {
 #[must_use]
 pub fn identity_headers(admission: &Admission) -> Vec<(&'static str, String)> {
     match admission {
-        Admission::Verified { token, identity } => vec![
+        Admission::Verified { token, identity, .. } => vec![
             (SUBJECT_HEADER, utf8_percent_encode(&identity.id.to_string(), SUBJECT_ESCAPES).to_string()),
             (CLAIMS_HEADER, token.payload().to_owned()),
         ],
@@ -99,6 +99,7 @@ pub fn identity_headers(admission: &Admission) -> Vec<(&'static str, String)> {
 mod tests {
     use super::*;
     use crate::rules::{
+        config::Location,
         identity::{Id, Identity},
         json::Map,
         token::VerifiedToken,
@@ -148,6 +149,7 @@ mod tests {
             let admission = Admission::Verified {
                 token: VerifiedToken::assert_verified(&Map::new()),
                 identity: Arc::new(Identity::new(id)),
+                location: Location::Headers,
             };
             assert_eq!(identity_headers(&admission)[0], (SUBJECT_HEADER, sent.to_owned()));
         }

@@ -105,9 +105,9 @@ pub trait Handlers: Send + Sync + 'static {
         Map::new()
     }
 
-    /// `user_identity_loader`: what stands in `JWT_IDENTITY_CLAIM`. By default the id, as text: a `sub` must be one.
-    fn user_identity(&self, identity: &Identity) -> Value {
-        identity.id.to_string().into()
+    /// `user_identity_loader`: what stands in `JWT_IDENTITY_CLAIM`. By default the id, as text where a `sub` must be one.
+    fn user_identity(&self, identity: &Identity, config: &Config) -> Value {
+        if config.tokens.policy().identity_is_text() { identity.id.to_string().into() } else { identity.id.to_json() }
     }
 
     /// `encode_key_loader`: the key that signs a new token; `None` if there is none.

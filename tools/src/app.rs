@@ -135,7 +135,7 @@ impl App {
 }
 
 /// Python's notation to the gate's.
-fn option(value: &Value) -> Result<Value, String> {
+pub(crate) fn option(value: &Value) -> Result<Value, String> {
     let Some(text) = value.as_str() else { return Ok(value.clone()) };
     let Some(inside) = text.strip_prefix("timedelta(").and_then(|rest| rest.strip_suffix(')')) else {
         return Ok(value.clone());

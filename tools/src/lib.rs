@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod differences;
+pub mod extended;
 pub mod native;
 pub mod replay;
 pub mod transcript;

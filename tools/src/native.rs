@@ -2,15 +2,19 @@
 
 use crate::{
     app::{App, origin},
+    extended,
     replay::Player,
-    transcript::{Case, Exchange, Request},
+    transcript::{Case, Exchange, Library, Request},
 };
 use std::borrow::Cow;
 use tollgate::rules::{
     error::Refusal,
-    gate::{Ask, Decision, Gate},
+    gate::{Admission, Ask, AskFault, Decision, Gate},
+    identity::{Id, Identity},
+    notice::Notice,
     request::{self, Headers},
     time::Timestamp,
+    token::Random,
     wire::{Answer, flask_jwt},
 };
 
@@ -24,14 +28,72 @@ impl Player for Native {
         #[allow(clippy::cast_possible_truncation)] // whole milliseconds
         let now = Timestamp::from_millis((case.recorded_at * 1000.0) as i64);
         case.token_at(now.numeric_date().seconds())?; // the literal one counts; the specification must be understood
-        let app = App::read(&case.config)?;
-        let request = case.request_with(case.literal_token.as_deref().unwrap_or("{T}"));
-        let ours = match app.gate() {
-            Ok(gate) => answer(&app, &gate, &request, now),
+        let application = Application::of(case)?;
+        let token = application.issued(case).or_else(|| case.literal_token.clone());
+        let request = case.request_with(token.as_deref().unwrap_or("{T}"));
+        let ours = match application.gate() {
+            Ok(gate) => answer(&application, &gate, &request, now),
             Err(_) => flask_jwt::refusal(&Refusal::Misconfigured),
         };
         Ok(Ok(Exchange { case, request, ours, now: case.recorded_at }))
     }
+}
+
+/// The application behind the gate.
+enum Application {
+    FlaskJwt(App),
+    Extended(extended::App),
+}
+
+impl Application {
+    fn of(case: &Case) -> Result<Self, String> {
+        Ok(match case.library {
+            Library::FlaskJwt => Self::FlaskJwt(App::read(&case.config)?),
+            Library::Extended => Self::Extended(extended::App::read(&case.config)?.serving(&case.request)),
+        })
+    }
+
+    fn gate(&self) -> Result<Gate, Vec<Notice>> {
+        match self {
+            Self::FlaskJwt(app) => app.gate(),
+            Self::Extended(app) => app.gate(),
+        }
+    }
+
+    /// A token of our own, where the one that was recorded can't be verified: its key is not in the file.
+    fn issued(&self, case: &Case) -> Option<String> {
+        match self {
+            Self::FlaskJwt(_) => None,
+            Self::Extended(app) => app.issued(case),
+        }
+    }
+
+    fn authenticate(&self, name: &str, password: &str) -> Result<Option<Identity>, AskFault> {
+        match self {
+            Self::FlaskJwt(app) => app.authenticate(name, password),
+            Self::Extended(app) => app.authenticate(name, password),
+        }
+    }
+
+    fn identity(&self, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
+        match self {
+            Self::FlaskJwt(app) => app.identity(id),
+            Self::Extended(app) => app.identity(id),
+        }
+    }
+
+    fn origin(&self, gate: &Gate, request: &Request, admission: &Admission, now: Timestamp) -> Answer {
+        match self {
+            Self::FlaskJwt(_) => origin(admission.identity()),
+            Self::Extended(app) => app.origin(gate, request, admission, &random(), now),
+        }
+    }
+}
+
+fn random() -> Random {
+    let mut random = [0; 64];
+    getrandom::fill(&mut random).expect("randomness");
+    random
 }
 
 impl Headers for Request {
@@ -41,7 +103,7 @@ impl Headers for Request {
 }
 
 /// What the gate, with the application behind it, answers.
-fn answer(app: &App, gate: &Gate, request: &Request, now: Timestamp) -> Answer {
+fn answer(app: &Application, gate: &Gate, request: &Request, now: Timestamp) -> Answer {
     let (path, query) = match request.path.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (request.path.as_str(), None),
@@ -55,15 +117,11 @@ fn answer(app: &App, gate: &Gate, request: &Request, now: Timestamp) -> Answer {
             Decision::Answer(answered) => break answered.answer,
             Decision::Identity(passage) => break gate.identity(&passage),
             Decision::Forward(passage) | Decision::Assets(passage) | Decision::Inner(passage) => {
-                break origin(passage.admission().identity());
+                break app.origin(gate, request, passage.admission(), now);
             }
             Decision::Ask(Ask::Body(question)) => question.answer(Ok(body.to_vec())),
             Decision::Ask(Ask::TokenBody(question)) => question.answer(Ok(body), &view, now),
-            Decision::Ask(Ask::Random(question)) => {
-                let mut random = [0; 64];
-                getrandom::fill(&mut random).expect("randomness");
-                question.answer(&random, now)
-            }
+            Decision::Ask(Ask::Random(question)) => question.answer(&random(), now),
             Decision::Ask(Ask::Authenticate(question)) => {
                 let sent = question.credentials();
                 let identity = app.authenticate(sent.username.expose(), sent.password.expose());
@@ -71,7 +129,7 @@ fn answer(app: &App, gate: &Gate, request: &Request, now: Timestamp) -> Answer {
             }
             Decision::Ask(Ask::Identity(question)) => {
                 let identity = app.identity(question.id());
-                question.answer(identity)
+                question.answer(identity, now)
             }
         };
     };

@@ -33,6 +33,34 @@ pub struct Case {
     pub literal_token: Option<String>,
     /// The clock, in Unix seconds.
     pub recorded_at: f64,
+    /// Whose answers these are; the file says.
+    #[serde(skip)]
+    pub library: Library,
+}
+
+/// Which library was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Library {
+    /// Flask-JWT 0.3.2.
+    #[default]
+    FlaskJwt,
+    /// Flask-JWT-Extended 4.7.
+    Extended,
+}
+
+impl Library {
+    /// Of a file: Flask-JWT has a log-in of its own, at `/auth`; Flask-JWT-Extended tells its refusals as `msg`, and its
+    /// application has routes that the other has not.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let cases = || text.lines().filter_map(|line| serde_json::from_str::<Case>(line).ok());
+        let is_extended = cases().all(|case| case.request.path_alone() != "/auth")
+            && cases().any(|case| {
+                case.body_json.is_some_and(|body| body.get("msg").is_some() || body.get("logged_in_as").is_some())
+                    || ["/login", "/mint", "/claims", "/fresh"].contains(&case.request.path_alone())
+            });
+        if is_extended { Self::Extended } else { Self::FlaskJwt }
+    }
 }
 
 /// A request.
@@ -200,7 +228,10 @@ impl Exchange<'_> {
         if case.status != ours.status {
             differences.push(format!("status {} for {}", ours.status, case.status));
         }
-        for name in ["content-type", "www-authenticate", "allow", "set-cookie", "x-lock"] {
+        if !self.same_cookies(tolerance) {
+            differences.push(format!("set-cookie: {:?} for {:?}", cookies(&ours.headers), cookies(&case.headers)));
+        }
+        for name in ["content-type", "www-authenticate", "allow", "x-lock"] {
             let same = match (name, case.header(name), ours.header(name)) {
                 ("allow", Some(recorded), Some(sent)) => methods(recorded) == methods(sent),
                 (_, recorded, sent) => recorded == sent,
@@ -224,31 +255,99 @@ impl Exchange<'_> {
     }
 }
 
+impl Exchange<'_> {
+    /// The same cookies in the same order, their attributes as a set; tokens, CSRF values and times by README §4.
+    fn same_cookies(&self, tolerance: f64) -> bool {
+        let (recorded, sent) = (cookies(&self.case.headers), cookies(&self.ours.headers));
+        recorded.len() == sent.len()
+            && recorded.iter().zip(&sent).all(|(recorded, sent)| {
+                same_json(&plain(recorded, self.case.recorded_at), &plain(sent, self.now), tolerance.max(1.0))
+            })
+    }
+}
+
+fn cookies<N: AsRef<str>>(headers: &[(N, String)]) -> Vec<&str> {
+    let is_cookie = |name: &str| name.eq_ignore_ascii_case("set-cookie");
+    headers.iter().filter(|(name, _)| is_cookie(name.as_ref())).map(|(_, value)| value.as_str()).collect()
+}
+
+/// A cookie as JSON: its value taken apart, `Expires` as a distance from the clock.
+fn plain(cookie: &str, now: f64) -> Value {
+    let mut parts = cookie.split("; ");
+    let (name, value) = parts.next().unwrap_or_default().split_once('=').unwrap_or_default();
+    let mut attributes: Vec<Value> = parts
+        .map(|attribute| match attribute.strip_prefix("Expires=").map(httpdate::parse_http_date) {
+            Some(Ok(time)) => {
+                let seconds = time.duration_since(std::time::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+                // The epoch means that the cookie is taken away, whenever that is.
+                serde_json::json!(["Expires", if seconds == 0.0 { 0.0 } else { seconds - now.floor() }])
+            }
+            _ => attribute.into(),
+        })
+        .collect();
+    attributes.sort_by_key(Value::to_string);
+    let value = apart(value, now).unwrap_or_else(|| without_uuid(&value.into()));
+    serde_json::json!([name, value, attributes])
+}
+
+/// A random UUID is another one each time.
+fn without_uuid(value: &Value) -> Value {
+    let is_uuid4 = |text: &str| {
+        text.len() == 36
+            && text.char_indices().all(|(at, c)| match at {
+                8 | 13 | 18 | 23 => c == '-',
+                14 => c == '4',
+                19 => "89ab".contains(c),
+                _ => c.is_ascii_digit() || ('a'..='f').contains(&c),
+            })
+    };
+    if value.as_str().is_some_and(is_uuid4) { "(UUID 4)".into() } else { value.clone() }
+}
+
 fn methods(allow: &str) -> BTreeSet<&str> {
     allow.split(',').map(str::trim).collect()
 }
 
-/// The members of an answer with each token replaced by its header and payload, times as distances from the clock.
+/// The members of an answer with each token taken apart.
 fn with_tokens_apart(body: &Value, now: f64) -> Value {
     let mut body = body.clone();
-    for name in ["access_token", "mytoken"] {
-        let Some(token) = body.get(name).and_then(Value::as_str).map(str::to_owned) else { continue };
-        let part = |at: usize| {
-            let segment = token.split('.').nth(at)?;
-            serde_json::from_slice::<Value>(&Base64UrlUnpadded::decode_vec(segment).ok()?).ok()
-        };
-        if let (Some(header), Some(mut payload)) = (part(0), part(1)) {
-            for time in ["iat", "nbf", "exp"] {
-                if let Some(seconds) = payload[time].as_i64() {
-                    #[allow(clippy::cast_precision_loss)] // far below 2^53
-                    let distance = seconds as f64 - now;
-                    payload[time] = distance.into();
-                }
-            }
-            body[name] = serde_json::json!([header, payload]);
+    for name in ["access_token", "refresh_token", "token", "mytoken"] {
+        if let Some(parts) = body.get(name).and_then(Value::as_str).and_then(|token| apart(token, now)) {
+            body[name] = parts;
         }
     }
+    // The application of the transcripts tells the claims of a token that was sent.
+    if let Some(claims) = body.get_mut("payload").and_then(Value::as_object_mut) {
+        distances(claims, now);
+    }
     body
+}
+
+/// A token's header and payload: times as distances from the clock, random ids as such.
+fn apart(token: &str, now: f64) -> Option<Value> {
+    let part = |at: usize| {
+        let segment = token.split('.').nth(at)?;
+        serde_json::from_slice::<Value>(&Base64UrlUnpadded::decode_vec(segment).ok()?).ok()
+    };
+    let (header, mut payload) = (part(0)?, part(1)?);
+    let claims = payload.as_object_mut()?;
+    distances(claims, now);
+    for name in ["jti", "csrf"] {
+        if let Some(id) = claims.get_mut(name) {
+            *id = without_uuid(id);
+        }
+    }
+    Some(serde_json::json!([header, payload]))
+}
+
+fn distances(claims: &mut Map<String, Value>, now: f64) {
+    for name in ["iat", "nbf", "exp", "fresh"] {
+        if let Some(time) = claims.get_mut(name)
+            && let Some(seconds) = time.as_f64()
+        {
+            *time = (seconds - now).into();
+        }
+    }
 }
 
 /// Equal, but that fractions may be off by `tolerance`: only distances of time are fractions here.
@@ -262,9 +361,11 @@ fn same_json(one: &Value, other: &Value, tolerance: f64) -> bool {
         }
         (Value::Object(one), Value::Object(other)) => {
             one.len() == other.len()
-                && one
-                    .iter()
-                    .all(|(name, value)| other.get(name).is_some_and(|other| same_json(value, other, tolerance)))
+                && one.iter().all(|(name, value)| {
+                    // It is a fraction of the recorded clock's.
+                    let tolerance = if name == "fresh" { tolerance.max(1.0) } else { tolerance };
+                    other.get(name).is_some_and(|other| same_json(value, other, tolerance))
+                })
         }
         _ => one == other,
     }

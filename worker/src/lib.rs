@@ -79,7 +79,7 @@ pub fn broken() -> Response {
 fn response(outcome: Outcome) -> JsValue {
     match outcome {
         Outcome::Response(response) => response,
-        Outcome::Inner(_) => edge::broken().into(),
+        Outcome::Inner(..) => edge::broken().into(),
     }
 }
 

@@ -137,6 +137,8 @@ pub struct Extended {
     pub error_message_key: String,
     /// `TOLLGATE_REFRESH_TOKENS`.
     pub refresh_tokens: bool,
+    /// `TOLLGATE_COOKIE_REFRESH_WITHIN`; zero for never.
+    pub cookie_refresh_within: Span,
 }
 
 impl Default for Extended {
@@ -173,6 +175,7 @@ impl Default for Extended {
             encode_issuer: None,
             error_message_key: "msg".into(),
             refresh_tokens: true,
+            cookie_refresh_within: Span::ZERO,
         }
     }
 }

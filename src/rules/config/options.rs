@@ -649,6 +649,14 @@ pub const TABLE: &[Option_] = &[
         set: |draft, value| as_bool(value).map(|on| draft.extended.refresh_tokens = on),
     },
     Option_ {
+        name: "TOLLGATE_COOKIE_REFRESH_WITHIN",
+        family: Family::ExtendedOnly,
+        kind: "duration",
+        default: "0",
+        meaning: "Who comes with an access token in a cookie that has less than this left is sent a new one with the answer, whoever makes it. It is not fresh, and keeps the claims that were added. `0`: never.",
+        set: |draft, value| as_seconds(value).map(|span| draft.extended.cookie_refresh_within = span),
+    },
+    Option_ {
         name: "TOLLGATE_REFRESH_URL",
         family: Family::ExtendedOnly,
         kind: "path, or empty for none",

@@ -428,6 +428,13 @@ fn dialect(vars: &Map<String, Value>, draft: &Draft, notices: &mut Notices) {
     if extended.uses_cookies() {
         cookies(extended, notices);
     }
+    let within = extended.cookie_refresh_within;
+    if within < Span::ZERO || extended.access_expires.is_some_and(|life| within > Span::ZERO && within >= life) {
+        notices.problem(
+            "TOLLGATE_COOKIE_REFRESH_WITHIN",
+            "write less than JWT_ACCESS_TOKEN_EXPIRES, half of it say: else each answer brings a new token",
+        );
+    }
 }
 
 /// What a browser needs to be safe.

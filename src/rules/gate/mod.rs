@@ -7,10 +7,11 @@
 
 mod extended;
 
-pub use extended::{AskRandom, AskTokenBody};
+pub use extended::{AskRandom, AskTokenBody, New};
 
 use super::{
-    config::{Config, Dialect},
+    config::{Config, Dialect, Location},
+    cookie::Jar,
     error::{JwtError, Refusal},
     handlers::{Handlers, TokenParts},
     identity::{Id, Identity},
@@ -93,6 +94,8 @@ pub enum Admission {
         token: VerifiedToken,
         /// Whose it is.
         identity: Arc<Identity>,
+        /// Where it was found.
+        location: Location,
     },
 }
 
@@ -121,6 +124,7 @@ impl Admission {
 pub struct Passage<'g> {
     rule: &'g Rule,
     admission: Admission,
+    renewal: Jar,
 }
 
 impl<'g> Passage<'g> {
@@ -134,6 +138,13 @@ impl<'g> Passage<'g> {
     #[must_use]
     pub fn admission(&self) -> &Admission {
         &self.admission
+    }
+
+    /// The cookies that go out with the answer, whoever makes it: those of a new token, where the one that came in a cookie
+    /// is about to expire.
+    #[must_use]
+    pub fn renewal(&self) -> &Jar {
+        &self.renewal
     }
 
     /// Why, to keep.
@@ -234,9 +245,10 @@ impl Gate {
         match (self.verified(rule, request, now), rule.auth, rule.invalid) {
             (Ok(token), ..) => match rule.user {
                 UserFrom::Stored => {
-                    Decision::Ask(Ask::Identity(AskIdentity { gate: self, purpose: Purpose::Rule(rule), token }))
+                    let purpose = Purpose::Rule(rule, Location::Headers);
+                    Decision::Ask(Ask::Identity(AskIdentity { gate: self, purpose, token }))
                 }
-                UserFrom::Token => self.admit(rule, token.named(), token),
+                UserFrom::Token => self.admit(rule, token.named(), token, Location::Headers),
             },
             (Err(Refusal::MissingToken { .. }), Auth::Optional, _) | (Err(_), Auth::Optional, Invalid::Anonymous) => {
                 pass(rule, Admission::Anonymous)
@@ -245,9 +257,15 @@ impl Gate {
         }
     }
 
-    fn admit<'g>(&'g self, rule: &'g Rule, identity: Option<Arc<Identity>>, token: VerifiedToken) -> Decision<'g> {
+    fn admit<'g>(
+        &'g self,
+        rule: &'g Rule,
+        identity: Option<Arc<Identity>>,
+        token: VerifiedToken,
+        location: Location,
+    ) -> Decision<'g> {
         match identity {
-            Some(identity) => pass(rule, Admission::Verified { token, identity }),
+            Some(identity) => pass(rule, Admission::Verified { token, identity, location }),
             None if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous => {
                 pass(rule, Admission::Anonymous)
             }
@@ -300,7 +318,7 @@ impl Gate {
     pub fn identity(&self, passage: &Passage<'_>) -> Answer {
         match &self.config.dialect {
             Dialect::FlaskJwt => flask_jwt::identity(passage.admission.identity()),
-            Dialect::Extended(_) => flask_jwt_extended::identity(passage.admission.identity()),
+            Dialect::Extended(_) => flask_jwt_extended::identity(passage.admission.identity(), &passage.renewal),
         }
     }
 
@@ -401,8 +419,8 @@ impl<'g> AskAuthenticate<'g> {
 
 /// What a token is asked for.
 enum Purpose<'g> {
-    /// To pass under a rule.
-    Rule(&'g Rule),
+    /// To pass under a rule; it was found there.
+    Rule(&'g Rule, Location),
     /// To get a new one.
     Refresh,
 }
@@ -428,11 +446,17 @@ impl<'g> AskIdentity<'g> {
     }
 
     /// Goes on with who it is, `None` for nobody.
-    pub fn answer(self, identity: Result<Option<Identity>, AskFault>) -> Decision<'g> {
+    pub fn answer(self, identity: Result<Option<Identity>, AskFault>, now: Timestamp) -> Decision<'g> {
         let Self { gate, purpose, token } = self;
         match (purpose, identity) {
-            (Purpose::Rule(rule), Ok(identity)) => gate.admit(rule, identity.map(Arc::new), token),
-            (Purpose::Rule(rule), Err(fault)) => refuse(rule, fault.into()),
+            (Purpose::Rule(rule, location), Ok(identity)) => {
+                let identity = identity.map(Arc::new);
+                match extended::config(&gate.config) {
+                    None => gate.admit(rule, identity, token, location),
+                    Some(config) => gate.admit_extended(config, rule, identity, token, location, now),
+                }
+            }
+            (Purpose::Rule(rule, _), Err(fault)) => refuse(rule, fault.into()),
             (Purpose::Refresh, Ok(identity)) => gate.refresh(identity, token),
             (Purpose::Refresh, Err(fault)) => {
                 Decision::Refuse(Refused::new(fault.into(), Some(Endpoint::Refresh.name())))
@@ -461,11 +485,16 @@ impl From<AskFault> for Refusal {
 }
 
 fn pass(rule: &Rule, admission: Admission) -> Decision<'_> {
+    pass_with(rule, admission, Jar::new())
+}
+
+fn pass_with(rule: &Rule, admission: Admission, renewal: Jar) -> Decision<'_> {
+    let passage = Passage { rule, admission, renewal };
     match rule.to {
-        Target::Origin => Decision::Forward(Passage { rule, admission }),
-        Target::Assets => Decision::Assets(Passage { rule, admission }),
-        Target::Worker => Decision::Inner(Passage { rule, admission }),
-        Target::Identity => Decision::Identity(Passage { rule, admission }),
+        Target::Origin => Decision::Forward(passage),
+        Target::Assets => Decision::Assets(passage),
+        Target::Worker => Decision::Inner(passage),
+        Target::Identity => Decision::Identity(passage),
     }
 }
 

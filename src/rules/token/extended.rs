@@ -54,11 +54,12 @@ pub struct Session {
 }
 
 /// The claim `fresh`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Fresh {
     /// `true`.
     Yes,
     /// `false`, absent, or neither a boolean nor a number (the real library breaks down over those).
+    #[default]
     No,
     /// A number: until then, in seconds since 1970.
     Until(f64),
@@ -79,6 +80,14 @@ impl Fresh {
             Some(Value::Bool(true)) => Self::Yes,
             Some(Value::Number(number)) => number.as_f64().map_or(Self::No, Self::Until),
             _ => Self::No,
+        }
+    }
+
+    pub(super) fn to_json(self) -> Value {
+        match self {
+            Self::Yes => true.into(),
+            Self::No => false.into(),
+            Self::Until(seconds) => seconds.into(),
         }
     }
 

@@ -1,9 +1,12 @@
 //! The tokens that Flask-JWT-Extended issues (facts: Flask-JWT-Extended 4).
 
-use super::super::{
-    config::Extended,
-    json::{Map, Value},
-    time::Timestamp,
+use super::{
+    super::{
+        config::Extended,
+        json::{Map, Value},
+        time::{Span, Timestamp},
+    },
+    Fresh,
 };
 use uuid::{Builder, Uuid};
 
@@ -15,7 +18,9 @@ pub struct Issue<'i> {
     /// Is it a refresh token?
     pub refresh: bool,
     /// The claim `fresh`.
-    pub fresh: bool,
+    pub fresh: Fresh,
+    /// How long it lives; `None` for ever.
+    pub expires: Option<Span>,
     /// `JWT_IDENTITY_CLAIM`.
     pub identity_claim: &'i str,
     /// What `user_identity_loader` makes of the identity.
@@ -33,10 +38,9 @@ impl Issue<'_> {
         let (token_id, csrf) = ids(self.refresh, random);
         let csrf = config.csrf_protect.then(|| csrf.to_string());
         let issued_at = self.now.numeric_date().seconds();
-        let life = if self.refresh { config.refresh_expires } else { config.access_expires };
         let mut claims = Map::new();
         let mut claim = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-        claim("fresh", (self.fresh && !self.refresh).into());
+        claim("fresh", self.fresh.to_json());
         claim("iat", issued_at.into());
         claim("jti", token_id.to_string().into());
         claim("type", if self.refresh { "refresh" } else { "access" }.into());
@@ -47,7 +51,7 @@ impl Issue<'_> {
         csrf.iter().for_each(|csrf| drop(claim("csrf", csrf.as_str().into())));
         config.encode_audience.iter().for_each(|audience| drop(claim("aud", audience.clone())));
         config.encode_issuer.iter().for_each(|issuer| drop(claim("iss", issuer.as_str().into())));
-        life.iter().for_each(|life| drop(claim("exp", self.now.plus(*life).seconds().into())));
+        self.expires.iter().for_each(|life| drop(claim("exp", self.now.plus(*life).seconds().into())));
         // An existing name is overwritten in place.
         claims.extend(self.more);
         let csrf = csrf.map(|csrf| claims.get("csrf").and_then(Value::as_str).map_or(csrf, str::to_owned));
@@ -75,7 +79,8 @@ mod tests {
         let Value::Object(more) = more else { panic!("an object") };
         Issue {
             refresh,
-            fresh: true,
+            fresh: if refresh { Fresh::No } else { Fresh::Yes },
+            expires: Some(Span::seconds(if refresh { 30 * 86_400 } else { 900 })),
             identity_claim: "sub",
             identity: "user1".into(),
             more,
@@ -106,12 +111,14 @@ mod tests {
         let config = Extended {
             csrf_protect: false,
             encode_nbf: false,
-            access_expires: None,
             encode_audience: Some(json!(["a", "b"])),
             encode_issuer: Some("me".into()),
             ..Extended::default()
         };
-        let (claims, csrf) = issue(false, json!({"role": "admin", "sub": "other"})).claims(&config, &[7; 64]);
+        let issue =
+            Issue { expires: None, fresh: Fresh::Until(7.5), ..issue(false, json!({"role": "admin", "sub": "other"})) };
+        let (claims, csrf) = issue.claims(&config, &[7; 64]);
+        assert_eq!(claims["fresh"], json!(7.5));
         let names: Vec<&str> = claims.keys().map(String::as_str).collect();
         assert_eq!(names, ["fresh", "iat", "jti", "type", "sub", "aud", "iss", "role"]);
         assert_eq!((&claims["sub"], csrf), (&json!("other"), None));

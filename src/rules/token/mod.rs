@@ -50,7 +50,7 @@ use super::{
     error::Refusal,
     identity::{Id, Identity},
     json::{self, Map, Value},
-    time::Timestamp,
+    time::{NumericDate, Timestamp},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jws::{Header, Unverified};
@@ -139,6 +139,12 @@ impl VerifiedToken {
     #[must_use]
     pub fn identity(&self) -> Option<Id> {
         self.found.identity.as_ref().map(|identity| identity.id.clone())
+    }
+
+    /// Until when it is good, if it says so (`exp`).
+    #[must_use]
+    pub fn expires(&self) -> Option<NumericDate> {
+        self.times()?.expires()
     }
 
     /// Whom that claim names.

@@ -37,6 +37,12 @@ impl Policy {
         }
     }
 
+    /// Must that claim be a text?
+    #[must_use]
+    pub fn identity_is_text(&self) -> bool {
+        matches!(self, Self::Extended(policy) if policy.verify_sub && policy.identity_claim == "sub")
+    }
+
     /// The claim that says who it is.
     #[must_use]
     pub fn identity_claim(&self) -> &str {

@@ -40,11 +40,11 @@ fn with_cookies(answer: Answer, jar: &Jar) -> Answer {
 
 /// Who it is: what `to = "identity"` and the endpoint for it answer.
 #[must_use]
-pub fn identity(identity: Option<&Identity>) -> Answer {
+pub fn identity(identity: Option<&Identity>, jar: &Jar) -> Answer {
     let id = identity.map_or(Value::Null, |identity| identity.id.to_json());
     let mut body: BTreeMap<&str, &Value> = identity.into_iter().flat_map(attributes).collect();
     body.insert("logged_in_as", &id);
-    Answer::json(200, &body)
+    with_cookies(Answer::json(200, &body), jar)
 }
 
 fn attributes(identity: &Identity) -> impl Iterator<Item = (&str, &Value)> {
@@ -157,6 +157,9 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>) {
         Refusal::WrongType { refresh: true } => (422, "Only refresh tokens are allowed".into()),
         Refusal::WrongType { refresh: false } => (422, "Only non-refresh tokens are allowed".into()),
 
+        // As Flask answers it in its versions of today.
+        Refusal::BodyNotDeclaredJson => (415, "The Content-Type must be application/json".into()),
+
         Refusal::Custom(custom) => (custom.status, custom.description.as_str().into()),
         // Not the library's: Flask's own, or the gate's. In the words of the other dialect.
         Refusal::NotFound
@@ -164,7 +167,6 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>) {
         | Refusal::MethodNotAllowed { .. }
         | Refusal::MissingLastSlash { .. }
         | Refusal::AmbiguousPath(_)
-        | Refusal::BodyNotDeclaredJson
         | Refusal::BodyNotAnObject
         | Refusal::BodyTooLarge
         | Refusal::FieldTooLong { .. }

@@ -2,7 +2,12 @@
 //! ours. What no row allows is a mismatch. docs/differences.md is the same table in words; a test holds the two
 //! together.
 
-use crate::{app::App, transcript::Exchange};
+pub mod extended;
+
+use crate::{
+    app::App,
+    transcript::{Exchange, Library},
+};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
 use tollgate::rules::{json, login, notice::Notice};
@@ -344,6 +349,9 @@ fn is_no_date(value: &Value) -> bool {
 /// # Errors
 /// A configuration with something unknown in it.
 pub fn allowing(exchange: &Exchange<'_>) -> Result<Option<&'static str>, String> {
+    if exchange.case.library == Library::Extended {
+        return extended::allowing(exchange);
+    }
     let app = App::read(&exchange.case.config)?;
     let pair = Pair {
         exchange,
@@ -355,14 +363,19 @@ pub fn allowing(exchange: &Exchange<'_>) -> Result<Option<&'static str>, String>
     Ok(ROWS.iter().find(|row| (row.allows)(&pair)).map(|row| row.name))
 }
 
+/// The names of all rows, of both libraries.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().map(|row| row.name).chain(extended::ROWS.iter().map(|row| row.name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_page_and_the_table_have_the_same_rows() {
-        let page = include_str!("../../docs/differences.md");
+        let page = include_str!("../../../docs/differences.md");
         let named: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-        assert_eq!(named, ROWS.iter().map(|row| row.name).collect::<Vec<_>>());
+        assert_eq!(named, names().collect::<Vec<_>>());
     }
 }
