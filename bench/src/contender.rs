@@ -385,7 +385,7 @@ const users :Workerd.Worker = (
 
 /// A text as capnp reads it.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
 /// The modules in a folder, the entry first.

@@ -34,7 +34,7 @@ pub const TAKES: Duration = Duration::from_secs(60);
 /// If the server fails, or answers with another status than it should.
 pub fn measure(workshop: &Workshop, contender: Contender, kind: &str, tokens: Use) -> Result<Row> {
     let server = workshop.start(contender, &Setting::default())?;
-    let mut mint = Mint::new(320)?;
+    let mut mint = Mint::new(320, tollgate::rules::token::Algorithm::Hs256)?;
     let mut put = |count: usize| {
         let load = Load {
             method: Method::GET,

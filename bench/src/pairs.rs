@@ -7,12 +7,13 @@ use crate::{
     report::{Row, rounded},
     server::Server,
     statistics::Spread,
-    tokens::{Mint, Supply, Use},
+    tokens::{self, Mint, Supply, Use},
 };
 use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use hyper::Method;
 use std::{sync::Barrier, thread, time::Duration};
+use tollgate::rules::token::Algorithm;
 
 /// How long everything takes.
 #[derive(Clone, Copy)]
@@ -38,6 +39,7 @@ pub struct Pair {
     path: &'static str,
     tokens: Use,
     bytes: usize,
+    algorithm: Algorithm,
 }
 
 impl Pair {
@@ -49,6 +51,7 @@ impl Pair {
             path: "/protected",
             tokens,
             bytes: TOKEN,
+            algorithm: Algorithm::Hs256,
         }
     }
 
@@ -87,6 +90,17 @@ impl Pair {
                 pairs.push(Self { bytes, ..Self::new(kind, contender, Use::Same) });
             }
             pairs.push(Self { bytes, ..Self::new(&format!("{kind}-first"), Tollgate, Use::Once) });
+        }
+        for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256] {
+            let key = tokens::private_key(algorithm).unwrap_or_default().to_owned();
+            let setting = Setting {
+                vars: vec![("JWT_ALGORITHM", algorithm.name().into()), ("JWT_PRIVATE_KEY", key)],
+                rules: None,
+            };
+            for (kind, tokens) in [("protected", Use::Same), ("protected-first", Use::Once)] {
+                let pair = Self::new(&format!("{kind}-{}", algorithm.name()), Tollgate, tokens).with(setting.clone());
+                pairs.push(Self { algorithm, ..pair });
+            }
         }
         for level in ["off", "error", "info", "debug"] {
             let setting = Setting::var("TOLLGATE_LOG", level);
@@ -135,6 +149,15 @@ impl Pair {
         })
     }
 
+    /// More tokens than an algorithm with a key pair lets through at first.
+    fn slowly(&self, time: Duration) -> usize {
+        let per_second = match self.algorithm {
+            Algorithm::EdDsa | Algorithm::Es256 => 8_000.0,
+            _ => 4_000.0,
+        };
+        (per_second * time.as_secs_f64()) as usize
+    }
+
     /// Contender and floor, in fresh processes.
     fn round(&self, workshop: &Workshop, pace: Pace, floor_first: bool) -> Result<(Measured, Measured)> {
         let is_forward = self.path.starts_with("/api/");
@@ -147,10 +170,14 @@ impl Pair {
         } else {
             [workshop.start(contender, &self.setting)?, workshop.start(floor, &Setting::default())?]
         };
-        let mut mint = Mint::new(self.bytes)?;
-        let mut put = |count: usize, time: Duration| {
-            let tokens = mint.tokens(self.tokens, count);
-            let loads = both.map(|it| {
+        let mut mint = Mint::new(self.bytes, self.algorithm)?;
+        // The floor reads a header, whoever signed what is in it; to sign as many with RSA would take minutes.
+        let mut floors = Mint::new(self.bytes, Algorithm::Hs256)?;
+        let is_pair = tokens::private_key(self.algorithm).is_some();
+        let mut put = |counts: [usize; 2], time: Duration| {
+            let own = mint.tokens(self.tokens, if is_pair { counts[0] } else { counts[0].max(counts[1]) });
+            let floors = if is_pair { floors.tokens(self.tokens, counts[1]) } else { own.clone() };
+            let loads = both.into_iter().zip([own, floors]).map(|(it, tokens)| {
                 Ok(Load {
                     method: Method::GET,
                     path: self.path.parse()?,
@@ -161,13 +188,13 @@ impl Pair {
                     end: End::After(time),
                 })
             });
-            let [contender, floor]: [Result<Load>; 2] = loads;
-            together([&contender?, &floor?], &servers, floor_first)
+            let loads = loads.collect::<Result<Vec<_>>>()?;
+            together([&loads[0], &loads[1]], &servers, floor_first)
         };
-        let warmed = put(50_000, pace.warm)?;
-        // More than the faster one will need.
-        let fastest = warmed.iter().map(Measured::per_second).fold(1000.0, f64::max);
-        let [contender, floor] = put((fastest * pace.round.as_secs_f64() * 1.6) as usize, pace.round)?;
+        let warmed = put([if is_pair { self.slowly(pace.warm) } else { 50_000 }, 50_000], pace.warm)?;
+        // More than each will need.
+        let enough = |it: &Measured| (it.per_second().max(1000.0) * pace.round.as_secs_f64() * 1.6) as usize;
+        let [contender, floor] = put([enough(&warmed[0]), enough(&warmed[1])], pace.round)?;
         Ok((contender, floor))
     }
 }

@@ -10,13 +10,23 @@ use tollgate::{
     json::{Map, Value},
     rules::{
         secret::Secret,
-        token::{Algorithm, Key, sign},
+        token::{Algorithm, Key, KeyFault, sign},
     },
 };
 
 /// The secret that every contender has: 64 bytes.
 pub const SECRET: &str = "kB2xwq7yT4nLr9vEoZ5jHs0dXgCmPf8uKtYbQa3eNiWz6MRVlJ1UFhGSDcIpAO-_";
 const FORGERS_SECRET: &str = "another secret of sixty-four bytes, which no gate here has got: ";
+
+/// The private key of an algorithm with a pair: one of the tests.
+pub const fn private_key(algorithm: Algorithm) -> Option<&'static str> {
+    match algorithm {
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => None,
+        Algorithm::EdDsa => Some(include_str!("../../tests/keys/ed25519.pem")),
+        Algorithm::Es256 => Some(include_str!("../../tests/keys/p256.pem")),
+        _ => Some(include_str!("../../tests/keys/rsa.pem")),
+    }
+}
 
 /// How tokens come and go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,17 +60,19 @@ pub struct Mint {
 }
 
 impl Mint {
-    /// A mint whose tokens have about `bytes` bytes.
+    /// A mint whose tokens have about `bytes` bytes (with a key pair, more).
     ///
     /// # Errors
     /// If the clock stands before 1970.
-    pub fn new(bytes: usize) -> Result<Self> {
-        let key = |secret: &str| {
-            Key::symmetric(Algorithm::Hs256, &Secret::new(secret.to_owned()), None, false)
-                .map_err(|fault| anyhow!("{fault:?}"))
+    pub fn new(bytes: usize, algorithm: Algorithm) -> Result<Self> {
+        let symmetric = |secret: &str| Key::symmetric(Algorithm::Hs256, &Secret::new(secret.to_owned()), None, false);
+        let key = match private_key(algorithm) {
+            None => symmetric(SECRET),
+            Some(text) => Key::private(algorithm, &Secret::new(text.to_owned())),
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?.as_secs();
-        Ok(Self { key: key(SECRET)?, forgers: key(FORGERS_SECRET)?, next: 0, bytes, now })
+        let sound = |key: Result<Key, KeyFault>| key.map_err(|fault| anyhow!("{fault:?}"));
+        Ok(Self { key: sound(key)?, forgers: sound(symmetric(FORGERS_SECRET))?, next: 0, bytes, now })
     }
 
     /// One token.
@@ -158,12 +170,12 @@ pub struct UsedUp;
 
 #[cfg(test)]
 mod tests {
-    use super::{Mint, Supply, Use, UsedUp, zipf};
+    use super::{Algorithm, Mint, Supply, Use, UsedUp, zipf};
 
     #[test]
     fn tokens_are_as_long_as_asked_for_and_all_different() {
         for bytes in [250, 320, 1024, 4096] {
-            let mut mint = Mint::new(bytes).expect("a mint");
+            let mut mint = Mint::new(bytes, Algorithm::Hs256).expect("a mint");
             let (one, other) = (mint.token(false), mint.token(true));
             assert!(one.len().abs_diff(bytes) <= 4, "{} for {bytes}", one.len());
             assert_ne!(one, other);
