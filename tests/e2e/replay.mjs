@@ -4,16 +4,47 @@ import { request } from "node:http";
 import { createInterface } from "node:readline";
 import { origin, start } from "./harness.mjs";
 
-/** The application behind the transcripts: who it is, as text. */
+/** Flask-JWT's application: who it is, as text. */
+function identity(claims) {
+  const { identity } = claims ?? {};
+  return ["text/html; charset=utf-8", identity === undefined ? "None" : Number.isInteger(identity) ? `User(id='${identity}')` : identity];
+}
+
+/** Flask-JWT-Extended's application, by its routes. */
+function extended(path, claims, asked, payload) {
+  const token = { type: "access", fresh: false, jti: null, ...claims };
+  const subject = claims?.[names.identity] ?? null;
+  const places = { headers: asked.headers[names.header], cookies: asked.headers.cookie, query_string: asked.url };
+  const answers = {
+    "/optional": { jwt: false, location: null, logged_in_as: subject },
+    "/fresh": { foo: "bar" },
+    "/refresh_protected": { foo: "bar" },
+    "/skiprev": { foo: "bar" },
+    "/notype": { foo: "bar", type: token.type },
+    "/claims": {
+      header: { alg: "HS256", typ: "JWT" },
+      location: Object.keys(places).find((place) => places[place]?.includes(payload)) ?? "json",
+      payload: token,
+    },
+  };
+  return ["application/json", JSON.stringify(answers[path] ?? { logged_in_as: subject })];
+}
+
+let names;
+/** The application behind the transcripts. */
 const application = await origin((asked, answer) => {
-  const claims = asked.headers["x-auth-claims"];
-  const identity = claims && JSON.parse(Buffer.from(claims, "base64url")).identity;
-  answer.setHeader("content-type", "text/html; charset=utf-8");
-  answer.end(identity === undefined ? "None" : Number.isInteger(identity) ? `User(id='${identity}')` : identity);
+  const payload = asked.headers["x-auth-claims"];
+  const claims = payload && JSON.parse(Buffer.from(payload, "base64url"));
+  const path = asked.url.split("?")[0];
+  const [type, body] = names ? extended(path, claims, asked, payload) : identity(claims);
+  if (path === "/user" && names) answer.statusCode = 500;
+  answer.setHeader("content-type", type);
+  answer.end(body);
 });
 
 let gate;
 async function restart({ vars, records }) {
+  names = vars.TOLLGATE_WIRE && { identity: vars.JWT_IDENTITY_CLAIM ?? "sub", header: (vars.JWT_HEADER_NAME ?? "authorization").toLowerCase() };
   await gate?.close();
   gate = await start({ vars: { ...vars, ORIGIN: application.url, TOLLGATE_LOG: "off" }, secret: null, users: false });
   for (const [key, value] of records) await gate.kv.put(key, value);

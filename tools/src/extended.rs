@@ -22,6 +22,10 @@ use tollgate::rules::{
 /// What an answer says of the one that was recorded: nothing of the application's own.
 const HTML: &str = "text/html; charset=utf-8";
 
+/// Where the application makes tokens or cookies itself, or breaks down.
+pub const IN_ITSELF: [&str; 7] =
+    ["/mint", "/set_access", "/set_refresh", "/unset_access", "/unset_refresh", "/logout", "/unprotected_get_jwt"];
+
 /// A configuration of a transcript, understood.
 pub struct App {
     /// The gate's variables and secrets.
@@ -82,20 +86,38 @@ impl App {
     /// is to be made with one that is not in the file. Without it the gate only verifies.
     #[must_use]
     pub fn serving(mut self, request: &Request) -> Self {
-        let mut rules = self.routes();
-        if request.path_alone() == "/loc_invalid" {
-            rules.push(json!({"path": "/loc_invalid", "to": "origin", "locations": ["invalid"]}));
-        }
-        self.vars.insert("ROUTES".into(), rules.into());
+        self.set_routes(request);
         if self.is_verifying && request.path_alone() == "/mint" {
-            self.vars.remove("JWT_PUBLIC_KEY");
-            let algorithm = self.vars.get("JWT_ALGORITHM").and_then(Value::as_str).unwrap_or_default();
-            self.vars.insert("JWT_PRIVATE_KEY".into(), private_key(algorithm).into());
+            self.take_own_key();
         } else if self.is_verifying {
             self.vars.insert("JWT_AUTH_URL_RULE".into(), "".into());
             self.vars.insert("TOLLGATE_REFRESH_TOKENS".into(), false.into());
         }
         self
+    }
+
+    /// The same, with a private key of our own wherever the recorded one is not in the file: tokens are made anew.
+    #[must_use]
+    pub fn issuing(mut self, request: &Request) -> Self {
+        self.set_routes(request);
+        if self.is_verifying {
+            self.take_own_key();
+        }
+        self
+    }
+
+    fn set_routes(&mut self, request: &Request) {
+        let mut rules = self.routes();
+        if request.path_alone() == "/loc_invalid" {
+            rules.push(json!({"path": "/loc_invalid", "to": "origin", "locations": ["invalid"]}));
+        }
+        self.vars.insert("ROUTES".into(), rules.into());
+    }
+
+    fn take_own_key(&mut self) {
+        self.vars.remove("JWT_PUBLIC_KEY");
+        let algorithm = self.vars.get("JWT_ALGORITHM").and_then(Value::as_str).unwrap_or_default();
+        self.vars.insert("JWT_PRIVATE_KEY".into(), private_key(algorithm).into());
     }
 
     /// Python's None means that there is none.
@@ -156,9 +178,7 @@ impl App {
             rule("/claims", json!({})),
             rule("/user", json!({})),
         ];
-        let open =
-            ["mint", "set_access", "set_refresh", "unset_access", "unset_refresh", "logout", "unprotected_get_jwt"];
-        rules.extend(open.map(|name| rule(&format!("/{name}"), json!({"auth": "none", "user": "token"}))));
+        rules.extend(IN_ITSELF.map(|path| rule(path, json!({"auth": "none", "user": "token"}))));
         rules
     }
 

@@ -108,21 +108,10 @@ fn vectors(root: &Root) -> Result<(), Failure> {
 /// The recorded cases, in real workerd.
 fn replay(root: &Root) -> Result<(), Failure> {
     let step = Step::begin("recorded cases in workerd");
-    let recorded = "tests/transcripts/flask_jwt.jsonl";
-    let output = step.output(
-        &mut root.cargo_command([
-            "run",
-            "--locked",
-            "--quiet",
-            "--package",
-            "tools",
-            "--",
-            "replay",
-            "--workerd",
-            recorded,
-        ]),
-        "cargo xtask replay --workerd tests/transcripts/flask_jwt.jsonl shows it alone",
-    )?;
+    let recorded = ["tests/transcripts/flask_jwt.jsonl", "tests/transcripts/flask_jwt_extended.jsonl"];
+    let mut replay =
+        root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", "replay", "--workerd"]);
+    let output = step.output(replay.args(recorded), "cargo xtask replay --workerd FILE shows it alone")?;
     step.done(output.lines().last().unwrap_or_default());
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Flask-JWT-Extended's dialect: how a grant, an identity and each refusal look (facts: Flask-JWT-Extended 3 to 9).
 //!
-//! **What always holds:** the function [`words`] matches every [`Refusal`], so a new one cannot reach the wire by accident. The
-//! status and text are the real library's; where it answers with an HTML page or a crash, this has the shape of its
+//! **What always holds:** the function `words` matches every [`Refusal`], so a new one cannot reach the wire by accident.
+//! The status and text are the real library's; where it answers with an HTML page or a crash, this has the shape of its
 //! refusals: docs/differences.md.
 
 use super::{Answer, flask_jwt};
