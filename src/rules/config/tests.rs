@@ -283,3 +283,70 @@ fn keys_without_effect_are_told() {
         assert!(warnings.iter().any(|warning| warning.contains(word)), "{vars}: {warnings:?}");
     }
 }
+
+fn extended(more: Value) -> Result<(Config, Vec<String>), Vec<String>> {
+    let mut all = vars(json!({"TOLLGATE_WIRE": "flask-jwt-extended"}));
+    all.extend(more.as_object().unwrap().clone());
+    let reading = Config::read(&all);
+    let names = |notices: Vec<Notice>| notices.into_iter().map(|notice| notice.option).collect::<Vec<_>>();
+    reading.config.map(|config| (config, names(reading.warnings))).map_err(names)
+}
+
+#[test]
+fn flask_jwt_extendeds_defaults_are_its_own() {
+    let (config, warnings) = extended(json!({})).unwrap();
+    assert_eq!(config.dialect, Dialect::Extended(Box::default()));
+    assert_eq!(config.tokens.policy(), &Policy::Extended(crate::rules::token::ExtendedPolicy::default()));
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn an_option_of_the_other_dialect_is_named_and_a_rule_of_the_other_dialect_refused() {
+    assert_eq!(extended(json!({"JWT_LEEWAY": 5})).unwrap().1, ["JWT_LEEWAY"]);
+    assert_eq!(extended(json!({"JWT_AUTH_URL_RULE": "/login"})).unwrap().1, [""; 0]);
+    let reading = Config::read(&vars(json!({"JWT_HEADER_TYPE": "Bearer"})));
+    assert_eq!(reading.warnings[0].option, "JWT_HEADER_TYPE");
+    let rule = json!({"ROUTES": [{"path": "/a", "to": "identity", "fresh": true}]});
+    assert!(extended(rule.clone()).is_ok());
+    assert_eq!(problems(rule), ["ROUTES[0].fresh"]);
+}
+
+#[test]
+fn what_flask_jwt_extended_notices_at_a_request_is_noticed_at_start() {
+    for (wrong, option) in [
+        (json!({"JWT_TOKEN_LOCATION": "pockets"}), "JWT_TOKEN_LOCATION"),
+        (json!({"JWT_TOKEN_LOCATION": []}), "JWT_TOKEN_LOCATION"),
+        (json!({"JWT_HEADER_NAME": ""}), "JWT_HEADER_NAME"),
+        (json!({"JWT_HEADER_TYPE": "two words"}), "JWT_HEADER_TYPE"),
+        (json!({"JWT_ACCESS_TOKEN_EXPIRES": 0}), "JWT_ACCESS_TOKEN_EXPIRES"),
+        (json!({"JWT_ACCESS_TOKEN_EXPIRES": true}), "JWT_ACCESS_TOKEN_EXPIRES"),
+        (json!({"JWT_REFRESH_TOKEN_EXPIRES": "soon"}), "JWT_REFRESH_TOKEN_EXPIRES"),
+        (json!({"JWT_COOKIE_SAMESITE": "sometimes"}), "JWT_COOKIE_SAMESITE"),
+        (json!({"JWT_ACCESS_COOKIE_NAME": "a;b"}), "JWT_ACCESS_COOKIE_NAME"),
+        (json!({"JWT_REFRESH_CSRF_COOKIE_PATH": "/a; Domain=x"}), "JWT_REFRESH_CSRF_COOKIE_PATH"),
+        (json!({"JWT_COOKIE_DOMAIN": "a b"}), "JWT_COOKIE_DOMAIN"),
+        (json!({"JWT_ACCESS_COOKIE_NAME": "__Host-a"}), "JWT_ACCESS_COOKIE_NAME"),
+        (json!({"JWT_IDENTITY_CLAIM": ""}), "JWT_IDENTITY_CLAIM"),
+        (json!({"JWT_DECODE_AUDIENCE": 7}), "JWT_DECODE_AUDIENCE"),
+        (json!({"TOLLGATE_COOKIE_REFRESH_WITHIN": 900}), "TOLLGATE_COOKIE_REFRESH_WITHIN"),
+        (json!({"TOLLGATE_WIRE": "telepathy"}), "TOLLGATE_WIRE"),
+    ] {
+        assert_eq!(extended(wrong.clone()).unwrap_err(), [option], "{wrong}");
+    }
+    let cookies = json!({"JWT_TOKEN_LOCATION": "cookies", "JWT_COOKIE_SAMESITE": "None"});
+    assert_eq!(extended(cookies).unwrap_err(), ["JWT_COOKIE_SAMESITE"]);
+}
+
+#[test]
+fn cookies_are_asked_to_be_safe() {
+    let (_, warnings) = extended(json!({"JWT_TOKEN_LOCATION": "cookies", "JWT_COOKIE_CSRF_PROTECT": false})).unwrap();
+    assert_eq!(warnings, ["JWT_COOKIE_SECURE", "JWT_COOKIE_SAMESITE", "JWT_COOKIE_CSRF_PROTECT"]);
+    let profile = json!({
+        "JWT_TOKEN_LOCATION": "cookies", "JWT_COOKIE_SECURE": true, "JWT_COOKIE_SAMESITE": "Lax",
+        "JWT_ACCESS_COOKIE_NAME": "__Host-access", "JWT_REFRESH_COOKIE_NAME": "__Host-refresh",
+    });
+    assert!(extended(profile.clone()).unwrap().1.is_empty());
+    let mut plain = profile;
+    plain["JWT_ACCESS_COOKIE_NAME"] = "access".into();
+    assert_eq!(extended(plain).unwrap().1, ["JWT_ACCESS_COOKIE_NAME"]);
+}
