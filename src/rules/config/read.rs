@@ -226,8 +226,7 @@ pub(super) fn read(vars: &Map<String, Value>) -> Reading {
     if log.is_none() {
         notices.problem("TOLLGATE_LOG", "write off, error, info or debug");
     }
-    let has_public_keys = keys.as_ref().is_some_and(KeyRing::has_public_keys);
-    let routes = routes(&draft, has_public_keys, &mut notices);
+    let routes = routes(&draft, keys.as_ref(), &mut notices);
     let origin = origin(&draft, routes.as_ref(), &mut notices);
     let Notices { problems, warnings } = notices;
     let config = match (keys, routes, log) {
@@ -489,7 +488,7 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     }
 }
 
-fn routes(draft: &Draft, has_public_keys: bool, notices: &mut Notices) -> Option<Routes> {
+fn routes(draft: &Draft, keys: Option<&KeyRing>, notices: &mut Notices) -> Option<Routes> {
     let methods = match &draft.auth_url_options {
         None => Some(Value::from(vec!["POST"])),
         Some(table) => table.get("methods").cloned().or_else(|| Some(Value::from(vec!["GET"]))),
@@ -498,12 +497,14 @@ fn routes(draft: &Draft, has_public_keys: bool, notices: &mut Notices) -> Option
     if !draft.auth_url_rule.is_empty() {
         endpoints.push((Endpoint::LogIn, draft.auth_url_rule.as_str(), methods.unwrap_or_default()));
     }
-    if has_public_keys && !draft.jwks_url.is_empty() {
+    if keys.is_some_and(KeyRing::has_public_keys) && !draft.jwks_url.is_empty() {
         endpoints.push((Endpoint::Keys, draft.jwks_url.as_str(), Value::from(vec!["GET"])));
     }
     let mut rules = Cow::Borrowed(&draft.routes);
     if draft.is_extended {
-        if draft.extended.refresh_tokens && !draft.refresh_url.is_empty() {
+        // Without a key that signs there are no new tokens.
+        let signs = keys.is_some_and(|keys| keys.signing().is_some());
+        if signs && draft.extended.refresh_tokens && !draft.refresh_url.is_empty() {
             endpoints.push((Endpoint::Refresh, draft.refresh_url.as_str(), Value::from(vec!["POST"])));
         }
         if !draft.log_out_url.is_empty() {
