@@ -1,5 +1,5 @@
-//! Cookies: those that come are read by the crate `cookie`, those that go are written as Flask-JWT-Extended's server
-//! writes them (facts: Flask-JWT-Extended 7).
+//! Cookies: those that come are read, and those that go are written, as Flask-JWT-Extended's server does it (facts:
+//! Flask-JWT-Extended 7).
 //!
 //! **What always holds:** a name, path or domain comes from the configuration, which is checked ([`is_name`],
 //! [`is_attribute`]); a value is a token or an id, which can't hold a separator.
@@ -8,8 +8,10 @@ use super::{
     config::{Extended, Names},
     time::Timestamp,
 };
-use cookie::Cookie;
-use std::time::{Duration, SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 /// What `JWT_SESSION_COOKIE = false` makes of a cookie: Flask-JWT-Extended's own figure, in seconds.
 const LASTING_SECONDS: u64 = 31_540_000;
@@ -17,8 +19,74 @@ const LASTING_SECONDS: u64 = 31_540_000;
 /// The value of the first cookie of this name, without quotes. `None` if it is empty, too.
 #[must_use]
 pub fn value(header: &str, name: &str) -> Option<String> {
-    let cookie = Cookie::split_parse(header).filter_map(Result::ok).find(|cookie| cookie.name() == name)?;
-    Some(cookie.value_trimmed().to_owned()).filter(|value| !value.is_empty())
+    let mut rest = Some(header);
+    while let Some(text) = rest {
+        let Some((pair, after)) = first(text) else {
+            // Not a cookie: what follows the next semicolon may be one.
+            rest = text.split_once(';').map(|(_, after)| after);
+            continue;
+        };
+        if pair.0 == name {
+            return Some(unescaped(pair.1).into_owned()).filter(|value| !value.is_empty());
+        }
+        rest = after;
+    }
+    None
+}
+
+/// The cookie that a text begins with, as Werkzeug 3.1 reads it (more loosely than RFC 6265 §4.1.1): name, then maybe
+/// `=` and a value, in quotes or without blanks, then a semicolon or the end; and what follows. The quotes stay.
+fn first(text: &str) -> Option<((&str, &str), Option<&str>)> {
+    const BLANKS: [char; 2] = [' ', '\t'];
+    let text = text.trim_start_matches(BLANKS);
+    let (name, rest) = text.split_at(text.find([' ', '\t', '=', '"', ';']).unwrap_or(text.len()));
+    if name.is_empty() {
+        return None;
+    }
+    let rest = rest.trim_start_matches(BLANKS);
+    let (value, rest) = match rest.strip_prefix('=').map(|rest| rest.trim_start_matches(BLANKS)) {
+        None => ("", rest),
+        Some(rest) if rest.starts_with('"') => rest.split_at(quoted(rest)?),
+        Some(rest) => rest.split_at(rest.find([' ', '\t', '"', ';']).unwrap_or(rest.len())),
+    };
+    let rest = rest.trim_start_matches(BLANKS);
+    match rest.strip_prefix(';') {
+        Some(after) => Some(((name, value), Some(after))),
+        None => rest.is_empty().then_some(((name, value), None)),
+    }
+}
+
+/// How long the quoted text is that `text` begins with, quotes and all.
+fn quoted(text: &str) -> Option<usize> {
+    let mut is_escaped = true; // the first quote ends nothing
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Without quotes; `\ooo` is a byte in octal, `\` before anything else stands for nothing.
+fn unescaped(value: &str) -> Cow<'_, str> {
+    let Some(inside) = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) else { return value.into() };
+    if !inside.contains('\\') {
+        return inside.into();
+    }
+    let (mut bytes, mut rest) = (Vec::with_capacity(inside.len()), inside.as_bytes());
+    while let [byte, after @ ..] = rest {
+        (rest, _) = match (byte, after) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
+                (after, bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')))
+            }
+            (b'\\', [escaped, after @ ..]) => (after, bytes.push(*escaped)),
+            _ => (after, bytes.push(*byte)),
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
 /// May this be the name of a cookie (RFC 6265 §4.1.1)?
@@ -138,6 +206,17 @@ mod tests {
             ("", None),
             ("ab=1", None),
             (";;=;a=1", Some("1")),
+            ("a = 1 ;b=2", Some("1")),
+            ("x y=1; a=1", Some("1")),
+            ("x=\"b;c\"; a=1", Some("1")),
+            ("a=1,b=2", Some("1,b=2")),
+            ("a=\"\\061\\\"\"", Some("1\"")),
+            // What is no cookie is none of this name either.
+            ("a=\"1", None),
+            ("a=1\"", None),
+            ("a=1 2", None),
+            ("a=\"1\"2", None),
+            ("a=1 2; a=3", Some("3")),
         ] {
             assert_eq!(value(header, "a").as_deref(), found, "{header}");
         }

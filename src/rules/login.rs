@@ -4,7 +4,7 @@
 //! the same to a client. Reading the body and judging the record are pure; the store is asked in between.
 
 use super::{
-    config::Config,
+    config::{Config, Dialect},
     error::Refusal,
     identity::Identity,
     json::{self, Map, Value},
@@ -34,7 +34,8 @@ pub fn is_json(content_type: Option<&str>) -> bool {
     media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
-/// Reads the body of a log-in.
+/// Reads the body of a log-in. Flask-JWT refuses one with more members than name and password; Flask-JWT-Extended's
+/// documentation reads the two and looks at no others.
 ///
 /// # Errors
 /// The first refusal of facts 2, rows 4 to 6.
@@ -43,7 +44,9 @@ pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Ref
     let username = field(&members, &config.username_key)?;
     let password = field(&members, &config.password_key)?;
     match (username, password) {
-        (Some(username), Some(password)) if members.len() == 2 => Ok(Credentials { username, password }),
+        (Some(username), Some(password)) if members.len() == 2 || config.dialect != Dialect::FlaskJwt => {
+            Ok(Credentials { username, password })
+        }
         _ => Err(Refusal::BadCredentials),
     }
 }
@@ -145,6 +148,14 @@ mod tests {
         ] {
             assert_eq!(read(&body), outcome, "{body}");
         }
+    }
+
+    #[test]
+    fn flask_jwt_extended_looks_at_no_other_members() {
+        let config = Config { dialect: Dialect::Extended(Box::default()), ..Config::for_tests() };
+        let read = |body: &str| read_credentials(body.as_bytes(), &config).is_ok();
+        assert!(read(r#"{"username":"a","password":"b","x":1}"#));
+        assert!(!read(r#"{"username":"a","x":1}"#));
     }
 
     #[test]

@@ -56,6 +56,8 @@ impl App {
             ("TOLLGATE_WIRE", json!("flask-jwt-extended")),
             ("JWT_SECRET_KEY", json!("super-secret-key-of-at-least-32-bytes!!")),
             ("JWT_AUTH_URL_RULE", json!("/login")),
+            // Enough for HS256, too short for HS384 and HS512.
+            ("TOLLGATE_ALLOW_SHORT_KEY", json!(true)),
             ("TOLLGATE_REFRESH_URL", json!("/refresh")),
             ("TOLLGATE_LOGOUT_URL", json!("")),
             ("TOLLGATE_ME_URL", json!("")),
@@ -70,10 +72,15 @@ impl App {
                 "keys" if value.is_null() => app.forget_keys(),
                 "JWT_SECRET_KEY" if value.is_null() => app.forget_keys(),
                 "JWT_PRIVATE_KEY" if value == "pem" => app.is_verifying = true,
-                "JWT_TOKEN_LOCATION" if value == "set(headers, cookies)" => {
-                    app.vars.insert(name.clone(), json!(["headers", "cookies"]));
+                "JWT_TOKEN_LOCATION" if value.as_str().is_some_and(|text| text.starts_with("set(")) => {
+                    let words = value.as_str().and_then(|text| text.strip_prefix("set(")?.strip_suffix(')'));
+                    let words: Vec<&str> = words.unwrap_or_default().split(", ").collect();
+                    app.vars.insert(name.clone(), json!(words));
                 }
-                _ if name.starts_with("JWT_") => {
+                // Debug mode shows in blanks only.
+                "app.debug" if value.is_boolean() => {}
+                "SECRET_KEY" if value.is_null() => {}
+                _ if name.starts_with("JWT_") || name == "SECRET_KEY" => {
                     app.vars.insert(name.clone(), option(value)?);
                 }
                 other => return Err(format!("unknown config member {other:?}")),
@@ -250,7 +257,13 @@ impl App {
         };
         match request.path_alone() {
             "/protected" | "/loc_headers" => json_of(&json!({"logged_in_as": subject})),
-            "/optional" => json_of(&json!({"jwt": false, "location": null, "logged_in_as": subject})),
+            "/optional" => {
+                let location = match admission {
+                    Admission::Verified { location, .. } => Some(location.name()),
+                    Admission::Open | Admission::Anonymous => None,
+                };
+                json_of(&json!({"jwt": location.is_some(), "location": location, "logged_in_as": subject}))
+            }
             "/fresh" | "/refresh_protected" | "/skiprev" => json_of(&json!({"foo": "bar"})),
             "/notype" => {
                 let claims = admission.token().map(|token| token.claims_with_defaults()).unwrap_or_default();

@@ -91,6 +91,7 @@ mod tests {
             include_str!("../../tests/transcripts/flask_jwt.jsonl"),
             include_str!("../../tests/transcripts/flask_jwt_more.jsonl"),
             include_str!("../../tests/transcripts/flask_jwt_extended.jsonl"),
+            include_str!("../../tests/transcripts/flask_jwt_extended_more.jsonl"),
         ] {
             let tally = file(recorded, &mut Native).unwrap();
             assert!(tally.mismatches.is_empty(), "{}", tally.mismatches.join("\n"));

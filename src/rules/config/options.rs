@@ -186,7 +186,11 @@ pub const TABLE: &[Option_] = &[
         kind: "list of algorithms",
         default: "the value of JWT_ALGORITHM",
         meaning: "Algorithms that are accepted beside JWT_ALGORITHM, which always is. Each has a key of its own: the `HS…` JWT_SECRET_KEY, the others JWT_PUBLIC_KEY or the public half of JWT_PRIVATE_KEY; without such a key it is a fault. So `[\"EdDSA\", \"HS256\"]` keeps old tokens good while the algorithm changes.",
-        set: |draft, value| as_list(value).map(|list| draft.decode_algorithms = list),
+        set: |draft, value| {
+            // Python's None is the default.
+            draft.decode_algorithms = if value.is_null() { Vec::new() } else { as_list(value)? };
+            Ok(())
+        },
     },
     Option_ {
         name: "JWT_AUTH_ENDPOINT",
@@ -483,7 +487,13 @@ pub const TABLE: &[Option_] = &[
         kind: "domain",
         default: r#"none"#,
         meaning: "`Domain` of all cookies.",
-        set: |draft, value| as_text_or_nothing(value).map(|text| draft.extended.cookie_domain = text),
+        set: |draft, value| {
+            as_text_or_nothing(value).map(|text| {
+                // A port and a dot in front, which Flask takes away, mean nothing in a cookie (RFC 6265 §5.2.3).
+                let domain = text.split(':').next().unwrap_or_default();
+                draft.extended.cookie_domain = domain.trim_start_matches('.').to_owned();
+            })
+        },
     },
     Option_ {
         name: "JWT_COOKIE_SECURE",

@@ -128,6 +128,19 @@ fn no_secret_is_a_problem_and_flasks_own_secret_is_the_default() {
 }
 
 #[test]
+fn a_cookie_domain_loses_port_and_dot_and_none_is_the_default_for_decode_algorithms() {
+    for (written, read) in
+        [("example.com", "example.com"), (".example.com", "example.com"), ("example.com:8080", "example.com"), ("", "")]
+    {
+        let vars = vars(json!({
+            "TOLLGATE_WIRE": "flask-jwt-extended", "JWT_COOKIE_DOMAIN": written, "JWT_DECODE_ALGORITHMS": null,
+        }));
+        let Dialect::Extended(extended) = Config::read(&vars).config.unwrap().dialect else { unreachable!() };
+        assert_eq!(extended.cookie_domain, read);
+    }
+}
+
+#[test]
 fn what_is_unwise_or_without_effect_is_told() {
     for (change, word) in [
         (json!({"JWT_VERIFY": false}), "JWT_VERIFY:"),

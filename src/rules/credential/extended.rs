@@ -153,7 +153,8 @@ impl Form {
         multer::parse_boundary(content_type).ok().map(|boundary| Self::Multipart { boundary })
     }
 
-    /// The first field of this name.
+    /// The first field of this name. A file is none, and a part that does not say what it is spoils the whole, as in
+    /// Werkzeug.
     fn field(&self, body: &[u8], name: &str) -> Option<String> {
         match self {
             Self::UrlEncoded => {
@@ -164,7 +165,10 @@ impl Form {
                 let mut parts = multer::Multipart::new(whole, boundary);
                 // The whole body is there, so nothing is ever waited for.
                 while let Some(part) = parts.next_field().now_or_never()?.ok()? {
-                    if part.name() == Some(name) {
+                    if !part.headers().contains_key("content-disposition") {
+                        return None;
+                    }
+                    if part.name() == Some(name) && part.file_name().is_none() {
                         let value = part.bytes().now_or_never()?.ok()?;
                         return String::from_utf8(value.to_vec()).ok();
                     }
@@ -247,6 +251,13 @@ mod tests {
         let multipart = "multipart/form-data; boundary=XX";
         let body = b"--XX\r\nContent-Disposition: form-data; name=\"csrf_token\"\r\n\r\nC\r\n--XX--\r\n";
         assert_eq!(ask("POST", "", multipart, Some(body)), with(Some("C")));
+        let named = |name: &str, more: &str| {
+            format!("--XX\r\n{name}: form-data; name=\"csrf_token\"{more}\r\n\r\nF\r\n").into_bytes()
+        };
+        let file = [named("Content-Disposition", "; filename=\"f\""), body.to_vec()].concat();
+        assert_eq!(ask("POST", "", multipart, Some(&file)), with(Some("C")));
+        let nameless = [named("X", ""), body.to_vec()].concat();
+        assert_eq!(ask("POST", "", multipart, Some(&nameless)), Err(Refusal::CsrfMissing));
         for torn in [&body[..20], b"", b"--XX--"] {
             assert_eq!(ask("POST", "", multipart, Some(torn)), Err(Refusal::CsrfMissing));
         }
@@ -260,6 +271,8 @@ mod tests {
             let sought = seek(Location::Cookies, &request(method, &headers), None, &config, false);
             assert_eq!(sought == Err(Refusal::CsrfMissing), needed, "{method}");
         }
+        let config = Extended { csrf_methods: vec!["HEAD".into()], ..config };
+        assert!(config.needs_csrf("HEAD") && !config.needs_csrf("GET"));
     }
 
     #[test]

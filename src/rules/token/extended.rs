@@ -124,11 +124,12 @@ impl Session {
         if let Csrf::Value(value) = &self.csrf { Some(value) } else { None }
     }
 
-    /// Facts 3.2, rows 4 and 5. In constant time.
+    /// Facts 3.2, rows 4 and 5. In constant time. The real library breaks down over what is not ASCII: it is equal to
+    /// nothing.
     fn judge_csrf(&self, sent: &str) -> Result<(), Refusal> {
         match &self.csrf {
             Csrf::Absent => Err(Refusal::MissingClaim("csrf".into())),
-            Csrf::Value(value) if value.as_bytes().ct_eq(sent.as_bytes()).into() => Ok(()),
+            Csrf::Value(value) if value.is_ascii() && value.as_bytes().ct_eq(sent.as_bytes()).into() => Ok(()),
             Csrf::Value(_) | Csrf::Other => Err(Refusal::CsrfMismatch),
         }
     }
