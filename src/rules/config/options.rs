@@ -541,7 +541,14 @@ pub const TABLE: &[Option_] = &[
         kind: "list of methods",
         default: r#"["POST", "PUT", "PATCH", "DELETE"]"#,
         meaning: "The methods that change something. GET brings HEAD with it.",
-        set: |draft, value| as_list(value).map(|list| draft.extended.csrf_methods = list),
+        set: |draft, value| {
+            let methods = as_list(value)?;
+            if !methods.iter().all(|method| method.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')) {
+                return Err("write a list of methods such as [\"POST\", \"PUT\"]: other words protect nothing".into());
+            }
+            draft.extended.csrf_methods = methods;
+            Ok(())
+        },
     },
     Option_ {
         name: "JWT_CSRF_IN_COOKIES",

@@ -141,6 +141,14 @@ fn a_cookie_domain_loses_port_and_dot_and_none_is_the_default_for_decode_algorit
 }
 
 #[test]
+fn a_word_that_is_no_method_is_refused_among_the_csrf_methods() {
+    for (written, is_good) in [(json!("POST, PUT"), true), (json!([]), true), (json!("POST PUT"), false)] {
+        let vars = vars(json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_CSRF_METHODS": written}));
+        assert_eq!(Config::read(&vars).config.is_ok(), is_good, "{written}");
+    }
+}
+
+#[test]
 fn what_is_unwise_or_without_effect_is_told() {
     for (change, word) in [
         (json!({"JWT_VERIFY": false}), "JWT_VERIFY:"),
