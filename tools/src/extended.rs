@@ -5,6 +5,7 @@ use crate::{
     app::option,
     transcript::{Case, Request},
 };
+use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value, json};
 use tollgate::rules::{
     config::{Config, Dialect},
@@ -12,6 +13,7 @@ use tollgate::rules::{
     gate::{Admission, AskFault, Gate, New},
     handlers::{Handlers, Stock, TokenParts},
     identity::{Id, Identity},
+    json,
     notice::Notice,
     secret::Secret,
     time::Timestamp,
@@ -94,9 +96,10 @@ impl App {
     #[must_use]
     pub fn serving(mut self, request: &Request) -> Self {
         self.set_routes(request);
-        if self.is_verifying && request.path_alone() == "/mint" {
+        let makes_tokens = makes_tokens(request);
+        if self.is_verifying && makes_tokens {
             self.take_own_key();
-        } else if self.is_verifying {
+        } else if self.is_verifying || (self.has_public_key_only() && !makes_tokens) {
             self.vars.insert("JWT_AUTH_URL_RULE".into(), "".into());
             self.vars.insert("TOLLGATE_REFRESH_TOKENS".into(), false.into());
         }
@@ -119,6 +122,12 @@ impl App {
             rules.push(json!({"path": "/loc_invalid", "to": "origin", "locations": ["invalid"]}));
         }
         self.vars.insert("ROUTES".into(), rules.into());
+    }
+
+    fn has_public_key_only(&self) -> bool {
+        let is_pair =
+            self.vars.get("JWT_ALGORITHM").and_then(Value::as_str).is_some_and(|name| !name.starts_with("HS"));
+        is_pair && self.vars.contains_key("JWT_PUBLIC_KEY") && !self.vars.contains_key("JWT_PRIVATE_KEY")
     }
 
     fn take_own_key(&mut self) {
@@ -197,14 +206,18 @@ impl App {
         Config::read(&self.vars).config.map(self.with_handlers)
     }
 
-    /// A token of our own, where the key of the recorded one is not in the file: that of `k2`.
+    /// A token of our own with the claims of the recorded one, where the key of that is not in the file (`k2`), or not
+    /// the one that makes another out of it here.
     #[must_use]
     pub fn issued(&self, case: &Case) -> Option<String> {
-        let is_k2 = case.token.as_ref().and_then(Value::as_str).is_some() && case.config.contains_key("loader");
+        let is_k2 = case.config.get("loader").and_then(Value::as_str).is_some_and(|it| it.starts_with("encode_key"));
+        let is_ours = is_k2 || (self.is_verifying && case.request.path_alone() == "/refresh");
+        let payload = case.literal_token.as_deref()?.split('.').nth(1)?;
+        let claims = json::object(&Base64UrlUnpadded::decode_vec(payload).ok()?).ok()?;
         #[allow(clippy::cast_possible_truncation)] // whole milliseconds
         let now = Timestamp::from_millis((case.recorded_at * 1000.0) as i64);
-        let gate = self.gate().ok().filter(|_| is_k2)?;
-        gate.create_token(&user1(), New::default(), &[7; 64], now).ok().map(|(token, _)| token)
+        let gate = self.gate().ok().filter(|_| is_ours && case.token.as_ref().is_some_and(Value::is_string))?;
+        gate.create_token(&user1(), New { claims, ..New::default() }, &[7; 64], now).ok().map(|(token, _)| token)
     }
 
     /// `authenticate`.
@@ -222,6 +235,11 @@ impl App {
     pub fn identity(&self, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
         Ok(id.filter(|id| !self.looks_users_up || *id != Id::Text("ghost".into())).map(Identity::new))
     }
+}
+
+/// Does the application answer this request with new tokens?
+pub fn makes_tokens(request: &Request) -> bool {
+    ["/mint", "/login", "/refresh", "/set_access", "/set_refresh"].contains(&request.path_alone())
 }
 
 /// A private key of the tests.

@@ -1,6 +1,9 @@
 //! The rows for Flask-JWT-Extended.
 
-use crate::{extended::App, transcript::Exchange};
+use crate::{
+    extended::{App, makes_tokens},
+    transcript::Exchange,
+};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
 use tollgate::rules::{json, notice::Notice};
@@ -141,6 +144,13 @@ pub const ROWS: &[Row] = &[
             p.exchange.ours.status == 422
                 && super::MALFORMED.iter().any(|text| p.says(text))
                 && p.sent_token().is_some_and(|token| is_malformed(&token))
+        },
+    },
+    Row {
+        name: "ext-token-length",
+        allows: |p| {
+            p.refused(422, "Token is longer than ")
+                && p.sent_token().is_some_and(|token| token.len() > tollgate::rules::token::MAX_TOKEN_BYTES)
         },
     },
     Row {
@@ -341,6 +351,10 @@ impl Pair<'_> {
         config.contains_key(&problem.option)
             || (is_key
                 && ["JWT_SECRET_KEY", "keys", "JWT_DECODE_ALGORITHMS"].iter().any(|name| config.contains_key(*name)))
+            // A public key alone signs nothing.
+            || (problem.option == "JWT_PRIVATE_KEY"
+                && config.contains_key("JWT_PUBLIC_KEY")
+                && makes_tokens(&self.exchange.request))
             || (problem.option.ends_with(".locations") && self.exchange.request.path_alone() == "/loc_invalid")
     }
 
