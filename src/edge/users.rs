@@ -12,7 +12,7 @@ use crate::rules::{
     store::{BINDING, LogInRecord, Profile},
     token::VerifiedToken,
 };
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, select};
 use std::{future::Future, pin::pin, time::Duration};
 use worker::{
     Delay,
@@ -72,14 +72,32 @@ async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<I
 }
 
 /// Who has this id? One read, of a record without a hash.
+///
+/// Where a token names everybody by a text, `"1"` may be user `1` too: two reads at once, and nobody if there are both.
 async fn identity(call: &Call, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
     let Some(id) = id else { return Ok(None) };
-    let Some(text) = get(call, &Profile::key(&id)).await? else { return Ok(None) };
-    let profile = Profile::read(&text).map_err(|_| {
-        call.log(&Event::RecordUnusable { subject: Some(&id), reason: "profile_unreadable" });
+    let is_text = call.config().tokens.policy().identity_is_text();
+    let Some(number) = id.as_written_number().filter(|_| is_text) else {
+        return Ok(profile(call, &id).await?.and_then(|profile| profile.identity(&id)));
+    };
+    let (as_text, as_number) = join(profile(call, &id), profile(call, &number)).await;
+    match (as_text?, as_number?) {
+        (Some(_), Some(_)) => {
+            call.log(&Event::RecordUnusable { subject: Some(&id), reason: "id_of_two_users" });
+            Err(AskFault::Unavailable)
+        }
+        (Some(profile), None) => Ok(profile.identity(&id)),
+        (None, Some(profile)) => Ok(profile.identity(&number)),
+        (None, None) => Ok(None),
+    }
+}
+
+async fn profile(call: &Call, id: &Id) -> Result<Option<Profile>, AskFault> {
+    let Some(text) = get(call, &Profile::key(id)).await? else { return Ok(None) };
+    Profile::read(&text).map(Some).map_err(|_| {
+        call.log(&Event::RecordUnusable { subject: Some(id), reason: "profile_unreadable" });
         AskFault::Unavailable
-    })?;
-    Ok(profile.identity(&id))
+    })
 }
 
 /// Makes an outdated hash anew, behind the answer. Should anything fail, the old one stays and the next log-in tries.

@@ -23,6 +23,13 @@ impl Id {
         }
     }
 
+    /// The integer that is written like this text: a token whose `sub` must be a text names user 1 so.
+    #[must_use]
+    pub fn as_written_number(&self) -> Option<Self> {
+        let Self::Text(text) = self else { return None };
+        text.parse().ok().filter(|number: &i64| number.to_string() == *text).map(Self::Int)
+    }
+
     /// With its JSON type.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -80,5 +87,15 @@ mod tests {
         for text in ["1.0", "true", "null", "[1]", "{}", "18446744073709551615", "1e3"] {
             assert_eq!(Id::from_json(&serde_json::from_str(text).unwrap()), None, "{text}");
         }
+    }
+    #[test]
+    fn a_text_stands_for_an_integer_in_one_spelling_only() {
+        for number in [0, 1, -7, i64::MAX, i64::MIN] {
+            assert_eq!(Id::Text(number.to_string()).as_written_number(), Some(Id::Int(number)));
+        }
+        for other in ["", "01", "+1", "-0", " 1", "1 ", "1.0", "1e3", "\u{661}", "9223372036854775808", "ann"] {
+            assert_eq!(Id::Text(other.into()).as_written_number(), None, "{other:?}");
+        }
+        assert_eq!(Id::Int(1).as_written_number(), None);
     }
 }

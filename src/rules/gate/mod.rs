@@ -318,7 +318,10 @@ impl Gate {
     pub fn identity(&self, passage: &Passage<'_>) -> Answer {
         match &self.config.dialect {
             Dialect::FlaskJwt => flask_jwt::identity(passage.admission.identity()),
-            Dialect::Extended(_) => flask_jwt_extended::identity(passage.admission.identity(), &passage.renewal),
+            Dialect::Extended(_) => {
+                let named = passage.admission.token().and_then(VerifiedToken::identity);
+                flask_jwt_extended::identity(named.as_ref(), passage.admission.identity(), &passage.renewal)
+            }
         }
     }
 

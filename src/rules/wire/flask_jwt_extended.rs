@@ -9,7 +9,7 @@ use crate::rules::{
     config::Extended,
     cookie::Jar,
     error::{Absent, Malformed, Refusal, TimeClaim, Unencoded},
-    identity::Identity,
+    identity::{Id, Identity},
     json::{Map, Value},
     token,
 };
@@ -38,10 +38,11 @@ fn with_cookies(answer: Answer, jar: &Jar) -> Answer {
     jar.iter().fold(answer, |answer, cookie| answer.with("set-cookie", cookie))
 }
 
-/// Who it is: what `to = "identity"` and the endpoint for it answer.
+/// Who it is: what `to = "identity"` and the endpoint for it answer. `named` as the token does, whatever the type of the
+/// stored id.
 #[must_use]
-pub fn identity(identity: Option<&Identity>, jar: &Jar) -> Answer {
-    let id = identity.map_or(Value::Null, |identity| identity.id.to_json());
+pub fn identity(named: Option<&Id>, identity: Option<&Identity>, jar: &Jar) -> Answer {
+    let id = named.map_or(Value::Null, Id::to_json);
     let mut body: BTreeMap<&str, &Value> = identity.into_iter().flat_map(attributes).collect();
     body.insert("logged_in_as", &id);
     with_cookies(Answer::json(200, &body), jar)
