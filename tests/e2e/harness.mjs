@@ -1,12 +1,13 @@
-// Starts the gate in real workerd, set up by wrangler.toml, with fresh storage and a free port of its own. No proxy
+// Starts the gate in real workerd, set up by a wrangler.toml, with fresh storage and a free port of its own. No proxy
 // stands in between: what a test sends is what the worker gets, and the worker's fetch is workerd's.
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SignJWT } from "jose";
+import { chromium } from "playwright-core";
 import { Miniflare, convertV4MiniflareOptions as converted } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as miniflareOptions, unstable_readConfig as readConfig } from "wrangler";
 
@@ -41,13 +42,13 @@ async function modules({ main, others }, entry) {
 const demoUsers = JSON.parse(await readFile(`${root}xtask/demo-users.json`, "utf8"));
 
 /**
- * A running gate. `vars` are put over those of wrangler.toml (`undefined` takes one away), `options` over Miniflare's; `entry`
+ * A running gate. `vars` are put over those of wrangler.toml (or `config`; `undefined` takes one away), `options` over Miniflare's; `entry`
  * is the text of a module to stand before the worker, which it imports as `./entry.js`.
  *
  * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, close() }`
  */
-export async function start({ vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, options = {} } = {}) {
-  const config = readConfig({ config: `${root}wrangler.toml` });
+export async function start({ config: file = "wrangler.toml", vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, options = {} } = {}) {
+  const config = readConfig({ config: root + file });
   const { modulesRules: _, ...worker } = miniflareOptions(config).workerOptions;
   // Not those of somebody's .dev.vars.
   const bindings = Object.fromEntries(
@@ -148,4 +149,14 @@ export async function origin(listener) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return { server, url: `http://127.0.0.1:${server.address().port}`, close: () => { server.closeAllConnections(); server.close(); } };
+}
+
+const CHROMIUM = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", chromium.executablePath()];
+const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+/** A browser without a window. */
+export async function browse() {
+  const executablePath = CHROMIUM.find((path) => path && existsSync(path));
+  if (!executablePath) throw new Error("no browser: `apt-get install chromium`, or set CHROMIUM to the path of one");
+  return chromium.launch({ executablePath, args: QUIET });
 }

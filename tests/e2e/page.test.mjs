@@ -1,20 +1,14 @@
 // The first page, as a newcomer sees it in Chromium.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
-import { start, until } from "./harness.mjs";
-
-const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+import { browse, start, until } from "./harness.mjs";
 
 let gate, browser, page;
 /** What the browser complains of: the page's errors, and what its Content-Security-Policy stops. */
 const complaints = [];
 before(async () => {
-  const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", chromium.executablePath()].find((path) => path && existsSync(path));
-  assert.ok(executablePath, "no browser: `apt-get install chromium`, or set CHROMIUM to the path of one");
   gate = await start();
-  browser = await chromium.launch({ executablePath, args: ARGS });
+  browser = await browse();
   page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   page.setDefaultTimeout(10_000);
   page.on("pageerror", (error) => complaints.push(String(error)));

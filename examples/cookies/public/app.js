@@ -1,0 +1,73 @@
+// Log in, read, change, log out: all with cookies. Data from outside enters the page through textContent only.
+
+const CSRF_COOKIE = "__Host-csrf_access_token";
+const KEEP = 8; // answers shown
+
+const $ = (id) => document.getElementById(id);
+
+// Read anew for each request: with a new token the gate sends a new value.
+function csrfValue() {
+  const start = `${CSRF_COOKIE}=`;
+  return (
+    document.cookie
+      .split("; ")
+      .find((cookie) => cookie.startsWith(start))
+      ?.slice(start.length) ?? ""
+  );
+}
+
+async function send(method, path, { headers = {}, body } = {}) {
+  const before = csrfValue();
+  try {
+    const response = await fetch(path, { method, headers, body, cache: "no-store" });
+    const said = await response.json();
+    tell(`${method} ${path}`, response.status, JSON.stringify(said));
+    if (before && csrfValue() && csrfValue() !== before) tell("New cookies came with that answer", 0, "");
+    return { status: response.status, said };
+  } catch {
+    tell(`${method} ${path}`, 0, "no answer");
+    return { status: 0, said: {} };
+  } finally {
+    $("csrf").textContent = csrfValue();
+  }
+}
+
+function tell(what, status, text) {
+  const line = document.createElement("li");
+  line.className = status >= 400 ? "bad" : "good";
+  const code = document.createElement("code");
+  code.textContent = text;
+  line.append(status ? `${what}: ${status} ` : `${what} `, code);
+  $("answers").prepend(line);
+  while ($("answers").children.length > KEEP) $("answers").lastElementChild.remove();
+}
+
+function show(name) {
+  $("login-form").hidden = name !== null;
+  $("account").hidden = name === null;
+  $("who").textContent = name === null ? "" : `Hello, ${name}`;
+}
+
+/** Who is logged in? The cookies may be there from an earlier visit. */
+async function read() {
+  const { status, said } = await send("GET", "/account");
+  if (status === 200) show(said.username);
+  else if (status === 401) show(null);
+}
+
+$("login-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const body = JSON.stringify({ username: $("username").value, password: $("password").value });
+  const { status } = await send("POST", "/auth", { headers: { "content-type": "application/json" }, body });
+  $("password").value = "";
+  if (status === 200) await read();
+});
+$("read").addEventListener("click", read);
+$("write").addEventListener("click", () => send("POST", "/account", { headers: { "x-csrf-token": csrfValue() } }));
+$("write-bare").addEventListener("click", () => send("POST", "/account"));
+$("logout").addEventListener("click", async () => {
+  const { status } = await send("POST", "/auth/logout");
+  if (status === 200) await read();
+});
+
+await read();
