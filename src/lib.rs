@@ -49,7 +49,7 @@ pub use rules::{
     config::Config,
     error::{JwtError, Refusal},
     gate::{Admission, Ask, AskFault, Decision, Gate, Passage},
-    handlers::{Handlers, Stock},
+    handlers::{Handlers, Stock, TokenParts},
     identity::{Id, Identity},
     json,
     login::Credentials,
@@ -60,3 +60,8 @@ pub use rules::{
     wire::Answer,
 };
 pub use users::{SendUsers, Users, answer};
+
+/// The Rust in the pages compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/flask-jwt-extended.md")]
+struct Pages;
