@@ -406,13 +406,17 @@ fn dialect(vars: &Map<String, Value>, draft: &Draft, notices: &mut Notices) {
                 notices.problem(&format!("JWT_{kind}_{option}"), "no path: write one such as \"/api\"");
             }
         }
-        if names.cookie.starts_with("__Host-")
-            && (!extended.cookie_secure || names.cookie_path != "/" || !extended.cookie_domain.is_empty())
-        {
-            notices.problem(
-                &format!("JWT_{kind}_COOKIE_NAME"),
-                "a browser takes a __Host- cookie only with JWT_COOKIE_SECURE = true, the path / and no domain",
-            );
+        let cookies = [
+            ("COOKIE_NAME", &names.cookie, &names.cookie_path),
+            ("CSRF_COOKIE_NAME", &names.csrf_cookie, &names.csrf_cookie_path),
+        ];
+        for (option, _, path) in cookies.into_iter().filter(|(_, name, _)| name.starts_with("__Host-")) {
+            if !extended.cookie_secure || path != "/" || !extended.cookie_domain.is_empty() {
+                notices.problem(
+                    &format!("JWT_{kind}_{option}"),
+                    "a browser takes a __Host- cookie only with JWT_COOKIE_SECURE = true, the path / and no domain",
+                );
+            }
         }
     }
     if !cookie::is_attribute(&extended.cookie_domain) {

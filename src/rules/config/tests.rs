@@ -28,8 +28,19 @@ fn flask_jwt(more: Value) -> ClaimsPolicy {
 
 #[test]
 fn the_tables_defaults_are_the_defaults() {
-    let plain = format!("{:?}", Config::read(&vars(json!({}))).config.unwrap());
-    for option in options::TABLE {
+    for wire in ["flask-jwt", "flask-jwt-extended"] {
+        check_defaults(wire);
+    }
+}
+
+fn check_defaults(wire: &str) {
+    let told = |config: &Config| match &config.dialect {
+        Dialect::FlaskJwt => format!("{config:?}"),
+        // The endpoints are in hash maps, whose order varies.
+        Dialect::Extended(extended) => format!("{extended:?} {:?}", config.tokens),
+    };
+    let plain = told(&Config::read(&vars(json!({"TOLLGATE_WIRE": wire}))).config.unwrap());
+    for option in options::TABLE.iter().filter(|option| option.name != "TOLLGATE_WIRE") {
         let text = option.default;
         if text.starts_with("the ") || text == "none" || text == "–" {
             continue;
@@ -38,9 +49,9 @@ fn the_tables_defaults_are_the_defaults() {
             "JWT_AUTH_URL_OPTIONS" => json!({"methods": ["POST"]}),
             _ => json!(text),
         };
-        let Value::Object(change) = json!({option.name: value}) else { unreachable!() };
+        let Value::Object(change) = json!({"TOLLGATE_WIRE": wire, option.name: value}) else { unreachable!() };
         let read = Config::read(&vars(change.into())).config.unwrap_or_else(|problems| panic!("{problems:?}"));
-        assert_eq!(format!("{read:?}"), plain, "{}", option.name);
+        assert_eq!(told(&read), plain, "{}", option.name);
     }
 }
 
@@ -370,4 +381,32 @@ fn cookies_are_asked_to_be_safe() {
     let mut plain = profile;
     plain["JWT_ACCESS_COOKIE_NAME"] = "access".into();
     assert_eq!(extended(plain).unwrap().1, ["JWT_ACCESS_COOKIE_NAME"]);
+}
+
+#[test]
+fn a_cookie_that_no_browser_would_take_is_a_problem() {
+    let names = [
+        "JWT_ACCESS_COOKIE_NAME",
+        "JWT_ACCESS_CSRF_COOKIE_NAME",
+        "JWT_REFRESH_COOKIE_NAME",
+        "JWT_REFRESH_CSRF_COOKIE_NAME",
+    ];
+    for name in names {
+        let with = |more: Value| {
+            let mut vars = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": "cookies"});
+            vars[name] = "__Host-x".into();
+            vars.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            vars
+        };
+        let good = with(json!({"JWT_COOKIE_SECURE": true}));
+        assert!(Config::read(&vars(good)).config.is_ok(), "{name}");
+        let path = name.replace("_NAME", "_PATH");
+        for bad in [
+            json!({}),
+            json!({"JWT_COOKIE_SECURE": true, path: "/a"}),
+            json!({"JWT_COOKIE_SECURE": true, "JWT_COOKIE_DOMAIN": "a.example"}),
+        ] {
+            assert_eq!(problems(with(bad)), [name]);
+        }
+    }
 }
