@@ -383,7 +383,7 @@ proptest! {
         connection in proptest::option::of(any::<String>()),
         forward_token in any::<bool>(),
     ) {
-        let filter = Filter { connection: connection.as_deref(), forward_token };
+        let filter = Filter { connection: connection.as_deref(), token_header: "authorization", forward_token };
         prop_assert!(filter.withholds(&name));
     }
 }

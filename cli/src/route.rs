@@ -303,7 +303,7 @@ impl Case<'_> {
         report.insert("why".into(), why.into());
         let Some(url) = url else { return };
         let connection = sent.get("connection");
-        let filter = Filter::new(passage, connection.as_deref(), self.gate.config().forward_token);
+        let filter = Filter::new(passage, connection.as_deref(), self.gate.config());
         let mut names: Vec<&str> =
             vec!["authorization", "host", "connection", forward::SUBJECT_HEADER, forward::CLAIMS_HEADER];
         names.extend(sent.0.iter().map(|(name, _)| name.as_str()));

@@ -6,6 +6,7 @@
 
 use super::{Call, load, view::View};
 use crate::rules::{
+    config::Config,
     error::Refusal,
     forward::{self, Filter},
     gate::Passage,
@@ -117,7 +118,7 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
     let url = format!("{}{}", config.origin.as_deref().unwrap_or_default(), view.path_and_query());
     #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
     let (patience, began) = (config.origin_timeout.as_millis() as f64, call.began.as_millis() as f64);
-    let withheld = withheld(view, passage, config.forward_token);
+    let withheld = withheld(view, passage, config);
     let added = forward::identity_headers(passage.admission());
     let added: Vec<String> = added.iter().map(|(name, value)| format!("{name}:{value}")).collect();
     FAILED.with(|failed| {
@@ -137,10 +138,10 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
 }
 
 /// The client's headers that stay behind, one a line.
-fn withheld(view: &View, passage: &Passage<'_>, forward_token: bool) -> String {
+fn withheld(view: &View, passage: &Passage<'_>, config: &Config) -> String {
     // One crossing for all the names; their values stay where they are.
     let names = names(view.raw());
     let connection = names.lines().any(|name| name == "connection").then(|| view.get("connection")).flatten();
-    let filter = Filter::new(passage, connection.as_deref(), forward_token);
+    let filter = Filter::new(passage, connection.as_deref(), config);
     names.lines().filter(|name| filter.withholds(name)).collect::<Vec<_>>().join("\n")
 }

@@ -6,6 +6,7 @@
 //! (oauth2-proxy#624). Values can't break a header: the subject is percent-encoded, the claims are base64url.
 
 use super::{
+    config::{Config, Dialect},
     gate::{Admission, Passage},
     route::Auth,
 };
@@ -17,6 +18,7 @@ pub const SUBJECT_HEADER: &str = "x-auth-subject";
 pub const CLAIMS_HEADER: &str = "x-auth-claims";
 /// All headers of this beginning are the gate's.
 const IDENTITY_PREFIX: &str = "x-auth-";
+const AUTHORIZATION: &str = "authorization";
 
 /// What may stand in a subject as it is: visible ASCII but the escape itself.
 const SUBJECT_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
@@ -38,15 +40,22 @@ const HOP_BY_HOP: [&str; 9] = [
 pub struct Filter<'f> {
     /// The `Connection` header: names more headers that are for this hop only.
     pub connection: Option<&'f str>,
-    /// Is `Authorization` passed on?
+    /// The header with the token.
+    pub token_header: &'f str,
+    /// Is it passed on, and `Authorization`?
     pub forward_token: bool,
 }
 
 impl<'f> Filter<'f> {
     /// For a passage under `TOLLGATE_FORWARD_TOKEN`.
     #[must_use]
-    pub fn new(passage: &Passage<'_>, connection: Option<&'f str>, forward_token: bool) -> Self {
-        Self { connection, forward_token: forward_token || passage.rule().auth == Auth::None }
+    pub fn new(passage: &Passage<'_>, connection: Option<&'f str>, config: &'f Config) -> Self {
+        let token_header = match &config.dialect {
+            Dialect::FlaskJwt => AUTHORIZATION,
+            Dialect::Extended(extended) => &extended.header_name,
+        };
+        let forward_token = config.forward_token || passage.rule().auth == Auth::None;
+        Self { connection, token_header, forward_token }
     }
 
     /// Is this header one that only the gate may set? `name` in any case.
@@ -64,9 +73,19 @@ impl<'f> Filter<'f> {
             || HOP_BY_HOP.contains(&name.as_str())
             // The origin's own, from its URL: on Cloudflare a worker has no say in it, and here it must be the same.
             || name == "host"
-            || (plain == "authorization" && (!self.forward_token || name != plain))
+            || self.is_a_token(&name, &plain)
             || (name == "upgrade" && !self.is_upgrade())
             || (name != "upgrade" && self.connection_names(&name))
+    }
+
+    /// In another spelling it is not the header that the gate has judged, but an origin may read it so.
+    fn is_a_token(&self, name: &str, plain: &str) -> bool {
+        let looks_like = |header: &str| {
+            plain.len() == header.len()
+                && plain.chars().zip(header.chars()).all(|(one, other)| one == plain_char(other))
+                && (!self.forward_token || !name.eq_ignore_ascii_case(header))
+        };
+        looks_like(AUTHORIZATION) || looks_like(self.token_header)
     }
 
     fn connection_names(&self, name: &str) -> bool {
@@ -80,7 +99,11 @@ impl<'f> Filter<'f> {
 
 /// A header's name as the most careless origin reads it: in lower case, all but letters and digits one mark.
 fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+    name.chars().map(plain_char).collect()
+}
+
+fn plain_char(c: char) -> char {
+    if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
 }
 
 /// The headers that say who it is.
@@ -108,7 +131,8 @@ mod tests {
 
     #[test]
     fn identity_and_hop_by_hop_headers_stay_behind_in_every_spelling() {
-        let filter = Filter { connection: Some("keep-alive, X-Secret-Hop"), forward_token: true };
+        let kept = Filter { connection: None, token_header: AUTHORIZATION, forward_token: false };
+        let filter = Filter { connection: Some("keep-alive, X-Secret-Hop"), forward_token: true, ..kept };
         for name in [
             "X-Auth-Subject",
             "x-auth-subject",
@@ -134,8 +158,24 @@ mod tests {
         for name in ["Accept", "Cookie", "X-Author", "Authorization", "Content-Type", "X-Authenticated"] {
             assert!(!filter.withholds(name), "{name}");
         }
-        assert!(Filter { connection: None, forward_token: false }.withholds("Authorization"));
-        assert!(!Filter { connection: Some("Upgrade"), forward_token: false }.withholds("upgrade"), "a WebSocket");
+        assert!(kept.withholds("Authorization"));
+        assert!(!Filter { connection: Some("Upgrade"), ..kept }.withholds("upgrade"), "a WebSocket");
+    }
+
+    #[test]
+    fn a_header_of_ones_own_for_the_token_is_held_to_the_same() {
+        let kept = Filter { connection: None, token_header: "X-Token", forward_token: false };
+        let passed = Filter { forward_token: true, ..kept };
+        for (name, when_kept, when_passed) in [
+            ("X-Token", true, false),
+            ("x-token", true, false),
+            ("X_Token", true, true),
+            ("x.token", true, true),
+            ("Authorization", true, false),
+            ("X-Tokens", false, false),
+        ] {
+            assert_eq!((kept.withholds(name), passed.withholds(name)), (when_kept, when_passed), "{name}");
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 // Flask-JWT-Extended in workerd: endpoints, places for a token, cookies and CSRF, and what reaches an origin.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { SignJWT } from "jose";
+import { WebSocket, WebSocketServer } from "ws";
 import { SECRET, origin, payload, raw, start, until } from "./harness.mjs";
 
 const WIRE = { TOLLGATE_WIRE: "flask-jwt-extended" };
@@ -59,6 +61,10 @@ async function isRefused(answer, status, msg) {
 }
 async function isTold(answer, body) {
   answer = await answer;
+  assert.deepEqual([answer.status, await answer.text()], [200, `${JSON.stringify(body)}\n`]);
+}
+
+async function isToldBody(answer, body) {
   assert.deepEqual([answer.status, await answer.text()], [200, `${JSON.stringify(body)}\n`]);
 }
 
@@ -248,7 +254,7 @@ test("several places: the first token found counts, and what is wrong with each 
           why:
             "Missing JWT in headers, cookies, query_string or json (Missing X-Token Header; " +
             "Missing cookie \"access_token_cookie\"; Missing 'jwt' query paramater; " +
-            "Missing \"access_token\" key in json data.)",
+            'Missing "access_token" key in json data.)',
         },
       ],
     );
@@ -595,6 +601,137 @@ for (const [way, framing] of Object.entries(WAYS)) {
     }
   });
 }
+
+test("a cookie's token that is about to expire is renewed with whatever answer comes", async () => {
+  const behind = await origin((request, response) => {
+    if (request.url === "/app/mine") response.setHeader("set-cookie", ["access_token_cookie=; Path=/", "x=1"]);
+    else response.setHeader("set-cookie", ["x=1", "y=2"]);
+    if (request.url === "/app/empty") return response.writeHead(204).end();
+    if (request.url === "/app/away") return response.writeHead(302, { location: "/elsewhere" }).end();
+    response.setHeader("cache-control", "public, max-age=60");
+    return response
+      .writeHead(request.url === "/app/broken" ? 500 : 200, { etag: '"e"', "content-length": 15 })
+      .end("from the origin");
+  });
+  const sockets = new WebSocketServer({ server: behind.server });
+  sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(`${data}!`)));
+  const other = await start({
+    vars: {
+      ...WIRE,
+      JWT_TOKEN_LOCATION: ["cookies", "headers"],
+      TOLLGATE_COOKIE_REFRESH_WITHIN: 200,
+      JWT_ACCESS_TOKEN_EXPIRES: 300,
+      ORIGIN: behind.url,
+      ROUTES: [
+        { path: "/me", to: "identity" },
+        { path: "/stored", to: "identity", user: "stored" },
+        { path: "/perhaps", to: "identity", auth: "optional" },
+        { path: "/refresh-only", to: "identity", refresh: true },
+        { path: "/app/*", to: "origin", methods: ["*"] },
+        { path: "/members/*", to: "assets" },
+      ],
+    },
+  });
+  try {
+    const due = await mint({ exp: seconds() + 190, fresh: true, role: "baker" });
+    const early = await mint({ exp: seconds() + 290 });
+    const renewed = async (path, init, theirs = []) => {
+      const answer = await other.get(path, withCookie(due, init));
+      const lines = answer.headers.getSetCookie();
+      assert.deepEqual(lines.slice(0, -2), theirs, path);
+      const token = lines.at(-2).slice("access_token_cookie=".length, lines.at(-2).indexOf(";"));
+      const claims = payload(token);
+      assert.deepEqual(lines.slice(-2), [
+        `access_token_cookie=${token}; HttpOnly; Path=/`,
+        `csrf_access_token=${claims.csrf}; Path=/`,
+      ]);
+      assert.deepEqual([claims.sub, claims.role, claims.type, claims.fresh], ["1", "baker", "access", false]);
+      assert.ok(claims.exp - seconds() > 295 && claims.jti !== payload(due).jti && claims.csrf !== "the-csrf-value");
+      assert.equal(answer.headers.get("cache-control"), "no-store");
+      await isTold(other.get("/me", withCookie(token)), { logged_in_as: "1" });
+      return answer;
+    };
+    const unchanged = async (path, init) => {
+      const lines = (await other.get(path, init)).headers.getSetCookie();
+      assert.ok(!lines.some((line) => /^(access_token_cookie|csrf_\w+)=[^;]/.test(line)), `${path}: ${lines}`);
+    };
+    const origins = ["x=1", "y=2"];
+    // Twice: the token is remembered, and nobody may keep such an answer for the next one.
+    for (let again = 0; again < 2; again++) {
+      await isToldBody(await renewed("/me"), { logged_in_as: "1" });
+      await isToldBody(await renewed("/stored"), { logged_in_as: "1", username: "user1" });
+      await isToldBody(await renewed("/perhaps"), { logged_in_as: "1" });
+    }
+    const forwarded = await renewed("/app/x", csrf("the-csrf-value"), origins);
+    assert.deepEqual([forwarded.headers.get("etag"), await forwarded.text()], ['"e"', "from the origin"]);
+    assert.equal((await renewed("/app/broken", {}, origins)).status, 500);
+    assert.equal((await renewed("/app/empty", {}, origins)).status, 204);
+    assert.equal((await renewed("/app/away", {}, origins)).headers.get("location"), "/elsewhere");
+    assert.equal((await renewed("/app/x", { method: "HEAD" }, origins)).headers.get("content-length"), "15");
+    assert.match(await (await renewed("/members/welcome.txt")).text(), /./);
+    const socket = new WebSocket(`${other.url.href.replace("http", "ws")}app/socket`, {
+      headers: { cookie: `access_token_cookie=${due}` },
+    });
+    await once(socket, "open");
+    socket.send("hello");
+    assert.equal(String((await once(socket, "message"))[0]), "hello!");
+    socket.close();
+
+    await unchanged("/app/mine", withCookie(due));
+    await unchanged("/app/x", withCookie(early));
+    await unchanged("/me", withCookie(early));
+    await unchanged("/me", bearer(due));
+    await unchanged("/perhaps");
+    await unchanged("/app/x", withCookie(due, { method: "POST" })); // no CSRF value
+    await unchanged("/me", withCookie(await mint({ exp: 1 })));
+    await unchanged("/auth/logout", withCookie(due, { method: "POST" }));
+    const refresh = await mint({ type: "refresh", exp: seconds() + 190 });
+    await unchanged("/refresh-only", withCookie(refresh, {}, "refresh_token_cookie"));
+    const gone = await mint({ sub: "77", exp: seconds() + 190 });
+    await isRefused(other.get("/stored", withCookie(gone)), 401, "Error loading the user 77");
+  } finally {
+    sockets.close();
+    await other.close();
+    behind.close();
+  }
+});
+
+test("the header with the token goes on to the origin or stays here, and never in another spelling", async () => {
+  const token = await mint();
+  for (const forward of [true, false]) {
+    const other = await start({
+      users: false,
+      vars: {
+        ...WIRE,
+        JWT_HEADER_NAME: "X-Token",
+        TOLLGATE_FORWARD_TOKEN: forward,
+        ORIGIN: app.url,
+        ROUTES: [
+          { path: "/app/*", to: "origin" },
+          { path: "/open", to: "origin", auth: "none" },
+        ],
+      },
+    });
+    try {
+      const forged = ["X_Token", "Bearer forged", "x.token", "Bearer forged"];
+      for (const [path, sent] of [
+        ["/app/x", forward],
+        ["/open", true],
+      ]) {
+        const answer = await raw(other, path, {
+          headers: ["X-Token", `Bearer ${token}`, "Authorization", "Basic x", ...forged],
+        });
+        assert.equal(answer.status, 200);
+        assert.equal(got.headers["x-token"], sent ? `Bearer ${token}` : undefined);
+        assert.equal(got.headers.authorization, sent ? "Basic x" : undefined);
+        assert.ok(!("x_token" in got.headers) && !("x.token" in got.headers));
+        assert.equal(got.headers["x-auth-subject"], path === "/open" ? undefined : "1");
+      }
+    } finally {
+      await other.close();
+    }
+  }
+});
 
 test("HEAD is answered like GET, without a body", async () => {
   const token = await mint();

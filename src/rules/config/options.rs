@@ -284,7 +284,7 @@ pub const TABLE: &[Option_] = &[
         family: Family::Tollgate,
         kind: "true or false",
         default: "true",
-        meaning: "Is the client's `Authorization` header passed on to the origin? (On routes with `auth = \"none\"` it always is.)",
+        meaning: "Is the client's `Authorization` header (and the one that JWT_HEADER_NAME names) passed on to the origin? (On routes with `auth = \"none\"` it always is.) A token in a cookie, a URL or a body always is.",
         set: |draft, value| as_bool(value).map(|on| draft.forward_token = on),
     },
     Option_ {
