@@ -1,7 +1,7 @@
 // A panic costs one request, never the isolate: worker/entry.mjs, tried with a worker that can be broken on purpose.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { FAULTY, bearing, origin, start, until } from "./harness.mjs";
+import { FAULTY, bearing, mint, origin, raw, start, until } from "./harness.mjs";
 
 let app, gate, token, forwarded = 0;
 before(async () => {
@@ -43,6 +43,35 @@ for (const fault of ["panic", "panic-later", "out-of-memory", "stack-overflow"])
     await works();
   });
 }
+
+test("a body in which a token is looked for is whole, though a panic came in the middle of it", async () => {
+  let got = [];
+  const behind = await origin(async (request, response) => {
+    got.push(Buffer.concat(await request.toArray()));
+    response.end();
+  });
+  const ROUTES = [
+    { path: "/json", to: "origin", methods: ["POST"], locations: "json" },
+    { path: "/__test/*", to: "assets", auth: "none" },
+  ];
+  const vars = { TOLLGATE_WIRE: "flask-jwt-extended", ORIGIN: behind.url, ROUTES };
+  const other = await start({ build: FAULTY, users: false, vars });
+  try {
+    const body = Buffer.from(JSON.stringify({ filler: "x".repeat(200_000), access_token: await mint({ sub: "1" }) }));
+    for (const fault of ["panic", "panic-later", "out-of-memory", "stack-overflow"]) {
+      got = [];
+      const send = async (out) => {
+        out.write(body.subarray(0, 100_000));
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        assert.equal((await other.get(`/__test/${fault}`)).status, 500);
+        out.end(body.subarray(100_000));
+      };
+      const headers = ["Content-Type", "application/json", "Content-Length", String(body.length)];
+      assert.equal((await raw(other, "/json", { method: "POST", headers, send })).status, 200, fault);
+      assert.deepEqual(got.map((one) => one.equals(body)), [true], fault);
+    }
+  } finally { await other.close(); behind.close(); }
+});
 
 test("a request that breaks the instance again while it is run again is given up", async () => {
   const both = await Promise.all([gate.get("/__test/panic-later"), gate.get("/__test/panic-later"), gate.get("/__test/panic-later")]);
