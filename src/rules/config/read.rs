@@ -454,9 +454,9 @@ fn cookies(extended: &Extended, notices: &mut Notices) {
     if extended.cookie_same_site.is_none() {
         notices.warn("JWT_COOKIE_SAMESITE", "not set: \"Lax\" keeps other sites' forms from carrying the cookies");
     }
-    for (name, cookie) in
-        [("JWT_ACCESS_COOKIE_NAME", &extended.access.cookie), ("JWT_REFRESH_COOKIE_NAME", &extended.refresh.cookie)]
-    {
+    let access = Some(("JWT_ACCESS_COOKIE_NAME", &extended.access.cookie));
+    let refresh = Some(("JWT_REFRESH_COOKIE_NAME", &extended.refresh.cookie)).filter(|_| extended.refresh_tokens);
+    for (name, cookie) in access.into_iter().chain(refresh) {
         if extended.cookie_secure && !cookie.starts_with("__Host-") {
             notices.warn(name, "begin it with \"__Host-\": then no other host of your domain can set or overwrite it");
         }

@@ -378,6 +378,10 @@ fn cookies_are_asked_to_be_safe() {
         "JWT_ACCESS_COOKIE_NAME": "__Host-access", "JWT_REFRESH_COOKIE_NAME": "__Host-refresh",
     });
     assert!(extended(profile.clone()).unwrap().1.is_empty());
+    let mut without_refresh = profile.clone();
+    without_refresh["TOLLGATE_REFRESH_TOKENS"] = false.into();
+    without_refresh["JWT_REFRESH_COOKIE_NAME"] = "never_set".into();
+    assert!(extended(without_refresh).unwrap().1.is_empty());
     let mut plain = profile;
     plain["JWT_ACCESS_COOKIE_NAME"] = "access".into();
     assert_eq!(extended(plain).unwrap().1, ["JWT_ACCESS_COOKIE_NAME"]);
