@@ -1,6 +1,6 @@
 //! From variables to a [`Config`], or to every problem at once.
 
-use super::{Config, Dialect, Extended, Reading, SameSite, keys, options};
+use super::{Config, Dialect, Extended, Names, Reading, SameSite, keys, options};
 use crate::rules::{
     cookie,
     json::{self, Map, Value, json},
@@ -454,10 +454,12 @@ fn cookies(extended: &Extended, notices: &mut Notices) {
     if extended.cookie_same_site.is_none() {
         notices.warn("JWT_COOKIE_SAMESITE", "not set: \"Lax\" keeps other sites' forms from carrying the cookies");
     }
-    let access = Some(("JWT_ACCESS_COOKIE_NAME", &extended.access.cookie));
-    let refresh = Some(("JWT_REFRESH_COOKIE_NAME", &extended.refresh.cookie)).filter(|_| extended.refresh_tokens);
-    for (name, cookie) in access.into_iter().chain(refresh) {
-        if extended.cookie_secure && !cookie.starts_with("__Host-") {
+    let access = Some(("JWT_ACCESS_COOKIE_NAME", &extended.access));
+    let refresh = Some(("JWT_REFRESH_COOKIE_NAME", &extended.refresh)).filter(|_| extended.refresh_tokens);
+    for (name, Names { cookie, cookie_path, .. }) in access.into_iter().chain(refresh) {
+        // Only where a browser would take it.
+        let may_be = extended.cookie_secure && extended.cookie_domain.is_empty() && cookie_path == "/";
+        if may_be && !cookie.starts_with("__Host-") {
             notices.warn(name, "begin it with \"__Host-\": then no other host of your domain can set or overwrite it");
         }
     }

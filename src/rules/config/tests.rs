@@ -384,7 +384,9 @@ fn cookies_are_asked_to_be_safe() {
     assert!(extended(without_refresh).unwrap().1.is_empty());
     let mut plain = profile;
     plain["JWT_ACCESS_COOKIE_NAME"] = "access".into();
-    assert_eq!(extended(plain).unwrap().1, ["JWT_ACCESS_COOKIE_NAME"]);
+    assert_eq!(extended(plain.clone()).unwrap().1, ["JWT_ACCESS_COOKIE_NAME"]);
+    plain["JWT_ACCESS_COOKIE_PATH"] = "/api".into();
+    assert_eq!(extended(plain).unwrap().1, [""; 0]);
 }
 
 #[test]
