@@ -49,6 +49,7 @@ const NAMES: &str = "| name | work |
 | `refuse`, `refuse-none` | a forged token, each time another; no token at all. The floor believes every token, `hono` everybody: they answer 200 |
 | `refuse-unlogged` | `refuse` with `TOLLGATE_LOG = error`: by default Tollgate logs each refusal, the others log none |
 | `forward` | a verified request forwarded to an origin; the floor only calls `fetch` |
+| `protected-ALG`, `protected-first-ALG` | the same with tokens of that algorithm; the floor reads an HS256 token |
 | `uncached` | `protected` with `TOLLGATE_TOKEN_CACHE = 0` |
 | `rules-N` | the last of N rules |
 | `token-…` | `protected` with tokens of that size; `-first`: each once |
