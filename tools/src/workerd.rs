@@ -101,8 +101,13 @@ impl Workerd {
         let body: Value = serde_json::from_str(&granted.body).map_err(|_| format!("no log-in: {}", granted.body))?;
         let recorded = claims(case.literal_token.as_deref().unwrap_or_default());
         let is_refresh = recorded.as_ref().is_some_and(|claims| claims["type"] == "refresh");
-        let token = &body[if is_refresh { "refresh_token" } else { "access_token" }];
-        let token = token.as_str().ok_or_else(|| format!("no token: {body}"))?.to_owned();
+        // Where only cookies are read, they have the tokens: the access token first.
+        let cookies = granted.headers.iter().filter(|(name, _)| name == "set-cookie");
+        let values = cookies.filter_map(|(_, cookie)| cookie.split(';').next()?.split_once('='));
+        let mut tokens = values.map(|(_, value)| value).filter(|value| claims(value).is_some());
+        let token = body[if is_refresh { "refresh_token" } else { "access_token" }].as_str();
+        let token = token.or_else(|| tokens.nth(usize::from(is_refresh)));
+        let token = token.ok_or_else(|| format!("no token: {body}"))?.to_owned();
         let issued_at = |claims: Option<Value>| claims?["iat"].as_f64();
         if let (Some(issued), Some(then)) = (issued_at(claims(&token)), issued_at(recorded)) {
             // Half a second more: the gate reads whole seconds.
