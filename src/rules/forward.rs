@@ -6,7 +6,7 @@
 //! (oauth2-proxy#624). Values can't break a header: the subject is percent-encoded, the claims are base64url.
 
 use super::{
-    config::{Config, Dialect},
+    config::Config,
     gate::{Admission, Passage},
     route::Auth,
 };
@@ -50,10 +50,7 @@ impl<'f> Filter<'f> {
     /// For a passage under `TOLLGATE_FORWARD_TOKEN`.
     #[must_use]
     pub fn new(passage: &Passage<'_>, connection: Option<&'f str>, config: &'f Config) -> Self {
-        let token_header = match &config.dialect {
-            Dialect::FlaskJwt => AUTHORIZATION,
-            Dialect::Extended(extended) => &extended.header_name,
-        };
+        let token_header = config.extended().map_or(AUTHORIZATION, |extended| &extended.header_name);
         let forward_token = config.forward_token || passage.rule().auth == Auth::None;
         Self { connection, token_header, forward_token }
     }

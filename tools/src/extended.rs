@@ -8,7 +8,7 @@ use crate::{
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value, json};
 use tollgate::rules::{
-    config::{Config, Dialect},
+    config::Config,
     cookie::Jar,
     gate::{Admission, AskFault, Gate, New},
     handlers::{Handlers, Stock, TokenParts},
@@ -266,7 +266,7 @@ impl App {
         random: &Random,
         now: Timestamp,
     ) -> Answer {
-        let Dialect::Extended(config) = &gate.config().dialect else { return failure() };
+        let Some(config) = gate.config().extended() else { return failure() };
         let subject = admission.identity().map_or(Value::Null, |identity| identity.id.to_json());
         let mut jar = Jar::new();
         let mut with_cookies = |body: Value, change: &dyn Fn(&mut Jar)| {

@@ -76,6 +76,15 @@ pub struct Reading {
 }
 
 impl Config {
+    /// What Flask-JWT-Extended's dialect is told, if it is spoken.
+    #[must_use]
+    pub fn extended(&self) -> Option<&Extended> {
+        match &self.dialect {
+            Dialect::Extended(extended) => Some(extended),
+            Dialect::FlaskJwt => None,
+        }
+    }
+
     /// Reads the variables and secrets of a worker: `[vars]` of wrangler.toml and secrets alike, by name. Names that
     /// are nobody's option are left alone unless they look like one ([`options::looks_like_ours`]).
     #[must_use]

@@ -4,7 +4,7 @@ use super::{
     Admission, Answered, Ask, AskIdentity, BodyFault, Decision, Gate, Outcome, Purpose, Refused, pass, pass_with,
 };
 use crate::rules::{
-    config::{Config, Dialect, Extended, Location},
+    config::{Extended, Location},
     cookie::Jar,
     credential::extended::{MAX_BODY_BYTES, Sought, seek},
     error::{Absent, Refusal},
@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 /// What came of the search for a token.
 enum Search {
+    /// It is good for what it is asked for.
     Found(VerifiedToken, Location),
     Nowhere(Vec<Absent>),
     Failed(Failed),
@@ -44,17 +45,12 @@ impl Gate {
             Search::Nowhere(_) if rule.auth == Auth::Optional => return pass(rule, Admission::Anonymous),
             Search::Nowhere(places) => Refusal::TokenNowhere(places).into(),
             Search::Failed(failed) => failed,
-            Search::Found(token, location) => match self.judge_session(&rule.extended, &token, now) {
-                Err(refusal) => Failed { refusal, signed: Some(Signed::new(token)) },
-                Ok(()) => match rule.user {
-                    UserFrom::Stored => {
-                        let purpose = Purpose::Rule(rule, location);
-                        return Decision::Ask(Ask::Identity(AskIdentity { gate: self, purpose, token }));
-                    }
-                    UserFrom::Token => {
-                        return self.admit_extended(config, rule, token.named(), token, location, now);
-                    }
-                },
+            Search::Found(token, location) => match rule.user {
+                UserFrom::Stored => {
+                    let purpose = Purpose::Rule(rule, location);
+                    return Decision::Ask(Ask::Identity(AskIdentity { gate: self, purpose, token }));
+                }
+                UserFrom::Token => return self.admit_extended(config, rule, token.named(), token, location, now),
             },
         };
         if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous {
@@ -77,9 +73,13 @@ impl Gate {
         for &location in locations {
             match seek(location, request, body, config, asked.refresh) {
                 Ok(Sought::Found { token, csrf }) => {
-                    return match self.verify_extended(&token, csrf.as_deref(), now) {
-                        Ok(token) => Search::Found(token, location),
-                        Err(failed) => Search::Failed(failed),
+                    let token = match self.verify_extended(&token, csrf.as_deref(), now) {
+                        Ok(token) => token,
+                        Err(failed) => return Search::Failed(failed),
+                    };
+                    return match self.judge_session(asked, &token, now) {
+                        Ok(()) => Search::Found(token, location),
+                        Err(refusal) => Search::Failed(Failed { refusal, signed: Some(Signed::new(token)) }),
                     };
                 }
                 Ok(Sought::Absent(place)) => absent.push(place),
@@ -152,7 +152,7 @@ impl Gate {
 
     /// `POST /auth/refresh`: a new access token, not fresh, for a refresh token.
     pub(super) fn decide_refresh<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
-        match config(&self.config) {
+        match self.config.extended() {
             Some(config) => self.refresh_with(config, request, None, now),
             None => refuse_refresh(Refusal::NotFound.into()),
         }
@@ -170,16 +170,15 @@ impl Gate {
             Search::Body => Decision::Ask(Ask::TokenBody(AskTokenBody { gate: self, config, purpose: Asker::Refresh })),
             Search::Nowhere(places) => refuse_refresh(Refusal::TokenNowhere(places).into()),
             Search::Failed(failed) => refuse_refresh(failed),
-            Search::Found(token, _) => match self.judge_session(&asked, &token, now) {
-                Err(refusal) => refuse_refresh(Failed { refusal, signed: Some(Signed::new(token)) }),
-                Ok(()) => Decision::Ask(Ask::Identity(AskIdentity { gate: self, purpose: Purpose::Refresh, token })),
-            },
+            Search::Found(token, _) => {
+                Decision::Ask(Ask::Identity(AskIdentity { gate: self, purpose: Purpose::Refresh, token }))
+            }
         }
     }
 
     /// The user is looked up: who was deleted or disabled gets no new token.
     pub(super) fn refresh(&self, identity: Option<Identity>, token: VerifiedToken) -> Decision<'_> {
-        match (identity, config(&self.config)) {
+        match (identity, self.config.extended()) {
             (Some(identity), Some(config)) => {
                 Decision::Ask(Ask::Random(AskRandom { gate: self, config, purpose: For::Refresh(identity) }))
             }
@@ -190,7 +189,7 @@ impl Gate {
     /// `POST /auth/logout`: takes the cookies away, as the documentation's example does; a token elsewhere the client
     /// forgets.
     pub(super) fn log_out(&self) -> Decision<'_> {
-        let Some(config) = config(&self.config) else { return refuse_refresh(Refusal::NotFound.into()) };
+        let Some(config) = self.config.extended() else { return refuse_refresh(Refusal::NotFound.into()) };
         let mut jar = Jar::new();
         if config.uses_cookies() {
             jar.unset(config, false);
@@ -211,7 +210,7 @@ impl Gate {
         random: &Random,
         now: Timestamp,
     ) -> Result<(String, Option<String>), Refusal> {
-        let config = config(&self.config).ok_or(Refusal::Misconfigured)?;
+        let config = self.config.extended().ok_or(Refusal::Misconfigured)?;
         let handlers = &self.handlers;
         let mut more = new.claims;
         more.extend(handlers.additional_claims(identity));
@@ -243,13 +242,6 @@ pub struct New {
     pub expires: Option<Option<Span>>,
     /// More claims. Those of `additional_claims` come on top.
     pub claims: Map<String, Value>,
-}
-
-pub(super) fn config(config: &Config) -> Option<&Extended> {
-    match &config.dialect {
-        Dialect::Extended(extended) => Some(extended),
-        Dialect::FlaskJwt => None,
-    }
 }
 
 fn refuse_refresh<'g>(Failed { refusal, signed }: Failed) -> Decision<'g> {

@@ -239,7 +239,7 @@ impl Gate {
         if rule.auth == Auth::None || request.method == "OPTIONS" {
             return pass(rule, Admission::Open);
         }
-        if let Dialect::Extended(config) = &self.config.dialect {
+        if let Some(config) = self.config.extended() {
             return self.decide_extended(config, rule, request, None, now);
         }
         match (self.verified(rule, request, now), rule.auth, rule.invalid) {
@@ -406,7 +406,7 @@ impl<'g> AskAuthenticate<'g> {
     pub fn answer(self, identity: Result<Option<Identity>, AskFault>, now: Timestamp) -> Decision<'g> {
         let Gate { config, handlers } = self.gate;
         let identity = identity.map_err(AskFault::into).and_then(|identity| identity.ok_or(Refusal::BadCredentials));
-        if let (Ok(identity), Dialect::Extended(config)) = (&identity, &config.dialect) {
+        if let (Ok(identity), Some(config)) = (&identity, config.extended()) {
             return Decision::Ask(Ask::Random(AskRandom::log_in(self.gate, config, identity.clone())));
         }
         let granted = identity.and_then(|identity| Ok((handlers.encode(&identity, config, now)?, identity)));
@@ -454,7 +454,7 @@ impl<'g> AskIdentity<'g> {
         match (purpose, identity) {
             (Purpose::Rule(rule, location), Ok(identity)) => {
                 let identity = identity.map(Arc::new);
-                match extended::config(&gate.config) {
+                match gate.config.extended() {
                     None => gate.admit(rule, identity, token, location),
                     Some(config) => gate.admit_extended(config, rule, identity, token, location, now),
                 }

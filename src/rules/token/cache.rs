@@ -57,8 +57,7 @@ impl Cache {
 
 /// Are these the same bytes? How much of a guessed signature, which begins at `signature_at`, is right can't be told by
 /// the time.
-#[must_use]
-pub fn is_same(known: &[u8], given: &[u8], signature_at: usize) -> bool {
+fn is_same(known: &[u8], given: &[u8], signature_at: usize) -> bool {
     known.len() == given.len() && bool::from(known[signature_at..].ct_eq(&given[signature_at..])) && known == given
 }
 

@@ -5,13 +5,14 @@
 
 use super::{
     super::{
-        error::{Malformed, Refusal, TimeClaim, Unencoded},
-        json::{self, Map, NotAnObject, Value},
+        error::{Refusal, TimeClaim, Unencoded},
+        json::{self, Map, Value},
         time::{NumericDate, Span, Timestamp},
     },
     KeyRing, VerifiedToken, VerifyingKey,
     claims::{Times, date},
     jws::Unverified,
+    signature::{find, signed_by},
 };
 use subtle::ConstantTimeEq;
 
@@ -151,12 +152,7 @@ impl ExtendedPolicy {
         }
         header.is_understood()?;
         // Before the signature, as PyJWT does: only the words depend on it, and they are the same for all.
-        let claims = json::members(parts.decoded_payload()).map_err(|fault| {
-            Refusal::Malformed(match fault {
-                NotAnObject::NotJson => Malformed::PayloadNotJson,
-                NotAnObject::OtherType => Malformed::PayloadNotAnObject,
-            })
-        })?;
+        let claims = parts.payload_members()?;
         let chosen = match choose {
             None => None,
             Some(choose) => {
@@ -168,13 +164,10 @@ impl ExtendedPolicy {
             return Err(Refusal::AlgorithmMissing);
         }
         let key = match chosen {
-            None => keys.for_token_at(header.algorithm(), header.key_id(), now.numeric_date()),
+            None => find(parts, keys, now.numeric_date()),
             Some(key) => Some(key).filter(|key| header.algorithm() == Some(key.algorithm().name())),
         };
-        let key = key.ok_or(Refusal::AlgorithmNotAllowed)?;
-        if !key.verify(parts.signing_input(), parts.signature()) {
-            return Err(Refusal::BadSignature);
-        }
+        let key = signed_by(parts, key)?;
         let claim = |name: &str| claims.get(name);
         let mut times = Times::default();
         for name in [TimeClaim::Iat, TimeClaim::Nbf, TimeClaim::Exp] {

@@ -156,7 +156,7 @@ impl<'t> Unverified<'t> {
         self.signing_input.len() - self.payload.len()..self.signing_input.len()
     }
 
-    /// Of a token that Flask-JWT answers for: to be called after the signature was checked.
+    /// The claims, which nobody has vouched for unless the signature was checked.
     pub(super) fn payload_members(&self) -> Result<Members<'_>, Refusal> {
         json::members(&self.decoded_payload).map_err(|fault| {
             Refusal::Malformed(match fault {

@@ -35,7 +35,6 @@ mod signature;
 mod verifier;
 
 pub use algorithm::Algorithm;
-pub use cache::is_same;
 pub use claims::{ClaimsPolicy, TimeChecks, Times};
 pub(super) use extended::is_truthy;
 pub use extended::{ExtendedPolicy, Fresh, Session};

@@ -14,8 +14,20 @@ pub(super) fn signed<'k>(
     keys: &'k KeyRing,
     now: NumericDate,
 ) -> Result<&'k VerifyingKey, Refusal> {
-    let header = parts.header();
-    let key = keys.for_token_at(header.algorithm(), header.key_id(), now).ok_or(Refusal::AlgorithmNotAllowed)?;
+    signed_by(parts, find(parts, keys, now))
+}
+
+/// The key that a token's header names.
+pub(super) fn find<'k>(parts: &Unverified<'_>, keys: &'k KeyRing, now: NumericDate) -> Option<&'k VerifyingKey> {
+    keys.for_token_at(parts.header().algorithm(), parts.header().key_id(), now)
+}
+
+/// The key, if it vouches for the token.
+pub(super) fn signed_by<'k>(
+    parts: &Unverified<'_>,
+    key: Option<&'k VerifyingKey>,
+) -> Result<&'k VerifyingKey, Refusal> {
+    let key = key.ok_or(Refusal::AlgorithmNotAllowed)?;
     if key.verify(parts.signing_input(), parts.signature()) { Ok(key) } else { Err(Refusal::BadSignature) }
 }
 

@@ -65,18 +65,10 @@ pub fn options(allow: &str) -> Answer {
 pub fn refusal(refusal: &Refusal) -> Answer {
     let (status_code, error, description) = words(refusal);
     let mut answer = Answer::json(status_code, &RefusalBody { description: &description, error: &error, status_code });
-    match refusal {
-        Refusal::MissingToken { realm } => answer = answer.with("www-authenticate", challenge(realm)),
-        Refusal::MissingLastSlash { location } => answer = answer.with("location", location.as_str()),
-        Refusal::MethodNotAllowed { allow } => answer = answer.with("allow", allow.as_str()),
-        Refusal::StoreUnavailable => answer = answer.with("retry-after", "5"),
-        Refusal::Custom(custom) => {
-            for (name, value) in &custom.headers {
-                answer = answer.with(name.to_ascii_lowercase(), value.as_str());
-            }
-        }
-        _ => {}
+    if let Refusal::MissingToken { realm } = refusal {
+        answer = answer.with("www-authenticate", challenge(realm));
     }
+    answer.headers.extend(super::headers_of(refusal));
     answer
 }
 

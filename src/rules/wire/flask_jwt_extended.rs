@@ -58,12 +58,9 @@ pub fn refusal(refusal: &Refusal, config: &Extended) -> Answer {
     let (status, text) = words(refusal);
     let body = Map::from_iter([(config.error_message_key.clone(), Value::from(text))]);
     let mut answer = Answer::json(status, &body);
-    for (name, value) in flask_jwt::refusal(refusal).headers {
-        // Its challenge is of its own scheme; the real library sends none.
-        if !["www-authenticate", "content-type", "cache-control"].contains(&&*name) {
-            answer = answer.with(name, value);
-        }
-    }
+    // The real library sends no challenge; the others are there already.
+    let own = ["www-authenticate", "content-type", "cache-control"];
+    answer.headers.extend(super::headers_of(refusal).into_iter().filter(|(name, _)| !own.contains(&&**name)));
     answer
 }
 

@@ -3,6 +3,7 @@
 pub mod flask_jwt;
 pub mod flask_jwt_extended;
 
+use super::error::Refusal;
 use std::borrow::Cow;
 
 /// A whole answer, small enough to be held in memory.
@@ -45,6 +46,19 @@ impl Answer {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The header fields that a refusal has in every dialect, names in lower case.
+fn headers_of(refusal: &Refusal) -> Vec<(Cow<'static, str>, String)> {
+    match refusal {
+        Refusal::MissingLastSlash { location } => vec![("location".into(), location.clone())],
+        Refusal::MethodNotAllowed { allow } => vec![("allow".into(), allow.clone())],
+        Refusal::StoreUnavailable => vec![("retry-after".into(), "5".into())],
+        Refusal::Custom(custom) => {
+            custom.headers.iter().map(|(name, value)| (name.to_ascii_lowercase().into(), value.clone())).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
