@@ -41,6 +41,7 @@ pub mod rules;
 pub mod axum;
 #[cfg(target_arch = "wasm32")]
 pub mod edge;
+pub mod mutant;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod users;

@@ -7,6 +7,7 @@
 //! **Where to look:** in which order are checks made? [`gate`]. How is a refusal worded? [`wire`]. What is in KV?
 //! [`store`]. Which options are there? [`config::options`].
 
+pub mod account;
 pub mod config;
 pub mod cookie;
 pub mod credential;
@@ -22,6 +23,7 @@ pub mod notice;
 pub mod pair;
 pub mod password;
 pub mod request;
+pub mod revocation;
 pub mod route;
 pub mod secret;
 pub mod store;

@@ -3,8 +3,10 @@
 //! **What always holds:** the clock is an argument. A [`NumericDate`] (RFC 7519 §2) is a point in whole seconds, a
 //! [`Timestamp`] a point in milliseconds, a [`Span`] a length in milliseconds.
 
+use serde::{Deserialize, Serialize};
+
 /// A point in time, in milliseconds since 1970-01-01T00:00:00Z. What a clock gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -24,6 +26,12 @@ impl Timestamp {
     #[must_use]
     pub const fn as_millis(self) -> i64 {
         self.0
+    }
+
+    /// So much later.
+    #[must_use]
+    pub const fn later(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
     }
 
     /// The second this point lies in (cut down, as both Flask libraries cut).
@@ -90,7 +98,7 @@ impl NumericDate {
 }
 
 /// A length of time in milliseconds; may be negative. At most a hundred years either way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span(i64);
 
 impl Span {

@@ -1,0 +1,100 @@
+//! A session and the chain of its refresh tokens (a "family": RFC 9700 §4.14.2).
+//!
+//! **What always holds:** each token is good for one use, which makes one successor. Within the grace after that use the
+//! same successor is given again (a lost answer, two tabs); later, a second use is refused, and the caller ends the family.
+
+use super::{super::time::Span, Lifetimes, Timestamp, Told};
+use crate::mutant::Mutant;
+use serde::{Deserialize, Serialize};
+
+/// As many spent tokens are kept within the grace. A client that spends more in ten seconds has no bad connection.
+const MOST_LINKS: usize = 32;
+/// More of a `User-Agent` is not kept, in characters.
+const MOST_AGENT: usize = 200;
+
+/// A refresh token: its id, and what it is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its id, the claim `jti`.
+    pub token_id: String,
+    /// The randomness of it and of the access token beside it.
+    pub seed: String,
+    /// When it is issued.
+    pub issued_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    link: Link,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spent_at: Option<Timestamp>,
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Family {
+    created: Timestamp,
+    last_used: Timestamp,
+    user_agent: String,
+    country: String,
+    /// In the order in which they were made: the last is the one to be used next. None without refresh tokens.
+    links: Vec<Kept>,
+}
+
+impl Family {
+    pub(super) fn new(first: Option<Link>, user_agent: String, country: String, now: Timestamp) -> Self {
+        let links = first.into_iter().map(|link| Kept { link, spent_at: None }).collect();
+        let user_agent = user_agent.chars().take(MOST_AGENT).collect();
+        Self { created: now, last_used: now, user_agent, country: country.chars().take(2).collect(), links }
+    }
+
+    /// Spends a token: its successor, `None` if it was spent too long ago, or never was one.
+    pub(super) fn rotate(&mut self, token_id: &str, successor: Link, grace: Span, now: Timestamp) -> Option<&Link> {
+        let is_over = |kept: &Kept| kept.spent_at.is_some_and(|at| at.later(grace) < now);
+        if !Mutant::GraceNeverEnds.is_on() {
+            let over = self.links.iter().take_while(|kept| is_over(kept)).count();
+            self.links.drain(..over);
+        }
+        let at = self.links.iter().position(|kept| kept.link.token_id == token_id)?;
+        if Mutant::NoGrace.is_on() && self.links[at].spent_at.is_some() {
+            return None;
+        }
+        if at + 1 == self.links.len() || Mutant::RetryMakesAnother.is_on() {
+            if self.links.len() >= MOST_LINKS {
+                self.links.remove(0);
+            }
+            if let Some(last) = self.links.last_mut() {
+                last.spent_at = Some(now);
+            }
+            self.links.push(Kept { link: successor, spent_at: None });
+            self.last_used = now;
+            return self.links.last().map(|kept| &kept.link);
+        }
+        self.links.get(at + 1).map(|kept| &kept.link)
+    }
+
+    pub(super) fn last_used(&self) -> Timestamp {
+        self.last_used
+    }
+
+    /// When it is over unless it is used before.
+    pub(super) fn ends(&self, lifetimes: &Lifetimes) -> Timestamp {
+        std::cmp::min(self.last_used.later(lifetimes.idle), self.ends_at_last(lifetimes))
+    }
+
+    /// When it is over however often it is used.
+    pub(super) fn ends_at_last(&self, lifetimes: &Lifetimes) -> Timestamp {
+        self.created.later(lifetimes.session)
+    }
+
+    pub(super) fn told(&self, id: &str) -> Told {
+        Told {
+            id: id.to_owned(),
+            created: self.created.numeric_date().seconds(),
+            last_used: self.last_used.numeric_date().seconds(),
+            user_agent: self.user_agent.clone(),
+            country: self.country.clone(),
+        }
+    }
+}

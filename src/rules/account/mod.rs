@@ -1,0 +1,506 @@
+//! One account as a state machine: its sessions and the refresh tokens that carry them on, how often its password may be
+//! guessed, and which version of the password counts.
+//!
+//! **What always holds:** it knows no I/O and no clock. A [`Command`] changes the state and gives a [`Reply`]; whoever
+//! stores it writes [`Account::rows`] in one transaction before the reply goes out, so an order of commands is an order of
+//! states, and a crash loses nothing that was acknowledged. No token is stored that could be used: ids, and the randomness
+//! that a token is made of together with a key that is not here.
+//!
+//! Each account has an object of its own, and so has each name that somebody tries to log in with ([`object`]): a name
+//! that nobody has is guessed at under the same rules.
+
+mod family;
+mod guesses;
+pub mod object;
+
+pub use family::{Family, Link};
+pub use guesses::{DeviceId, Guesses, Lane, MOST_GUESSES_A_DAY, Wait};
+
+use super::{
+    json::{Map, Value},
+    revocation::{Entry, Mark},
+    time::{Span, Timestamp},
+};
+use crate::mutant::Mutant;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// As many sessions an account has at once; one more ends the one that was not used for longest.
+pub const MOST_SESSIONS: usize = 100;
+/// As many refused tokens an account remembers one by one.
+const MOST_REVOKED: usize = 1000;
+
+/// How long things last. Comes with each command, so that an object needs no configuration of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifetimes {
+    /// `TOLLGATE_REFRESH_GRACE`: so long after a refresh token was spent a retry gets its successor once more.
+    pub grace: Span,
+    /// A session ends when it was not used for so long: `TOLLGATE_SESSION_IDLE`, and no longer than its tokens live.
+    pub idle: Span,
+    /// `TOLLGATE_SESSION_LIFETIME`: a session ends so long after its log-in.
+    pub session: Span,
+    /// The longest life of a token that is not looked up when it is used, with leeway: a revocation is remembered so long.
+    pub token: Span,
+}
+
+/// What an account is asked to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Command {
+    /// May a password be tried, from one of these devices?
+    Try {
+        /// Those that the request shows.
+        devices: Vec<DeviceId>,
+    },
+    /// The password that was tried under [`Reply::Go`] was right.
+    Right {
+        /// The lane that was said there.
+        lane: Lane,
+        /// This device may try on its own from now on.
+        device: Option<DeviceId>,
+    },
+    /// It was not tried after all.
+    Untried {
+        /// The lane that was said there.
+        lane: Lane,
+    },
+    /// Opens a session: somebody has logged in.
+    Open {
+        /// [`super::store::LogInRecord::version`] of the record that the password was checked against.
+        version: Timestamp,
+        /// The id that the session is to have, unless the account's time runs ahead: [`Reply::Opened`] says which.
+        entropy: String,
+        /// The first refresh token, if there are any.
+        refresh: Option<Link>,
+        /// `User-Agent`.
+        user_agent: String,
+        /// Two letters, from the runtime.
+        country: String,
+    },
+    /// Spends a refresh token.
+    Rotate {
+        /// Its session.
+        session: String,
+        /// Its id.
+        token_id: String,
+        /// What its successor would be.
+        successor: Link,
+    },
+    /// Is a token good? For routes with `revocation = "strict"`.
+    Check {
+        /// Its session, if it has one.
+        session: Option<String>,
+        /// Its id, if it has one.
+        token_id: Option<String>,
+        /// When its session began; of a token without one, when it was issued.
+        began: Timestamp,
+    },
+    /// Which sessions are there?
+    List,
+    /// Ends a session.
+    End {
+        /// Which.
+        session: String,
+    },
+    /// Ends every session, and makes every token void that was issued before.
+    EndAll {
+        /// Does the password of now not count any more (the user is disabled or deleted)?
+        retire_password: bool,
+    },
+    /// Makes one token void.
+    Revoke {
+        /// Its id.
+        token_id: String,
+    },
+    /// Another password: ends every session.
+    SetPassword {
+        /// The version that the old one was checked against, or that is known.
+        proven: Timestamp,
+        /// The key of the log-in record.
+        key: String,
+        /// The log-in record, whose version is set here.
+        record: Map<String, Value>,
+    },
+    /// The same password, hashed anew.
+    Rehash {
+        /// The version that the password was checked against.
+        proven: Timestamp,
+        /// The key of the log-in record.
+        key: String,
+        /// The log-in record.
+        record: Map<String, Value>,
+    },
+    /// Those that wait have been handed over: [`Account::announcements`] and [`Account::record`].
+    Delivered {
+        /// These revocations.
+        revocations: Vec<Entry>,
+        /// This record.
+        record: Option<Pending>,
+    },
+    /// Time has passed.
+    Tidy,
+}
+
+/// What an account says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// Try it.
+    Go {
+        /// To be told with [`Command::Right`] or [`Command::Untried`].
+        lane: Lane,
+    },
+    /// Not before so many seconds have passed.
+    Wait {
+        /// At least 1.
+        seconds: u32,
+    },
+    /// The session is open.
+    Opened {
+        /// Its id ([`object::began`] says when it began).
+        session: String,
+    },
+    /// The record that the password was checked against is out of date.
+    Stale,
+    /// The refresh token's successor: made now, or the one that was made when it was spent.
+    Rotated {
+        /// What it is made of.
+        successor: Link,
+        /// When the session ends at the latest.
+        until: Timestamp,
+    },
+    /// There is no such session any more, or this just ended it; or the token is void.
+    Ended {
+        /// Was a spent refresh token used again: is it stolen?
+        reused: bool,
+    },
+    /// The token is good.
+    Alive,
+    /// The sessions, the latest first.
+    Sessions {
+        /// What is told of each.
+        sessions: Vec<Told>,
+    },
+    /// The new password counts.
+    Changed {
+        /// The version of its record.
+        version: Timestamp,
+    },
+}
+
+/// A session, as it is told to whom it belongs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Its id.
+    pub id: String,
+    /// When it was opened, in seconds since 1970.
+    pub created: i64,
+    /// When a refresh token was last used, in seconds since 1970.
+    pub last_used: i64,
+    /// `User-Agent` of the log-in.
+    pub user_agent: String,
+    /// Where the log-in came from: two letters, or empty.
+    pub country: String,
+}
+
+/// A log-in record on its way to KV.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// Its key.
+    pub key: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// What one object stores: key and value, both text.
+pub type Rows = BTreeMap<String, String>;
+
+/// A row that can't be read: it is of a newer version, or broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
+/// The state of one account, or of one name that is tried.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    core: Core,
+    guesses: Guesses,
+    families: BTreeMap<String, Family>,
+    pending: Option<Pending>,
+}
+
+/// What is stored in one row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Core {
+    /// Log-in records of an earlier version than this don't count.
+    version: Timestamp,
+    /// Sessions and tokens that began by then are void.
+    ended: Timestamp,
+    /// Token ids that are void, and until when that must be known.
+    revoked: BTreeMap<String, Timestamp>,
+    /// Revocations that not everybody may know yet.
+    announcements: Vec<Entry>,
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        let never = Timestamp::from_millis(0);
+        Self { version: never, ended: never, revoked: BTreeMap::new(), announcements: Vec::new() }
+    }
+}
+
+const CORE: &str = "account";
+const GUESSES: &str = "guesses";
+const PENDING: &str = "record";
+const FAMILY: &str = "session/";
+
+impl Account {
+    /// From what [`Account::rows`] gave.
+    ///
+    /// # Errors
+    /// If a row can't be read: nothing is decided upon half of what is stored.
+    pub fn read(rows: &Rows) -> Result<Self, Unreadable> {
+        let mut account = Self::default();
+        for (key, value) in rows {
+            match key.as_str() {
+                CORE => account.core = row(value)?,
+                GUESSES => account.guesses = row(value)?,
+                PENDING => account.pending = Some(row(value)?),
+                _ => {
+                    let session = key.strip_prefix(FAMILY).ok_or(Unreadable)?;
+                    account.families.insert(session.to_owned(), row(value)?);
+                }
+            }
+        }
+        Ok(account)
+    }
+
+    /// What is to be stored.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        let mut rows = Rows::new();
+        let mut put = |key: String, value: Option<String>| rows.extend(value.map(|value| (key, value)));
+        put(CORE.into(), (self.core != Core::default()).then(|| text(&self.core)));
+        put(GUESSES.into(), (self.guesses != Guesses::default()).then(|| text(&self.guesses)));
+        put(PENDING.into(), self.pending.as_ref().map(text));
+        for (session, family) in &self.families {
+            put(format!("{FAMILY}{session}"), Some(text(family)));
+        }
+        rows
+    }
+
+    /// Does what it is told, for the object of this name.
+    pub fn answer(&mut self, name: &str, command: Command, lifetimes: &Lifetimes, now: Timestamp) -> Reply {
+        self.tidy(lifetimes, now);
+        match command {
+            Command::Try { devices } => match self.guesses.take(&devices, now) {
+                Ok(lane) => Reply::Go { lane },
+                Err(Wait { seconds }) => Reply::Wait { seconds },
+            },
+            Command::Right { lane, device } => {
+                self.guesses.was_right(&lane, device, now);
+                Reply::Done
+            }
+            Command::Untried { lane } => {
+                self.guesses.give_back(&lane);
+                Reply::Done
+            }
+            Command::Open { version, entropy, refresh, user_agent, country } => {
+                if version < self.core.version && !Mutant::StalePassword.is_on() {
+                    return Reply::Stale;
+                }
+                if version > self.core.version {
+                    // The password was changed elsewhere, by an operator's command say.
+                    if self.core.version.as_millis() > 0 || !self.families.is_empty() {
+                        self.end_all(name, lifetimes, now);
+                    }
+                    self.core.version = version;
+                }
+                self.open(&entropy, refresh, user_agent, country, lifetimes, now)
+            }
+            Command::Rotate { session, token_id, successor } => {
+                self.rotate(&session, &token_id, successor, lifetimes, now)
+            }
+            Command::Check { session, token_id, began } => {
+                let is_open = session.is_none_or(|session| self.families.contains_key(&session));
+                let is_void = token_id.is_some_and(|id| self.core.revoked.contains_key(&id));
+                if is_open && !is_void && began > self.core.ended {
+                    Reply::Alive
+                } else {
+                    Reply::Ended { reused: false }
+                }
+            }
+            Command::List => Reply::Sessions { sessions: self.told() },
+            Command::End { session } => {
+                if self.families.contains_key(&session) {
+                    self.end(&session, lifetimes, now);
+                    Reply::Done
+                } else {
+                    Reply::Ended { reused: false }
+                }
+            }
+            Command::EndAll { retire_password } => {
+                self.end_all(name, lifetimes, now);
+                if retire_password {
+                    self.core.version = later(self.core.version, now);
+                }
+                Reply::Done
+            }
+            Command::Revoke { token_id } => {
+                let until = now.later(lifetimes.token);
+                self.announce(Entry { mark: Mark::token(&token_id), before: None, until });
+                // Those that end first make room: they are the ones that matter least.
+                if self.core.revoked.len() >= MOST_REVOKED
+                    && let Some(first) = self.core.revoked.iter().min_by_key(|(_, until)| **until)
+                {
+                    let first = first.0.clone();
+                    self.core.revoked.remove(&first);
+                }
+                self.core.revoked.insert(token_id, until);
+                Reply::Done
+            }
+            Command::SetPassword { proven, key, mut record } => {
+                if proven < self.core.version {
+                    return Reply::Stale;
+                }
+                if !Mutant::SessionsSurvivePassword.is_on() {
+                    self.end_all(name, lifetimes, now);
+                }
+                let version = later(std::cmp::max(self.core.version, proven), now);
+                self.core.version = version;
+                record.insert("version".into(), version.as_millis().into());
+                self.pending = Some(Pending { key, text: super::json::to_ascii(&record) });
+                Reply::Changed { version }
+            }
+            Command::Rehash { proven, key, record } => {
+                // A change that is on its way stays.
+                if proven != self.core.version || self.pending.is_some() {
+                    return Reply::Stale;
+                }
+                self.pending = Some(Pending { key, text: super::json::to_ascii(&record) });
+                Reply::Done
+            }
+            Command::Delivered { revocations, record } => {
+                self.core.announcements.retain(|entry| !revocations.contains(entry) && !Mutant::AnnouncedOnce.is_on());
+                if self.pending == record {
+                    self.pending = None;
+                }
+                Reply::Done
+            }
+            Command::Tidy => Reply::Done,
+        }
+    }
+
+    /// Revocations that the register must be told before they are acknowledged, and again until it has them.
+    #[must_use]
+    pub fn announcements(&self) -> &[Entry] {
+        &self.core.announcements
+    }
+
+    /// The record that KV must be told, until it has it.
+    #[must_use]
+    pub fn record(&self) -> Option<&Pending> {
+        self.pending.as_ref()
+    }
+
+    /// When there is something to forget, and so to call [`Command::Tidy`].
+    #[must_use]
+    pub fn next_tidy(&self, lifetimes: &Lifetimes) -> Option<Timestamp> {
+        let families = self.families.values().map(|family| family.ends(lifetimes));
+        let revoked = self.core.revoked.values().copied();
+        families.chain(revoked).chain(self.guesses.forgotten()).min()
+    }
+
+    #[allow(clippy::too_many_arguments)] // those of Command::Open
+    fn open(
+        &mut self,
+        entropy: &str,
+        refresh: Option<Link>,
+        user_agent: String,
+        country: String,
+        lifetimes: &Lifetimes,
+        now: Timestamp,
+    ) -> Reply {
+        // Whatever the clock says: a new session begins after the last end of all.
+        let began = later(self.core.ended, now);
+        let session = object::session_id(began, entropy);
+        while self.families.len() >= MOST_SESSIONS {
+            let oldest = self.families.iter().min_by_key(|(_, family)| family.last_used()).map(|(id, _)| id.clone());
+            oldest.iter().for_each(|oldest| self.end(oldest, lifetimes, now));
+        }
+        self.families.insert(session.clone(), Family::new(refresh, user_agent, country, began));
+        Reply::Opened { session }
+    }
+
+    fn rotate(
+        &mut self,
+        session: &str,
+        token_id: &str,
+        successor: Link,
+        lifetimes: &Lifetimes,
+        now: Timestamp,
+    ) -> Reply {
+        let Some(family) = self.families.get_mut(session) else { return Reply::Ended { reused: false } };
+        match family.rotate(token_id, successor, lifetimes.grace, now) {
+            Some(successor) => Reply::Rotated { successor: successor.clone(), until: family.ends_at_last(lifetimes) },
+            None => {
+                if !Mutant::ReuseForgiven.is_on() {
+                    self.end(session, lifetimes, now);
+                }
+                Reply::Ended { reused: true }
+            }
+        }
+    }
+
+    fn told(&self) -> Vec<Told> {
+        let mut told: Vec<Told> = self.families.iter().map(|(id, family)| family.told(id)).collect();
+        told.sort_by(|one, two| (two.last_used, &two.id).cmp(&(one.last_used, &one.id)));
+        told
+    }
+
+    fn end(&mut self, session: &str, lifetimes: &Lifetimes, now: Timestamp) {
+        self.families.remove(session);
+        if !Mutant::EndNotAnnounced.is_on() {
+            self.announce(Entry { mark: Mark::session(session), before: None, until: now.later(lifetimes.token) });
+        }
+    }
+
+    fn end_all(&mut self, name: &str, lifetimes: &Lifetimes, now: Timestamp) {
+        self.families.clear();
+        let ended = later(self.core.ended, now);
+        self.core.ended = ended;
+        self.announce(Entry { mark: Mark::user(name), before: Some(ended), until: ended.later(lifetimes.token) });
+    }
+
+    fn announce(&mut self, entry: Entry) {
+        let announcements = &mut self.core.announcements;
+        match announcements.iter_mut().find(|waiting| waiting.mark == entry.mark) {
+            Some(waiting) => *waiting = waiting.merged(&entry),
+            None => announcements.push(entry),
+        }
+    }
+
+    /// Forgets what is over.
+    fn tidy(&mut self, lifetimes: &Lifetimes, now: Timestamp) {
+        self.families.retain(|_, family| family.ends(lifetimes) > now);
+        self.core.revoked.retain(|_, until| *until > now);
+        self.guesses.forget(now);
+    }
+}
+
+/// `now`, or just after `then` if the clock is behind that.
+fn later(then: Timestamp, now: Timestamp) -> Timestamp {
+    std::cmp::max(now, Timestamp::from_millis(then.as_millis() + 1))
+}
+
+fn row<T: serde::de::DeserializeOwned>(value: &str) -> Result<T, Unreadable> {
+    serde_json::from_str(value).map_err(|_| Unreadable)
+}
+
+fn text<T: Serialize>(value: &T) -> String {
+    super::json::to_ascii(value)
+}
+
+#[cfg(test)]
+mod tests;

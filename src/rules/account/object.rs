@@ -1,0 +1,100 @@
+//! What an account's object does with a command, what the objects are called, and what a session's id says.
+
+use super::{Account, Command, Lifetimes, Pending, Reply, Rows, Timestamp, Unreadable};
+use crate::{
+    mutant::Mutant,
+    rules::{identity::Id, revocation::Entry, store::LogInRecord},
+};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
+
+/// The Durable Objects' binding.
+pub const BINDING: &str = "ACCOUNTS";
+
+/// What the object does after a command, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Rows to write, and those without a value to delete: in one transaction.
+    pub changes: Vec<(String, Option<String>)>,
+    /// Then the register is told these; if that is done, [`Command::Delivered`] comes next.
+    pub announcements: Vec<Entry>,
+    /// Then KV is told this; the same holds.
+    pub record: Option<Pending>,
+    /// Then the reply goes out.
+    pub reply: Reply,
+    /// Not, but "not now" in its place, if the register could not be told: this command has ended something, and the reply
+    /// would promise that the end is known.
+    pub promises_an_end: bool,
+    /// When [`Command::Tidy`] is due.
+    pub wake: Option<Timestamp>,
+}
+
+/// What the object does: out of what it has stored, a command, and the time.
+///
+/// # Errors
+/// If what is stored can't be read; then nothing is done.
+pub fn step(
+    rows: &Rows,
+    name: &str,
+    command: Command,
+    lifetimes: &Lifetimes,
+    now: Timestamp,
+) -> Result<Step, Unreadable> {
+    let mut account = Account::read(rows)?;
+    let announced = account.announcements().to_vec();
+    let reply = account.answer(name, command, lifetimes, now);
+    let after = account.rows();
+    let gone = rows.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), None));
+    let put = after.iter().filter(|(key, value)| rows.get(*key) != Some(value));
+    let put = put.map(|(key, value)| (key.clone(), Some(value.clone())));
+    let has_ended = account.announcements().iter().any(|entry| !announced.contains(entry));
+    Ok(Step {
+        changes: gone.chain(put).collect(),
+        announcements: account.announcements().to_vec(),
+        record: account.record().cloned(),
+        promises_an_end: has_ended && reply != Reply::Ended { reused: true } && !Mutant::AcknowledgedEarly.is_on(),
+        reply,
+        wake: account.next_tidy(lifetimes),
+    })
+}
+
+/// The object that counts tries of this name, whether anybody has it or not. By its hash: people type passwords into name
+/// fields.
+#[must_use]
+pub fn of_name(name: &str) -> String {
+    format!("name:{}", hash(&LogInRecord::key(name)))
+}
+
+/// The object of the account that tokens name so. `is_text`: do they name everybody by a text, so that user `1` and user
+/// `"1"` can't be told apart?
+#[must_use]
+pub fn of_account(id: &Id, is_text: bool) -> String {
+    if is_text { format!("user:{}", Id::Text(id.to_string()).to_json()) } else { format!("user:{}", id.to_json()) }
+}
+
+/// SHA-256 in base64url: what a device's secret and address are known by.
+#[must_use]
+pub fn hash(text: &str) -> String {
+    Base64UrlUnpadded::encode_string(&Sha256::digest(text.as_bytes()))
+}
+
+/// A session's id: a UUID of version 7 (RFC 9562 §5.7), which says when the session began.
+#[must_use]
+pub fn session_id(began: Timestamp, entropy: &str) -> String {
+    let digest = Sha256::digest(entropy.as_bytes());
+    let mut random = [0; 10];
+    random.copy_from_slice(&digest[..10]);
+    Builder::from_unix_timestamp_millis(u64::try_from(began.as_millis()).unwrap_or_default(), &random)
+        .into_uuid()
+        .to_string()
+}
+
+/// When a session began, `None` if this is none of our ids.
+#[must_use]
+pub fn began(session: &str) -> Option<Timestamp> {
+    let id = Uuid::try_parse(session).ok().filter(|id| id.get_version_num() == 7)?;
+    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
+    let millis = i64::try_from(seconds).ok()?.checked_mul(1000)? + i64::from(nanoseconds / 1_000_000);
+    Some(Timestamp::from_millis(millis))
+}

@@ -1,0 +1,285 @@
+use super::*;
+use crate::rules::{identity::Id, json::json};
+
+const NAME: &str = "user:1";
+
+fn lifetimes() -> Lifetimes {
+    Lifetimes {
+        grace: Span::seconds(10),
+        idle: Span::seconds(1000),
+        session: Span::seconds(5000),
+        token: Span::seconds(100),
+    }
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000 + millis)
+}
+
+/// An account that is stored and read again after each command, as its object does it.
+#[derive(Default)]
+struct Stored {
+    rows: Rows,
+    announced: Vec<Entry>,
+}
+
+impl Stored {
+    fn ask(&mut self, command: Command, now: Timestamp) -> Reply {
+        let step = object::step(&self.rows, NAME, command, &lifetimes(), now).unwrap();
+        for (key, value) in step.changes {
+            match value {
+                Some(value) => self.rows.insert(key, value),
+                None => self.rows.remove(&key),
+            };
+        }
+        self.announced = step.announcements;
+        step.reply
+    }
+
+    fn open(&mut self, version: i64, refresh: Option<&str>, now: Timestamp) -> Result<String, Reply> {
+        let command = Command::Open {
+            version: Timestamp::from_millis(version),
+            entropy: now.as_millis().to_string(),
+            refresh: refresh.map(|id| link(id, now)),
+            user_agent: "curl".into(),
+            country: "CH".into(),
+        };
+        match self.ask(command, now) {
+            Reply::Opened { session } => Ok(session),
+            other => Err(other),
+        }
+    }
+
+    fn rotate(&mut self, session: &str, from: &str, to: &str, now: Timestamp) -> Result<String, Reply> {
+        let command = Command::Rotate { session: session.into(), token_id: from.into(), successor: link(to, now) };
+        match self.ask(command, now) {
+            Reply::Rotated { successor, .. } => Ok(successor.token_id),
+            other => Err(other),
+        }
+    }
+
+    fn check(&mut self, session: &str, now: Timestamp) -> Reply {
+        let began = object::began(session).unwrap();
+        self.ask(Command::Check { session: Some(session.into()), token_id: None, began }, now)
+    }
+}
+
+fn link(id: &str, now: Timestamp) -> Link {
+    Link { token_id: id.into(), seed: format!("seed of {id}"), issued_at: now }
+}
+
+const ENDED: Reply = Reply::Ended { reused: false };
+const REUSED: Reply = Reply::Ended { reused: true };
+
+#[test]
+fn a_refresh_token_is_good_for_one_use_and_a_retry_gets_the_same_successor() {
+    let mut account = Stored::default();
+    let session = account.open(0, Some("a"), at(0)).unwrap();
+    assert_eq!(account.rotate(&session, "a", "b", at(1000)), Ok("b".into()));
+    assert_eq!(account.rotate(&session, "a", "other", at(1001)), Ok("b".into()), "a retry");
+    assert_eq!(account.rotate(&session, "b", "c", at(2000)), Ok("c".into()));
+    assert_eq!(account.rotate(&session, "a", "other", at(11_000)), Ok("b".into()), "the grace's last millisecond");
+    assert_eq!(account.rotate(&session, "b", "other", at(11_500)), Ok("c".into()));
+    assert_eq!(account.check(&session, at(11_500)), Reply::Alive);
+    assert_eq!(account.rotate(&session, "a", "other", at(11_501)), Err(REUSED));
+    assert_eq!(account.rotate(&session, "c", "d", at(11_502)), Err(ENDED), "the family is over");
+    assert_eq!(account.check(&session, at(11_502)), ENDED);
+    assert_eq!(account.announced.iter().map(|entry| entry.mark).collect::<Vec<_>>(), [Mark::session(&session)]);
+}
+
+#[test]
+fn a_token_that_never_was_ends_the_family_too() {
+    let mut account = Stored::default();
+    let session = account.open(0, Some("a"), at(0)).unwrap();
+    assert_eq!(account.rotate(&session, "x", "y", at(1)), Err(REUSED));
+    assert_eq!(account.rotate(&session, "a", "b", at(2)), Err(ENDED));
+    assert_eq!(account.rotate("no session", "a", "b", at(2)), Err(ENDED));
+}
+
+#[test]
+fn a_session_ends_when_it_is_idle_and_at_last() {
+    let mut account = Stored::default();
+    let session = account.open(0, Some("0"), at(0)).unwrap();
+    for use_ in 1..=5 {
+        let (from, to) = ((use_ - 1).to_string(), use_.to_string());
+        assert_eq!(account.rotate(&session, &from, &to, at(use_ * 999_000)), Ok(to));
+    }
+    assert_eq!(account.check(&session, at(4_999_999)), Reply::Alive);
+    assert_eq!(account.check(&session, at(5_000_000)), ENDED);
+    let session = account.open(0, Some("a"), at(6_000_000)).unwrap();
+    assert_eq!(account.rotate(&session, "a", "b", at(7_000_000)), Err(ENDED), "idle");
+}
+
+#[test]
+fn an_end_is_announced_until_it_was_told_and_stays() {
+    let mut account = Stored::default();
+    let one = account.open(0, Some("a"), at(0)).unwrap();
+    let two = account.open(0, None, at(1)).unwrap();
+    assert_eq!(account.ask(Command::End { session: one.clone() }, at(2)), Reply::Done);
+    assert_eq!(account.ask(Command::End { session: one.clone() }, at(3)), ENDED, "it is not there any more");
+    let waiting = account.announced.clone();
+    assert_eq!(waiting, [Entry { mark: Mark::session(&one), before: None, until: at(2).later(lifetimes().token) }]);
+    assert_eq!(account.ask(Command::Tidy, at(4)), Reply::Done);
+    assert_eq!(account.announced, waiting, "still not told");
+    account.ask(Command::Delivered { revocations: waiting, record: None }, at(5));
+    assert_eq!(account.announced, []);
+    assert_eq!((account.check(&one, at(6)), account.check(&two, at(6))), (ENDED, Reply::Alive));
+}
+
+#[test]
+fn an_end_of_all_hits_what_began_by_then_and_nothing_later() {
+    let mut account = Stored::default();
+    let one = account.open(0, Some("a"), at(0)).unwrap();
+    account.ask(Command::EndAll { retire_password: false }, at(0));
+    // In the same millisecond, and with a clock that was set back.
+    for now in [at(0), at(-5)] {
+        let two = account.open(0, Some("b"), now).unwrap();
+        assert_eq!((account.check(&one, now), account.check(&two, now)), (ENDED, Reply::Alive));
+        let [entry] = account.announced[..] else { panic!("one entry") };
+        assert_eq!((entry.mark, entry.before), (Mark::user(NAME), Some(at(0))));
+        assert!(object::began(&one).unwrap() <= at(0) && object::began(&two).unwrap() > at(0));
+    }
+    let without_session = |began| Command::Check { session: None, token_id: None, began };
+    assert_eq!(account.ask(without_session(at(0)), at(9)), ENDED);
+    assert_eq!(account.ask(without_session(at(1)), at(9)), Reply::Alive);
+}
+
+#[test]
+fn a_password_of_before_opens_nothing() {
+    let mut account = Stored::default();
+    let before = account.open(0, Some("a"), at(0)).unwrap();
+    let set = |proven| Command::SetPassword {
+        proven: Timestamp::from_millis(proven),
+        key: "login:user1".into(),
+        record: json!({"v": 1, "id": 1, "hash": "new"}).as_object().unwrap().clone(),
+    };
+    let Reply::Changed { version } = account.ask(set(0), at(10)) else { panic!("changed") };
+    assert_eq!(version, at(10));
+    assert_eq!(account.check(&before, at(11)), ENDED);
+    assert_eq!(account.open(0, None, at(11)), Err(Reply::Stale), "by a record out of a far cache");
+    assert!(account.open(version.as_millis(), None, at(11)).is_ok());
+    assert_eq!(account.ask(set(0), at(12)), Reply::Stale, "two changes at once: one of them");
+    assert!(account.open(at(20).as_millis(), None, at(21)).is_ok(), "an operator has changed it");
+    assert_eq!(account.open(version.as_millis(), None, at(22)), Err(Reply::Stale));
+    account.ask(Command::EndAll { retire_password: true }, at(30));
+    assert_eq!(account.open(at(20).as_millis(), None, at(31)), Err(Reply::Stale), "disabled");
+}
+
+#[test]
+fn the_record_waits_until_the_store_has_it_and_no_rehash_undoes_a_change() {
+    let mut account = Stored::default();
+    let record = json!({"v": 1, "id": 1, "hash": "new"}).as_object().unwrap().clone();
+    let zero = Timestamp::from_millis(0);
+    let rehash = |proven| Command::Rehash { proven, key: "k".into(), record: record.clone() };
+    let read = |account: &Stored| Account::read(&account.rows).unwrap().record().cloned();
+    account.ask(Command::SetPassword { proven: zero, key: "k".into(), record: record.clone() }, at(0));
+    let pending = read(&account).unwrap();
+    assert_eq!(pending.text, format!(r#"{{"v":1,"id":1,"hash":"new","version":{}}}"#, at(0).as_millis()));
+    assert_eq!(account.ask(rehash(zero), at(1)), Reply::Stale);
+    assert_eq!(account.ask(rehash(at(0)), at(1)), Reply::Stale, "the change is on its way");
+    let other = Some(Pending { key: "k".into(), text: "{}".into() });
+    account.ask(Command::Delivered { revocations: vec![], record: other }, at(2));
+    assert_eq!(read(&account), Some(pending.clone()), "something else was delivered");
+    account.ask(Command::Delivered { revocations: vec![], record: Some(pending) }, at(2));
+    assert_eq!(read(&account), None);
+    assert_eq!(account.ask(rehash(at(0)), at(3)), Reply::Done);
+}
+
+#[test]
+fn one_more_session_than_there_may_be_ends_the_one_unused_longest() {
+    let mut account = Stored::default();
+    let sessions: Vec<String> =
+        (0..=MOST_SESSIONS as i64).map(|n| account.open(0, Some(&n.to_string()), at(n)).unwrap()).collect();
+    assert_eq!(account.check(&sessions[0], at(200)), ENDED);
+    assert_eq!(account.check(&sessions[1], at(200)), Reply::Alive);
+    let Reply::Sessions { sessions: told } = account.ask(Command::List, at(200)) else { panic!("sessions") };
+    assert_eq!(told.len(), MOST_SESSIONS);
+    assert_eq!((told[0].id.as_str(), told[0].country.as_str()), (sessions[MOST_SESSIONS].as_str(), "CH"));
+}
+
+fn try_as(account: &mut Stored, devices: &[DeviceId], now: Timestamp) -> Reply {
+    account.ask(Command::Try { devices: devices.to_vec() }, now)
+}
+
+#[test]
+fn strangers_wait_longer_and_longer_and_never_more_than_is_said() {
+    let mut account = Stored::default();
+    let mut now = at(0);
+    let mut made = Vec::new();
+    let mut waits = Vec::new();
+    while now < at(3 * 86_400_000) {
+        match try_as(&mut account, &[], now) {
+            Reply::Go { lane } => {
+                assert_eq!(lane, Lane::Strangers);
+                made.push(now);
+            }
+            Reply::Wait { seconds } => {
+                waits.push(seconds);
+                now = now.later(Span::seconds(seconds as i32));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(waits[..11], [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900]);
+    for (first, &from) in made.iter().enumerate() {
+        let day = made[first..].iter().filter(|time| **time < from.later(Span::seconds(86_400))).count();
+        assert!(day <= MOST_GUESSES_A_DAY as usize, "{day} in a day");
+    }
+    // In between, whatever the hurry: no more.
+    assert!(made.len() <= 3 * 96 + 16, "{}", made.len());
+}
+
+#[test]
+fn a_device_that_logged_in_before_does_not_wait_for_strangers() {
+    let mut account = Stored::default();
+    let own = DeviceId::Cookie("own".into());
+    assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(0)), Reply::Go { lane: Lane::Strangers });
+    account.ask(Command::Right { lane: Lane::Strangers, device: Some(own.clone()) }, at(1));
+    while try_as(&mut account, &[], at(2)) == (Reply::Go { lane: Lane::Strangers }) {}
+    assert_eq!(try_as(&mut account, &[DeviceId::Cookie("other".into())], at(3)), Reply::Wait { seconds: 1 });
+    let lane = Lane::Device(own.clone());
+    assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(3)), Reply::Go { lane: lane.clone() });
+    account.ask(Command::Right { lane: lane.clone(), device: None }, at(4));
+    // The owner's log-ins don't make room for strangers.
+    assert_eq!(try_as(&mut account, &[], at(5)), Reply::Wait { seconds: 1 });
+    // A stolen cookie has no more tries than a stranger.
+    let tries = (0..100)
+        .filter(|_| matches!(try_as(&mut account, std::slice::from_ref(&own), at(6)), Reply::Go { .. }))
+        .count();
+    assert_eq!(tries, 5);
+}
+
+#[test]
+fn a_name_that_nobody_has_leaves_nothing_behind() {
+    let mut account = Stored::default();
+    for _ in 0..50 {
+        try_as(&mut account, &[], at(0));
+    }
+    let wake = Account::read(&account.rows).unwrap().next_tidy(&lifetimes()).unwrap();
+    assert!(wake > at(0) && wake <= at(86_400_000));
+    account.ask(Command::Tidy, wake);
+    assert_eq!(account.rows, Rows::new());
+}
+
+#[test]
+fn a_row_that_cannot_be_read_stops_everything() {
+    for (key, value) in [("account", "{}"), ("session/x", "[]"), ("other", "{}"), ("guesses", "x")] {
+        let rows = Rows::from([(key.to_owned(), value.to_owned())]);
+        assert_eq!(Account::read(&rows), Err(Unreadable), "{key}");
+    }
+}
+
+#[test]
+fn objects_have_these_names_and_a_sessions_id_says_when_it_began() {
+    assert_eq!(object::of_account(&Id::Int(1), false), "user:1");
+    assert_eq!(object::of_account(&Id::Text("1".into()), false), "user:\"1\"");
+    assert_eq!(object::of_account(&Id::Int(1), true), object::of_account(&Id::Text("1".into()), true));
+    assert_eq!(object::of_name("\u{e9}"), object::of_name("e\u{301}"), "one name in two spellings");
+    assert!(!object::of_name("hunter2").contains("hunter2"));
+    let id = object::session_id(at(123), "x");
+    assert_eq!(object::began(&id), Some(at(123)));
+    assert_ne!(id, object::session_id(at(123), "y"));
+    for other in ["", "x", "10111213-1415-4617-9819-1a1b1c1d1e1f"] {
+        assert_eq!(object::began(other), None, "{other}");
+    }
+}

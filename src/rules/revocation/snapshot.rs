@@ -1,0 +1,161 @@
+//! What an isolate knows of the register.
+
+use super::{
+    super::time::{Span, Timestamp},
+    Entry, Mark, Marks, Told,
+};
+use crate::mutant::Mutant;
+use std::{
+    collections::HashMap,
+    sync::{
+        RwLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+/// What is known of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is not revoked.
+    Good,
+    /// It is revoked.
+    Revoked,
+    /// The snapshot is older than its bound, or there is none yet.
+    Unknown,
+}
+
+/// How old a snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// Young.
+    Fresh,
+    /// It is time to ask the register; till then it judges.
+    Due,
+    /// Older than the bound.
+    TooOld,
+}
+
+/// The revocations that an isolate holds.
+pub struct Snapshot {
+    bound: Span,
+    /// When it was true, in milliseconds; `i64::MIN` before the first.
+    as_of: AtomicI64,
+    /// When it was last asked for, in milliseconds.
+    asked: AtomicI64,
+    /// Counts what came in: a token that was good under a number is good for as long as the number stays.
+    changes: AtomicU64,
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    number: u64,
+    entries: HashMap<Mark, Entry>,
+}
+
+impl Snapshot {
+    /// With nothing in it, which judges nothing.
+    #[must_use]
+    pub fn new(bound: Span) -> Self {
+        Self {
+            bound,
+            as_of: AtomicI64::new(i64::MIN),
+            asked: AtomicI64::new(i64::MIN),
+            changes: AtomicU64::new(1),
+            known: RwLock::default(),
+        }
+    }
+
+    /// How old it is.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> Age {
+        let age = now.as_millis().saturating_sub(self.as_of.load(Ordering::Relaxed));
+        let bound = self.bound.as_millis();
+        if age > bound && !Mutant::StaleSnapshot.is_on() {
+            return Age::TooOld;
+        }
+        let since_asked = now.as_millis().saturating_sub(self.asked.load(Ordering::Relaxed));
+        if age > bound / 3 && since_asked > bound / 10 { Age::Due } else { Age::Fresh }
+    }
+
+    /// Somebody is asking the register just now.
+    pub fn is_asked_for(&self, now: Timestamp) {
+        self.asked.store(now.as_millis(), Ordering::Relaxed);
+    }
+
+    /// The number to ask from.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.known.read().map_or(0, |known| known.number)
+    }
+
+    /// Takes in what the register says. What is older than what is known changes nothing.
+    pub fn update(&self, told: &Told, now: Timestamp) {
+        let Ok(mut known) = self.known.write() else { return };
+        // There is a hole between: it will be asked for once more.
+        if told.since > known.number {
+            return;
+        }
+        if Mutant::SnapshotGoesBack.is_on() {
+            known.entries.clear();
+        }
+        if told.number < known.number {
+            // The register begins anew, or this is an old answer: nothing is forgotten for it.
+            if told.since == 0 && told.as_of.as_millis() > self.as_of.load(Ordering::Relaxed) {
+                known.number = told.number;
+            } else {
+                return;
+            }
+        }
+        known.entries.retain(|_, entry| entry.until > now);
+        let is_new = told.entries.iter().any(|entry| known.entries.get(&entry.mark) != Some(entry));
+        known.entries.extend(told.entries.iter().map(|entry| (entry.mark, *entry)));
+        known.number = told.number;
+        if is_new {
+            self.changes.fetch_add(1, Ordering::Relaxed);
+        }
+        self.as_of.fetch_max(told.as_of.as_millis(), Ordering::Relaxed);
+    }
+
+    /// Is a token revoked? `good_under` is where it is kept under which number of changes it was last found good.
+    #[must_use]
+    pub fn judge(&self, marks: &Marks, good_under: &AtomicU64, now: Timestamp) -> Judgement {
+        if self.age(now) == Age::TooOld {
+            return Judgement::Unknown;
+        }
+        self.judge_by_what_is_known(marks, good_under)
+    }
+
+    /// The same, however old the snapshot is: for routes that stay open then.
+    #[must_use]
+    pub fn judge_by_what_is_known(&self, marks: &Marks, good_under: &AtomicU64) -> Judgement {
+        // One comparison for a token that came before, however many are revoked.
+        let changes = self.changes.load(Ordering::Relaxed);
+        let was_good = good_under.load(Ordering::Relaxed);
+        if was_good == changes || (was_good > 0 && Mutant::GoodForEver.is_on()) {
+            return Judgement::Good;
+        }
+        let Ok(known) = self.known.read() else { return Judgement::Unknown };
+        let is_hit = |mark: Option<Mark>| {
+            let entry = mark.and_then(|mark| known.entries.get(&mark));
+            entry.is_some_and(|entry| entry.before.is_none_or(|before| marks.began <= before))
+        };
+        if [marks.token, marks.session, marks.user, Some(Mark::everybody())].into_iter().any(is_hit) {
+            return Judgement::Revoked;
+        }
+        good_under.store(changes, Ordering::Relaxed);
+        Judgement::Good
+    }
+
+    /// How many revocations it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.known.read().map_or(0, |known| known.entries.len())
+    }
+
+    /// Does it hold none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

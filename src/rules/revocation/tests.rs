@@ -1,0 +1,134 @@
+use super::*;
+use crate::rules::time::Span;
+use std::sync::atomic::AtomicU64;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(1_800_000_000 + seconds)
+}
+
+fn entry(name: &str, before: Option<i64>, until: i64) -> Entry {
+    Entry { mark: Mark::session(name), before: before.map(at), until: at(until) }
+}
+
+fn marks(session: &str, began: i64) -> Marks {
+    Marks { token: None, session: Some(Mark::session(session)), user: Some(Mark::user("user:1")), began: at(began) }
+}
+
+fn holding(entries: &[Entry]) -> (Register, Snapshot) {
+    let mut register = Register::default();
+    for entry in entries {
+        register.revoke(*entry, at(0));
+    }
+    let snapshot = Snapshot::new(Span::seconds(10));
+    snapshot.update(&register.since(0, at(0)), at(0));
+    (register, snapshot)
+}
+
+#[test]
+fn a_snapshot_judges_by_token_session_user_and_everybody() {
+    let token = Marks {
+        token: Some(Mark::token("t")),
+        session: Some(Mark::session("s")),
+        user: Some(Mark::user("u")),
+        began: at(0),
+    };
+    for mark in [Mark::token("t"), Mark::session("s"), Mark::user("u"), Mark::everybody()] {
+        let (_, snapshot) = holding(&[Entry { mark, before: None, until: at(100) }]);
+        assert_eq!(snapshot.judge(&token, &AtomicU64::new(0), at(1)), Judgement::Revoked);
+    }
+    for mark in [Mark::token("s"), Mark::session("t"), Mark::user("")] {
+        let (_, snapshot) = holding(&[Entry { mark, before: None, until: at(100) }]);
+        assert_eq!(snapshot.judge(&token, &AtomicU64::new(0), at(1)), Judgement::Good);
+    }
+}
+
+#[test]
+fn what_began_later_is_good() {
+    let (_, snapshot) = holding(&[entry("s", Some(5), 100)]);
+    for (began, judgement) in [(4, Judgement::Revoked), (5, Judgement::Revoked), (6, Judgement::Good)] {
+        assert_eq!(snapshot.judge(&marks("s", began), &AtomicU64::new(0), at(7)), judgement, "{began}");
+    }
+}
+
+#[test]
+fn a_snapshot_older_than_its_bound_judges_nothing() {
+    let (register, snapshot) = holding(&[]);
+    let judge = |now| snapshot.judge(&marks("s", 0), &AtomicU64::new(0), at(now));
+    assert_eq!((judge(0), judge(10), judge(11)), (Judgement::Good, Judgement::Good, Judgement::Unknown));
+    assert_eq!((snapshot.age(at(3)), snapshot.age(at(4)), snapshot.age(at(11))), (Age::Fresh, Age::Due, Age::TooOld));
+    snapshot.is_asked_for(at(4));
+    assert_eq!((snapshot.age(at(5)), snapshot.age(at(6))), (Age::Fresh, Age::Due), "one asks, the others go on");
+    snapshot.update(&register.since(snapshot.number(), at(11)), at(11));
+    assert_eq!(judge(21), Judgement::Good);
+    assert_eq!(Snapshot::new(Span::seconds(10)).age(at(0)), Age::TooOld, "before the first");
+}
+
+#[test]
+fn a_token_that_was_good_is_looked_at_again_when_something_is_new() {
+    let (mut register, snapshot) = holding(&[]);
+    let seen = AtomicU64::new(0);
+    assert_eq!(snapshot.judge(&marks("s", 0), &seen, at(1)), Judgement::Good);
+    register.revoke(entry("other", None, 100), at(1));
+    snapshot.update(&register.since(snapshot.number(), at(1)), at(1));
+    assert_eq!(snapshot.judge(&marks("s", 0), &seen, at(1)), Judgement::Good);
+    register.revoke(entry("s", None, 100), at(2));
+    snapshot.update(&register.since(snapshot.number(), at(2)), at(2));
+    assert_eq!(snapshot.judge(&marks("s", 0), &seen, at(2)), Judgement::Revoked);
+}
+
+#[test]
+fn old_answers_and_answers_with_a_hole_before_them_forget_nothing() {
+    let (mut register, snapshot) = holding(&[]);
+    let nothing = register.since(0, at(0));
+    register.revoke(entry("s", None, 100), at(1));
+    let something = register.since(0, at(1));
+    snapshot.update(&something, at(2));
+    snapshot.update(&nothing, at(3));
+    assert_eq!(snapshot.judge(&marks("s", 0), &AtomicU64::new(0), at(3)), Judgement::Revoked);
+    register.revoke(entry("t", None, 100), at(4));
+    let after = register.since(something.number, at(4));
+    let late = Snapshot::new(Span::seconds(10));
+    late.update(&after, at(4));
+    assert_eq!(
+        late.judge(&marks("x", 0), &AtomicU64::new(0), at(4)),
+        Judgement::Unknown,
+        "what came before is missing"
+    );
+}
+
+#[test]
+fn a_register_that_begins_anew_takes_nothing_back() {
+    let (_, snapshot) = holding(&[entry("s", None, 100)]);
+    let empty = Register::default();
+    let told = empty.since(snapshot.number(), at(5));
+    assert_eq!((told.since, told.number), (0, 0));
+    snapshot.update(&told, at(5));
+    assert_eq!(snapshot.judge(&marks("s", 0), &AtomicU64::new(0), at(15)), Judgement::Revoked);
+}
+
+#[test]
+fn a_register_keeps_the_wider_of_two_and_forgets_what_is_over() {
+    let mut register = Register::default();
+    let (one, _, _) = register.revoke(entry("s", Some(5), 50), at(0)).unwrap();
+    assert_eq!(register.revoke(entry("s", Some(4), 40), at(1)), None, "nothing new");
+    let (two, merged, former) = register.revoke(entry("s", None, 40), at(1)).unwrap();
+    assert_eq!((merged, former), (entry("s", None, 50), Some(one)));
+    assert!(two > one);
+    assert_eq!(register.since(one, at(2)).entries, [entry("s", None, 50)]);
+    assert_eq!(register.since(two, at(2)).entries, []);
+    assert!(register.forget(at(49)).is_empty());
+    assert_eq!(register.forget(at(50)), [two]);
+    let (three, _, _) = register.revoke(entry("s", None, 60), Timestamp::from_millis(0)).unwrap();
+    assert!(three > two, "a clock that was set back");
+    let again = Register::read([(three, entry("s", None, 60))]);
+    assert_eq!(again.since(0, at(2)), register.since(0, at(2)));
+}
+
+#[test]
+fn marks_are_sixteen_digits() {
+    let entry = entry("s", Some(1), 2);
+    let text = serde_json::to_string(&entry).unwrap();
+    assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
+    assert!(text.contains("\":\"") && Mark::session("s") != Mark::token("s"));
+    assert!(serde_json::from_str::<Mark>("\"x\"").is_err());
+}
