@@ -20,7 +20,7 @@ use crate::{
         token::Random,
         wire::{Answer, flask_jwt},
     },
-    users::{SendUsers, answer},
+    users::{NoObjects, SendUsers, answer},
 };
 use axum_core::{
     body::Body,
@@ -134,7 +134,7 @@ where
                             kept = read(whole, limit).await?;
                             Ok(kept.to_vec())
                         };
-                        decision = answer(ask, || view(&parts), &users, read, random, now).await;
+                        decision = answer(ask, || view(&parts), &users, &NoObjects, read, random, now).await;
                         if is_read {
                             body = Body::from(kept);
                         }
@@ -159,7 +159,7 @@ fn view(parts: &Parts) -> Request<'_> {
 }
 
 fn random() -> Random {
-    let mut bytes = [0; 64];
+    let mut bytes = [0; 96];
     getrandom::fill(&mut bytes).expect("the system has randomness");
     bytes
 }

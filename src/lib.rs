@@ -60,7 +60,7 @@ pub use rules::{
     token::VerifiedToken,
     wire::Answer,
 };
-pub use users::{SendUsers, Users, answer};
+pub use users::{NoObjects, Objects, SendObjects, SendUsers, Users, answer};
 
 /// The Rust in the pages compiles.
 #[cfg(doctest)]

@@ -1,10 +1,13 @@
-//! The two functions that Flask-JWT leaves to an application, and how the gate's questions are put to them.
+//! The functions that Flask-JWT leaves to an application, what else a gate may ask, and how its questions are put.
 
 use crate::rules::{
-    gate::{Ask, AskFault, BodyFault, Decision},
+    account::{Command, Lifetimes, PasswordChange, Reply},
+    gate::{Ask, AskFault, BodyFault, Decision, Limit},
     identity::Identity,
     login::Credentials,
     request::Request,
+    revocation::Told,
+    secret::Secret,
     time::Timestamp,
     token::{Random, VerifiedToken},
 };
@@ -29,14 +32,67 @@ pub trait Users {
     /// # Errors
     /// As for [`Users::authenticate`].
     async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, AskFault>;
+
+    /// A new password for whom this token names; the old one must be right, if it is given. Asked where there are sessions
+    /// (docs/sessions.md), all of which end then.
+    ///
+    /// # Errors
+    /// As for [`Users::authenticate`].
+    #[allow(unused_variables)]
+    fn set_password(
+        &self,
+        token: &VerifiedToken,
+        old: Option<&Secret<String>>,
+        new: &Secret<String>,
+    ) -> impl Future<Output = Result<PasswordChange, AskFault>> {
+        async { Ok(PasswordChange::NotOffered) }
+    }
+}
+
+/// What else a gate asks, where its configuration has [`crate::rules::config::Services`].
+#[trait_variant::make(SendObjects: Send)]
+pub trait Objects {
+    /// Asks the object of this name.
+    ///
+    /// # Errors
+    /// [`AskFault::Unavailable`] if it can't be reached, or does not acknowledge.
+    async fn account(&self, object: &str, command: &Command, lifetimes: &Lifetimes) -> Result<Reply, AskFault>;
+
+    /// Is there room for one more?
+    async fn limit(&self, limit: Limit, key: &str) -> bool;
+
+    /// What has been revoked since this number?
+    ///
+    /// # Errors
+    /// [`AskFault::Unavailable`] if the register can't be reached.
+    async fn revocations(&self, since: u64) -> Result<Told, AskFault>;
+}
+
+/// For a gate without sessions, which never asks.
+#[derive(Clone, Copy, Debug)]
+pub struct NoObjects;
+
+impl SendObjects for NoObjects {
+    async fn account(&self, _: &str, _: &Command, _: &Lifetimes) -> Result<Reply, AskFault> {
+        Err(AskFault::Unavailable)
+    }
+
+    async fn limit(&self, _: Limit, _: &str) -> bool {
+        false
+    }
+
+    async fn revocations(&self, _: u64) -> Result<Told, AskFault> {
+        Err(AskFault::Unavailable)
+    }
 }
 
 /// Answers a question about this request: of the body with `read` (which is given the most bytes it may have, and must
-/// leave the body to whoever comes after), of users with `users`.
+/// leave the body to whoever comes after), of users with `users`, of sessions with `objects`.
 pub async fn answer<'g, 'r>(
     ask: Ask<'g>,
     request: impl FnOnce() -> Request<'r>,
     users: &impl Users,
+    objects: &impl Objects,
     read: impl AsyncFnOnce(usize) -> Result<Vec<u8>, BodyFault>,
     random: impl FnOnce() -> Random,
     now: impl FnOnce() -> Timestamp,
@@ -59,5 +115,21 @@ pub async fn answer<'g, 'r>(
             question.answer(identity, now())
         }
         Ask::Random(question) => question.answer(&random(), now()),
+        Ask::Account(question) => {
+            let reply = objects.account(question.object(), question.command(), question.lifetimes()).await;
+            question.answer(reply, now())
+        }
+        Ask::Limit(question) => {
+            let is_room = objects.limit(question.limit(), question.key()).await;
+            question.answer(is_room)
+        }
+        Ask::Revocations(question) => {
+            let told = objects.revocations(question.since()).await;
+            question.answer(told, now())
+        }
+        Ask::Password(question) => {
+            let change = users.set_password(question.token(), question.old(), question.new_password()).await;
+            question.answer(change, now())
+        }
     }
 }

@@ -1,4 +1,5 @@
 // The whole JavaScript side. It hands requests to the rules in Wasm and survives their panics; it decides nothing.
+import { DurableObject } from "cloudflare:workers";
 import * as rust from "../build/tollgate.js";
 import module from "../build/tollgate_bg.wasm"; // wrangler compiles it
 
@@ -116,6 +117,37 @@ function handle(request, env, ctx, again) {
     mended.finally(() => waiting.delete(call)),
     lost.then(() => (call.polling || again ? instance().broken() : handle(request, env, ctx, true))),
   ]);
+}
+
+/** A call to an object. If the instance is lost meanwhile, so is the call: whoever asked is told, and may ask again. */
+async function inObject(order) {
+  const call = { inRust: true, lose: null };
+  const lost = new Promise((_, reject) => { call.lose = () => reject(new Error("the instance was lost")); });
+  waiting.add(call);
+  try {
+    return await Promise.race([order(instance()), lost]);
+  } catch (error) {
+    if (isTrap(error)) crash();
+    throw error;
+  } finally {
+    waiting.delete(call);
+  }
+}
+
+// One for each account, and for each name that somebody tries to log in with.
+export class Account extends DurableObject {
+  ask(order) { return inObject((rust) => rust.ask_account(this.ctx.storage, this.env, order)); }
+  alarm() { return inObject((rust) => rust.wake_account(this.ctx.storage, this.env)); }
+}
+
+// The one register of revocations.
+export class Revocations extends DurableObject {
+  #isFirst = true;
+  async ask(order) {
+    const reply = await inObject((rust) => rust.ask_register(this.ctx.storage, this.#isFirst, order));
+    this.#isFirst = false;
+    return reply;
+  }
 }
 
 export default {

@@ -122,7 +122,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     };
     let variables = toml.variables();
     check_secret(&toml, &mut findings);
-    let Reading { config, warnings } = Config::read(&with_placeholder_key(variables));
+    let Reading { config, warnings } = Config::read_with(&with_placeholder_key(variables), toml.services());
     for warning in warnings {
         findings.warn(toml.place_of(&warning.option), warning.option, warning.text);
     }
@@ -267,6 +267,7 @@ fn table() -> Value {
         Family::FlaskJwtExtended => "flask-jwt-extended",
         Family::ExtendedOnly => "flask-jwt-extended only",
         Family::Tollgate => "tollgate",
+        Family::Sessions => "tollgate, for sessions",
         Family::NeverRead => "without effect",
     };
     let options: Vec<Value> = TABLE

@@ -10,6 +10,7 @@ use crate::{
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use tollgate::rules::{
+    account::Reply,
     config::Config,
     error::{PathFault, Refusal},
     forward::{self, Filter},
@@ -17,6 +18,7 @@ use tollgate::rules::{
     handlers::{Handlers, Stock},
     identity::{Id, Identity},
     request::{Headers, Request},
+    revocation::Told,
     route::{Auth, Endpoint, Found, Rule, Target, UserFrom, careless_reading},
     store::Profile,
 };
@@ -72,7 +74,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         return Err(token::no_key(&toml));
     }
     variables = with_placeholder_key(variables);
-    let config = Config::read(&variables).config.map_err(|_| {
+    let config = Config::read_with(&variables, toml.services()).config.map_err(|_| {
         Failure::refused(
             format!("{} is wrong, so the gate would answer 500 to everything", toml.path().display()),
             "`tollgate config check` tells all that is wrong, with its place",
@@ -92,7 +94,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     // What a good token would change, with one made here.
     if is(&report, "code", "token_missing") {
         let identity = Identity::new(Id::Text("<the user's id>".into()));
-        if let Ok(token) = Stock.encode(&identity, gate.config(), clock::now()) {
+        if let Ok(token) = Stock.encode(&identity, gate.config(), None, clock::now()) {
             let mut with = case.sent.0.clone();
             with.push(("authorization".into(), format!("{} {token}", gate.config().header_prefix)));
             let mut good = case.report(&Sent(with));
@@ -148,7 +150,12 @@ impl Case<'_> {
                 let what = match endpoint {
                     Endpoint::LogIn => "it wants name and password as JSON, and no token",
                     Endpoint::Refresh => "it wants a refresh token, and gives an access token",
-                    Endpoint::LogOut => "it takes the cookies away, and wants no token",
+                    Endpoint::LogOut => "it ends the session of the token that comes along, and takes the cookies away",
+                    Endpoint::Sessions => "it tells a user's sessions, and wants a token",
+                    Endpoint::Session => "it ends one of a user's sessions, and wants a token",
+                    Endpoint::LogOutAll => "it ends all of a user's sessions, and wants a token",
+                    Endpoint::Password => "it changes a user's password, and wants a token",
+                    Endpoint::Admin => "it takes an operator's commands, and wants TOLLGATE_ADMIN_SECRET",
                     Endpoint::Keys => "it tells the public keys, and wants no token",
                 };
                 report.insert("result".into(), endpoint.name().into());
@@ -160,6 +167,15 @@ impl Case<'_> {
         };
         let request = Request { method: self.method, path: self.url.path(), query: self.url.query(), headers: sent };
         let mut decision = self.gate.decide(&request, clock::now());
+        // Nothing is revoked, as far as is known here.
+        if let Decision::Ask(Ask::Revocations(ask)) = decision {
+            let told = Told { as_of: clock::now(), since: 0, number: 0, entries: Vec::new() };
+            decision = ask.answer(Ok(told), clock::now());
+        }
+        if let Decision::Ask(Ask::Account(ask)) = decision {
+            report.insert("asks".into(), "the account's object whether the session goes on".into());
+            decision = ask.answer(Ok(Reply::Alive), clock::now());
+        }
         if let Decision::Ask(Ask::Identity(ask)) = decision {
             let id = ask.id();
             if let Some(id) = &id {

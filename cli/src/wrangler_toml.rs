@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use tollgate::rules::{
-    config::{Config, Reading},
+    config::{Config, Reading, Services},
     json::{Map, Value},
 };
 use toml_edit::{Document, Item, TableLike};
@@ -115,9 +115,18 @@ impl WranglerToml {
         all
     }
 
+    /// Which bindings the worker has beside the store.
+    pub fn services(&self) -> Services {
+        let objects = self.scope().and_then(|scope| scope.get("durable_objects")?.as_table_like()?.get("bindings"));
+        let limits = self.scope().and_then(|scope| scope.get("ratelimits"));
+        let names: Vec<&str> =
+            objects.into_iter().chain(limits).flat_map(tables).filter_map(|table| text_of(table, "name")).collect();
+        Services::of(|name| names.contains(&name))
+    }
+
     /// The gate's configuration, or why there is none.
     pub fn gate_config(&self) -> Result<Config, Failure> {
-        let Reading { config, .. } = Config::read(&self.variables());
+        let Reading { config, .. } = Config::read_with(&self.variables(), self.services());
         config.map_err(|problems| {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();
             Failure::refused(

@@ -1,7 +1,7 @@
 //! The gate of this instance: read from the worker's variables at the first request, then kept.
 
 use crate::rules::{
-    config::{Config, Reading, options},
+    config::{Config, Reading, Services, options},
     gate::Gate,
     handlers::{Handlers, Stock},
     json::{Map, Value},
@@ -24,11 +24,16 @@ thread_local! {
 }
 
 /// The gate, `None` if the configuration is wrong. Its problems and warnings are logged once.
-pub(super) fn gate(env: &JsValue, handlers: impl Handlers, has_inner: bool) -> Option<&'static Gate> {
+pub(super) fn gate(
+    env: &JsValue,
+    handlers: impl Handlers,
+    has_inner: bool,
+    services: Services,
+) -> Option<&'static Gate> {
     let is_stock = handlers.type_id() == TypeId::of::<Stock>();
     GATE.with(|gate| {
         *gate.get_or_init(|| {
-            let gate = read(&variables(env), handlers, has_inner);
+            let gate = read(&variables(env), handlers, has_inner, services);
             STOCK.set(gate.filter(|_| is_stock));
             gate
         })
@@ -45,8 +50,14 @@ pub(super) fn loaded() -> Option<&'static Gate> {
     GATE.with(|gate| gate.get().copied().flatten())
 }
 
-fn read(variables: &Map<String, Value>, handlers: impl Handlers, has_inner: bool) -> Option<&'static Gate> {
-    let Reading { config, warnings } = Config::read(variables);
+fn read(
+    variables: &Map<String, Value>,
+    handlers: impl Handlers,
+    has_inner: bool,
+    services: Services,
+) -> Option<&'static Gate> {
+    let Reading { config, mut warnings } = Config::read_with(variables, services);
+    warnings.extend(services.missing());
     let config = config.and_then(|config| {
         let inner = config.routes.rules().find(|rule| rule.to == Target::Worker).map(|rule| rule.index);
         match inner.filter(|_| !has_inner) {
@@ -91,6 +102,11 @@ fn variables(env: &JsValue) -> Map<String, Value> {
             Some((name, value))
         })
         .collect()
+}
+
+/// Which bindings the worker has.
+pub(super) fn services(env: &JsValue) -> Services {
+    Services::of(|name| js_sys::Reflect::has(env, &name.into()).unwrap_or_default())
 }
 
 /// Random, once an instance: the beginning of its request ids.

@@ -1,7 +1,7 @@
 //! The thin adapter between workerd and the rules: wasm32 only.
 //!
 //! **What always holds:** it decides nothing. It turns a request into plain values, asks [`Gate::decide`], answers the
-//! questions that come back (KV or an application's own [`Users`]; the body), and turns the decision into a response. Who
+//! questions that come back (KV or an application's own [`Users`]; the body; the objects), and turns the decision into a response. Who
 //! it lets where is in the rules. There is one gate a worker, made at its first request.
 //!
 //! ```ignore
@@ -15,6 +15,7 @@ mod assets;
 mod body;
 pub mod hot;
 mod load;
+pub mod objects;
 mod origin;
 mod respond;
 mod users;
@@ -27,15 +28,22 @@ use crate::{
         config::Config,
         cookie::Jar,
         error::Refusal,
-        gate::{Admission, Ask, Decision, Gate, Refused},
+        gate::{Admission, Ask, AskFault, Decision, Gate, Refused},
         handlers::{Handlers, Stock},
         log::{Event, RequestInfo},
         time::Timestamp,
     },
     users::{Users, answer},
 };
+use futures_util::future::{Either, select};
 use hot::Pending;
-use std::{cell::Cell, future::Future, pin::Pin};
+use objects::EdgeObjects;
+use std::{
+    cell::Cell,
+    future::Future,
+    pin::{Pin, pin},
+    time::Duration,
+};
 use view::View;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -171,10 +179,13 @@ fn begin<A: Application>(
     application: A,
     has_inner: bool,
 ) -> Reply {
-    let Some(gate) = load::gate(&env, application.clone(), has_inner) else {
+    let Some(gate) = load::gate(&env, application.clone(), has_inner, load::services(&env)) else {
         return Reply::Ready(Outcome::Response(respond::misconfigured(&request).into()));
     };
     let call = Call::begin(gate, env, ctx);
+    if gate.wants_news(call.began) {
+        objects::ask_for_news(&call);
+    }
     let view = View::read(request);
     let decision = gate.decide(&view.request(), call.began);
     proceed(call, view, decision, &application)
@@ -192,9 +203,10 @@ fn proceed<A: Application>(call: Call, view: View, decision: Decision<'static>, 
 
 /// Answers questions until the decision is made, then carries it out.
 async fn settle(call: Call, view: View, mut ask: Ask<'static>, users: impl Users) -> Outcome {
+    let objects = EdgeObjects::new(&call);
     loop {
         let read = async |limit| body::read(view.raw(), limit).await;
-        match carry_out(&call, &view, answer(ask, || view.request(), &users, read, load::random, now).await) {
+        match carry_out(&call, &view, answer(ask, || view.request(), &users, &objects, read, load::random, now).await) {
             Ok(outcome) => return outcome,
             Err(next) => ask = next,
         }
@@ -202,6 +214,7 @@ async fn settle(call: Call, view: View, mut ask: Ask<'static>, users: impl Users
 }
 
 /// Carries a decision out; the error is a question that must be answered first.
+#[allow(clippy::result_large_err)] // it is handed on at once
 fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Result<Outcome, Ask<'static>> {
     let response = match decision {
         Decision::Ask(ask) => return Err(ask),
@@ -226,8 +239,18 @@ fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Result<Ou
 pub fn layer(env: &Env, context: &Context, handlers: impl Handlers) -> Option<crate::axum::GateLayer<KvUsers>> {
     let env = AsRef::<JsValue>::as_ref(env).clone();
     let context = AsRef::<JsValue>::as_ref(context.as_ref()).clone();
-    let gate = load::gate(&env, handlers, true)?;
+    // What asks the objects is the gate in front of a worker, not a layer.
+    let gate = load::gate(&env, handlers, true, crate::rules::config::Services::default())?;
     Some(crate::axum::GateLayer::of(gate, KvUsers::new(&Call::begin(gate, env, context))))
+}
+
+/// No longer than `TOLLGATE_STORE_TIMEOUT`.
+async fn patiently<T>(config: &Config, answer: impl Future<Output = Result<T, AskFault>>) -> Result<T, AskFault> {
+    let patience = u64::try_from(config.store_timeout.as_millis()).unwrap_or_default();
+    match select(pin!(answer), pin!(worker::Delay::from(Duration::from_millis(patience)))).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(((), _)) => Err(AskFault::Unavailable),
+    }
 }
 
 /// One plain 500, for a request that a panic has cost its answer.

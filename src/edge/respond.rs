@@ -54,6 +54,7 @@ pub(super) fn refuse(call: &Call, head: bool, refused: &Refused<'_>) -> Response
 pub(super) fn answer(call: &Call, head: bool, answered: &Answered) -> Response {
     match &answered.outcome {
         Outcome::LoggedIn(id) => call.log(&Event::LoggedIn(id)),
+        Outcome::PasswordChanged(id) => call.log(&Event::PasswordChanged(id)),
         Outcome::Plain => {}
     }
     response(&answered.answer, head)

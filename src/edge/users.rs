@@ -1,19 +1,20 @@
 //! Users in KV: the stock `authenticate` and `identity`.
 
-use super::{Call, load};
+use super::{Call, load, objects, patiently};
 use crate::SendUsers;
 use crate::rules::{
+    account::{Command, PasswordChange, Reply},
     gate::AskFault,
     identity::{Id, Identity},
     log::Event,
     login::{self, Credentials},
-    password::HashFault,
+    password::{self, HashFault},
     secret::Secret,
-    store::{BINDING, LogInRecord, Profile},
+    store::{BINDING, LogInRecord, Profile, Status},
     token::VerifiedToken,
 };
-use futures_util::future::{Either, join, select};
-use std::{future::Future, pin::pin, time::Duration};
+use futures_util::{TryFutureExt, future::join};
+use std::{future::Future, time::Duration};
 use worker::{
     Delay,
     kv::KvStore,
@@ -44,18 +45,21 @@ impl SendUsers for KvUsers {
     fn identity(&self, token: &VerifiedToken) -> impl Future<Output = Result<Option<Identity>, AskFault>> + Send {
         SendFuture::new(identity(&self.0, token.identity()))
     }
+
+    fn set_password(
+        &self,
+        token: &VerifiedToken,
+        old: Option<&Secret<String>>,
+        new: &Secret<String>,
+    ) -> impl Future<Output = Result<PasswordChange, AskFault>> + Send {
+        SendFuture::new(set_password(&self.0, token.identity(), old, new))
+    }
 }
 
 /// Are these a user's name and password? One read.
 async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<Identity>, AskFault> {
     let key = LogInRecord::key(credentials.username.expose());
-    let record = match get(call, &key).await? {
-        None => None,
-        Some(text) => Some(LogInRecord::read(&text).map_err(|_| {
-            call.log(&Event::RecordUnusable { subject: None, reason: "login_record_unreadable" });
-            AskFault::Unavailable
-        })?),
-    };
+    let record = log_in_record(call, &key).await?;
     let verdict = login::judge(record.as_ref(), &credentials.password, call.config().password_iterations);
     if let (Some(fault), Some(record)) = (verdict.fault, &record) {
         let reason = match fault {
@@ -71,25 +75,60 @@ async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<I
     Ok(verdict.identity)
 }
 
+/// The record of this name: one read.
+async fn log_in_record(call: &Call, key: &str) -> Result<Option<LogInRecord>, AskFault> {
+    let Some(text) = get(call, key).await? else { return Ok(None) };
+    LogInRecord::read(&text).map(Some).map_err(|_| {
+        call.log(&Event::RecordUnusable { subject: None, reason: "login_record_unreadable" });
+        AskFault::Unavailable
+    })
+}
+
 /// Who has this id? One read, of a record without a hash.
 ///
 /// Where a token names everybody by a text, `"1"` may be user `1` too: two reads at once, and nobody if there are both.
 async fn identity(call: &Call, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
     let Some(id) = id else { return Ok(None) };
+    Ok(stored(call, &id).await?.and_then(|(id, profile)| profile.identity(&id)))
+}
+
+/// Under which id is whom a token names so stored?
+async fn stored(call: &Call, id: &Id) -> Result<Option<(Id, Profile)>, AskFault> {
     let is_text = call.config().tokens.policy().identity_is_text();
+    let with = |id: &Id, profile: Option<Profile>| profile.map(|profile| (id.clone(), profile));
     let Some(number) = id.as_written_number().filter(|_| is_text) else {
-        return Ok(profile(call, &id).await?.and_then(|profile| profile.identity(&id)));
+        return Ok(with(id, profile(call, id).await?));
     };
-    let (as_text, as_number) = join(profile(call, &id), profile(call, &number)).await;
+    let (as_text, as_number) = join(profile(call, id), profile(call, &number)).await;
     match (as_text?, as_number?) {
         (Some(_), Some(_)) => {
-            call.log(&Event::RecordUnusable { subject: Some(&id), reason: "id_of_two_users" });
+            call.log(&Event::RecordUnusable { subject: Some(id), reason: "id_of_two_users" });
             Err(AskFault::Unavailable)
         }
-        (Some(profile), None) => Ok(profile.identity(&id)),
-        (None, Some(profile)) => Ok(profile.identity(&number)),
-        (None, None) => Ok(None),
+        (as_text @ Some(_), None) => Ok(with(id, as_text)),
+        (None, as_number) => Ok(with(&number, as_number)),
     }
+}
+
+/// A new password for whom a token names; the old one must be right, if it is given.
+async fn set_password(
+    call: &Call,
+    id: Option<Id>,
+    old: Option<&Secret<String>>,
+    new: &Secret<String>,
+) -> Result<PasswordChange, AskFault> {
+    let Some(id) = id else { return Ok(PasswordChange::Wrong) };
+    let Some((id, profile)) = stored(call, &id).await? else { return Ok(PasswordChange::Wrong) };
+    let key = LogInRecord::key(profile.name());
+    let record = log_in_record(call, &key).await?.filter(|record| record.id() == id);
+    let iterations = call.config().password_iterations;
+    let is_right = old.is_none_or(|old| login::judge(record.as_ref(), old, iterations).identity.is_some());
+    let Some(record) = record.filter(|record| is_right && record.status() == Status::Active) else {
+        return Ok(PasswordChange::Wrong);
+    };
+    let hash = password::hash(new, iterations, load::random());
+    let proven = record.version();
+    Ok(PasswordChange::Prepared { proven, key, record: record.with_hash(&hash).to_json() })
 }
 
 async fn profile(call: &Call, id: &Id) -> Result<Option<Profile>, AskFault> {
@@ -108,6 +147,15 @@ async fn renew(call: Call, key: String, proven: LogInRecord, password: Secret<St
     let present = present.and_then(|text| LogInRecord::read(&text).ok());
     let iterations = call.config().password_iterations;
     let Some(record) = login::renew(&proven, present.as_ref(), &password, iterations, load::random()) else { return };
+    if call.config().services.sessions {
+        // The account's object knows of a change that this read of KV does not.
+        let (object, lifetimes) = call.gate.account_to_ask(&record.id());
+        let command = Command::Rehash { proven: proven.version(), key, record: record.to_json() };
+        if let Ok(Reply::Done) = objects::ask_account(&call, &object, command, lifetimes).await {
+            call.log(&Event::HashRenewed(&record.id()));
+        }
+        return;
+    }
     let Ok(put) = store(&call).and_then(|store| store.put(&key, record.write()).map_err(|_| AskFault::Unavailable))
     else {
         return;
@@ -121,12 +169,8 @@ fn store(call: &Call) -> Result<KvStore, AskFault> {
     KvStore::from_this(&call.env, BINDING).map_err(|_| AskFault::Unavailable)
 }
 
-/// A value, `None` if there is none. Waits no longer than `TOLLGATE_STORE_TIMEOUT`.
+/// A value, `None` if there is none.
 async fn get(call: &Call, key: &str) -> Result<Option<Vec<u8>>, AskFault> {
     let read = store(call)?.get(key).bytes();
-    let patience = u64::try_from(call.config().store_timeout.as_millis()).unwrap_or_default();
-    match select(pin!(read), pin!(Delay::from(Duration::from_millis(patience)))).await {
-        Either::Left((value, _)) => value.map_err(|_| AskFault::Unavailable),
-        Either::Right(((), _)) => Err(AskFault::Unavailable),
-    }
+    patiently(call.config(), read.map_err(|_| AskFault::Unavailable)).await
 }

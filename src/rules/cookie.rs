@@ -101,6 +101,14 @@ pub fn is_attribute(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic() && !b";,\"\\".contains(&b))
 }
 
+/// A cookie by which a device is known again at `path`, for as many days. Scripts don't see it, and other sites' requests
+/// don't carry it.
+#[must_use]
+pub fn of_device(name: &str, value: &str, path: &str, is_https: bool, days: u32) -> String {
+    let secure = if is_https { "; Secure" } else { "" };
+    format!("{name}={value}; Max-Age={}{secure}; HttpOnly; Path={path}; SameSite=Strict", days * 86_400)
+}
+
 /// The cookies that go out with one answer, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Jar(Vec<String>);

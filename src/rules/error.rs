@@ -121,6 +121,8 @@ pub enum Refusal {
     NotFresh,
     /// The token was revoked.
     Revoked,
+    /// A refresh token that was spent came once more: it may be stolen, so its session was ended (RFC 9700 §4.14.2).
+    RefreshReused,
     /// `token_verification_loader` says no.
     ClaimsRejected,
     /// `user_lookup_loader` knows nobody of this identity.
@@ -149,6 +151,22 @@ pub enum Refusal {
     BodyTooSlow,
     /// Name and password are not those of a user; or members are missing, empty, not text, or too many.
     BadCredentials,
+    /// Too many tries of a password, of this name, from this address or at this gate.
+    TooManyTries {
+        /// After so many seconds it may be tried again.
+        retry_after: u32,
+    },
+    /// A new password is not taken.
+    WeakPassword {
+        /// Why.
+        text: String,
+    },
+    /// There is no such session.
+    NoSuchSession,
+    /// The secret of the operators' endpoint is wrong or missing.
+    NotTheOperator,
+    /// A command of an operator that is none.
+    BadCommand,
 
     // --- what lies behind
     /// The store did not answer, in time or at all, or holds something unreadable.
@@ -353,6 +371,7 @@ impl Refusal {
             Self::WrongType { .. } => "token_type",
             Self::NotFresh => "token_not_fresh",
             Self::Revoked => "token_revoked",
+            Self::RefreshReused => "refresh_token_reused",
             Self::ClaimsRejected => "claims_rejected",
             Self::UserNotLoaded { .. } => "user_unknown",
             Self::NoSuchUser => "user_unknown",
@@ -363,6 +382,11 @@ impl Refusal {
             Self::BodyInterrupted => "body_interrupted",
             Self::BodyTooSlow => "body_too_slow",
             Self::BadCredentials => "bad_credentials",
+            Self::TooManyTries { .. } => "too_many_tries",
+            Self::WeakPassword { .. } => "weak_password",
+            Self::NoSuchSession => "session_unknown",
+            Self::NotTheOperator => "operator_unknown",
+            Self::BadCommand => "bad_command",
             Self::StoreUnavailable => "store_unavailable",
             Self::AssetsUnavailable => "assets_unavailable",
             Self::OriginUnreachable => "origin_unreachable",
@@ -381,6 +405,8 @@ impl Refusal {
             Self::MissingLastSlash { .. }
                 | Self::CriticalExtension { .. }
                 | Self::UserNotLoaded { .. }
+                | Self::TooManyTries { .. }
+                | Self::WeakPassword { .. }
                 | Self::Custom(_)
         )
     }
@@ -414,6 +440,7 @@ impl Refusal {
             | Self::WrongType { .. }
             | Self::NotFresh
             | Self::Revoked
+            | Self::RefreshReused
             | Self::ClaimsRejected
             | Self::UserNotLoaded { .. }
             | Self::Malformed(_)
@@ -442,6 +469,11 @@ impl Refusal {
             | Self::FieldTooLong { .. }
             | Self::BodyInterrupted
             | Self::BodyTooSlow
+            | Self::TooManyTries { .. }
+            | Self::WeakPassword { .. }
+            | Self::NoSuchSession
+            | Self::NotTheOperator
+            | Self::BadCommand
             | Self::StoreUnavailable
             | Self::AssetsUnavailable
             | Self::OriginUnreachable

@@ -69,12 +69,20 @@ pub trait Handlers: Send + Sync + 'static {
         Map::new()
     }
 
-    /// `jwt_encode_handler`: a new token.
+    /// `jwt_encode_handler`: a new token. `session` is the id of its session, where there are any: the claim `sid`, without
+    /// which the session can't be ended.
     ///
     /// # Errors
     /// [`Refusal::Misconfigured`] if a required claim is not in the payload, or no key signs.
-    fn encode(&self, identity: &Identity, config: &Config, now: Timestamp) -> Result<String, Refusal> {
-        let claims = self.payload(identity, config, now);
+    fn encode(
+        &self,
+        identity: &Identity,
+        config: &Config,
+        session: Option<&str>,
+        now: Timestamp,
+    ) -> Result<String, Refusal> {
+        let mut claims = self.payload(identity, config, now);
+        claims.extend(session.map(|session| ("sid".to_owned(), session.into())));
         if config.tokens.policy().required_claims().iter().any(|name| !claims.contains_key(name)) {
             return Err(Refusal::Misconfigured);
         }

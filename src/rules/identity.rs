@@ -1,6 +1,9 @@
 //! Who somebody is.
 
-use super::json::{Map, Value};
+use super::{
+    json::{Map, Value},
+    time::Timestamp,
+};
 use serde::de::DeserializeOwned;
 
 /// A user's id. An integer stays an integer and a string a string: `1` and `"1"` are two users.
@@ -56,13 +59,16 @@ pub struct Identity {
     pub id: Id,
     /// What else is known: shown by `to = "identity"` with `user = "stored"`, and given to hooks.
     pub attributes: Map<String, Value>,
+    /// Of the password that it was proven by: what is stored later has a later one (docs/sessions.md). 0 where there is
+    /// none, or where nobody counts.
+    pub version: Timestamp,
 }
 
 impl Identity {
     /// Only an id.
     #[must_use]
     pub fn new(id: Id) -> Self {
-        Self { id, attributes: Map::new() }
+        Self { id, attributes: Map::new(), version: Timestamp::from_millis(0) }
     }
 
     /// The attributes as a type of one's own.

@@ -38,6 +38,8 @@ impl Level {
 pub enum Event<'e> {
     /// A user logged in.
     LoggedIn(&'e Id),
+    /// A user has a new password.
+    PasswordChanged(&'e Id),
     /// A request was refused.
     Refused {
         /// Why.
@@ -63,6 +65,8 @@ pub enum Event<'e> {
         /// What is wrong with it.
         reason: &'e str,
     },
+    /// An object or limiter of this binding can't be reached, or does not acknowledge.
+    Unreachable(&'e str),
     /// A problem of the configuration: nothing is served until it is mended.
     Problem(&'e Notice),
     /// A warning about the configuration.
@@ -106,8 +110,12 @@ impl Event<'_> {
     pub const fn level(&self) -> Level {
         match self {
             Self::Refused { status, .. } if *status >= 500 => Level::Error,
-            Self::Problem(_) | Self::RecordUnusable { .. } => Level::Error,
-            Self::LoggedIn(_) | Self::Refused { .. } | Self::HashRenewed(_) | Self::Warning(_) => Level::Info,
+            Self::Problem(_) | Self::RecordUnusable { .. } | Self::Unreachable(_) => Level::Error,
+            Self::LoggedIn(_)
+            | Self::PasswordChanged(_)
+            | Self::Refused { .. }
+            | Self::HashRenewed(_)
+            | Self::Warning(_) => Level::Info,
             Self::Passed { .. } => Level::Debug,
         }
     }
@@ -136,6 +144,7 @@ impl Event<'_> {
         };
         match self {
             Self::LoggedIn(id) => (line.event, line.subject) = ("login", Some(id.to_json())),
+            Self::PasswordChanged(id) => (line.event, line.subject) = ("password_changed", Some(id.to_json())),
             Self::Refused { refusal, status, rule } => {
                 (line.event, line.reason, line.status, line.rule) =
                     ("refused", Some(refusal.code()), Some(*status), *rule);
@@ -147,6 +156,7 @@ impl Event<'_> {
             Self::RecordUnusable { subject, reason } => {
                 (line.event, line.subject, line.reason) = ("record_unusable", subject.map(Id::to_json), Some(*reason));
             }
+            Self::Unreachable(binding) => (line.event, line.reason) = ("unreachable", Some(*binding)),
             Self::Problem(notice) => {
                 (line.event, line.option, line.text) =
                     ("config_problem", Some(notice.option.as_str()), Some(notice.text.as_str()));

@@ -82,7 +82,7 @@ pub fn judge(record: Option<&LogInRecord>, password: &Secret<String>, iterations
         Ok(Check::Wrong) => refused(None),
         Ok(right @ (Check::Right | Check::RightButOutdated)) => match record {
             Some(record) if record.status() == Status::Active => Verdict {
-                identity: Some(Identity::new(record.id())),
+                identity: Some(Identity { version: record.version(), ..Identity::new(record.id()) }),
                 outdated: right == Check::RightButOutdated,
                 fault: None,
             },

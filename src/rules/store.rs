@@ -10,6 +10,7 @@ use super::{
     identity::{Id, Identity},
     json::{self, Map, Value},
     password::{self, PasswordHash},
+    time::Timestamp,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,9 @@ pub struct LogInRecord {
     hash: String,
     #[serde(default)]
     status: Status,
+    /// When the password was set or the user disabled, in milliseconds since 1970; 0 for never, as far as is known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    version: Timestamp,
     /// What a newer version wrote beside it: kept when the hash is made anew.
     #[serde(flatten)]
     rest: Map<String, Value>,
@@ -65,7 +69,14 @@ impl LogInRecord {
     /// A record of a user who may log in.
     #[must_use]
     pub fn new(id: &Id, hash: &PasswordHash) -> Self {
-        Self { v: VERSION, id: id.to_json(), hash: hash.to_string(), status: Status::Active, rest: Map::new() }
+        Self {
+            v: VERSION,
+            id: id.to_json(),
+            hash: hash.to_string(),
+            status: Status::Active,
+            version: Timestamp::from_millis(0),
+            rest: Map::new(),
+        }
     }
 
     /// Reads a record.
@@ -105,11 +116,29 @@ impl LogInRecord {
         self.status
     }
 
+    /// Which of a user's passwords this is: the later, the newer. An account's object refuses a log-in by one that is older
+    /// than one that it knows of.
+    #[must_use]
+    pub fn version(&self) -> Timestamp {
+        self.version
+    }
+
+    /// As a JSON object, for whoever puts a version into it.
+    #[must_use]
+    pub fn to_json(&self) -> Map<String, Value> {
+        serde_json::to_value(self).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default()
+    }
+
     /// The same record with a new hash of the same password.
     #[must_use]
     pub fn with_hash(&self, hash: &PasswordHash) -> Self {
         Self { hash: hash.to_string(), ..self.clone() }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+fn is_zero(version: &Timestamp) -> bool {
+    version.as_millis() == 0
 }
 
 /// Id → who that is. Read where a route asks for the stored identity; holds no hash.
@@ -163,6 +192,12 @@ impl Profile {
         json::to_ascii(self)
     }
 
+    /// The name that the user logs in with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The identity, `None` for a disabled user, or if the profile is another's.
     #[must_use]
     pub fn identity(self, id: &Id) -> Option<Identity> {
@@ -172,7 +207,7 @@ impl Profile {
         let mut attributes = Map::new();
         attributes.insert("username".into(), self.name.into());
         attributes.extend(self.attributes);
-        Some(Identity { id: id.clone(), attributes })
+        Some(Identity { attributes, ..Identity::new(id.clone()) })
     }
 }
 

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A point in time, in milliseconds since 1970-01-01T00:00:00Z. What a clock gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -110,6 +110,13 @@ impl Span {
     #[must_use]
     pub const fn from_millis(millis: i64) -> Option<Self> {
         if millis >= -Self::LIMIT && millis <= Self::LIMIT { Some(Self(millis)) } else { None }
+    }
+
+    /// Both together, up to the longest.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        let sum = self.0 + other.0;
+        if sum > Self::LIMIT { Self(Self::LIMIT) } else { Self(sum) }
     }
 
     /// From whole seconds known to be in range (constants).

@@ -263,7 +263,13 @@ impl Handlers for OwnLogIn {
 
 struct Opaque;
 impl Handlers for Opaque {
-    fn encode(&self, identity: &Identity, _config: &Config, _now: Timestamp) -> Result<String, Refusal> {
+    fn encode(
+        &self,
+        identity: &Identity,
+        _config: &Config,
+        _session: Option<&str>,
+        _now: Timestamp,
+    ) -> Result<String, Refusal> {
         Ok(format!("opaque-{}", identity.id))
     }
     fn decode(&self, token: &str, _config: &Config, _now: Timestamp) -> Result<VerifiedToken, Refusal> {

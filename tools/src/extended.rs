@@ -217,7 +217,7 @@ impl App {
         #[allow(clippy::cast_possible_truncation)] // whole milliseconds
         let now = Timestamp::from_millis((case.recorded_at * 1000.0) as i64);
         let gate = self.gate().ok().filter(|_| is_ours && case.token.as_ref().is_some_and(Value::is_string))?;
-        gate.create_token(&user1(), New { claims, ..New::default() }, &[7; 64], now).ok().map(|(token, _)| token)
+        gate.create_token(&user1(), New { claims, ..New::default() }, &[7; 96], now).ok().map(|(token, _)| token)
     }
 
     /// `authenticate`.

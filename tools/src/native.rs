@@ -91,7 +91,7 @@ impl Application {
 }
 
 fn random() -> Random {
-    let mut random = [0; 64];
+    let mut random = [0; 96];
     getrandom::fill(&mut random).expect("randomness");
     random
 }
@@ -130,6 +130,10 @@ fn answer(app: &Application, gate: &Gate, request: &Request, now: Timestamp) -> 
             Decision::Ask(Ask::Identity(question)) => {
                 let identity = app.identity(question.id());
                 question.answer(identity, now)
+            }
+            // There are no sessions in what was recorded.
+            Decision::Ask(Ask::Account(_) | Ask::Limit(_) | Ask::Revocations(_) | Ask::Password(_)) => {
+                break gate.answer(&Refusal::Internal);
             }
         };
     };

@@ -69,6 +69,24 @@ pub fn identity_init() -> JsValue {
     edge::hot::identity_init()
 }
 
+/// See [`edge::objects::account::ask`].
+#[wasm_bindgen]
+pub async fn ask_account(storage: JsValue, env: JsValue, order: String) -> Result<JsValue, JsValue> {
+    edge::objects::account::ask(storage, env, order).await.map(JsValue::from)
+}
+
+/// See [`edge::objects::account::alarm`].
+#[wasm_bindgen]
+pub async fn wake_account(storage: JsValue, env: JsValue) -> Result<JsValue, JsValue> {
+    edge::objects::account::alarm(storage, env).await.map(|()| JsValue::UNDEFINED)
+}
+
+/// See [`edge::objects::register::ask`].
+#[wasm_bindgen]
+pub fn ask_register(storage: JsValue, is_first: bool, order: &str) -> Result<String, JsValue> {
+    edge::objects::register::ask(&storage, is_first, order)
+}
+
 /// What the entry answers for a request whose instance was lost.
 #[wasm_bindgen]
 pub fn broken() -> Response {

@@ -78,7 +78,7 @@ impl Users for RemoteUsers {
 
 fn identity(person: Person) -> Identity {
     let attributes = Map::from_iter([("role".to_owned(), person.role.into())]);
-    Identity { id: Id::Int(person.id), attributes }
+    Identity { attributes, ..Identity::new(Id::Int(person.id)) }
 }
 
 /// The claims that this worker's tokens have beside Flask-JWT's.

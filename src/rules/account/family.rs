@@ -25,7 +25,6 @@ pub struct Link {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
-    #[serde(flatten)]
     link: Link,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spent_at: Option<Timestamp>,
@@ -68,10 +67,14 @@ impl Family {
                 last.spent_at = Some(now);
             }
             self.links.push(Kept { link: successor, spent_at: None });
-            self.last_used = now;
+            self.is_used(now);
             return self.links.last().map(|kept| &kept.link);
         }
         self.links.get(at + 1).map(|kept| &kept.link)
+    }
+
+    pub(super) fn is_used(&mut self, now: Timestamp) {
+        self.last_used = self.last_used.max(now);
     }
 
     pub(super) fn last_used(&self) -> Timestamp {

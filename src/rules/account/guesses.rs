@@ -19,6 +19,8 @@ const STEEPEST: u32 = FREE + 10;
 pub const MOST_GUESSES_A_DAY: u32 = STEEPEST + 1 + 24 * 60 * 60 / LONGEST;
 /// Devices that are known by their cookie.
 const MOST_COOKIES: usize = 12;
+/// Of these, those whose cookie has not come back yet.
+const MOST_NEW_COOKIES: usize = 4;
 /// Devices that are known by their address: whoever shares one has its lane, so there are few.
 const MOST_ADDRESSES: usize = 4;
 /// A device that was not used for so long is a stranger again.
@@ -67,6 +69,9 @@ struct Device {
     count: Count,
     /// Its last log-in.
     seen: Timestamp,
+    /// Has it been known again since the log-in by which it became known?
+    #[serde(default)]
+    has_returned: bool,
 }
 
 /// The tries of one lane.
@@ -102,30 +107,41 @@ impl Guesses {
 
     /// The password was right. A device's own lane is clear again; among the strangers only this try is forgiven, or each
     /// log-in of the owner would give them as many more.
-    pub(super) fn was_right(&mut self, lane: &Lane, device: Option<DeviceId>, now: Timestamp) {
+    pub(super) fn was_right(&mut self, lane: &Lane, devices: Vec<DeviceId>, now: Timestamp) {
         match lane {
             Lane::Strangers if Mutant::LogInClearsStrangers.is_on() => self.strangers = Count::default(),
             Lane::Strangers => self.strangers.give_back(),
             Lane::Device(id) => {
                 if let Some(device) = self.device(id) {
-                    (device.count, device.seen) = (Count::default(), now);
+                    *device = Device { id: id.clone(), count: Count::default(), seen: now, has_returned: true };
                 }
             }
         }
-        let Some(id) = device else { return };
-        match self.device(&id) {
-            Some(device) => device.seen = now,
-            None => {
-                let is_address = |id: &DeviceId| matches!(id, DeviceId::Address(_));
-                let most = if is_address(&id) { MOST_ADDRESSES } else { MOST_COOKIES };
-                let like = || self.devices.iter().filter(|device| is_address(&device.id) == is_address(&id));
-                if like().count() >= most {
-                    let oldest = like().min_by_key(|device| device.seen).map(|device| device.id.clone());
-                    self.devices.retain(|device| Some(&device.id) != oldest.as_ref());
+        for id in devices {
+            match self.device(&id) {
+                Some(device) => device.seen = now,
+                None => {
+                    self.make_room(&id);
+                    self.devices.push(Device { id, count: Count::default(), seen: now, has_returned: false });
                 }
-                self.devices.push(Device { id, count: Count::default(), seen: now });
             }
         }
+    }
+
+    /// For one more device of this kind. Those go first whose cookie never came back: a client that keeps none gets a new
+    /// one at each log-in, which must not push out those of browsers.
+    fn make_room(&mut self, id: &DeviceId) {
+        let is_address = |id: &DeviceId| matches!(id, DeviceId::Address(_));
+        let most = if is_address(id) { MOST_ADDRESSES } else { MOST_COOKIES };
+        let like: Vec<&Device> =
+            self.devices.iter().filter(|device| is_address(&device.id) == is_address(id)).collect();
+        let once = like.iter().filter(|device| !device.has_returned && !is_address(&device.id)).count();
+        if like.len() < most && once < MOST_NEW_COOKIES {
+            return;
+        }
+        let first = like.iter().min_by_key(|device| (once >= MOST_NEW_COOKIES && device.has_returned, device.seen));
+        let first = first.map(|device| device.id.clone());
+        self.devices.retain(|device| Some(&device.id) != first.as_ref());
     }
 
     /// The password was not tried after all.

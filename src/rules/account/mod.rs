@@ -45,7 +45,7 @@ pub struct Lifetimes {
 
 /// What an account is asked to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// May a password be tried, from one of these devices?
     Try {
@@ -56,8 +56,8 @@ pub enum Command {
     Right {
         /// The lane that was said there.
         lane: Lane,
-        /// This device may try on its own from now on.
-        device: Option<DeviceId>,
+        /// These devices may try on their own from now on.
+        devices: Vec<DeviceId>,
     },
     /// It was not tried after all.
     Untried {
@@ -94,6 +94,8 @@ pub enum Command {
         token_id: Option<String>,
         /// When its session began; of a token without one, when it was issued.
         began: Timestamp,
+        /// Does its session go on by this?
+        is_use: bool,
     },
     /// Which sessions are there?
     List,
@@ -143,7 +145,7 @@ pub enum Command {
 
 /// What an account says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// Done.
     Done,
@@ -212,6 +214,31 @@ pub struct Pending {
     pub key: String,
     /// Its text.
     pub text: String,
+}
+
+/// What became of a new password: [`crate::Users::set_password`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum PasswordChange {
+    /// Passwords are not changed here.
+    NotOffered,
+    /// The old one is wrong, or there is no such user any more.
+    Wrong,
+    /// The new one is too weak: why, for whom it is to be.
+    Weak(String),
+    /// It is good; the account's object is to store this log-in record ([`Command::SetPassword`]).
+    Prepared {
+        /// The version of the record in whose place it comes.
+        proven: Timestamp,
+        /// The record's key.
+        key: String,
+        /// The record, but for its version.
+        record: Map<String, Value>,
+    },
+    /// The application has stored it.
+    Stored {
+        /// [`super::identity::Identity::version`] of whoever logs in with it.
+        version: Timestamp,
+    },
 }
 
 /// What one object stores: key and value, both text.
@@ -298,8 +325,8 @@ impl Account {
                 Ok(lane) => Reply::Go { lane },
                 Err(Wait { seconds }) => Reply::Wait { seconds },
             },
-            Command::Right { lane, device } => {
-                self.guesses.was_right(&lane, device, now);
+            Command::Right { lane, devices } => {
+                self.guesses.was_right(&lane, devices, now);
                 Reply::Done
             }
             Command::Untried { lane } => {
@@ -322,14 +349,16 @@ impl Account {
             Command::Rotate { session, token_id, successor } => {
                 self.rotate(&session, &token_id, successor, lifetimes, now)
             }
-            Command::Check { session, token_id, began } => {
-                let is_open = session.is_none_or(|session| self.families.contains_key(&session));
+            Command::Check { session, token_id, began, is_use } => {
+                let is_open = session.as_ref().is_none_or(|session| self.families.contains_key(session));
                 let is_void = token_id.is_some_and(|id| self.core.revoked.contains_key(&id));
-                if is_open && !is_void && began > self.core.ended {
-                    Reply::Alive
-                } else {
-                    Reply::Ended { reused: false }
+                if !is_open || is_void || began <= self.core.ended {
+                    return Reply::Ended { reused: false };
                 }
+                if let Some(family) = session.and_then(|session| self.families.get_mut(&session)).filter(|_| is_use) {
+                    family.is_used(now);
+                }
+                Reply::Alive
             }
             Command::List => Reply::Sessions { sessions: self.told() },
             Command::End { session } => {

@@ -11,6 +11,8 @@ use uuid::{Builder, Uuid};
 
 /// The Durable Objects' binding.
 pub const BINDING: &str = "ACCOUNTS";
+/// The object that stands for every account: its end of all hits everybody.
+pub const EVERYBODY: &str = "everybody";
 
 /// What the object does after a command, in this order.
 #[derive(Clone, Debug, PartialEq)]

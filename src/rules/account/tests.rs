@@ -60,7 +60,7 @@ impl Stored {
 
     fn check(&mut self, session: &str, now: Timestamp) -> Reply {
         let began = object::began(session).unwrap();
-        self.ask(Command::Check { session: Some(session.into()), token_id: None, began }, now)
+        self.ask(Command::Check { session: Some(session.into()), token_id: None, began, is_use: false }, now)
     }
 }
 
@@ -139,7 +139,7 @@ fn an_end_of_all_hits_what_began_by_then_and_nothing_later() {
         assert_eq!((entry.mark, entry.before), (Mark::user(NAME), Some(at(0))));
         assert!(object::began(&one).unwrap() <= at(0) && object::began(&two).unwrap() > at(0));
     }
-    let without_session = |began| Command::Check { session: None, token_id: None, began };
+    let without_session = |began| Command::Check { session: None, token_id: None, began, is_use: false };
     assert_eq!(account.ask(without_session(at(0)), at(9)), ENDED);
     assert_eq!(account.ask(without_session(at(1)), at(9)), Reply::Alive);
 }
@@ -234,12 +234,12 @@ fn a_device_that_logged_in_before_does_not_wait_for_strangers() {
     let mut account = Stored::default();
     let own = DeviceId::Cookie("own".into());
     assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(0)), Reply::Go { lane: Lane::Strangers });
-    account.ask(Command::Right { lane: Lane::Strangers, device: Some(own.clone()) }, at(1));
+    account.ask(Command::Right { lane: Lane::Strangers, devices: vec![own.clone()] }, at(1));
     while try_as(&mut account, &[], at(2)) == (Reply::Go { lane: Lane::Strangers }) {}
     assert_eq!(try_as(&mut account, &[DeviceId::Cookie("other".into())], at(3)), Reply::Wait { seconds: 1 });
     let lane = Lane::Device(own.clone());
     assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(3)), Reply::Go { lane: lane.clone() });
-    account.ask(Command::Right { lane: lane.clone(), device: None }, at(4));
+    account.ask(Command::Right { lane: lane.clone(), devices: vec![] }, at(4));
     // The owner's log-ins don't make room for strangers.
     assert_eq!(try_as(&mut account, &[], at(5)), Reply::Wait { seconds: 1 });
     // A stolen cookie has no more tries than a stranger.

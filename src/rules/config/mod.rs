@@ -7,14 +7,18 @@ mod extended;
 mod keys;
 pub mod options;
 mod read;
+mod sessions;
 
 pub use extended::{Extended, Location, Names, SameSite};
 pub(super) use read::{as_list, as_seconds};
+pub use sessions::Sessions;
 
 use super::{
+    account::object,
     json::{Map, Value},
     log::Level,
     notice::Notice,
+    revocation,
     route::Routes,
     time::Span,
     token::Verifier,
@@ -54,6 +58,10 @@ pub struct Config {
     pub routes: Routes,
     /// `TOLLGATE_PASSWORD_ITERATIONS`.
     pub password_iterations: u32,
+    /// What there is to know of sessions, revocations and guesses.
+    pub sessions: Sessions,
+    /// Which bindings there are.
+    pub services: Services,
     /// `TOLLGATE_LOG`.
     pub log: Level,
     /// `TOLLGATE_STORE_TIMEOUT`.
@@ -64,6 +72,48 @@ pub struct Config {
     pub origin_timeout: Span,
     /// `TOLLGATE_FORWARD_TOKEN`.
     pub forward_token: bool,
+}
+
+/// The rate limiter of log-ins by address.
+pub const ADDRESS_LIMIT: &str = "LOGINS_BY_ADDRESS";
+/// The rate limiter of hashing.
+pub const HASHING_LIMIT: &str = "HASHING";
+
+/// What there is beside the store: bindings of the worker, which are no options.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Services {
+    /// `ACCOUNTS` and `REVOCATIONS`: an object for each account, and one for all revocations.
+    pub sessions: bool,
+    /// `LOGINS_BY_ADDRESS`: how often one address may log in.
+    pub address_limit: bool,
+    /// `HASHING`: how many passwords are hashed in a time.
+    pub hashing_limit: bool,
+}
+
+impl Services {
+    /// Of a worker that has these bindings.
+    pub fn of(has: impl Fn(&str) -> bool) -> Self {
+        Self {
+            sessions: has(object::BINDING) && has(revocation::BINDING),
+            address_limit: has(ADDRESS_LIMIT),
+            hashing_limit: has(HASHING_LIMIT),
+        }
+    }
+
+    /// What is off without which binding, for the log.
+    #[must_use]
+    pub fn missing(self) -> Vec<Notice> {
+        let both = format!("{} and {}", object::BINDING, revocation::BINDING);
+        [
+            (self.sessions, both.as_str(), "sessions can't be ended, and tries of a password are not counted"),
+            (self.address_limit, ADDRESS_LIMIT, "an address may try to log in as often as it likes"),
+            (self.hashing_limit, HASHING_LIMIT, "log-ins may use up as much CPU time as comes"),
+        ]
+        .into_iter()
+        .filter(|(is_there, ..)| !is_there)
+        .map(|(_, binding, what)| Notice::new(binding, format!("no such binding, so {what}: see docs/sessions.md")))
+        .collect()
+    }
 }
 
 /// What reading the variables gave.
@@ -89,7 +139,19 @@ impl Config {
     /// are nobody's option are left alone unless they look like one ([`options::looks_like_ours`]).
     #[must_use]
     pub fn read(vars: &Map<String, Value>) -> Reading {
-        read::read(vars)
+        Self::read_with(vars, Services::default())
+    }
+
+    /// The same, for a worker that has these bindings.
+    #[must_use]
+    pub fn read_with(vars: &Map<String, Value>, services: Services) -> Reading {
+        read::read(vars, services)
+    }
+
+    /// The path of the log-in endpoint, `/` if there is none.
+    #[must_use]
+    pub fn log_in_path(&self) -> &str {
+        self.routes.log_in_path().unwrap_or("/")
     }
 
     /// A configuration for tests: defaults, a secret, no routes.

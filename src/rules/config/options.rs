@@ -7,7 +7,7 @@ use super::{
         as_text_or_nothing, as_whole_number,
     },
 };
-use crate::rules::json::Value;
+use crate::rules::{json::Value, secret::Secret};
 
 /// One option: its name, and how its value gets into a configuration.
 pub struct Option_ {
@@ -38,6 +38,8 @@ pub enum Family {
     Tollgate,
     /// Flask-JWT-Extended's, and what Tollgate adds to its dialect.
     ExtendedOnly,
+    /// Tollgate's, where the bindings for sessions are there.
+    Sessions,
 }
 
 /// Every option.
@@ -682,20 +684,108 @@ pub const TABLE: &[Option_] = &[
         set: |draft, value| as_text(value).map(|text| draft.refresh_url = text),
     },
     Option_ {
-        name: "TOLLGATE_LOGOUT_URL",
-        family: Family::ExtendedOnly,
-        kind: "path, or empty for none",
-        default: r#"/auth/logout"#,
-        meaning: "The path at which cookies are taken away (POST and DELETE).",
-        set: |draft, value| as_text(value).map(|text| draft.log_out_url = text),
-    },
-    Option_ {
         name: "TOLLGATE_ME_URL",
         family: Family::ExtendedOnly,
         kind: "path, or empty for none",
         default: r#"/auth/me"#,
         meaning: "The path that tells who it is (GET): a rule with `to = \"identity\"`.",
         set: |draft, value| as_text(value).map(|text| draft.me_url = text),
+    },
+    Option_ {
+        name: "TOLLGATE_REFRESH_ROTATION",
+        family: Family::Sessions,
+        kind: "true or false",
+        default: "true",
+        meaning: "Is a refresh token good for one use? `/auth/refresh` then gives a new one with each access token, and a second use of a spent one ends the session. `false`: as Flask-JWT-Extended does it, a refresh token is good until it expires or its session is revoked.",
+        set: |draft, value| as_bool(value).map(|on| draft.sessions.rotation = on),
+    },
+    Option_ {
+        name: "TOLLGATE_REFRESH_GRACE",
+        family: Family::Sessions,
+        kind: "duration, 0 to 60",
+        default: "10",
+        meaning: "So long after its use a spent refresh token is answered with the very same successor: a client whose answer was lost, or two tabs, are not logged out.",
+        set: |draft, value| as_seconds(value).map(|span| draft.sessions.grace = span),
+    },
+    Option_ {
+        name: "TOLLGATE_SESSION_IDLE",
+        family: Family::Sessions,
+        kind: "duration",
+        default: "30d",
+        meaning: "A session ends when no refresh token of it was used for so long (and when its refresh token has expired).",
+        set: |draft, value| as_seconds(value).map(|span| draft.sessions.idle = span),
+    },
+    Option_ {
+        name: "TOLLGATE_SESSION_LIFETIME",
+        family: Family::Sessions,
+        kind: "duration",
+        default: "90d",
+        meaning: "A session ends so long after its log-in, however much it is used.",
+        set: |draft, value| as_seconds(value).map(|span| draft.sessions.lifetime = span),
+    },
+    Option_ {
+        name: "TOLLGATE_REVOCATION_BOUND",
+        family: Family::Sessions,
+        kind: "duration, 2 to 300",
+        default: "10",
+        meaning: "A revoked token passes no longer than this after its revocation was acknowledged. Each isolate asks for news when a third of it has passed.",
+        set: |draft, value| as_seconds(value).map(|span| draft.sessions.bound = span),
+    },
+    Option_ {
+        name: "TOLLGATE_DEVICE_COOKIE",
+        family: Family::Sessions,
+        kind: "name of a cookie, or empty for none",
+        default: "tollgate_device",
+        meaning: "By this cookie a device that logged in before is known: strangers who guess at the password do not hold it up.",
+        set: |draft, value| as_text(value).map(|text| draft.sessions.device_cookie = text),
+    },
+    Option_ {
+        name: "TOLLGATE_ADMIN_SECRET",
+        family: Family::Sessions,
+        kind: "secret text",
+        default: "none",
+        meaning: "With this secret (at least 32 bytes) operators end sessions: `tollgate session`. Without it there is no such endpoint.",
+        set: |draft, value| as_text(value).map(|text| draft.sessions.admin_secret = Some(Secret::new(text))),
+    },
+    Option_ {
+        name: "TOLLGATE_SESSIONS_URL",
+        family: Family::Sessions,
+        kind: "path, or empty for none",
+        default: "/auth/sessions",
+        meaning: "The path at which users see their sessions (GET), and below it each of them, to end it (DELETE).",
+        set: |draft, value| as_text(value).map(|text| draft.sessions_url = text),
+    },
+    Option_ {
+        name: "TOLLGATE_LOGOUT_URL",
+        family: Family::Sessions,
+        kind: "path, or empty for none",
+        default: "/auth/logout",
+        meaning: "The path that ends the session of the token that comes with the request, and takes cookies away (POST and DELETE).",
+        set: |draft, value| as_text(value).map(|text| draft.log_out_url = text),
+    },
+    Option_ {
+        name: "TOLLGATE_LOGOUT_ALL_URL",
+        family: Family::Sessions,
+        kind: "path, or empty for none",
+        default: "/auth/logout/all",
+        meaning: "The path that ends all of a user's sessions (POST).",
+        set: |draft, value| as_text(value).map(|text| draft.log_out_all_url = text),
+    },
+    Option_ {
+        name: "TOLLGATE_PASSWORD_URL",
+        family: Family::Sessions,
+        kind: "path, or empty for none",
+        default: "/auth/password",
+        meaning: "The path at which users change their password (POST).",
+        set: |draft, value| as_text(value).map(|text| draft.password_url = text),
+    },
+    Option_ {
+        name: "TOLLGATE_ADMIN_URL",
+        family: Family::Sessions,
+        kind: "path",
+        default: "/auth/admin",
+        meaning: "The path for `tollgate session` (POST), where TOLLGATE_ADMIN_SECRET is set.",
+        set: |draft, value| as_text(value).map(|text| draft.admin_url = text),
     },
 ];
 
@@ -730,6 +820,10 @@ pub fn page() -> String {
         (Family::FlaskJwtExtended, "Flask-JWT-Extended's, for both dialects"),
         (Family::Tollgate, "Tollgate's"),
         (Family::ExtendedOnly, "Flask-JWT-Extended's, with `TOLLGATE_WIRE = \"flask-jwt-extended\"`"),
+        (
+            Family::Sessions,
+            "Tollgate's, for sessions (with the bindings `ACCOUNTS` and `REVOCATIONS`: docs/sessions.md)",
+        ),
         (Family::NeverRead, "Documented by Flask-JWT but without effect"),
     ] {
         page += &format!("\n## {title}\n\n| option | value | default | meaning |\n|---|---|---|---|\n");

@@ -1,6 +1,6 @@
 //! From variables to a [`Config`], or to every problem at once.
 
-use super::{Config, Dialect, Extended, Names, Reading, SameSite, keys, options};
+use super::{Config, Dialect, Extended, Names, Reading, SameSite, Services, Sessions, keys, options, sessions};
 use crate::rules::{
     cookie,
     json::{self, Map, Value, json},
@@ -50,6 +50,11 @@ pub(super) struct Draft {
     pub(super) log_out_url: String,
     pub(super) me_url: String,
     pub(super) jwks_url: String,
+    pub(super) sessions: Sessions,
+    pub(super) sessions_url: String,
+    pub(super) log_out_all_url: String,
+    pub(super) password_url: String,
+    pub(super) admin_url: String,
 }
 
 impl Default for Draft {
@@ -90,6 +95,11 @@ impl Default for Draft {
             log_out_url: "/auth/logout".into(),
             me_url: "/auth/me".into(),
             jwks_url: "/.well-known/jwks.json".into(),
+            sessions: Sessions::default(),
+            sessions_url: "/auth/sessions".into(),
+            log_out_all_url: "/auth/logout/all".into(),
+            password_url: "/auth/password".into(),
+            admin_url: "/auth/admin".into(),
         }
     }
 }
@@ -209,7 +219,7 @@ impl Notices {
     }
 }
 
-pub(super) fn read(vars: &Map<String, Value>) -> Reading {
+pub(super) fn read(vars: &Map<String, Value>, services: Services) -> Reading {
     let mut notices = Notices::default();
     let draft = draft(vars, &mut notices);
     let keys = keys::keys(&draft, &mut notices);
@@ -222,16 +232,17 @@ pub(super) fn read(vars: &Map<String, Value>) -> Reading {
     header(&draft, &mut notices);
     limits(&draft, &mut notices);
     dialect(vars, &draft, &mut notices);
+    sessions::check(&draft, &mut notices);
     let log = Level::from_name(&draft.log);
     if log.is_none() {
         notices.problem("TOLLGATE_LOG", "write off, error, info or debug");
     }
-    let routes = routes(&draft, keys.as_ref(), &mut notices);
+    let routes = routes(&draft, services, keys.as_ref(), &mut notices);
     let origin = origin(&draft, routes.as_ref(), &mut notices);
     let Notices { problems, warnings } = notices;
     let config = match (keys, routes, log) {
         (Some(keys), Some(routes), Some(log)) if problems.is_empty() => Ok(Config {
-            tokens: Verifier::new(keys, policy, draft.token_cache as usize),
+            tokens: Verifier::new(keys, policy, draft.token_cache as usize).revocable(services.sessions),
             dialect: if draft.is_extended { Dialect::Extended(Box::new(draft.extended)) } else { Dialect::FlaskJwt },
             expiration_delta: draft.expiration_delta,
             not_before_delta: draft.not_before_delta,
@@ -241,6 +252,8 @@ pub(super) fn read(vars: &Map<String, Value>) -> Reading {
             realm: draft.realm,
             routes,
             password_iterations: draft.password_iterations,
+            sessions: draft.sessions,
+            services,
             log,
             store_timeout: draft.store_timeout,
             origin,
@@ -494,7 +507,7 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     }
 }
 
-fn routes(draft: &Draft, keys: Option<&KeyRing>, notices: &mut Notices) -> Option<Routes> {
+fn routes(draft: &Draft, services: Services, keys: Option<&KeyRing>, notices: &mut Notices) -> Option<Routes> {
     let methods = match &draft.auth_url_options {
         None => Some(Value::from(vec!["POST"])),
         Some(table) => table.get("methods").cloned().or_else(|| Some(Value::from(vec!["GET"]))),
@@ -506,16 +519,26 @@ fn routes(draft: &Draft, keys: Option<&KeyRing>, notices: &mut Notices) -> Optio
     if keys.is_some_and(KeyRing::has_public_keys) && !draft.jwks_url.is_empty() {
         endpoints.push((Endpoint::Keys, draft.jwks_url.as_str(), Value::from(vec!["GET"])));
     }
+    // Without a key that signs there are no new tokens.
+    let signs = keys.is_some_and(|keys| keys.signing().is_some());
+    let session = format!("{}/{{session}}", draft.sessions_url.trim_end_matches('/'));
+    let refreshes = draft.is_extended && signs && draft.extended.refresh_tokens;
+    let sessions = services.sessions;
+    for (is_there, endpoint, path, methods) in [
+        (refreshes, Endpoint::Refresh, &draft.refresh_url, &["POST"][..]),
+        (draft.is_extended || sessions, Endpoint::LogOut, &draft.log_out_url, &["POST", "DELETE"]),
+        (sessions, Endpoint::LogOutAll, &draft.log_out_all_url, &["POST"]),
+        (sessions, Endpoint::Sessions, &draft.sessions_url, &["GET"]),
+        (sessions && !draft.sessions_url.is_empty(), Endpoint::Session, &session, &["DELETE"]),
+        (sessions && signs, Endpoint::Password, &draft.password_url, &["POST"]),
+        (sessions && draft.sessions.admin_secret.is_some(), Endpoint::Admin, &draft.admin_url, &["POST"]),
+    ] {
+        if is_there && !path.is_empty() {
+            endpoints.push((endpoint, path, Value::from(methods.to_vec())));
+        }
+    }
     let mut rules = Cow::Borrowed(&draft.routes);
     if draft.is_extended {
-        // Without a key that signs there are no new tokens.
-        let signs = keys.is_some_and(|keys| keys.signing().is_some());
-        if signs && draft.extended.refresh_tokens && !draft.refresh_url.is_empty() {
-            endpoints.push((Endpoint::Refresh, draft.refresh_url.as_str(), Value::from(vec!["POST"])));
-        }
-        if !draft.log_out_url.is_empty() {
-            endpoints.push((Endpoint::LogOut, draft.log_out_url.as_str(), Value::from(vec!["POST", "DELETE"])));
-        }
         let has_me = draft.routes.iter().any(|rule| rule["path"].as_str() == Some(&draft.me_url));
         if !draft.me_url.is_empty() && !has_me {
             rules.to_mut().push(json!({"path": draft.me_url, "to": "identity", "user": "stored"}));

@@ -1,9 +1,12 @@
 //! Flask-JWT-Extended's order of checks (facts: Flask-JWT-Extended 3), and its endpoints.
 
 use super::{
-    Admission, Answered, Ask, AskIdentity, BodyFault, Decision, Gate, Outcome, Purpose, Refused, pass, pass_with,
+    Admission, Answered, Decision, Gate, Outcome, Refused,
+    log_in::{Grant, capped, link, random_of},
+    pass, pass_with,
 };
 use crate::rules::{
+    account::{Command, Reply, object},
     config::{Extended, Location},
     cookie::Jar,
     credential::extended::{MAX_BODY_BYTES, Sought, seek},
@@ -12,15 +15,16 @@ use crate::rules::{
     identity::Identity,
     json::{Map, Value},
     request::Request,
-    route::{Auth, Endpoint, ExtendedRule, Freshness, Invalid, Rule, UserFrom},
+    revocation::Judgement,
+    route::{Auth, Endpoint, ExtendedRule, Freshness, Invalid, Rule},
     time::{Span, Timestamp},
     token::{self, Failed, Fresh, Issue, Random, Signed, VerifiedToken},
-    wire::{Answer, flask_jwt_extended},
+    wire::Answer,
 };
 use std::sync::Arc;
 
 /// What came of the search for a token.
-enum Search {
+pub(super) enum Search {
     /// It is good for what it is asked for.
     Found(VerifiedToken, Location),
     Nowhere(Vec<Absent>),
@@ -40,18 +44,15 @@ impl Gate {
     ) -> Decision<'g> {
         let failed = match self.search(config, &rule.extended, request, body, now) {
             Search::Body => {
-                return Decision::Ask(Ask::TokenBody(AskTokenBody { gate: self, config, purpose: Asker::Rule(rule) }));
+                return self.ask_token_body(MAX_BODY_BYTES, move |gate, body, request, now| match body {
+                    Ok(body) => gate.decide_extended(config, rule, request, Some(body), now),
+                    Err(fault) => Decision::Refuse(Refused::new(fault.into(), Some(&rule.path))),
+                });
             }
             Search::Nowhere(_) if rule.auth == Auth::Optional => return pass(rule, Admission::Anonymous),
             Search::Nowhere(places) => Refusal::TokenNowhere(places).into(),
             Search::Failed(failed) => failed,
-            Search::Found(token, location) => match rule.user {
-                UserFrom::Stored => {
-                    let purpose = Purpose::Rule(rule, location);
-                    return Decision::Ask(Ask::Identity(AskIdentity { gate: self, purpose, token }));
-                }
-                UserFrom::Token => return self.admit_extended(config, rule, token.named(), token, location, now),
-            },
+            Search::Found(token, location) => return self.unless_revoked(rule, token, location, now),
         };
         if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous {
             return pass(rule, Admission::Anonymous);
@@ -60,7 +61,7 @@ impl Gate {
     }
 
     /// In each place in turn; anything but "nothing here" ends the search (facts 3.1).
-    fn search(
+    pub(super) fn search(
         &self,
         config: &Extended,
         asked: &ExtendedRule,
@@ -91,7 +92,7 @@ impl Gate {
     }
 
     fn verify_extended(&self, token: &str, csrf: Option<&str>, now: Timestamp) -> Result<VerifiedToken, Failed> {
-        let Self { config, handlers } = self;
+        let Self { config, handlers, .. } = self;
         if !handlers.has_decode_key() {
             return config.tokens.verify_with(token, csrf, None, now);
         }
@@ -142,15 +143,48 @@ impl Gate {
             && !rule.extended.refresh
             && token.expires().is_some_and(|exp| exp.is_before(now.plus(config.cookie_refresh_within), Span::ZERO));
         match identity {
-            Some(identity) if is_due => {
-                let purpose = For::Renewal { rule, token, identity };
-                Decision::Ask(Ask::Random(AskRandom { gate: self, config, purpose }))
-            }
+            Some(identity) if is_due => self.renew(rule, identity, token),
             identity => self.admit(rule, identity, token, location),
         }
     }
 
-    /// `POST /auth/refresh`: a new access token, not fresh, for a refresh token.
+    /// Lets through with the cookies of a new token; where there are sessions, if the account says that this one goes on.
+    fn renew<'g>(&'g self, rule: &'g Rule, identity: Arc<Identity>, token: VerifiedToken) -> Decision<'g> {
+        let renewed = move |gate: &'g Self, identity: Arc<Identity>, token: VerifiedToken| {
+            gate.ask_random(move |gate, random, now| {
+                let jar = gate.renewed(&identity, &token, random, now);
+                pass_with(rule, Admission::Verified { token, identity, location: Location::Cookies }, jar)
+            })
+        };
+        match self.is_alive(&token, true) {
+            None => renewed(self, identity, token),
+            Some((object, command)) => self.ask_account(object, command, move |gate, reply, _| match reply {
+                Ok(Reply::Alive) => renewed(gate, identity, token),
+                Ok(_) => gate.refuse_token(rule, Refusal::Revoked, token),
+                // The request is good without a new token too.
+                Err(_) => pass(rule, Admission::Verified { token, identity, location: Location::Cookies }),
+            }),
+        }
+    }
+
+    /// The cookies of a new token in place of one that is about to expire; none if it can't be made.
+    fn renewed(&self, identity: &Identity, token: &VerifiedToken, random: &Random, now: Timestamp) -> Jar {
+        let mut jar = Jar::new();
+        let Some(config) = self.config.extended() else { return jar };
+        let (session, _) = token.session_and_id();
+        let until = session.as_deref().and_then(object::began).map(|began| began.later(self.config.sessions.lifetime));
+        let expires =
+            until.filter(|_| self.revocations.is_some()).map(|until| capped(config.access_expires, now, until));
+        let session = session.filter(|_| self.revocations.is_some());
+        let new = New { claims: added(token), expires, session, ..New::default() };
+        if let Ok((token, csrf)) = self.create_token(identity, new, random, now) {
+            jar.set(config, false, &token, csrf.as_deref(), now);
+        }
+        jar
+    }
+
+    /// `POST /auth/refresh`: a new access token, not fresh, for a refresh token; where refresh tokens rotate, a new one of
+    /// those too.
     pub(super) fn decide_refresh<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         match self.config.extended() {
             Some(config) => self.refresh_with(config, request, None, now),
@@ -166,37 +200,88 @@ impl Gate {
         now: Timestamp,
     ) -> Decision<'g> {
         let asked = ExtendedRule { refresh: true, ..ExtendedRule::default() };
-        match self.search(config, &asked, request, body, now) {
-            Search::Body => Decision::Ask(Ask::TokenBody(AskTokenBody { gate: self, config, purpose: Asker::Refresh })),
-            Search::Nowhere(places) => refuse_refresh(Refusal::TokenNowhere(places).into()),
-            Search::Failed(failed) => refuse_refresh(failed),
-            Search::Found(token, _) => {
-                Decision::Ask(Ask::Identity(AskIdentity { gate: self, purpose: Purpose::Refresh, token }))
+        let token = match self.search(config, &asked, request, body, now) {
+            Search::Body => {
+                return self.ask_token_body(MAX_BODY_BYTES, move |gate, body, request, now| match body {
+                    Ok(body) => gate.refresh_with(config, request, Some(body), now),
+                    Err(fault) => refuse_refresh(Refusal::from(fault).into()),
+                });
             }
+            Search::Nowhere(places) => return refuse_refresh(Refusal::TokenNowhere(places).into()),
+            Search::Failed(failed) => return refuse_refresh(failed),
+            Search::Found(token, _) => token,
+        };
+        if self.revocations.is_none() {
+            return self.refresh(token);
+        }
+        match self.judge(&token, now) {
+            Judgement::Good => self.refresh(token),
+            Judgement::Revoked => {
+                refuse_refresh(Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) })
+            }
+            Judgement::Unknown => self.ask_revocations(move |gate, now| match gate.judge(&token, now) {
+                Judgement::Good => gate.refresh(token),
+                Judgement::Revoked => {
+                    refuse_refresh(Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) })
+                }
+                Judgement::Unknown => refuse_refresh(Refusal::StoreUnavailable.into()),
+            }),
         }
     }
 
     /// The user is looked up: who was deleted or disabled gets no new token.
-    pub(super) fn refresh(&self, identity: Option<Identity>, token: VerifiedToken) -> Decision<'_> {
-        match (identity, self.config.extended()) {
-            (Some(identity), Some(config)) => {
-                Decision::Ask(Ask::Random(AskRandom { gate: self, config, purpose: For::Refresh(identity) }))
+    fn refresh(&self, token: VerifiedToken) -> Decision<'_> {
+        self.ask_identity(token, |gate, token, identity, _| match identity {
+            Ok(Some(identity)) if gate.revocations.is_some() && gate.config.sessions.rotation => {
+                gate.rotate(identity, token)
             }
-            _ => refuse_refresh(Failed { refusal: self.nobody(&token), signed: Some(Signed::new(token)) }),
-        }
+            Ok(Some(identity)) => gate.ask_random(move |gate, random, now| {
+                let (session, _) = token.session_and_id();
+                gate.refreshed(&identity, session.as_deref(), None, false, random, now)
+            }),
+            Ok(None) => refuse_refresh(Failed { refusal: gate.nobody(&token), signed: Some(Signed::new(token)) }),
+            Err(fault) => refuse_refresh(Refusal::from(fault).into()),
+        })
     }
 
-    /// `POST /auth/logout`: takes the cookies away, as the documentation's example does; a token elsewhere the client
-    /// forgets.
-    pub(super) fn log_out(&self) -> Decision<'_> {
-        let Some(config) = self.config.extended() else { return refuse_refresh(Refusal::NotFound.into()) };
-        let mut jar = Jar::new();
-        if config.uses_cookies() {
-            jar.unset(config, false);
-            jar.unset(config, true);
-        }
-        let answer = flask_jwt_extended::message("logout successful", &jar);
-        Decision::Answer(Answered { answer, outcome: Outcome::Plain })
+    /// The account's object decides: the tokens are made of what it says, so that a retry gets the very same.
+    fn rotate(&self, identity: Identity, token: VerifiedToken) -> Decision<'_> {
+        self.ask_random(move |gate, random, now| {
+            let refused = |refusal, token| refuse_refresh(Failed { refusal, signed: Some(Signed::new(token)) });
+            let ((Some(session), Some(token_id)), Some(object)) = (token.session_and_id(), gate.account_of(&token))
+            else {
+                // From before there were sessions.
+                return refused(Refusal::Revoked, token);
+            };
+            let command = Command::Rotate { session: session.clone(), token_id, successor: link(random, now) };
+            gate.ask_account(object, command, move |gate, reply, _| match reply {
+                Ok(Reply::Rotated { successor, until }) => match random_of(&successor) {
+                    Some(random) => {
+                        let at = successor.issued_at;
+                        gate.refreshed(&identity, Some(&session), Some(until), true, &random, at)
+                    }
+                    None => refuse_refresh(Refusal::Internal.into()),
+                },
+                Ok(Reply::Ended { reused: true }) => refused(Refusal::RefreshReused, token),
+                Ok(Reply::Ended { reused: false }) => refused(Refusal::Revoked, token),
+                Ok(_) => refuse_refresh(Refusal::Internal.into()),
+                Err(fault) => refuse_refresh(Refusal::from(fault).into()),
+            })
+        })
+    }
+
+    fn refreshed<'g>(
+        &'g self,
+        identity: &Identity,
+        session: Option<&str>,
+        until: Option<Timestamp>,
+        refresh: bool,
+        random: &Random,
+        now: Timestamp,
+    ) -> Decision<'g> {
+        let message = "token refreshed";
+        let grant = Grant { identity, fresh: Fresh::No, refresh, message, session, until, random, now };
+        answered(self.grant(&grant), Endpoint::Refresh)
     }
 
     /// A new token, and its CSRF value if it has one: `create_access_token`, `create_refresh_token`.
@@ -222,6 +307,7 @@ impl Gate {
             identity_claim: self.config.tokens.policy().identity_claim(),
             identity: handlers.user_identity(identity, &self.config),
             more,
+            session: new.session,
             now,
         };
         let (claims, csrf) = issue.claims(config, random);
@@ -242,121 +328,17 @@ pub struct New {
     pub expires: Option<Option<Span>>,
     /// More claims. Those of `additional_claims` come on top.
     pub claims: Map<String, Value>,
+    /// The id of its session, where there are any (docs/sessions.md).
+    pub session: Option<String>,
 }
 
-fn refuse_refresh<'g>(Failed { refusal, signed }: Failed) -> Decision<'g> {
+pub(super) fn refuse_refresh<'g>(Failed { refusal, signed }: Failed) -> Decision<'g> {
     Decision::Refuse(Refused { refusal, rule: Some(Endpoint::Refresh.name()), signed })
 }
 
-/// Who wants the body.
-enum Asker<'g> {
-    Rule(&'g Rule),
-    Refresh,
-}
-
-/// The body of a request, please: it may have a token or a CSRF value in it. What is let through must still have it.
-pub struct AskTokenBody<'g> {
-    gate: &'g Gate,
-    config: &'g Extended,
-    purpose: Asker<'g>,
-}
-
-impl<'g> AskTokenBody<'g> {
-    /// No more bytes than this; reading stops there with [`BodyFault::TooLarge`].
-    #[must_use]
-    pub fn limit(&self) -> usize {
-        MAX_BODY_BYTES
-    }
-
-    /// Goes on with the body of this request.
-    pub fn answer(self, body: Result<&[u8], BodyFault>, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
-        let Self { gate, config, purpose } = self;
-        match (body, purpose) {
-            (Ok(body), Asker::Rule(rule)) => gate.decide_extended(config, rule, request, Some(body), now),
-            (Ok(body), Asker::Refresh) => gate.refresh_with(config, request, Some(body), now),
-            (Err(fault), Asker::Rule(rule)) => Decision::Refuse(Refused::new(fault.into(), Some(&rule.path))),
-            (Err(fault), Asker::Refresh) => refuse_refresh(Refusal::from(fault).into()),
-        }
-    }
-}
-
-/// What new tokens are for.
-enum For<'g> {
-    LogIn(Identity),
-    Refresh(Identity),
-    /// A cookie's token is about to expire.
-    Renewal {
-        rule: &'g Rule,
-        token: VerifiedToken,
-        identity: Arc<Identity>,
-    },
-}
-
-/// Random bytes for new tokens, please.
-pub struct AskRandom<'g> {
-    gate: &'g Gate,
-    config: &'g Extended,
-    purpose: For<'g>,
-}
-
-impl<'g> AskRandom<'g> {
-    pub(super) fn log_in(gate: &'g Gate, config: &'g Extended, identity: Identity) -> Self {
-        Self { gate, config, purpose: For::LogIn(identity) }
-    }
-
-    /// Goes on with bytes that nobody can guess.
-    pub fn answer(self, random: &Random, now: Timestamp) -> Decision<'g> {
-        let Self { gate, config, purpose } = self;
-        match purpose {
-            For::LogIn(identity) => {
-                let answer = gate.grant(config, &identity, true, random, now);
-                answered(answer, Endpoint::LogIn, Outcome::LoggedIn(identity.id))
-            }
-            For::Refresh(identity) => {
-                let answer = gate.grant(config, &identity, false, random, now);
-                answered(answer, Endpoint::Refresh, Outcome::Plain)
-            }
-            For::Renewal { rule, token, identity } => {
-                let new = New { claims: added(&token), ..New::default() };
-                let mut jar = Jar::new();
-                // The request is good without a new token too.
-                if let Ok((token, csrf)) = gate.create_token(&identity, new, random, now) {
-                    jar.set(config, false, &token, csrf.as_deref(), now);
-                }
-                pass_with(rule, Admission::Verified { token, identity, location: Location::Cookies }, jar)
-            }
-        }
-    }
-}
-
-impl Gate {
-    /// The tokens of a log-in or a refresh.
-    fn grant(
-        &self,
-        config: &Extended,
-        identity: &Identity,
-        is_log_in: bool,
-        random: &Random,
-        now: Timestamp,
-    ) -> Result<Answer, Refusal> {
-        let mut jar = Jar::new();
-        let mut issue = |refresh, fresh| {
-            let (token, csrf) = self.create_token(identity, New { refresh, fresh, ..New::default() }, random, now)?;
-            if config.uses_cookies() {
-                jar.set(config, refresh, &token, csrf.as_deref(), now);
-            }
-            Ok::<_, Refusal>(token)
-        };
-        let access = issue(false, if is_log_in { Fresh::Yes } else { Fresh::No })?;
-        let refresh = (is_log_in && config.refresh_tokens).then(|| issue(true, Fresh::No)).transpose()?;
-        let message = if is_log_in { "login successful" } else { "token refreshed" };
-        Ok(flask_jwt_extended::grant(&access, refresh.as_deref(), message, config, &jar))
-    }
-}
-
-fn answered<'g>(answer: Result<Answer, Refusal>, endpoint: Endpoint, outcome: Outcome) -> Decision<'g> {
+pub(super) fn answered<'g>(answer: Result<Answer, Refusal>, endpoint: Endpoint) -> Decision<'g> {
     match answer {
-        Ok(answer) => Decision::Answer(Answered { answer, outcome }),
+        Ok(answer) => Decision::Answer(Answered { answer, outcome: Outcome::Plain }),
         Err(refusal) => Decision::Refuse(Refused::new(refusal, Some(endpoint.name()))),
     }
 }

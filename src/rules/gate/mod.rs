@@ -5,20 +5,29 @@
 //! the slow ways included, runs natively in tests. A [`Passage`] can only be made here, with an [`Admission`] that
 //! says why it was let through.
 
+mod admin;
+mod ask;
 mod extended;
+mod log_in;
+mod password;
+mod sessions;
 
-pub use extended::{AskRandom, AskTokenBody, New};
+pub use ask::{
+    Ask, AskAccount, AskAuthenticate, AskBody, AskFault, AskIdentity, AskLimit, AskPassword, AskRandom, AskRevocations,
+    AskTokenBody, BodyFault, Limit,
+};
+pub use extended::New;
 
 use super::{
     config::{Config, Dialect, Location},
     cookie::Jar,
-    error::{JwtError, Refusal},
+    error::Refusal,
     handlers::{Handlers, TokenParts},
     identity::{Id, Identity},
     log::Event,
-    login::{self, Credentials},
     request::Request,
-    route::{Auth, Endpoint, Found, Invalid, Rule, Target, UserFrom},
+    revocation::{Judgement, Snapshot},
+    route::{Auth, Endpoint, Found, Invalid, Revocation, Rule, Target, UserFrom},
     time::Timestamp,
     token::{MAX_TOKEN_BYTES, Signed, VerifiedToken},
     wire::{Answer, flask_jwt, flask_jwt_extended},
@@ -77,6 +86,8 @@ pub struct Answered {
 pub enum Outcome {
     /// Somebody logged in.
     LoggedIn(Id),
+    /// Somebody has a new password.
+    PasswordChanged(Id),
     /// Nothing worth a line: OPTIONS, or an embedder's own `auth_request`.
     Plain,
 }
@@ -160,50 +171,19 @@ impl<'g> Passage<'g> {
     }
 }
 
-/// What a decision waits for.
-pub enum Ask<'g> {
-    /// The body of a log-in.
-    Body(AskBody<'g>),
-    /// Are these a user's name and password? Flask-JWT's `authentication_handler`.
-    Authenticate(AskAuthenticate<'g>),
-    /// Who is it that this token names? Flask-JWT's `identity_handler`.
-    Identity(AskIdentity<'g>),
-    /// The body of a request that may have a token or a CSRF value in it.
-    TokenBody(AskTokenBody<'g>),
-    /// Random bytes, for new tokens.
-    Random(AskRandom<'g>),
-}
-
-/// Why a question has no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AskFault {
-    /// The store or service can't be reached, or its answer can't be read.
-    Unavailable,
-    /// The embedder's function refuses in its own words.
-    Refused(JwtError),
-}
-
-/// Why a body could not be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyFault {
-    /// Longer than was asked for.
-    TooLarge,
-    /// It stopped before its end.
-    Interrupted,
-    /// It did not come in time.
-    TooSlow,
-}
-
 /// The gate: a configuration and what an application replaced.
 pub struct Gate {
     config: Config,
     handlers: Box<dyn Handlers>,
+    /// Where there are sessions.
+    revocations: Option<Snapshot>,
 }
 
 impl Gate {
     /// A gate.
     pub fn new(config: Config, handlers: impl Handlers) -> Self {
-        Self { config, handlers: Box::new(handlers) }
+        let revocations = config.services.sessions.then(|| Snapshot::new(config.sessions.bound));
+        Self { config, handlers: Box::new(handlers), revocations }
     }
 
     /// Its configuration.
@@ -218,7 +198,11 @@ impl Gate {
             Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now),
             Ok(Found::Endpoint(Endpoint::LogIn)) => self.decide_log_in(request),
             Ok(Found::Endpoint(Endpoint::Refresh)) => self.decide_refresh(request, now),
-            Ok(Found::Endpoint(Endpoint::LogOut)) => self.log_out(),
+            Ok(Found::Endpoint(Endpoint::LogOut)) => self.decide_log_out(request, now),
+            Ok(Found::Endpoint(Endpoint::Admin)) => self.decide_admin(request),
+            Ok(Found::Endpoint(
+                endpoint @ (Endpoint::Sessions | Endpoint::Session | Endpoint::LogOutAll | Endpoint::Password),
+            )) => self.decide_own_account(endpoint, request, None, now),
             Ok(Found::Endpoint(Endpoint::Keys)) => {
                 let answer = Answer::keys(&self.config.tokens.keys().jwks(now.numeric_date()));
                 Decision::Answer(Answered { answer, outcome: Outcome::Plain })
@@ -242,19 +226,72 @@ impl Gate {
         if let Some(config) = self.config.extended() {
             return self.decide_extended(config, rule, request, None, now);
         }
-        match (self.verified(rule, request, now), rule.auth, rule.invalid) {
-            (Ok(token), ..) => match rule.user {
-                UserFrom::Stored => {
-                    let purpose = Purpose::Rule(rule, Location::Headers);
-                    Decision::Ask(Ask::Identity(AskIdentity { gate: self, purpose, token }))
-                }
-                UserFrom::Token => self.admit(rule, token.named(), token, Location::Headers),
-            },
+        let realm = rule.realm.as_deref().unwrap_or(&self.config.realm);
+        match (self.verified(realm, request, now), rule.auth, rule.invalid) {
+            (Ok(token), ..) => self.unless_revoked(rule, token, Location::Headers, now),
             (Err(Refusal::MissingToken { .. }), Auth::Optional, _) | (Err(_), Auth::Optional, Invalid::Anonymous) => {
                 pass(rule, Admission::Anonymous)
             }
             (Err(refusal), ..) => refuse(rule, refusal),
         }
+    }
+
+    /// A token that is good in itself: was it revoked, and who is it?
+    fn unless_revoked<'g>(
+        &'g self,
+        rule: &'g Rule,
+        token: VerifiedToken,
+        location: Location,
+        now: Timestamp,
+    ) -> Decision<'g> {
+        if self.revocations.is_none() || rule.extended.skip_revocation_check {
+            return self.identify(rule, token, location, now);
+        }
+        match (rule.revocation, self.judge(&token, now)) {
+            (_, Judgement::Revoked) => self.refuse_token(rule, Refusal::Revoked, token),
+            (Revocation::Strict, _) => self.ask_whether_alive(rule, token, location),
+            (Revocation::Snapshot { .. }, Judgement::Good) => self.identify(rule, token, location, now),
+            (Revocation::Snapshot { open }, Judgement::Unknown) => self.wait_for_news(rule, open, token, location),
+        }
+    }
+
+    /// Looks the user up, if the rule says so, and lets through.
+    fn identify<'g>(
+        &'g self,
+        rule: &'g Rule,
+        token: VerifiedToken,
+        location: Location,
+        now: Timestamp,
+    ) -> Decision<'g> {
+        if rule.user == UserFrom::Stored {
+            return self.ask_identity(token, move |gate, token, identity, now| match identity {
+                Ok(identity) => gate.admitted(rule, identity.map(Arc::new), token, location, now),
+                Err(fault) => refuse(rule, fault.into()),
+            });
+        }
+        self.admitted(rule, token.named(), token, location, now)
+    }
+
+    fn admitted<'g>(
+        &'g self,
+        rule: &'g Rule,
+        identity: Option<Arc<Identity>>,
+        token: VerifiedToken,
+        location: Location,
+        now: Timestamp,
+    ) -> Decision<'g> {
+        match self.config.extended() {
+            None => self.admit(rule, identity, token, location),
+            Some(config) => self.admit_extended(config, rule, identity, token, location, now),
+        }
+    }
+
+    /// A token that is refused under a rule.
+    fn refuse_token<'g>(&'g self, rule: &'g Rule, refusal: Refusal, token: VerifiedToken) -> Decision<'g> {
+        if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous {
+            return pass(rule, Admission::Anonymous);
+        }
+        Decision::Refuse(Refused { refusal, rule: Some(&rule.path), signed: Some(Signed::new(token)) })
     }
 
     fn admit<'g>(
@@ -266,14 +303,7 @@ impl Gate {
     ) -> Decision<'g> {
         match identity {
             Some(identity) => pass(rule, Admission::Verified { token, identity, location }),
-            None if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous => {
-                pass(rule, Admission::Anonymous)
-            }
-            None => Decision::Refuse(Refused {
-                refusal: self.nobody(&token),
-                rule: Some(&rule.path),
-                signed: Some(Signed::new(token)),
-            }),
+            None => self.refuse_token(rule, self.nobody(&token), token),
         }
     }
 
@@ -287,30 +317,13 @@ impl Gate {
         }
     }
 
-    fn verified(&self, rule: &Rule, request: &Request<'_>, now: Timestamp) -> Result<VerifiedToken, Refusal> {
-        let realm = rule.realm.as_deref().unwrap_or(&self.config.realm);
+    fn verified(&self, realm: &str, request: &Request<'_>, now: Timestamp) -> Result<VerifiedToken, Refusal> {
         let token = self.handlers.request(request, &self.config, realm)?;
         let token = token.ok_or_else(|| Refusal::MissingToken { realm: realm.to_owned() })?;
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refusal::TokenTooLong);
         }
         self.handlers.decode(&token, &self.config, now)
-    }
-
-    fn decide_log_in<'g>(&'g self, request: &Request<'_>) -> Decision<'g> {
-        if self.config.dialect == Dialect::FlaskJwt
-            && let Some(answer) = self.handlers.auth_request(request)
-        {
-            return Decision::Answer(Answered { answer, outcome: Outcome::Plain });
-        }
-        if !login::is_json(request.headers.get("content-type").as_deref()) {
-            return refuse_log_in(Refusal::BodyNotDeclaredJson);
-        }
-        let declared = request.headers.get("content-length").and_then(|length| length.trim().parse::<u64>().ok());
-        if declared.is_some_and(|length| length > login::MAX_BODY_BYTES as u64) {
-            return refuse_log_in(Refusal::BodyTooLarge);
-        }
-        Decision::Ask(Ask::Body(AskBody { gate: self }))
     }
 
     /// The answer to who it is.
@@ -351,7 +364,7 @@ impl Gate {
         match &refused.refusal {
             Refusal::Expired => self.handlers.expired_token(token),
             Refusal::NotFresh => self.handlers.needs_fresh_token(token),
-            Refusal::Revoked => self.handlers.revoked_token(token),
+            Refusal::Revoked | Refusal::RefreshReused => self.handlers.revoked_token(token),
             Refusal::ClaimsRejected => self.handlers.token_verification_failed(token),
             Refusal::UserNotLoaded { .. } => self.handlers.user_lookup_error(token),
             Refusal::BadCredentials | Refusal::Custom(_) => None,
@@ -362,127 +375,6 @@ impl Gate {
                 if is_unauthorized { self.handlers.unauthorized(&text) } else { self.handlers.invalid_token(&text) }
             }
             _ => None,
-        }
-    }
-}
-
-/// The body of a log-in, please.
-pub struct AskBody<'g> {
-    gate: &'g Gate,
-}
-
-impl<'g> AskBody<'g> {
-    /// No more bytes than this; reading stops there with [`BodyFault::TooLarge`].
-    #[must_use]
-    pub fn limit(&self) -> usize {
-        login::MAX_BODY_BYTES
-    }
-
-    /// Goes on with the body.
-    pub fn answer(self, body: Result<Vec<u8>, BodyFault>) -> Decision<'g> {
-        let credentials =
-            body.map_err(Refusal::from).and_then(|body| login::read_credentials(&body, &self.gate.config));
-        match credentials {
-            Ok(credentials) => Decision::Ask(Ask::Authenticate(AskAuthenticate { gate: self.gate, credentials })),
-            Err(refusal) => refuse_log_in(refusal),
-        }
-    }
-}
-
-/// Are these a user's name and password?
-pub struct AskAuthenticate<'g> {
-    gate: &'g Gate,
-    credentials: Credentials,
-}
-
-impl<'g> AskAuthenticate<'g> {
-    /// What was sent.
-    #[must_use]
-    pub fn credentials(&self) -> &Credentials {
-        &self.credentials
-    }
-
-    /// Goes on with who it is, `None` for nobody.
-    pub fn answer(self, identity: Result<Option<Identity>, AskFault>, now: Timestamp) -> Decision<'g> {
-        let Gate { config, handlers } = self.gate;
-        let identity = identity.map_err(AskFault::into).and_then(|identity| identity.ok_or(Refusal::BadCredentials));
-        if let (Ok(identity), Some(config)) = (&identity, config.extended()) {
-            return Decision::Ask(Ask::Random(AskRandom::log_in(self.gate, config, identity.clone())));
-        }
-        let granted = identity.and_then(|identity| Ok((handlers.encode(&identity, config, now)?, identity)));
-        match granted {
-            Ok((token, identity)) => Decision::Answer(Answered {
-                answer: handlers.auth_response(&token, &identity),
-                outcome: Outcome::LoggedIn(identity.id),
-            }),
-            Err(refusal) => refuse_log_in(refusal),
-        }
-    }
-}
-
-/// What a token is asked for.
-enum Purpose<'g> {
-    /// To pass under a rule; it was found there.
-    Rule(&'g Rule, Location),
-    /// To get a new one.
-    Refresh,
-}
-
-/// Who is it that this token names?
-pub struct AskIdentity<'g> {
-    gate: &'g Gate,
-    purpose: Purpose<'g>,
-    token: VerifiedToken,
-}
-
-impl<'g> AskIdentity<'g> {
-    /// The token; its claims are what Flask-JWT hands to an `identity_handler`.
-    #[must_use]
-    pub fn token(&self) -> &VerifiedToken {
-        &self.token
-    }
-
-    /// The id in the claim that names somebody, if it is one.
-    #[must_use]
-    pub fn id(&self) -> Option<Id> {
-        self.token.identity()
-    }
-
-    /// Goes on with who it is, `None` for nobody.
-    pub fn answer(self, identity: Result<Option<Identity>, AskFault>, now: Timestamp) -> Decision<'g> {
-        let Self { gate, purpose, token } = self;
-        match (purpose, identity) {
-            (Purpose::Rule(rule, location), Ok(identity)) => {
-                let identity = identity.map(Arc::new);
-                match gate.config.extended() {
-                    None => gate.admit(rule, identity, token, location),
-                    Some(config) => gate.admit_extended(config, rule, identity, token, location, now),
-                }
-            }
-            (Purpose::Rule(rule, _), Err(fault)) => refuse(rule, fault.into()),
-            (Purpose::Refresh, Ok(identity)) => gate.refresh(identity, token),
-            (Purpose::Refresh, Err(fault)) => {
-                Decision::Refuse(Refused::new(fault.into(), Some(Endpoint::Refresh.name())))
-            }
-        }
-    }
-}
-
-impl From<BodyFault> for Refusal {
-    fn from(fault: BodyFault) -> Self {
-        match fault {
-            BodyFault::TooLarge => Self::BodyTooLarge,
-            BodyFault::Interrupted => Self::BodyInterrupted,
-            BodyFault::TooSlow => Self::BodyTooSlow,
-        }
-    }
-}
-
-impl From<AskFault> for Refusal {
-    fn from(fault: AskFault) -> Self {
-        match fault {
-            AskFault::Unavailable => Self::StoreUnavailable,
-            AskFault::Refused(error) => Self::Custom(error),
         }
     }
 }

@@ -11,7 +11,7 @@ mod snapshot;
 pub use register::{Ask, Register, Told};
 pub use snapshot::{Age, Judgement, Snapshot};
 
-use super::time::Timestamp;
+use super::{account::object, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -47,7 +47,7 @@ impl Mark {
     /// The tokens of everybody.
     #[must_use]
     pub fn everybody() -> Self {
-        Self::of("everybody", "")
+        Self::user(object::EVERYBODY)
     }
 
     fn of(kind: &str, id: &str) -> Self {

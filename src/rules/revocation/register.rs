@@ -10,7 +10,7 @@ use std::{
 
 /// What the register is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Ask {
     /// Takes these down.
     Revoke {

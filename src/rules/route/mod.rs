@@ -10,8 +10,8 @@ mod tree;
 
 pub(super) use rule::is_realm;
 pub use rule::{
-    Auth, ExtendedRule, Freshness, INDEX_PAGE, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, Rule, RuleMember, Target,
-    UserFrom,
+    Auth, ExtendedRule, Freshness, INDEX_PAGE, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, Revocation, Rule,
+    RuleMember, Target, UserFrom,
 };
 
 use super::{
@@ -62,6 +62,16 @@ pub enum Endpoint {
     LogOut,
     /// `TOLLGATE_JWKS_URL`.
     Keys,
+    /// `TOLLGATE_SESSIONS_URL`.
+    Sessions,
+    /// One of them: its id is the last segment of the path.
+    Session,
+    /// `TOLLGATE_LOGOUT_ALL_URL`.
+    LogOutAll,
+    /// `TOLLGATE_PASSWORD_URL`.
+    Password,
+    /// `TOLLGATE_ADMIN_URL`.
+    Admin,
 }
 
 impl Endpoint {
@@ -73,6 +83,11 @@ impl Endpoint {
             Self::Refresh => "refresh",
             Self::LogOut => "log-out",
             Self::Keys => "keys",
+            Self::Sessions => "sessions",
+            Self::Session => "session",
+            Self::LogOutAll => "log-out-all",
+            Self::Password => "password",
+            Self::Admin => "admin",
         }
     }
 
@@ -84,6 +99,10 @@ impl Endpoint {
             Self::Refresh => "TOLLGATE_REFRESH_URL",
             Self::LogOut => "TOLLGATE_LOGOUT_URL",
             Self::Keys => "TOLLGATE_JWKS_URL",
+            Self::Sessions | Self::Session => "TOLLGATE_SESSIONS_URL",
+            Self::LogOutAll => "TOLLGATE_LOGOUT_ALL_URL",
+            Self::Password => "TOLLGATE_PASSWORD_URL",
+            Self::Admin => "TOLLGATE_ADMIN_URL",
         }
     }
 }
@@ -113,7 +132,7 @@ impl Routes {
                 Methods::get()
             });
             match path::check_pattern(pattern) {
-                Ok(()) if pattern.contains(['*', '{']) => {
+                Ok(()) if pattern.contains(['*', '{']) && endpoint != Endpoint::Session => {
                     problems.push(Notice::new(endpoint.option(), "write one path, such as \"/auth\""))
                 }
                 Ok(()) => places.push(Place {
@@ -154,6 +173,13 @@ impl Routes {
     /// Every rule.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.places.iter().flat_map(|place| &place.rules)
+    }
+
+    /// The log-in endpoint's path, if there is one.
+    #[must_use]
+    pub fn log_in_path(&self) -> Option<&str> {
+        let is_log_in = |place: &&Place| matches!(place.endpoint, Some((Endpoint::LogIn, _)));
+        self.places.first().filter(is_log_in).map(|place| place.pattern.as_str())
     }
 
     /// What holds for a request. `raw_path` is as it stands in the URL, escapes and all, without the query.

@@ -30,6 +30,8 @@ pub struct Rule {
     pub realm: Option<String>,
     /// Is the user looked up?
     pub user: UserFrom,
+    /// By what is judged whether the token was revoked, where there are sessions?
+    pub revocation: Revocation,
     /// What only Flask-JWT-Extended's dialect asks.
     pub extended: ExtendedRule,
 }
@@ -106,6 +108,18 @@ pub enum UserFrom {
     Token,
     /// The store: one read, and a user who is gone or disabled is refused.
     Stored,
+}
+
+/// By what is judged whether a token was revoked?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// By the isolate's snapshot.
+    Snapshot {
+        /// When the snapshot is older than its bound and the register can't be reached: does what is known do?
+        open: bool,
+    },
+    /// By the account's object: one question a request, and no token passes after its end.
+    Strict,
 }
 
 /// The methods of a rule: those named, with HEAD beside GET; or any.
@@ -210,6 +224,18 @@ pub const RULE_MEMBERS: &[RuleMember] = &[
         kind: "`token` or `stored`",
         default: "token",
         meaning: "`stored` looks the user up (one KV read), so that one who was deleted or disabled is refused.",
+    },
+    RuleMember {
+        name: "revocation",
+        kind: "`snapshot` or `strict`",
+        default: "snapshot",
+        meaning: "Where there are sessions: by what is judged whether a token was revoked? `snapshot` costs nothing and is right but for the last TOLLGATE_REVOCATION_BOUND; `strict` asks the account's object.",
+    },
+    RuleMember {
+        name: "revocation_unknown",
+        kind: "`closed` or `open`",
+        default: "closed",
+        meaning: "What becomes of a token when revocations can't be had in time: `closed` refuses with 503, `open` goes by what was known last.",
     },
     RuleMember {
         name: "realm",
@@ -331,6 +357,16 @@ impl Rule {
             &[("token", UserFrom::Token), ("stored", UserFrom::Stored)],
             &mut problem,
         );
+        let revocation =
+            choice(table, "revocation", Some(false), &[("snapshot", false), ("strict", true)], &mut problem);
+        let open = choice(table, "revocation_unknown", Some(false), &[("closed", false), ("open", true)], &mut problem);
+        let revocation = match (revocation, open) {
+            (Some(true), _) => Revocation::Strict,
+            (_, open) => Revocation::Snapshot { open: open == Some(true) },
+        };
+        if revocation == Revocation::Strict && table.contains_key("revocation_unknown") {
+            problem("revocation_unknown", "only has a meaning beside revocation = \"snapshot\"".into());
+        }
         let realm = match table.get("realm") {
             None => None,
             Some(Value::String(text)) if is_realm(text) => Some(text.clone()),
@@ -351,7 +387,7 @@ impl Rule {
         }
         match (to, auth, invalid, user) {
             (Some(to), Some(auth), Some(invalid), Some(user)) if problems.is_empty() => {
-                Ok(Self { index, path, methods, auth, invalid, to, realm, user, extended })
+                Ok(Self { index, path, methods, auth, invalid, to, realm, user, revocation, extended })
             }
             _ => Err(problems),
         }
@@ -359,8 +395,8 @@ impl Rule {
 
     /// Would a request fare alike under both?
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        (self.auth, self.invalid, self.to, self.user, &self.realm, &self.extended)
-            == (other.auth, other.invalid, other.to, other.user, &other.realm, &other.extended)
+        (self.auth, self.invalid, self.to, self.user, self.revocation, &self.realm, &self.extended)
+            == (other.auth, other.invalid, other.to, other.user, other.revocation, &other.realm, &other.extended)
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     KeyRing, VerifiedToken, VerifyingKey,
     claims::{Times, date},
     jws::Unverified,
+    marks,
     signature::{find, signed_by},
 };
 use subtle::ConstantTimeEq;
@@ -144,6 +145,7 @@ impl ExtendedPolicy {
         parts: &Unverified<'_>,
         keys: &KeyRing,
         choose: Option<&Choose<'_>>,
+        is_revocable: bool,
         now: Timestamp,
     ) -> Result<VerifiedToken, Refusal> {
         let header = parts.header();
@@ -184,8 +186,10 @@ impl ExtendedPolicy {
         }
         let identity = claim(&self.identity_claim).ok_or_else(|| Refusal::MissingClaim(self.identity_claim.clone()))?;
         let session = Session::read(claim, times.issued_at());
+        let is_text = self.verify_sub && self.identity_claim == "sub";
+        let marks = is_revocable.then(|| marks(claim, &self.identity_claim, is_text, times.issued_at()));
         let times = times.until(key.not_after());
-        Ok(VerifiedToken::new(token, parts.payload_range(), Some(times), Some(identity), Some(session)))
+        Ok(VerifiedToken::new(token, parts.payload_range(), Some(times), Some(identity), Some(session), marks))
     }
 
     /// What is judged at every use: times, and the CSRF value that was sent, if one was needed (facts 3.3, steps 18, 19,

@@ -10,8 +10,9 @@ use super::{
 };
 use uuid::{Builder, Uuid};
 
-/// Randomness for the ids of an access and a refresh token and of their CSRF values.
-pub type Random = [u8; 64];
+/// Randomness for a log-in: the ids of an access and a refresh token and their CSRF values (16 bytes each, in the order
+/// access id, its CSRF value, refresh id, its CSRF value), the session's id and a device's secret (16 bytes each).
+pub type Random = [u8; 96];
 
 /// What goes into a new token.
 pub struct Issue<'i> {
@@ -27,6 +28,9 @@ pub struct Issue<'i> {
     pub identity: Value,
     /// What `additional_claims_loader` adds.
     pub more: Map<String, Value>,
+    /// The id of its session, where there are any: the claim `sid`. Nothing that is added takes its place then, nor that of
+    /// the token's own id, or the session could not be ended.
+    pub session: Option<String>,
     /// When it is issued.
     pub now: Timestamp,
 }
@@ -35,7 +39,7 @@ impl Issue<'_> {
     /// The claims, in the real library's order, and the CSRF value among them.
     #[must_use]
     pub fn claims(self, config: &Extended, random: &Random) -> (Map<String, Value>, Option<String>) {
-        let (token_id, csrf) = ids(self.refresh, random);
+        let TokenIds { token_id, csrf } = TokenIds::of(self.refresh, random);
         let csrf = config.csrf_protect.then(|| csrf.to_string());
         let issued_at = self.now.numeric_date().seconds();
         let mut claims = Map::new();
@@ -53,21 +57,36 @@ impl Issue<'_> {
         config.encode_issuer.iter().for_each(|issuer| drop(claim("iss", issuer.as_str().into())));
         self.expires.iter().for_each(|life| drop(claim("exp", self.now.plus(*life).seconds().into())));
         // An existing name is overwritten in place.
-        claims.extend(self.more);
+        let mut more = self.more;
+        if let Some(session) = self.session {
+            more.shift_remove("jti");
+            more.insert("sid".into(), session.into());
+        }
+        claims.extend(more);
         let csrf = csrf.map(|csrf| claims.get("csrf").and_then(Value::as_str).map_or(csrf, str::to_owned));
         (claims, csrf)
     }
 }
 
-/// `jti` and `csrf` of one of the two tokens.
-fn ids(refresh: bool, random: &Random) -> (Uuid, Uuid) {
-    let at = if refresh { 32 } else { 0 };
-    let id = |at: usize| {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&random[at..at + 16]);
-        Builder::from_random_bytes(bytes).into_uuid()
-    };
-    (id(at), id(at + 16))
+/// The ids of one of the two tokens that are made of one randomness.
+pub(in crate::rules) struct TokenIds {
+    /// `jti`.
+    pub token_id: Uuid,
+    /// `csrf`.
+    pub csrf: Uuid,
+}
+
+impl TokenIds {
+    /// Of the refresh token, or of the access token.
+    pub fn of(refresh: bool, random: &Random) -> Self {
+        let at = if refresh { 32 } else { 0 };
+        let id = |at: usize| {
+            let mut bytes = [0; 16];
+            bytes.copy_from_slice(&random[at..at + 16]);
+            Builder::from_random_bytes(bytes).into_uuid()
+        };
+        Self { token_id: id(at), csrf: id(at + 16) }
+    }
 }
 
 #[cfg(test)]
@@ -84,14 +103,15 @@ mod tests {
             identity_claim: "sub",
             identity: "user1".into(),
             more,
+            session: None,
             now: Timestamp::from_millis(1_795_537_255_900),
         }
     }
 
     #[test]
     fn claims_are_the_real_librarys_in_its_order() {
-        let mut random = [0; 64];
-        (0..64).for_each(|at| random[at as usize] = at);
+        let mut random = [0; 96];
+        (0..96).for_each(|at| random[at as usize] = at);
         let (claims, csrf) = issue(false, json!({})).claims(&Extended::default(), &random);
         assert_eq!(
             Value::Object(claims).to_string(),
@@ -107,6 +127,14 @@ mod tests {
     }
 
     #[test]
+    fn a_session_is_named_and_nothing_takes_its_place() {
+        let issue = Issue { session: Some("s".into()), ..issue(false, json!({"sid": "x", "jti": "y", "role": "z"})) };
+        let (claims, _) = issue.claims(&Extended::default(), &[7; 96]);
+        assert_eq!((&claims["sid"], &claims["role"]), (&json!("s"), &json!("z")));
+        assert_ne!(claims["jti"], json!("y"));
+    }
+
+    #[test]
     fn options_leave_claims_out_and_more_claims_overwrite_in_place() {
         let config = Extended {
             csrf_protect: false,
@@ -117,7 +145,7 @@ mod tests {
         };
         let issue =
             Issue { expires: None, fresh: Fresh::Until(7.5), ..issue(false, json!({"role": "admin", "sub": "other"})) };
-        let (claims, csrf) = issue.claims(&config, &[7; 64]);
+        let (claims, csrf) = issue.claims(&config, &[7; 96]);
         assert_eq!(claims["fresh"], json!(7.5));
         let names: Vec<&str> = claims.keys().map(String::as_str).collect();
         assert_eq!(names, ["fresh", "iat", "jti", "type", "sub", "aud", "iss", "role"]);

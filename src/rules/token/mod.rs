@@ -39,6 +39,7 @@ pub use claims::{ClaimsPolicy, TimeChecks, Times};
 pub(super) use extended::is_truthy;
 pub use extended::{ExtendedPolicy, Fresh, Session};
 pub use fault::KeyFault;
+pub(super) use issue::TokenIds;
 pub use issue::{Issue, Random};
 pub use key::{Key, VerifyingKey};
 pub use ring::{KeyRing, RingFault};
@@ -46,15 +47,20 @@ pub use signature::check_signature;
 pub use verifier::{Failed, Policy, Signed, Verifier};
 
 use super::{
+    account::object,
     error::Refusal,
     identity::{Id, Identity},
     json::{self, Map, Value},
+    revocation::{Mark, Marks},
     time::{NumericDate, Timestamp},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jws::{Header, Unverified};
 use serde::de::DeserializeOwned;
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 /// A longer token is refused before it is looked at. 8 KiB is what common servers allow for a whole header line.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -75,6 +81,10 @@ struct Found {
     identity: Option<Arc<Identity>>,
     /// What Flask-JWT-Extended's dialect looks at besides.
     session: Option<Session>,
+    /// What a revocation can hit it by, where there are any.
+    marks: Option<Marks>,
+    /// Under which number of changes it was last found not to be revoked: see [`super::revocation::Snapshot`].
+    good_under: AtomicU64,
 }
 
 impl VerifiedToken {
@@ -85,9 +95,18 @@ impl VerifiedToken {
         times: Option<Times>,
         identity: Option<&Value>,
         session: Option<Session>,
+        marks: Option<Marks>,
     ) -> Self {
         let identity = identity.and_then(Id::from_json).map(|id| Arc::new(Identity::new(id)));
-        Self { found: Arc::new(Found { text: text.into(), payload, times, identity, session }), is_remembered: false }
+        let good_under = AtomicU64::new(0);
+        let found = Found { text: text.into(), payload, times, identity, session, marks, good_under };
+        Self { found: Arc::new(found), is_remembered: false }
+    }
+
+    /// What a revocation can hit it by, and where is kept when it last was found good; `None` where there are no
+    /// revocations.
+    pub(super) fn marks(&self) -> Option<(&Marks, &AtomicU64)> {
+        self.found.marks.as_ref().map(|marks| (marks, &self.found.good_under))
     }
 
     /// What it says of its session, in Flask-JWT-Extended's dialect.
@@ -140,6 +159,14 @@ impl VerifiedToken {
         self.found.identity.as_ref().map(|identity| identity.id.clone())
     }
 
+    /// Its session (`sid`), and its own id (`jti`), read anew from the claims.
+    #[must_use]
+    pub fn session_and_id(&self) -> (Option<String>, Option<String>) {
+        let claims = self.claims();
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        (text("sid"), text("jti"))
+    }
+
     /// Until when it is good, if it says so (`exp`).
     #[must_use]
     pub fn expires(&self) -> Option<NumericDate> {
@@ -167,7 +194,7 @@ impl VerifiedToken {
     #[must_use]
     pub fn assert_verified(claims: &Map<String, Value>) -> Self {
         let payload = Base64UrlUnpadded::encode_string(json::to_ascii(claims).as_bytes());
-        Self::new(&payload, 0..payload.len(), None, claims.get("identity"), None)
+        Self::new(&payload, 0..payload.len(), None, claims.get("identity"), None, None)
     }
 
     fn text(&self) -> &str {
@@ -200,7 +227,7 @@ impl std::fmt::Debug for VerifiedToken {
 /// # Errors
 /// The first thing that is wrong, in the order of facts 4.2.
 pub fn verify(token: &str, keys: &KeyRing, policy: &ClaimsPolicy, now: Timestamp) -> Result<VerifiedToken, Refusal> {
-    judge(token, &unverified(token, None)?, keys, policy, now)
+    judge(token, &unverified(token, None)?, keys, policy, false, now)
 }
 
 fn unverified(token: &str, known: Option<Arc<Header>>) -> Result<Unverified<'_>, Refusal> {
@@ -215,6 +242,7 @@ fn judge(
     parts: &Unverified<'_>,
     keys: &KeyRing,
     policy: &ClaimsPolicy,
+    is_revocable: bool,
     now: Timestamp,
 ) -> Result<VerifiedToken, Refusal> {
     let key = signature::signed(parts, keys, now.numeric_date())?;
@@ -222,7 +250,26 @@ fn judge(
     let times = policy.judge(|name| claims.get(name), now.numeric_date())?.until(key.not_after());
     // Last, because Flask-JWT does not look at these: a token with another fault gets the answer it always got.
     parts.header().is_understood()?;
-    Ok(VerifiedToken::new(token, parts.payload_range(), Some(times), claims.get("identity"), None))
+    let marks = is_revocable.then(|| marks(|name| claims.get(name), "identity", false, times.issued_at()));
+    Ok(VerifiedToken::new(token, parts.payload_range(), Some(times), claims.get("identity"), None, marks))
+}
+
+/// What a revocation can hit a token of these claims by.
+fn marks<'c>(
+    claim: impl Fn(&str) -> Option<&'c Value>,
+    identity_claim: &str,
+    identity_is_text: bool,
+    issued_at: Option<NumericDate>,
+) -> Marks {
+    let session = claim("sid").and_then(Value::as_str);
+    let began = session.and_then(object::began);
+    let user = claim(identity_claim).and_then(Id::from_json);
+    Marks {
+        token: claim("jti").and_then(Value::as_str).map(Mark::token),
+        session: session.map(Mark::session),
+        user: user.map(|id| Mark::user(&object::of_account(&id, identity_is_text))),
+        began: began.unwrap_or(Timestamp::from_seconds(issued_at.map_or(0, NumericDate::seconds))),
+    }
 }
 
 /// Makes a token: `extra` follows `typ` and `alg` in the header; a member of that name replaces the text, while the

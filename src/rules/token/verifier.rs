@@ -7,7 +7,7 @@ use super::{
     super::{
         error::Refusal,
         json::{Map, Value},
-        time::Timestamp,
+        time::{Span, Timestamp},
     },
     ClaimsPolicy, ExtendedPolicy, KeyRing, Times, VerifiedToken,
     cache::Cache,
@@ -34,6 +34,15 @@ impl Policy {
         match self {
             Self::FlaskJwt(policy) => &policy.required,
             Self::Extended(_) => &[],
+        }
+    }
+
+    /// By how much clocks may differ.
+    #[must_use]
+    pub fn leeway(&self) -> Span {
+        match self {
+            Self::FlaskJwt(policy) => policy.leeway,
+            Self::Extended(policy) => policy.leeway,
         }
     }
 
@@ -95,6 +104,11 @@ impl Signed {
     pub fn claims(&self) -> Map<String, Value> {
         self.0.claims_with_defaults()
     }
+
+    /// The token: to be ended, never to be let through.
+    pub(in crate::rules) fn into_token(self) -> VerifiedToken {
+        self.0
+    }
 }
 
 /// Verifies tokens, and remembers those it has verified.
@@ -102,6 +116,8 @@ pub struct Verifier {
     keys: KeyRing,
     policy: Policy,
     cache: Cache,
+    /// Is taken down what a revocation can hit a token by?
+    is_revocable: bool,
     /// That of the last good token.
     header: Mutex<Option<Arc<Header>>>,
 }
@@ -110,7 +126,14 @@ impl Verifier {
     /// A verifier that remembers about `tokens` tokens; none with 0.
     #[must_use]
     pub fn new(keys: KeyRing, policy: impl Into<Policy>, tokens: usize) -> Self {
-        Self { keys, policy: policy.into(), cache: Cache::new(tokens), header: Mutex::default() }
+        let (policy, cache) = (policy.into(), Cache::new(tokens));
+        Self { keys, policy, cache, is_revocable: false, header: Mutex::default() }
+    }
+
+    /// Are there revocations?
+    #[must_use]
+    pub fn revocable(self, is_revocable: bool) -> Self {
+        Self { is_revocable, ..self }
     }
 
     /// `JWT_SECRET_KEY`, `JWT_ALGORITHM`.
@@ -162,7 +185,6 @@ impl Verifier {
         choose: Option<&Choose<'_>>,
         now: Timestamp,
     ) -> Result<VerifiedToken, Failed> {
-        // Later a look at what is revoked belongs here too, and into `is_still_good`.
         let known = self.cache.get(token).filter(|_| choose.is_none());
         let is_known = known.is_some();
         let token = match known {
@@ -184,8 +206,8 @@ impl Verifier {
         let known = self.header.lock().ok().and_then(|header| header.clone());
         let parts = unverified(token, known.clone())?;
         let verified = match &self.policy {
-            Policy::FlaskJwt(policy) => judge(token, &parts, &self.keys, policy, now)?,
-            Policy::Extended(policy) => policy.verify(token, &parts, &self.keys, choose, now)?,
+            Policy::FlaskJwt(policy) => judge(token, &parts, &self.keys, policy, self.is_revocable, now)?,
+            Policy::Extended(policy) => policy.verify(token, &parts, &self.keys, choose, self.is_revocable, now)?,
         };
         if known.is_none_or(|known| !Arc::ptr_eq(&known, parts.header()))
             && let Ok(mut header) = self.header.lock()

@@ -167,6 +167,7 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
         | Refusal::WrongType { .. }
         | Refusal::NotFresh
         | Refusal::Revoked
+        | Refusal::RefreshReused
         | Refusal::ClaimsRejected
         | Refusal::UserNotLoaded { .. } => {
             let (_, words) = super::flask_jwt_extended::words(refusal);
@@ -186,6 +187,20 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
         }
         Refusal::FieldTooLong { field } => {
             (400, "Bad Request", format!("{field} is longer than {} bytes", login::MAX_FIELD_BYTES).into())
+        }
+
+        Refusal::TooManyTries { retry_after } => (
+            429,
+            "Too Many Requests",
+            format!("Too many log-ins were tried; try again in {retry_after} seconds").into(),
+        ),
+        Refusal::WeakPassword { text } => (400, "Bad Request", text.as_str().into()),
+        Refusal::NoSuchSession => (404, "Not Found", "There is no such session (any more)".into()),
+        Refusal::NotTheOperator => {
+            (401, "Unauthorized", "Send TOLLGATE_ADMIN_SECRET as `Authorization: Bearer …`".into())
+        }
+        Refusal::BadCommand => {
+            (400, "Bad Request", "No such command, or a member is missing: see docs/sessions.md".into())
         }
 
         Refusal::StoreUnavailable => (503, "Service Unavailable", "The user store does not answer; try again".into()),

@@ -6,11 +6,12 @@
 
 use super::{Answer, flask_jwt};
 use crate::rules::{
+    account::Told,
     config::Extended,
     cookie::Jar,
     error::{Absent, Malformed, Refusal, TimeClaim, Unencoded},
     identity::{Id, Identity},
-    json::{Map, Value},
+    json::{Map, Value, json},
     token,
 };
 use std::{borrow::Cow, collections::BTreeMap};
@@ -36,6 +37,22 @@ pub fn message(text: &str, jar: &Jar) -> Answer {
 
 fn with_cookies(answer: Answer, jar: &Jar) -> Answer {
     jar.iter().fold(answer, |answer, cookie| answer.with("set-cookie", cookie))
+}
+
+/// A user's sessions, the one of the request's own token named.
+#[must_use]
+pub fn sessions(sessions: &[Told], current: Option<&str>) -> Answer {
+    let one = |told: &Told| {
+        json!({
+            "id": told.id,
+            "created": told.created,
+            "last_used": told.last_used,
+            "user_agent": told.user_agent,
+            "country": told.country,
+            "current": Some(told.id.as_str()) == current,
+        })
+    };
+    Answer::json(200, &json!({"sessions": sessions.iter().map(one).collect::<Vec<_>>()}))
 }
 
 /// Who it is: what `to = "identity"` and the endpoint for it answer. `named` as the token does, whatever the type of the
@@ -79,7 +96,7 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>) {
         Refusal::CsrfMismatch => (401, "CSRF double submit tokens do not match".into()),
         Refusal::Expired => (401, "Token has expired".into()),
         Refusal::NotFresh => (401, "Fresh token required".into()),
-        Refusal::Revoked => (401, "Token has been revoked".into()),
+        Refusal::Revoked | Refusal::RefreshReused => (401, "Token has been revoked".into()),
         Refusal::ClaimsRejected => (400, "User claims verification failed".into()),
         Refusal::UserNotLoaded { subject } => (401, format!("Error loading the user {subject}").into()),
         Refusal::NoSuchUser => (401, "Error loading the user".into()),
@@ -170,6 +187,11 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>) {
         | Refusal::FieldTooLong { .. }
         | Refusal::BodyInterrupted
         | Refusal::BodyTooSlow
+        | Refusal::TooManyTries { .. }
+        | Refusal::WeakPassword { .. }
+        | Refusal::NoSuchSession
+        | Refusal::NotTheOperator
+        | Refusal::BadCommand
         | Refusal::StoreUnavailable
         | Refusal::AssetsUnavailable
         | Refusal::OriginUnreachable

@@ -1,0 +1,190 @@
+//! The objects: how a gate asks them, and what they do inside.
+//!
+//! **What always holds:** an object decides nothing. Its rules are [`crate::rules::account`] and
+//! [`crate::rules::revocation`]; here is how its state is stored and whom it must tell. A worker's entry makes one class
+//! of each, whose methods call [`account::ask`], [`account::alarm`] and [`register::ask`]: see `worker/entry.mjs`.
+
+pub mod account;
+pub mod register;
+
+use super::{Call, patiently};
+use crate::{
+    SendObjects,
+    rules::{
+        account::{Command, Lifetimes, Reply, object},
+        config::{ADDRESS_LIMIT, HASHING_LIMIT},
+        gate::{AskFault, Limit},
+        log::Event,
+        revocation::{self, Told},
+        time::Timestamp,
+    },
+};
+use futures_util::TryFutureExt;
+use js_sys::Promise;
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use worker::{
+    Env, RateLimiter,
+    send::{SendFuture, SendWrapper},
+};
+
+// The data centre's cache stands before the register, so that it is asked once in a while by each of them, not by each
+// isolate. One crossing each.
+#[wasm_bindgen(inline_js = r#"
+export async function find(url) {
+  const kept = await caches.default.match(url);
+  return kept && kept.text();
+}
+export function keep(url, text, seconds) {
+  return caches.default.put(url, new Response(text, { headers: { "cache-control": `max-age=${seconds}` } }));
+}
+"#)]
+extern "C" {
+    fn find(url: &str) -> Promise;
+    fn keep(url: &str, text: &str, seconds: u32) -> Promise;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// An object, elsewhere.
+    type Remote;
+    /// What its class has: an order, and a promise of the reply.
+    #[wasm_bindgen(method, catch)]
+    fn ask(this: &Remote, order: &str) -> Result<JsValue, JsValue>;
+}
+
+/// What an account's object is sent.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    name: String,
+    command: Command,
+    lifetimes: Lifetimes,
+}
+
+/// The objects, for one request.
+#[derive(Clone)]
+pub(super) struct EdgeObjects(SendWrapper<Call>);
+
+impl EdgeObjects {
+    pub(super) fn new(call: &Call) -> Self {
+        Self(SendWrapper(call.clone()))
+    }
+}
+
+/// There is one thread in a worker, so what must be sent to another never is.
+impl SendObjects for EdgeObjects {
+    fn account(
+        &self,
+        object: &str,
+        command: &Command,
+        lifetimes: &Lifetimes,
+    ) -> impl Future<Output = Result<Reply, AskFault>> + Send {
+        SendFuture::new(ask_account(&self.0, object, command.clone(), *lifetimes))
+    }
+
+    fn limit(&self, limit: Limit, key: &str) -> impl Future<Output = bool> + Send {
+        SendFuture::new(is_room(&self.0, limit, key.to_owned()))
+    }
+
+    fn revocations(&self, since: u64) -> impl Future<Output = Result<Told, AskFault>> + Send {
+        SendFuture::new(news(&self.0, since))
+    }
+}
+
+/// Asks the object of this name.
+pub(super) async fn ask_account(
+    call: &Call,
+    object: &str,
+    command: Command,
+    lifetimes: Lifetimes,
+) -> Result<Reply, AskFault> {
+    let order = Order { name: object.to_owned(), command, lifetimes };
+    let order = serde_json::to_string(&order).map_err(|_| AskFault::Unavailable)?;
+    let env = call.env();
+    let asked = ask_object(&env, object::BINDING, object, &order);
+    let reply = patiently(call.config(), asked.map_err(|_| AskFault::Unavailable)).await;
+    let reply = reply.and_then(|reply| serde_json::from_str(&reply).map_err(|_| AskFault::Unavailable));
+    if reply.is_err() {
+        call.log(&Event::Unreachable(object::BINDING));
+    }
+    reply
+}
+
+/// Asks the register what is new, and tells the gate: behind the answer to a request.
+pub(super) fn ask_for_news(call: &Call) {
+    let call = call.clone();
+    call.gate.asks_for_news(super::now());
+    call.clone().wait_until(async move {
+        if let Ok(told) = news(&call, call.gate.known_revocations()).await {
+            call.gate.learn(&told, super::now());
+        }
+    });
+}
+
+/// What has been revoked since this number: out of the data centre's cache, or from the register.
+async fn news(call: &Call, since: u64) -> Result<Told, AskFault> {
+    let url = format!("https://{}.tollgate.invalid/since/{since}", revocation::OBJECT);
+    if let Ok(kept) = JsFuture::from(find(&url)).await
+        && let Some(told) = kept.as_string().and_then(|text| serde_json::from_str::<Told>(&text).ok())
+        && is_young(call, &told)
+    {
+        return Ok(told);
+    }
+    let order = serde_json::to_string(&revocation::Ask::Since { number: since }).map_err(|_| AskFault::Unavailable)?;
+    let env = call.env();
+    let asked = ask_object(&env, revocation::BINDING, revocation::OBJECT, &order);
+    let text = patiently(call.config(), asked.map_err(|_| AskFault::Unavailable)).await;
+    let told = text.and_then(|text| {
+        let told = serde_json::from_str::<Told>(&text).map_err(|_| AskFault::Unavailable)?;
+        let seconds = u32::try_from(call.config().sessions.bound.as_millis() / 5000).unwrap_or_default().max(1);
+        // Should it not be kept, the next one asks the register.
+        let kept = keep(&url, &text, seconds);
+        call.wait_until(async move { drop(JsFuture::from(kept).await) });
+        Ok(told)
+    });
+    if told.is_err() {
+        call.log(&Event::Unreachable(revocation::BINDING));
+    }
+    told
+}
+
+/// Of what a cache holds for longer than it was told to, nothing is believed.
+fn is_young(call: &Call, told: &Told) -> bool {
+    let age = super::now().as_millis() - told.as_of.as_millis();
+    age < call.config().sessions.bound.as_millis() / 2
+}
+
+/// Is there room? The runtime's limiters count in each data centre, and not to the last one: they are never the only
+/// defence, so one that fails lets through.
+async fn is_room(call: &Call, limit: Limit, key: String) -> bool {
+    let binding = match limit {
+        Limit::Address => ADDRESS_LIMIT,
+        Limit::Hashing => HASHING_LIMIT,
+    };
+    let limiter = js_sys::Reflect::get(&call.env, &binding.into()).map(JsCast::unchecked_into::<RateLimiter>);
+    match limiter {
+        Ok(limiter) => match limiter.limit(key).await {
+            Ok(outcome) => outcome.success,
+            Err(_) => {
+                call.log(&Event::Unreachable(binding));
+                true
+            }
+        },
+        Err(_) => true,
+    }
+}
+
+/// Sends an order to the object of this name, and waits for the reply.
+async fn ask_object(env: &Env, binding: &str, name: &str, order: &str) -> Result<String, JsValue> {
+    let namespace = env.durable_object(binding).map_err(JsValue::from)?;
+    let remote: Remote = namespace.get_by_name(name).map_err(JsValue::from)?.into_rpc();
+    // What is given back is like a promise.
+    let reply = JsFuture::from(Promise::resolve(&remote.ask(order)?)).await?;
+    reply.as_string().ok_or(JsValue::NULL)
+}
+
+fn now() -> Timestamp {
+    super::now()
+}

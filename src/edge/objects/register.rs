@@ -1,0 +1,89 @@
+//! Inside the register of revocations.
+
+use super::now;
+use crate::rules::{
+    revocation::{Ask, Entry, Register},
+    time::{Span, Timestamp},
+};
+use std::cell::RefCell;
+use wasm_bindgen::prelude::*;
+
+/// What is over is forgotten so often.
+const FORGETS: Span = Span::seconds(60);
+
+#[wasm_bindgen(inline_js = r#"
+export function entries(storage) {
+  storage.sql.exec("CREATE TABLE IF NOT EXISTS entries (number INTEGER PRIMARY KEY, entry TEXT NOT NULL)");
+  const { all } = storage.sql.exec("SELECT group_concat('[' || number || ',' || entry || ']') AS 'all' FROM entries").one();
+  return `[${all ?? ""}]`;
+}
+export function change(storage, changes) {
+  storage.transactionSync(() => {
+    for (const [number, entry] of JSON.parse(changes)) {
+      if (entry === null) storage.sql.exec("DELETE FROM entries WHERE number = ?", number);
+      else storage.sql.exec("INSERT OR REPLACE INTO entries VALUES (?, ?)", number, JSON.stringify(entry));
+    }
+  });
+}
+"#)]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn entries(storage: &JsValue) -> Result<String, JsValue>;
+    #[wasm_bindgen(catch)]
+    fn change(storage: &JsValue, changes: &str) -> Result<(), JsValue>;
+}
+
+/// What is stored, held in memory: a hundred thousand rows can't be read for each question.
+struct Held {
+    register: Register,
+    forgot: Timestamp,
+}
+
+thread_local! {
+    static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
+}
+
+/// Does what the register is told. `is_first`: is it the first order to this object since it was started? Then what this
+/// instance holds may be of an earlier one.
+///
+/// # Errors
+/// If the state can't be read or written: nothing is acknowledged then.
+pub fn ask(storage: &JsValue, is_first: bool, order: &str) -> Result<String, JsValue> {
+    let order: Ask = serde_json::from_str(order).map_err(unreadable)?;
+    // Taken out while it is worked on: should anything fail, the next order reads it anew.
+    let held = HELD.take().filter(|_| !is_first);
+    let mut held = match held {
+        Some(held) => held,
+        None => {
+            let stored: Vec<(u64, Entry)> = serde_json::from_str(&entries(storage)?).map_err(unreadable)?;
+            Held { register: Register::read(stored), forgot: Timestamp::default() }
+        }
+    };
+    let now = now();
+    let mut changes: Vec<(u64, Option<Entry>)> = Vec::new();
+    if held.forgot.later(FORGETS) < now {
+        changes.extend(held.register.forget(now).into_iter().map(|number| (number, None)));
+        held.forgot = now;
+    }
+    let reply = match order {
+        Ask::Revoke { entries } => {
+            for entry in entries {
+                if let Some((number, entry, former)) = held.register.revoke(entry, now) {
+                    changes.extend(former.map(|former| (former, None)));
+                    changes.push((number, Some(entry)));
+                }
+            }
+            String::from("null")
+        }
+        Ask::Since { number } => serde_json::to_string(&held.register.since(number, now)).map_err(unreadable)?,
+    };
+    if !changes.is_empty() {
+        change(storage, &serde_json::to_string(&changes).map_err(unreadable)?)?;
+    }
+    HELD.set(Some(held));
+    Ok(reply)
+}
+
+fn unreadable(error: serde_json::Error) -> JsValue {
+    JsValue::from_str(&error.to_string())
+}

@@ -1,0 +1,73 @@
+//! `POST /auth/admin`: what an operator does to sessions (`tollgate session`). There is no such endpoint without a secret.
+//!
+//! **What always holds:** the secret is compared in constant time, before the body is read.
+
+use super::{
+    Answered, Decision, Gate, Outcome,
+    log_in::check_body,
+    sessions::{refuse, unexpected},
+};
+use crate::rules::{
+    account::{Command, Reply, object},
+    cookie::Jar,
+    error::Refusal,
+    identity::Id,
+    json::{self, Map, Value},
+    login::MAX_BODY_BYTES,
+    request::Request,
+    route::Endpoint,
+    wire::flask_jwt_extended,
+};
+use subtle::ConstantTimeEq;
+
+impl Gate {
+    pub(super) fn decide_admin<'g>(&'g self, request: &Request<'_>) -> Decision<'g> {
+        let sent = request.headers.get("authorization").unwrap_or_default();
+        let is_operator = self.config.sessions.admin_secret.as_ref().is_some_and(|secret| {
+            let expected = format!("Bearer {}", secret.expose());
+            bool::from(expected.as_bytes().ct_eq(sent.as_bytes()))
+        });
+        if !is_operator {
+            return refuse(Endpoint::Admin, Refusal::NotTheOperator.into());
+        }
+        if let Err(refusal) = check_body(request) {
+            return refuse(Endpoint::Admin, refusal.into());
+        }
+        self.ask_body(MAX_BODY_BYTES, |gate, body| {
+            let order = body
+                .map_err(Refusal::from)
+                .and_then(|body| json::object(&body).map_err(|_| Refusal::BodyNotAnObject))
+                .and_then(|order| gate.order(&order).ok_or(Refusal::BadCommand));
+            match order {
+                Err(refusal) => refuse(Endpoint::Admin, refusal.into()),
+                Ok((object, command)) => gate.ask_account(object, command, |_, reply, _| carried_out(reply)),
+            }
+        })
+    }
+
+    /// `{"do": …, "user": id}`, and what belongs to it.
+    fn order(&self, order: &Map<String, Value>) -> Option<(String, Command)> {
+        let text = |name: &str| order.get(name).and_then(Value::as_str).map(str::to_owned);
+        let command = match text("do")?.as_str() {
+            "list" => Command::List,
+            "end" => Command::End { session: text("session")? },
+            "end-all" => Command::EndAll { retire_password: false },
+            "retire-password" => Command::EndAll { retire_password: true },
+            "revoke" => Command::Revoke { token_id: text("token_id")? },
+            "end-everybody" => return Some((object::EVERYBODY.into(), Command::EndAll { retire_password: false })),
+            _ => return None,
+        };
+        let user = Id::from_json(order.get("user")?)?;
+        Some((self.account_named(&user), command))
+    }
+}
+
+fn carried_out<'g>(reply: Result<Reply, super::AskFault>) -> Decision<'g> {
+    let answer = match reply {
+        Ok(Reply::Sessions { sessions }) => flask_jwt_extended::sessions(&sessions, None),
+        Ok(Reply::Done) => flask_jwt_extended::message("done", &Jar::new()),
+        Ok(Reply::Ended { .. }) => return refuse(Endpoint::Admin, Refusal::NoSuchSession.into()),
+        reply => return refuse(Endpoint::Admin, unexpected(reply).into()),
+    };
+    Decision::Answer(Answered { answer, outcome: Outcome::Plain })
+}

@@ -1,0 +1,393 @@
+//! `POST /auth`: in which order a log-in is judged.
+//!
+//! **What always holds:** whatever limits there are come before a hash is computed, and know a name that nobody has like
+//! any other. First the address, then the name (its object counts the try before anything is looked at), then the whole
+//! gate's share of hashing.
+
+use super::{Answered, AskFault, Decision, Gate, Limit, New, Outcome, Refused};
+use crate::rules::{
+    account::{Command, DeviceId, Lane, Lifetimes, Link, Reply, object},
+    config::Dialect,
+    cookie,
+    error::Refusal,
+    identity::{Id, Identity},
+    login::{self, Credentials},
+    request::Request,
+    route::Endpoint,
+    time::{Span, Timestamp},
+    token::{Fresh, Random, TokenIds, VerifiedToken},
+    wire::{Answer, flask_jwt_extended},
+};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use std::net::IpAddr;
+
+/// A cookie by which a device is known lives as long as it is known without a log-in.
+const DEVICE_DAYS: u32 = 90;
+/// When to come back to a limit of the runtime's: its period.
+const LIMIT_SECONDS: u32 = 60;
+/// More of a `User-Agent` is not taken along.
+const MOST_AGENT_BYTES: usize = 512;
+
+/// Who is there, as far as a request tells.
+pub(super) struct Visitor {
+    /// Of an IPv6 address the first half, which one customer has.
+    address: Option<String>,
+    /// The secret of the device's cookie.
+    cookie: Option<String>,
+    user_agent: String,
+    country: String,
+    is_https: bool,
+}
+
+impl Visitor {
+    fn of(request: &Request<'_>, cookie_name: &str) -> Self {
+        let header = |name| request.headers.get(name).unwrap_or_default();
+        let text = |name| header(name).chars().take(MOST_AGENT_BYTES).collect();
+        Self {
+            address: header("cf-connecting-ip").trim().parse().ok().map(network),
+            cookie: cookie::value(&header("cookie"), cookie_name).filter(|_| !cookie_name.is_empty()),
+            user_agent: text("user-agent"),
+            country: text("cf-ipcountry"),
+            // What Cloudflare says of the connection that it took the request from.
+            is_https: header("cf-visitor").contains("\"https\""),
+        }
+    }
+
+    fn devices(&self) -> Vec<DeviceId> {
+        let cookie = self.cookie.iter().map(|secret| DeviceId::Cookie(object::hash(secret)));
+        cookie.chain(self.address_device()).collect()
+    }
+
+    fn address_device(&self) -> Option<DeviceId> {
+        self.address.as_ref().map(|address| DeviceId::Address(object::hash(address)))
+    }
+}
+
+/// Whose address this is: of version 6 the first 64 bits.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+/// A try that was counted.
+struct Try {
+    visitor: Visitor,
+    /// Of the name, and what it said.
+    counted: Option<(String, Lane)>,
+}
+
+impl Gate {
+    pub(super) fn decide_log_in<'g>(&'g self, request: &Request<'_>) -> Decision<'g> {
+        if self.config.dialect == Dialect::FlaskJwt
+            && let Some(answer) = self.handlers.auth_request(request)
+        {
+            return Decision::Answer(Answered { answer, outcome: Outcome::Plain });
+        }
+        if let Err(refusal) = check_body(request) {
+            return refuse_log_in(refusal);
+        }
+        let visitor = Visitor::of(request, &self.config.sessions.device_cookie);
+        self.ask_body(login::MAX_BODY_BYTES, move |gate, body| {
+            match body.map_err(Refusal::from).and_then(|body| login::read_credentials(&body, &gate.config)) {
+                Ok(credentials) => gate.limit_address(visitor, credentials),
+                Err(refusal) => refuse_log_in(refusal),
+            }
+        })
+    }
+
+    fn limit_address(&self, visitor: Visitor, credentials: Credentials) -> Decision<'_> {
+        match visitor.address.clone().filter(|_| self.config.services.address_limit) {
+            None => self.count_try(visitor, credentials),
+            Some(address) => self.ask_limit(Limit::Address, address, move |gate, is_room| {
+                if is_room { gate.count_try(visitor, credentials) } else { too_many(LIMIT_SECONDS) }
+            }),
+        }
+    }
+
+    fn count_try(&self, visitor: Visitor, credentials: Credentials) -> Decision<'_> {
+        if !self.config.services.sessions {
+            return self.limit_hashing(Try { visitor, counted: None }, credentials);
+        }
+        let name = object::of_name(credentials.username.expose());
+        let devices = visitor.devices();
+        self.ask_account(name.clone(), Command::Try { devices }, move |gate, reply, _| match reply {
+            Ok(Reply::Go { lane }) => gate.limit_hashing(Try { visitor, counted: Some((name, lane)) }, credentials),
+            Ok(Reply::Wait { seconds }) => too_many(seconds),
+            Ok(_) => refuse_log_in(Refusal::Internal),
+            Err(fault) => refuse_log_in(fault.into()),
+        })
+    }
+
+    /// Known devices have a share of their own, so that a flood of strangers does not hold them up.
+    fn limit_hashing(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
+        if !self.config.services.hashing_limit {
+            return self.authenticate(tried, credentials);
+        }
+        let share = match tried.counted {
+            Some((_, Lane::Device(_))) => "known",
+            Some((_, Lane::Strangers)) | None => "strangers",
+        };
+        self.ask_limit(Limit::Hashing, share.into(), move |gate, is_room| {
+            if is_room {
+                gate.authenticate(tried, credentials)
+            } else {
+                gate.untried(tried, Refusal::TooManyTries { retry_after: LIMIT_SECONDS })
+            }
+        })
+    }
+
+    /// Nothing was learnt of the password: the try does not count.
+    fn untried(&self, tried: Try, refusal: Refusal) -> Decision<'_> {
+        match tried.counted {
+            None => refuse_log_in(refusal),
+            Some((name, lane)) => {
+                self.ask_account(name, Command::Untried { lane }, move |_, _, _| refuse_log_in(refusal))
+            }
+        }
+    }
+
+    fn authenticate(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
+        self.ask_authenticate(credentials, move |gate, identity, now| match identity {
+            Ok(Some(identity)) => gate.log_in(tried, identity, now),
+            Ok(None) => refuse_log_in(Refusal::BadCredentials),
+            Err(fault @ AskFault::Unavailable) => gate.untried(tried, fault.into()),
+            Err(fault) => refuse_log_in(fault.into()),
+        })
+    }
+
+    /// The password was right.
+    fn log_in(&self, tried: Try, identity: Identity, now: Timestamp) -> Decision<'_> {
+        if self.config.services.sessions {
+            return self.ask_random(move |gate, random, now| {
+                let random = *random;
+                let opening = Opening { identity, visitor: tried.visitor, message: "login successful" };
+                gate.open(opening, random, now, move |gate, answer, opening, _| {
+                    gate.tell_right(answer, opening, tried.counted, &random)
+                })
+            });
+        }
+        if self.config.extended().is_some() {
+            return self.ask_random(move |gate, random, now| {
+                let answer = gate.grant(&Grant::of_log_in(&identity, random, now));
+                logged_in(answer, identity.id)
+            });
+        }
+        let answer = self.handlers.encode(&identity, &self.config, None, now);
+        logged_in(answer.map(|token| self.handlers.auth_response(&token, &identity)), identity.id)
+    }
+
+    /// The name's object learns of it, so that this device has a lane of its own from now on.
+    fn tell_right(
+        &self,
+        mut answer: Answer,
+        opening: Opening,
+        counted: Option<(String, Lane)>,
+        random: &Random,
+    ) -> Decision<'_> {
+        let id = opening.identity.id;
+        let Some((name, lane)) = counted else { return logged_in(Ok(answer), id) };
+        let mut devices: Vec<DeviceId> = opening.visitor.address_device().into_iter().collect();
+        let cookie_name = &self.config.sessions.device_cookie;
+        if !matches!(lane, Lane::Device(DeviceId::Cookie(_))) && !cookie_name.is_empty() {
+            let secret = Base64UrlUnpadded::encode_string(&random[80..]);
+            devices.push(DeviceId::Cookie(object::hash(&secret)));
+            let path = self.config.log_in_path();
+            let cookie = cookie::of_device(cookie_name, &secret, path, opening.visitor.is_https, DEVICE_DAYS);
+            answer = answer.with("set-cookie", cookie);
+        }
+        // Somebody who knows the password gets in, whether the object could be told or not.
+        self.ask_account(name, Command::Right { lane, devices }, move |_, _, _| logged_in(Ok(answer), id))
+    }
+}
+
+/// A session to be opened.
+pub(super) struct Opening {
+    pub identity: Identity,
+    pub visitor: Visitor,
+    /// What the answer says where it has no token in it.
+    pub message: &'static str,
+}
+
+/// What new tokens are made of.
+pub(super) struct Grant<'i> {
+    pub identity: &'i Identity,
+    pub fresh: Fresh,
+    /// A refresh token too?
+    pub refresh: bool,
+    pub message: &'i str,
+    pub session: Option<&'i str>,
+    /// No token is good for longer.
+    pub until: Option<Timestamp>,
+    pub random: &'i Random,
+    pub now: Timestamp,
+}
+
+impl<'i> Grant<'i> {
+    fn of_log_in(identity: &'i Identity, random: &'i Random, now: Timestamp) -> Self {
+        let (fresh, message) = (Fresh::Yes, "login successful");
+        Self { identity, fresh, refresh: true, message, session: None, until: None, random, now }
+    }
+}
+
+impl Gate {
+    /// Opens a session and makes its first tokens.
+    pub(super) fn open<'g>(
+        &'g self,
+        opening: Opening,
+        random: Random,
+        now: Timestamp,
+        then: impl FnOnce(&'g Gate, Answer, Opening, Timestamp) -> Decision<'g> + Send + 'g,
+    ) -> Decision<'g> {
+        // Tokens name the account so, whatever the application calls it.
+        let named = match self.config.extended() {
+            Some(_) => Id::from_json(&self.handlers.user_identity(&opening.identity, &self.config)),
+            None => Some(opening.identity.id.clone()),
+        };
+        let Some(named) = named else { return refuse_log_in(Refusal::Misconfigured) };
+        let refresh =
+            self.config.extended().is_some_and(|config| config.refresh_tokens) && self.config.sessions.rotation;
+        let command = Command::Open {
+            version: opening.identity.version,
+            entropy: Base64UrlUnpadded::encode_string(&random[64..80]),
+            refresh: refresh.then(|| link(&random, now)),
+            user_agent: opening.visitor.user_agent.clone(),
+            country: opening.visitor.country.clone(),
+        };
+        self.ask_account(self.account_named(&named), command, move |gate, reply, _| match reply {
+            Ok(Reply::Opened { session }) => {
+                let until = object::began(&session).map(|began| began.later(gate.config.sessions.lifetime));
+                let granted = Grant {
+                    session: Some(&session),
+                    until,
+                    message: opening.message,
+                    ..Grant::of_log_in(&opening.identity, &random, now)
+                };
+                match gate.grant(&granted) {
+                    Ok(answer) => then(gate, answer, opening, now),
+                    Err(refusal) => refuse_log_in(refusal),
+                }
+            }
+            // A password that does not count any more is a wrong one.
+            Ok(Reply::Stale) => refuse_log_in(Refusal::BadCredentials),
+            Ok(_) => refuse_log_in(Refusal::Internal),
+            Err(fault) => refuse_log_in(fault.into()),
+        })
+    }
+
+    /// The answer with new tokens, in the dialect's form.
+    pub(super) fn grant(&self, grant: &Grant<'_>) -> Result<Answer, Refusal> {
+        let Some(config) = self.config.extended() else {
+            let token = self.handlers.encode(grant.identity, &self.config, grant.session, grant.now)?;
+            return Ok(self.handlers.auth_response(&token, grant.identity));
+        };
+        let mut jar = cookie::Jar::new();
+        let mut issue = |refresh| {
+            let usual = if refresh { config.refresh_expires } else { config.access_expires };
+            let new = New {
+                refresh,
+                fresh: grant.fresh,
+                expires: grant.until.map(|until| capped(usual, grant.now, until)),
+                session: grant.session.map(str::to_owned),
+                ..New::default()
+            };
+            let (token, csrf) = self.create_token(grant.identity, new, grant.random, grant.now)?;
+            if config.uses_cookies() {
+                jar.set(config, refresh, &token, csrf.as_deref(), grant.now);
+            }
+            Ok::<_, Refusal>(token)
+        };
+        let access = issue(false)?;
+        let refresh = (grant.refresh && config.refresh_tokens).then(|| issue(true)).transpose()?;
+        Ok(flask_jwt_extended::grant(&access, refresh.as_deref(), grant.message, config, &jar))
+    }
+
+    /// How long things last, for the objects.
+    pub(super) fn lifetimes(&self) -> Lifetimes {
+        let sessions = &self.config.sessions;
+        // A token for ever is remembered for as long as its session may be.
+        let longest = |life: Option<Span>| life.unwrap_or(sessions.lifetime);
+        let (idle, token) = match self.config.extended() {
+            None => (self.config.expiration_delta, self.config.expiration_delta),
+            Some(config) if !config.refresh_tokens => (longest(config.access_expires), longest(config.access_expires)),
+            Some(config) => {
+                let (access, refresh) = (longest(config.access_expires), longest(config.refresh_expires));
+                let idle = sessions.idle.min(refresh).max(access);
+                // Without rotation no object is asked about a refresh token.
+                (idle, if sessions.rotation { access } else { access.max(refresh) })
+            }
+        };
+        // An entry of the register outlives every token that it hits, by all clocks.
+        let token = token.plus(self.config.tokens.policy().leeway()).plus(Span::seconds(60));
+        Lifetimes { grace: sessions.grace, idle, session: sessions.lifetime, token }
+    }
+
+    /// The object of the account that a token names.
+    pub(super) fn account_of(&self, token: &VerifiedToken) -> Option<String> {
+        token.identity().map(|id| self.account_named(&id))
+    }
+
+    /// The object of a user's account, and how long things last there: for what is not asked by a decision.
+    #[must_use]
+    pub fn account_to_ask(&self, id: &Id) -> (String, Lifetimes) {
+        (self.account_named(id), self.lifetimes())
+    }
+
+    pub(super) fn account_named(&self, id: &Id) -> String {
+        object::of_account(id, self.config.tokens.policy().identity_is_text())
+    }
+
+    pub(super) fn visitor(&self, request: &Request<'_>) -> Visitor {
+        Visitor::of(request, &self.config.sessions.device_cookie)
+    }
+}
+
+/// Is there a body that may be JSON, and not too much of it?
+pub(super) fn check_body(request: &Request<'_>) -> Result<(), Refusal> {
+    if !login::is_json(request.headers.get("content-type").as_deref()) {
+        return Err(Refusal::BodyNotDeclaredJson);
+    }
+    let declared = request.headers.get("content-length").and_then(|length| length.trim().parse::<u64>().ok());
+    if declared.is_some_and(|length| length > login::MAX_BODY_BYTES as u64) {
+        return Err(Refusal::BodyTooLarge);
+    }
+    Ok(())
+}
+
+/// The refresh token that is made of this randomness.
+pub(super) fn link(random: &Random, now: Timestamp) -> Link {
+    let TokenIds { token_id, .. } = TokenIds::of(true, random);
+    Link { token_id: token_id.to_string(), seed: Base64UrlUnpadded::encode_string(random), issued_at: now }
+}
+
+/// The randomness that [`link`] took down.
+pub(super) fn random_of(link: &Link) -> Option<Random> {
+    let mut random = [0; size_of::<Random>()];
+    let length = Base64UrlUnpadded::decode(&link.seed, &mut random).ok()?.len();
+    (length == random.len()).then_some(random)
+}
+
+/// As long as usual, but no longer than until then.
+pub(super) fn capped(usual: Option<Span>, now: Timestamp, until: Timestamp) -> Option<Span> {
+    let left = Span::from_millis((until.as_millis() - now.as_millis()).max(0)).unwrap_or(Span::ZERO);
+    Some(usual.map_or(left, |usual| usual.min(left)))
+}
+
+fn logged_in<'g>(answer: Result<Answer, Refusal>, id: Id) -> Decision<'g> {
+    match answer {
+        Ok(answer) => Decision::Answer(Answered { answer, outcome: Outcome::LoggedIn(id) }),
+        Err(refusal) => refuse_log_in(refusal),
+    }
+}
+
+fn too_many<'g>(retry_after: u32) -> Decision<'g> {
+    refuse_log_in(Refusal::TooManyTries { retry_after })
+}
+
+pub(super) fn refuse_log_in<'g>(refusal: Refusal) -> Decision<'g> {
+    Decision::Refuse(Refused::new(refusal, Some(Endpoint::LogIn.name())))
+}
