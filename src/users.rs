@@ -8,7 +8,7 @@ use crate::rules::{
     request::Request,
     revocation::Told,
     secret::Secret,
-    time::Timestamp,
+    time::{Span, Timestamp},
     token::{Random, VerifiedToken},
 };
 
@@ -58,6 +58,9 @@ pub trait Objects {
     /// [`AskFault::Unavailable`] if it can't be reached, or does not acknowledge.
     async fn account(&self, object: &str, command: &Command, lifetimes: &Lifetimes) -> Result<Reply, AskFault>;
 
+    /// Waits.
+    async fn pause(&self, span: Span);
+
     /// Is there room for one more?
     async fn limit(&self, limit: Limit, key: &str) -> bool;
 
@@ -76,6 +79,8 @@ impl SendObjects for NoObjects {
     async fn account(&self, _: &str, _: &Command, _: &Lifetimes) -> Result<Reply, AskFault> {
         Err(AskFault::Unavailable)
     }
+
+    async fn pause(&self, _: Span) {}
 
     async fn limit(&self, _: Limit, _: &str) -> bool {
         false
@@ -118,6 +123,10 @@ pub async fn answer<'g, 'r>(
         Ask::Account(question) => {
             let reply = objects.account(question.object(), question.command(), question.lifetimes()).await;
             question.answer(reply, now())
+        }
+        Ask::Pause(question) => {
+            objects.pause(question.span()).await;
+            question.answer()
         }
         Ask::Limit(question) => {
             let is_room = objects.limit(question.limit(), question.key()).await;

@@ -106,6 +106,9 @@ impl Span {
     pub const ZERO: Self = Self(0);
     const LIMIT: i64 = 100 * 366 * 86_400 * 1000;
 
+    /// Half a second.
+    pub const HALF_A_SECOND: Self = Self(500);
+
     /// `None` beyond a hundred years.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Option<Self> {

@@ -5,7 +5,11 @@ import { readFile, rm } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { SignJWT, createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify } from "jose";
-import { SECRET, bearing, mint, payload, root, start } from "./harness.mjs";
+import { SECRET, bearing, mint, payload, root, start as startWith } from "./harness.mjs";
+
+// As the real libraries are: without sessions.
+const start = (settings) => startWith({ sessions: false, ...settings });
+
 
 const run = promisify(execFile);
 const FOLDER = `${root}target/pyjwt`;

@@ -5,7 +5,11 @@ import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { SignJWT } from "jose";
 import { WebSocket, WebSocketServer } from "ws";
-import { SECRET, origin, payload, raw, start, until } from "./harness.mjs";
+import { SECRET, origin, payload, raw, start as startWith, until } from "./harness.mjs";
+
+// As the real libraries are: without sessions.
+const start = (settings) => startWith({ sessions: false, ...settings });
+
 
 const WIRE = { TOLLGATE_WIRE: "flask-jwt-extended" };
 const MIB = 1 << 20;

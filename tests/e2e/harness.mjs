@@ -43,11 +43,12 @@ const demoUsers = JSON.parse(await readFile(`${root}xtask/demo-users.json`, "utf
 
 /**
  * A running gate. `vars` are put over those of wrangler.toml (or `config`; `undefined` takes one away), `options` over Miniflare's; `entry`
- * is the text of a module to stand before the worker, which it imports as `./entry.js`.
+ * is the text of a module to stand before the worker, which it imports as `./entry.js`. Without `sessions` there are no
+ * objects and limits: so it is as the real libraries' servers are, to the letter.
  *
  * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, close() }`
  */
-export async function start({ config: file = "wrangler.toml", vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, options = {} } = {}) {
+export async function start({ config: file = "wrangler.toml", vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, sessions = build === DEPLOYED && !entry, options = {} } = {}) {
   const config = readConfig({ config: root + file });
   const { modulesRules: _, ...worker } = miniflareOptions(config).workerOptions;
   // Not those of somebody's .dev.vars.
@@ -64,6 +65,7 @@ export async function start({ config: file = "wrangler.toml", vars = {}, secret 
       modules: await modules(build, entry),
       bindings,
       unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+      ...(sessions ? {} : { durableObjects: {}, ratelimits: {} }),
       ...options,
     }],
   }));

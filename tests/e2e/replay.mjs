@@ -46,7 +46,7 @@ let gate;
 async function restart({ vars, records }) {
   names = vars.TOLLGATE_WIRE && { identity: vars.JWT_IDENTITY_CLAIM ?? "sub", header: (vars.JWT_HEADER_NAME ?? "authorization").toLowerCase() };
   await gate?.close();
-  gate = await start({ vars: { ...vars, ORIGIN: application.url, TOLLGATE_LOG: "off" }, secret: null, users: false });
+  gate = await start({ vars: { ...vars, ORIGIN: application.url, TOLLGATE_LOG: "off" }, secret: null, users: false, sessions: false });
   for (const [key, value] of records) await gate.kv.put(key, value);
   return true;
 }

@@ -132,7 +132,7 @@ fn answer(app: &Application, gate: &Gate, request: &Request, now: Timestamp) -> 
                 question.answer(identity, now)
             }
             // There are no sessions in what was recorded.
-            Decision::Ask(Ask::Account(_) | Ask::Limit(_) | Ask::Revocations(_) | Ask::Password(_)) => {
+            Decision::Ask(Ask::Account(_) | Ask::Pause(_) | Ask::Limit(_) | Ask::Revocations(_) | Ask::Password(_)) => {
                 break gate.answer(&Refusal::Internal);
             }
         };

@@ -16,17 +16,17 @@ use crate::{
         gate::{AskFault, Limit},
         log::Event,
         revocation::{self, Told},
-        time::Timestamp,
+        time::{Span, Timestamp},
     },
 };
 use futures_util::TryFutureExt;
 use js_sys::Promise;
 use serde::{Deserialize, Serialize};
-use std::future::Future;
+use std::{future::Future, time::Duration};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use worker::{
-    Env, RateLimiter,
+    Delay, Env, RateLimiter,
     send::{SendFuture, SendWrapper},
 };
 
@@ -82,6 +82,11 @@ impl SendObjects for EdgeObjects {
         lifetimes: &Lifetimes,
     ) -> impl Future<Output = Result<Reply, AskFault>> + Send {
         SendFuture::new(ask_account(&self.0, object, command.clone(), *lifetimes))
+    }
+
+    fn pause(&self, span: Span) -> impl Future<Output = ()> + Send {
+        let span = u64::try_from(span.as_millis()).unwrap_or_default();
+        SendFuture::new(async move { Delay::from(Duration::from_millis(span)).await })
     }
 
     fn limit(&self, limit: Limit, key: &str) -> impl Future<Output = bool> + Send {

@@ -1,22 +1,27 @@
 //! How often a password may be tried.
 //!
-//! **What always holds:** a try is counted before the password is looked at, so that a hundred at once are a hundred. The
-//! first few cost nothing, then each costs twice the wait of the one before, up to a quarter of an hour; one is forgiven
-//! for each quarter of an hour. Nobody is ever locked out: a device that logged in before has a lane of its own, so what
-//! strangers do does not hold up the owner.
+//! **What always holds:** a try is counted before the password is looked at, so that a hundred at once are a hundred. Some
+//! may be under way at the same time, and the first few that were wrong cost nothing; then each costs twice the wait of the
+//! one before, up to a quarter of an hour. One is forgiven for each quarter of an hour. Nobody is ever locked out: a device
+//! that logged in before has a lane of its own, so what strangers do does not hold up the owner.
 
 use super::Timestamp;
 use crate::{mutant::Mutant, rules::time::Span};
 use serde::{Deserialize, Serialize};
 
-/// As many tries cost no wait.
+/// As many wrong tries cost no wait.
 const FREE: u32 = 5;
+/// As many tries are under way at once, before it is known that any was wrong: of one who logs in from many places.
+const UNDER_WAY: usize = 20;
+/// A try of which nothing was heard for so long was a wrong one.
+const GIVEN_UP: Span = Span::seconds(30);
 /// The longest wait, and the time in which one try is forgiven, in seconds.
 const LONGEST: u32 = 15 * 60;
-/// Tries that were made when the wait is the longest: 1, 2, 4 … 512 seconds lie before it.
+/// Wrong tries when the wait is the longest: 1, 2, 4 … 512 seconds lie before it.
 const STEEPEST: u32 = FREE + 10;
-/// The most tries that one lane allows in any 24 hours.
-pub const MOST_GUESSES_A_DAY: u32 = STEEPEST + 1 + 24 * 60 * 60 / LONGEST;
+/// The most tries that one lane allows in any 24 hours: the free ones and those under way at once, then one each quarter
+/// of an hour.
+pub const MOST_GUESSES_A_DAY: u32 = FREE + UNDER_WAY as u32 + 24 * 60 * 60 / LONGEST;
 /// Devices that are known by their cookie.
 const MOST_COOKIES: usize = 12;
 /// Of these, those whose cookie has not come back yet.
@@ -47,10 +52,12 @@ pub enum Lane {
 }
 
 /// Not yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wait {
+    /// Others are under way, and none is known to be wrong: in a moment.
+    Busy,
     /// So many seconds, at least 1.
-    pub seconds: u32,
+    Seconds(u32),
 }
 
 /// What was tried.
@@ -75,34 +82,36 @@ struct Device {
 }
 
 /// The tries of one lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Count {
-    tries: u32,
+    /// Those that were wrong.
+    wrong: u32,
+    /// When those began that are under way.
+    under_way: Vec<Timestamp>,
+    /// When the last one began.
     last: Timestamp,
-}
-
-impl Default for Count {
-    fn default() -> Self {
-        Self { tries: 0, last: Timestamp::from_millis(0) }
-    }
 }
 
 impl Guesses {
     /// Counts a try, in the first lane that allows it: a known device's, else the strangers'.
     pub(super) fn take(&mut self, shown: &[DeviceId], now: Timestamp) -> Result<Lane, Wait> {
-        let mut shortest = None;
-        for device in
-            self.devices.iter_mut().filter(|device| shown.contains(&device.id) && !Mutant::NoLaneOfItsOwn.is_on())
-        {
+        let is_shown = |device: &&mut Device| shown.contains(&device.id) && !Mutant::NoLaneOfItsOwn.is_on();
+        let mut shortest: Option<Wait> = None;
+        for device in self.devices.iter_mut().filter(is_shown) {
             match device.count.take(now) {
                 Ok(()) => return Ok(Lane::Device(device.id.clone())),
-                Err(wait) => shortest = Some(shortest.map_or(wait.seconds, |other: u32| other.min(wait.seconds))),
+                Err(wait) => shortest = Some(shortest.map_or(wait, |other| other.min(wait))),
             }
         }
         match self.strangers.take(now) {
             Ok(()) => Ok(Lane::Strangers),
-            Err(Wait { seconds }) => Err(Wait { seconds: shortest.map_or(seconds, |other| other.min(seconds)) }),
+            Err(wait) => Err(shortest.map_or(wait, |other| other.min(wait))),
         }
+    }
+
+    /// The password was wrong.
+    pub(super) fn was_wrong(&mut self, lane: &Lane) {
+        self.count(lane).into_iter().for_each(Count::was_wrong);
     }
 
     /// The password was right. A device's own lane is clear again; among the strangers only this try is forgiven, or each
@@ -146,10 +155,7 @@ impl Guesses {
 
     /// The password was not tried after all.
     pub(super) fn give_back(&mut self, lane: &Lane) {
-        match lane {
-            Lane::Strangers => self.strangers.give_back(),
-            Lane::Device(id) => self.device(id).into_iter().for_each(|device| device.count.give_back()),
-        }
+        self.count(lane).into_iter().for_each(Count::give_back);
     }
 
     /// What is forgiven, and which devices are strangers again.
@@ -169,6 +175,13 @@ impl Guesses {
         devices.chain(strangers)
     }
 
+    fn count(&mut self, lane: &Lane) -> Option<&mut Count> {
+        match lane {
+            Lane::Strangers => Some(&mut self.strangers),
+            Lane::Device(id) => self.device(id).map(|device| &mut device.count),
+        }
+    }
+
     fn device(&mut self, id: &DeviceId) -> Option<&mut Device> {
         self.devices.iter_mut().find(|device| device.id == *id)
     }
@@ -176,34 +189,56 @@ impl Guesses {
 
 impl Count {
     fn take(&mut self, now: Timestamp) -> Result<(), Wait> {
-        // Whole quarters of an hour since the last try; a clock that was set back forgives nothing.
-        let passed = (now.as_millis() - self.last.as_millis()).max(0) / (i64::from(LONGEST) * 1000);
-        let tries = self.tries.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
-        let next = self.last.as_millis() + i64::from(delay(self.tries)) * 1000;
-        if now.as_millis() < next && !Mutant::GuessesUnlimited.is_on() {
-            let seconds = (next - now.as_millis() + 999) / 1000;
-            return Err(Wait { seconds: u32::try_from(seconds).unwrap_or(LONGEST).clamp(1, LONGEST) });
+        self.give_up(now);
+        if self.wrong >= FREE && !Mutant::GuessesUnlimited.is_on() {
+            let under_way = u32::try_from(self.under_way.len()).unwrap_or(u32::MAX);
+            let next = self.last.as_millis() + i64::from(delay(self.wrong.saturating_add(under_way))) * 1000;
+            if now.as_millis() < next {
+                let seconds = (next - now.as_millis() + 999) / 1000;
+                return Err(Wait::Seconds(u32::try_from(seconds).unwrap_or(LONGEST).clamp(1, LONGEST)));
+            }
+            // Whole quarters of an hour since the last one; a clock that was set back forgives nothing.
+            let passed = (now.as_millis() - self.last.as_millis()).max(0) / (i64::from(LONGEST) * 1000);
+            self.wrong = self.wrong.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
+        } else if self.under_way.len() >= UNDER_WAY && !Mutant::GuessesUnlimited.is_on() {
+            return Err(Wait::Busy);
         }
-        *self = Self { tries: (tries + 1).min(STEEPEST), last: now };
+        self.under_way.push(now);
+        self.last = now;
         Ok(())
     }
 
+    /// Those of which nothing was heard.
+    fn give_up(&mut self, now: Timestamp) {
+        let before = self.under_way.len();
+        self.under_way.retain(|began| began.later(GIVEN_UP) > now);
+        self.wrong += u32::try_from(before - self.under_way.len()).unwrap_or_default();
+    }
+
+    fn was_wrong(&mut self) {
+        // One that was given up has been counted.
+        if self.under_way.pop().is_some() {
+            self.wrong += 1;
+        }
+    }
+
     fn give_back(&mut self) {
-        self.tries = self.tries.saturating_sub(1);
+        self.under_way.pop();
     }
 
     /// When all of it is forgiven.
     fn forgiven(&self) -> Timestamp {
-        #[allow(clippy::cast_possible_wrap)] // STEEPEST at most
-        self.last.later(Span::seconds((self.tries * LONGEST) as i32))
+        let wrong = self.wrong + u32::try_from(self.under_way.len()).unwrap_or_default();
+        let seconds = i32::try_from(wrong.saturating_mul(LONGEST)).unwrap_or(i32::MAX);
+        self.last.later(Span::seconds(seconds))
     }
 }
 
-/// The wait after so many tries, in seconds.
-const fn delay(tries: u32) -> u32 {
-    match tries {
+/// The wait after so many wrong tries, in seconds.
+const fn delay(wrong: u32) -> u32 {
+    match wrong {
         0..FREE => 0,
-        FREE..STEEPEST => 1 << (tries - FREE),
+        FREE..STEEPEST => 1 << (wrong - FREE),
         _ => LONGEST,
     }
 }

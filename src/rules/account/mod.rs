@@ -59,6 +59,11 @@ pub enum Command {
         /// These devices may try on their own from now on.
         devices: Vec<DeviceId>,
     },
+    /// It was wrong. Should this not come, it counts as wrong after half a minute.
+    Wrong {
+        /// The lane that was said there.
+        lane: Lane,
+    },
     /// It was not tried after all.
     Untried {
         /// The lane that was said there.
@@ -154,6 +159,8 @@ pub enum Reply {
         /// To be told with [`Command::Right`] or [`Command::Untried`].
         lane: Lane,
     },
+    /// In a moment: others are under way.
+    Busy,
     /// Not before so many seconds have passed.
     Wait {
         /// At least 1.
@@ -323,8 +330,13 @@ impl Account {
         match command {
             Command::Try { devices } => match self.guesses.take(&devices, now) {
                 Ok(lane) => Reply::Go { lane },
-                Err(Wait { seconds }) => Reply::Wait { seconds },
+                Err(Wait::Busy) => Reply::Busy,
+                Err(Wait::Seconds(seconds)) => Reply::Wait { seconds },
             },
+            Command::Wrong { lane } => {
+                self.guesses.was_wrong(&lane);
+                Reply::Done
+            }
             Command::Right { lane, devices } => {
                 self.guesses.was_right(&lane, devices, now);
                 Reply::Done

@@ -201,32 +201,77 @@ fn try_as(account: &mut Stored, devices: &[DeviceId], now: Timestamp) -> Reply {
     account.ask(Command::Try { devices: devices.to_vec() }, now)
 }
 
+/// A try that turns out to be wrong.
+fn guess(account: &mut Stored, devices: &[DeviceId], now: Timestamp) -> Reply {
+    let reply = try_as(account, devices, now);
+    if let Reply::Go { lane } = &reply {
+        account.ask(Command::Wrong { lane: lane.clone() }, now);
+    }
+    reply
+}
+
 #[test]
-fn strangers_wait_longer_and_longer_and_never_more_than_is_said() {
-    let mut account = Stored::default();
-    let mut now = at(0);
-    let mut made = Vec::new();
-    let mut waits = Vec::new();
-    while now < at(3 * 86_400_000) {
-        match try_as(&mut account, &[], now) {
-            Reply::Go { lane } => {
-                assert_eq!(lane, Lane::Strangers);
-                made.push(now);
+fn strangers_wait_longer_and_longer_and_never_get_more_than_is_said() {
+    let most = MOST_GUESSES_A_DAY as usize;
+    // One after the other; as many as there may be at once; and at once again whenever enough is forgiven.
+    for (at_once, rest) in [(1, 0), (50, 0), (50, 3 * 3600), (50, 5 * 3600), (3, 900)] {
+        let mut account = Stored::default();
+        let (mut now, mut made, mut waits) = (at(0), Vec::new(), Vec::new());
+        while now < at(3 * 86_400_000) {
+            let replies: Vec<Reply> = (0..at_once).map(|_| try_as(&mut account, &[], now)).collect();
+            let lanes: Vec<Lane> = replies
+                .iter()
+                .filter_map(|reply| if let Reply::Go { lane } = reply { Some(lane.clone()) } else { None })
+                .collect();
+            made.extend(lanes.iter().map(|_| now));
+            lanes.into_iter().for_each(|lane| drop(account.ask(Command::Wrong { lane }, now)));
+            match replies.last() {
+                Some(Reply::Wait { seconds }) => {
+                    waits.push(*seconds);
+                    now = now.later(Span::seconds((*seconds).max(rest) as i32));
+                }
+                _ => now = now.later(Span::seconds(0)),
             }
-            Reply::Wait { seconds } => {
-                waits.push(seconds);
-                now = now.later(Span::seconds(seconds as i32));
+        }
+        if at_once == 1 {
+            assert_eq!(waits[..11], [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900]);
+        }
+        for (first, &from) in made.iter().enumerate() {
+            let day = made[first..].iter().filter(|time| **time < from.later(Span::seconds(86_400))).count();
+            assert!(day <= most, "{day} in a day, {at_once} at once, after {rest} s of rest");
+        }
+    }
+}
+
+#[test]
+fn many_right_ones_at_once_only_wait_a_moment() {
+    let mut account = Stored::default();
+    let (mut under_way, mut done, mut busy) = (Vec::new(), 0, 0);
+    while done < 200 {
+        match try_as(&mut account, &[], at(done)) {
+            Reply::Go { lane } => under_way.push(lane),
+            Reply::Busy => {
+                busy += 1;
+                let lane = under_way.pop().unwrap();
+                account.ask(Command::Right { lane, devices: vec![] }, at(done));
+                done += 1;
             }
             other => panic!("{other:?}"),
         }
+        assert!(under_way.len() <= 20);
     }
-    assert_eq!(waits[..11], [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900]);
-    for (first, &from) in made.iter().enumerate() {
-        let day = made[first..].iter().filter(|time| **time < from.later(Span::seconds(86_400))).count();
-        assert!(day <= MOST_GUESSES_A_DAY as usize, "{day} in a day");
-    }
-    // In between, whatever the hurry: no more.
-    assert!(made.len() <= 3 * 96 + 16, "{}", made.len());
+    assert!(busy > 0);
+}
+
+#[test]
+fn a_try_of_which_nothing_is_heard_was_wrong() {
+    let mut account = Stored::default();
+    while let Reply::Go { .. } = try_as(&mut account, &[], at(0)) {}
+    assert_eq!(try_as(&mut account, &[], at(29_999)), Reply::Busy);
+    assert_eq!(try_as(&mut account, &[], at(30_000)), Reply::Wait { seconds: 870 });
+    // What is heard too late counts nothing twice.
+    account.ask(Command::Wrong { lane: Lane::Strangers }, at(30_000));
+    assert_eq!(try_as(&mut account, &[], at(900_000)), Reply::Go { lane: Lane::Strangers });
 }
 
 #[test]
@@ -235,18 +280,36 @@ fn a_device_that_logged_in_before_does_not_wait_for_strangers() {
     let own = DeviceId::Cookie("own".into());
     assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(0)), Reply::Go { lane: Lane::Strangers });
     account.ask(Command::Right { lane: Lane::Strangers, devices: vec![own.clone()] }, at(1));
-    while try_as(&mut account, &[], at(2)) == (Reply::Go { lane: Lane::Strangers }) {}
-    assert_eq!(try_as(&mut account, &[DeviceId::Cookie("other".into())], at(3)), Reply::Wait { seconds: 1 });
+    while guess(&mut account, &[], at(2)) == (Reply::Go { lane: Lane::Strangers }) {}
+    assert_eq!(guess(&mut account, &[DeviceId::Cookie("other".into())], at(3)), Reply::Wait { seconds: 1 });
     let lane = Lane::Device(own.clone());
     assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(3)), Reply::Go { lane: lane.clone() });
     account.ask(Command::Right { lane: lane.clone(), devices: vec![] }, at(4));
     // The owner's log-ins don't make room for strangers.
-    assert_eq!(try_as(&mut account, &[], at(5)), Reply::Wait { seconds: 1 });
+    assert_eq!(guess(&mut account, &[], at(5)), Reply::Wait { seconds: 1 });
     // A stolen cookie has no more tries than a stranger.
-    let tries = (0..100)
-        .filter(|_| matches!(try_as(&mut account, std::slice::from_ref(&own), at(6)), Reply::Go { .. }))
-        .count();
+    let is_go = |reply| matches!(reply, Reply::Go { .. });
+    let tries = (0..100).filter(|_| is_go(guess(&mut account, std::slice::from_ref(&own), at(6)))).count();
     assert_eq!(tries, 5);
+}
+
+#[test]
+fn clients_that_keep_no_cookie_push_out_no_browser() {
+    let mut account = Stored::default();
+    let browser = DeviceId::Cookie("browser".into());
+    let log_in = |account: &mut Stored, shown: &[DeviceId], new: &str, now| {
+        let Reply::Go { lane } = try_as(account, shown, now) else { panic!("go") };
+        account.ask(Command::Right { lane: lane.clone(), devices: vec![DeviceId::Cookie(new.into())] }, now);
+        lane
+    };
+    log_in(&mut account, &[], "browser", at(0));
+    log_in(&mut account, std::slice::from_ref(&browser), "browser", at(1));
+    for n in 0..100 {
+        log_in(&mut account, &[], &n.to_string(), at(2 + n));
+    }
+    assert_eq!(log_in(&mut account, std::slice::from_ref(&browser), "browser", at(200)), Lane::Device(browser.clone()));
+    let latest = DeviceId::Cookie("99".into());
+    assert_eq!(log_in(&mut account, std::slice::from_ref(&latest), "99", at(201)), Lane::Device(latest));
 }
 
 #[test]

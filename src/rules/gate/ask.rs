@@ -12,9 +12,12 @@ use crate::rules::{
     request::Request,
     revocation::Told,
     secret::Secret,
-    time::Timestamp,
+    time::{Span, Timestamp},
     token::{Random, VerifiedToken},
 };
+
+/// A moment.
+const PAUSE: Span = Span::HALF_A_SECOND;
 
 /// How a decision goes on with an answer.
 type Then<'g, A> = Box<dyn FnOnce(&'g Gate, A, Timestamp) -> Decision<'g> + Send + 'g>;
@@ -36,6 +39,8 @@ pub enum Ask<'g> {
     Random(AskRandom<'g>),
     /// Something that only one object knows.
     Account(AskAccount<'g>),
+    /// Wait a moment.
+    Pause(AskPause<'g>),
     /// Has there been too much of this lately?
     Limit(AskLimit<'g>),
     /// What has been revoked since?
@@ -239,6 +244,25 @@ impl<'g> AskLimit<'g> {
     }
 }
 
+/// Wait a moment.
+pub struct AskPause<'g> {
+    gate: &'g Gate,
+    then: Box<dyn FnOnce(&'g Gate) -> Decision<'g> + Send + 'g>,
+}
+
+impl<'g> AskPause<'g> {
+    /// How long.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        PAUSE
+    }
+
+    /// Goes on.
+    pub fn answer(self) -> Decision<'g> {
+        (self.then)(self.gate)
+    }
+}
+
 /// What has been revoked since?
 pub struct AskRevocations<'g> {
     gate: &'g Gate,
@@ -347,6 +371,10 @@ impl Gate {
     ) -> Decision<'g> {
         let lifetimes = self.lifetimes();
         Decision::Ask(Ask::Account(AskAccount { gate: self, object, command, lifetimes, then: Box::new(then) }))
+    }
+
+    pub(super) fn ask_pause<'g>(&'g self, then: impl FnOnce(&'g Gate) -> Decision<'g> + Send + 'g) -> Decision<'g> {
+        Decision::Ask(Ask::Pause(AskPause { gate: self, then: Box::new(then) }))
     }
 
     pub(super) fn ask_limit<'g>(

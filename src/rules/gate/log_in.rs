@@ -25,6 +25,8 @@ use std::net::IpAddr;
 const DEVICE_DAYS: u32 = 90;
 /// When to come back to a limit of the runtime's: its period.
 const LIMIT_SECONDS: u32 = 60;
+/// So many pauses ([`super::AskPause`]) are made for others who log in as the same user.
+const MOST_PAUSES: u32 = 40;
 /// More of a `User-Agent` is not taken along.
 const MOST_AGENT_BYTES: usize = 512;
 
@@ -37,6 +39,8 @@ pub(super) struct Visitor {
     user_agent: String,
     country: String,
     is_https: bool,
+    /// Is it a browser, which keeps a cookie? Others are told nothing that Flask's libraries would not tell.
+    is_browser: bool,
 }
 
 impl Visitor {
@@ -48,6 +52,7 @@ impl Visitor {
             cookie: cookie::value(&header("cookie"), cookie_name).filter(|_| !cookie_name.is_empty()),
             user_agent: text("user-agent"),
             country: text("cf-ipcountry"),
+            is_browser: request.headers.get("sec-fetch-mode").is_some(),
             // What Cloudflare says of the connection that it took the request from.
             is_https: header("cf-visitor").contains("\"https\""),
         }
@@ -114,9 +119,18 @@ impl Gate {
             return self.limit_hashing(Try { visitor, counted: None }, credentials);
         }
         let name = object::of_name(credentials.username.expose());
+        self.count_try_of(name, visitor, credentials, MOST_PAUSES)
+    }
+
+    /// Many who log in at once as the same user wait for each other a moment, so many times.
+    fn count_try_of(&self, name: String, visitor: Visitor, credentials: Credentials, pauses: u32) -> Decision<'_> {
         let devices = visitor.devices();
         self.ask_account(name.clone(), Command::Try { devices }, move |gate, reply, _| match reply {
             Ok(Reply::Go { lane }) => gate.limit_hashing(Try { visitor, counted: Some((name, lane)) }, credentials),
+            Ok(Reply::Busy) if pauses > 0 => {
+                gate.ask_pause(move |gate| gate.count_try_of(name, visitor, credentials, pauses - 1))
+            }
+            Ok(Reply::Busy) => too_many(1),
             Ok(Reply::Wait { seconds }) => too_many(seconds),
             Ok(_) => refuse_log_in(Refusal::Internal),
             Err(fault) => refuse_log_in(fault.into()),
@@ -151,10 +165,20 @@ impl Gate {
         }
     }
 
+    /// Whether the name's object hears of it or not: it counts.
+    fn wrong(&self, tried: Try) -> Decision<'_> {
+        match tried.counted {
+            None => refuse_log_in(Refusal::BadCredentials),
+            Some((name, lane)) => {
+                self.ask_account(name, Command::Wrong { lane }, move |_, _, _| refuse_log_in(Refusal::BadCredentials))
+            }
+        }
+    }
+
     fn authenticate(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
         self.ask_authenticate(credentials, move |gate, identity, now| match identity {
             Ok(Some(identity)) => gate.log_in(tried, identity, now),
-            Ok(None) => refuse_log_in(Refusal::BadCredentials),
+            Ok(None) => gate.wrong(tried),
             Err(fault @ AskFault::Unavailable) => gate.untried(tried, fault.into()),
             Err(fault) => refuse_log_in(fault.into()),
         })
@@ -193,7 +217,8 @@ impl Gate {
         let Some((name, lane)) = counted else { return logged_in(Ok(answer), id) };
         let mut devices: Vec<DeviceId> = opening.visitor.address_device().into_iter().collect();
         let cookie_name = &self.config.sessions.device_cookie;
-        if !matches!(lane, Lane::Device(DeviceId::Cookie(_))) && !cookie_name.is_empty() {
+        let is_known = matches!(lane, Lane::Device(DeviceId::Cookie(_)));
+        if opening.visitor.is_browser && !is_known && !cookie_name.is_empty() {
             let secret = Base64UrlUnpadded::encode_string(&random[80..]);
             devices.push(DeviceId::Cookie(object::hash(&secret)));
             let path = self.config.log_in_path();

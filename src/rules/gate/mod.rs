@@ -13,8 +13,8 @@ mod password;
 mod sessions;
 
 pub use ask::{
-    Ask, AskAccount, AskAuthenticate, AskBody, AskFault, AskIdentity, AskLimit, AskPassword, AskRandom, AskRevocations,
-    AskTokenBody, BodyFault, Limit,
+    Ask, AskAccount, AskAuthenticate, AskBody, AskFault, AskIdentity, AskLimit, AskPassword, AskPause, AskRandom,
+    AskRevocations, AskTokenBody, BodyFault, Limit,
 };
 pub use extended::New;
 

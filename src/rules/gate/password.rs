@@ -70,6 +70,7 @@ impl Gate {
                         Ok(Reply::Wait { seconds }) => {
                             refuse(Endpoint::Password, Refusal::TooManyTries { retry_after: seconds }.into())
                         }
+                        Ok(Reply::Busy) => refuse(Endpoint::Password, Refusal::TooManyTries { retry_after: 1 }.into()),
                         reply => refuse(Endpoint::Password, unexpected(reply).into()),
                     })
                 }
@@ -95,7 +96,7 @@ impl Gate {
                 }
                 Ok(PasswordChange::Stored { version }) => (Command::EndAll { retire_password: false }, Some(version)),
                 Ok(PasswordChange::NotOffered) => return refuse(Endpoint::Password, Refusal::NotFound.into()),
-                Ok(PasswordChange::Wrong) => return refuse(Endpoint::Password, Refusal::BadCredentials.into()),
+                Ok(PasswordChange::Wrong) => return gate.wrong_password(object, was_tried),
                 Ok(PasswordChange::Weak(text)) => {
                     return refuse(Endpoint::Password, Refusal::WeakPassword { text }.into());
                 }
@@ -117,6 +118,14 @@ impl Gate {
                 gate.ask_account(object, right, move |gate, _, _| gate.log_in_anew(opening))
             })
         })
+    }
+
+    fn wrong_password(&self, object: String, was_tried: bool) -> Decision<'_> {
+        let refused = || refuse(Endpoint::Password, Refusal::BadCredentials.into());
+        if !was_tried {
+            return refused();
+        }
+        self.ask_account(object, Command::Wrong { lane: Lane::Strangers }, move |_, _, _| refused())
     }
 
     fn log_in_anew(&self, opening: Opening) -> Decision<'_> {
