@@ -21,7 +21,8 @@ use tollgate::rules::{
     gate::{Ask, BodyFault, Decision, Gate},
     handlers::Stock,
     json::{self, Map, Value},
-    login, password,
+    login,
+    password::{self, PasswordPolicy},
     request::{Headers, Request},
     route::{Auth, Endpoint, Found, Routes},
     secret::Secret,
@@ -331,6 +332,19 @@ proptest! {
     ) {
         let stored = format!("{start}{iterations}{rest}");
         prop_assert_ne!(password::check(Some(&stored), &Secret::new(password), 1), Ok(password::Check::Right));
+    }
+
+    #[test]
+    fn a_password_that_may_be_set_is_long_enough_and_can_log_in(
+        password in ".{0,100}",
+        name in any::<String>(),
+        min_length in 8..=64_usize,
+    ) {
+        let policy = PasswordPolicy { min_length, refuses_common: true };
+        if policy.judge(&Secret::new(password.clone()), &name).is_ok() {
+            prop_assert!(password::normal_form(&password).chars().count() >= min_length && password != name);
+            prop_assert!(password.len() <= login::MAX_FIELD_BYTES);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{path::Path, process::ExitCode};
 use tollgate::rules::{config::options, identity::Id, password, secret::Secret, store};
 use tools::{
+    common_passwords,
     native::Native,
     replay::{self, Player},
     vectors,
@@ -25,10 +26,25 @@ fn main() -> ExitCode {
                 }
             }
         }
+        Some("common-passwords") if [1, 3].contains(&args.len()) => {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+            match common_passwords::write(&root, args.get(1..3)) {
+                Ok(told) => {
+                    println!("{told}");
+                    ExitCode::SUCCESS
+                }
+                Err(error) => {
+                    eprintln!("error: {error}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
         Some("replay") if args.len() > 1 => replay(&args[1..]),
         Some("vectors") if args.len() == 2 => vectors(Path::new(&args[1])),
         _ => {
-            eprintln!("error: tools demo-users | docs | replay [--workerd] FILE… | vectors DIR");
+            eprintln!(
+                "error: tools demo-users | docs | common-passwords [DJANGO BURNETT] | replay [--workerd] FILE… | vectors DIR"
+            );
             ExitCode::from(2)
         }
     }

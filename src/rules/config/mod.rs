@@ -15,6 +15,7 @@ use super::{
     json::{Map, Value},
     log::Level,
     notice::Notice,
+    password::PasswordPolicy,
     route::Routes,
     time::Span,
     token::Verifier,
@@ -54,6 +55,8 @@ pub struct Config {
     pub routes: Routes,
     /// `TOLLGATE_PASSWORD_ITERATIONS`.
     pub password_iterations: u32,
+    /// `TOLLGATE_PASSWORD_MIN_LENGTH`, `TOLLGATE_PASSWORD_COMMON`.
+    pub password_policy: PasswordPolicy,
     /// `TOLLGATE_LOG`.
     pub log: Level,
     /// `TOLLGATE_STORE_TIMEOUT`.

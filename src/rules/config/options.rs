@@ -304,6 +304,22 @@ pub const TABLE: &[Option_] = &[
         set: |draft, value| as_whole_number(value).map(|number| draft.password_iterations = number),
     },
     Option_ {
+        name: "TOLLGATE_PASSWORD_MIN_LENGTH",
+        family: Family::Tollgate,
+        kind: "8 to 64",
+        default: "15",
+        meaning: "How many characters a password must have where one is set; log-ins take what is stored. NIST SP 800-63B-4 asks for 15 where nothing but the password is asked for, and allows 8 beside a second factor.",
+        set: |draft, value| as_whole_number(value).map(|number| draft.password_min_length = number),
+    },
+    Option_ {
+        name: "TOLLGATE_PASSWORD_COMMON",
+        family: Family::Tollgate,
+        kind: "true or false",
+        default: "true",
+        meaning: "Are the most common passwords refused where one is set? Some ten thousand, in any case; one in 438,000 others is taken for one of them.",
+        set: |draft, value| as_bool(value).map(|on| draft.password_common = on),
+    },
+    Option_ {
         name: "TOLLGATE_STORE_TIMEOUT",
         family: Family::Tollgate,
         kind: "duration",

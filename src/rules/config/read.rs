@@ -6,7 +6,7 @@ use crate::rules::{
     json::{self, Map, Value, json},
     log::Level,
     notice::{Notice, nearest},
-    password,
+    password::{self, PasswordPolicy},
     route::Endpoint,
     route::{self, Routes},
     time::Span,
@@ -40,6 +40,8 @@ pub(super) struct Draft {
     pub(super) forward_token: bool,
     pub(super) allow_short_key: bool,
     pub(super) password_iterations: u32,
+    pub(super) password_min_length: u32,
+    pub(super) password_common: bool,
     pub(super) token_cache: u32,
     pub(super) store_timeout: Span,
     pub(super) log: String,
@@ -80,6 +82,8 @@ impl Default for Draft {
             forward_token: true,
             allow_short_key: false,
             password_iterations: password::DEFAULT_ITERATIONS,
+            password_min_length: 15,
+            password_common: true,
             token_cache: 1024,
             store_timeout: Span::seconds(5),
             log: "info".into(),
@@ -241,6 +245,10 @@ pub(super) fn read(vars: &Map<String, Value>) -> Reading {
             realm: draft.realm,
             routes,
             password_iterations: draft.password_iterations,
+            password_policy: PasswordPolicy {
+                min_length: draft.password_min_length as usize,
+                refuses_common: draft.password_common,
+            },
             log,
             store_timeout: draft.store_timeout,
             origin,
@@ -479,6 +487,13 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     let (least, most) = (password::LEAST_ITERATIONS, password::MOST_ITERATIONS);
     if !(least..=most).contains(&draft.password_iterations) {
         notices.problem("TOLLGATE_PASSWORD_ITERATIONS", format!("write {least} to {most}; OWASP asks for 600000"));
+    }
+    let (least, most) = (password::LEAST_MIN_LENGTH, password::MOST_MIN_LENGTH);
+    if !(least..=most).contains(&(draft.password_min_length as usize)) {
+        notices.problem(
+            "TOLLGATE_PASSWORD_MIN_LENGTH",
+            format!("write {least} to {most}; 15 where nothing but the password is asked for (NIST SP 800-63B-4)"),
+        );
     }
     if draft.token_cache > 65_534 {
         notices.problem("TOLLGATE_TOKEN_CACHE", "write 0 to 65534");

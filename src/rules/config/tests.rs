@@ -113,6 +113,10 @@ fn each_wrong_value_is_told_by_its_option() {
         ("TOLLGATE_PASSWORD_ITERATIONS", json!(99_999)),
         ("TOLLGATE_PASSWORD_ITERATIONS", json!(5_000_001)),
         ("TOLLGATE_PASSWORD_ITERATIONS", json!("many")),
+        ("TOLLGATE_PASSWORD_MIN_LENGTH", json!(7)),
+        ("TOLLGATE_PASSWORD_MIN_LENGTH", json!(65)),
+        ("TOLLGATE_PASSWORD_MIN_LENGTH", json!("long")),
+        ("TOLLGATE_PASSWORD_COMMON", json!("yes")),
         ("TOLLGATE_LOG", json!("loud")),
         ("ROUTES", json!("x")),
     ] {

@@ -1,12 +1,15 @@
-//! Passwords: made into hashes, and checked against them.
+//! Passwords: which may be set, how they are made into hashes, and checked against them.
 //!
 //! **What always holds:** PBKDF2-HMAC-SHA256; comparison in constant time; a stored hash whose cost is absurd is
 //! refused before it is computed; a check costs the same whether the user exists or not, and whatever the record holds
 //! (by a budget of iterations). Passwords are compared in Normalization Form C, so composed and decomposed typing are the same.
 
+pub mod common;
 mod hash;
+mod policy;
 
 pub use hash::{HashFault, PasswordHash};
+pub use policy::{DEFAULT_MIN_LENGTH, LEAST_MIN_LENGTH, MOST_MIN_LENGTH, PasswordFault, PasswordPolicy};
 
 use super::secret::Secret;
 use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
@@ -88,6 +91,12 @@ pub fn normal_form(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     ComposingNormalizer::new_nfc().normalize(text)
+}
+
+/// As passwords and names are compared where only likeness counts: in lower case, in Normalization Form C. Nothing else is
+/// made alike (no `0` for `o`): NIST asks for the whole password to be compared, and a list can have the variants itself.
+fn folded(text: &str) -> String {
+    normal_form(&normal_form(text).to_lowercase()).into_owned()
 }
 
 /// What could have been hashed when somebody typed this: form C first, then form D and the text as it is, each once.
