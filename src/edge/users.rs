@@ -56,12 +56,13 @@ async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<I
             AskFault::Unavailable
         })?),
     };
-    let verdict = login::judge(record.as_ref(), &credentials.password, call.config().password_iterations);
+    let verdict = login::judge(record.as_ref(), &credentials.password, &call.config().hashing);
     if let (Some(fault), Some(record)) = (verdict.fault, &record) {
         let reason = match fault {
             HashFault::UnknownFormat => "hash_format",
             HashFault::CostTooLow => "hash_cost_too_low",
             HashFault::CostTooHigh => "hash_cost_too_high",
+            HashFault::UnknownPepper => "hash_pepper_unknown",
         };
         call.log(&Event::RecordUnusable { subject: Some(&record.id()), reason });
     }
@@ -106,8 +107,8 @@ async fn renew(call: Call, key: String, proven: LogInRecord, password: Secret<St
     Delay::from(Duration::ZERO).await;
     let Ok(present) = get(&call, &key).await else { return };
     let present = present.and_then(|text| LogInRecord::read(&text).ok());
-    let iterations = call.config().password_iterations;
-    let Some(record) = login::renew(&proven, present.as_ref(), &password, iterations, load::random()) else { return };
+    let hashing = &call.config().hashing;
+    let Some(record) = login::renew(&proven, present.as_ref(), &password, hashing, load::random()) else { return };
     let Ok(put) = store(&call).and_then(|store| store.put(&key, record.write()).map_err(|_| AskFault::Unavailable))
     else {
         return;

@@ -1,7 +1,13 @@
 //! What needs the rules natively. `cargo xtask` calls it.
 
 use std::{path::Path, process::ExitCode};
-use tollgate::rules::{config::options, identity::Id, password, secret::Secret, store};
+use tollgate::rules::{
+    config::options,
+    identity::Id,
+    password::{self, Hashing},
+    secret::Secret,
+    store,
+};
 use tools::{
     common_passwords,
     native::Native,
@@ -57,7 +63,7 @@ fn demo_users() -> serde_json::Value {
     for (id, name) in [(1, "user1"), (2, "user2")] {
         let mut salt = [0; password::SALT_BYTES];
         getrandom::fill(&mut salt).expect("randomness");
-        let hash = password::hash(&Secret::new("abcxyz".to_owned()), password::DEFAULT_ITERATIONS, salt);
+        let hash = password::hash(&Secret::new("abcxyz".to_owned()), &Hashing::default(), salt);
         for (key, value) in store::writes_for(&Id::Int(id), name, &hash) {
             all.push(serde_json::json!({"key": key, "value": value}));
         }
@@ -147,7 +153,7 @@ mod tests {
                 continue;
             };
             let password = Secret::new("abcxyz".to_owned());
-            let verdict = login::judge(Some(&record), &password, password::DEFAULT_ITERATIONS);
+            let verdict = login::judge(Some(&record), &password, &Hashing::default());
             assert!(!verdict.outdated);
             assert!(made["value"].as_str().unwrap().contains(&format!("\"id\":{}", verdict.identity.unwrap().id)));
         }

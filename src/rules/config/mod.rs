@@ -15,7 +15,7 @@ use super::{
     json::{Map, Value},
     log::Level,
     notice::Notice,
-    password::PasswordPolicy,
+    password::{Hashing, PasswordPolicy},
     route::Routes,
     time::Span,
     token::Verifier,
@@ -53,8 +53,8 @@ pub struct Config {
     pub realm: String,
     /// `ROUTES`, with the log-in endpoint (`JWT_AUTH_URL_RULE`, `JWT_AUTH_URL_OPTIONS`) among them.
     pub routes: Routes,
-    /// `TOLLGATE_PASSWORD_ITERATIONS`.
-    pub password_iterations: u32,
+    /// `TOLLGATE_PASSWORD_ITERATIONS`, `TOLLGATE_PASSWORD_PEPPERS`, `TOLLGATE_PASSWORD_PEPPER`.
+    pub hashing: Hashing,
     /// `TOLLGATE_PASSWORD_MIN_LENGTH`, `TOLLGATE_PASSWORD_COMMON`.
     pub password_policy: PasswordPolicy,
     /// `TOLLGATE_LOG`.
