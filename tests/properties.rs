@@ -22,7 +22,7 @@ use tollgate::rules::{
     handlers::Stock,
     json::{self, Map, Value},
     login,
-    password::{self, PasswordPolicy},
+    password::{self, PasswordPolicy, pwned::Question},
     request::{Headers, Request},
     route::{Auth, Endpoint, Found, Routes},
     secret::Secret,
@@ -334,6 +334,17 @@ proptest! {
         let stored = format!("{start}{iterations}{rest}");
         let check = password::check(Some(&stored), &Secret::new(password), &password::Hashing::new(1));
         prop_assert_ne!(check, Ok(password::Check::Right));
+    }
+
+    #[test]
+    fn any_answer_about_leaks_is_read_or_refused(
+        password in any::<String>(),
+        answer in prop_oneof![
+            vec(any::<u8>(), 0..200),
+            text(&["0018A45C4D1DEF81644B54AB7F969B88D65", ":", "0", "12", "\r\n", "<", "\u{e9}"]).prop_map(String::into_bytes),
+        ],
+    ) {
+        prop_assert_ne!(Question::about(&Secret::new(password)).is_in(&answer), Ok(true));
     }
 
     #[test]

@@ -171,7 +171,9 @@ fn hint(fault: PasswordFault) -> String {
         PasswordFault::TooShort { .. } => {
             "TOLLGATE_PASSWORD_MIN_LENGTH is the limit; --allow-weak sets it all the same"
         }
-        PasswordFault::SameAsName | PasswordFault::Common => "--allow-weak sets it all the same",
+        PasswordFault::SameAsName | PasswordFault::Common | PasswordFault::Leaked => {
+            "--allow-weak sets it all the same"
+        }
     };
     format!("{}. {more}", fault.advice())
 }

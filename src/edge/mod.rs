@@ -16,6 +16,7 @@ mod body;
 pub mod hot;
 mod load;
 mod origin;
+pub mod pwned;
 mod respond;
 mod users;
 mod view;

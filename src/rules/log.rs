@@ -63,6 +63,11 @@ pub enum Event<'e> {
         /// What is wrong with it.
         reason: &'e str,
     },
+    /// Nobody could tell whether a new password is known from a leak, so it was taken.
+    PwnedCheckFailed {
+        /// What failed.
+        reason: &'e str,
+    },
     /// A problem of the configuration: nothing is served until it is mended.
     Problem(&'e Notice),
     /// A warning about the configuration.
@@ -106,7 +111,7 @@ impl Event<'_> {
     pub const fn level(&self) -> Level {
         match self {
             Self::Refused { status, .. } if *status >= 500 => Level::Error,
-            Self::Problem(_) | Self::RecordUnusable { .. } => Level::Error,
+            Self::Problem(_) | Self::RecordUnusable { .. } | Self::PwnedCheckFailed { .. } => Level::Error,
             Self::LoggedIn(_) | Self::Refused { .. } | Self::HashRenewed(_) | Self::Warning(_) => Level::Info,
             Self::Passed { .. } => Level::Debug,
         }
@@ -146,6 +151,9 @@ impl Event<'_> {
             Self::HashRenewed(id) => (line.event, line.subject) = ("hash_renewed", Some(id.to_json())),
             Self::RecordUnusable { subject, reason } => {
                 (line.event, line.subject, line.reason) = ("record_unusable", subject.map(Id::to_json), Some(*reason));
+            }
+            Self::PwnedCheckFailed { reason } => {
+                (line.event, line.reason) = ("pwned_check_failed", Some(*reason));
             }
             Self::Problem(notice) => {
                 (line.event, line.option, line.text) =
@@ -188,6 +196,10 @@ mod tests {
             (
                 Event::RecordUnusable { subject: Some(&id), reason: "cost_too_low" },
                 r#"{"level":"error","event":"record_unusable","request_id":"r-1","duration_ms":3,"reason":"cost_too_low","subject":1}"#,
+            ),
+            (
+                Event::PwnedCheckFailed { reason: "timeout" },
+                r#"{"level":"error","event":"pwned_check_failed","request_id":"r-1","duration_ms":3,"reason":"timeout"}"#,
             ),
             (
                 Event::HashRenewed(&id),

@@ -57,6 +57,8 @@ pub struct Config {
     pub hashing: Hashing,
     /// `TOLLGATE_PASSWORD_MIN_LENGTH`, `TOLLGATE_PASSWORD_COMMON`.
     pub password_policy: PasswordPolicy,
+    /// `TOLLGATE_PASSWORD_PWNED_URL`, without a slash at its end; `None` without `TOLLGATE_PASSWORD_PWNED`.
+    pub pwned_url: Option<String>,
     /// `TOLLGATE_LOG`.
     pub log: Level,
     /// `TOLLGATE_STORE_TIMEOUT`.

@@ -339,6 +339,22 @@ pub const TABLE: &[Option_] = &[
         set: |draft, value| as_bool(value).map(|on| draft.password_common = on),
     },
     Option_ {
+        name: "TOLLGATE_PASSWORD_PWNED",
+        family: Family::Tollgate,
+        kind: "true or false",
+        default: "false",
+        meaning: "Is Have I Been Pwned asked whether a password is known from a leak, where one is set at the gate? Five of forty digits of its SHA-1 go there, which a thousand others share. If there is no answer within two seconds the password is taken, and the log says `pwned_check_failed`.",
+        set: |draft, value| as_bool(value).map(|on| draft.pwned = on),
+    },
+    Option_ {
+        name: "TOLLGATE_PASSWORD_PWNED_URL",
+        family: Family::Tollgate,
+        kind: "URL without query",
+        default: "https://api.pwnedpasswords.com/range",
+        meaning: "Where it is asked: a mirror of its range API, say. The five digits are put behind it.",
+        set: |draft, value| as_text(value).map(|text| draft.pwned_url = Some(text)),
+    },
+    Option_ {
         name: "TOLLGATE_STORE_TIMEOUT",
         family: Family::Tollgate,
         kind: "duration",

@@ -44,6 +44,8 @@ pub(super) struct Draft {
     pub(super) pepper: Option<String>,
     pub(super) password_min_length: u32,
     pub(super) password_common: bool,
+    pub(super) pwned: bool,
+    pub(super) pwned_url: Option<String>,
     pub(super) token_cache: u32,
     pub(super) store_timeout: Span,
     pub(super) log: String,
@@ -88,6 +90,8 @@ impl Default for Draft {
             pepper: None,
             password_min_length: 15,
             password_common: true,
+            pwned: false,
+            pwned_url: None,
             token_cache: 1024,
             store_timeout: Span::seconds(5),
             log: "info".into(),
@@ -237,6 +241,7 @@ pub(super) fn read(vars: &Map<String, Value>) -> Reading {
     let routes = routes(&draft, keys.as_ref(), &mut notices);
     let origin = origin(&draft, routes.as_ref(), &mut notices);
     let hashing = hashing(&draft, &mut notices);
+    let pwned_url = pwned_url(&draft, &mut notices);
     let Notices { problems, warnings } = notices;
     let config = match (keys, routes, log, hashing) {
         (Some(keys), Some(routes), Some(log), Some(hashing)) if problems.is_empty() => Ok(Config {
@@ -254,6 +259,7 @@ pub(super) fn read(vars: &Map<String, Value>) -> Reading {
                 min_length: draft.password_min_length as usize,
                 refuses_common: draft.password_common,
             },
+            pwned_url,
             log,
             store_timeout: draft.store_timeout,
             origin,
@@ -540,6 +546,17 @@ fn hashing(draft: &Draft, notices: &mut Notices) -> Option<Hashing> {
         }
     };
     Some(Hashing { iterations, peppers })
+}
+
+/// Where to ask whether a password is known from a leak, if that is wanted.
+fn pwned_url(draft: &Draft, notices: &mut Notices) -> Option<String> {
+    const OPTION: &str = "TOLLGATE_PASSWORD_PWNED_URL";
+    let url = draft.pwned_url.as_deref().unwrap_or(password::pwned::DEFAULT_URL);
+    check_url(OPTION, url, password::pwned::DEFAULT_URL, "answers can be forged on their way", notices)?;
+    if draft.pwned_url.is_some() && !draft.pwned {
+        notices.warn(OPTION, "no effect without TOLLGATE_PASSWORD_PWNED = true");
+    }
+    draft.pwned.then(|| url.trim_end_matches('/').to_owned())
 }
 
 fn routes(draft: &Draft, keys: Option<&KeyRing>, notices: &mut Notices) -> Option<Routes> {

@@ -125,6 +125,9 @@ fn each_wrong_value_is_told_by_its_option() {
         ("TOLLGATE_PASSWORD_PEPPERS", json!(format!(r#"{{"k1": "{PEPPER}", "k1": "{PEPPER}"}}"#))),
         ("TOLLGATE_PASSWORD_PEPPER", json!("k1")),
         ("TOLLGATE_PASSWORD_PEPPER", json!(1)),
+        ("TOLLGATE_PASSWORD_PWNED", json!("yes")),
+        ("TOLLGATE_PASSWORD_PWNED_URL", json!("api.pwnedpasswords.com")),
+        ("TOLLGATE_PASSWORD_PWNED_URL", json!("https://api.pwnedpasswords.com/range?mode=ntlm")),
         ("TOLLGATE_LOG", json!("loud")),
         ("ROUTES", json!("x")),
     ] {
@@ -164,6 +167,22 @@ fn the_pepper_in_use_is_the_only_one_or_the_one_that_is_named() {
             }
             (config, _) => panic!("{change}: {config:?}"),
         }
+    }
+}
+
+#[test]
+fn leaks_are_asked_for_where_it_is_wanted() {
+    for (change, url) in [
+        (json!({}), None),
+        (json!({"TOLLGATE_PASSWORD_PWNED": true}), Some("https://api.pwnedpasswords.com/range")),
+        (
+            json!({"TOLLGATE_PASSWORD_PWNED": true, "TOLLGATE_PASSWORD_PWNED_URL": "http://127.0.0.1:8080/x/"}),
+            Some("http://127.0.0.1:8080/x"),
+        ),
+        (json!({"TOLLGATE_PASSWORD_PWNED_URL": "https://mirror.example.com"}), None),
+    ] {
+        let config = Config::read(&vars(change.clone())).config.unwrap();
+        assert_eq!(config.pwned_url.as_deref(), url, "{change}");
     }
 }
 
@@ -222,6 +241,11 @@ fn what_is_unwise_or_without_effect_is_told() {
         (json!({"JWT_AUTH_URL_OPTIONS": {"methods": ["POST"], "subdomain": "x"}}), "\"subdomain\" has no effect"),
         (json!({"ORIGIN": "http://app.example.com"}), "write https"),
         (json!({"JWT_EXPIRATION_DELTA": "30d"}), "more than a day"),
+        (json!({"TOLLGATE_PASSWORD_PWNED_URL": "https://mirror.example.com"}), "no effect without"),
+        (
+            json!({"TOLLGATE_PASSWORD_PWNED": true, "TOLLGATE_PASSWORD_PWNED_URL": "http://mirror.example.com"}),
+            "can be forged on their way: write https",
+        ),
     ] {
         let warnings = warnings(change.clone());
         assert!(warnings.iter().any(|warning| warning.contains(word)), "{change}: {warnings:?}");

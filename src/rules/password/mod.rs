@@ -8,6 +8,7 @@ pub mod common;
 mod hash;
 mod pepper;
 mod policy;
+pub mod pwned;
 
 pub use hash::{HashFault, PasswordHash};
 pub use pepper::{KeyId, Pepper, Peppers};

@@ -44,6 +44,8 @@ pub enum PasswordFault {
     SameAsName,
     /// One of the most common ones.
     Common,
+    /// Known from a leak: what a caller says after `edge::pwned::is_known`.
+    Leaked,
 }
 
 impl PasswordFault {
@@ -55,6 +57,7 @@ impl PasswordFault {
             Self::TooLong => "password_too_long",
             Self::SameAsName => "password_same_as_name",
             Self::Common => "password_common",
+            Self::Leaked => "password_leaked",
         }
     }
 
@@ -64,7 +67,7 @@ impl PasswordFault {
         match self {
             Self::TooShort { .. } => "take a longer one, such as a few words",
             Self::TooLong => "take a shorter one",
-            Self::SameAsName | Self::Common => {
+            Self::SameAsName | Self::Common | Self::Leaked => {
                 "take another, such as a few words of your own; one more digit does not make it a good one"
             }
         }
@@ -79,6 +82,7 @@ impl fmt::Display for PasswordFault {
             Self::TooLong => write!(f, "the password has more than {MAX_FIELD_BYTES} bytes"),
             Self::SameAsName => f.write_str("the password is the user's name"),
             Self::Common => f.write_str("the password is one of the most common ones, which are tried first"),
+            Self::Leaked => f.write_str("the password is known from a leak, from where it is tried elsewhere too"),
         }
     }
 }
