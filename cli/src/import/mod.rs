@@ -36,7 +36,8 @@ Add users from a file of JSON lines or CSV
 A line is {\"username\": …, \"id\": …, \"password\" or \"hash\": …, \"status\": …, \"attributes\": {…}}, a CSV file has a header \
 line with the same names. id is an integer or a text; without one the user gets a random text. status is active or \
 disabled. Hashes of passlib ($pbkdf2-sha256$…), Django (pbkdf2_sha256$…), werkzeug (pbkdf2:sha256:…) and Tollgate are \
-taken as they are; a plain password is hashed here, which takes a third of a second each.
+taken as they are; a plain password is hashed here, which takes a third of a second each, and is a bad line if it is short, \
+common or the user's name.
 
 Who is in the store already is left alone, so the same file again changes nothing. With --replace a user is made to be \
 what the file says; one whose password in the file is the one stored keeps his hash.

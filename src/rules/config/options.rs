@@ -328,7 +328,7 @@ pub const TABLE: &[Option_] = &[
         kind: "8 to 64",
         default: "15",
         meaning: "How many characters a password must have where one is set; log-ins take what is stored. NIST SP 800-63B-4 asks for 15 where nothing but the password is asked for, and allows 8 beside a second factor.",
-        set: |draft, value| as_whole_number(value).map(|number| draft.password_min_length = number),
+        set: |draft, value| as_whole_number(value).map(|number| draft.password_min_length = number as usize),
     },
     Option_ {
         name: "TOLLGATE_PASSWORD_COMMON",

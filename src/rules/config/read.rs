@@ -42,7 +42,7 @@ pub(super) struct Draft {
     pub(super) password_iterations: u32,
     pub(super) peppers: Option<Peppers>,
     pub(super) pepper: Option<String>,
-    pub(super) password_min_length: u32,
+    pub(super) password_min_length: usize,
     pub(super) password_common: bool,
     pub(super) pwned: bool,
     pub(super) pwned_url: Option<String>,
@@ -88,7 +88,7 @@ impl Default for Draft {
             password_iterations: password::DEFAULT_ITERATIONS,
             peppers: None,
             pepper: None,
-            password_min_length: 15,
+            password_min_length: password::DEFAULT_MIN_LENGTH,
             password_common: true,
             pwned: false,
             pwned_url: None,
@@ -256,7 +256,7 @@ pub(super) fn read(vars: &Map<String, Value>) -> Reading {
             routes,
             hashing,
             password_policy: PasswordPolicy {
-                min_length: draft.password_min_length as usize,
+                min_length: draft.password_min_length,
                 refuses_common: draft.password_common,
             },
             pwned_url,
@@ -500,7 +500,7 @@ fn limits(draft: &Draft, notices: &mut Notices) {
         notices.problem("TOLLGATE_PASSWORD_ITERATIONS", format!("write {least} to {most}; OWASP asks for 600000"));
     }
     let (least, most) = (password::LEAST_MIN_LENGTH, password::MOST_MIN_LENGTH);
-    if !(least..=most).contains(&(draft.password_min_length as usize)) {
+    if !(least..=most).contains(&draft.password_min_length) {
         notices.problem(
             "TOLLGATE_PASSWORD_MIN_LENGTH",
             format!("write {least} to {most}; 15 where nothing but the password is asked for (NIST SP 800-63B-4)"),

@@ -171,6 +171,13 @@ fn the_pepper_in_use_is_the_only_one_or_the_one_that_is_named() {
 }
 
 #[test]
+fn the_default_policy_is_nists() {
+    let config = Config::for_tests();
+    assert_eq!(config.password_policy, PasswordPolicy { min_length: 15, refuses_common: true });
+    assert_eq!(config.password_policy, PasswordPolicy::default());
+}
+
+#[test]
 fn leaks_are_asked_for_where_it_is_wanted() {
     for (change, url) in [
         (json!({}), None),
