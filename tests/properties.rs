@@ -21,7 +21,8 @@ use tollgate::rules::{
     gate::{Ask, BodyFault, Decision, Gate},
     handlers::Stock,
     json::{self, Map, Value},
-    login, password,
+    login,
+    password::{self, PasswordPolicy, pwned::Question},
     request::{Headers, Request},
     route::{Auth, Endpoint, Found, Routes},
     secret::Secret,
@@ -323,6 +324,7 @@ proptest! {
         ],
         rest in prop_oneof![
             Just(",l=32$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo".to_owned()),
+            Just(",l=32,keyid=k1$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo".to_owned()),
             Just("$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo".to_owned()),
             "[$,=a-zA-Z0-9+/.-]{0,80}",
             text(&["$", ",", "=", "l=32", "AAAA"]),
@@ -330,7 +332,32 @@ proptest! {
         password in any::<String>(),
     ) {
         let stored = format!("{start}{iterations}{rest}");
-        prop_assert_ne!(password::check(Some(&stored), &Secret::new(password), 1), Ok(password::Check::Right));
+        let check = password::check(Some(&stored), &Secret::new(password), &password::Hashing::new(1));
+        prop_assert_ne!(check, Ok(password::Check::Right));
+    }
+
+    #[test]
+    fn any_answer_about_leaks_is_read_or_refused(
+        password in any::<String>(),
+        answer in prop_oneof![
+            vec(any::<u8>(), 0..200),
+            text(&["0018A45C4D1DEF81644B54AB7F969B88D65", ":", "0", "12", "\r\n", "<", "\u{e9}"]).prop_map(String::into_bytes),
+        ],
+    ) {
+        prop_assert_ne!(Question::about(&Secret::new(password)).is_in(&answer), Ok(true));
+    }
+
+    #[test]
+    fn a_password_that_may_be_set_is_long_enough_and_can_log_in(
+        password in ".{0,100}",
+        name in any::<String>(),
+        min_length in 8..=64_usize,
+    ) {
+        let policy = PasswordPolicy { min_length, refuses_common: true };
+        if policy.judge(&Secret::new(password.clone()), &name).is_ok() {
+            prop_assert!(password::normal_form(&password).chars().count() >= min_length && password != name);
+            prop_assert!(password.len() <= login::MAX_FIELD_BYTES);
+        }
     }
 
     #[test]

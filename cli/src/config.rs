@@ -4,9 +4,9 @@ use crate::{
     failure::{Exit, Failure},
     kv::{Store, StoreArgs},
     output::{Output, counted},
-    wrangler_toml::{Position, Selection, Unusable, WranglerToml, with_placeholder_key},
+    wrangler_toml::{PEPPER, PEPPERS, Position, Selection, Unusable, WranglerToml, with_placeholder_key},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use tollgate::rules::{
     config::{
@@ -120,8 +120,9 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
             return Ok(findings.print(output));
         }
     };
-    let variables = toml.variables();
+    let mut variables = toml.variables();
     check_secret(&toml, &mut findings);
+    check_peppers(&toml, &mut variables, &mut findings);
     let Reading { config, warnings } = Config::read_with(&with_placeholder_key(variables), toml.services());
     for warning in warnings {
         findings.warn(toml.place_of(&warning.option), warning.option, warning.text);
@@ -167,7 +168,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
 fn check_secret(toml: &WranglerToml, findings: &mut Findings) {
     const KEY: &str = "JWT_SECRET_KEY";
     let variables = toml.variables();
-    for name in [KEY, "SECRET_KEY"].into_iter().filter(|name| toml.is_plain(name)) {
+    for name in [KEY, "SECRET_KEY", PEPPERS].into_iter().filter(|name| toml.is_plain(name)) {
         findings.warn(
             toml.place_of(name),
             name,
@@ -187,6 +188,20 @@ fn check_secret(toml: &WranglerToml, findings: &mut Findings) {
         path.display()
     );
     findings.warn(toml.place_of(KEY), KEY, text);
+}
+
+/// A key id without its table: that may be a secret on Cloudflare, too.
+fn check_peppers(toml: &WranglerToml, variables: &mut Map<String, Value>, findings: &mut Findings) {
+    if variables.contains_key(PEPPERS) || variables.get(PEPPER).is_none_or(|id| id == "") {
+        return;
+    }
+    variables.remove(PEPPER);
+    let (path, _) = toml.dev_vars_file();
+    let text = format!(
+        "{PEPPERS} is not in {}: `wrangler dev` answers 500 without it. On Cloudflare it is a secret: docs/storage.md has how to make one",
+        path.display()
+    );
+    findings.warn(toml.place_of(PEPPER), PEPPER, text);
 }
 
 fn check_users(toml: &WranglerToml, findings: &mut Findings) {
@@ -235,14 +250,14 @@ fn check_assets(toml: &WranglerToml, rule: usize, findings: &mut Findings) {
 
 fn check_demo_users(place: &StoreArgs, findings: &mut Findings) -> Result<(), Failure> {
     let store = Store::open(place)?;
+    let hashing = store.passwords()?.hashing;
     let names = ["user1", "user2"];
     let found = store.get(&names.map(LogInRecord::key))?;
     let position = store.toml.kv_namespace(BINDING).map_or_else(|| store.toml.scope_place(), |(_, position)| position);
     for name in names {
         let record = found.get(&LogInRecord::key(name)).and_then(|text| LogInRecord::read(text.as_bytes()).ok());
         let known = record.is_some_and(|record| {
-            let check =
-                password::check(Some(record.hash()), &Secret::new("abcxyz".into()), password::DEFAULT_ITERATIONS);
+            let check = password::check(Some(record.hash()), &Secret::new("abcxyz".into()), &hashing);
             matches!(check, Ok(Check::Right | Check::RightButOutdated))
         });
         if known {

@@ -6,7 +6,7 @@
 
 use crate::{
     failure::Failure,
-    wrangler_toml::{Selection, WranglerToml},
+    wrangler_toml::{Passwords, Selection, WranglerToml},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -33,6 +33,13 @@ pub struct StoreArgs {
     /// The folder of the local store, as wrangler's --persist-to
     #[arg(long, value_name = "DIR", conflicts_with = "remote")]
     persist_to: Option<PathBuf>,
+}
+
+impl StoreArgs {
+    /// What the gate of this store is told about passwords, before it is opened.
+    pub fn passwords(&self) -> Result<Passwords, Failure> {
+        WranglerToml::read(&self.selection)?.passwords(self.remote)
+    }
 }
 
 /// A program to run in wrangler's place: for tests, and for those who keep it elsewhere.
@@ -95,6 +102,11 @@ impl Store {
         let (program, first_args, search_path) = wrangler(&config);
         eprintln!("store: {name}");
         Ok(Self { program, first_args, common_args, search_path, remote: args.remote, name, files, toml })
+    }
+
+    /// What the gate of this store is told about passwords.
+    pub fn passwords(&self) -> Result<Passwords, Failure> {
+        self.toml.passwords(self.remote)
     }
 
     /// In words, as it was told.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::{collections::HashMap, time::Duration};
 use tollgate::rules::{
     identity::Id,
-    password,
+    password::{self, PasswordHash},
     store::{LogInRecord, Profile, Status},
 };
 
@@ -39,6 +39,9 @@ pub enum Command {
         /// Write a user who exists anew; the id stays
         #[arg(long)]
         replace: bool,
+        /// Take a password that is short, common or otherwise refused
+        #[arg(long)]
+        allow_weak: bool,
         #[command(flatten)]
         store: StoreArgs,
     },
@@ -70,6 +73,9 @@ pub enum Command {
         /// When to look again after an outdated hash; 0 is never
         #[arg(long, value_name = "SECONDS", default_value_t = 120)]
         second_look: u32,
+        /// Take a password that is short, common or otherwise refused
+        #[arg(long)]
+        allow_weak: bool,
         #[command(flatten)]
         store: StoreArgs,
     },
@@ -115,10 +121,14 @@ pub enum Command {
 
 pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
-        Command::Add { name, id, attributes, replace, store } => add(&name, id, attributes, replace, &store, output),
+        Command::Add { name, id, attributes, replace, allow_weak, store } => {
+            add(&name, id, attributes, Permits { replace, allow_weak }, &store, output)
+        }
         Command::Show { name, store } => show(&name, &store, output),
         Command::List { long, store } => list(long, &store, output),
-        Command::SetPassword { name, second_look, store } => set_password(&name, second_look, &store, output),
+        Command::SetPassword { name, second_look, allow_weak, store } => {
+            set_password(&name, second_look, allow_weak, &store, output)
+        }
         Command::Disable { name, store } => set_status(&name, Status::Disabled, &store, output),
         Command::Enable { name, store } => set_status(&name, Status::Active, &store, output),
         Command::Delete { name, id, store } => delete(&name, id, &store, output),
@@ -132,11 +142,17 @@ fn attribute(text: &str) -> Result<(String, Value), String> {
     Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
 }
 
+/// What `add` may do that it else does not.
+struct Permits {
+    replace: bool,
+    allow_weak: bool,
+}
+
 fn add(
     name: &str,
     id: Option<String>,
     attributes: Vec<(String, Value)>,
-    replace: bool,
+    permits: Permits,
     store: &StoreArgs,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -148,7 +164,7 @@ fn add(
     keys.extend(given.as_ref().map(Profile::key));
     let found = store.get(&keys)?;
     let present = match found.get(&log_in_key) {
-        Some(_) if !replace => {
+        Some(_) if !permits.replace => {
             return Err(Failure::refused(
                 "there is a user of this name already",
                 "another password: tollgate user set-password NAME; all anew: --replace",
@@ -178,7 +194,7 @@ fn add(
             "take another id, or leave --id out for a random one",
         ));
     }
-    let hash = password::hash(&prompt::new_password()?, store.toml.password_iterations(), secret::random()?);
+    let hash = new_hash(&store, name, permits.allow_weak)?;
     let user = User {
         name: password::normal_form(name).into_owned(),
         id,
@@ -197,13 +213,22 @@ fn add(
     Ok(Exit::Good)
 }
 
+/// Asks for a password that the policy takes, and hashes it as the gate would.
+fn new_hash(store: &Store, name: &str, allow_weak: bool) -> Result<PasswordHash, Failure> {
+    let passwords = store.passwords()?;
+    let password = prompt::new_password()?;
+    hashes::judge(passwords.policy, &password, name, allow_weak)?;
+    hashes::tell_of_pepper(&passwords);
+    Ok(password::hash(&password, &passwords.hashing, secret::random()?))
+}
+
 fn show(name: &str, store: &StoreArgs, output: Output) -> Result<Exit, Failure> {
     let store = Store::open(store)?;
     let record = existing(&store, name)?;
     let profile = store.get_one(&Profile::key(&record.id()))?;
     let user = User::read(name, &record, profile.as_deref());
     let hash = hashes::describe(record.hash());
-    let outdated = hashes::is_outdated(record.hash(), store.toml.password_iterations());
+    let outdated = hashes::is_outdated(record.hash(), &store.passwords()?);
     let mut text = format!(
         "name       {}\nid         {}\nstatus     {}\nhash       {hash}{}\n",
         visible(&user.name),
@@ -253,15 +278,20 @@ fn list(long: bool, store: &StoreArgs, output: Output) -> Result<Exit, Failure> 
     Ok(Exit::Good)
 }
 
-fn set_password(name: &str, second_look: u32, store: &StoreArgs, output: Output) -> Result<Exit, Failure> {
+fn set_password(
+    name: &str,
+    second_look: u32,
+    allow_weak: bool,
+    store: &StoreArgs,
+    output: Output,
+) -> Result<Exit, Failure> {
     let store = Store::open(store)?;
     let record = existing(&store, name)?;
-    let iterations = store.toml.password_iterations();
-    let hash = password::hash(&prompt::new_password()?, iterations, secret::random()?);
+    let hash = new_hash(&store, name, allow_weak)?;
     let (key, value) = (LogInRecord::key(name), record.with_hash(&hash).write());
     store.put_one((key.clone(), value.clone()))?;
     let mut written = 1;
-    if hashes::is_outdated(record.hash(), iterations) && second_look > 0 {
+    if hashes::is_outdated(record.hash(), &store.passwords()?) && second_look > 0 {
         eprintln!(
             "The new password holds. The old hash was outdated, so a log-in with it may be writing it anew just now:\nlooking again in {second_look} s (leave it running; docs/storage.md says why)"
         );

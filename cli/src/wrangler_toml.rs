@@ -12,6 +12,7 @@ use std::{
 use tollgate::rules::{
     config::{Config, Reading, Services},
     json::{Map, Value},
+    password::{Hashing, PasswordPolicy},
 };
 use toml_edit::{Document, Item, TableLike};
 
@@ -99,12 +100,20 @@ impl WranglerToml {
         }
     }
 
+    /// The same; an empty file where there is none and none was named.
+    pub fn read_or_empty(selection: &Selection) -> Result<Self, Failure> {
+        let is_default = selection.env.is_none() && selection.config == Path::new("wrangler.toml");
+        if !is_default || selection.config.exists() {
+            return Ok(Self::read(selection)?);
+        }
+        let document = Document::parse(String::new()).expect("nothing is TOML");
+        let path = selection.config.clone();
+        Ok(Self { dev_vars_path: path.with_file_name(".dev.vars"), path, env: None, document, dev_vars: None })
+    }
+
     /// What the gate would be told: vars and secrets that are options.
     pub fn variables(&self) -> Map<String, Value> {
-        let mut all = Map::new();
-        for (name, item) in self.vars().into_iter().flat_map(TableLike::iter) {
-            all.insert(name.to_owned(), to_json(item));
-        }
+        let mut all = self.plain_variables();
         let secrets = self.declared_secrets();
         for var in self.dev_vars.iter().flatten() {
             let is_read = secrets.as_ref().is_none_or(|secrets| secrets.contains(&var.name));
@@ -136,16 +145,49 @@ impl WranglerToml {
         })
     }
 
-    /// What a new hash costs, even if the rest of the configuration is wrong or its secrets are elsewhere.
-    pub fn password_iterations(&self) -> u32 {
-        const NAME: &str = "TOLLGATE_PASSWORD_ITERATIONS";
-        let mut alone = with_placeholder_key(Map::new());
-        if let Some(value) = self.variables().remove(NAME) {
-            alone.insert(NAME.into(), value);
+    /// What the gate is told about passwords, even if the rest of the configuration is wrong or its secrets are elsewhere.
+    ///
+    /// Peppers come from the environment, else from `.dev.vars`; for the store on Cloudflare from the environment alone,
+    /// since the ones in `.dev.vars` are those of this machine, and a hash made with them would let nobody in there.
+    pub fn passwords(&self, remote: bool) -> Result<Passwords, Failure> {
+        let mut told = with_placeholder_key(Map::new());
+        let all = self.variables();
+        told.extend(all.iter().filter(|(name, _)| name.starts_with("TOLLGATE_PASSWORD_")).map(copied));
+        if remote {
+            told.retain(|name, _| !PEPPER_OPTIONS.contains(&name.as_str()));
+            let plain = self.plain_variables();
+            told.extend(plain.iter().filter(|(name, _)| PEPPER_OPTIONS.contains(&name.as_str())).map(copied));
         }
-        Config::read(&alone)
-            .config
-            .map_or(tollgate::rules::password::DEFAULT_ITERATIONS, |config| config.password_iterations)
+        for name in PEPPER_OPTIONS {
+            if let Ok(value) = std::env::var(name) {
+                told.insert(name.into(), value.into());
+            }
+        }
+        let mut key_id = None;
+        if !told.contains_key(PEPPERS) {
+            // The secret may well be on Cloudflare; its key id is none.
+            let id = told.remove(PEPPER).and_then(|id| id.as_str().map(str::to_owned));
+            key_id = id.filter(|id| !id.is_empty());
+        }
+        let Reading { config, .. } = Config::read(&told);
+        let config = config.map_err(|problems| {
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            let option = problems.first().map_or("", |problem| problem.option.as_str());
+            let place = match std::env::var_os(option) {
+                Some(_) if PEPPER_OPTIONS.contains(&option) => "the environment".into(),
+                _ => self.place_of(option).to_string(),
+            };
+            Failure::refused(
+                format!("{place}: {first}"),
+                "`tollgate config check` tells all that is wrong in the files, with its place",
+            )
+        })?;
+        let known = config.hashing.peppers.current().map(|pepper| pepper.id().as_str().to_owned());
+        Ok(Passwords { policy: config.password_policy, key_id: known.or(key_id), hashing: config.hashing })
+    }
+
+    fn plain_variables(&self) -> Map<String, Value> {
+        self.vars().into_iter().flat_map(TableLike::iter).map(|(name, item)| (name.to_owned(), to_json(item))).collect()
     }
 
     /// The id of the KV namespace with this binding, empty if none is written there.
@@ -244,6 +286,23 @@ impl WranglerToml {
     fn at(&self, offset: usize) -> Position {
         position(&self.path, self.document.raw(), offset)
     }
+}
+
+/// The two options about peppers.
+pub const PEPPERS: &str = "TOLLGATE_PASSWORD_PEPPERS";
+pub const PEPPER: &str = "TOLLGATE_PASSWORD_PEPPER";
+const PEPPER_OPTIONS: [&str; 2] = [PEPPERS, PEPPER];
+
+/// What the gate is told about passwords.
+pub struct Passwords {
+    pub policy: PasswordPolicy,
+    pub hashing: Hashing,
+    /// The pepper that the gate makes new hashes with, as far as it is known here; its bytes may not be.
+    pub key_id: Option<String>,
+}
+
+fn copied((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
 }
 
 /// The same variables with a key to go on with where there is none, so that everything else can be read.

@@ -17,6 +17,7 @@ pub mod hot;
 mod load;
 pub mod objects;
 mod origin;
+pub mod pwned;
 mod respond;
 mod users;
 mod view;

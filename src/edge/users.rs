@@ -1,6 +1,6 @@
 //! Users in KV: the stock `authenticate` and `identity`.
 
-use super::{Call, load, objects, patiently};
+use super::{Call, load, objects, patiently, pwned};
 use crate::SendUsers;
 use crate::rules::{
     account::{Command, PasswordChange, Reply},
@@ -8,7 +8,7 @@ use crate::rules::{
     identity::{Id, Identity},
     log::Event,
     login::{self, Credentials},
-    password::{self, HashFault},
+    password::{self, HashFault, PasswordFault},
     secret::Secret,
     store::{BINDING, LogInRecord, Profile, Status},
     token::VerifiedToken,
@@ -60,12 +60,13 @@ impl SendUsers for KvUsers {
 async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<Identity>, AskFault> {
     let key = LogInRecord::key(credentials.username.expose());
     let record = log_in_record(call, &key).await?;
-    let verdict = login::judge(record.as_ref(), &credentials.password, call.config().password_iterations);
+    let verdict = login::judge(record.as_ref(), &credentials.password, &call.config().hashing);
     if let (Some(fault), Some(record)) = (verdict.fault, &record) {
         let reason = match fault {
             HashFault::UnknownFormat => "hash_format",
             HashFault::CostTooLow => "hash_cost_too_low",
             HashFault::CostTooHigh => "hash_cost_too_high",
+            HashFault::UnknownPepper => "hash_pepper_unknown",
         };
         call.log(&Event::RecordUnusable { subject: Some(&record.id()), reason });
     }
@@ -121,12 +122,19 @@ async fn set_password(
     let Some((id, profile)) = stored(call, &id).await? else { return Ok(PasswordChange::Wrong) };
     let key = LogInRecord::key(profile.name());
     let record = log_in_record(call, &key).await?.filter(|record| record.id() == id);
-    let iterations = call.config().password_iterations;
-    let is_right = old.is_none_or(|old| login::judge(record.as_ref(), old, iterations).identity.is_some());
+    let hashing = &call.config().hashing;
+    let is_right = old.is_none_or(|old| login::judge(record.as_ref(), old, hashing).identity.is_some());
     let Some(record) = record.filter(|record| is_right && record.status() == Status::Active) else {
         return Ok(PasswordChange::Wrong);
     };
-    let hash = password::hash(new, iterations, load::random());
+    let mut judged = call.config().password_policy.judge(new, profile.name());
+    if judged.is_ok() && pwned::is_known(call, new).await {
+        judged = Err(PasswordFault::Leaked);
+    }
+    if let Err(fault) = judged {
+        return Ok(PasswordChange::Weak(format!("{fault}: {}", fault.advice())));
+    }
+    let hash = password::hash(new, hashing, load::random());
     let proven = record.version();
     Ok(PasswordChange::Prepared { proven, key, record: record.with_hash(&hash).to_json() })
 }
@@ -145,8 +153,8 @@ async fn renew(call: Call, key: String, proven: LogInRecord, password: Secret<St
     Delay::from(Duration::ZERO).await;
     let Ok(present) = get(&call, &key).await else { return };
     let present = present.and_then(|text| LogInRecord::read(&text).ok());
-    let iterations = call.config().password_iterations;
-    let Some(record) = login::renew(&proven, present.as_ref(), &password, iterations, load::random()) else { return };
+    let hashing = &call.config().hashing;
+    let Some(record) = login::renew(&proven, present.as_ref(), &password, hashing, load::random()) else { return };
     if call.config().services.sessions {
         // The account's object knows of a change that this read of KV does not.
         let (object, lifetimes) = call.gate.account_to_ask(&record.id());

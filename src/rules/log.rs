@@ -67,6 +67,11 @@ pub enum Event<'e> {
     },
     /// An object or limiter of this binding can't be reached, or does not acknowledge.
     Unreachable(&'e str),
+    /// Nobody could tell whether a new password is known from a leak, so it was taken.
+    PwnedCheckFailed {
+        /// What failed.
+        reason: &'e str,
+    },
     /// A problem of the configuration: nothing is served until it is mended.
     Problem(&'e Notice),
     /// A warning about the configuration.
@@ -110,7 +115,9 @@ impl Event<'_> {
     pub const fn level(&self) -> Level {
         match self {
             Self::Refused { status, .. } if *status >= 500 => Level::Error,
-            Self::Problem(_) | Self::RecordUnusable { .. } | Self::Unreachable(_) => Level::Error,
+            Self::Problem(_) | Self::RecordUnusable { .. } | Self::Unreachable(_) | Self::PwnedCheckFailed { .. } => {
+                Level::Error
+            }
             Self::LoggedIn(_)
             | Self::PasswordChanged(_)
             | Self::Refused { .. }
@@ -157,6 +164,9 @@ impl Event<'_> {
                 (line.event, line.subject, line.reason) = ("record_unusable", subject.map(Id::to_json), Some(*reason));
             }
             Self::Unreachable(binding) => (line.event, line.reason) = ("unreachable", Some(*binding)),
+            Self::PwnedCheckFailed { reason } => {
+                (line.event, line.reason) = ("pwned_check_failed", Some(*reason));
+            }
             Self::Problem(notice) => {
                 (line.event, line.option, line.text) =
                     ("config_problem", Some(notice.option.as_str()), Some(notice.text.as_str()));
@@ -198,6 +208,10 @@ mod tests {
             (
                 Event::RecordUnusable { subject: Some(&id), reason: "cost_too_low" },
                 r#"{"level":"error","event":"record_unusable","request_id":"r-1","duration_ms":3,"reason":"cost_too_low","subject":1}"#,
+            ),
+            (
+                Event::PwnedCheckFailed { reason: "timeout" },
+                r#"{"level":"error","event":"pwned_check_failed","request_id":"r-1","duration_ms":3,"reason":"timeout"}"#,
             ),
             (
                 Event::HashRenewed(&id),

@@ -8,7 +8,7 @@ use super::{
     error::Refusal,
     identity::Identity,
     json::{self, Map, Value},
-    password::{self, Check, HashFault},
+    password::{self, Check, HashFault, Hashing},
     secret::Secret,
     store::{LogInRecord, Status},
 };
@@ -73,11 +73,11 @@ pub struct Verdict {
     pub fault: Option<HashFault>,
 }
 
-/// Judges a password against the record of its name, `None` if there is none. Costs `iterations` either way.
+/// Judges a password against the record of its name, `None` if there is none. Costs `hashing.iterations` either way.
 #[must_use]
-pub fn judge(record: Option<&LogInRecord>, password: &Secret<String>, iterations: u32) -> Verdict {
+pub fn judge(record: Option<&LogInRecord>, password: &Secret<String>, hashing: &Hashing) -> Verdict {
     let refused = |fault| Verdict { identity: None, outdated: false, fault };
-    match password::check(record.map(LogInRecord::hash), password, iterations) {
+    match password::check(record.map(LogInRecord::hash), password, hashing) {
         Err(fault) => refused(Some(fault)),
         Ok(Check::Wrong) => refused(None),
         Ok(right @ (Check::Right | Check::RightButOutdated)) => match record {
@@ -91,7 +91,7 @@ pub fn judge(record: Option<&LogInRecord>, password: &Secret<String>, iterations
     }
 }
 
-/// The record to write in place of `proven`, whose password was just right, at today's cost; `None` if `present`, what
+/// The record to write in place of `proven`, whose password was just right, at today's cost and pepper; `None` if `present`, what
 /// the store holds by now, is any other: then somebody changed it meanwhile, and that change stays.
 ///
 /// KV has no compare-and-set, and a read may be stale: docs/storage.md says what remains and how a password change
@@ -101,10 +101,10 @@ pub fn renew(
     proven: &LogInRecord,
     present: Option<&LogInRecord>,
     password: &Secret<String>,
-    iterations: u32,
+    hashing: &Hashing,
     salt: [u8; password::SALT_BYTES],
 ) -> Option<LogInRecord> {
-    (present == Some(proven)).then(|| proven.with_hash(&password::hash(password, iterations, salt)))
+    (present == Some(proven)).then(|| proven.with_hash(&password::hash(password, hashing, salt)))
 }
 
 #[cfg(test)]
@@ -181,8 +181,9 @@ mod tests {
     #[test]
     fn only_the_right_password_of_an_active_user_gets_in() {
         let password = |text: &str| Secret::new(text.to_owned());
-        let record = LogInRecord::new(&Id::Int(1), &password::hash(&password("abcxyz"), 1_000, [7; 16]));
-        let judge = |record: Option<&LogInRecord>, text: &str| judge(record, &password(text), 1_000).identity;
+        let record = LogInRecord::new(&Id::Int(1), &password::hash(&password("abcxyz"), &Hashing::new(1_000), [7; 16]));
+        let judge =
+            |record: Option<&LogInRecord>, text: &str| judge(record, &password(text), &Hashing::new(1_000)).identity;
         assert_eq!(judge(Some(&record), "abcxyz"), Some(Identity::new(Id::Int(1))));
         assert_eq!(judge(Some(&record), "abcxy"), None);
         assert_eq!(judge(None, "abcxyz"), None);
@@ -195,13 +196,14 @@ mod tests {
     #[test]
     fn a_renewed_hash_never_undoes_a_change_that_is_seen() {
         let password = Secret::new("abcxyz".to_owned());
-        let at = |iterations, salt| LogInRecord::new(&Id::Int(1), &password::hash(&password, iterations, [salt; 16]));
-        let proven = at(1_000, 7);
-        let renewed = renew(&proven, Some(&proven), &password, 2_000, [9; 16]).unwrap();
+        let at = |hashing, salt| LogInRecord::new(&Id::Int(1), &password::hash(&password, hashing, [salt; 16]));
+        let (old, today) = (Hashing::new(1_000), Hashing::new(2_000));
+        let proven = at(&old, 7);
+        let renewed = renew(&proven, Some(&proven), &password, &today, [9; 16]).unwrap();
         assert!(renewed.hash().contains("i=2000"));
-        assert!(judge(Some(&renewed), &password, 2_000).identity.is_some());
-        assert!(!judge(Some(&renewed), &password, 2_000).outdated);
-        assert_eq!(renew(&proven, Some(&at(1_000, 8)), &password, 2_000, [9; 16]), None, "changed meanwhile");
-        assert_eq!(renew(&proven, None, &password, 2_000, [9; 16]), None, "deleted meanwhile");
+        assert!(judge(Some(&renewed), &password, &today).identity.is_some());
+        assert!(!judge(Some(&renewed), &password, &today).outdated);
+        assert_eq!(renew(&proven, Some(&at(&old, 8)), &password, &today, [9; 16]), None, "changed meanwhile");
+        assert_eq!(renew(&proven, None, &password, &today, [9; 16]), None, "deleted meanwhile");
     }
 }

@@ -223,7 +223,7 @@ mod tests {
     use crate::rules::secret::Secret;
 
     fn a_hash() -> PasswordHash {
-        password::hash(&Secret::new("abcxyz".into()), 1_000, [7; 16])
+        password::hash(&Secret::new("abcxyz".into()), &password::Hashing::new(1_000), [7; 16])
     }
 
     #[test]

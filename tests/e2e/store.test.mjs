@@ -1,8 +1,8 @@
 // The user store: how often it is asked, what becomes of a request when it fails, and many log-ins at once.
 import assert from "node:assert/strict";
-import { pbkdf2Sync, randomBytes } from "node:crypto";
+import { createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { bearing, mint, payload, start } from "./harness.mjs";
+import { bearing, mint, payload, start, until } from "./harness.mjs";
 
 const ROUTES = [{ path: "/protected", to: "identity", user: "stored" }, { path: "/token", to: "identity" }, { path: "/open", to: "assets", auth: "none" }];
 
@@ -118,4 +118,34 @@ test("200 log-ins at once: each gets its own right answer", async (t) => {
     }));
     t.diagnostic(`took ${((Date.now() - began) / 1000).toFixed(1)} s`);
   } finally { await gate.close(); }
+});
+
+test("log-ins move a hash to today's pepper; without its pepper a hash is a wrong password, and the log says why", async () => {
+  const peppers = { k1: randomBytes(32).toString("base64"), k2: randomBytes(32).toString("base64url") };
+  let record = { v: 1, id: 1, hash: "", status: "active" };
+  const salt = randomBytes(16);
+  const base64 = (bytes) => bytes.toString("base64").replaceAll("=", "");
+  record.hash = `$pbkdf2-sha256$i=100000,l=32$${base64(salt)}$${base64(pbkdf2Sync("abcxyz", salt, 100_000, 32, "sha256"))}`;
+  /** A log-in of user1 at a gate with these peppers, which leaves the hash behind that the next one finds. */
+  const logIn = async (known, inUse, renewed) => {
+    const vars = { ROUTES, TOLLGATE_PASSWORD_ITERATIONS: 100_000, TOLLGATE_PASSWORD_PEPPERS: known, TOLLGATE_PASSWORD_PEPPER: inUse };
+    const gate = await start({ vars, users: false });
+    try {
+      await gate.kv.put("login:user1", JSON.stringify(record));
+      const { status } = await gate.logIn();
+      if (renewed) await until(() => gate.output().includes('"event":"hash_renewed"'));
+      record = await gate.kv.get("login:user1", "json");
+      return [status, record.hash.match(/^\$pbkdf2-sha256\$i=100000,l=32(,keyid=[^$]*)?\$/)[1], gate.lines().find((line) => line.event === "record_unusable")?.reason];
+    } finally { await gate.close(); }
+  };
+  assert.deepEqual(await logIn({ k1: peppers.k1 }, undefined, true), [200, ",keyid=k1", undefined]);
+  // As another implementation computes it.
+  const [, , , madeOf, hash] = record.hash.split("$");
+  const peppered = createHmac("sha256", Buffer.from(peppers.k1, "base64")).update("abcxyz").digest();
+  assert.equal(base64(pbkdf2Sync(peppered, Buffer.from(madeOf, "base64"), 100_000, 32, "sha256")), hash);
+  assert.deepEqual(await logIn(JSON.stringify(peppers), "k1", false), [200, ",keyid=k1", undefined]);
+  assert.deepEqual(await logIn({ k2: peppers.k2 }, undefined, false), [401, ",keyid=k1", "hash_pepper_unknown"]);
+  assert.deepEqual(await logIn(peppers, "k2", true), [200, ",keyid=k2", undefined]);
+  assert.deepEqual(await logIn({ k2: peppers.k2 }, "k2", false), [200, ",keyid=k2", undefined]);
+  assert.deepEqual(await logIn(peppers, "", true), [200, undefined, undefined]);
 });

@@ -1,6 +1,7 @@
 //! What needs the rules natively: see `main.rs` for the commands.
 
 pub mod app;
+pub mod common_passwords;
 pub mod differences;
 pub mod extended;
 pub mod native;

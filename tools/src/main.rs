@@ -1,8 +1,15 @@
 //! What needs the rules natively. `cargo xtask` calls it.
 
 use std::{path::Path, process::ExitCode};
-use tollgate::rules::{config::options, identity::Id, password, secret::Secret, store};
+use tollgate::rules::{
+    config::options,
+    identity::Id,
+    password::{self, Hashing},
+    secret::Secret,
+    store,
+};
 use tools::{
+    common_passwords,
     native::Native,
     replay::{self, Player},
     vectors,
@@ -25,10 +32,25 @@ fn main() -> ExitCode {
                 }
             }
         }
+        Some("common-passwords") if [1, 3].contains(&args.len()) => {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+            match common_passwords::write(&root, args.get(1..3)) {
+                Ok(told) => {
+                    println!("{told}");
+                    ExitCode::SUCCESS
+                }
+                Err(error) => {
+                    eprintln!("error: {error}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
         Some("replay") if args.len() > 1 => replay(&args[1..]),
         Some("vectors") if args.len() == 2 => vectors(Path::new(&args[1])),
         _ => {
-            eprintln!("error: tools demo-users | docs | replay [--workerd] FILE… | vectors DIR");
+            eprintln!(
+                "error: tools demo-users | docs | common-passwords [DJANGO BURNETT] | replay [--workerd] FILE… | vectors DIR"
+            );
             ExitCode::from(2)
         }
     }
@@ -41,7 +63,7 @@ fn demo_users() -> serde_json::Value {
     for (id, name) in [(1, "user1"), (2, "user2")] {
         let mut salt = [0; password::SALT_BYTES];
         getrandom::fill(&mut salt).expect("randomness");
-        let hash = password::hash(&Secret::new("abcxyz".to_owned()), password::DEFAULT_ITERATIONS, salt);
+        let hash = password::hash(&Secret::new("abcxyz".to_owned()), &Hashing::default(), salt);
         for (key, value) in store::writes_for(&Id::Int(id), name, &hash) {
             all.push(serde_json::json!({"key": key, "value": value}));
         }
@@ -131,7 +153,7 @@ mod tests {
                 continue;
             };
             let password = Secret::new("abcxyz".to_owned());
-            let verdict = login::judge(Some(&record), &password, password::DEFAULT_ITERATIONS);
+            let verdict = login::judge(Some(&record), &password, &Hashing::default());
             assert!(!verdict.outdated);
             assert!(made["value"].as_str().unwrap().contains(&format!("\"id\":{}", verdict.identity.unwrap().id)));
         }

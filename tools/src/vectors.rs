@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 use tollgate::rules::{
     error::{Malformed, Refusal},
-    password::{self, Check, HashFault},
+    password::{self, Check, HashFault, Hashing},
     secret::Secret,
     time::NumericDate,
     token::{KeyFault, KeyRing, check_signature},
@@ -197,11 +197,11 @@ fn wycheproof_passwords(group: &Value, tally: &mut Tally) {
             (Ok(word), Some(hash)) => {
                 let [salt, hash] = [&salt[..], hash].map(|part| Base64Unpadded::encode_string(part).replace('+', "."));
                 let stored = format!("$pbkdf2-sha256${}${salt}${hash}", test["iterationCount"]);
-                match password::check(Some(&stored), &Secret::new(word), 1) {
+                match password::check(Some(&stored), &Secret::new(word), &Hashing::new(1)) {
                     Ok(Check::Right | Check::RightButOutdated) => Ok(()),
                     Ok(Check::Wrong) => Err(None),
                     Err(HashFault::CostTooLow) => Err(Some(CHEAP)),
-                    Err(HashFault::CostTooHigh | HashFault::UnknownFormat) => Err(None),
+                    Err(HashFault::CostTooHigh | HashFault::UnknownFormat | HashFault::UnknownPepper) => Err(None),
                 }
             }
         };

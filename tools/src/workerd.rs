@@ -54,7 +54,7 @@ impl Workerd {
         let (to, from) = (runner.stdin.take(), runner.stdout.take().expect("piped"));
         let mut salt = [0; password::SALT_BYTES];
         getrandom::fill(&mut salt).map_err(|error| error.to_string())?;
-        let hash = password::hash(&Secret::new("abcxyz".to_owned()), ITERATIONS, salt);
+        let hash = password::hash(&Secret::new("abcxyz".to_owned()), &password::Hashing::new(ITERATIONS), salt);
         Ok(Self { runner, to, from: BufReader::new(from), running: None, hash })
     }
 

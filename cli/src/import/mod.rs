@@ -25,7 +25,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 use tollgate::rules::{
-    password::{self, Check},
+    password::{self, Check, Hashing, PasswordFault, PasswordPolicy},
     store::{LogInRecord, Profile},
 };
 
@@ -36,7 +36,8 @@ Add users from a file of JSON lines or CSV
 A line is {\"username\": …, \"id\": …, \"password\" or \"hash\": …, \"status\": …, \"attributes\": {…}}, a CSV file has a header \
 line with the same names. id is an integer or a text; without one the user gets a random text. status is active or \
 disabled. Hashes of passlib ($pbkdf2-sha256$…), Django (pbkdf2_sha256$…), werkzeug (pbkdf2:sha256:…) and Tollgate are \
-taken as they are; a plain password is hashed here, which takes a third of a second each.
+taken as they are; a plain password is hashed here, which takes a third of a second each, and is a bad line if it is short, \
+common or the user's name.
 
 Who is in the store already is left alone, so the same file again changes nothing. With --replace a user is made to be \
 what the file says; one whose password in the file is the one stored keeps his hash.
@@ -66,6 +67,9 @@ pub struct Args {
     /// Write users who exist anew, where they differ
     #[arg(long)]
     replace: bool,
+    /// Take passwords that are short, common or otherwise refused
+    #[arg(long)]
+    allow_weak: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -86,7 +90,8 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
         .map_err(|error| Failure::usage(format!("{}: {error}", args.file.display()), "name a file that is there"))?;
     let is_csv = args.file.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
     let format = args.format.unwrap_or(if is_csv { Format::Csv } else { Format::Jsonl });
-    let (lines, mut bad) = lines::read(&content, format);
+    let (mut lines, mut bad) = lines::read(&content, format);
+    refuse_weak(args.store.passwords()?.policy, args.allow_weak, &mut lines, &mut bad);
     let may_write = |bad: &[BadLine]| bad.is_empty() || args.skip_bad;
     let mut report = Report { read: lines.len() + bad.len(), ..Report::default() };
     if !args.dry_run && !may_write(&bad) {
@@ -95,7 +100,7 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
     let store = Store::open(&args.store)?;
     let purpose = format!("{}; {}", store.name(), if args.replace { "replace" } else { "add" });
     let mut progress = Progress::find(&args.file, &content, &purpose)?;
-    warn_of_cost(&lines, &store);
+    warn_of_cost(&lines, &store)?;
     if progress.finished() > 0 {
         eprintln!("going on after {}", counted(progress.finished(), "user"));
     }
@@ -108,11 +113,11 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
         return Ok(report.print(args, &bad, output));
     }
     // From here on there must be a seed on the disk: what is written depends on it.
-    let iterations = store.toml.password_iterations();
+    let hashing = store.passwords()?.hashing;
     let mut finished = progress.finished();
     progress.save(finished, left.is_empty())?;
     for (part, todo) in left.chunks(PART).zip(plan.todo.chunks(PART)) {
-        let writes = writes(part, todo, iterations, &progress, &mut report);
+        let writes = writes(part, todo, &hashing, &progress, &mut report);
         store.put(&writes.profiles)?;
         store.put(&writes.log_ins)?;
         finished += part.len();
@@ -213,9 +218,9 @@ struct Writes {
 }
 
 /// What is to be written for a part of the file.
-fn writes(lines: &[Line], todo: &[Todo], iterations: u32, progress: &Progress, report: &mut Report) -> Writes {
+fn writes(lines: &[Line], todo: &[Todo], hashing: &Hashing, progress: &Progress, report: &mut Report) -> Writes {
     let users = in_parallel(lines.len(), |at| {
-        let user = user(&lines[at], &todo[at], iterations, progress)?;
+        let user = user(&lines[at], &todo[at], hashing, progress)?;
         Some((user.profile(), user.log_in()))
     });
     let mut writes = Writes::default();
@@ -246,21 +251,21 @@ fn writes(lines: &[Line], todo: &[Todo], iterations: u32, progress: &Progress, r
 
 /// What a line makes of its user, `None` where nothing is to be written. A stored hash that proves the line's password is
 /// kept.
-fn user(line: &Line, todo: &Todo, iterations: u32, progress: &Progress) -> Option<User> {
+fn user(line: &Line, todo: &Todo, hashing: &Hashing, progress: &Progress) -> Option<User> {
     let stored = match todo {
         Todo::Add { .. } => None,
         Todo::Compare { log_in, .. } => Some(log_in),
         Todo::LeaveAlone | Todo::Refuse => return None,
     };
     let proves = |record: &&LogInRecord, password| {
-        let check = password::check(Some(record.hash()), password, iterations);
+        let check = password::check(Some(record.hash()), password, hashing);
         matches!(check, Ok(Check::Right | Check::RightButOutdated))
     };
     let hash = match &line.credential {
         Credential::Hash(hash) => hash.clone(),
         Credential::Password(password) => match stored.filter(|record| proves(record, password)) {
             Some(record) => record.hash().to_owned(),
-            None => password::hash(password, iterations, progress.salt_for(&line.name)).to_string(),
+            None => password::hash(password, hashing, progress.salt_for(&line.name)).to_string(),
         },
     };
     let id = stored.map(LogInRecord::id).or_else(|| line.id.clone());
@@ -304,8 +309,33 @@ fn same_json(one: Option<&str>, other: &str) -> bool {
     one.and_then(read).is_some_and(|one| read(other) == Some(one))
 }
 
-fn warn_of_cost(lines: &[Line], store: &Store) {
-    let today = store.toml.password_iterations();
+/// Takes the lines out whose passwords may not be set, or with `--allow-weak` tells how many there are.
+fn refuse_weak(policy: PasswordPolicy, allow_weak: bool, lines: &mut Vec<Line>, bad: &mut Vec<BadLine>) {
+    let judge = |line: &Line| match &line.credential {
+        Credential::Password(password) => policy.judge(password, &line.name).err(),
+        Credential::Hash(_) => None,
+    };
+    let weak: HashMap<usize, PasswordFault> =
+        lines.iter().filter_map(|line| Some((line.number, judge(line)?))).collect();
+    if allow_weak {
+        if !weak.is_empty() {
+            eprintln!(
+                "WARNING: {} set although the policy refuses them (--allow-weak): have them changed",
+                counted(weak.len(), "weak password")
+            );
+        }
+        return;
+    }
+    lines.retain(|line| !weak.contains_key(&line.number));
+    bad.extend(weak.into_iter().map(|(number, fault)| {
+        BadLine::new(number, format!("{fault}: {}; or take it as it is with --allow-weak", fault.advice()))
+    }));
+    bad.sort_by_key(|bad| bad.number);
+}
+
+fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
+    let passwords = store.passwords()?;
+    let today = passwords.hashing.iterations;
     let cost = |line: &Line| match &line.credential {
         Credential::Hash(hash) => hashes::cost(hash),
         Credential::Password(_) => 0,
@@ -317,10 +347,27 @@ fn warn_of_cost(lines: &[Line], store: &Store) {
             grouped(most as usize)
         );
     }
+    let known: Vec<&str> = passwords.hashing.peppers.ids().collect();
+    let is_strange = |line: &&Line| match &line.credential {
+        Credential::Hash(hash) => hashes::key_id(hash).is_some_and(|id| !known.contains(&id.as_str())),
+        Credential::Password(_) => false,
+    };
+    match lines.iter().filter(is_strange).count() {
+        0 => {}
+        1 => eprintln!("warning: 1 hash was made with a pepper that is not known here: is it known to the gate?"),
+        many => eprintln!(
+            "warning: {} hashes were made with peppers that are not known here: are they known to the gate?",
+            grouped(many)
+        ),
+    }
     let plain = lines.iter().filter(|line| matches!(line.credential, Credential::Password(_))).count();
     if plain > 100 {
         eprintln!("{} are hashed here, about three a second on each core", counted(plain, "plain password"));
     }
+    if plain > 0 {
+        hashes::tell_of_pepper(&passwords);
+    }
+    Ok(())
 }
 
 /// What was done, or would be.

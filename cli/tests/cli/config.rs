@@ -110,11 +110,23 @@ fn a_key_that_may_be_on_cloudflare_is_a_warning() {
 }
 
 #[test]
+fn a_pepper_may_be_on_cloudflare_and_is_no_variable() {
+    let world = World::new();
+    world.config("[vars]\n", "[vars]\nTOLLGATE_PASSWORD_PEPPER = \"k1\"\n");
+    snapshot("config-check-no-pepper", &world.good(&["config", "check"], "").whole());
+    let peppers = r#"{ k1 = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE" }"#;
+    world.config("[vars]\n", &format!("[vars]\nTOLLGATE_PASSWORD_PEPPERS = {peppers}\n"));
+    let run = world.good(&["config", "check"], "");
+    assert!(run.out.contains("warning: TOLLGATE_PASSWORD_PEPPERS: in the open for all"), "{run:?}");
+    assert!(!run.out.contains("AQEB"), "{run:?}");
+}
+
+#[test]
 fn the_store_is_looked_into_when_asked() {
     let world = World::new();
     assert_eq!(world.good(&["config", "check", "--store"], "").out, "0 problems, 0 warnings\n");
-    world.good(&["user", "add", "user1", "--id", "1"], "abcxyz");
-    world.good(&["user", "add", "user2", "--id", "2"], "another");
+    world.good(&["user", "add", "user1", "--id", "1", "--allow-weak"], "abcxyz");
+    world.good(&["user", "add", "user2", "--id", "2"], "another long password");
     let run = world.good(&["config", "check", "--store"], "");
     assert!(run.out.contains("user1") && !run.out.contains("user2"), "{}", run.out);
 }

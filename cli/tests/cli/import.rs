@@ -17,7 +17,7 @@ const BAD: &str = r#"{"username":"a","id":1,"hash":"pbkdf2_sha256$30000$hQ8sGm2D
 {"username":"c","hash":"$2b$12$hunter2"}
 {"username":"a","password":"hunter2"}
 hunter2
-{"username":"d","id":4,"password":"a good line"}
+{"username":"d","id":4,"password":"a good line of text"}
 "#;
 
 fn value(world: &World, key: &str) -> Value {
@@ -46,13 +46,35 @@ fn a_bad_line_stops_all_unless_it_is_to_be_skipped() {
 }
 
 #[test]
+fn weak_passwords_are_bad_lines_unless_they_are_allowed() {
+    let world = World::new();
+    let line = |name: &str, password: &str| json!({"username": name, "id": name, "password": password}).to_string();
+    let lines = [line("a", "short"), line("b", "correct horse battery"), line("c", "q1w2e3r4t5y6u7i8")];
+    world.write("users.jsonl", &lines.join("\n"));
+    snapshot("import-weak", &world.run(&["user", "import", "users.jsonl"], "").whole());
+    assert!(world.store().is_empty());
+    snapshot("import-weak-dry-run", &world.run(&["user", "import", "users.jsonl", "--dry-run"], "").whole());
+    snapshot("import-weak-allowed", &world.good(&["user", "import", "users.jsonl", "--allow-weak"], "").whole());
+    assert_eq!(world.store().len(), 6);
+}
+
+#[test]
+fn hashes_of_a_pepper_that_is_not_known_here_are_told_of() {
+    let world = World::new();
+    let hash = HASHES[3].replace("l=32", "l=32,keyid=k9");
+    world.write("users.jsonl", &json!({"username": "a", "id": 1, "hash": hash}).to_string());
+    let run = world.good(&["user", "import", "users.jsonl"], "");
+    assert!(run.err.contains("warning: 1 hash was made with a pepper that is not known here"), "{run:?}");
+}
+
+#[test]
 fn hashes_are_stored_as_they_came_and_the_same_file_again_changes_nothing() {
     let world = World::new();
     let mut csv = String::from("username,id,hash,password,status,attributes\n");
     for (at, hash) in HASHES.iter().enumerate() {
         csv += &format!("user{at},{at},\"{hash}\",,,\n");
     }
-    csv += "plain,\"\"\"5\"\"\",,abcxyz,disabled,\"{\"\"role\"\":\"\"admin\"\"}\"\nno-id,,,abcxyz,,\n";
+    csv += "plain,\"\"\"5\"\"\",,correct horse battery,disabled,\"{\"\"role\"\":\"\"admin\"\"}\"\nno-id,,,correct horse battery,,\n";
     world.write("users.csv", &csv);
     world.good(&["user", "import", "users.csv"], "");
     for (at, hash) in HASHES.iter().enumerate() {
@@ -66,7 +88,7 @@ fn hashes_are_stored_as_they_came_and_the_same_file_again_changes_nothing() {
         json!({"v": 1, "id": "5", "name": "plain", "status": "disabled", "attributes": {"role": "admin"}})
     );
     let hash = value(&world, "login:plain")["hash"].as_str().unwrap().to_owned();
-    assert_eq!(world.run(&["password", "check", &hash], "abcxyz").code, 0);
+    assert_eq!(world.run(&["password", "check", &hash], "correct horse battery").code, 0);
     let before = world.store();
     assert_eq!(before.len(), 12);
     world.calls();

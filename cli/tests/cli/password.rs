@@ -1,19 +1,38 @@
 //! `tollgate password` and `tollgate secret`.
 
-use super::world::World;
+use super::world::{World, snapshot};
 use std::collections::HashSet;
 
 #[test]
 fn a_hash_proves_its_password_and_no_other() {
     let world = World::new();
-    let hash = world.good(&["password", "hash", "--iterations", "100000"], "abc xyz \r\n").out;
+    let hash = world.good(&["password", "hash", "--iterations", "100000"], "abc xyz abc xyz \r\n").out;
     let hash = hash.trim();
     assert!(hash.starts_with("$pbkdf2-sha256$i=100000,l=32$"), "{hash}");
-    for (password, code) in [("abc xyz ", 0), ("abc xyz \nmore", 0), ("abc xyz", 1)] {
+    for (password, code) in [("abc xyz abc xyz ", 0), ("abc xyz abc xyz \nmore", 0), ("abc xyz abc xyz", 1)] {
         assert_eq!(world.run(&["password", "check", hash], password).code, code, "{password:?}");
     }
-    let run = world.run(&["password", "check", hash, "--json"], "abc xyz ");
+    let run = world.run(&["password", "check", hash, "--json"], "abc xyz abc xyz ");
     assert_eq!(run.json(), serde_json::json!({"right": true, "outdated": true}));
+}
+
+#[test]
+fn without_a_configuration_the_defaults_and_the_environment_count() {
+    let world = World::new();
+    std::fs::remove_file(world.path("wrangler.toml")).unwrap();
+    let hash = |password: &str, more: &[&str]| {
+        let args = [&["password", "hash", "--iterations", "100000"], more].concat();
+        let mut command = world.command(&args);
+        command.env("TOLLGATE_PASSWORD_PEPPERS", r#"{"k1":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}"#);
+        world.finish(command, password)
+    };
+    snapshot("error-password-hash-short", &hash("short", &[]).whole());
+    let weak = hash("short", &["--allow-weak"]);
+    assert!(weak.code == 0 && weak.err.starts_with("WARNING: "), "{weak:?}");
+    let peppered = hash("correct horse battery", &[]).out;
+    assert!(peppered.starts_with("$pbkdf2-sha256$i=100000,l=32,keyid=k1$"), "{peppered}");
+    snapshot("error-password-no-pepper", &world.run(&["password", "check", peppered.trim()], "x").whole());
+    assert_eq!(world.run(&["password", "hash", "--config", "nowhere.toml"], "correct horse battery").code, 2);
 }
 
 #[test]

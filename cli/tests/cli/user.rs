@@ -20,8 +20,10 @@ fn seed(world: &World, name: &str, id: i64) {
 #[test]
 fn a_user_is_added_shown_listed_and_removed() {
     let world = World::new();
-    let run = world
-        .good(&["user", "add", "alice", "--id", "7", "--attribute", "role=admin", "--attribute", "age=7"], "abcxyz\n");
+    let run = world.good(
+        &["user", "add", "alice", "--id", "7", "--attribute", "role=admin", "--attribute", "age=7"],
+        "correct horse battery\n",
+    );
     snapshot("user-add", &run.whole());
     assert_eq!(world.writes(), ["user:7", "login:alice"], "the profile first");
     assert_eq!(world.calls(), ["get 2", "put 1", "put 1"]);
@@ -30,7 +32,7 @@ fn a_user_is_added_shown_listed_and_removed() {
         json!({"v": 1, "id": 7, "name": "alice", "status": "active", "attributes": {"role": "admin", "age": 7}})
     );
     let hash = value(&world, "login:alice")["hash"].as_str().unwrap().to_owned();
-    assert_eq!(world.run(&["password", "check", &hash], "abcxyz").code, 0);
+    assert_eq!(world.run(&["password", "check", &hash], "correct horse battery").code, 0);
 
     snapshot("user-show", &world.good(&["user", "show", "alice"], "").whole());
     snapshot("user-show-json", &world.good(&["user", "show", "alice", "--json"], "").whole());
@@ -50,14 +52,14 @@ fn a_name_or_id_that_is_taken_is_refused() {
     let world = World::new();
     seed(&world, "alice", 7);
     let before = world.store();
-    snapshot("error-name-taken", &world.run(&["user", "add", "alice"], "abcxyz").whole());
-    snapshot("error-id-taken", &world.run(&["user", "add", "bob", "--id", "7"], "abcxyz").whole());
-    assert_eq!(world.run(&["user", "add", "alice", "--replace", "--id", "8"], "abcxyz").code, 1);
+    snapshot("error-name-taken", &world.run(&["user", "add", "alice"], "correct horse battery").whole());
+    snapshot("error-id-taken", &world.run(&["user", "add", "bob", "--id", "7"], "correct horse battery").whole());
+    assert_eq!(world.run(&["user", "add", "alice", "--replace", "--id", "8"], "correct horse battery").code, 1);
     assert_eq!(world.store(), before);
     // "7" is another id than 7, and Alice another than alice.
-    world.good(&["user", "add", "Alice", "--id", "\"7\""], "abcxyz");
+    world.good(&["user", "add", "Alice", "--id", "\"7\""], "correct horse battery");
     assert!(world.store().contains_key("user:\"7\""));
-    world.good(&["user", "add", "alice", "--replace"], "abcxyz");
+    world.good(&["user", "add", "alice", "--replace"], "correct horse battery");
     assert_eq!(value(&world, "login:alice")["id"], 7, "an id stays");
     assert_ne!(world.store()["login:alice"], before["login:alice"]);
 }
@@ -65,7 +67,10 @@ fn a_name_or_id_that_is_taken_is_refused() {
 #[test]
 fn without_an_id_a_random_one_is_made() {
     let world = World::new();
-    let id = world.good(&["user", "add", "alice", "--json"], "abcxyz").json()["id"].as_str().unwrap().to_owned();
+    let id = world.good(&["user", "add", "alice", "--json"], "correct horse battery").json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert_eq!(id.len(), 22);
     assert!(world.store().contains_key(&format!("user:\"{id}\"")));
 }
@@ -90,7 +95,7 @@ fn a_password_of_an_outdated_record_is_looked_at_again() {
     let child = world.command(&args);
     // A log-in that proved the old password writes its hash anew meanwhile.
     let run = std::thread::scope(|scope| {
-        let run = scope.spawn(|| world.finish(child, "new password\n"));
+        let run = scope.spawn(|| world.finish(child, "a new long password\n"));
         while !world.store()["login:alice"].contains("i=100000") {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
@@ -102,10 +107,10 @@ fn a_password_of_an_outdated_record_is_looked_at_again() {
     assert_eq!(run.code, 0, "{run:?}");
     snapshot("user-set-password", &run.whole());
     let hash = value(&world, "login:alice")["hash"].as_str().unwrap().to_owned();
-    assert_eq!(world.run(&["password", "check", &hash], "new password").code, 0);
+    assert_eq!(world.run(&["password", "check", &hash], "a new long password").code, 0);
     // A hash of today's needs no second look.
     world.calls();
-    world.good(&["user", "set-password", "alice"], "abcxyz");
+    world.good(&["user", "set-password", "alice"], "correct horse battery");
     assert_eq!(world.calls(), ["get 1", "put 1"]);
 }
 
@@ -149,7 +154,7 @@ fn odd_names_go_to_the_store_and_back() {
     let long = "n".repeat(600);
     for (at, name) in ["--x", "a b", "e\u{301}", "\"q\"\t$(x)\n", &long].into_iter().enumerate() {
         let id = at.to_string();
-        world.good(&["user", "add", "--id", &id, "--", name], "abcxyz");
+        world.good(&["user", "add", "--id", &id, "--", name], "correct horse battery");
         let shown = world.good(&["user", "show", "--json", "--", name], "").json();
         assert_eq!(shown["id"], at);
         world.good(&["user", "show", "--remote", "--", name], "");
@@ -164,7 +169,7 @@ fn odd_names_go_to_the_store_and_back() {
 fn what_is_exported_can_be_imported() {
     let world = World::new();
     seed(&world, "alice", 7);
-    world.good(&["user", "add", "b\u{f6}b", "--attribute", "role=admin"], "abcxyz");
+    world.good(&["user", "add", "b\u{f6}b", "--attribute", "role=admin"], "correct horse battery");
     world.good(&["user", "disable", "b\u{f6}b"], "");
     let exported = world.good(&["user", "export"], "").out;
     assert_eq!(exported.lines().count(), 2);
@@ -175,4 +180,66 @@ fn what_is_exported_can_be_imported() {
         world.store().into_iter().map(|(key, text)| (key, serde_json::from_str(&text).unwrap())).collect()
     };
     assert_eq!(same(&other), same(&world));
+}
+
+/// The only pepper of a world, and another of the same name.
+const PEPPERS: &str = r#"{"k1":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}"#;
+const OTHERS: &str = r#"{"k1":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI"}"#;
+
+#[test]
+fn a_weak_password_is_refused_unless_it_is_allowed() {
+    let world = World::new();
+    let weak = |password: &str, more: &[&str]| {
+        let args = [&["user", "add", "Annabel Lee 1849"], more].concat();
+        world.run(&args, password)
+    };
+    snapshot("error-password-short", &weak("short", &[]).whole());
+    snapshot("error-password-common", &weak("q1w2e3r4t5y6u7i8", &[]).whole());
+    snapshot("error-password-name", &weak("annabel lee 1849", &[]).whole());
+    assert!(world.store().is_empty());
+    snapshot("user-add-weak", &weak("short", &["--id", "7", "--allow-weak"]).whole());
+    assert_eq!(world.run(&["user", "set-password", "Annabel Lee 1849"], "short").code, 1);
+    world.good(&["user", "set-password", "Annabel Lee 1849", "--allow-weak"], "short");
+    // As the configuration has it.
+    world.config("[vars]\n", "[vars]\nTOLLGATE_PASSWORD_MIN_LENGTH = 8\nTOLLGATE_PASSWORD_COMMON = false\n");
+    world.good(&["user", "set-password", "Annabel Lee 1849"], "password");
+}
+
+#[test]
+fn hashes_are_peppered_with_the_pepper_of_the_store_they_go_to() {
+    let world = World::new();
+    let dev_vars = std::fs::read_to_string(world.path(".dev.vars")).unwrap();
+    world.write(".dev.vars", &format!("{dev_vars}TOLLGATE_PASSWORD_PEPPERS={PEPPERS}\n"));
+    let hash = |name: &str| value(&world, &format!("login:{name}"))["hash"].as_str().unwrap().to_owned();
+    world.good(&["user", "add", "local"], "correct horse battery");
+    assert!(hash("local").starts_with("$pbkdf2-sha256$i=100000,l=32,keyid=k1$"));
+    assert_eq!(world.run(&["password", "check", &hash("local")], "correct horse battery").code, 0);
+    assert!(world.good(&["user", "show", "local"], "").out.contains("100,000 iterations, pepper k1\n"));
+
+    // The peppers of .dev.vars are not those of Cloudflare: without one the hash is good there too.
+    world.config("[vars]\n", "[vars]\nTOLLGATE_PASSWORD_PEPPER = \"k1\"\n");
+    snapshot(
+        "user-add-no-pepper",
+        &world.good(&["user", "add", "remote", "--id", "7", "--remote"], "correct horse battery").whole(),
+    );
+    assert!(hash("remote").starts_with("$pbkdf2-sha256$i=100000,l=32$"));
+    assert!(world.good(&["user", "show", "remote", "--remote"], "").out.contains("iterations (outdated"));
+    let mut command = world.command(&["user", "set-password", "remote", "--remote", "--second-look", "0"]);
+    command.env("TOLLGATE_PASSWORD_PEPPERS", OTHERS);
+    assert_eq!(world.finish(command, "correct horse battery").code, 0);
+    assert!(hash("remote").contains(",keyid=k1$"));
+    assert_eq!(world.run(&["password", "check", &hash("remote")], "correct horse battery").code, 1, "another k1");
+    let mut command = world.command(&["password", "check", &hash("remote")]);
+    command.env("TOLLGATE_PASSWORD_PEPPERS", OTHERS);
+    assert_eq!(world.finish(command, "correct horse battery").code, 0);
+}
+
+#[test]
+fn a_wrong_pepper_is_told_and_nothing_is_written() {
+    let world = World::new();
+    let dev_vars = std::fs::read_to_string(world.path(".dev.vars")).unwrap();
+    world.write(".dev.vars", &format!("{dev_vars}TOLLGATE_PASSWORD_PEPPERS={{\"k1\":\"hunter2\"}}\n"));
+    let run = world.run(&["user", "add", "alice"], "correct horse battery");
+    assert!(world.store().is_empty() && !run.err.contains("hunter2"), "{run:?}");
+    snapshot("error-pepper", &run.whole());
 }

@@ -103,6 +103,8 @@ impl World {
             .env("TOLLGATE_WRANGLER", fake)
             .env("FAKE_WRANGLER_STORE", self.path("store"))
             .env("COLUMNS", "100")
+            .env_remove("TOLLGATE_PASSWORD_PEPPERS")
+            .env_remove("TOLLGATE_PASSWORD_PEPPER")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

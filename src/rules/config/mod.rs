@@ -18,6 +18,7 @@ use super::{
     json::{Map, Value},
     log::Level,
     notice::Notice,
+    password::{Hashing, PasswordPolicy},
     revocation,
     route::Routes,
     time::Span,
@@ -56,12 +57,16 @@ pub struct Config {
     pub realm: String,
     /// `ROUTES`, with the log-in endpoint (`JWT_AUTH_URL_RULE`, `JWT_AUTH_URL_OPTIONS`) among them.
     pub routes: Routes,
-    /// `TOLLGATE_PASSWORD_ITERATIONS`.
-    pub password_iterations: u32,
     /// What there is to know of sessions, revocations and guesses.
     pub sessions: Sessions,
     /// Which bindings there are.
     pub services: Services,
+    /// `TOLLGATE_PASSWORD_ITERATIONS`, `TOLLGATE_PASSWORD_PEPPERS`, `TOLLGATE_PASSWORD_PEPPER`.
+    pub hashing: Hashing,
+    /// `TOLLGATE_PASSWORD_MIN_LENGTH`, `TOLLGATE_PASSWORD_COMMON`.
+    pub password_policy: PasswordPolicy,
+    /// `TOLLGATE_PASSWORD_PWNED_URL`, without a slash at its end; `None` without `TOLLGATE_PASSWORD_PWNED`.
+    pub pwned_url: Option<String>,
     /// `TOLLGATE_LOG`.
     pub log: Level,
     /// `TOLLGATE_STORE_TIMEOUT`.

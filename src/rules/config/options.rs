@@ -7,7 +7,7 @@ use super::{
         as_text_or_nothing, as_whole_number,
     },
 };
-use crate::rules::{json::Value, secret::Secret};
+use crate::rules::{json::Value, password::Peppers, secret::Secret};
 
 /// One option: its name, and how its value gets into a configuration.
 pub struct Option_ {
@@ -304,6 +304,57 @@ pub const TABLE: &[Option_] = &[
         default: "600000",
         meaning: "What a new password hash costs. Older and foreign hashes are made anew at this cost after the next log-in that proves them. Set it at least as high as the highest that you import, or a log-in's time tells which users were imported.",
         set: |draft, value| as_whole_number(value).map(|number| draft.password_iterations = number),
+    },
+    Option_ {
+        name: "TOLLGATE_PASSWORD_PEPPERS",
+        family: Family::Tollgate,
+        kind: "secret table of key ids and base64",
+        default: "none",
+        meaning: "Peppers: without them a stolen store is worth nothing to who guesses passwords. `{\"k1\": \"…\"}`, 32 random bytes or more each (`tollgate secret generate`), key ids of `a` to `z`, `0` to `9` and `-`. Keep it in a secret (`npx wrangler secret put TOLLGATE_PASSWORD_PEPPERS`) and a copy somewhere safe: without it nobody can log in any more. How to change one: docs/storage.md.",
+        set: |draft, value| {
+            let table = as_object(value).ok_or("write a table, {\"k1\": \"…\"}, each key id once")?;
+            Peppers::read(&table).map(|peppers| draft.peppers = Some(peppers))
+        },
+    },
+    Option_ {
+        name: "TOLLGATE_PASSWORD_PEPPER",
+        family: Family::Tollgate,
+        kind: "key id, or empty for none",
+        default: "the only one there is",
+        meaning: "The pepper of TOLLGATE_PASSWORD_PEPPERS that new hashes are made with; needed where there are several. Hashes with another, or with none, are made anew after the next log-in that proves them.",
+        set: |draft, value| as_text(value).map(|text| draft.pepper = Some(text)),
+    },
+    Option_ {
+        name: "TOLLGATE_PASSWORD_MIN_LENGTH",
+        family: Family::Tollgate,
+        kind: "8 to 64",
+        default: "15",
+        meaning: "How many characters a password must have where one is set; log-ins take what is stored. NIST SP 800-63B-4 asks for 15 where nothing but the password is asked for, and allows 8 beside a second factor.",
+        set: |draft, value| as_whole_number(value).map(|number| draft.password_min_length = number as usize),
+    },
+    Option_ {
+        name: "TOLLGATE_PASSWORD_COMMON",
+        family: Family::Tollgate,
+        kind: "true or false",
+        default: "true",
+        meaning: "Are the most common passwords refused where one is set? Some ten thousand, in any case; one in 438,000 others is taken for one of them.",
+        set: |draft, value| as_bool(value).map(|on| draft.password_common = on),
+    },
+    Option_ {
+        name: "TOLLGATE_PASSWORD_PWNED",
+        family: Family::Tollgate,
+        kind: "true or false",
+        default: "false",
+        meaning: "Is Have I Been Pwned asked whether a password is known from a leak, where one is set at the gate? Five of forty digits of its SHA-1 go there, which a thousand others share. If there is no answer within two seconds the password is taken, and the log says `pwned_check_failed`.",
+        set: |draft, value| as_bool(value).map(|on| draft.pwned = on),
+    },
+    Option_ {
+        name: "TOLLGATE_PASSWORD_PWNED_URL",
+        family: Family::Tollgate,
+        kind: "URL without query",
+        default: "https://api.pwnedpasswords.com/range",
+        meaning: "Where it is asked: a mirror of its range API, say. The five digits are put behind it.",
+        set: |draft, value| as_text(value).map(|text| draft.pwned_url = Some(text)),
     },
     Option_ {
         name: "TOLLGATE_STORE_TIMEOUT",

@@ -6,7 +6,7 @@ use crate::rules::{
     json::{self, Map, Value, json},
     log::Level,
     notice::{Notice, nearest},
-    password,
+    password::{self, Hashing, PasswordPolicy, Peppers},
     route::Endpoint,
     route::{self, Routes},
     time::Span,
@@ -40,6 +40,12 @@ pub(super) struct Draft {
     pub(super) forward_token: bool,
     pub(super) allow_short_key: bool,
     pub(super) password_iterations: u32,
+    pub(super) peppers: Option<Peppers>,
+    pub(super) pepper: Option<String>,
+    pub(super) password_min_length: usize,
+    pub(super) password_common: bool,
+    pub(super) pwned: bool,
+    pub(super) pwned_url: Option<String>,
     pub(super) token_cache: u32,
     pub(super) store_timeout: Span,
     pub(super) log: String,
@@ -85,6 +91,12 @@ impl Default for Draft {
             forward_token: true,
             allow_short_key: false,
             password_iterations: password::DEFAULT_ITERATIONS,
+            peppers: None,
+            pepper: None,
+            password_min_length: password::DEFAULT_MIN_LENGTH,
+            password_common: true,
+            pwned: false,
+            pwned_url: None,
             token_cache: 1024,
             store_timeout: Span::seconds(5),
             log: "info".into(),
@@ -239,9 +251,11 @@ pub(super) fn read(vars: &Map<String, Value>, services: Services) -> Reading {
     }
     let routes = routes(&draft, services, keys.as_ref(), &mut notices);
     let origin = origin(&draft, routes.as_ref(), &mut notices);
+    let hashing = hashing(&draft, &mut notices);
+    let pwned_url = pwned_url(&draft, &mut notices);
     let Notices { problems, warnings } = notices;
-    let config = match (keys, routes, log) {
-        (Some(keys), Some(routes), Some(log)) if problems.is_empty() => Ok(Config {
+    let config = match (keys, routes, log, hashing) {
+        (Some(keys), Some(routes), Some(log), Some(hashing)) if problems.is_empty() => Ok(Config {
             tokens: Verifier::new(keys, policy, draft.token_cache as usize).revocable(services.sessions),
             dialect: if draft.is_extended { Dialect::Extended(Box::new(draft.extended)) } else { Dialect::FlaskJwt },
             expiration_delta: draft.expiration_delta,
@@ -251,9 +265,14 @@ pub(super) fn read(vars: &Map<String, Value>, services: Services) -> Reading {
             header_prefix: draft.header_prefix,
             realm: draft.realm,
             routes,
-            password_iterations: draft.password_iterations,
             sessions: draft.sessions,
             services,
+            hashing,
+            password_policy: PasswordPolicy {
+                min_length: draft.password_min_length,
+                refuses_common: draft.password_common,
+            },
+            pwned_url,
             log,
             store_timeout: draft.store_timeout,
             origin,
@@ -493,6 +512,13 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     if !(least..=most).contains(&draft.password_iterations) {
         notices.problem("TOLLGATE_PASSWORD_ITERATIONS", format!("write {least} to {most}; OWASP asks for 600000"));
     }
+    let (least, most) = (password::LEAST_MIN_LENGTH, password::MOST_MIN_LENGTH);
+    if !(least..=most).contains(&draft.password_min_length) {
+        notices.problem(
+            "TOLLGATE_PASSWORD_MIN_LENGTH",
+            format!("write {least} to {most}; 15 where nothing but the password is asked for (NIST SP 800-63B-4)"),
+        );
+    }
     if draft.token_cache > 65_534 {
         notices.problem("TOLLGATE_TOKEN_CACHE", "write 0 to 65534");
     }
@@ -505,6 +531,45 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     if draft.leeway > Span::seconds(300) {
         notices.warn("JWT_LEEWAY", "more than five minutes: tokens live that much longer than they say");
     }
+}
+
+/// What hashes are made and checked with.
+fn hashing(draft: &Draft, notices: &mut Notices) -> Option<Hashing> {
+    const OPTION: &str = "TOLLGATE_PASSWORD_PEPPER";
+    let iterations = draft.password_iterations;
+    let peppers = match (draft.peppers.clone(), draft.pepper.as_deref()) {
+        (None, None | Some("")) => Peppers::default(),
+        (None, Some(_)) => {
+            notices.problem(OPTION, "there is no TOLLGATE_PASSWORD_PEPPERS: give it this one, or leave this out");
+            return None;
+        }
+        (Some(peppers), None) if peppers.len() > 1 => {
+            notices
+                .problem(OPTION, "not set, and there are several: write the key id of the one to make new hashes with");
+            return None;
+        }
+        (Some(peppers), None) => peppers,
+        (Some(peppers), Some(id)) => {
+            let ids = peppers.ids().collect::<Vec<_>>().join(", ");
+            let Some(peppers) = peppers.using(id) else {
+                notices.problem(OPTION, format!("no key id of TOLLGATE_PASSWORD_PEPPERS: write one of {ids}"));
+                return None;
+            };
+            peppers
+        }
+    };
+    Some(Hashing { iterations, peppers })
+}
+
+/// Where to ask whether a password is known from a leak, if that is wanted.
+fn pwned_url(draft: &Draft, notices: &mut Notices) -> Option<String> {
+    const OPTION: &str = "TOLLGATE_PASSWORD_PWNED_URL";
+    let url = draft.pwned_url.as_deref().unwrap_or(password::pwned::DEFAULT_URL);
+    check_url(OPTION, url, password::pwned::DEFAULT_URL, "answers can be forged on their way", notices)?;
+    if draft.pwned_url.is_some() && !draft.pwned {
+        notices.warn(OPTION, "no effect without TOLLGATE_PASSWORD_PWNED = true");
+    }
+    draft.pwned.then(|| url.trim_end_matches('/').to_owned())
 }
 
 fn routes(draft: &Draft, services: Services, keys: Option<&KeyRing>, notices: &mut Notices) -> Option<Routes> {
@@ -567,20 +632,26 @@ fn origin(draft: &Draft, routes: Option<&Routes>, notices: &mut Notices) -> Opti
         }
         return None;
     }
-    let uri = draft.origin.parse::<http::Uri>().ok();
+    check_url("ORIGIN", &draft.origin, "https://app.example.com", "identities and tokens travel in the open", notices)?;
+    Some(draft.origin.trim_end_matches('/').to_owned())
+}
+
+/// Is it a URL to put paths behind? One that is not local should have https.
+fn check_url(option: &str, url: &str, example: &str, danger: &str, notices: &mut Notices) -> Option<()> {
+    let uri = url.parse::<http::Uri>().ok();
     let good = uri.as_ref().filter(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))
             && uri.query().is_none()
-            && !draft.origin.contains(['#', '?'])
+            && !url.contains(['#', '?'])
             && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
     });
     let Some(uri) = good else {
-        notices.problem("ORIGIN", "write a URL such as \"https://app.example.com\", without user, query or fragment");
+        notices.problem(option, format!("write a URL such as {example:?}, without user, query or fragment"));
         return None;
     };
     let local = ["127.0.0.1", "localhost", "[::1]"].contains(&uri.host().unwrap_or_default());
     if uri.scheme_str() == Some("http") && !local {
-        notices.warn("ORIGIN", "http, so identities and tokens travel in the open: write https");
+        notices.warn(option, format!("http, so {danger}: write https"));
     }
-    Some(draft.origin.trim_end_matches('/').to_owned())
+    Some(())
 }

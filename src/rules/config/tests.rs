@@ -113,11 +113,83 @@ fn each_wrong_value_is_told_by_its_option() {
         ("TOLLGATE_PASSWORD_ITERATIONS", json!(99_999)),
         ("TOLLGATE_PASSWORD_ITERATIONS", json!(5_000_001)),
         ("TOLLGATE_PASSWORD_ITERATIONS", json!("many")),
+        ("TOLLGATE_PASSWORD_MIN_LENGTH", json!(7)),
+        ("TOLLGATE_PASSWORD_MIN_LENGTH", json!(65)),
+        ("TOLLGATE_PASSWORD_MIN_LENGTH", json!("long")),
+        ("TOLLGATE_PASSWORD_COMMON", json!("yes")),
+        ("TOLLGATE_PASSWORD_PEPPERS", json!("hunter2")),
+        ("TOLLGATE_PASSWORD_PEPPERS", json!([])),
+        ("TOLLGATE_PASSWORD_PEPPERS", json!({})),
+        ("TOLLGATE_PASSWORD_PEPPERS", json!({"k1": "hunter2"})),
+        ("TOLLGATE_PASSWORD_PEPPERS", json!({"K 1": PEPPER})),
+        ("TOLLGATE_PASSWORD_PEPPERS", json!(format!(r#"{{"k1": "{PEPPER}", "k1": "{PEPPER}"}}"#))),
+        ("TOLLGATE_PASSWORD_PEPPER", json!("k1")),
+        ("TOLLGATE_PASSWORD_PEPPER", json!(1)),
+        ("TOLLGATE_PASSWORD_PWNED", json!("yes")),
+        ("TOLLGATE_PASSWORD_PWNED_URL", json!("api.pwnedpasswords.com")),
+        ("TOLLGATE_PASSWORD_PWNED_URL", json!("https://api.pwnedpasswords.com/range?mode=ntlm")),
         ("TOLLGATE_LOG", json!("loud")),
         ("ROUTES", json!("x")),
     ] {
         let Value::Object(change) = json!({name: wrong}) else { unreachable!() };
         assert!(problems(change.clone().into()).contains(&name.to_owned()), "{change:?}");
+    }
+}
+
+/// 32 bytes.
+const PEPPER: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+
+#[test]
+fn the_pepper_in_use_is_the_only_one_or_the_one_that_is_named() {
+    let one = json!({"k1": PEPPER});
+    let two = json!({"k1": PEPPER, "k2": PEPPER});
+    for (change, outcome) in [
+        (json!({}), Ok(None)),
+        (json!({"TOLLGATE_PASSWORD_PEPPER": ""}), Ok(None)),
+        (json!({"TOLLGATE_PASSWORD_PEPPERS": one}), Ok(Some("k1"))),
+        (json!({"TOLLGATE_PASSWORD_PEPPERS": one.to_string()}), Ok(Some("k1"))),
+        (json!({"TOLLGATE_PASSWORD_PEPPERS": one, "TOLLGATE_PASSWORD_PEPPER": ""}), Ok(None)),
+        (json!({"TOLLGATE_PASSWORD_PEPPERS": one, "TOLLGATE_PASSWORD_PEPPER": "k1"}), Ok(Some("k1"))),
+        (json!({"TOLLGATE_PASSWORD_PEPPERS": two, "TOLLGATE_PASSWORD_PEPPER": "k2"}), Ok(Some("k2"))),
+        (json!({"TOLLGATE_PASSWORD_PEPPERS": one, "TOLLGATE_PASSWORD_PEPPER": "k2"}), Err("write one of k1")),
+        (json!({"TOLLGATE_PASSWORD_PEPPERS": two}), Err("there are several")),
+    ] {
+        let config = Config::read(&vars(change.clone())).config;
+        match (config, outcome) {
+            (Ok(config), Ok(id)) => {
+                let current = config.hashing.peppers.current();
+                assert_eq!(current.map(|pepper| pepper.id().as_str()), id, "{change}");
+                assert!(!format!("{config:?}").contains(PEPPER));
+            }
+            (Err(problems), Err(word)) => {
+                assert!(problems.len() == 1 && problems[0].text.contains(word), "{change}: {problems:?}");
+                assert!(problems[0].option == "TOLLGATE_PASSWORD_PEPPER" && !problems[0].text.contains(PEPPER));
+            }
+            (config, _) => panic!("{change}: {config:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_default_policy_is_nists() {
+    let config = Config::for_tests();
+    assert_eq!(config.password_policy, PasswordPolicy { min_length: 15, refuses_common: true });
+    assert_eq!(config.password_policy, PasswordPolicy::default());
+}
+
+#[test]
+fn leaks_are_asked_for_where_it_is_wanted() {
+    for (change, url) in [
+        (json!({}), None),
+        (json!({"TOLLGATE_PASSWORD_PWNED": true}), Some("https://api.pwnedpasswords.com/range")),
+        (
+            json!({"TOLLGATE_PASSWORD_PWNED": true, "TOLLGATE_PASSWORD_PWNED_URL": "http://127.0.0.1:8080/x/"}),
+            Some("http://127.0.0.1:8080/x"),
+        ),
+        (json!({"TOLLGATE_PASSWORD_PWNED_URL": "https://mirror.example.com"}), None),
+    ] {
+        let config = Config::read(&vars(change.clone())).config.unwrap();
+        assert_eq!(config.pwned_url.as_deref(), url, "{change}");
     }
 }
 
@@ -176,6 +248,11 @@ fn what_is_unwise_or_without_effect_is_told() {
         (json!({"JWT_AUTH_URL_OPTIONS": {"methods": ["POST"], "subdomain": "x"}}), "\"subdomain\" has no effect"),
         (json!({"ORIGIN": "http://app.example.com"}), "write https"),
         (json!({"JWT_EXPIRATION_DELTA": "30d"}), "more than a day"),
+        (json!({"TOLLGATE_PASSWORD_PWNED_URL": "https://mirror.example.com"}), "no effect without"),
+        (
+            json!({"TOLLGATE_PASSWORD_PWNED": true, "TOLLGATE_PASSWORD_PWNED_URL": "http://mirror.example.com"}),
+            "can be forged on their way: write https",
+        ),
     ] {
         let warnings = warnings(change.clone());
         assert!(warnings.iter().any(|warning| warning.contains(word)), "{change}: {warnings:?}");

@@ -3,10 +3,12 @@
 //! | made by | spelling |
 //! |---|---|
 //! | Tollgate | `$pbkdf2-sha256$i=600000,l=32$<salt>$<hash>` (a PHC string; base64 without padding) |
+//! | Tollgate, with a pepper | `$pbkdf2-sha256$i=600000,l=32,keyid=<key id>$<salt>$<hash>` |
 //! | passlib | `$pbkdf2-sha256$29000$<salt>$<hash>` (base64 with `.` for `+`, without padding) |
 //! | Django | `pbkdf2_sha256$260000$<salt as text>$<hash in base64>` |
 //! | werkzeug | `pbkdf2:sha256:600000$<salt as text>$<hash in hexadecimal>` |
 
+use super::{Hashing, KeyId, Pepper};
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use phc::{Ident, Output, ParamsString, Salt};
 use std::fmt;
@@ -26,6 +28,8 @@ pub enum HashFault {
     CostTooLow,
     /// So many that computing it would be an attack.
     CostTooHigh,
+    /// Made with a pepper that is not configured.
+    UnknownPepper,
 }
 
 /// A stored PBKDF2-HMAC-SHA256 hash.
@@ -33,6 +37,8 @@ pub enum HashFault {
 pub struct PasswordHash {
     spelling: Spelling,
     iterations: u32,
+    /// The pepper it was made with.
+    key_id: Option<KeyId>,
     salt: Vec<u8>,
     hash: [u8; HASH_BYTES],
 }
@@ -78,25 +84,44 @@ impl PasswordHash {
         }
     }
 
-    pub(super) fn compute(password: &[u8], iterations: u32, salt: [u8; super::SALT_BYTES]) -> Self {
-        Self { spelling: Spelling::Phc, iterations, salt: salt.to_vec(), hash: derive(password, &salt, iterations) }
+    pub(super) fn compute(password: &[u8], hashing: &Hashing, salt: [u8; super::SALT_BYTES]) -> Self {
+        let (iterations, pepper) = (hashing.iterations, hashing.peppers.current());
+        Self {
+            spelling: Spelling::Phc,
+            iterations,
+            key_id: pepper.map(|pepper| pepper.id().clone()),
+            salt: salt.to_vec(),
+            hash: derive(password, pepper, &salt, iterations),
+        }
     }
 
-    pub(super) fn matches(&self, password: &[u8]) -> bool {
-        derive(password, &self.salt, self.iterations).ct_eq(&self.hash).into()
+    /// Is it this password's? `pepper` is the one of [`Self::key_id`].
+    pub(super) fn matches(&self, password: &[u8], pepper: Option<&Pepper>) -> bool {
+        derive(password, pepper, &self.salt, self.iterations).ct_eq(&self.hash).into()
     }
 
-    pub(super) fn iterations(&self) -> u32 {
+    /// What computing it costs.
+    #[must_use]
+    pub fn iterations(&self) -> u32 {
         self.iterations
     }
 
-    pub(super) fn is_own(&self) -> bool {
+    /// The pepper it was made with, if it was made with one.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&KeyId> {
+        self.key_id.as_ref()
+    }
+
+    /// Did Tollgate make it?
+    #[must_use]
+    pub fn is_own(&self) -> bool {
         self.spelling == Spelling::Phc
     }
 
     /// Is it as a hash made today would be? One that costs more is left alone.
-    pub(super) fn is_current(&self, iterations: u32) -> bool {
-        self.is_own() && self.iterations >= iterations
+    pub(super) fn is_current(&self, hashing: &Hashing) -> bool {
+        let key_id = hashing.peppers.current().map(Pepper::id);
+        self.is_own() && self.iterations >= hashing.iterations && self.key_id.as_ref() == key_id
     }
 }
 
@@ -104,7 +129,11 @@ impl PasswordHash {
 impl fmt::Display for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Ok(salt), Ok(hash)) = (Salt::new(&self.salt), Output::new(&self.hash)) else { return Err(fmt::Error) };
-        write!(f, "$pbkdf2-sha256$i={},l={HASH_BYTES}${salt}${hash}", self.iterations)
+        write!(f, "$pbkdf2-sha256$i={},l={HASH_BYTES}", self.iterations)?;
+        if let Some(key_id) = &self.key_id {
+            write!(f, ",keyid={}", key_id.as_str())?;
+        }
+        write!(f, "${salt}${hash}")
     }
 }
 
@@ -114,8 +143,13 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-fn derive(password: &[u8], salt: &[u8], iterations: u32) -> [u8; HASH_BYTES] {
-    pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, HASH_BYTES>(password, salt, iterations)
+/// PBKDF2-HMAC-SHA256 of the password, or of what the pepper makes of it.
+fn derive(password: &[u8], pepper: Option<&Pepper>, salt: &[u8], iterations: u32) -> [u8; HASH_BYTES] {
+    let derive = |input: &[u8]| pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, HASH_BYTES>(input, salt, iterations);
+    match pepper {
+        None => derive(password),
+        Some(pepper) => derive(&*pepper.apply(password)),
+    }
 }
 
 fn phc_string(text: &str) -> Option<PasswordHash> {
@@ -125,12 +159,18 @@ fn phc_string(text: &str) -> Option<PasswordHash> {
     }
     let number = |params: &ParamsString, name: &str| params.get_decimal(Ident::new(name).ok()?);
     let iterations = number(&text.params, "i")?;
-    let known = text.params.iter().all(|(name, _)| matches!(name.as_str(), "i" | "l"));
+    let known = text.params.iter().all(|(name, _)| matches!(name.as_str(), "i" | "l" | "keyid"));
+    let once = text.params.iter().filter(|(name, _)| name.as_str() == "keyid").count() <= 1;
+    let key_id = match text.params.get_str("keyid") {
+        Some(id) => Some(KeyId::new(id)?),
+        None => None,
+    };
     let length_fits = number(&text.params, "l").is_none_or(|length| length as usize == HASH_BYTES);
     let hash = text.hash?.as_bytes().try_into().ok()?;
-    (known && length_fits).then_some(PasswordHash {
+    (known && once && length_fits).then_some(PasswordHash {
         spelling: Spelling::Phc,
         iterations,
+        key_id,
         salt: text.salt?.as_ref().to_vec(),
         hash,
     })
@@ -151,5 +191,5 @@ fn parts(
     }
     // More digits than a u32 has is not another format but an absurd cost.
     let iterations = if iterations.is_empty() { return None } else { iterations.parse().unwrap_or(u32::MAX) };
-    Some(PasswordHash { spelling, iterations, salt, hash: hash(hash_text)?.try_into().ok()? })
+    Some(PasswordHash { spelling, iterations, key_id: None, salt, hash: hash(hash_text)?.try_into().ok()? })
 }

@@ -1,12 +1,18 @@
-//! Passwords: made into hashes, and checked against them.
+//! Passwords: which may be set, how they are made into hashes, and checked against them.
 //!
 //! **What always holds:** PBKDF2-HMAC-SHA256; comparison in constant time; a stored hash whose cost is absurd is
 //! refused before it is computed; a check costs the same whether the user exists or not, and whatever the record holds
 //! (by a budget of iterations). Passwords are compared in Normalization Form C, so composed and decomposed typing are the same.
 
+pub mod common;
 mod hash;
+mod pepper;
+mod policy;
+pub mod pwned;
 
 pub use hash::{HashFault, PasswordHash};
+pub use pepper::{KeyId, Pepper, Peppers};
+pub use policy::{DEFAULT_MIN_LENGTH, LEAST_MIN_LENGTH, MOST_MIN_LENGTH, PasswordFault, PasswordPolicy};
 
 use super::secret::Secret;
 use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
@@ -22,10 +28,33 @@ pub const DEFAULT_ITERATIONS: u32 = 600_000;
 /// Length of a new salt in bytes.
 pub const SALT_BYTES: usize = 16;
 
+/// How new hashes are made, and with which peppers old ones are checked.
+#[derive(Clone, Debug)]
+pub struct Hashing {
+    /// `TOLLGATE_PASSWORD_ITERATIONS`: what a new hash costs.
+    pub iterations: u32,
+    /// `TOLLGATE_PASSWORD_PEPPERS`, `TOLLGATE_PASSWORD_PEPPER`.
+    pub peppers: Peppers,
+}
+
+impl Hashing {
+    /// Without a pepper.
+    #[must_use]
+    pub fn new(iterations: u32) -> Self {
+        Self { iterations, peppers: Peppers::default() }
+    }
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self::new(DEFAULT_ITERATIONS)
+    }
+}
+
 /// Makes the hash that is stored for a password.
 #[must_use]
-pub fn hash(password: &Secret<String>, iterations: u32, salt: [u8; SALT_BYTES]) -> PasswordHash {
-    PasswordHash::compute(normal_form(password.expose()).as_bytes(), iterations, salt)
+pub fn hash(password: &Secret<String>, hashing: &Hashing, salt: [u8; SALT_BYTES]) -> PasswordHash {
+    PasswordHash::compute(normal_form(password.expose()).as_bytes(), hashing, salt)
 }
 
 /// What a check says.
@@ -33,45 +62,49 @@ pub fn hash(password: &Secret<String>, iterations: u32, salt: [u8; SALT_BYTES]) 
 pub enum Check {
     /// The password is right, and the hash is as it should be.
     Right,
-    /// The password is right; the hash should be made anew (another format, or another cost than today's).
+    /// The password is right; the hash should be made anew (another format, cost or pepper than today's).
     RightButOutdated,
     /// The password is wrong.
     Wrong,
 }
 
-/// Checks a password against a stored hash; `None` stands for a user that does not exist. `iterations` is what a new
-/// hash costs today.
+/// Checks a password against a stored hash; `None` stands for a user that does not exist.
 ///
-/// Every call with the same password and the same `iterations` costs the same, as long as no stored hash costs more
-/// than `iterations`: what the stored hash did not use up is spent on the clock.
+/// Every call with the same password and the same `hashing` costs the same, as long as no stored hash costs more
+/// than `hashing.iterations`: what the stored hash did not use up is spent on the clock. (A pepper is one HMAC more, a
+/// millionth of that.)
 ///
 /// # Errors
 /// [`HashFault`] for a stored hash that can't be used, after as much work as a good one costs.
-pub fn check(stored: Option<&str>, password: &Secret<String>, iterations: u32) -> Result<Check, HashFault> {
+pub fn check(stored: Option<&str>, password: &Secret<String>, hashing: &Hashing) -> Result<Check, HashFault> {
     let candidates = candidates(password.expose());
-    let mut budget = Budget::new(candidates.len(), iterations);
-    let stored = match stored.map(PasswordHash::parse) {
-        Some(Ok(hash)) => Some(hash),
+    let mut budget = Budget::new(candidates.len(), hashing.iterations);
+    let usable = stored.map(|stored| {
+        let hash = PasswordHash::parse(stored)?;
+        let pepper = hashing.peppers.of(&hash)?;
+        Ok((hash, pepper))
+    });
+    let (stored, pepper) = match usable {
+        Some(Ok(usable)) => usable,
         Some(Err(fault)) => {
             budget.spend_rest();
             return Err(fault);
         }
-        None => None,
-    };
-    let Some(stored) = stored else {
-        budget.spend_rest();
-        return Ok(Check::Wrong);
+        None => {
+            budget.spend_rest();
+            return Ok(Check::Wrong);
+        }
     };
     // Our own hashes are made of the normal form only; others were made of what was typed.
     let candidates = if stored.is_own() { &candidates[..1] } else { &candidates[..] };
     let mut right = false;
     for candidate in candidates {
         budget.spent(stored.iterations());
-        right |= stored.matches(candidate.as_bytes());
+        right |= stored.matches(candidate.as_bytes(), pepper);
     }
     budget.spend_rest();
     Ok(match right {
-        true if stored.is_current(iterations) => Check::Right,
+        true if stored.is_current(hashing) => Check::Right,
         true => Check::RightButOutdated,
         false => Check::Wrong,
     })
@@ -88,6 +121,12 @@ pub fn normal_form(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     ComposingNormalizer::new_nfc().normalize(text)
+}
+
+/// As passwords and names are compared where only likeness counts: in lower case, in Normalization Form C. Nothing else is
+/// made alike (no `0` for `o`): NIST asks for the whole password to be compared, and a list can have the variants itself.
+fn folded(text: &str) -> String {
+    normal_form(&normal_form(text).to_lowercase()).into_owned()
 }
 
 /// What could have been hashed when somebody typed this: form C first, then form D and the text as it is, each once.
@@ -117,7 +156,7 @@ impl Budget {
 
     fn spend_rest(self) {
         if let Ok(rest @ 1..) = u32::try_from(self.0) {
-            std::hint::black_box(PasswordHash::compute(b"", rest, [0; SALT_BYTES]));
+            std::hint::black_box(PasswordHash::compute(b"", &Hashing::new(rest), [0; SALT_BYTES]));
         }
     }
 }

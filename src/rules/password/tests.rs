@@ -1,4 +1,6 @@
 use super::*;
+use crate::rules::json::{Map, Value, json};
+use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
 
 /// Made with passlib 1.7.4, Django 5 and werkzeug 3 (`abcxyz` each), and with Python's hashlib (the PHC string).
 const FOREIGN: [(&str, &str); 5] = [
@@ -12,6 +14,10 @@ const FOREIGN: [(&str, &str); 5] = [
     ("PHC", "$pbkdf2-sha256$i=100000,l=32$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo"),
 ];
 
+fn at(iterations: u32) -> Hashing {
+    Hashing::new(iterations)
+}
+
 fn secret(text: &str) -> Secret<String> {
     Secret::new(text.to_owned())
 }
@@ -19,35 +25,39 @@ fn secret(text: &str) -> Secret<String> {
 #[test]
 fn hashes_of_other_libraries_are_proven_and_called_outdated() {
     for (maker, stored) in FOREIGN {
-        assert_eq!(check(Some(stored), &secret("abcxyz"), 110_000), Ok(Check::RightButOutdated), "{maker}");
-        assert_eq!(check(Some(stored), &secret("abcxyZ"), 100_000), Ok(Check::Wrong), "{maker}");
+        assert_eq!(check(Some(stored), &secret("abcxyz"), &at(110_000)), Ok(Check::RightButOutdated), "{maker}");
+        assert_eq!(check(Some(stored), &secret("abcxyZ"), &at(100_000)), Ok(Check::Wrong), "{maker}");
     }
-    assert_eq!(check(Some(FOREIGN[4].1), &secret("abcxyz"), 100_000), Ok(Check::Right), "our own, at today's cost");
+    assert_eq!(
+        check(Some(FOREIGN[4].1), &secret("abcxyz"), &at(100_000)),
+        Ok(Check::Right),
+        "our own, at today's cost"
+    );
 }
 
 #[test]
 fn a_new_hash_is_a_phc_string_that_proves_its_password() {
-    let made = hash(&secret("correct horse"), 1_000, [7; 16]);
+    let made = hash(&secret("correct horse"), &at(1_000), [7; 16]);
     let text = made.to_string();
     assert!(text.starts_with("$pbkdf2-sha256$i=1000,l=32$BwcHBwcHBwcHBwcHBwcHBw$"), "{text}");
     assert_eq!(PasswordHash::parse(&text), Ok(made));
-    assert_eq!(check(Some(&text), &secret("correct horse"), 1_000), Ok(Check::Right));
-    assert_eq!(check(Some(&text), &secret("correct horse"), 2_000), Ok(Check::RightButOutdated));
+    assert_eq!(check(Some(&text), &secret("correct horse"), &at(1_000)), Ok(Check::Right));
+    assert_eq!(check(Some(&text), &secret("correct horse"), &at(2_000)), Ok(Check::RightButOutdated));
 }
 
 #[test]
 fn composed_and_decomposed_typing_are_one_password() {
     let (composed, decomposed) = ("caf\u{e9} \u{c5}", "cafe\u{301} A\u{30a}");
     for (made_of, typed) in [(composed, decomposed), (decomposed, composed)] {
-        let own = hash(&secret(made_of), 1_000, [7; 16]).to_string();
-        assert_eq!(check(Some(&own), &secret(typed), 1_000), Ok(Check::Right));
+        let own = hash(&secret(made_of), &at(1_000), [7; 16]).to_string();
+        assert_eq!(check(Some(&own), &secret(typed), &at(1_000)), Ok(Check::Right));
     }
     // Other libraries hashed what was typed: werkzeug's hash of the decomposed "éàü" (Python's hashlib).
     let foreign = "pbkdf2:sha256:1000$saltsalt$451170e5df8eaefb64f33597168438abbae29ef5b12508949ce976b84fdb5be7";
     for typed in ["\u{e9}\u{e0}\u{fc}", "e\u{301}a\u{300}u\u{308}", "\u{e9}a\u{300}\u{fc}"] {
-        assert_eq!(check(Some(foreign), &secret(typed), 1_000), Ok(Check::RightButOutdated), "{typed:?}");
+        assert_eq!(check(Some(foreign), &secret(typed), &at(1_000)), Ok(Check::RightButOutdated), "{typed:?}");
     }
-    assert_eq!(check(Some(foreign), &secret("eau"), 1_000), Ok(Check::Wrong));
+    assert_eq!(check(Some(foreign), &secret("eau"), &at(1_000)), Ok(Check::Wrong));
 }
 
 #[test]
@@ -78,7 +88,7 @@ fn an_absurd_or_foreign_hash_is_refused_before_it_is_computed() {
         ),
     ] {
         assert_eq!(PasswordHash::parse(&stored).map(drop), Err(fault), "{stored}");
-        assert_eq!(check(Some(&stored), &secret("abcxyz"), 1_000), Err(fault), "{stored}");
+        assert_eq!(check(Some(&stored), &secret("abcxyz"), &at(1_000)), Err(fault), "{stored}");
     }
 }
 
@@ -101,4 +111,116 @@ fn a_check_spends_the_same_whoever_is_asked_for() {
 fn a_hash_does_not_print() {
     let text = format!("{:?}", PasswordHash::parse(FOREIGN[0].1).unwrap());
     assert_eq!(text, "PasswordHash(Passlib, 29000 iterations, ..)");
+}
+
+const K1: [u8; 32] = [1; 32];
+
+/// Peppers of these ids, each of its own bytes; the one in use.
+fn peppered(ids: &[&str], current: &str) -> Hashing {
+    let table: Map<String, Value> = ids
+        .iter()
+        .map(|id| {
+            let bytes = if *id == "k1" { K1.to_vec() } else { format!("{id:x<32}").into_bytes() };
+            ((*id).to_owned(), Base64UrlUnpadded::encode_string(&bytes).into())
+        })
+        .collect();
+    Hashing { iterations: 1_000, peppers: Peppers::read(&table).unwrap().using(current).unwrap() }
+}
+
+/// Python: `hashlib.pbkdf2_hmac("sha256", hmac.digest(bytes([1] * 32), "caf\u00e9 horse".encode(), "sha256"), bytes([7] * 16), 1000)`
+const PEPPERED: &str =
+    "$pbkdf2-sha256$i=1000,l=32,keyid=k1$BwcHBwcHBwcHBwcHBwcHBw$vO1rtRHSGyIgdo/QvSZXx9Emf//NtFxsYN6n+iisss0";
+
+#[test]
+fn a_peppered_hash_is_pbkdf2_of_an_hmac_and_names_its_pepper() {
+    let k1 = peppered(&["k1"], "k1");
+    for typed in ["caf\u{e9} horse", "cafe\u{301} horse"] {
+        let made = hash(&secret(typed), &k1, [7; 16]);
+        assert_eq!(made.to_string(), PEPPERED, "{typed:?}");
+        assert_eq!(PasswordHash::parse(PEPPERED), Ok(made));
+        assert_eq!(check(Some(PEPPERED), &secret(typed), &k1), Ok(Check::Right));
+    }
+    assert_eq!(check(Some(PEPPERED), &secret("cafe horse"), &k1), Ok(Check::Wrong));
+    let unpeppered = PEPPERED.replace(",keyid=k1", "");
+    assert_eq!(check(Some(&unpeppered), &secret("caf\u{e9} horse"), &k1), Ok(Check::Wrong));
+}
+
+#[test]
+fn a_pepper_is_changed_by_the_log_ins_that_prove_the_old_one() {
+    let password = secret("caf\u{e9} horse");
+    let old = peppered(&["k1"], "k1");
+    let both = peppered(&["k1", "k2"], "k2");
+    let new = peppered(&["k2"], "k2");
+    let none = at(1_000);
+    for (stored, hashing, outcome) in [
+        // No pepper yet; with one of another library's hashes.
+        (hash(&password, &none, [7; 16]).to_string(), &old, Ok(Check::RightButOutdated)),
+        // The new one is known before it is used, and the other way round.
+        (PEPPERED.into(), &peppered(&["k1", "k2"], "k1"), Ok(Check::Right)),
+        (hash(&password, &new, [7; 16]).to_string(), &peppered(&["k1", "k2"], "k1"), Ok(Check::RightButOutdated)),
+        // In use: old hashes are still proven, and outdated.
+        (PEPPERED.into(), &both, Ok(Check::RightButOutdated)),
+        (hash(&password, &both, [7; 16]).to_string(), &both, Ok(Check::Right)),
+        (hash(&password, &both, [7; 16]).to_string(), &new, Ok(Check::Right)),
+        // The old one is gone: a hash that nobody proved meanwhile is lost.
+        (PEPPERED.into(), &new, Err(HashFault::UnknownPepper)),
+        (PEPPERED.into(), &none, Err(HashFault::UnknownPepper)),
+        // Without a pepper again.
+        (PEPPERED.into(), &peppered(&["k1"], ""), Ok(Check::RightButOutdated)),
+        (hash(&password, &none, [7; 16]).to_string(), &peppered(&["k1"], ""), Ok(Check::Right)),
+        // Other bytes under the same name.
+        (PEPPERED.replace("k1", "k3"), &peppered(&["k3"], "k3"), Ok(Check::Wrong)),
+    ] {
+        assert_eq!(check(Some(&stored), &password, hashing), outcome, "{stored} {hashing:?}");
+    }
+    let foreign = check(Some(FOREIGN[1].1), &secret("abcxyz"), &old);
+    assert_eq!(foreign, Ok(Check::RightButOutdated), "made without a pepper, made anew with one");
+}
+
+#[test]
+fn key_ids_are_of_the_characters_that_a_phc_string_takes() {
+    for (id, good) in [
+        ("k1", true),
+        ("2026-11", true),
+        ("a", true),
+        ("abcdefghijklmnop", true),
+        ("abcdefghijklmnopq", false),
+        ("", false),
+        ("K1", false),
+        ("k_1", false),
+        ("k,1", false),
+        ("k$1", false),
+        ("\u{e9}", false),
+    ] {
+        assert_eq!(KeyId::new(id).is_some(), good, "{id:?}");
+        let stored = PEPPERED.replace("keyid=k1", &format!("keyid={id}"));
+        assert_eq!(PasswordHash::parse(&stored).is_ok(), good, "{stored}");
+    }
+    assert!(PasswordHash::parse(&PEPPERED.replace("keyid=k1", "keyid=k1,keyid=k2")).is_err(), "each once");
+}
+
+#[test]
+fn peppers_are_read_in_each_kind_of_base64_and_never_shown() {
+    let bytes = [0xfb; 33];
+    for text in [
+        Base64UrlUnpadded::encode_string(&bytes),
+        Base64Url::encode_string(&bytes),
+        Base64Unpadded::encode_string(&bytes),
+        Base64::encode_string(&bytes),
+        Base64::encode_string(&bytes[..32]),
+    ] {
+        let Value::Object(table) = json!({"k1": text}) else { unreachable!() };
+        let peppers = Peppers::read(&table).unwrap();
+        assert_eq!(format!("{peppers:?}"), r#"Peppers { ids: ["k1"], current: Some("k1"), .. }"#);
+    }
+    for wrong in [
+        json!({}),
+        json!({"k1": Base64::encode_string(&bytes[..31])}),
+        json!({"k1": "hunter2"}),
+        json!({"k1": 7}),
+        json!({"K1": Base64::encode_string(&bytes)}),
+    ] {
+        let told = Peppers::read(wrong.as_object().unwrap()).unwrap_err();
+        assert!(told.contains("write") && !told.contains("hunter2"), "{told}");
+    }
 }

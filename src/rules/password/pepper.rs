@@ -1,0 +1,146 @@
+//! Peppers: secrets that stored hashes are worth nothing without. They are kept beside the code, never in the store.
+//!
+//! **What always holds:** a hash names the pepper that it was made with by its key id, so several can be good at once:
+//! that is how one is changed (docs/storage.md). What is hashed is HMAC-SHA256 of the password under the pepper.
+
+use super::{HashFault, PasswordHash};
+use crate::rules::json::{Map, Value};
+use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// As long as what HMAC-SHA256 gives: a shorter one could be guessed sooner than that.
+const LEAST_BYTES: usize = 32;
+const MAX_ID_BYTES: usize = 16;
+
+/// The name of a pepper, which is no secret: 1 to 16 of `a` to `z`, `0` to `9` and `-`, all of which a PHC string takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// Takes a key id.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        ((1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(good)).then(|| Self(text.to_owned()))
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A pepper: HMAC's state after the key, which is wiped on drop.
+#[derive(Clone)]
+pub struct Pepper {
+    id: KeyId,
+    key: Hmac<Sha256>,
+}
+
+impl Pepper {
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    /// What is hashed in the password's place.
+    pub(super) fn apply(&self, password: &[u8]) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.key.clone().chain_update(password).finalize().into_bytes().into())
+    }
+
+    /// Base64 or base64url, padded or not.
+    fn read(id: &str, bytes: &Value) -> Result<Self, String> {
+        let id = KeyId::new(id)
+            .ok_or_else(|| format!("write key ids of 1 to {MAX_ID_BYTES} of a to z, 0 to 9 and -, such as \"k1\""))?;
+        let text = bytes.as_str().unwrap_or_default();
+        let bytes =
+            [Base64UrlUnpadded::decode_vec, Base64Unpadded::decode_vec, Base64Url::decode_vec, Base64::decode_vec]
+                .into_iter()
+                .find_map(|decode| decode(text).ok())
+                .map(Zeroizing::new)
+                .filter(|bytes| bytes.len() >= LEAST_BYTES)
+                .ok_or_else(|| {
+                    let id = id.as_str();
+                    format!("{id:?}: write {LEAST_BYTES} random bytes or more in base64: `tollgate secret generate`")
+                })?;
+        let key = Hmac::new_from_slice(&bytes).expect("HMAC takes a key of any length");
+        Ok(Self { id, key })
+    }
+}
+
+/// The peppers that are known, and the one that new hashes are made with.
+#[derive(Clone, Default)]
+pub struct Peppers {
+    all: Vec<Pepper>,
+    /// Index of the one in use.
+    current: Option<usize>,
+}
+
+impl Peppers {
+    /// Reads a table of key ids and bytes in base64. The one in use is the only one; if there are several, none is yet:
+    /// [`Self::using`].
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn read(table: &Map<String, Value>) -> Result<Self, String> {
+        let all = table.iter().map(|(id, bytes)| Pepper::read(id, bytes)).collect::<Result<Vec<_>, _>>()?;
+        if all.is_empty() {
+            return Err("an empty table: leave it out, or write {\"k1\": \"…\"}".into());
+        }
+        let current = (all.len() == 1).then_some(0);
+        Ok(Self { all, current })
+    }
+
+    /// The same, with new hashes made with this one; without a pepper if it is empty. `None` if there is none of this id.
+    #[must_use]
+    pub fn using(self, id: &str) -> Option<Self> {
+        if id.is_empty() {
+            return Some(Self { current: None, ..self });
+        }
+        let current = self.all.iter().position(|pepper| pepper.id.as_str() == id)?;
+        Some(Self { current: Some(current), ..self })
+    }
+
+    /// The one that new hashes are made with.
+    #[must_use]
+    pub fn current(&self) -> Option<&Pepper> {
+        self.all.get(self.current?)
+    }
+
+    /// The key ids, in the table's order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|pepper| pepper.id.as_str())
+    }
+
+    /// How many are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Is none known?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The one that a hash was made with, if it was made with one.
+    pub(super) fn of(&self, hash: &PasswordHash) -> Result<Option<&Pepper>, HashFault> {
+        let Some(id) = hash.key_id() else { return Ok(None) };
+        self.all.iter().find(|pepper| pepper.id == *id).map(Some).ok_or(HashFault::UnknownPepper)
+    }
+}
+
+/// Shows the key ids.
+impl fmt::Debug for Peppers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<&str> = self.ids().collect();
+        let current = self.current().map(|pepper| pepper.id.as_str());
+        f.debug_struct("Peppers").field("ids", &ids).field("current", &current).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! Which passwords may be set. Nobody is kept out of a log-in by it: what is stored stays good.
+//!
+//! **What always holds:** length, the most common ones, and the user's own name; no rules of composition (NIST SP
+//! 800-63B-4 §3.1.1.2 forbids them, as it does comparing parts of a password). Characters are Unicode code points of
+//! Normalization Form C.
+
+use super::{common, folded, normal_form};
+use crate::rules::{login::MAX_FIELD_BYTES, secret::Secret};
+use std::fmt;
+
+/// What SP 800-63B-4 asks for where the password is all that a log-in takes, as it is here.
+pub const DEFAULT_MIN_LENGTH: usize = 15;
+/// The least that an operator may set: what it allows beside another factor, which may stand before or behind the gate.
+pub const LEAST_MIN_LENGTH: usize = 8;
+/// The most: passwords of 64 characters are to be allowed.
+pub const MOST_MIN_LENGTH: usize = 64;
+
+/// Which passwords may be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PasswordPolicy {
+    /// `TOLLGATE_PASSWORD_MIN_LENGTH`, in characters.
+    pub min_length: usize,
+    /// `TOLLGATE_PASSWORD_COMMON`: are the most common ones refused?
+    pub refuses_common: bool,
+}
+
+impl Default for PasswordPolicy {
+    fn default() -> Self {
+        Self { min_length: DEFAULT_MIN_LENGTH, refuses_common: true }
+    }
+}
+
+/// Why a password may not be set. Its texts are for the user; it holds nothing of the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordFault {
+    /// Fewer characters than asked for.
+    TooShort {
+        /// So many are.
+        least: usize,
+    },
+    /// More bytes than a log-in takes ([`MAX_FIELD_BYTES`]).
+    TooLong,
+    /// The user's own name.
+    SameAsName,
+    /// One of the most common ones.
+    Common,
+    /// Known from a leak: what a caller says after `edge::pwned::is_known`.
+    Leaked,
+}
+
+impl PasswordFault {
+    /// Stable, for logs and clients.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::TooShort { .. } => "password_too_short",
+            Self::TooLong => "password_too_long",
+            Self::SameAsName => "password_same_as_name",
+            Self::Common => "password_common",
+            Self::Leaked => "password_leaked",
+        }
+    }
+
+    /// What to do instead: guidance that SP 800-63B-4 §3.1.1.2 asks for beside the reason.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::TooShort { .. } => "take a longer one, such as a few words",
+            Self::TooLong => "take a shorter one",
+            Self::SameAsName | Self::Common | Self::Leaked => {
+                "take another, such as a few words of your own; one more digit does not make it a good one"
+            }
+        }
+    }
+}
+
+/// What is wrong.
+impl fmt::Display for PasswordFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort { least } => write!(f, "the password has fewer than {least} characters"),
+            Self::TooLong => write!(f, "the password has more than {MAX_FIELD_BYTES} bytes"),
+            Self::SameAsName => f.write_str("the password is the user's name"),
+            Self::Common => f.write_str("the password is one of the most common ones, which are tried first"),
+            Self::Leaked => f.write_str("the password is known from a leak, from where it is tried elsewhere too"),
+        }
+    }
+}
+
+impl PasswordPolicy {
+    /// May this be the password of the user of this name? For no user yet the name is empty.
+    ///
+    /// # Errors
+    /// The first reason why not.
+    pub fn judge(&self, password: &Secret<String>, username: &str) -> Result<(), PasswordFault> {
+        let password = password.expose();
+        if password.len() > MAX_FIELD_BYTES {
+            return Err(PasswordFault::TooLong);
+        }
+        if normal_form(password).chars().count() < self.min_length {
+            return Err(PasswordFault::TooShort { least: self.min_length });
+        }
+        if folded(password) == folded(username) {
+            return Err(PasswordFault::SameAsName);
+        }
+        if self.refuses_common && common::is_common(password) {
+            return Err(PasswordFault::Common);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(min_length: usize, password: &str, name: &str) -> Result<(), PasswordFault> {
+        let policy = PasswordPolicy { min_length, ..PasswordPolicy::default() };
+        policy.judge(&Secret::new(password.to_owned()), name)
+    }
+
+    #[test]
+    fn length_is_counted_in_characters_of_form_c() {
+        let short = |least| Err(PasswordFault::TooShort { least });
+        for (least, password, verdict) in [
+            (15, "correct horses", short(15)),
+            (15, "correct horse b", Ok(())),
+            (8, "\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}", short(8)),
+            (8, "\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}", Ok(())),
+            // Seven letters with a mark each: fourteen characters as typed, seven in form C.
+            (8, "o\u{308}o\u{308}o\u{308}o\u{308}o\u{308}o\u{308}o\u{308}", short(8)),
+            (8, "\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}", short(8)),
+            (8, "\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}", Ok(())),
+            (8, "", short(8)),
+            (64, &"\u{1f511}".repeat(64), Ok(())),
+            (8, &"x".repeat(MAX_FIELD_BYTES), Ok(())),
+            (8, &"x".repeat(MAX_FIELD_BYTES + 1), Err(PasswordFault::TooLong)),
+        ] {
+            assert_eq!(judge(least, password, "ann"), verdict, "{password:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_of_its_composition() {
+        for password in [
+            "aaaaaaab aaaaaab",
+            "               .",
+            "0123 0123 0123 0",
+            "\u{4e00}\u{4e8c}\u{4e09} \u{56db}\u{4e94}\u{516d} abcdefgh",
+        ] {
+            assert_eq!(judge(15, password, "ann"), Ok(()), "{password:?}");
+        }
+    }
+
+    #[test]
+    fn common_ones_and_the_own_name_are_refused_in_any_case() {
+        for password in ["password1", "PassWord1", "1q2w3e4r5t", "q1w2e3r4t5y6u7i8", "Manchesterunited"] {
+            assert_eq!(judge(8, password, "ann"), Err(PasswordFault::Common), "{password:?}");
+        }
+        for (password, name) in
+            [("Annabel Lee 1849", "annabel lee 1849"), ("\u{c9}lodie-\u{e9}lodie-1", "e\u{301}lodie-E\u{301}LODIE-1")]
+        {
+            assert_eq!(judge(15, password, name), Err(PasswordFault::SameAsName), "{password:?}");
+        }
+        // The whole password is compared, no part of it.
+        assert_eq!(judge(8, "password1 and more", "password1"), Ok(()));
+        let lax = PasswordPolicy { min_length: 8, refuses_common: false };
+        assert_eq!(lax.judge(&Secret::new("password1".into()), "ann"), Ok(()));
+    }
+}

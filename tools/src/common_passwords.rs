@@ -1,0 +1,73 @@
+//! `tools common-passwords`: the list of the most common passwords, and what the gate has of it.
+//!
+//! Without arguments it packs tools/common-passwords.txt into src/rules/password/common.bin. With two files it makes the
+//! list anew before: `DJANGO` is `common-passwords.txt` of Django, `BURNETT` the passwords of Mark Burnett's list, the most
+//! common first (both are named in src/rules/password/common.NOTICE).
+
+use std::{collections::BTreeSet, fs, path::Path};
+use tollgate::rules::password::{
+    DEFAULT_MIN_LENGTH,
+    common::{LEAST_CHARACTERS, pack},
+    normal_form,
+};
+
+/// For each least length that an operator may ask for, so many of the most common passwords that are as long: five times
+/// the tries that NIST SP 800-63B-4 §3.2.2 allows in all before an account is locked.
+const OF_EACH_LENGTH: usize = 500;
+
+/// Writes the list, if it is to be made anew, and its packed form.
+///
+/// # Errors
+/// If a file can't be read or written.
+pub fn write(root: &Path, sources: Option<&[String]>) -> Result<String, String> {
+    let list_file = root.join("tools/common-passwords.txt");
+    let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let write =
+        |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()));
+    if let Some([django, burnett]) = sources {
+        let list = select(&read(Path::new(django))?, &read(Path::new(burnett))?);
+        let lines: String = list.iter().map(|password| format!("{password}\n")).collect();
+        write(&list_file, lines.as_bytes())?;
+    }
+    let list = read(&list_file)?;
+    let packed = pack(list.lines());
+    write(&root.join("src/rules/password/common.bin"), &packed)?;
+    Ok(format!("{} passwords, {} bytes", list.lines().count(), packed.len()))
+}
+
+/// All of Django's that are long enough to matter, and of Burnett's the first of each length.
+fn select(django: &str, burnett: &str) -> BTreeSet<String> {
+    let folded = |text: &str| normal_form(&normal_form(text.trim()).to_lowercase()).into_owned();
+    let length = |text: &String| text.chars().count();
+    let mut list: BTreeSet<String> =
+        django.lines().map(folded).filter(|password| length(password) >= LEAST_CHARACTERS).collect();
+    for least in LEAST_CHARACTERS..=DEFAULT_MIN_LENGTH {
+        let mut first = BTreeSet::new();
+        for password in burnett.lines().map(folded).filter(|password| length(password) >= least) {
+            first.insert(password);
+            if first.len() == OF_EACH_LENGTH {
+                break;
+            }
+        }
+        list.append(&mut first);
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_enough_ones_are_taken_once_in_lower_case() {
+        let list = select("short\nPassword1\npassword1\n", "123456\nPASSWORD1\nTrustno1\ncorrecthorsebattery\n");
+        assert_eq!(Vec::from_iter(list), ["correcthorsebattery", "password1", "trustno1"]);
+    }
+
+    #[test]
+    fn of_a_long_list_the_first_of_each_length_are_taken() {
+        let burnett: String = (0..2_000).map(|at| format!("{at:08}\n{at:015}\n")).collect();
+        let list = select("", &burnett);
+        assert_eq!(list.len(), 250 + OF_EACH_LENGTH, "of 8 and more the first 500 are half of 15");
+    }
+}
