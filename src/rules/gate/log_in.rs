@@ -52,7 +52,7 @@ impl Visitor {
             cookie: cookie::value(&header("cookie"), cookie_name).filter(|_| !cookie_name.is_empty()),
             user_agent: text("user-agent"),
             country: text("cf-ipcountry"),
-            is_browser: request.headers.get("sec-fetch-mode").is_some(),
+            is_browser: request.headers.get("sec-fetch-site").is_some(),
             // What Cloudflare says of the connection that it took the request from.
             is_https: header("cf-visitor").contains("\"https\""),
         }
