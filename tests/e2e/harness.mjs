@@ -41,6 +41,16 @@ async function modules({ main, others }, entry) {
 /** The KV records of the demo users, as `cargo xtask dev` writes them. */
 const demoUsers = JSON.parse(await readFile(`${root}xtask/demo-users.json`, "utf8"));
 
+/** What wrangler makes of a configuration for Miniflare, without the variables. */
+function workerOf(config) {
+  const { modulesRules: _, ...worker } = miniflareOptions(config).workerOptions;
+  return { ...worker, modulesRoot: root, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
+}
+
+/** The variables over those of a configuration; not those of somebody's .dev.vars. */
+const bindingsOf = (config, vars) =>
+  Object.fromEntries(Object.entries({ ...config.vars, ...vars }).filter(([, value]) => value !== undefined));
+
 /**
  * A running gate. `vars` are put over those of wrangler.toml (or `config`; `undefined` takes one away), `options` over Miniflare's; `entry`
  * is the text of a module to stand before the worker, which it imports as `./entry.js`. Without `sessions` there are no
@@ -50,21 +60,15 @@ const demoUsers = JSON.parse(await readFile(`${root}xtask/demo-users.json`, "utf
  */
 export async function start({ config: file = "wrangler.toml", vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, sessions = build === DEPLOYED && !entry, options = {} } = {}) {
   const config = readConfig({ config: root + file });
-  const { modulesRules: _, ...worker } = miniflareOptions(config).workerOptions;
-  // Not those of somebody's .dev.vars.
-  const bindings = Object.fromEntries(
-    Object.entries({ ...config.vars, ...(secret && { JWT_SECRET_KEY: secret }), ...vars }).filter(([, value]) => value !== undefined),
-  );
+  const worker = workerOf(config);
   let output = "";
   const runtime = new Miniflare(converted({
     handleStructuredLogs: ({ message }) => { output += `${message}\n`; },
     workers: [{
       ...worker,
       name: "tollgate",
-      modulesRoot: root,
       modules: await modules(build, entry),
-      bindings,
-      unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+      bindings: bindingsOf(config, { ...(secret && { JWT_SECRET_KEY: secret }), ...vars }),
       ...(sessions ? {} : { durableObjects: {}, ratelimits: {} }),
       ...options,
     }],
@@ -84,6 +88,36 @@ export async function start({ config: file = "wrangler.toml", vars = {}, secret 
     lines: () => output.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)),
     close: () => runtime.dispose(),
   };
+}
+
+/**
+ * Many gates without a log in one workerd, for each of `all` one: `{ vars, records }`, the keys and values of its KV.
+ *
+ * `{ urls, close() }`
+ */
+export async function startAll(all) {
+  const config = readConfig({ config: `${root}wrangler.toml` });
+  const [worker, parts] = [workerOf(config), await modules(DEPLOYED)];
+  // Gates with the same records share a namespace.
+  const stores = [...new Set(all.map(({ records }) => JSON.stringify(records)))];
+  const runtime = new Miniflare(converted({
+    handleStructuredLogs: () => {}, // what is wrong with a configuration is told even so
+    workers: all.map(({ vars, records }, at) => ({
+      ...worker,
+      durableObjects: {}, // without sessions, as what was recorded
+      ratelimits: {},
+      name: `gate${at}`,
+      modules: parts,
+      kvNamespaces: { USERS: `users${stores.indexOf(JSON.stringify(records))}` },
+      bindings: bindingsOf(config, { ...vars, TOLLGATE_LOG: "off" }),
+    })),
+  }));
+  const urls = await Promise.all(all.map((_, at) => runtime.unsafeGetDirectURL(`gate${at}`)));
+  for (const store of stores) {
+    const kv = await runtime.getKVNamespace("USERS", `gate${all.findIndex(({ records }) => JSON.stringify(records) === store)}`);
+    for (const [key, value] of JSON.parse(store)) await kv.put(key, value);
+  }
+  return { urls, close: () => runtime.dispose() };
 }
 
 export const bearing = (token, init = {}) => ({ ...init, headers: { ...init.headers, authorization: `JWT ${token}` } });
