@@ -56,14 +56,18 @@ const bindingsOf = (config, vars) =>
  * is the text of a module to stand before the worker, which it imports as `./entry.js`. Without `sessions` there are no
  * objects and limits: so it is as the real libraries' servers are, to the letter.
  *
- * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, close() }`
+ * What is stored is kept in the folder `persist`, if there is one. A gate that is killed (`kill()`) leaves it as it is.
+ *
+ * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, kill(), close() }`
  */
-export async function start({ config: file = "wrangler.toml", vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, sessions = build === DEPLOYED && !entry, options = {} } = {}) {
+export async function start({ config: file = "wrangler.toml", vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, sessions = build === DEPLOYED && !entry, persist, options = {} } = {}) {
   const config = readConfig({ config: root + file });
   const worker = workerOf(config);
   let output = "";
+  const pids = await workerds();
   const runtime = new Miniflare(converted({
     handleStructuredLogs: ({ message }) => { output += `${message}\n`; },
+    ...(persist && { resourcePersistencePath: persist }),
     workers: [{
       ...worker,
       name: "tollgate",
@@ -86,6 +90,12 @@ export async function start({ config: file = "wrangler.toml", vars = {}, secret 
     output: () => output,
     /** The JSON lines of its log. */
     lines: () => output.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)),
+    /** Ends the process at once, whatever it is doing. */
+    async kill() {
+      const before = pids;
+      for (const pid of await workerds()) if (!before.includes(pid)) process.kill(pid, "SIGKILL");
+      await runtime.dispose().catch(() => {});
+    },
     close: () => runtime.dispose(),
   };
 }
@@ -162,13 +172,19 @@ export async function raw(gate, path, { method = "GET", headers = [], send = (ou
   return (await Promise.all([whole, send(out)]))[0];
 }
 
-/** By how many bytes the resident memory of this process's workerds rises above its level before, while `work` runs. */
-export async function memoryRise(work) {
+/** The workerds of this process. */
+async function workerds() {
   const pids = [];
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
     const [, name, parent] = (await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")).match(/\((.*)\) \S (\d+)/) ?? [];
-    if (name === "workerd" && Number(parent) === process.pid) pids.push(pid);
+    if (name === "workerd" && Number(parent) === process.pid) pids.push(Number(pid));
   }
+  return pids;
+}
+
+/** By how many bytes the resident memory of this process's workerds rises above its level before, while `work` runs. */
+export async function memoryRise(work) {
+  const pids = await workerds();
   if (pids.length === 0) throw new Error("no workerd is a child of this process");
   const one = (pid) => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+) kB/)[1]) * 1024;
   const resident = () => pids.reduce((sum, pid) => sum + one(pid), 0);
