@@ -38,6 +38,7 @@ pub enum Age {
 /// The revocations that an isolate holds.
 pub struct Snapshot {
     bound: Span,
+    everybody: Mark,
     /// When it was true, in milliseconds; `i64::MIN` before the first.
     as_of: AtomicI64,
     /// When it was last asked for, in milliseconds.
@@ -59,6 +60,7 @@ impl Snapshot {
     pub fn new(bound: Span) -> Self {
         Self {
             bound,
+            everybody: Mark::everybody(),
             as_of: AtomicI64::new(i64::MIN),
             asked: AtomicI64::new(i64::MIN),
             changes: AtomicU64::new(1),
@@ -140,7 +142,7 @@ impl Snapshot {
             let entry = mark.and_then(|mark| known.entries.get(&mark));
             entry.is_some_and(|entry| entry.before.is_none_or(|before| marks.began <= before))
         };
-        if [marks.token, marks.session, marks.user, Some(Mark::everybody())].into_iter().any(is_hit) {
+        if [marks.token, marks.session, marks.user, Some(self.everybody)].into_iter().any(is_hit) {
             return Judgement::Revoked;
         }
         good_under.store(changes, Ordering::Relaxed);
