@@ -128,3 +128,29 @@ test("beyond the bound nothing is believed: a route is closed, or open if it say
   await gate.get("/mend");
   assert.equal(await status(gate, "/protected", good.access_token), 200, "at once");
 });
+
+test("a data centre's cache that keeps old answers for ever does not move the bound", async (t) => {
+  const entry = `
+    const kept = new Map();
+    Object.defineProperty(caches, "default", { value: {
+      // Whatever is asked for: the first answer that there was.
+      match: async () => kept.get("first")?.clone(),
+      put: async (url, answer) => { if (!kept.has("first")) kept.set("first", answer); },
+    } });
+    const { default: worker, Account, Revocations } = await import("./entry.js");
+    export { worker as default, Account, Revocations };
+  `;
+  const gate = await start({ sessions: true, entry, vars: { ...VARS, TOLLGATE_REVOCATION_BOUND: "2" } });
+  t.after(() => gate.close());
+  for (let round = 0; round < 3; round++) {
+    const { access_token } = await (await gate.logIn()).json();
+    assert.equal(await status(gate, "/protected", access_token), 200);
+    assert.equal((await gate.get("/auth/logout", bearer(access_token, { method: "POST" }))).status, 200);
+    const since = Date.now();
+    while (await status(gate, "/protected", access_token) === 200) {
+      assert.ok(Date.now() - since < 2500, "still passing");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.equal(await status(gate, "/protected", access_token), 401);
+  }
+});
