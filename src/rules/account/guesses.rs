@@ -90,9 +90,13 @@ impl Guesses {
             self.devices.iter_mut().filter(|device| shown.contains(&device.id) && !Mutant::NoLaneOfItsOwn.is_on())
         {
             match device.count.take(now) {
+                Err(_) if Mutant::DeviceUnlimited.is_on() => return Ok(Lane::Device(device.id.clone())),
                 Ok(()) => return Ok(Lane::Device(device.id.clone())),
                 Err(wait) => shortest = Some(shortest.map_or(wait.seconds, |other: u32| other.min(wait.seconds))),
             }
+        }
+        if let Some(device) = shown.first().filter(|_| Mutant::EveryoneHasALane.is_on() && shortest.is_none()) {
+            return Ok(Lane::Device(device.clone()));
         }
         match self.strangers.take(now) {
             Ok(()) => Ok(Lane::Strangers),
@@ -161,7 +165,8 @@ impl Guesses {
 impl Count {
     fn take(&mut self, now: Timestamp) -> Result<(), Wait> {
         // Whole quarters of an hour since the last try; a clock that was set back forgives nothing.
-        let passed = (now.as_millis() - self.last.as_millis()).max(0) / (i64::from(LONGEST) * 1000);
+        let forgiven_in = if Mutant::ForgivenByTheMinute.is_on() { 60 } else { LONGEST };
+        let passed = (now.as_millis() - self.last.as_millis()).max(0) / (i64::from(forgiven_in) * 1000);
         let tries = self.tries.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
         let next = self.last.as_millis() + i64::from(delay(self.tries)) * 1000;
         if now.as_millis() < next && !Mutant::GuessesUnlimited.is_on() {
@@ -173,7 +178,7 @@ impl Count {
     }
 
     fn give_back(&mut self) {
-        self.tries = self.tries.saturating_sub(1);
+        self.tries = if Mutant::UntriedForgivesAll.is_on() { 0 } else { self.tries.saturating_sub(1) };
     }
 
     /// When all of it is forgiven.
