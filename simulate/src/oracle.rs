@@ -185,12 +185,11 @@ struct Facts {
 }
 
 /// To be handed back with the reply.
-#[derive(Clone, Copy)]
 pub struct Receipt {
     at: i64,
     sessions: usize,
     tokens: usize,
-    ends_all: bool,
+    ended: Vec<SessionNo>,
 }
 
 /// The facts.
@@ -337,10 +336,10 @@ impl Oracle {
     /// The outcome of a deed is stored. `clock` is the object's.
     pub fn written(&mut self, now: i64, account: usize, deed: Deed, reply: &Reply, clock: Timestamp) -> Receipt {
         let mut receipt =
-            Receipt { at: now, sessions: self.sessions.len(), tokens: self.tokens.len(), ends_all: false };
+            Receipt { at: now, sessions: self.sessions.len(), tokens: self.tokens.len(), ended: Vec::new() };
         match (deed, reply) {
             (Deed::Open { record, refresh, .. }, Reply::Opened { session }) => {
-                receipt.ends_all = self.opened(now, account, record, refresh, session);
+                receipt.ended = self.opened(now, account, record, refresh, session);
             }
             (Deed::Open { record, .. }, Reply::Stale) => {
                 let version = self.version(record);
@@ -394,7 +393,6 @@ impl Oracle {
                 self.sessions[session].over.write(now);
             }
             (Deed::EndAll { retire }, Reply::Done) => {
-                receipt.ends_all = true;
                 self.all_over(now, account);
                 if retire {
                     let version = clock.as_millis().max(self.accounts[account].newest + 1);
@@ -408,7 +406,6 @@ impl Oracle {
                 self.must(known >= self.accounts[account].newest, Rule::OldPassword, || {
                     format!("the password is changed by record {proven}, which is out of date")
                 });
-                receipt.ends_all = true;
                 self.all_over(now, account);
                 self.records[record].version = Some(*version);
                 self.passwords_before_are_dead(account, version.as_millis());
@@ -434,17 +431,21 @@ impl Oracle {
                 self.sessions[session].over.acknowledge(now);
                 self.moments.push(bound);
             }
-            _ if receipt.ends_all => {
+            (Deed::EndAll { .. }, Reply::Done) | (Deed::SetPassword { .. }, Reply::Changed { .. }) => {
                 let before = self.sessions[..receipt.sessions].iter_mut();
                 before.filter(|session| session.account == account).for_each(|session| session.over.acknowledge(now));
-                // A log-in by a newer record promises nothing of tokens that the object never heard of.
-                let is_open = matches!(deed, Deed::Open { .. });
                 for token in 0..receipt.tokens {
-                    if !is_open && self.was_before(token, account, receipt.at) {
+                    if self.was_before(token, account, receipt.at) {
                         self.tokens[token].void.acknowledge(now);
                     }
                 }
                 self.moments.push(bound);
+            }
+            (Deed::Open { .. }, Reply::Opened { .. }) => {
+                // A log-in by a newer record promises only what it ended itself.
+                for &session in &receipt.ended {
+                    self.sessions[session].over.acknowledge(now);
+                }
             }
             (Deed::Revoke { token }, Reply::Done) => {
                 self.tokens[token].void.acknowledge(now);
@@ -458,14 +459,25 @@ impl Oracle {
         self.records[record].version.map_or(0, Timestamp::as_millis)
     }
 
-    fn opened(&mut self, now: i64, account: usize, record: RecordNo, refresh: Option<TokenNo>, id: &str) -> bool {
+    fn opened(
+        &mut self,
+        now: i64,
+        account: usize,
+        record: RecordNo,
+        refresh: Option<TokenNo>,
+        id: &str,
+    ) -> Vec<SessionNo> {
         let password = self.records[record].password;
         self.must(!self.accounts[account].dead.contains(&password), Rule::OldPassword, || {
             format!("password {password} opens a session after it was changed")
         });
         let version = self.version(record);
-        let ends_all = version > self.accounts[account].newest;
-        if ends_all {
+        let mut ended = Vec::new();
+        if version > self.accounts[account].newest {
+            ended.extend(
+                (0..self.sessions.len())
+                    .filter(|&session| self.sessions[session].account == account && self.is_surely_on(session, now)),
+            );
             self.sessions_over(now, account);
             self.passwords_before_are_dead(account, version);
         }
@@ -495,7 +507,7 @@ impl Oracle {
         if live.len() > MOST_SESSIONS {
             live[..live.len() - MOST_SESSIONS / 2].iter().for_each(|&old| self.sessions[old].crowded_out = true);
         }
-        ends_all
+        ended
     }
 
     fn rotated(&mut self, now: i64, session: SessionNo, token: TokenNo, successor: TokenNo) {
