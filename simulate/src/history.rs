@@ -213,6 +213,10 @@ impl World {
             return;
         }
         for object in 0..self.objects.len() {
+            // A session may have run out just now.
+            if !self.objects[object].account().announcements().is_empty() {
+                self.run_until(self.now + 3000);
+            }
             let account = self.objects[object].account();
             if !account.announcements().is_empty() {
                 self.violated(Rule::Kept, format!("object {object} still has to tell the register something"));
