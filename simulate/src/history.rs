@@ -86,18 +86,23 @@ impl World {
         }
         let deeds = self.random.u32(20..=60);
         for _ in 0..deeds {
-            let time = self.now + self.pause();
+            let (pause, is_aimed) = self.pause();
+            let time = self.now + pause;
             self.run_until(time);
             if self.oracle.violation.is_some() {
                 return;
+            }
+            if is_aimed {
+                let person = self.random.usize(..self.people.len());
+                (0..3).for_each(|_| self.use_access(person));
             }
             self.somebody_acts(&mut passwords);
         }
     }
 
     /// Mostly short; sometimes to just before or just after a time at which something is decided.
-    fn pause(&mut self) -> i64 {
-        match self.random.u32(..100) {
+    fn pause(&mut self) -> (i64, bool) {
+        let pause = match self.random.u32(..100) {
             0..30 => self.random.i64(0..50),
             30..58 => self.random.i64(50..1000),
             58..76 => self.random.i64(1000..10_000),
@@ -106,12 +111,13 @@ impl World {
                 let now = self.now;
                 self.oracle.moments.retain(|moment| *moment > now);
                 if self.oracle.moments.is_empty() {
-                    return 0;
+                    return (0, false);
                 }
                 let moment = self.oracle.moments[self.random.usize(..self.oracle.moments.len())];
-                (moment + self.random.i64(-400..1200) - now).max(0)
+                return ((moment + self.random.i64(-400..1200) - now).max(0), true);
             }
-        }
+        };
+        (pause, false)
     }
 
     fn somebody_acts(&mut self, passwords: &mut [Vec<u32>]) {
@@ -144,7 +150,15 @@ impl World {
                 let Some(token) = self.some_token(person) else { return };
                 self.want(person, account, Deed::Revoke { token }, 3);
             }
-            85..90 => {
+            85 => {
+                let last = known[known.len() - 1];
+                passwords[account].extend([last + 1, last + 2]);
+                self.change_password(person, last, last + 1);
+                let (soon, later) = (self.random.i64(0..1000), self.random.i64(500..2000));
+                self.after(soon, move |world| world.want(person, account, Deed::List, 1));
+                self.after(later, move |world| world.change_password(person, last + 1, last + 2));
+            }
+            86..90 => {
                 let new = known[known.len() - 1] + 1;
                 passwords[account].push(new);
                 self.change_password(person, password, new);
@@ -158,7 +172,7 @@ impl World {
             92 => match self.random.u32(..20) {
                 0 => self.rotate_in_a_hurry(person, 60),
                 1 => self.rotate(person, 100),
-                2..6 => self.flee(person, password),
+                2..10 => self.flee(person, password),
                 _ => self.issue_without_session(person),
             },
             93 => self.crash(account, "out of the blue"),

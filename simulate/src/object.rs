@@ -113,15 +113,14 @@ impl World {
             _ => None,
         };
         self.note(|| format!("object {object}: {} -> {:?}", told(deed), step.reply));
-        if Mutant::RepliedEarly.is_on() {
+        if Mutant::RepliedEarly.is_on() && !step.promises_an_end {
             let receipt = deed.map(|deed| self.oracle.written(self.now, object, deed, &step.reply, clock));
-            self.reply(object, deed, Some(step.reply), receipt, back);
+            self.reply(object, deed, Some(step.reply.clone()), receipt, back);
             if self.crashes() {
-                self.crash(object, "before the write");
-            } else {
-                self.objects[object].write(&step.changes);
+                return self.crash(object, "after its reply, before the write");
             }
-            return;
+            self.store(object, &step);
+            return self.hand_over(object, step.announcements, step.record, Box::new(|_, _| ()));
         }
         if matches!(deed, Some(Deed::Tidy)) && step.wake.is_some_and(|wake| wake <= clock) {
             self.violated(Rule::Bounded, format!("object {object} has tidied up, and is to do it again at once"));
