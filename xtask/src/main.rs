@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod dev;
 mod setup;
+mod simulate;
 mod step;
 mod test;
 
@@ -53,6 +54,11 @@ const TASKS: &[Task] = &[
         name: "vectors",
         line: "run the public test vectors in a folder: vectors DIR (Wycheproof's JWS, JWK, PBKDF2; RFC 7520)",
         run: |root, args| tools(root, "vectors", args),
+    },
+    Task {
+        name: "simulate",
+        line: "play random histories of sessions and revocations (--histories N, --seed S; --break NAME|all: a rule broken)",
+        run: simulate::simulate,
     },
     Task {
         name: "bench",

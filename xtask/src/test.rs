@@ -2,7 +2,7 @@
 
 use crate::{
     build::{self, Flavour},
-    setup,
+    setup, simulate,
     step::{Failure, Root, Step},
 };
 use std::process::Command;
@@ -51,6 +51,7 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
     )?;
     count += passed(&output, "test result: ok. ", " passed");
     step.done("");
+    simulate::test(root)?;
     vectors(root)?;
     build::deployable(root)?;
     build::build(root, Flavour::Faults)?;
