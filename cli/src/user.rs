@@ -1,6 +1,7 @@
 //! `tollgate user`: what is in the store.
 
 use crate::{
+    clock,
     failure::{Exit, Failure},
     import,
     kv::{MOST_PAIRS, Store, StoreArgs},
@@ -182,6 +183,7 @@ fn add(
             "leave --id out; for a new id delete the user first",
         ));
     }
+    let version = present.as_ref().map_or_else(clock::now, |present| present.next_version(clock::now()));
     let generated = given.is_none() && present.is_none();
     let id = match given.or_else(|| present.map(|present| present.id())) {
         Some(id) => id,
@@ -201,6 +203,7 @@ fn add(
         hash: hash.to_string(),
         status: Status::Active,
         attributes: attributes.into_iter().collect(),
+        version,
     };
     store.put_one(user.profile())?;
     store.put_one(user.log_in())?;
@@ -288,7 +291,8 @@ fn set_password(
     let store = Store::open(store)?;
     let record = existing(&store, name)?;
     let hash = new_hash(&store, name, allow_weak)?;
-    let (key, value) = (LogInRecord::key(name), record.with_hash(&hash).write());
+    let renewed = record.with_hash(&hash).with_version(record.next_version(clock::now()));
+    let (key, value) = (LogInRecord::key(name), renewed.write());
     store.put_one((key.clone(), value.clone()))?;
     let mut written = 1;
     if hashes::is_outdated(record.hash(), &store.passwords()?) && second_look > 0 {
@@ -297,7 +301,7 @@ fn set_password(
         );
         std::thread::sleep(Duration::from_secs(second_look.into()));
         match store.get_one(&key)? {
-            Some(present) if present == value => {}
+            Some(present) if present == value || is_later(&present, &renewed) => {}
             Some(_) => {
                 store.put_one((key, value))?;
                 written = 2;
@@ -312,6 +316,11 @@ fn set_password(
     Ok(Exit::Good)
 }
 
+/// Has somebody else given the user another password or status since?
+fn is_later(present: &str, record: &LogInRecord) -> bool {
+    LogInRecord::read(present.as_bytes()).is_ok_and(|present| present.version() > record.version())
+}
+
 /// As with removing: refused at the log-in first; let in there last.
 fn set_status(name: &str, status: Status, store: &StoreArgs, output: Output) -> Result<Exit, Failure> {
     let store = Store::open(store)?;
@@ -319,7 +328,8 @@ fn set_status(name: &str, status: Status, store: &StoreArgs, output: Output) -> 
     let record = existing(&store, name)?;
     let profile_key = Profile::key(&record.id());
     let profile = store.get_one(&profile_key)?;
-    let mut writes = vec![(log_in_key, record::with_status(&record.write(), status))];
+    let renewed = record.with_version(record.next_version(clock::now()));
+    let mut writes = vec![(log_in_key, record::with_status(&renewed.write(), status))];
     writes.extend(profile.map(|profile| (profile_key, record::with_status(&profile, status))));
     if status == Status::Active {
         writes.reverse();

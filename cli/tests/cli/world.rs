@@ -5,6 +5,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// The key in `.dev.vars` of every world.
@@ -134,6 +135,12 @@ impl World {
         run
     }
 
+    /// Writes to the store behind the command's back.
+    pub fn put(&self, key: &str, value: &str) {
+        let mut store = std::fs::OpenOptions::new().append(true).open(self.path("store")).unwrap();
+        store.write_all(format!("{}\n", serde_json::json!([key, value])).as_bytes()).unwrap();
+    }
+
     /// What the store holds.
     pub fn store(&self) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
@@ -162,6 +169,11 @@ impl World {
         let _ = std::fs::remove_file(path);
         calls.lines().map(str::to_owned).collect()
     }
+}
+
+/// The time in milliseconds since 1970.
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
 /// Compares with `tests/snapshots/NAME.txt`; `UPDATE_SNAPSHOTS=1` writes it.
