@@ -2,8 +2,8 @@
 //!
 //! **What always holds:** it is replaced as a whole (by rename) after the writes that it speaks of, so it never claims more
 //! than was done. It counts only for the same input (by SHA-256) and the same store; for another store the seed alone does.
-//! The seed makes ids and salts the same each time, and the versions of records are the time when the run began, so that what a
-//! killed run wrote is written again to the byte. Random, the seed is no secret: it tells nothing of the passwords.
+//! The seed makes ids and salts the same each time, and the versions of records are the time when the run began, so that
+//! what a killed run wrote is written again to the byte. Random, the seed is no secret: it tells nothing of the passwords.
 
 use crate::{failure::Failure, secret};
 use base64ct::{Base64UrlUnpadded, Encoding};
