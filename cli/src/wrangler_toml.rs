@@ -186,7 +186,8 @@ impl WranglerToml {
         Ok(Passwords { policy: config.password_policy, key_id: known.or(key_id), hashing: config.hashing })
     }
 
-    fn plain_variables(&self) -> Map<String, Value> {
+    /// What stands in `[vars]`.
+    pub fn plain_variables(&self) -> Map<String, Value> {
         self.vars().into_iter().flat_map(TableLike::iter).map(|(name, item)| (name.to_owned(), to_json(item))).collect()
     }
 

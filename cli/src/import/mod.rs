@@ -3,8 +3,8 @@
 //! **What always holds:** a kill at any point loses and doubles nothing. Of each part of the file the profiles are written
 //! before the log-in records, so every prefix is harmless (docs/storage.md); a part is counted as finished
 //! ([`progress`]) after its writes; and a part that is written twice is written alike, since ids and salts come of a seed
-//! that is kept, and versions are the time that is kept with it. Who is in the store already is left alone, or with `--replace` written only where he differs, so the
-//! same file again changes nothing.
+//! that is kept, and versions are the time that is kept with it. Who is in the store already is left alone, or with
+//! `--replace` written only where he differs, so the same file again changes nothing.
 
 mod lines;
 mod progress;
@@ -124,6 +124,11 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
         finished += part.len();
         progress.save(finished, finished == lines.len())?;
         eprintln!("  {} of {}", grouped(finished), counted(lines.len(), "user"));
+    }
+    if report.replaced > 0 && store.toml.services().sessions {
+        eprintln!(
+            "sessions of those who were replaced go on until they log in again; to end them: tollgate session end-all NAME"
+        );
     }
     Ok(report.print(args, &bad, output))
 }

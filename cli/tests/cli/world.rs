@@ -44,6 +44,28 @@ to = "assets"
 path = "/api/*"
 methods = ["GET", "POST"]
 to = "origin"
+
+[[durable_objects.bindings]]
+name = "ACCOUNTS"
+class_name = "Account"
+
+[[durable_objects.bindings]]
+name = "REVOCATIONS"
+class_name = "Revocations"
+
+[[migrations]]
+tag = "v1"
+new_sqlite_classes = ["Account", "Revocations"]
+
+[[ratelimits]]
+name = "LOGINS_BY_ADDRESS"
+namespace_id = "1001"
+simple = { limit = 30, period = 60 }
+
+[[ratelimits]]
+name = "HASHING"
+namespace_id = "1002"
+simple = { limit = 600, period = 60 }
 "#;
 
 pub struct World {
@@ -104,6 +126,8 @@ impl World {
             .env("TOLLGATE_WRANGLER", fake)
             .env("FAKE_WRANGLER_STORE", self.path("store"))
             .env("COLUMNS", "100")
+            .env_remove("TOLLGATE_GATE")
+            .env_remove("TOLLGATE_ADMIN_SECRET")
             .env_remove("TOLLGATE_PASSWORD_PEPPERS")
             .env_remove("TOLLGATE_PASSWORD_PEPPER")
             .stdin(Stdio::piped())
@@ -137,7 +161,7 @@ impl World {
 
     /// Writes to the store behind the command's back.
     pub fn put(&self, key: &str, value: &str) {
-        let mut store = std::fs::OpenOptions::new().append(true).open(self.path("store")).unwrap();
+        let mut store = std::fs::OpenOptions::new().create(true).append(true).open(self.path("store")).unwrap();
         store.write_all(format!("{}\n", serde_json::json!([key, value])).as_bytes()).unwrap();
     }
 
