@@ -110,8 +110,10 @@ fn each_failure_says_what_to_do_next() {
         "error-session-unreachable",
         &of_the_system.iter().fold(run_unreachable, |text, code| text.replace(code, "")),
     );
-    let cases: [Case; 8] = [
+    let cases: [Case; 9] = [
         ("off", 1, |_| (404, "", json!({"msg": "Not Found"}).to_string())),
+        // What the stock gate says where `/*` goes to static files.
+        ("only-reads", 1, |_| (405, "allow: GET, HEAD\r\n", json!({"msg": "Method Not Allowed"}).to_string())),
         ("wants-token", 1, |_| (401, "", json!({"msg": "Missing Authorization Header"}).to_string())),
         ("busy", 3, |_| refuse(503, &Refusal::StoreUnavailable)),
         ("failed", 1, |_| (500, "", String::new())),
