@@ -39,11 +39,83 @@ pub enum Mutant {
     NoLaneOfItsOwn,
     /// Tries are counted, but never wait.
     GuessesUnlimited,
+    /// A refresh token that was revoked by its id is good for another.
+    VoidTokenRotates,
+    /// A strict check does not look at what was revoked by its id.
+    CheckForgetsTokens,
+    /// A session that ran out is not told to the register, though its access tokens may live on.
+    RunsOutInSilence,
+    /// A refresh token that was revoked by its id is void for no longer than an access token lives.
+    VoidTokenComesBack,
+    /// KV is told what was wanted before the register was told, whatever came in between.
+    OldRecordWritten,
+    /// A revocation is remembered for as long as a token lives by one clock, not a moment longer.
+    NoMargin,
+    /// Who asks for an end a second time is told that it is made, whether the register has it or not.
+    SecondEndPromisesNothing,
+    /// A session is never idle for too long.
+    IdleNeverEnds,
+    /// A session that is used never ends.
+    NeverEndsAtLast,
+    /// A password is changed by whoever knows one of before.
+    StaleProof,
+    /// Who is disabled may still log in.
+    RetiredPassword,
+    /// A password that was changed elsewhere ends no session.
+    NewerRecordEndsNothing,
+    /// A password that is hashed anew takes the place of one that was changed.
+    RehashUndoes,
+    /// Whatever was written to KV, nothing waits any more.
+    AnyDeliveryClears,
+    /// What ends or begins does so by the clock, also when that was set back.
+    ClockSetBack,
+    /// A strict check looks at times only.
+    CheckForgetsSessions,
+    /// A strict check does not look at when everything was ended.
+    CheckForgetsEnds,
+    /// The end of all is not told to the register.
+    AllForgotten,
+    /// A token that is made void is not told to the register.
+    VoidNotAnnounced,
+    /// An account has as many sessions as anybody likes.
+    SessionsUnlimited,
+    /// A session keeps every token of the grace.
+    LinksUnlimited,
+    /// An account never forgets a void token.
+    RevokedForEver,
+    /// The register numbers its entries from one, also after it forgot everything.
+    NumbersByCount,
+    /// Of two entries of one mark the later one counts.
+    NarrowerEntry,
+    /// An isolate never believes a register whose numbers are lower.
+    BeginsAnewUnseen,
+    /// A snapshot is as young as its arrival.
+    YoungByArrival,
+    /// A snapshot never forgets.
+    SnapshotKeepsAll,
+    /// The register never forgets.
+    RegisterKeepsAll,
+    /// The end of all hits whatever begins later, too.
+    BeforeIgnored,
+    /// An isolate does not look at whose token it is.
+    UsersNotJudged,
+    /// An isolate does not look at a token's own id.
+    TokensNotJudged,
+    /// A try is forgiven within a minute.
+    ForgivenByTheMinute,
+    /// A try that was none gives all back.
+    UntriedForgivesAll,
+    /// A device that was never seen has a lane of its own.
+    EveryoneHasALane,
+    /// A known device never waits.
+    DeviceUnlimited,
+    /// All is ended by the clock, also what began by one that was ahead.
+    EndsByTheClock,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 53] = [
         Self::StalePassword,
         Self::SessionsSurvivePassword,
         Self::ReuseForgiven,
@@ -61,6 +133,42 @@ impl Mutant {
         Self::LogInClearsStrangers,
         Self::NoLaneOfItsOwn,
         Self::GuessesUnlimited,
+        Self::VoidTokenRotates,
+        Self::CheckForgetsTokens,
+        Self::RunsOutInSilence,
+        Self::VoidTokenComesBack,
+        Self::OldRecordWritten,
+        Self::NoMargin,
+        Self::SecondEndPromisesNothing,
+        Self::IdleNeverEnds,
+        Self::NeverEndsAtLast,
+        Self::StaleProof,
+        Self::RetiredPassword,
+        Self::NewerRecordEndsNothing,
+        Self::RehashUndoes,
+        Self::AnyDeliveryClears,
+        Self::ClockSetBack,
+        Self::CheckForgetsSessions,
+        Self::CheckForgetsEnds,
+        Self::AllForgotten,
+        Self::VoidNotAnnounced,
+        Self::SessionsUnlimited,
+        Self::LinksUnlimited,
+        Self::RevokedForEver,
+        Self::NumbersByCount,
+        Self::NarrowerEntry,
+        Self::BeginsAnewUnseen,
+        Self::YoungByArrival,
+        Self::SnapshotKeepsAll,
+        Self::RegisterKeepsAll,
+        Self::BeforeIgnored,
+        Self::UsersNotJudged,
+        Self::TokensNotJudged,
+        Self::ForgivenByTheMinute,
+        Self::UntriedForgivesAll,
+        Self::EveryoneHasALane,
+        Self::DeviceUnlimited,
+        Self::EndsByTheClock,
     ];
 
     /// Is this rule broken, in this thread?

@@ -15,7 +15,7 @@ use serde_json::json;
 use std::borrow::Cow;
 use tollgate::rules::{
     config::{Config, options},
-    credential,
+    cookie, credential,
     error::Refusal,
     forward::Filter,
     gate::{Ask, BodyFault, Decision, Gate},
@@ -413,8 +413,18 @@ proptest! {
         let filter = Filter { connection: connection.as_deref(), token_header: "authorization", forward_token };
         prop_assert!(filter.withholds(&name));
     }
+
+    #[test]
+    fn a_cookie_that_is_taken_out_is_not_there_any_more_and_others_are(pieces in vec(select(COOKIE_PIECES), 0..12)) {
+        let header = pieces.concat();
+        let left = cookie::without(&header, &["a", "b"]);
+        let left = left.as_deref().unwrap_or(&header);
+        prop_assert_eq!(cookie::value(left, "a").or(cookie::value(left, "b")), None, "{} of {}", left, header);
+        prop_assert_eq!(cookie::value(left, "x"), cookie::value(&header, "x"), "{} of {}", left, header);
+    }
 }
 
+const COOKIE_PIECES: &[&str] = &["a", "b", "x", "=", "=", "1", "\"", "\\", ";", "; ", ",", " ", "\t", "é"];
 const OPTION_WORDS: &[&str] = &[
     "exp", "methods", "POST", "path", "/x", "[", "]", "{", "}", "\"", ",", "1", "h", "-", ".", "https://", "@", "HS256",
 ];

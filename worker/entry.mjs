@@ -136,8 +136,21 @@ async function inObject(order) {
 
 // One for each account, and for each name that somebody tries to log in with.
 export class Account extends DurableObject {
-  ask(order) { return inObject((rust) => rust.ask_account(this.ctx.storage, this.env, order)); }
-  alarm() { return inObject((rust) => rust.wake_account(this.ctx.storage, this.env)); }
+  #turn = Promise.resolve();
+  async ask(order) {
+    const { storage } = this.ctx;
+    const { reply, is_left_to_tell, promises_an_end } = await inObject((rust) => rust.step_account(storage, order));
+    if (!is_left_to_tell) return reply;
+    const isTold = await this.#inTurn((rust) => rust.deliver_account(storage, this.env)).catch(() => false);
+    if (promises_an_end && !isTold) throw new Error("the register can't be reached");
+    return reply;
+  }
+  alarm() { return this.#inTurn((rust) => rust.wake_account(this.ctx.storage, this.env)); }
+  #inTurn(order) {
+    const mine = this.#turn.then(() => inObject(order));
+    this.#turn = mine.catch(() => {});
+    return mine;
+  }
 }
 
 // The one register of revocations.

@@ -8,7 +8,7 @@ use super::{Call, load, view::View};
 use crate::rules::{
     config::Config,
     error::Refusal,
-    forward::{self, Filter},
+    forward::{self, Filter, HeldBack},
     gate::Passage,
     request::Headers as _,
     time::Timestamp,
@@ -115,11 +115,21 @@ fn failed(late: bool, head: bool, number: u32, began: f64, rule: usize) -> JsVal
 pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValue {
     call.log(&passage.event());
     let config = call.gate.config();
-    let url = format!("{}{}", config.origin.as_deref().unwrap_or_default(), view.path_and_query());
+    let held_back = HeldBack::new(passage, config);
+    let path_and_query = held_back.without_parameter(view.path_and_query());
+    let url = format!("{}{path_and_query}", config.origin.as_deref().unwrap_or_default());
     #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
     let (patience, began) = (config.origin_timeout.as_millis() as f64, call.began.as_millis() as f64);
-    let withheld = withheld(view, passage, config);
-    let added = forward::identity_headers(passage.admission());
+    let mut withheld = withheld(view, passage, config);
+    let mut added = forward::identity_headers(passage.admission());
+    let cookies = if held_back.has_cookies() { view.get("cookie") } else { None };
+    match cookies.and_then(|cookies| held_back.without_cookies(&cookies)) {
+        Some(none) if none.is_empty() => {
+            withheld += if withheld.is_empty() { "cookie" } else { "\ncookie" };
+        }
+        Some(others) => added.push(("cookie", others)),
+        None => {}
+    }
     let added: Vec<String> = added.iter().map(|(name, value)| format!("{name}:{value}")).collect();
     FAILED.with(|failed| {
         fetch_within(

@@ -34,6 +34,29 @@ pub fn value(header: &str, name: &str) -> Option<String> {
     None
 }
 
+/// The header without the cookies of these names, all others byte for byte; `None` if it has none of them. What is no
+/// cookie goes with them if it has such a name anywhere in it: another server may read it so.
+#[must_use]
+pub fn without(header: &str, names: &[&str]) -> Option<String> {
+    let (mut kept, mut is_whole) = (String::new(), true);
+    let mut rest = Some(header);
+    while let Some(text) = rest {
+        let goes;
+        (goes, rest) = match first(text) {
+            Some(((name, _), after)) => (names.contains(&name), after),
+            None => {
+                let (junk, after) = text.split_once(';').map_or((text, None), |(junk, after)| (junk, Some(after)));
+                (names.iter().any(|name| junk.contains(name)), after)
+            }
+        };
+        // With the semicolon behind it.
+        let piece = &text[..text.len() - rest.map_or(0, str::len)];
+        if goes { is_whole = false } else { kept += piece }
+    }
+    let edges = [' ', '\t', ';'];
+    (!is_whole).then(|| kept.trim_start_matches([' ', '\t']).trim_end_matches(edges).to_owned())
+}
+
 /// The cookie that a text begins with, as Werkzeug 3.1 reads it (more loosely than RFC 6265 §4.1.1): name, then maybe
 /// `=` and a value, in quotes or without blanks, then a semicolon or the end; and what follows. The quotes stay.
 fn first(text: &str) -> Option<((&str, &str), Option<&str>)> {
@@ -227,6 +250,32 @@ mod tests {
             ("a=1 2; a=3", Some("3")),
         ] {
             assert_eq!(value(header, "a").as_deref(), found, "{header}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_taken_out_and_the_others_stay_byte_for_byte() {
+        for (header, left) in [
+            ("a=1", Some("")),
+            ("a=1;", Some("")),
+            ("a=1; x=2", Some("x=2")),
+            ("x=2; a=1", Some("x=2")),
+            ("x=2;a=1;y=\"; \\\"a=\";z", Some("x=2;y=\"; \\\"a=\";z")),
+            (" x = 2 ;  b=1; y=%20é,", Some("x = 2 ; y=%20é,")),
+            ("a=1; x=2; b=3; a=4", Some("x=2")),
+            ("a=\"1; x=2\"; y=3", Some("y=3")),
+            ("a; x=1", Some("x=1")),
+            // No cookies, but others may read them so: two lines joined, a quote without an end.
+            ("a=1, x=2; y=3", Some("y=3")),
+            ("x=2, a=1", Some("")),
+            ("y=3; a=\"1", Some("y=3")),
+            ("x y; z=1; a=1", Some("x y; z=1")),
+            ("x=2; aa=1; A=3", None),
+            ("x=a", None),
+            ("x=2;;  ", None),
+            ("", None),
+        ] {
+            assert_eq!(without(header, &["a", "b"]).as_deref(), left, "{header}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is sent on to an origin: which of the client's headers, and who the gate says it is.
+//! What is sent on to an origin: which of the client's headers, whether with the token, and who the gate says it is.
 //!
 //! **What always holds:** whatever spelling a client gives an identity header (case, `_`, `.` or any other mark for `-`:
 //! CGI and PHP read them all as one), it does not arrive;
@@ -6,16 +6,20 @@
 //! (oauth2-proxy#624). Values can't break a header: the subject is percent-encoded, the claims are base64url.
 
 use super::{
-    config::Config,
+    config::{Config, Location},
+    cookie,
     gate::{Admission, Passage},
-    route::Auth,
+    route::{Auth, Rule},
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use std::borrow::Cow;
 
 /// The id of the user: an integer as it is, a text percent-encoded.
 pub const SUBJECT_HEADER: &str = "x-auth-subject";
 /// The token's claims, as signed: base64url of a JSON object. Tells `1` from `"1"`.
 pub const CLAIMS_HEADER: &str = "x-auth-claims";
+/// Where the token was found, by the words of `JWT_TOKEN_LOCATION`; none if it was in a header.
+pub const LOCATION_HEADER: &str = "x-auth-location";
 /// All headers of this beginning are the gate's.
 const IDENTITY_PREFIX: &str = "x-auth-";
 const AUTHORIZATION: &str = "authorization";
@@ -51,8 +55,7 @@ impl<'f> Filter<'f> {
     #[must_use]
     pub fn new(passage: &Passage<'_>, connection: Option<&'f str>, config: &'f Config) -> Self {
         let token_header = config.extended().map_or(AUTHORIZATION, |extended| &extended.header_name);
-        let forward_token = config.forward_token || passage.rule().auth == Auth::None;
-        Self { connection, token_header, forward_token }
+        Self { connection, token_header, forward_token: forwards_token(config, passage.rule()) }
     }
 
     /// Is this header one that only the gate may set? `name` in any case.
@@ -94,6 +97,66 @@ impl<'f> Filter<'f> {
     }
 }
 
+fn forwards_token(config: &Config, rule: &Rule) -> bool {
+    config.forward_token || rule.auth == Auth::None
+}
+
+/// Where else than in a header a token is held back under `TOLLGATE_FORWARD_TOKEN = false`: wherever the gate looks for
+/// one, whether it was found there or not. Not in a body, which is the client's document: it goes on as it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldBack<'h> {
+    cookies: Vec<&'h str>,
+    parameter: Option<&'h str>,
+}
+
+impl<'h> HeldBack<'h> {
+    /// For a passage.
+    #[must_use]
+    pub fn new(passage: &Passage<'_>, config: &'h Config) -> Self {
+        Self::under(passage.rule(), config)
+    }
+
+    fn under(rule: &Rule, config: &'h Config) -> Self {
+        let Some(extended) = config.extended().filter(|_| !forwards_token(config, rule)) else {
+            return Self::default();
+        };
+        // The rule's own places, and the others, where clients have learnt to send it.
+        let of_rule = rule.extended.locations.as_deref().unwrap_or_default();
+        let is_place = |place| extended.locations.contains(&place) || of_rule.contains(&place);
+        let cookies: &[&str] = &[&extended.access.cookie, &extended.refresh.cookie];
+        Self {
+            cookies: if is_place(Location::Cookies) { cookies.to_vec() } else { Vec::new() },
+            parameter: is_place(Location::QueryString).then_some(&extended.query_name),
+        }
+    }
+
+    /// Is there anything to look for in the `Cookie` header?
+    #[must_use]
+    pub fn has_cookies(&self) -> bool {
+        !self.cookies.is_empty()
+    }
+
+    /// The `Cookie` header without the tokens; `None` if it stays as it is, `Some("")` if nothing is left.
+    #[must_use]
+    pub fn without_cookies(&self, header: &str) -> Option<String> {
+        cookie::without(header, &self.cookies)
+    }
+
+    /// The path and query without the token, all other parameters byte for byte.
+    #[must_use]
+    pub fn without_parameter<'u>(&self, path_and_query: &'u str) -> Cow<'u, str> {
+        let Some((name, (path, query))) = self.parameter.zip(path_and_query.split_once('?')) else {
+            return path_and_query.into();
+        };
+        let is_token = |pair: &&str| form_urlencoded::parse(pair.as_bytes()).any(|(known, _)| known == name);
+        if !query.split('&').any(|pair| is_token(&pair)) {
+            return path_and_query.into();
+        }
+        let others: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
+        if others.is_empty() { path.into() } else { format!("{path}?{}", others.join("&")).into() }
+    }
+}
+
 /// A header's name as the most careless origin reads it: in lower case, all but letters and digits one mark.
 fn plain(name: &str) -> String {
     name.chars().map(plain_char).collect()
@@ -107,10 +170,16 @@ fn plain_char(c: char) -> char {
 #[must_use]
 pub fn identity_headers(admission: &Admission) -> Vec<(&'static str, String)> {
     match admission {
-        Admission::Verified { token, identity, .. } => vec![
-            (SUBJECT_HEADER, utf8_percent_encode(&identity.id.to_string(), SUBJECT_ESCAPES).to_string()),
-            (CLAIMS_HEADER, token.payload().to_owned()),
-        ],
+        Admission::Verified { token, identity, location } => {
+            let mut headers = vec![
+                (SUBJECT_HEADER, utf8_percent_encode(&identity.id.to_string(), SUBJECT_ESCAPES).to_string()),
+                (CLAIMS_HEADER, token.payload().to_owned()),
+            ];
+            if *location != Location::Headers {
+                headers.push((LOCATION_HEADER, location.name().to_owned()));
+            }
+            headers
+        }
         Admission::Anonymous | Admission::Open => Vec::new(),
     }
 }
@@ -121,9 +190,10 @@ mod tests {
     use crate::rules::{
         config::Location,
         identity::{Id, Identity},
-        json::Map,
+        json::{Map, Value},
         token::VerifiedToken,
     };
+    use serde_json::json;
     use std::sync::Arc;
 
     #[test]
@@ -175,6 +245,77 @@ mod tests {
         }
     }
 
+    fn config(more: &Value) -> Config {
+        let mut vars = json!({
+            "TOLLGATE_WIRE": "flask-jwt-extended",
+            "JWT_SECRET_KEY": "a secret of more than thirty-two bytes",
+            "JWT_REFRESH_COOKIE_NAME": "r",
+            "TOLLGATE_FORWARD_TOKEN": false,
+            "ORIGIN": "http://127.0.0.1:5000",
+            "ROUTES": [{"path": "/a", "to": "origin"}],
+        });
+        vars.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Config::read(vars.as_object().unwrap()).config.unwrap()
+    }
+
+    fn held_back(config: &Config) -> HeldBack<'_> {
+        HeldBack::under(config.routes.rules().next().unwrap(), config)
+    }
+
+    #[test]
+    fn a_token_is_held_back_in_all_places_where_it_is_looked_for() {
+        let cookies = vec!["access_token_cookie", "r"];
+        let in_cookies = HeldBack { cookies: cookies.clone(), parameter: None };
+        let in_query = HeldBack { cookies: Vec::new(), parameter: Some("jwt") };
+        let route = |more: Value| {
+            let mut rule = json!({"path": "/a", "to": "origin"});
+            rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!([rule])
+        };
+        for (more, held) in [
+            (json!({}), HeldBack::default()),
+            (json!({"JWT_TOKEN_LOCATION": "cookies"}), in_cookies.clone()),
+            (json!({"JWT_TOKEN_LOCATION": "query_string"}), in_query),
+            (json!({"ROUTES": route(json!({"locations": ["cookies", "json"]}))}), in_cookies.clone()),
+            (
+                json!({"JWT_TOKEN_LOCATION": ["headers", "cookies"], "JWT_QUERY_STRING_NAME": "t",
+                    "ROUTES": route(json!({"locations": ["query_string"]}))}),
+                HeldBack { cookies, parameter: Some("t") },
+            ),
+            (json!({"JWT_TOKEN_LOCATION": "cookies", "ROUTES": route(json!({"auth": "optional"}))}), in_cookies),
+            (json!({"JWT_TOKEN_LOCATION": "cookies", "ROUTES": route(json!({"auth": "none"}))}), HeldBack::default()),
+            (json!({"JWT_TOKEN_LOCATION": "cookies", "TOLLGATE_FORWARD_TOKEN": true}), HeldBack::default()),
+        ] {
+            assert_eq!(held_back(&config(&more)), held, "{more}");
+        }
+        assert_eq!(held_back(&config(&json!({"TOLLGATE_WIRE": "flask-jwt"}))), HeldBack::default());
+    }
+
+    #[test]
+    fn a_token_leaves_the_url_and_the_cookies_and_nothing_else_changes() {
+        let config = config(&json!({"JWT_TOKEN_LOCATION": ["cookies", "query_string"]}));
+        let held = held_back(&config);
+        for (from, to) in [
+            ("/a", "/a"),
+            ("/a?", "/a?"),
+            ("/a?jwt=T", "/a"),
+            ("/a?b=%20+&jwt=T&&c", "/a?b=%20+&&c"),
+            ("/a?jwt=T&b=1&jwt=U", "/a?b=1"),
+            ("/a?%6Awt=T&b=jwt", "/a?b=jwt"),
+            ("/a?jwt", "/a"),
+            ("/a?JWT=T&jwt2=T&b=1;jwt=T", "/a?JWT=T&jwt2=T&b=1;jwt=T"),
+            ("/jwt=T?b=?jwt=T", "/jwt=T?b=?jwt=T"),
+        ] {
+            assert_eq!(held.without_parameter(from), to);
+        }
+        assert!(held.has_cookies());
+        assert_eq!(
+            held.without_cookies("a=1; access_token_cookie=T; r=U; csrf_access_token=C").unwrap(),
+            "a=1; csrf_access_token=C"
+        );
+        assert_eq!(held.without_cookies("a=1"), None);
+    }
+
     #[test]
     fn a_subject_cannot_break_a_header() {
         for (id, sent) in [
@@ -183,13 +324,30 @@ mod tests {
             (Id::Text("a\r\nX-Auth-Roles: admin".into()), "a%0D%0AX-Auth-Roles:%20admin"),
             (Id::Text("é 100%".into()), "%C3%A9%20100%25"),
         ] {
-            let admission = Admission::Verified {
-                token: VerifiedToken::assert_verified(&Map::new()),
-                identity: Arc::new(Identity::new(id)),
-                location: Location::Headers,
-            };
-            assert_eq!(identity_headers(&admission)[0], (SUBJECT_HEADER, sent.to_owned()));
+            assert_eq!(identity_headers(&admitted(id, Location::Headers))[0], (SUBJECT_HEADER, sent.to_owned()));
         }
         assert_eq!(identity_headers(&Admission::Anonymous), []);
+    }
+
+    #[test]
+    fn a_place_other_than_a_header_is_told() {
+        for (location, told) in [
+            (Location::Headers, None),
+            (Location::Cookies, Some("cookies")),
+            (Location::QueryString, Some("query_string")),
+            (Location::Json, Some("json")),
+        ] {
+            let headers = identity_headers(&admitted(Id::Int(1), location));
+            let found = headers.iter().find(|(name, _)| *name == LOCATION_HEADER).map(|(_, value)| value.as_str());
+            assert_eq!(found, told);
+        }
+    }
+
+    fn admitted(id: Id, location: Location) -> Admission {
+        Admission::Verified {
+            token: VerifiedToken::assert_verified(&Map::new()),
+            identity: Arc::new(Identity::new(id)),
+            location,
+        }
     }
 }

@@ -41,30 +41,38 @@ async function modules({ main, others }, entry) {
 /** The KV records of the demo users, as `cargo xtask dev` writes them. */
 const demoUsers = JSON.parse(await readFile(`${root}xtask/demo-users.json`, "utf8"));
 
+/** What wrangler makes of a configuration for Miniflare, without the variables. */
+function workerOf(config) {
+  const { modulesRules: _, ...worker } = miniflareOptions(config).workerOptions;
+  return { ...worker, modulesRoot: root, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
+}
+
+/** The variables over those of a configuration; not those of somebody's .dev.vars. */
+const bindingsOf = (config, vars) =>
+  Object.fromEntries(Object.entries({ ...config.vars, ...vars }).filter(([, value]) => value !== undefined));
+
 /**
  * A running gate. `vars` are put over those of wrangler.toml (or `config`; `undefined` takes one away), `options` over Miniflare's; `entry`
  * is the text of a module to stand before the worker, which it imports as `./entry.js`. Without `sessions` there are no
  * objects and limits: so it is as the real libraries' servers are, to the letter.
  *
- * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, close() }`
+ * What is stored is kept in the folder `persist`, if there is one. A gate that is killed (`kill()`) leaves it as it is.
+ *
+ * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, kill(), close() }`
  */
-export async function start({ config: file = "wrangler.toml", vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, sessions = build === DEPLOYED && !entry, options = {} } = {}) {
+export async function start({ config: file = "wrangler.toml", vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, sessions = build === DEPLOYED && !entry, persist, options = {} } = {}) {
   const config = readConfig({ config: root + file });
-  const { modulesRules: _, ...worker } = miniflareOptions(config).workerOptions;
-  // Not those of somebody's .dev.vars.
-  const bindings = Object.fromEntries(
-    Object.entries({ ...config.vars, ...(secret && { JWT_SECRET_KEY: secret }), ...vars }).filter(([, value]) => value !== undefined),
-  );
+  const worker = workerOf(config);
   let output = "";
+  const pids = await workerds();
   const runtime = new Miniflare(converted({
     handleStructuredLogs: ({ message }) => { output += `${message}\n`; },
+    ...(persist && { resourcePersistencePath: persist }),
     workers: [{
       ...worker,
       name: "tollgate",
-      modulesRoot: root,
       modules: await modules(build, entry),
-      bindings,
-      unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+      bindings: bindingsOf(config, { ...(secret && { JWT_SECRET_KEY: secret }), ...vars }),
       ...(sessions ? {} : { durableObjects: {}, ratelimits: {} }),
       ...options,
     }],
@@ -82,8 +90,44 @@ export async function start({ config: file = "wrangler.toml", vars = {}, secret 
     output: () => output,
     /** The JSON lines of its log. */
     lines: () => output.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)),
+    /** Ends the process at once, whatever it is doing. */
+    async kill() {
+      const before = pids;
+      for (const pid of await workerds()) if (!before.includes(pid)) process.kill(pid, "SIGKILL");
+      await runtime.dispose().catch(() => {});
+    },
     close: () => runtime.dispose(),
   };
+}
+
+/**
+ * Many gates without a log in one workerd, for each of `all` one: `{ vars, records }`, the keys and values of its KV.
+ *
+ * `{ urls, close() }`
+ */
+export async function startAll(all) {
+  const config = readConfig({ config: `${root}wrangler.toml` });
+  const [worker, parts] = [workerOf(config), await modules(DEPLOYED)];
+  // Gates with the same records share a namespace.
+  const stores = [...new Set(all.map(({ records }) => JSON.stringify(records)))];
+  const runtime = new Miniflare(converted({
+    handleStructuredLogs: () => {}, // what is wrong with a configuration is told even so
+    workers: all.map(({ vars, records }, at) => ({
+      ...worker,
+      durableObjects: {}, // without sessions, as what was recorded
+      ratelimits: {},
+      name: `gate${at}`,
+      modules: parts,
+      kvNamespaces: { USERS: `users${stores.indexOf(JSON.stringify(records))}` },
+      bindings: bindingsOf(config, { ...vars, TOLLGATE_LOG: "off" }),
+    })),
+  }));
+  const urls = await Promise.all(all.map((_, at) => runtime.unsafeGetDirectURL(`gate${at}`)));
+  for (const store of stores) {
+    const kv = await runtime.getKVNamespace("USERS", `gate${all.findIndex(({ records }) => JSON.stringify(records) === store)}`);
+    for (const [key, value] of JSON.parse(store)) await kv.put(key, value);
+  }
+  return { urls, close: () => runtime.dispose() };
 }
 
 export const bearing = (token, init = {}) => ({ ...init, headers: { ...init.headers, authorization: `JWT ${token}` } });
@@ -128,13 +172,19 @@ export async function raw(gate, path, { method = "GET", headers = [], send = (ou
   return (await Promise.all([whole, send(out)]))[0];
 }
 
-/** By how many bytes the resident memory of this process's workerds rises above its level before, while `work` runs. */
-export async function memoryRise(work) {
+/** The workerds of this process. */
+async function workerds() {
   const pids = [];
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
     const [, name, parent] = (await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")).match(/\((.*)\) \S (\d+)/) ?? [];
-    if (name === "workerd" && Number(parent) === process.pid) pids.push(pid);
+    if (name === "workerd" && Number(parent) === process.pid) pids.push(Number(pid));
   }
+  return pids;
+}
+
+/** By how many bytes the resident memory of this process's workerds rises above its level before, while `work` runs. */
+export async function memoryRise(work) {
+  const pids = await workerds();
   if (pids.length === 0) throw new Error("no workerd is a child of this process");
   const one = (pid) => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+) kB/)[1]) * 1024;
   const resident = () => pids.reduce((sum, pid) => sum + one(pid), 0);

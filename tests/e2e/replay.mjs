@@ -1,8 +1,9 @@
 // Starts gates and sends recorded requests to them, for `cargo xtask replay --workerd` (tools/src/workerd.rs).
-// One JSON line in, one out: {"start": {vars, records}} → true, {"send": {method, path, headers, body}} → the answer.
+// One JSON line in, one out: {"start": [{vars, records}, …]} → true,
+// {"gate": 0, "send": {method, path, headers, body}} → the answer of that one.
 import { request } from "node:http";
 import { createInterface } from "node:readline";
-import { origin, start } from "./harness.mjs";
+import { origin, startAll } from "./harness.mjs";
 
 /** Flask-JWT's application: who it is, as text. */
 function identity(claims) {
@@ -15,21 +16,19 @@ function extended(path, claims, asked, payload) {
   const token = { type: "access", fresh: false, jti: null, ...claims };
   const subject = claims?.[names.identity] ?? null;
   const places = { headers: asked.headers[names.header], cookies: asked.headers.cookie, query_string: asked.url };
+  const location = claims ? (Object.keys(places).find((place) => places[place]?.includes(payload)) ?? "json") : null;
   const answers = {
-    "/optional": { jwt: false, location: null, logged_in_as: subject },
+    "/optional": { jwt: claims !== undefined, location, logged_in_as: subject },
     "/fresh": { foo: "bar" },
     "/refresh_protected": { foo: "bar" },
     "/skiprev": { foo: "bar" },
     "/notype": { foo: "bar", type: token.type },
-    "/claims": {
-      header: { alg: "HS256", typ: "JWT" },
-      location: Object.keys(places).find((place) => places[place]?.includes(payload)) ?? "json",
-      payload: token,
-    },
+    "/claims": { header: { alg: "HS256", typ: "JWT" }, location, payload: token },
   };
   return ["application/json", JSON.stringify(answers[path] ?? { logged_in_as: subject })];
 }
 
+/** What tokens are carried in, for the gate that is asked. */
 let names;
 /** The application behind the transcripts. */
 const application = await origin((asked, answer) => {
@@ -42,23 +41,25 @@ const application = await origin((asked, answer) => {
   answer.end(body);
 });
 
-let gate;
-async function restart({ vars, records }) {
-  names = vars.TOLLGATE_WIRE && { identity: vars.JWT_IDENTITY_CLAIM ?? "sub", header: (vars.JWT_HEADER_NAME ?? "authorization").toLowerCase() };
-  await gate?.close();
-  gate = await start({ vars: { ...vars, ORIGIN: application.url, TOLLGATE_LOG: "off" }, secret: null, users: false, sessions: false });
-  for (const [key, value] of records) await gate.kv.put(key, value);
+let [running, settings] = [undefined, []];
+async function restart(all) {
+  await running?.close();
+  settings = all;
+  running = all.length > 0 ? await startAll(all.map(({ vars, records }) => ({ vars: { ...vars, ORIGIN: application.url }, records }))) : undefined;
   return true;
 }
 
 /** As bytes where they are bytes, else in UTF-8. */
 const bytes = (text) => (/^[\0-\xff]*$/.test(text) ? text : Buffer.from(text).toString("latin1"));
 
-function send({ method, path, headers, body }) {
+function send(gate, { method, path, headers, body }) {
+  const { vars } = settings[gate];
+  names = vars.TOLLGATE_WIRE && { identity: vars.JWT_IDENTITY_CLAIM ?? "sub", header: (vars.JWT_HEADER_NAME ?? "authorization").toLowerCase() };
+  const { host, port } = running.urls[gate];
   return new Promise((resolve, reject) => {
     const fields = headers.flatMap(([name, value]) => [name, bytes(value)]);
     if (body !== null) fields.push("content-length", String(Buffer.byteLength(body)));
-    const sent = request({ host: "127.0.0.1", port: gate.port, method, path: bytes(path), headers: ["host", gate.url.host, ...fields] });
+    const sent = request({ host: "127.0.0.1", port, method, path: bytes(path), headers: ["host", host, ...fields] });
     sent.on("error", reject).on("response", async (answer) => {
       const parts = await answer.setEncoding("utf8").toArray();
       const received = Object.entries(answer.headersDistinct).flatMap(([name, values]) => values.map((value) => [name, value]));
@@ -69,8 +70,8 @@ function send({ method, path, headers, body }) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { start: settings, send: wanted } = JSON.parse(line);
-  console.log(JSON.stringify(settings ? await restart(settings) : await send(wanted)));
+  const { start: all, gate, send: wanted } = JSON.parse(line);
+  console.log(JSON.stringify(all ? await restart(all) : await send(gate, wanted)));
 }
-await gate?.close();
+await running?.close();
 process.exit();

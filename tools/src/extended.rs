@@ -94,24 +94,24 @@ impl App {
     /// The same for one request: with a rule that no gate takes, if it goes there; with a private key of our own, if a token
     /// is to be made with one that is not in the file. Without it the gate only verifies.
     #[must_use]
-    pub fn serving(mut self, request: &Request) -> Self {
-        self.set_routes(request);
-        let makes_tokens = makes_tokens(request);
-        if self.is_verifying && makes_tokens {
-            self.take_own_key();
-        } else if self.is_verifying || (self.has_public_key_only() && !makes_tokens) {
-            self.vars.insert("JWT_AUTH_URL_RULE".into(), "".into());
-            self.vars.insert("TOLLGATE_REFRESH_TOKENS".into(), false.into());
-        }
-        self
+    pub fn serving(self, request: &Request) -> Self {
+        let issues = makes_tokens(request);
+        self.issuing_if(issues, request)
     }
 
-    /// The same, with a private key of our own wherever the recorded one is not in the file: tokens are made anew.
+    /// The same, if the gate must also issue the token of the request.
     #[must_use]
-    pub fn issuing(mut self, request: &Request) -> Self {
+    pub fn issuing(self, request: &Request) -> Self {
+        self.issuing_if(true, request)
+    }
+
+    fn issuing_if(mut self, issues: bool, request: &Request) -> Self {
         self.set_routes(request);
-        if self.is_verifying {
+        if self.is_verifying && issues {
             self.take_own_key();
+        } else if self.is_verifying || (self.has_public_key_only() && !makes_tokens(request)) {
+            self.vars.insert("JWT_AUTH_URL_RULE".into(), "".into());
+            self.vars.insert("TOLLGATE_REFRESH_TOKENS".into(), false.into());
         }
         self
     }
@@ -124,7 +124,9 @@ impl App {
         self.vars.insert("ROUTES".into(), rules.into());
     }
 
-    fn has_public_key_only(&self) -> bool {
+    /// Does this gate verify only?
+    #[must_use]
+    pub fn has_public_key_only(&self) -> bool {
         let is_pair =
             self.vars.get("JWT_ALGORITHM").and_then(Value::as_str).is_some_and(|name| !name.starts_with("HS"));
         is_pair && self.vars.contains_key("JWT_PUBLIC_KEY") && !self.vars.contains_key("JWT_PRIVATE_KEY")
@@ -218,6 +220,17 @@ impl App {
         let now = Timestamp::from_millis((case.recorded_at * 1000.0) as i64);
         let gate = self.gate().ok().filter(|_| is_ours && case.token.as_ref().is_some_and(Value::is_string))?;
         gate.create_token(&user1(), New { claims, ..New::default() }, &[7; 96], now).ok().map(|(token, _)| token)
+    }
+
+    /// A token of another gate, that signs with this algorithm and key (one of the tests' own without one).
+    #[must_use]
+    pub fn issued_elsewhere(&self, algorithm: &str, key: Option<&str>, now: Timestamp) -> Option<String> {
+        let mut vars = self.vars.clone();
+        vars.remove("JWT_PUBLIC_KEY");
+        vars.insert("JWT_ALGORITHM".into(), algorithm.into());
+        vars.insert("JWT_PRIVATE_KEY".into(), key.unwrap_or(private_key(algorithm)).into());
+        let gate = Gate::new(Config::read(&vars).config.ok()?, Stock);
+        gate.create_token(&user1(), New::default(), &[7; 96], now).ok().map(|(token, _)| token)
     }
 
     /// `authenticate`.

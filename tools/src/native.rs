@@ -3,7 +3,7 @@
 use crate::{
     app::{App, origin},
     extended,
-    replay::Player,
+    replay::{Played, Player},
     transcript::{Case, Exchange, Library, Request},
 };
 use std::borrow::Cow;
@@ -24,19 +24,23 @@ pub struct Native;
 impl Player for Native {
     const TOLERANCE: f64 = 0.0;
 
-    fn play<'c>(&mut self, case: &'c Case) -> Result<Result<Exchange<'c>, String>, String> {
-        #[allow(clippy::cast_possible_truncation)] // whole milliseconds
-        let now = Timestamp::from_millis((case.recorded_at * 1000.0) as i64);
-        case.token_at(now.numeric_date().seconds())?; // the literal one counts; the specification must be understood
-        let application = Application::of(case)?;
-        let token = application.issued(case).or_else(|| case.literal_token.clone());
-        let request = case.request_with(token.as_deref().unwrap_or("{T}"));
-        let ours = match application.gate() {
-            Ok(gate) => answer(&application, &gate, &request, now),
-            Err(_) => flask_jwt::refusal(&Refusal::Misconfigured),
-        };
-        Ok(Ok(Exchange { case, request, ours, now: case.recorded_at }))
+    fn play<'c>(&mut self, cases: &'c [Case]) -> Result<Vec<Played<'c>>, String> {
+        cases.iter().map(|case| play(case).map(Ok).map_err(|error| format!("{}: {error}", case.name))).collect()
     }
+}
+
+fn play(case: &Case) -> Result<Exchange<'_>, String> {
+    #[allow(clippy::cast_possible_truncation)] // whole milliseconds
+    let now = Timestamp::from_millis((case.recorded_at * 1000.0) as i64);
+    case.token_at(now.numeric_date().seconds())?; // the literal one counts; the specification must be understood
+    let application = Application::of(case)?;
+    let token = application.issued(case).or_else(|| case.literal_token.clone());
+    let request = case.request_with(token.as_deref().unwrap_or("{T}"));
+    let ours = match application.gate() {
+        Ok(gate) => answer(&application, &gate, &request, now),
+        Err(_) => flask_jwt::refusal(&Refusal::Misconfigured),
+    };
+    Ok(Exchange { case, request, ours, now: case.recorded_at })
 }
 
 /// The application behind the gate.

@@ -7,16 +7,19 @@ use crate::{
 };
 use std::fmt;
 
-/// What plays a case.
+/// A case as it was played, or why it can't be played here.
+pub type Played<'c> = Result<Exchange<'c>, String>;
+
+/// What plays cases.
 pub trait Player {
     /// By how many seconds times in a token may be off.
     const TOLERANCE: f64;
 
-    /// Plays a case; `Ok(Err(reason))` if it can't be played here.
+    /// Plays the cases of a file, and tells of each what came of it, in their order.
     ///
     /// # Errors
     /// A case with something unknown in it, or a server that fails.
-    fn play<'c>(&mut self, case: &'c Case) -> Result<Result<Exchange<'c>, String>, String>;
+    fn play<'c>(&mut self, cases: &'c [Case]) -> Result<Vec<Played<'c>>, String>;
 }
 
 /// What came of a file.
@@ -49,13 +52,16 @@ impl fmt::Display for Tally {
 /// A line that can't be read, or a case with something unknown in it.
 pub fn file<P: Player>(text: &str, player: &mut P) -> Result<Tally, String> {
     let (mut tally, library) = (Tally::default(), Library::of(text));
+    let mut cases = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let case: Case = serde_json::from_str(line).map_err(|error| format!("line {}: {error}", number + 1))?;
-        let case = Case { library, ..case };
-        let exchange = match player.play(&case).map_err(|error| format!("{}: {error}", case.name))? {
+        cases.push(Case { library, ..case });
+    }
+    for (case, played) in cases.iter().zip(player.play(&cases)?) {
+        let exchange = match played {
             Ok(exchange) => exchange,
             Err(reason) => {
-                tally.left_out.push((case.name, reason));
+                tally.left_out.push((case.name.clone(), reason));
                 continue;
             }
         };
@@ -63,7 +69,7 @@ pub fn file<P: Player>(text: &str, player: &mut P) -> Result<Tally, String> {
         if differences.is_empty() {
             tally.matched += 1;
         } else if let Some(row) = differences::allowing(&exchange)? {
-            tally.documented.push((case.name, row));
+            tally.documented.push((case.name.clone(), row));
         } else {
             tally.mismatches.push(format!(
                 "MISMATCH {}: {}\n  expected {} {:?}\n  got      {} {:?}",

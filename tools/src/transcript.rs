@@ -142,7 +142,10 @@ impl Case {
         match &self.token {
             None | Some(Value::Null) => Ok(Token::None),
             Some(Value::String(text)) if text == ISSUED => Ok(Token::Issued),
-            Some(Value::Object(specification)) => make(specification, now).map(Token::Made),
+            #[allow(clippy::cast_possible_truncation)] // whole seconds
+            Some(Value::Object(specification)) => {
+                make(specification, Clock { now, recorded: self.recorded_at as i64 }).map(Token::Made)
+            }
             Some(other) => Err(format!("unknown token {other}")),
         }
     }
@@ -154,7 +157,14 @@ impl Case {
     }
 }
 
-fn make(specification: &Map<String, Value>, now: i64) -> Result<String, String> {
+/// In seconds.
+#[derive(Clone, Copy)]
+struct Clock {
+    now: i64,
+    recorded: i64,
+}
+
+fn make(specification: &Map<String, Value>, clock: Clock) -> Result<String, String> {
     const KNOWN: [&str; 7] = ["header", "payload", "secret", "sign_alg", "raw_header", "raw_payload", "mangle"];
     if let Some(unknown) = specification.keys().find(|name| !KNOWN.contains(&name.as_str())) {
         return Err(format!("unknown member {unknown:?} of a token"));
@@ -162,7 +172,7 @@ fn make(specification: &Map<String, Value>, now: i64) -> Result<String, String> 
     let text = |name: &str| specification.get(name).and_then(Value::as_str);
     let part = |raw: &str, plain: &str| match text(raw) {
         Some(raw) => raw.to_owned(),
-        None => json::to_ascii(&at(specification.get(plain).unwrap_or(&Value::Null), now)),
+        None => json::to_ascii(&at(specification.get(plain).unwrap_or(&Value::Null), clock)),
     };
     let mut token = Base64UrlUnpadded::encode_string(part("raw_header", "header").as_bytes());
     token.push('.');
@@ -189,12 +199,20 @@ fn mac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Vec<u8> {
         .to_vec()
 }
 
-/// `"now+5"` and `"now-5"` as seconds.
-fn at(claims: &Value, now: i64) -> Value {
+/// `"now+5"` and `"now-5"` as seconds. A time written out in digits is that of the recording, so it moves with the clock.
+fn at(claims: &Value, clock: Clock) -> Value {
     let Value::Object(claims) = claims else { return claims.clone() };
     let claims = claims.iter().map(|(name, value)| {
-        let seconds = value.as_str().and_then(|text| text.strip_prefix("now")?.parse::<i64>().ok());
-        (name.clone(), seconds.map_or_else(|| value.clone(), |seconds| (now + seconds).into()))
+        let text = value.as_str().unwrap_or_default();
+        let seconds = |text: &str| text.parse::<i64>().ok();
+        let value = match (text.strip_prefix("now").and_then(seconds), seconds(text)) {
+            (Some(distance), _) => (clock.now + distance).into(),
+            (None, Some(time)) if (time - clock.recorded).abs() < 86_400 => {
+                (time - clock.recorded + clock.now).to_string().into()
+            }
+            _ => value.clone(),
+        };
+        (name.clone(), value)
     });
     Value::Object(claims.collect())
 }
@@ -390,6 +408,14 @@ mod tests {
             }
         }
         assert!(made > 40, "{made}");
+    }
+
+    #[test]
+    fn a_time_written_out_in_digits_moves_with_the_clock() {
+        let recorded = serde_json::json!({"iat": "now-5", "exp": "1900", "nbf": "999999", "jti": "7e3", "n": 1900});
+        let moved = at(&recorded, Clock { now: 500_000, recorded: 1_000 });
+        let expected = serde_json::json!({"iat": 499_995, "exp": "500900", "nbf": "999999", "jti": "7e3", "n": 1900});
+        assert_eq!(moved, expected);
     }
 
     #[test]

@@ -4,22 +4,27 @@
 use crate::{
     app::{App, Users},
     extended,
-    replay::Player,
+    replay::{Played, Player},
     transcript::{Case, Exchange, Library, Request, Token},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{
+    collections::BTreeMap,
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tollgate::rules::{identity::Id, password, secret::Secret, store, wire::Answer};
+use tollgate::rules::{identity::Id, json, password, secret::Secret, store, time::Timestamp, wire::Answer};
 
 /// The floor: what a hash costs is not what is tried here.
 const ITERATIONS: u32 = password::LEAST_ITERATIONS;
+/// So many gates run at once, all in one workerd: a workerd for each takes three times as long.
+const GATES: usize = 64;
+/// A token that was younger than this when it was recorded is used as soon as it is issued.
+const AGED: f64 = 2.0;
 
 /// Gates in workerd.
 pub struct Workerd {
@@ -27,9 +32,9 @@ pub struct Workerd {
     /// Closing it ends the runner, which ends its workerd.
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
-    /// The variables of the gate that runs.
-    running: Option<Map<String, Value>>,
     hash: password::PasswordHash,
+    /// By which gate the last tokens were given for a log-in, when, and the answer.
+    granted: Option<(usize, f64, Answer)>,
 }
 
 #[derive(Deserialize)]
@@ -55,33 +60,35 @@ impl Workerd {
         let mut salt = [0; password::SALT_BYTES];
         getrandom::fill(&mut salt).map_err(|error| error.to_string())?;
         let hash = password::hash(&Secret::new("abcxyz".to_owned()), &password::Hashing::new(ITERATIONS), salt);
-        Ok(Self { runner, to, from: BufReader::new(from), running: None, hash })
+        Ok(Self { runner, to, from: BufReader::new(from), hash, granted: None })
     }
 
     /// One line to the runner, one back.
     fn call<A: for<'a> Deserialize<'a>>(&mut self, question: &Value) -> Result<A, String> {
         let to = self.to.as_mut().expect("open until dropped");
-        writeln!(to, "{question}").and_then(|()| to.flush()).map_err(|error| error.to_string())?;
+        // In ASCII: Node's readline takes U+2028 for the end of a line.
+        writeln!(to, "{}", json::to_ascii(question)).and_then(|()| to.flush()).map_err(|error| error.to_string())?;
         let mut line = String::new();
         self.from.read_line(&mut line).map_err(|error| error.to_string())?;
         serde_json::from_str(&line).map_err(|error| format!("tests/e2e/replay.mjs said {line:?}: {error}"))
     }
 
-    fn configure(&mut self, setting: &Setting) -> Result<(), String> {
-        if self.running.as_ref() == Some(&setting.vars) {
-            return Ok(());
-        }
-        let mut vars = setting.vars.clone();
-        vars.insert("TOLLGATE_PASSWORD_ITERATIONS".into(), ITERATIONS.into());
-        let records: Vec<(String, String)> =
-            setting.users.iter().flat_map(|(id, name)| store::writes_for(id, name, &self.hash)).collect();
-        self.call::<bool>(&json!({"start": {"vars": vars, "records": records}}))?;
-        self.running = Some(setting.vars.clone());
-        Ok(())
+    /// In place of those that ran before.
+    fn run(&mut self, settings: &[&Setting]) -> Result<(), String> {
+        let gate = |setting: &&Setting| {
+            let mut vars = setting.vars.clone();
+            vars.insert("TOLLGATE_PASSWORD_ITERATIONS".into(), ITERATIONS.into());
+            let records: Vec<(String, String)> =
+                setting.users.iter().flat_map(|(id, name)| store::writes_for(id, name, &self.hash)).collect();
+            json!({"vars": vars, "records": records})
+        };
+        let gates: Vec<Value> = settings.iter().map(gate).collect();
+        self.granted = None;
+        self.call::<bool>(&json!({"start": gates})).map(drop)
     }
 
-    fn send(&mut self, request: &Request) -> Result<Answer, String> {
-        let received: Received = self.call(&json!({"send": request}))?;
+    fn send(&mut self, gate: usize, request: &Request) -> Result<Answer, String> {
+        let received: Received = self.call(&json!({"gate": gate, "send": request}))?;
         Ok(Answer {
             status: received.status,
             headers: received.headers.into_iter().map(|(name, value)| (name.into(), value)).collect(),
@@ -89,78 +96,243 @@ impl Workerd {
         })
     }
 
-    /// A token that the gate issues, aged as long as the recorded one was.
-    fn issued(&mut self, case: &Case, setting: &Setting) -> Result<String, String> {
+    /// Plays a part of a file, whose gates run all at once; what came of each, with its place in the file.
+    fn play_part<'c>(&mut self, part: &[Turn<'c>]) -> Result<Vec<(usize, Played<'c>)>, String> {
+        let settings = distinct(part);
+        self.run(&settings)?;
+        let gate = |turn: &Turn<'_>| settings.iter().position(|setting| setting.is_like(&turn.setting));
+        let gates: Vec<usize> = part.iter().filter_map(gate).collect();
+        let turns = || part.iter().zip(&gates);
+        // What must age is issued first and used last, so that it ages while the others are played.
+        let mut aging = BTreeMap::new();
+        for (turn, gate) in turns().filter(|(turn, _)| turn.must_age()) {
+            aging.insert(turn.at, self.issued(*gate, turn).map_err(|error| turn.named(&error))?);
+        }
+        let (late, early): (Vec<_>, Vec<_>) = turns().partition(|(turn, _)| turn.must_age());
+        let mut played = Vec::new();
+        for (turn, gate) in early.into_iter().chain(late) {
+            let outcome = self.play_one(*gate, turn, aging.remove(&turn.at));
+            played.push((turn.at, outcome.map_err(|error| turn.named(&error))?));
+        }
+        Ok(played)
+    }
+
+    fn play_one<'c>(&mut self, gate: usize, turn: &Turn<'c>, aged: Option<String>) -> Result<Played<'c>, String> {
+        let case = turn.case;
+        turn.wait_for_room();
+        #[allow(clippy::cast_possible_truncation)] // whole seconds
+        let request = match (aged, case.token_at(now() as i64)?) {
+            (Some(token), _) => {
+                let issued_at = claims(&token).and_then(|claims| claims["iat"].as_f64()).unwrap_or_default();
+                // Half a second more: the gate reads whole seconds.
+                let ready = issued_at + turn.age().unwrap_or_default() + 0.5;
+                std::thread::sleep(Duration::from_secs_f64((ready - now()).clamp(0.0, 60.0)));
+                turn.request_with(&token)
+            }
+            (None, Token::None) => case.request_with(case.literal_token.as_deref().unwrap_or_default()),
+            (None, Token::Made(token)) => case.request_with(&token),
+            (None, Token::Issued) => turn.request_with(&self.issued(gate, turn)?),
+        };
+        let now = now();
+        let ours = self.send(gate, &request)?;
+        if ours.status == 501 {
+            return Ok(Err("a method that workerd does not know".into()));
+        }
+        Ok(Ok(Exchange { case, request, ours, now: now.floor() }))
+    }
+
+    /// A token that the gate issues, of the kind that was recorded.
+    fn issued(&mut self, gate: usize, turn: &Turn<'_>) -> Result<String, String> {
+        if let Some((app, algorithm, key)) = &turn.setting.elsewhere {
+            let token = app.issued_elsewhere(algorithm, key.as_deref(), timestamp());
+            return token.ok_or_else(|| format!("no gate with this {algorithm} key"));
+        }
+        let recorded = turn.recorded();
+        let granted = self.log_in(gate, &turn.setting)?;
+        if recorded["type"] == "refresh" {
+            return token_in(&granted, true);
+        }
+        // A log-in's token is fresh, one for a refresh token is not.
+        if recorded["fresh"] != false {
+            return token_in(&granted, false);
+        }
+        let refresh = token_in(&granted, true)?;
+        let csrf = claims(&refresh).unwrap_or_default()["csrf"].as_str().unwrap_or_default().to_owned();
+        let request = Request {
+            method: "POST".into(),
+            path: "/refresh".into(),
+            headers: vec![
+                ("Authorization".into(), format!("Bearer {refresh}")),
+                ("Cookie".into(), format!("refresh_token_cookie={refresh}")),
+                ("X-CSRF-TOKEN".into(), csrf),
+            ],
+            body: None,
+        };
+        token_in(&self.send(gate, &request)?, false)
+    }
+
+    /// What a log-in gives. It costs a tenth of a second, so what was given in the last second is given again.
+    fn log_in(&mut self, gate: usize, setting: &Setting) -> Result<Answer, String> {
+        match &self.granted {
+            Some((known, at, answer)) if *known == gate && now() - at < AGED / 2.0 => return Ok(answer.clone()),
+            _ => {}
+        }
         let [path, name_key, password_key] = &setting.log_in;
-        let granted = self.send(&Request {
+        let request = Request {
             method: "POST".into(),
             path: path.clone(),
             headers: vec![("Content-Type".into(), "application/json".into())],
             body: Some(json!({name_key: "user1", password_key: "abcxyz"}).to_string()),
-        })?;
-        let body: Value = serde_json::from_str(&granted.body).map_err(|_| format!("no log-in: {}", granted.body))?;
-        let recorded = claims(case.literal_token.as_deref().unwrap_or_default());
-        let is_refresh = recorded.as_ref().is_some_and(|claims| claims["type"] == "refresh");
-        // Where only cookies are read, they have the tokens: the access token first.
-        let cookies = granted.headers.iter().filter(|(name, _)| name == "set-cookie");
-        let values = cookies.filter_map(|(_, cookie)| cookie.split(';').next()?.split_once('='));
-        let mut tokens = values.map(|(_, value)| value).filter(|value| claims(value).is_some());
-        let token = body[if is_refresh { "refresh_token" } else { "access_token" }].as_str();
-        let token = token.or_else(|| tokens.nth(usize::from(is_refresh)));
-        let token = token.ok_or_else(|| format!("no token: {body}"))?.to_owned();
-        let issued_at = |claims: Option<Value>| claims?["iat"].as_f64();
-        if let (Some(issued), Some(then)) = (issued_at(claims(&token)), issued_at(recorded)) {
-            // Half a second more: the gate reads whole seconds.
-            let aged = issued + case.recorded_at - then + 0.5;
-            std::thread::sleep(Duration::from_secs_f64((aged - now()).clamp(0.0, 60.0)));
-        }
-        Ok(token)
+        };
+        let answer = self.send(gate, &request)?;
+        self.granted = Some((gate, now(), answer.clone()));
+        Ok(answer)
     }
+}
+
+/// The token of an answer. Where only cookies are read, they have it: the access token first.
+fn token_in(granted: &Answer, refresh: bool) -> Result<String, String> {
+    let body: Value = serde_json::from_str(&granted.body).map_err(|_| format!("no log-in: {}", granted.body))?;
+    let cookies = granted.headers.iter().filter(|(name, _)| name == "set-cookie");
+    let values = cookies.filter_map(|(_, cookie)| cookie.split(';').next()?.split_once('='));
+    let mut tokens = values.map(|(_, value)| value).filter(|value| claims(value).is_some());
+    let token = body[if refresh { "refresh_token" } else { "access_token" }].as_str();
+    let token = token.or_else(|| tokens.nth(usize::from(refresh)));
+    Ok(token.ok_or_else(|| format!("no token: {body}"))?.to_owned())
+}
+
+/// Settings that differ in what their gates are told.
+fn distinct<'t>(turns: &'t [Turn<'_>]) -> Vec<&'t Setting> {
+    let mut settings: Vec<&Setting> = Vec::new();
+    for Turn { setting, .. } in turns {
+        if !settings.iter().any(|known| known.is_like(setting)) {
+            settings.push(setting);
+        }
+    }
+    settings
+}
+
+/// As long as they can be for [`GATES`] gates.
+fn parts<'t, 'c>(turns: &'t [Turn<'c>]) -> Vec<&'t [Turn<'c>]> {
+    let (mut parts, mut begin, mut settings) = (Vec::new(), 0, Vec::<&Setting>::new());
+    for (at, Turn { setting, .. }) in turns.iter().enumerate() {
+        if settings.iter().any(|known| known.is_like(setting)) {
+            continue;
+        }
+        if settings.len() == GATES {
+            parts.push(&turns[begin..at]);
+            (begin, settings) = (at, Vec::new());
+        }
+        settings.push(setting);
+    }
+    parts.push(&turns[begin..]);
+    parts
 }
 
 impl Player for Workerd {
     const TOLERANCE: f64 = 2.0;
 
-    fn play<'c>(&mut self, case: &'c Case) -> Result<Result<Exchange<'c>, String>, String> {
-        let setting = Setting::of(case)?;
-        if let Some(reason) = out_of_reach(case, &setting) {
-            return Ok(Err(reason.into()));
+    fn play<'c>(&mut self, cases: &'c [Case]) -> Result<Vec<Played<'c>>, String> {
+        let (mut turns, mut played) = (Vec::new(), BTreeMap::new());
+        for (at, case) in cases.iter().enumerate() {
+            let setting = Setting::of(case, cases).map_err(|error| format!("{}: {error}", case.name))?;
+            match out_of_reach(case, &setting) {
+                Some(reason) => drop(played.insert(at, Err(reason.into()))),
+                None => turns.push(Turn { at, case, setting }),
+            }
         }
-        self.configure(&setting)?;
-        #[allow(clippy::cast_possible_truncation)] // whole seconds
-        let request = case.request_with(&match case.token_at(now() as i64)? {
-            Token::None => case.literal_token.clone().unwrap_or_default(),
-            Token::Made(token) => token,
-            Token::Issued if case.name.ends_with("/bad_sig") => damaged(&self.issued(case, &setting)?),
-            Token::Issued => self.issued(case, &setting)?,
-        });
-        let now = now();
-        let ours = self.send(&request)?;
-        if ours.status == 501 {
-            return Ok(Err("a method that workerd does not know".into()));
+        // In one part, so that all age at once.
+        turns.sort_by_key(|turn| !turn.must_age());
+        for part in parts(&turns) {
+            played.extend(self.play_part(part)?);
         }
-        Ok(Ok(Exchange { case, request, ours, now: now.floor() }))
+        Ok(played.into_values().collect())
+    }
+}
+
+/// A case, with its place in the file and the gate that it is for.
+struct Turn<'c> {
+    at: usize,
+    case: &'c Case,
+    setting: Setting,
+}
+
+impl Turn<'_> {
+    fn named(&self, error: &str) -> String {
+        format!("{}: {error}", self.case.name)
+    }
+
+    /// Of the token that was sent.
+    fn recorded(&self) -> Value {
+        self.case.literal_token.as_deref().and_then(claims).unwrap_or_default()
+    }
+
+    /// How old the token was, in seconds, if the server had issued it.
+    fn age(&self) -> Option<f64> {
+        let is_issued = self.case.token.as_ref().is_some_and(Value::is_string);
+        self.recorded()["iat"].as_f64().filter(|_| is_issued).map(|iat| self.case.recorded_at - iat)
+    }
+
+    /// Does the token's age show: has one of its times come since it was issued, or are they told?
+    fn must_age(&self) -> bool {
+        let recorded = self.recorded();
+        let has_come = |age| {
+            let times = ["nbf", "exp", "fresh"].into_iter().filter_map(|name| recorded[name].as_f64());
+            let mut ages = times.map(|time| time - self.case.recorded_at + age);
+            self.case.request.path_alone() == "/claims" || ages.any(|at| at > 0.0 && at <= age)
+        };
+        self.age().is_some_and(|age| age >= AGED && has_come(age))
+    }
+
+    /// A token's times are whole seconds, so it must be judged in the second in which it is made; where the configuration
+    /// has parts of seconds, early in it.
+    fn wait_for_room(&self) {
+        let has_parts = self.setting.vars.values().any(|value| value.as_f64().is_some_and(|it| it.fract() != 0.0));
+        let passed = now().fract();
+        if passed > if has_parts { 0.3 } else { 0.9 } {
+            std::thread::sleep(Duration::from_secs_f64(1.0 - passed));
+        }
+    }
+
+    /// With a token that was issued anew; where the CSRF value of the recorded one was sent, that of this one is.
+    fn request_with(&self, token: &str) -> Request {
+        let damaged = if self.case.name.ends_with("/bad_sig") { damaged(token) } else { token.to_owned() };
+        let mut request = self.case.request_with(&damaged);
+        let csrf = |claims: &Value| claims["csrf"].as_str().map(str::to_owned);
+        if let (Some(then), Some(now)) = (csrf(&self.recorded()), claims(token).as_ref().and_then(csrf)) {
+            request.headers.iter_mut().for_each(|(_, value)| *value = value.replace(&then, &now));
+            request.body = request.body.map(|body| body.replace(&then, &now));
+        }
+        request
     }
 }
 
 /// What a case asks of a gate.
 struct Setting {
     vars: Map<String, Value>,
-    users: Vec<(Id, &'static str)>,
+    users: Vec<(Id, String)>,
     /// The path of the log-in, and the members of its body.
     log_in: [String; 3],
     is_hooked: bool,
+    /// Where the token is another gate's: that one's application, algorithm and key.
+    elsewhere: Option<(extended::App, String, Option<String>)>,
 }
 
 impl Setting {
-    fn of(case: &Case) -> Result<Self, String> {
+    /// Can one gate do for both?
+    fn is_like(&self, other: &Self) -> bool {
+        self.vars == other.vars && self.users == other.users
+    }
+
+    /// `file` has the private keys that there are of the recorded server.
+    fn of(case: &Case, file: &[Case]) -> Result<Self, String> {
         let text = |text: &str| text.to_owned();
         Ok(match case.library {
             Library::FlaskJwt => {
                 let app = App::read(&case.config)?;
                 let id = |number| if app.users == Users::Text { Id::Text("abc".into()) } else { Id::Int(number) };
                 Self {
-                    users: vec![(id(1), "user1"), (id(2), "user2")],
+                    users: vec![(id(1), text("user1")), (id(2), text("user2"))],
                     log_in: [
                         text(app.text("JWT_AUTH_URL_RULE", "/auth")),
                         text(app.text("JWT_AUTH_USERNAME_KEY", "username")),
@@ -168,18 +340,50 @@ impl Setting {
                     ],
                     is_hooked: app.is_hooked,
                     vars: app.vars,
+                    elsewhere: None,
                 }
             }
             Library::Extended => {
-                let app = extended::App::read(&case.config)?.issuing(&case.request);
+                let is_issued = case.token.as_ref().is_some_and(Value::is_string);
+                let app = extended::App::read(&case.config)?;
+                let app = if is_issued { app.issuing(&case.request) } else { app.serving(&case.request) };
                 Self {
-                    users: vec![(Id::Text("user1".into()), "user1")],
+                    users: refreshing(file),
                     log_in: [text("/login"), text("username"), text("password")],
                     is_hooked: app.is_hooked,
-                    vars: app.vars,
+                    vars: app.vars.clone(),
+                    elsewhere: if is_issued { elsewhere(case, app, file) } else { None },
                 }
             }
         })
+    }
+}
+
+/// Who is sent new tokens for a refresh token, beside `user1`: the recorded application knew everybody.
+fn refreshing(file: &[Case]) -> Vec<(Id, String)> {
+    let mut users = vec![(Id::Text("user1".into()), "user1".to_owned())];
+    for case in file.iter().filter(|case| case.request.path_alone() == "/refresh" && case.status == 200) {
+        let claim = case.config.get("JWT_IDENTITY_CLAIM").and_then(Value::as_str).unwrap_or("sub");
+        let claims = case.literal_token.as_deref().and_then(claims).unwrap_or_default();
+        if let Some(id) = Id::from_json(&claims[claim]).filter(|id| users.iter().all(|(known, _)| known != id)) {
+            let name = id.to_string();
+            users.push((id, name));
+        }
+    }
+    users
+}
+
+/// A gate that only verifies, or signs with another algorithm, did not issue the token itself.
+fn elsewhere(case: &Case, app: extended::App, file: &[Case]) -> Option<(extended::App, String, Option<String>)> {
+    let algorithm = header(case.literal_token.as_deref()?)?["alg"].as_str()?.to_owned();
+    if app.has_public_key_only() {
+        let keys = file.iter().filter(|other| other.config.get("JWT_ALGORITHM") == case.config.get("JWT_ALGORITHM"));
+        let mut keys = keys.filter_map(|other| other.config.get("JWT_PUBLIC_KEY")?.as_str());
+        let key = keys.find(|key| key.contains("PRIVATE KEY"))?.to_owned();
+        Some((app, algorithm, Some(key)))
+    } else {
+        let usual = app.vars.get("JWT_ALGORITHM").and_then(Value::as_str).unwrap_or("HS256");
+        (usual != algorithm).then_some((app, algorithm, None))
     }
 }
 
@@ -202,6 +406,8 @@ fn out_of_reach(case: &Case, setting: &Setting) -> Option<&'static str> {
         Some("a hook of the library")
     } else if case.library == Library::Extended && extended::IN_ITSELF.contains(&case.request.path_alone()) {
         Some("the application makes tokens or cookies itself here: played natively, with the library")
+    } else if has_byte_scheme(case) {
+        Some("a scheme with other bytes than ASCII, which workerd reads as UTF-8")
     } else if fields().any(|value| value.bytes().any(|b| b.is_ascii_control() && b != b'\t')) {
         Some("a control character in a header, which HTTP can't carry")
     } else if case.request.headers.len() > 1 && fields().any(String::is_empty) {
@@ -215,6 +421,13 @@ fn out_of_reach(case: &Case, setting: &Setting) -> Option<&'static str> {
     }
 }
 
+/// Must bytes that are no ASCII be compared with the configured scheme?
+fn has_byte_scheme(case: &Case) -> bool {
+    let text = |name| case.config.get(name).and_then(Value::as_str);
+    let mut values = case.request.values(text("JWT_HEADER_NAME").unwrap_or("Authorization"));
+    text("JWT_HEADER_TYPE").is_some_and(|scheme| !scheme.is_ascii()) && values.any(|value| !value.is_ascii())
+}
+
 impl Drop for Workerd {
     fn drop(&mut self) {
         drop(self.to.take());
@@ -226,6 +439,19 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
+fn timestamp() -> Timestamp {
+    #[allow(clippy::cast_possible_truncation)] // whole milliseconds
+    Timestamp::from_millis((now() * 1000.0) as i64)
+}
+
+fn header(token: &str) -> Option<Value> {
+    part(token, 0)
+}
+
 fn claims(token: &str) -> Option<Value> {
-    serde_json::from_slice(&Base64UrlUnpadded::decode_vec(token.split('.').nth(1)?).ok()?).ok()
+    part(token, 1)
+}
+
+fn part(token: &str, at: usize) -> Option<Value> {
+    serde_json::from_slice(&Base64UrlUnpadded::decode_vec(token.split('.').nth(at)?).ok()?).ok()
 }

@@ -69,10 +69,16 @@ pub fn identity_init() -> JsValue {
     edge::hot::identity_init()
 }
 
-/// See [`edge::objects::account::ask`].
+/// See [`edge::objects::account::step`].
 #[wasm_bindgen]
-pub async fn ask_account(storage: JsValue, env: JsValue, order: String) -> Result<JsValue, JsValue> {
-    edge::objects::account::ask(storage, env, order).await.map(JsValue::from)
+pub fn step_account(storage: JsValue, order: &str) -> Result<edge::objects::account::Done, JsValue> {
+    edge::objects::account::step(&storage, order)
+}
+
+/// See [`edge::objects::account::deliver`].
+#[wasm_bindgen]
+pub async fn deliver_account(storage: JsValue, env: JsValue) -> Result<JsValue, JsValue> {
+    edge::objects::account::deliver(storage, env).await.map(JsValue::from)
 }
 
 /// See [`edge::objects::account::alarm`].

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod dev;
 mod setup;
+mod simulate;
 mod step;
 mod test;
 
@@ -24,7 +25,7 @@ const TASKS: &[Task] = &[
         line: "set up, build and serve on 127.0.0.1:8787 (--port N; --once tries it and ends)",
         run: dev::dev,
     },
-    Task { name: "test", line: "every check and test (about 10 min from nothing, 2 min after)", run: test::test },
+    Task { name: "test", line: "every check and test (about 12 min from nothing, 4 min after)", run: test::test },
     Task {
         name: "tollgate",
         line: "the operators' command, from its source: tollgate user add alice (`cargo install --path cli` installs it)",
@@ -53,6 +54,11 @@ const TASKS: &[Task] = &[
         name: "vectors",
         line: "run the public test vectors in a folder: vectors DIR (Wycheproof's JWS, JWK, PBKDF2; RFC 7520)",
         run: |root, args| tools(root, "vectors", args),
+    },
+    Task {
+        name: "simulate",
+        line: "play random histories of sessions and revocations (--histories N, --seed S; --break NAME|all: a rule broken)",
+        run: simulate::simulate,
     },
     Task {
         name: "bench",

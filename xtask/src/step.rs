@@ -127,6 +127,19 @@ impl Step {
         }
     }
 
+    /// Runs a command to its end and gives what it printed to its standard output; its progress is shown as it comes.
+    pub fn standard_output(&self, command: &mut Command, hint: &str) -> Result<String, Failure> {
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        match output {
+            Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            Ok(output) => {
+                eprint!("{}", String::from_utf8_lossy(&output.stdout));
+                Err(self.fail(format!("{} ended with {}", program(command), output.status), hint))
+            }
+            Err(error) => Err(self.fail(format!("{} can't be run: {error}", program(command)), hint)),
+        }
+    }
+
     pub fn fail(&self, what: impl Into<String>, hint: impl Into<String>) -> Failure {
         Failure::new(self.name.clone(), what, hint)
     }

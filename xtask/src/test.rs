@@ -2,7 +2,7 @@
 
 use crate::{
     build::{self, Flavour},
-    setup,
+    setup, simulate,
     step::{Failure, Root, Step},
 };
 use std::process::Command;
@@ -51,6 +51,7 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
     )?;
     count += passed(&output, "test result: ok. ", " passed");
     step.done("");
+    simulate::test(root)?;
     vectors(root)?;
     build::deployable(root)?;
     build::build(root, Flavour::Faults)?;
@@ -107,12 +108,15 @@ fn vectors(root: &Root) -> Result<(), Failure> {
 
 /// The recorded cases, in real workerd.
 fn replay(root: &Root) -> Result<(), Failure> {
-    let step = Step::begin("recorded cases in workerd");
-    let recorded = ["tests/transcripts/flask_jwt.jsonl", "tests/transcripts/flask_jwt_extended.jsonl"];
-    let mut replay =
-        root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", "replay", "--workerd"]);
-    let output = step.output(replay.args(recorded), "cargo xtask replay --workerd FILE shows it alone")?;
-    step.done(output.lines().last().unwrap_or_default());
+    for name in ["flask_jwt", "flask_jwt_extended", "flask_jwt_extended_more"] {
+        let step = Step::begin(format!("recorded cases in workerd: {name}"));
+        let mut replay =
+            root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", "replay", "--workerd"]);
+        let file = format!("tests/transcripts/{name}.jsonl");
+        let output = step.output(replay.arg(&file), &format!("cargo xtask replay --workerd {file} shows it alone"))?;
+        let counts = output.lines().last().and_then(|line| line.strip_prefix(&format!("{file}: ")));
+        step.done(counts.unwrap_or_default());
+    }
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 //!
 //! **What always holds:** an object decides nothing. Its rules are [`crate::rules::account`] and
 //! [`crate::rules::revocation`]; here is how its state is stored and whom it must tell. A worker's entry makes one class
-//! of each, whose methods call [`account::ask`], [`account::alarm`] and [`register::ask`]: see `worker/entry.mjs`.
+//! of each, whose methods call [`account::step`], [`account::deliver`], [`account::alarm`] and [`register::ask`]: see
+//! `worker/entry.mjs`.
 
 pub mod account;
 pub mod register;

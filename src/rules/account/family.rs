@@ -60,7 +60,7 @@ impl Family {
             return None;
         }
         if at + 1 == self.links.len() || Mutant::RetryMakesAnother.is_on() {
-            if self.links.len() >= MOST_LINKS {
+            if self.links.len() >= MOST_LINKS && !Mutant::LinksUnlimited.is_on() {
                 self.links.remove(0);
             }
             if let Some(last) = self.links.last_mut() {
@@ -77,12 +77,27 @@ impl Family {
         self.last_used = self.last_used.max(now);
     }
 
+    /// Is this one of its refresh tokens that may still be used?
+    pub(super) fn has(&self, token_id: &str) -> bool {
+        self.links.iter().any(|kept| kept.link.token_id == token_id)
+    }
+
+    pub(super) fn created(&self) -> Timestamp {
+        self.created
+    }
+
     pub(super) fn last_used(&self) -> Timestamp {
         self.last_used
     }
 
     /// When it is over unless it is used before.
     pub(super) fn ends(&self, lifetimes: &Lifetimes) -> Timestamp {
+        if Mutant::IdleNeverEnds.is_on() {
+            return self.ends_at_last(lifetimes);
+        }
+        if Mutant::NeverEndsAtLast.is_on() {
+            return self.last_used.later(lifetimes.idle);
+        }
         std::cmp::min(self.last_used.later(lifetimes.idle), self.ends_at_last(lifetimes))
     }
 

@@ -99,9 +99,13 @@ impl Guesses {
         let mut shortest: Option<Wait> = None;
         for device in self.devices.iter_mut().filter(is_shown) {
             match device.count.take(now) {
+                Err(_) if Mutant::DeviceUnlimited.is_on() => return Ok(Lane::Device(device.id.clone())),
                 Ok(()) => return Ok(Lane::Device(device.id.clone())),
                 Err(wait) => shortest = Some(shortest.map_or(wait, |other| other.min(wait))),
             }
+        }
+        if let Some(device) = shown.first().filter(|_| Mutant::EveryoneHasALane.is_on() && shortest.is_none()) {
+            return Ok(Lane::Device(device.clone()));
         }
         match self.strangers.take(now) {
             Ok(()) => Ok(Lane::Strangers),
@@ -198,7 +202,8 @@ impl Count {
                 return Err(Wait::Seconds(u32::try_from(seconds).unwrap_or(LONGEST).clamp(1, LONGEST)));
             }
             // Whole quarters of an hour since the last one; a clock that was set back forgives nothing.
-            let passed = (now.as_millis() - self.last.as_millis()).max(0) / (i64::from(LONGEST) * 1000);
+            let forgiven_in = if Mutant::ForgivenByTheMinute.is_on() { 60 } else { LONGEST };
+            let passed = (now.as_millis() - self.last.as_millis()).max(0) / (i64::from(forgiven_in) * 1000);
             self.wrong = self.wrong.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
         } else if self.under_way.len() >= UNDER_WAY && !Mutant::GuessesUnlimited.is_on() {
             return Err(Wait::Busy);
@@ -224,6 +229,9 @@ impl Count {
 
     fn give_back(&mut self) {
         self.under_way.pop();
+        if Mutant::UntriedForgivesAll.is_on() {
+            *self = Self::default();
+        }
     }
 
     /// When all of it is forgiven.

@@ -29,6 +29,9 @@ use std::collections::BTreeMap;
 pub const MOST_SESSIONS: usize = 100;
 /// As many refused tokens an account remembers one by one.
 const MOST_REVOKED: usize = 1000;
+/// A revocation is remembered for so much longer than a token lives: the clocks of whoever issued it, ended it and judges it
+/// differ, and of a token's last second all is good.
+const MARGIN: Span = Span::seconds(10);
 
 /// How long things last. Comes with each command, so that an object needs no configuration of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +44,14 @@ pub struct Lifetimes {
     pub session: Span,
     /// The longest life of a token that is not looked up when it is used, with leeway: a revocation is remembered so long.
     pub token: Span,
+}
+
+impl Lifetimes {
+    /// From then on no token is good that was issued at this time.
+    fn none_lives(&self, issued: Timestamp) -> Timestamp {
+        let margin = if Mutant::NoMargin.is_on() { Span::ZERO } else { MARGIN };
+        issued.later(self.token).later(margin)
+    }
 }
 
 /// What an account is asked to do.
@@ -351,7 +362,8 @@ impl Account {
                 }
                 if version > self.core.version {
                     // The password was changed elsewhere, by an operator's command say.
-                    if self.core.version.as_millis() > 0 || !self.families.is_empty() {
+                    let may_have_sessions = self.core.version.as_millis() > 0 || !self.families.is_empty();
+                    if may_have_sessions && !Mutant::NewerRecordEndsNothing.is_on() {
                         self.end_all(name, lifetimes, now);
                     }
                     self.core.version = version;
@@ -363,8 +375,10 @@ impl Account {
             }
             Command::Check { session, token_id, began, is_use } => {
                 let is_open = session.as_ref().is_none_or(|session| self.families.contains_key(session));
-                let is_void = token_id.is_some_and(|id| self.core.revoked.contains_key(&id));
-                if !is_open || is_void || began <= self.core.ended {
+                let is_void = token_id.is_some_and(|id| self.is_void(&id)) && !Mutant::CheckForgetsTokens.is_on();
+                let is_open = is_open || Mutant::CheckForgetsSessions.is_on();
+                let began_later = began > self.core.ended || Mutant::CheckForgetsEnds.is_on();
+                if !is_open || is_void || !began_later {
                     return Reply::Ended { reused: false };
                 }
                 if let Some(family) = session.and_then(|session| self.families.get_mut(&session)).filter(|_| is_use) {
@@ -383,14 +397,16 @@ impl Account {
             }
             Command::EndAll { retire_password } => {
                 self.end_all(name, lifetimes, now);
-                if retire_password {
+                if retire_password && !Mutant::RetiredPassword.is_on() {
                     self.core.version = later(self.core.version, now);
                 }
                 Reply::Done
             }
             Command::Revoke { token_id } => {
-                let until = now.later(lifetimes.token);
-                self.announce(Entry { mark: Mark::token(&token_id), before: None, until });
+                let until = lifetimes.none_lives(now);
+                if !Mutant::VoidNotAnnounced.is_on() {
+                    self.announce(Entry { mark: Mark::token(&token_id), before: None, until });
+                }
                 // Those that end first make room: they are the ones that matter least.
                 if self.core.revoked.len() >= MOST_REVOKED
                     && let Some(first) = self.core.revoked.iter().min_by_key(|(_, until)| **until)
@@ -398,11 +414,15 @@ impl Account {
                     let first = first.0.clone();
                     self.core.revoked.remove(&first);
                 }
+                // A refresh token lives as long as its session.
+                let family = self.families.values().find(|family| family.has(&token_id));
+                let family = family.filter(|_| !Mutant::VoidTokenComesBack.is_on());
+                let until = family.map_or(until, |family| until.max(family.ends_at_last(lifetimes)));
                 self.core.revoked.insert(token_id, until);
                 Reply::Done
             }
             Command::SetPassword { proven, key, mut record } => {
-                if proven < self.core.version {
+                if proven < self.core.version && !Mutant::StaleProof.is_on() {
                     return Reply::Stale;
                 }
                 if !Mutant::SessionsSurvivePassword.is_on() {
@@ -416,7 +436,8 @@ impl Account {
             }
             Command::Rehash { proven, key, record } => {
                 // A change that is on its way stays.
-                if proven != self.core.version || self.pending.is_some() {
+                let is_old = proven != self.core.version || self.pending.is_some();
+                if is_old && !Mutant::RehashUndoes.is_on() {
                     return Reply::Stale;
                 }
                 self.pending = Some(Pending { key, text: super::json::to_ascii(&record) });
@@ -424,7 +445,7 @@ impl Account {
             }
             Command::Delivered { revocations, record } => {
                 self.core.announcements.retain(|entry| !revocations.contains(entry) && !Mutant::AnnouncedOnce.is_on());
-                if self.pending == record {
+                if self.pending == record || Mutant::AnyDeliveryClears.is_on() {
                     self.pending = None;
                 }
                 Reply::Done
@@ -466,7 +487,7 @@ impl Account {
         // Whatever the clock says: a new session begins after the last end of all.
         let began = later(self.core.ended, now);
         let session = object::session_id(began, entropy);
-        while self.families.len() >= MOST_SESSIONS {
+        while self.families.len() >= MOST_SESSIONS && !Mutant::SessionsUnlimited.is_on() {
             let oldest = self.families.iter().min_by_key(|(_, family)| family.last_used()).map(|(id, _)| id.clone());
             oldest.iter().for_each(|oldest| self.end(oldest, lifetimes, now));
         }
@@ -482,6 +503,9 @@ impl Account {
         lifetimes: &Lifetimes,
         now: Timestamp,
     ) -> Reply {
+        if self.is_void(token_id) && !Mutant::VoidTokenRotates.is_on() {
+            return Reply::Ended { reused: false };
+        }
         let Some(family) = self.families.get_mut(session) else { return Reply::Ended { reused: false } };
         match family.rotate(token_id, successor, lifetimes.grace, now) {
             Some(successor) => Reply::Rotated { successor: successor.clone(), until: family.ends_at_last(lifetimes) },
@@ -494,6 +518,10 @@ impl Account {
         }
     }
 
+    fn is_void(&self, token_id: &str) -> bool {
+        self.core.revoked.contains_key(token_id)
+    }
+
     fn told(&self) -> Vec<Told> {
         let mut told: Vec<Told> = self.families.iter().map(|(id, family)| family.told(id)).collect();
         told.sort_by(|one, two| (two.last_used, &two.id).cmp(&(one.last_used, &one.id)));
@@ -503,15 +531,19 @@ impl Account {
     fn end(&mut self, session: &str, lifetimes: &Lifetimes, now: Timestamp) {
         self.families.remove(session);
         if !Mutant::EndNotAnnounced.is_on() {
-            self.announce(Entry { mark: Mark::session(session), before: None, until: now.later(lifetimes.token) });
+            self.announce(Entry { mark: Mark::session(session), before: None, until: lifetimes.none_lives(now) });
         }
     }
 
     fn end_all(&mut self, name: &str, lifetimes: &Lifetimes, now: Timestamp) {
+        // A session may have begun by a clock that was ahead of this one: the object has moved since.
+        let began = self.families.values().map(Family::created).filter(|_| !Mutant::EndsByTheClock.is_on()).max();
+        let ended = began.into_iter().fold(later(self.core.ended, now), Timestamp::max);
         self.families.clear();
-        let ended = later(self.core.ended, now);
         self.core.ended = ended;
-        self.announce(Entry { mark: Mark::user(name), before: Some(ended), until: ended.later(lifetimes.token) });
+        if !Mutant::AllForgotten.is_on() {
+            self.announce(Entry { mark: Mark::user(name), before: Some(ended), until: lifetimes.none_lives(ended) });
+        }
     }
 
     fn announce(&mut self, entry: Entry) {
@@ -524,14 +556,24 @@ impl Account {
 
     /// Forgets what is over.
     fn tidy(&mut self, lifetimes: &Lifetimes, now: Timestamp) {
-        self.families.retain(|_, family| family.ends(lifetimes) > now);
-        self.core.revoked.retain(|_, until| *until > now);
+        let over = self.families.extract_if(.., |_, family| family.ends(lifetimes) <= now);
+        for (session, family) in over.collect::<Vec<_>>() {
+            // An access token that lives longer than its session would outlast a log-out that finds no session any more.
+            let until = lifetimes.none_lives(family.last_used());
+            if until > now && !Mutant::RunsOutInSilence.is_on() {
+                self.announce(Entry { mark: Mark::session(&session), before: None, until });
+            }
+        }
+        self.core.revoked.retain(|_, until| *until > now || Mutant::RevokedForEver.is_on());
         self.guesses.forget(now);
     }
 }
 
 /// `now`, or just after `then` if the clock is behind that.
 fn later(then: Timestamp, now: Timestamp) -> Timestamp {
+    if Mutant::ClockSetBack.is_on() {
+        return now;
+    }
     std::cmp::max(now, Timestamp::from_millis(then.as_millis() + 1))
 }
 

@@ -58,6 +58,11 @@ impl Stored {
         }
     }
 
+    /// Would the reply promise that an end is known?
+    fn promises(&mut self, command: Command, now: Timestamp) -> bool {
+        object::step(&self.rows, NAME, command, &lifetimes(), now).unwrap().promises_an_end
+    }
+
     fn check(&mut self, session: &str, now: Timestamp) -> Reply {
         let began = object::began(session).unwrap();
         self.ask(Command::Check { session: Some(session.into()), token_id: None, began, is_use: false }, now)
@@ -118,12 +123,74 @@ fn an_end_is_announced_until_it_was_told_and_stays() {
     assert_eq!(account.ask(Command::End { session: one.clone() }, at(2)), Reply::Done);
     assert_eq!(account.ask(Command::End { session: one.clone() }, at(3)), ENDED, "it is not there any more");
     let waiting = account.announced.clone();
-    assert_eq!(waiting, [Entry { mark: Mark::session(&one), before: None, until: at(2).later(lifetimes().token) }]);
+    assert_eq!(
+        waiting,
+        [Entry { mark: Mark::session(&one), before: None, until: at(2).later(lifetimes().token).later(MARGIN) }]
+    );
     assert_eq!(account.ask(Command::Tidy, at(4)), Reply::Done);
     assert_eq!(account.announced, waiting, "still not told");
     account.ask(Command::Delivered { revocations: waiting, record: None }, at(5));
     assert_eq!(account.announced, []);
     assert_eq!((account.check(&one, at(6)), account.check(&two, at(6))), (ENDED, Reply::Alive));
+}
+
+#[test]
+fn who_asks_for_an_end_again_is_promised_it_as_well() {
+    let mut account = Stored::default();
+    let one = account.open(0, Some("a"), at(0)).unwrap();
+    let end = Command::End { session: one };
+    assert!(account.promises(end.clone(), at(1)));
+    account.ask(end.clone(), at(1));
+    assert!(account.promises(end.clone(), at(2)), "the register could not be told the first time");
+    assert!(!account.promises(Command::List, at(2)) && !account.promises(Command::Tidy, at(2)));
+    let revocations = account.announced.clone();
+    account.ask(Command::Delivered { revocations, record: None }, at(3));
+    assert!(!account.promises(end, at(4)));
+}
+
+#[test]
+fn a_session_that_runs_out_takes_its_access_tokens_along() {
+    let brief = Lifetimes { idle: Span::seconds(50), ..lifetimes() };
+    let mut account = Account::default();
+    let open = Command::Open {
+        version: at(0),
+        entropy: String::new(),
+        refresh: None,
+        user_agent: String::new(),
+        country: String::new(),
+    };
+    let Reply::Opened { session } = account.answer(NAME, open.clone(), &brief, at(0)) else { panic!("opened") };
+    account.answer(NAME, Command::Tidy, &brief, at(49_999));
+    assert_eq!(account.announcements(), []);
+    account.answer(NAME, Command::Tidy, &brief, at(50_000));
+    let until = at(100_000).later(MARGIN);
+    assert_eq!(account.announcements(), [Entry { mark: Mark::session(&session), before: None, until }]);
+    // One that was idle for longer than its tokens live has none.
+    let mut account = Account::default();
+    account.answer(NAME, open, &lifetimes(), at(0));
+    account.answer(NAME, Command::Tidy, &lifetimes(), at(1_000_000));
+    assert_eq!(account.announcements(), []);
+}
+
+#[test]
+fn a_refresh_token_that_was_revoked_is_good_for_nothing_while_its_session_lasts() {
+    let mut account = Stored::default();
+    let session = account.open(0, Some("a"), at(0)).unwrap();
+    account.ask(Command::Revoke { token_id: "a".into() }, at(1));
+    assert_eq!(account.rotate(&session, "a", "b", at(2)), Err(ENDED));
+    assert_eq!(account.rotate(&session, "a", "b", at(999_999)), Err(ENDED), "longer than an access token lives");
+    assert_eq!(account.check(&session, at(999_999)), Reply::Alive);
+}
+
+#[test]
+fn an_end_of_all_hits_what_began_by_a_clock_that_was_ahead() {
+    let mut account = Stored::default();
+    let one = account.open(0, Some("a"), at(300)).unwrap();
+    account.ask(Command::EndAll { retire_password: false }, at(100));
+    let [entry] = account.announced[..] else { panic!("one entry") };
+    assert_eq!(entry.before, object::began(&one));
+    let two = account.open(0, Some("b"), at(101)).unwrap();
+    assert!(object::began(&two) > object::began(&one));
 }
 
 #[test]

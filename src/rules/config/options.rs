@@ -286,7 +286,7 @@ pub const TABLE: &[Option_] = &[
         family: Family::Tollgate,
         kind: "true or false",
         default: "true",
-        meaning: "Is the client's `Authorization` header (and the one that JWT_HEADER_NAME names) passed on to the origin? (On routes with `auth = \"none\"` it always is.) A token in a cookie, a URL or a body always is.",
+        meaning: "Is the client's token passed on to the origin? If not, the `Authorization` header stays behind (and the one that JWT_HEADER_NAME names); where cookies are read, both cookies with tokens do; where the query is read, the parameter does. All else goes on byte for byte, and so does a body with a token in it: it is the client's document, which may be signed or of any length. On routes with `auth = \"none\"` everything is passed on.",
         set: |draft, value| as_bool(value).map(|on| draft.forward_token = on),
     },
     Option_ {

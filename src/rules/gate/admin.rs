@@ -23,10 +23,9 @@ use subtle::ConstantTimeEq;
 impl Gate {
     pub(super) fn decide_admin<'g>(&'g self, request: &Request<'_>) -> Decision<'g> {
         let sent = request.headers.get("authorization").unwrap_or_default();
-        let is_operator = self.config.sessions.admin_secret.as_ref().is_some_and(|secret| {
-            let expected = format!("Bearer {}", secret.expose());
-            bool::from(expected.as_bytes().ct_eq(sent.as_bytes()))
-        });
+        let sent = sent.strip_prefix("Bearer ").unwrap_or_default().as_bytes();
+        let secret = self.config.sessions.admin_secret.as_ref();
+        let is_operator = secret.is_some_and(|secret| bool::from(secret.expose().as_bytes().ct_eq(sent)));
         if !is_operator {
             return refuse(Endpoint::Admin, Refusal::NotTheOperator.into());
         }

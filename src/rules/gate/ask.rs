@@ -5,7 +5,7 @@
 
 use super::{Decision, Gate};
 use crate::rules::{
-    account::{Command, Lifetimes, PasswordChange, Reply},
+    account::{Command, Lifetimes, PasswordChange, Reply, object},
     error::{JwtError, Refusal},
     identity::{Id, Identity},
     login::Credentials,
@@ -369,7 +369,11 @@ impl Gate {
         command: Command,
         then: impl FnOnce(&'g Gate, Result<Reply, AskFault>, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
-        let lifetimes = self.lifetimes();
+        let mut lifetimes = self.lifetimes();
+        if object == object::EVERYBODY {
+            // No account's object knows of it: the register must, for as long as any refresh token may come.
+            lifetimes.token = lifetimes.session;
+        }
         Decision::Ask(Ask::Account(AskAccount { gate: self, object, command, lifetimes, then: Box::new(then) }))
     }
 

@@ -34,6 +34,8 @@ const MOST_AGENT_BYTES: usize = 512;
 pub(super) struct Visitor {
     /// Of an IPv6 address the first half, which one customer has.
     address: Option<String>,
+    /// From the machine itself, which is so in development only.
+    is_local: bool,
     /// The secret of the device's cookie.
     cookie: Option<String>,
     user_agent: String,
@@ -47,12 +49,14 @@ impl Visitor {
     fn of(request: &Request<'_>, cookie_name: &str) -> Self {
         let header = |name| request.headers.get(name).unwrap_or_default();
         let text = |name| header(name).chars().take(MOST_AGENT_BYTES).collect();
+        let address: Option<IpAddr> = header("cf-connecting-ip").trim().parse().ok();
         Self {
-            address: header("cf-connecting-ip").trim().parse().ok().map(network),
+            address: address.map(network),
+            is_local: address.is_some_and(|address| address.is_loopback()),
             cookie: cookie::value(&header("cookie"), cookie_name).filter(|_| !cookie_name.is_empty()),
             user_agent: text("user-agent"),
             country: text("cf-ipcountry"),
-            is_browser: request.headers.get("sec-fetch-mode").is_some(),
+            is_browser: request.headers.get("sec-fetch-site").is_some(),
             // What Cloudflare says of the connection that it took the request from.
             is_https: header("cf-visitor").contains("\"https\""),
         }
@@ -106,7 +110,8 @@ impl Gate {
     }
 
     fn limit_address(&self, visitor: Visitor, credentials: Credentials) -> Decision<'_> {
-        match visitor.address.clone().filter(|_| self.config.services.address_limit) {
+        let is_limited = self.config.services.address_limit && !visitor.is_local;
+        match visitor.address.clone().filter(|_| is_limited) {
             None => self.count_try(visitor, credentials),
             Some(address) => self.ask_limit(Limit::Address, address, move |gate, is_room| {
                 if is_room { gate.count_try(visitor, credentials) } else { too_many(LIMIT_SECONDS) }

@@ -400,3 +400,6 @@ fn refuse(rule: &Rule, refusal: Refusal) -> Decision<'_> {
 fn refuse_log_in<'g>(refusal: Refusal) -> Decision<'g> {
     Decision::Refuse(Refused::new(refusal, Some(Endpoint::LogIn.name())))
 }
+
+#[cfg(test)]
+mod tests;

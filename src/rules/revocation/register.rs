@@ -65,7 +65,8 @@ impl Register {
             return None;
         }
         // Greater than any before, also after all of it was forgotten: a clock reading, or one more.
-        let number = u64::try_from(now.as_millis()).unwrap_or_default().max(self.number + 1);
+        let clock = u64::try_from(now.as_millis()).unwrap_or_default();
+        let number = if Mutant::NumbersByCount.is_on() { self.number + 1 } else { clock.max(self.number + 1) };
         if let Some(former) = former {
             self.entries.remove(&former);
         }
@@ -90,7 +91,8 @@ impl Register {
 
     /// Forgets what no token can be hit by any more: the numbers of those.
     pub fn forget(&mut self, now: Timestamp) -> Vec<u64> {
-        let is_over = |entry: &Entry| entry.until <= now || Mutant::ForgottenEarly.is_on();
+        let is_over =
+            |entry: &Entry| (entry.until <= now && !Mutant::RegisterKeepsAll.is_on()) || Mutant::ForgottenEarly.is_on();
         let over: Vec<u64> =
             self.entries.iter().filter(|(_, entry)| is_over(entry)).map(|(number, _)| *number).collect();
         for number in &over {

@@ -38,6 +38,7 @@ pub enum Age {
 /// The revocations that an isolate holds.
 pub struct Snapshot {
     bound: Span,
+    everybody: Mark,
     /// When it was true, in milliseconds; `i64::MIN` before the first.
     as_of: AtomicI64,
     /// When it was last asked for, in milliseconds.
@@ -59,6 +60,7 @@ impl Snapshot {
     pub fn new(bound: Span) -> Self {
         Self {
             bound,
+            everybody: Mark::everybody(),
             as_of: AtomicI64::new(i64::MIN),
             asked: AtomicI64::new(i64::MIN),
             changes: AtomicU64::new(1),
@@ -101,20 +103,22 @@ impl Snapshot {
         }
         if told.number < known.number {
             // The register begins anew, or this is an old answer: nothing is forgotten for it.
-            if told.since == 0 && told.as_of.as_millis() > self.as_of.load(Ordering::Relaxed) {
+            let is_later = told.as_of.as_millis() > self.as_of.load(Ordering::Relaxed);
+            if told.since == 0 && is_later && !Mutant::BeginsAnewUnseen.is_on() {
                 known.number = told.number;
             } else {
                 return;
             }
         }
-        known.entries.retain(|_, entry| entry.until > now);
+        known.entries.retain(|_, entry| entry.until > now || Mutant::SnapshotKeepsAll.is_on());
         let is_new = told.entries.iter().any(|entry| known.entries.get(&entry.mark) != Some(entry));
         known.entries.extend(told.entries.iter().map(|entry| (entry.mark, *entry)));
         known.number = told.number;
         if is_new {
             self.changes.fetch_add(1, Ordering::Relaxed);
         }
-        self.as_of.fetch_max(told.as_of.as_millis(), Ordering::Relaxed);
+        let as_of = if Mutant::YoungByArrival.is_on() { now } else { told.as_of };
+        self.as_of.fetch_max(as_of.as_millis(), Ordering::Relaxed);
     }
 
     /// Is a token revoked? `good_under` is where it is kept under which number of changes it was last found good.
@@ -138,9 +142,13 @@ impl Snapshot {
         let Ok(known) = self.known.read() else { return Judgement::Unknown };
         let is_hit = |mark: Option<Mark>| {
             let entry = mark.and_then(|mark| known.entries.get(&mark));
-            entry.is_some_and(|entry| entry.before.is_none_or(|before| marks.began <= before))
+            entry.is_some_and(|entry| {
+                entry.before.is_none_or(|before| marks.began <= before || Mutant::BeforeIgnored.is_on())
+            })
         };
-        if [marks.token, marks.session, marks.user, Some(Mark::everybody())].into_iter().any(is_hit) {
+        let user = marks.user.filter(|_| !Mutant::UsersNotJudged.is_on());
+        let token = marks.token.filter(|_| !Mutant::TokensNotJudged.is_on());
+        if [token, marks.session, user, Some(self.everybody)].into_iter().any(is_hit) {
             return Judgement::Revoked;
         }
         good_under.store(changes, Ordering::Relaxed);

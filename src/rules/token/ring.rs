@@ -114,15 +114,9 @@ impl KeyRing {
         self.signing.iter().map(Key::verifying).chain(&self.others)
     }
 
-    /// The key for a token that names this `alg` and `kid`, of the keys without an end. A `kid` that names a key of the
+    /// The key for a token that names this `alg` and `kid`, if it is good at this time. A `kid` that names a key of the
     /// ring means that key, and then its algorithm must fit; any other `kid`, or none, means the first key of that
     /// algorithm without an id (Flask-JWT looks at no `kid`), else the first key: the one that signs, if one does.
-    #[must_use]
-    pub fn for_token(&self, algorithm: Option<&str>, key_id: Option<&str>) -> Option<&VerifyingKey> {
-        self.find(algorithm, key_id).filter(|key| key.not_after().is_none())
-    }
-
-    /// The same, of the keys that are good at this time.
     #[must_use]
     pub fn for_token_at(
         &self,
@@ -130,16 +124,12 @@ impl KeyRing {
         key_id: Option<&str>,
         now: NumericDate,
     ) -> Option<&VerifyingKey> {
-        self.find(algorithm, key_id).filter(|key| key.is_good_at(now))
-    }
-
-    fn find(&self, algorithm: Option<&str>, key_id: Option<&str>) -> Option<&VerifyingKey> {
         let algorithm = Algorithm::from_name(algorithm?)?;
         let named = key_id.and_then(|id| self.all().find(|key| key.id() == Some(id)));
         let key = named
             .or_else(|| self.all().find(|key| key.id().is_none() && key.algorithm() == algorithm))
             .or_else(|| self.all().next().filter(|_| key_id.is_none()))?;
-        (key.algorithm() == algorithm).then_some(key)
+        (key.algorithm() == algorithm && key.is_good_at(now)).then_some(key)
     }
 
     /// Is there a public key, for others to verify with?

@@ -68,8 +68,7 @@ pub fn refusal(refusal: &Refusal) -> Answer {
     if let Refusal::MissingToken { realm } = refusal {
         answer = answer.with("www-authenticate", challenge(realm));
     }
-    answer.headers.extend(super::headers_of(refusal));
-    answer
+    super::with_headers_of(answer, refusal)
 }
 
 /// The challenge. A quote or backslash in the realm is escaped (RFC 9110 §5.6.4); Flask-JWT sends a broken header.

@@ -69,16 +69,13 @@ fn attributes(identity: &Identity) -> impl Iterator<Item = (&str, &Value)> {
     identity.attributes.iter().map(|(name, value)| (name.as_str(), value))
 }
 
-/// A refusal in Flask-JWT-Extended's words, under `JWT_ERROR_MESSAGE_KEY`.
+/// A refusal in Flask-JWT-Extended's words, under `JWT_ERROR_MESSAGE_KEY`. There is a challenge only if an embedder's own
+/// refusal has one: the real library sends none.
 #[must_use]
 pub fn refusal(refusal: &Refusal, config: &Extended) -> Answer {
     let (status, text) = words(refusal);
     let body = Map::from_iter([(config.error_message_key.clone(), Value::from(text))]);
-    let mut answer = Answer::json(status, &body);
-    // The real library sends no challenge; the others are there already.
-    let own = ["www-authenticate", "content-type", "cache-control"];
-    answer.headers.extend(super::headers_of(refusal).into_iter().filter(|(name, _)| !own.contains(&&**name)));
-    answer
+    super::with_headers_of(Answer::json(status, &body), refusal)
 }
 
 /// What a loader for refusals is told.
@@ -231,6 +228,40 @@ fn nowhere(places: &[Absent]) -> String {
             let words: Vec<&str> = first.iter().map(word).collect();
             let texts: Vec<String> = places.iter().map(text).collect();
             format!("Missing JWT in {} or {} ({})", words.join(", "), word(last), texts.join("; "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::error::JwtError;
+
+    #[test]
+    fn an_embedders_own_refusal_goes_out_with_its_headers() {
+        let headers = [("WWW-Authenticate", "Bearer realm=\"x\""), ("X-Lock", "1"), ("Cache-Control", "private")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let custom = JwtError { status: 403, headers, ..JwtError::new("Locked", "Account locked") };
+        let answer = refusal(&Refusal::Custom(custom), &Extended::default());
+        assert_eq!((answer.status, answer.body.as_str()), (403, "{\"msg\":\"Account locked\"}\n"));
+        let sent: Vec<_> = answer.headers.iter().map(|(name, value)| (&**name, value.as_str())).collect();
+        assert_eq!(
+            sent,
+            [
+                ("content-type", "application/json"),
+                ("www-authenticate", "Bearer realm=\"x\""),
+                ("x-lock", "1"),
+                ("cache-control", "private"),
+            ]
+        );
+    }
+
+    #[test]
+    fn there_is_no_challenge_otherwise() {
+        for refused in [Refusal::MissingToken { realm: "x".into() }, Refusal::Expired, Refusal::BadSignature] {
+            let answer = refusal(&refused, &Extended::default());
+            assert_eq!(answer.header("www-authenticate"), None, "{refused:?}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{refused:?}");
         }
     }
 }

@@ -49,7 +49,16 @@ impl Answer {
     }
 }
 
-/// The header fields that a refusal has in every dialect, names in lower case.
+/// With the header fields that a refusal has in every dialect. Those of an embedder's own take the place of ours, as in
+/// Flask.
+fn with_headers_of(mut answer: Answer, refusal: &Refusal) -> Answer {
+    let more = headers_of(refusal);
+    answer.headers.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
+    answer.headers.extend(more);
+    answer
+}
+
+/// Names in lower case.
 fn headers_of(refusal: &Refusal) -> Vec<(Cow<'static, str>, String)> {
     match refusal {
         Refusal::MissingLastSlash { location } => vec![("location".into(), location.clone())],

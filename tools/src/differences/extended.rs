@@ -28,7 +28,12 @@ struct Pair<'p> {
 pub const ROWS: &[Row] = &[
     Row {
         name: "ext-configuration",
-        allows: |p| p.exchange.ours.status == 500 && !p.problems.is_empty() && p.problems.iter().all(|it| p.is_set(it)),
+        allows: |p| {
+            p.exchange.ours.status == 500
+                && p.body["description"] == "The request could not be answered"
+                && !p.problems.is_empty()
+                && p.problems.iter().all(|problem| p.is_wrong(&problem.option))
+        },
     },
     Row {
         name: "ext-error-page",
@@ -344,18 +349,68 @@ impl Pair<'_> {
         self.setting_starts("loader", "encode_key_loader")
     }
 
-    /// Is the problem about something that this case sets, or asks for?
-    fn is_set(&self, problem: &Notice) -> bool {
-        let config = &self.exchange.case.config;
-        let is_key = ["JWT_SECRET_KEY", "JWT_PRIVATE_KEY", "JWT_PUBLIC_KEY"].contains(&problem.option.as_str());
-        config.contains_key(&problem.option)
-            || (is_key
-                && ["JWT_SECRET_KEY", "keys", "JWT_DECODE_ALGORITHMS"].iter().any(|name| config.contains_key(*name)))
-            // A public key alone signs nothing.
-            || (problem.option == "JWT_PRIVATE_KEY"
-                && config.contains_key("JWT_PUBLIC_KEY")
-                && makes_tokens(&self.exchange.request))
-            || (problem.option.ends_with(".locations") && self.exchange.request.path_alone() == "/loc_invalid")
+    /// Is what this case says for an option, or asks for, what no gate takes? By what is written, not by how the gate
+    /// reads it: a good value that is refused is a mismatch.
+    fn is_wrong(&self, option: &str) -> bool {
+        const ALGORITHMS: [&str; 11] =
+            ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "EdDSA"];
+        const LOCATIONS: [&str; 4] = ["headers", "cookies", "query_string", "json"];
+        let words = |value: &Value| match value {
+            Value::Array(words) => words.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>(),
+            value => value.as_str().map(str::to_owned).into_iter().collect(),
+        };
+        let knows = |known: &[&str], value: &Value| words(value).iter().all(|word| known.contains(&word.as_str()));
+        let has_blank = |value: &Value| value.as_str().is_none_or(|text| text.contains(' '));
+        let is_secure = self.setting("JWT_COOKIE_SECURE") == Some(&Value::Bool(true));
+        let algorithm = self.text("JWT_ALGORITHM", "HS256");
+        if option.ends_with(".locations") {
+            return self.exchange.request.path_alone() == "/loc_invalid";
+        }
+        if option == "JWT_PRIVATE_KEY" {
+            // Neither key, or a public one alone, which signs nothing.
+            let signs = self.setting("JWT_PRIVATE_KEY").is_some() || algorithm.starts_with("HS");
+            let verifies = self.setting("JWT_PUBLIC_KEY").is_some();
+            return !signs && (!verifies || makes_tokens(&self.exchange.request));
+        }
+        self.setting(option).is_some_and(|value| match option {
+            "JWT_COOKIE_SECURE"
+            | "JWT_SESSION_COOKIE"
+            | "JWT_COOKIE_CSRF_PROTECT"
+            | "JWT_CSRF_IN_COOKIES"
+            | "JWT_CSRF_CHECK_FORM"
+            | "JWT_VERIFY_SUB"
+            | "JWT_ENCODE_NBF" => !value.is_boolean(),
+            "JWT_QUERY_STRING_NAME"
+            | "JWT_QUERY_STRING_VALUE_PREFIX"
+            | "JWT_JSON_KEY"
+            | "JWT_ACCESS_CSRF_HEADER_NAME"
+            | "JWT_ACCESS_CSRF_COOKIE_NAME"
+            | "JWT_IDENTITY_CLAIM"
+            | "JWT_ERROR_MESSAGE_KEY"
+            | "JWT_ENCODE_ISSUER" => !value.is_string(),
+            "JWT_HEADER_NAME" | "JWT_SECRET_KEY" => value.as_str().is_none_or(str::is_empty),
+            "JWT_HEADER_TYPE" | "JWT_CSRF_METHODS" => has_blank(value),
+            "JWT_ACCESS_COOKIE_NAME" => has_blank(value) || (self.text(option, "").starts_with("__") && !is_secure),
+            "JWT_ACCESS_COOKIE_PATH" | "JWT_COOKIE_DOMAIN" => has_blank(value) || !self.text(option, "").is_ascii(),
+            "JWT_COOKIE_SAMESITE" => match self.text(option, "").to_ascii_lowercase().as_str() {
+                "strict" | "lax" => false,
+                "none" => !is_secure,
+                _ => true,
+            },
+            "JWT_TOKEN_LOCATION" => words(value).is_empty() || !knows(&LOCATIONS, value),
+            "JWT_ALGORITHM" | "JWT_DECODE_ALGORITHMS" => words(value).is_empty() || !knows(&ALGORITHMS, value),
+            "JWT_DECODE_AUDIENCE" | "JWT_DECODE_ISSUER" => value.is_number(),
+            "JWT_DECODE_LEEWAY" => value.is_null() || value.is_boolean(),
+            "JWT_ACCESS_TOKEN_EXPIRES" | "JWT_REFRESH_TOKEN_EXPIRES" => {
+                value.is_null() || *value == true || *value == 0 || *value == "timedelta(0)"
+            }
+            // A private key in its place, or one of another kind: P-256 always begins so.
+            "JWT_PUBLIC_KEY" => {
+                let pem = self.text(option, "");
+                pem.contains("PRIVATE KEY") || (algorithm == "ES256" && !pem.contains("\nMFkwEw"))
+            }
+            _ => false,
+        })
     }
 
     /// Header (0) or payload (1) of the token that was sent.
@@ -391,4 +446,46 @@ pub fn allowing(exchange: &Exchange<'_>) -> Result<Option<&'static str>, String>
     let body = serde_json::from_str(&exchange.ours.body).unwrap_or_default();
     let pair = Pair { exchange, problems, body };
     Ok(ROWS.iter().find(|row| (row.allows)(&pair)).map(|row| row.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::Case;
+    use serde_json::json;
+    use tollgate::rules::wire::Answer;
+
+    #[test]
+    fn only_what_no_gate_takes_is_a_wrong_configuration() {
+        let line = include_str!("../../../tests/transcripts/flask_jwt_extended.jsonl").lines().next().unwrap();
+        let mut case: Case = serde_json::from_str(line).unwrap();
+        for (option, config, wrong) in [
+            ("JWT_VERIFY_SUB", json!({"JWT_VERIFY_SUB": 1}), true),
+            ("JWT_VERIFY_SUB", json!({"JWT_VERIFY_SUB": false}), false),
+            ("JWT_VERIFY_SUB", json!({}), false),
+            ("JWT_JSON_KEY", json!({"JWT_JSON_KEY": "a b"}), false),
+            ("JWT_HEADER_TYPE", json!({"JWT_HEADER_TYPE": "JWT"}), false),
+            ("JWT_HEADER_TYPE", json!({"JWT_HEADER_TYPE": "a b"}), true),
+            ("JWT_COOKIE_SAMESITE", json!({"JWT_COOKIE_SAMESITE": "None"}), true),
+            ("JWT_COOKIE_SAMESITE", json!({"JWT_COOKIE_SAMESITE": "None", "JWT_COOKIE_SECURE": true}), false),
+            ("JWT_ACCESS_COOKIE_NAME", json!({"JWT_ACCESS_COOKIE_NAME": "a"}), false),
+            ("JWT_TOKEN_LOCATION", json!({"JWT_TOKEN_LOCATION": ["json", "cookies"]}), false),
+            ("JWT_TOKEN_LOCATION", json!({"JWT_TOKEN_LOCATION": []}), true),
+            ("JWT_DECODE_ALGORITHMS", json!({"JWT_DECODE_ALGORITHMS": ["HS256", "RS256"]}), false),
+            ("JWT_ACCESS_TOKEN_EXPIRES", json!({"JWT_ACCESS_TOKEN_EXPIRES": 30}), false),
+            ("JWT_DECODE_LEEWAY", json!({"JWT_DECODE_LEEWAY": "timedelta(0)"}), false),
+            ("JWT_PRIVATE_KEY", json!({"JWT_ALGORITHM": "RS256"}), true),
+            ("JWT_PRIVATE_KEY", json!({"JWT_ALGORITHM": "RS256", "JWT_PRIVATE_KEY": "pem"}), false),
+            ("JWT_PRIVATE_KEY", json!({}), false),
+            ("JWT_PUBLIC_KEY", json!({"JWT_ALGORITHM": "ES256", "JWT_PUBLIC_KEY": "-\nMFkwEwYH"}), false),
+            ("ROUTES[0].locations", json!({}), false),
+            ("ROUTES", json!({"JWT_VERIFY_SUB": 1}), false),
+        ] {
+            case.config = config.as_object().unwrap().clone();
+            let ours = Answer { status: 500, headers: Vec::new(), body: String::new() };
+            let exchange = Exchange { case: &case, request: case.request_with(""), ours, now: 0.0 };
+            let pair = Pair { exchange: &exchange, problems: Vec::new(), body: Value::Null };
+            assert_eq!(pair.is_wrong(option), wrong, "{option} of {config}");
+        }
+    }
 }

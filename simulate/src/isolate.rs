@@ -1,0 +1,158 @@
+//! Isolates, which judge access tokens by their snapshots, and data centres, whose caches stand between them and the
+//! register.
+
+use crate::{
+    oracle::{Rule, TokenNo},
+    world::World,
+};
+use std::{
+    rc::Rc,
+    sync::atomic::{AtomicU64, Ordering},
+};
+use tollgate::rules::{
+    revocation::{Age, Judgement, Snapshot, Told},
+    time::Span,
+};
+
+/// A data centre keeps an answer of the register so long, in milliseconds.
+const CACHED_FOR: i64 = 2000;
+
+/// An isolate.
+pub struct Isolate {
+    snapshot: Snapshot,
+    /// What its clock is off by.
+    pub skew: i64,
+    centre: usize,
+    life: u32,
+}
+
+/// A data centre: the register's answers by the number that was asked for, and since when they lie there.
+#[derive(Default)]
+pub struct Centre {
+    cache: Vec<(u64, i64, Rc<Told>)>,
+    /// It can't reach the register before.
+    pub cut_off_until: i64,
+}
+
+impl Isolate {
+    /// One that knows nothing.
+    pub fn new(bound: i64, skew: i64, centre: usize) -> Self {
+        Self { snapshot: snapshot(bound), skew, centre, life: 0 }
+    }
+
+    /// How many revocations it holds.
+    pub fn len(&self) -> usize {
+        self.snapshot.len()
+    }
+}
+
+fn snapshot(bound: i64) -> Snapshot {
+    Snapshot::new(Span::from_millis(bound).expect("less than a hundred years"))
+}
+
+impl World {
+    /// A request with an access token comes to an isolate.
+    pub fn arrives(&mut self, isolate: usize, token: TokenNo) {
+        let it = &self.isolates[isolate];
+        let clock = self.clock(it.skew);
+        if clock.numeric_date().seconds() > self.oracle.tokens[token].expires + self.settings.leeway / 1000 {
+            return;
+        }
+        match it.snapshot.age(clock) {
+            Age::Fresh => self.judge(isolate, token),
+            Age::Due => {
+                self.judge(isolate, token);
+                self.ask(isolate, None);
+            }
+            Age::TooOld => self.ask(isolate, Some(token)),
+        }
+    }
+
+    fn judge(&mut self, isolate: usize, token: TokenNo) {
+        let it = &self.isolates[isolate];
+        let clock = self.clock(it.skew);
+        if clock.numeric_date().seconds() > self.oracle.tokens[token].expires + self.settings.leeway / 1000 {
+            return;
+        }
+        let object = &self.objects[self.oracle.account_of(token)].name;
+        let marks = self.oracle.marks(token, object);
+        let isolates = self.isolates.len();
+        let good_under = &mut self.oracle.tokens[token].good_under;
+        if good_under.is_empty() {
+            good_under.extend((0..isolates).map(|_| AtomicU64::new(0)));
+        }
+        let judgement = it.snapshot.judge(&marks, &good_under[isolate], clock);
+        self.note(|| format!("isolate {isolate}: token {token} is {judgement:?}"));
+        match judgement {
+            Judgement::Good => self.oracle.passed(self.now, token),
+            Judgement::Revoked => self.oracle.found_revoked(self.now, token),
+            Judgement::Unknown => {}
+        }
+    }
+
+    /// An isolate asks the register by way of its data centre; a request may wait for the answer.
+    pub fn ask(&mut self, isolate: usize, waiting: Option<TokenNo>) {
+        let it = &self.isolates[isolate];
+        let (centre, life, number) = (it.centre, it.life, it.snapshot.number());
+        it.snapshot.is_asked_for(self.clock(it.skew));
+        let now = self.now;
+        self.centres[centre].cache.retain(|(_, since, _)| now - since <= CACHED_FOR);
+        let kept = self.centres[centre].cache.iter().find(|(asked, _, _)| *asked == number);
+        if let Some((_, _, told)) = kept {
+            let told = Rc::clone(told);
+            return self.answer(isolate, life, told, waiting);
+        }
+        if self.centres[centre].cut_off_until > self.now {
+            return;
+        }
+        let Some(delay) = self.message() else { return };
+        self.after(delay, move |world| {
+            let Some(told) = world.since(number) else { return };
+            let Some(delay) = world.message() else { return };
+            world.after(delay, move |world| {
+                world.centres[centre].cache.push((number, world.now, Rc::clone(&told)));
+                world.answer(isolate, life, told, waiting);
+            });
+        });
+    }
+
+    /// The answer goes from the data centre to the isolate.
+    fn answer(&mut self, isolate: usize, life: u32, told: Rc<Told>, waiting: Option<TokenNo>) {
+        let delay = self.random.i64(0..=20);
+        self.after(delay, move |world| {
+            if world.isolates[isolate].life != life {
+                return;
+            }
+            let clock = world.clock(world.isolates[isolate].skew);
+            world.isolates[isolate].snapshot.update(&told, clock);
+            world.note(|| {
+                let age = clock.as_millis() - told.as_of.as_millis();
+                format!("isolate {isolate} learns of {} up to {}, {age} ms old", told.entries.len(), told.number)
+            });
+            if let Some(token) = waiting {
+                world.judge(isolate, token);
+            }
+        });
+    }
+
+    /// An isolate is thrown away, and another takes its place.
+    pub fn replace_isolate(&mut self, isolate: usize) {
+        self.note(|| format!("isolate {isolate} is another"));
+        let (skew, bound) = (self.skew(), self.settings.bound);
+        let it = &mut self.isolates[isolate];
+        (it.snapshot, it.skew, it.life) = (snapshot(bound), skew, it.life + 1);
+        for token in &mut self.oracle.tokens {
+            token.good_under.iter_mut().skip(isolate).take(1).for_each(|good| good.store(0, Ordering::Relaxed));
+        }
+    }
+
+    /// With a good connection to the register, does every isolate know enough to judge?
+    pub fn isolates_are_informed(&mut self) {
+        for isolate in 0..self.isolates.len() {
+            let it = &self.isolates[isolate];
+            if it.snapshot.age(self.clock(it.skew)) == Age::TooOld {
+                self.violated(Rule::StaysIn, format!("isolate {isolate} asks and asks, and never learns anything"));
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `cargo xtask simulate`: plays random histories; or breaks a rule, and shows that it is found.
+
+use clap::Parser;
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+use tollgate::mutant::{self, Mutant};
+use tollgate_simulate::{Found, play, search};
+
+/// Plays random histories of accounts, revocations and stale stores, and judges each by what must hold.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask simulate",
+    after_help = "A history depends on its seed alone. The first history of a run has the run's seed, so
+`--histories 1 --seed S --trace` plays the history of seed S again and tells what happens in it.
+With --break the same holds: `--break NAME --histories 1 --seed S`.
+
+Examples:
+  cargo xtask simulate --histories 100000
+  cargo xtask simulate --break all
+  cargo xtask simulate --break ReuseForgiven --trace"
+)]
+struct Options {
+    /// So many histories; with --break so many at most for each broken rule
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    histories: Option<u64>,
+    /// The run's seed; a random one if there is none
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Break a rule in the code (or each, one after another: all), and see after how many histories that is found
+    #[arg(long = "break", value_name = "NAME")]
+    broken: Option<String>,
+    /// Tell what happens in the history that is found, or in the only one
+    #[arg(long)]
+    trace: bool,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
+    match &options.broken {
+        None => histories(&options, seed),
+        Some(name) => {
+            let all = Mutant::ALL.into_iter();
+            let chosen: Vec<Mutant> = all.filter(|mutant| name == "all" || format!("{mutant:?}") == *name).collect();
+            if chosen.is_empty() {
+                let names: Vec<String> = Mutant::ALL.iter().map(|mutant| format!("{mutant:?}")).collect();
+                eprintln!("error: there is no rule {name:?} to break\n hint: all, or one of {}", names.join(", "));
+                return ExitCode::from(2);
+            }
+            broken(&chosen, &options, seed)
+        }
+    }
+}
+
+/// Plays histories; fails at the first in which a rule does not hold.
+fn histories(options: &Options, seed: u64) -> ExitCode {
+    let most = options.histories.unwrap_or(100_000);
+    eprintln!("seed {seed}");
+    let began = Instant::now();
+    let mut told = began;
+    let found = search(seed, most, None, |played| {
+        if told.elapsed() > Duration::from_secs(2) {
+            told = Instant::now();
+            let pace = played as f64 / began.elapsed().as_secs_f64();
+            eprintln!("{played} of {most} histories, {pace:.0} a second");
+        }
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    match found {
+        None => {
+            if options.trace && most == 1 {
+                play(seed, true).trace.iter().for_each(|line| println!("{line}"));
+            }
+            println!("{most} histories, 0 violations (seed {seed}, {seconds:.1} s)");
+            ExitCode::SUCCESS
+        }
+        Some(found) => {
+            tell(&found);
+            println!("{} histories, 1 violation (seed {seed}, {seconds:.1} s)", found.histories);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What happened, and how to see it again.
+fn tell(found: &Found) {
+    play(found.seed, true).trace.iter().for_each(|line| println!("{line}"));
+    println!("violated: {}: {}", found.violation.rule, found.violation.what);
+    println!("again: cargo xtask simulate --histories 1 --seed {}", found.seed);
+}
+
+/// Breaks rules, one after another; fails if one is not found.
+fn broken(chosen: &[Mutant], options: &Options, seed: u64) -> ExitCode {
+    let most = options.histories.unwrap_or(20_000);
+    let began = Instant::now();
+    let mut missed = Vec::new();
+    println!("{:<24}{:>10}  by", "broken", "histories");
+    for &mutant in chosen {
+        let name = format!("{mutant:?}");
+        match search(seed, most, Some(mutant), |_| ()) {
+            Some(found) => {
+                println!("{name:<24}{:>10}  {}: {}", found.histories, found.violation.rule, found.violation.what);
+                if options.trace {
+                    mutant::break_rule(Some(mutant));
+                    tell(&found);
+                    mutant::break_rule(None);
+                }
+            }
+            None => {
+                println!("{name:<24}{:>10}  NOT FOUND", most);
+                missed.push(name);
+            }
+        }
+    }
+    let (all, seconds) = (chosen.len(), began.elapsed().as_secs_f64());
+    println!("{} of {all} broken rules found (seed {seed}, {seconds:.1} s)", all - missed.len());
+    if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

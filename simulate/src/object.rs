@@ -1,0 +1,399 @@
+//! An object as workerd runs it: one command at a time, except where it waits for the register or for KV; a write is
+//! whole or not at all; a crash forgets everything else.
+
+use crate::{
+    oracle::{Deed, Receipt, Rule},
+    world::World,
+};
+use std::{cell::RefCell, rc::Rc};
+use tollgate::{
+    Timestamp,
+    mutant::Mutant,
+    rules::{
+        account::{
+            Account, Command, DeviceId, Lane, Link, MOST_SESSIONS, Pending, Reply, Rows,
+            object::{Step, step},
+        },
+        json::json,
+        revocation::Entry,
+    },
+};
+
+/// What is done with a reply; `None` if it is "not now".
+pub type Back = Box<dyn FnOnce(&mut World, Option<Reply>)>;
+/// What is done when it is known whether a message came through.
+pub type Through = Box<dyn FnOnce(&mut World, bool)>;
+
+/// How soon the alarm tries again what did not come through.
+const RETRY: i64 = 2000;
+/// How long the object waits for the register or for KV.
+const PATIENCE: i64 = 1000;
+/// More than this is no session's row: 32 tokens, each of less than a hundred bytes.
+const MOST_ROW: usize = 3500;
+
+/// An object of an account, or of a name.
+pub struct Object {
+    /// Its name.
+    pub name: String,
+    rows: Rows,
+    skew: i64,
+    life: u32,
+    down_until: i64,
+    /// It can't reach the register before.
+    pub cut_off_until: i64,
+    alarm: Option<i64>,
+    /// When an event comes that looks at the alarm.
+    looks_at: Option<i64>,
+    /// What the latest step wants in KV: what an earlier one wanted may be out of date when its turn comes.
+    record: Option<Pending>,
+    is_putting: bool,
+}
+
+/// What an object is asked: a deed of an account, or something about guesses.
+pub enum Question {
+    /// Of an account.
+    Deed(Deed),
+    /// May a password be tried?
+    Try(Vec<DeviceId>),
+    /// It was right.
+    Right(Lane, Option<DeviceId>),
+    /// It was wrong.
+    Wrong(Lane),
+    /// It was not tried.
+    Untried(Lane),
+}
+
+impl Object {
+    /// One that never was asked anything.
+    pub fn new(name: String, skew: i64) -> Self {
+        Self {
+            name,
+            rows: Rows::new(),
+            skew,
+            life: 0,
+            down_until: 0,
+            cut_off_until: 0,
+            alarm: None,
+            looks_at: None,
+            record: None,
+            is_putting: false,
+        }
+    }
+
+    /// The state that is stored.
+    pub fn account(&self) -> Account {
+        Account::read(&self.rows).expect("rows of ours")
+    }
+
+    /// How many rows there are beside the one that stays.
+    pub fn rows_that_pass(&self) -> usize {
+        self.rows.keys().filter(|key| *key != "account").count()
+    }
+
+    fn write(&mut self, changes: &[(String, Option<String>)]) {
+        for (key, value) in changes {
+            match value {
+                Some(value) => self.rows.insert(key.clone(), value.clone()),
+                None => self.rows.remove(key),
+            };
+        }
+    }
+}
+
+impl World {
+    /// A command arrives at an object.
+    pub fn command(&mut self, object: usize, question: Question, back: Back) {
+        if self.objects[object].down_until > self.now {
+            self.note(|| format!("object {object} is down"));
+            return;
+        }
+        let clock = self.clock(self.objects[object].skew);
+        let command = self.in_full(&question);
+        let Some(step) = self.step(object, command, clock) else { return };
+        let deed = match question {
+            Question::Deed(deed) => Some(deed),
+            _ => None,
+        };
+        self.note(|| format!("object {object}: {} -> {:?}", told(deed), step.reply));
+        if Mutant::RepliedEarly.is_on() && !step.promises_an_end {
+            let receipt = deed.map(|deed| self.oracle.written(self.now, object, deed, &step.reply, clock));
+            self.reply(object, deed, Some(step.reply.clone()), receipt, back);
+            if self.crashes() {
+                return self.crash(object, "after its reply, before the write");
+            }
+            self.store(object, &step);
+            return self.hand_over(object, step.announcements, step.record, Box::new(|_, _| ()));
+        }
+        if matches!(deed, Some(Deed::Tidy)) && step.wake.is_some_and(|wake| wake <= clock) {
+            self.violated(Rule::Bounded, format!("object {object} has tidied up, and is to do it again at once"));
+        }
+        if self.crashes() {
+            return self.crash(object, "before the write");
+        }
+        self.store(object, &step);
+        let receipt = deed.map(|deed| self.oracle.written(self.now, object, deed, &step.reply, clock));
+        if self.crashes() {
+            return self.crash(object, "after the write");
+        }
+        let (reply, promises) = (step.reply, step.promises_an_end);
+        self.hand_over(
+            object,
+            step.announcements,
+            step.record,
+            Box::new(move |world, came_through| {
+                let reply = (came_through || !promises).then_some(reply);
+                world.reply(object, deed, reply, receipt, back);
+            }),
+        );
+    }
+
+    /// The reply leaves the object.
+    fn reply(&mut self, object: usize, deed: Option<Deed>, reply: Option<Reply>, receipt: Option<Receipt>, back: Back) {
+        match (deed, &reply, receipt) {
+            (Some(deed), Some(reply), Some(receipt)) => {
+                self.oracle.acknowledged(self.now, object, deed, reply, receipt);
+            }
+            (_, None, _) => self.note(|| format!("object {object}: not now")),
+            _ => {}
+        }
+        back(self, reply);
+    }
+
+    fn step(&mut self, object: usize, command: Command, clock: Timestamp) -> Option<Step> {
+        let (it, lifetimes) = (&self.objects[object], self.settings.lifetimes());
+        let step = step(&it.rows, &it.name, command, &lifetimes, clock);
+        if step.is_err() {
+            self.violated(Rule::Kept, "rows can't be read");
+        }
+        step.ok()
+    }
+
+    /// One transaction: the rows and the alarm.
+    fn store(&mut self, object: usize, step: &Step) {
+        let sessions = step.changes.iter().filter(|(key, _)| key.starts_with("session/"));
+        let long = sessions.filter_map(|(_, value)| value.as_ref()).map(String::len).max().unwrap_or_default();
+        let it = &mut self.objects[object];
+        it.write(&step.changes);
+        it.record.clone_from(&step.record);
+        let rows = it.rows.len();
+        let waits = !step.announcements.is_empty() || step.record.is_some();
+        let wake = step.wake.map(|wake| Self::true_time(wake, it.skew).max(self.now + 1));
+        let retry = waits.then_some(self.now + RETRY);
+        let next = [wake, retry].into_iter().flatten().min();
+        it.alarm = next;
+        if long > MOST_ROW || rows > MOST_SESSIONS + 3 {
+            self.violated(Rule::Bounded, format!("object {object} has {rows} rows, the longest of {long} bytes"));
+        }
+        if let Some(next) = next {
+            self.look_at_alarm(object, next);
+        }
+    }
+
+    fn look_at_alarm(&mut self, object: usize, at: i64) {
+        if self.objects[object].looks_at.is_none_or(|looks_at| looks_at > at || looks_at <= self.now) {
+            self.objects[object].looks_at = Some(at);
+            self.after(at - self.now, move |world| world.alarm(object));
+        }
+    }
+
+    fn alarm(&mut self, object: usize) {
+        let it = &mut self.objects[object];
+        if it.looks_at.is_some_and(|at| at <= self.now) {
+            it.looks_at = None;
+        }
+        let Some(alarm) = it.alarm else { return };
+        let next = alarm.max(it.down_until);
+        if next > self.now {
+            return self.look_at_alarm(object, next);
+        }
+        // Till the command has set another: an alarm whose work fails comes again.
+        it.alarm = Some(self.now + RETRY);
+        self.look_at_alarm(object, self.now + RETRY);
+        self.command(object, Question::Deed(Deed::Tidy), Box::new(|_, _| ()));
+    }
+
+    /// Everything is lost but what is stored; another machine, with another clock, goes on.
+    pub fn crash(&mut self, object: usize, when: &str) {
+        let (pause, skew) = (if self.random.bool() { self.random.i64(0..=3000) } else { 0 }, self.skew());
+        self.note(|| format!("object {object} crashes {when}"));
+        let it = &mut self.objects[object];
+        (it.skew, it.down_until, it.is_putting, it.record) = (skew, self.now + pause, false, None);
+        it.life += 1;
+        let next = it.alarm.map(|alarm| alarm.max(it.down_until).max(self.now + 1));
+        if let Some(next) = next {
+            it.looks_at = None;
+            self.look_at_alarm(object, next);
+        }
+    }
+
+    /// The register is told first, then KV.
+    fn hand_over(&mut self, object: usize, entries: Vec<Entry>, record: Option<Pending>, done: Through) {
+        if entries.is_empty() {
+            return self.put(object, record, true, done);
+        }
+        let life = self.objects[object].life;
+        self.tell(
+            object,
+            entries.clone(),
+            Box::new(move |world, came_through| {
+                if world.objects[object].life != life {
+                    return;
+                }
+                world.note(|| {
+                    let what = if came_through { "is told" } else { "can't be told" };
+                    format!("the register {what} {} of object {object}", entries.len())
+                });
+                if came_through || Mutant::AnnouncedOnce.is_on() {
+                    let delivered = Command::Delivered { revocations: entries, record: None };
+                    if !world.delivered(object, delivered) {
+                        return;
+                    }
+                }
+                world.put(object, record, came_through, done);
+            }),
+        );
+    }
+
+    /// Tells the register, and says whether it is known to have taken everything down.
+    fn tell(&mut self, object: usize, entries: Vec<Entry>, through: Through) {
+        // Whichever comes first: the answer, or the end of patience.
+        let through = Rc::new(RefCell::new(Some(through)));
+        let answer = |came_through: bool| {
+            let through = Rc::clone(&through);
+            move |world: &mut Self| {
+                let through = through.borrow_mut().take();
+                if let Some(through) = through {
+                    through(world, came_through);
+                }
+            }
+        };
+        self.after(PATIENCE, answer(false));
+        if self.objects[object].cut_off_until > self.now {
+            return;
+        }
+        let times = 1 + u8::from(self.comes_twice());
+        for _ in 0..times {
+            let Some(delay) = self.message() else { continue };
+            let (entries, yes) = (entries.clone(), answer(true));
+            self.after(delay, move |world| {
+                if world.take_down(entries)
+                    && let Some(delay) = world.message()
+                {
+                    world.after(delay, yes);
+                }
+            });
+        }
+    }
+
+    /// KV is written; one write at a time, so that none overtakes a later one.
+    fn put(&mut self, object: usize, record: Option<Pending>, told: bool, done: Through) {
+        let record = if Mutant::OldRecordWritten.is_on() { record } else { self.objects[object].record.clone() };
+        let Some(record) = record.filter(|_| !self.objects[object].is_putting) else { return done(self, told) };
+        let life = self.objects[object].life;
+        self.objects[object].is_putting = true;
+        let delay = self.message().unwrap_or(PATIENCE).min(PATIENCE);
+        let fails = self.settings.store_fails;
+        let (lands, is_known) = (self.is_calm || !self.percent(fails), self.is_calm || !self.percent(fails / 2));
+        self.after(delay, move |world| {
+            if world.objects[object].life != life {
+                return;
+            }
+            world.objects[object].is_putting = false;
+            if lands {
+                world.note(|| format!("KV has {}", record.text));
+                let number = world.store.put_text(world.now, object, &record.text);
+                world.moved(number);
+            }
+            if lands && is_known {
+                let delivered = Command::Delivered { revocations: Vec::new(), record: Some(record) };
+                if !world.delivered(object, delivered) {
+                    return;
+                }
+            }
+            done(world, told);
+        });
+    }
+
+    /// A record is in KV: its version is known now.
+    fn moved(&mut self, (record, version): (usize, Timestamp)) {
+        self.oracle.records[record].version = Some(version);
+    }
+
+    /// Is that written down, without a crash?
+    fn delivered(&mut self, object: usize, command: Command) -> bool {
+        let clock = self.clock(self.objects[object].skew);
+        let Some(step) = self.step(object, command, clock) else { return false };
+        if self.crashes() {
+            self.crash(object, "before it is written that it was told");
+            return false;
+        }
+        self.store(object, &step);
+        true
+    }
+
+    /// The command as the object gets it.
+    fn in_full(&mut self, question: &Question) -> Command {
+        match question {
+            Question::Try(devices) => Command::Try { devices: devices.clone() },
+            Question::Right(lane, device) => {
+                Command::Right { lane: lane.clone(), devices: device.clone().into_iter().collect() }
+            }
+            Question::Wrong(lane) => Command::Wrong { lane: lane.clone() },
+            Question::Untried(lane) => Command::Untried { lane: lane.clone() },
+            Question::Deed(deed) => self.deed_in_full(*deed),
+        }
+    }
+
+    fn deed_in_full(&mut self, deed: Deed) -> Command {
+        let id = |world: &Self, token: usize| world.oracle.tokens[token].id.clone();
+        let link = |world: &Self, token, issued_at| Link { token_id: id(world, token), seed: "seed".into(), issued_at };
+        let session = |world: &Self, session: usize| world.oracle.sessions[session].id.clone();
+        let version = |world: &Self, record: usize| world.oracle.records[record].version;
+        let never = Timestamp::from_millis(0);
+        match deed {
+            Deed::Open { record, refresh, issued } => Command::Open {
+                version: version(self, record).unwrap_or(never),
+                entropy: self.random.u64(..).to_string(),
+                refresh: refresh.map(|token| link(self, token, issued)),
+                user_agent: "curl".into(),
+                country: "CH".into(),
+            },
+            Deed::Rotate { session: number, token, successor, issued } => Command::Rotate {
+                session: session(self, number),
+                token_id: id(self, token),
+                successor: link(self, successor, issued),
+            },
+            Deed::Check { session: number, token } => {
+                let object = &self.objects[self.oracle.account_of(token)].name;
+                let began = self.oracle.marks(token, object).began;
+                let session = number.map(|number| session(self, number));
+                Command::Check { session, token_id: Some(id(self, token)), began, is_use: false }
+            }
+            Deed::List => Command::List,
+            Deed::End { session: number } => Command::End { session: session(self, number) },
+            Deed::EndAll { retire } => Command::EndAll { retire_password: retire },
+            Deed::Revoke { token } => Command::Revoke { token_id: id(self, token) },
+            Deed::SetPassword { proven, record } => Command::SetPassword {
+                proven: version(self, proven).unwrap_or(never),
+                key: "login:user".into(),
+                record: json!({ "record": record }).as_object().cloned().unwrap_or_default(),
+            },
+            Deed::Rehash { proven, record } => {
+                let version = version(self, proven).unwrap_or(never);
+                Command::Rehash {
+                    proven: version,
+                    key: "login:user".into(),
+                    record: json!({ "record": record, "version": version.as_millis() })
+                        .as_object()
+                        .cloned()
+                        .unwrap_or_default(),
+                }
+            }
+            Deed::Tidy => Command::Tidy,
+        }
+    }
+}
+
+fn told(deed: Option<Deed>) -> String {
+    deed.map_or_else(|| "a password is tried".to_owned(), |deed| format!("{deed:?}"))
+}

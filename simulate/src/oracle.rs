@@ -1,0 +1,616 @@
+//! What must hold, judged by facts of its own: who was told what, at which true time. It sees deeds and replies, never the
+//! state of the code that is tried.
+//!
+//! Each deed is told twice: [`Oracle::written`] when its outcome is stored, in the order in which the object decided;
+//! [`Oracle::acknowledged`] when the reply leaves the object. What ends is over for refresh tokens and strict checks from
+//! the first on; for access tokens the bound counts from the second.
+
+use crate::settings::Settings;
+use std::{collections::HashMap, fmt, sync::atomic::AtomicU64};
+use tollgate::{
+    Timestamp,
+    rules::{
+        account::{MOST_SESSIONS, Reply, object},
+        revocation::{Mark, Marks},
+    },
+};
+
+/// Its place in [`Oracle::sessions`].
+pub type SessionNo = usize;
+/// Its place in [`Oracle::tokens`].
+pub type TokenNo = usize;
+/// Its place in [`Oracle::records`].
+pub type RecordNo = usize;
+
+/// As many refresh tokens within one grace are more than a rule must keep track of.
+const MANY_LINKS: usize = 31;
+
+/// What must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// A spent refresh token never yields a second chain.
+    OneChain,
+    /// A revoked token never passes after the bound.
+    Bound,
+    /// An acknowledged end is never undone.
+    EndStays,
+    /// Nobody is logged out, or kept out, without a reason.
+    StaysIn,
+    /// After a change of the password the old one opens nothing.
+    OldPassword,
+    /// Sessions end when they are idle for too long, and at last.
+    Lifetime,
+    /// A password is guessed only so often in a day.
+    Guesses,
+    /// What was acknowledged is kept.
+    Kept,
+    /// What is stored stays small.
+    Bounded,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OneChain => "a spent refresh token never yields a second chain",
+            Self::Bound => "a revoked token never passes after the bound",
+            Self::EndStays => "an acknowledged end is never undone",
+            Self::StaysIn => "nobody is logged out or kept out without a reason",
+            Self::OldPassword => "an old password opens nothing",
+            Self::Lifetime => "a session ends when it is idle and at last",
+            Self::Guesses => "a password is guessed only so often in a day",
+            Self::Kept => "what was acknowledged is kept",
+            Self::Bounded => "what is stored stays small",
+        })
+    }
+}
+
+/// A rule that did not hold.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// Which.
+    pub rule: Rule,
+    /// What happened.
+    pub what: String,
+}
+
+/// What an account's object is asked, by numbers in place of texts.
+#[derive(Clone, Copy, Debug)]
+pub enum Deed {
+    /// Opens a session.
+    Open { record: RecordNo, refresh: Option<TokenNo>, issued: Timestamp },
+    /// Spends a refresh token.
+    Rotate { session: SessionNo, token: TokenNo, successor: TokenNo, issued: Timestamp },
+    /// Asks whether an access token is good.
+    Check { session: Option<SessionNo>, token: TokenNo },
+    /// Lists the sessions.
+    List,
+    /// Ends a session.
+    End { session: SessionNo },
+    /// Ends all.
+    EndAll { retire: bool },
+    /// Makes a token void.
+    Revoke { token: TokenNo },
+    /// Changes the password.
+    SetPassword { proven: RecordNo, record: RecordNo },
+    /// Hashes it anew.
+    Rehash { proven: RecordNo, record: RecordNo },
+    /// Time has passed.
+    Tidy,
+}
+
+/// When something ended: in the order of the object, and for everybody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Over {
+    written: Option<i64>,
+    acknowledged: Option<i64>,
+}
+
+impl Over {
+    fn write(&mut self, now: i64) {
+        self.written.get_or_insert(now);
+    }
+
+    fn acknowledge(&mut self, now: i64) {
+        self.write(now);
+        self.acknowledged.get_or_insert(now);
+    }
+}
+
+/// A session.
+pub struct Session {
+    /// Whose.
+    pub account: usize,
+    /// Its id.
+    pub id: String,
+    began: Timestamp,
+    opened: i64,
+    used: i64,
+    /// The refresh token that is to be used next.
+    pub current: Option<TokenNo>,
+    spent: Vec<i64>,
+    over: Over,
+    reused: bool,
+    /// Somebody has a copy of a refresh token.
+    pub stolen: bool,
+    /// One that may have had to make room.
+    crowded_out: bool,
+}
+
+/// A token, of either kind.
+pub struct Token {
+    /// Its `jti`.
+    pub id: String,
+    /// Its session, once that is known.
+    pub session: Option<SessionNo>,
+    /// When it was issued, by the clock of who issued it.
+    pub issued: Timestamp,
+    /// The last second at which it is good, before leeway.
+    pub expires: i64,
+    /// Of a token without a session: whose, and at which true time it was issued.
+    pub issued_without: Option<(usize, i64)>,
+    successor: Option<TokenNo>,
+    /// The access token beside a refresh token.
+    pub beside: Option<TokenNo>,
+    spent: i64,
+    void: Over,
+    /// What revocations hit it by.
+    pub marks: Option<Marks>,
+    /// One for each isolate: where it keeps under which number it was good.
+    pub good_under: Vec<AtomicU64>,
+}
+
+/// A log-in record.
+#[derive(Clone, Copy)]
+pub struct Record {
+    /// Whose.
+    pub account: usize,
+    /// Which of all passwords.
+    pub password: u32,
+    /// Its version, once it has one.
+    pub version: Option<Timestamp>,
+}
+
+#[derive(Clone, Default)]
+struct Facts {
+    /// The newest version that the object knows, in milliseconds.
+    newest: i64,
+    /// Passwords that open nothing any more.
+    dead: Vec<u32>,
+    /// The record of the last change that was written.
+    wanted: Option<RecordNo>,
+    /// When all was ended for the last time.
+    ended: Option<i64>,
+    /// Somebody wrote to the store behind the object's back.
+    interfered: bool,
+}
+
+/// To be handed back with the reply.
+pub struct Receipt {
+    at: i64,
+    sessions: usize,
+    tokens: usize,
+    ended: Vec<SessionNo>,
+}
+
+/// The facts.
+pub struct Oracle {
+    settings: Settings,
+    /// Every session there was.
+    pub sessions: Vec<Session>,
+    /// Every token there was.
+    pub tokens: Vec<Token>,
+    /// Every record there was.
+    pub records: Vec<Record>,
+    accounts: Vec<Facts>,
+    by_id: HashMap<String, SessionNo>,
+    /// Times at which something is decided by a millisecond.
+    pub moments: Vec<i64>,
+    /// The first rule that did not hold.
+    pub violation: Option<Violation>,
+}
+
+impl Oracle {
+    /// Before anything happened.
+    pub fn new(settings: Settings, accounts: usize) -> Self {
+        Self {
+            settings,
+            sessions: Vec::new(),
+            tokens: Vec::new(),
+            records: Vec::new(),
+            accounts: vec![Facts::default(); accounts],
+            by_id: HashMap::new(),
+            moments: Vec::new(),
+            violation: None,
+        }
+    }
+
+    /// A rule did not hold.
+    pub fn violated(&mut self, rule: Rule, what: impl Into<String>) {
+        self.violation.get_or_insert_with(|| Violation { rule, what: what.into() });
+    }
+
+    fn must(&mut self, holds: bool, rule: Rule, what: impl FnOnce() -> String) {
+        if !holds {
+            self.violated(rule, what());
+        }
+    }
+
+    /// A new token.
+    pub fn token(&mut self, kind: char, issued: Timestamp, life: i64) -> TokenNo {
+        let number = self.tokens.len();
+        self.tokens.push(Token {
+            id: format!("{kind}{number}"),
+            session: None,
+            issued,
+            expires: (issued.as_millis() + life).div_euclid(1000),
+            issued_without: None,
+            successor: None,
+            beside: None,
+            spent: 0,
+            void: Over::default(),
+            marks: None,
+            good_under: Vec::new(),
+        });
+        number
+    }
+
+    /// The number of a token of this id.
+    pub fn token_no(id: &str) -> TokenNo {
+        id[1..].parse().expect("an id of ours")
+    }
+
+    /// A new record.
+    pub fn record(&mut self, account: usize, password: u32, version: Option<Timestamp>) -> RecordNo {
+        self.records.push(Record { account, password, version });
+        self.records.len() - 1
+    }
+
+    /// What revocations hit an access token by; worked out once.
+    pub fn marks(&mut self, token: TokenNo, object: &str) -> Marks {
+        if let Some(marks) = self.tokens[token].marks {
+            return marks;
+        }
+        let session = self.tokens[token].session.map(|session| &self.sessions[session]);
+        let whole_second = Timestamp::from_seconds(self.tokens[token].issued.numeric_date().seconds());
+        let marks = Marks {
+            token: Some(Mark::token(&self.tokens[token].id)),
+            session: session.map(|session| Mark::session(&session.id)),
+            user: Some(Mark::user(object)),
+            began: session.map_or(whole_second, |session| session.began),
+        };
+        self.tokens[token].marks = Some(marks);
+        marks
+    }
+
+    /// Whose access token it is.
+    pub fn account_of(&self, token: TokenNo) -> usize {
+        let it = &self.tokens[token];
+        let without = it.issued_without.map(|(account, _)| account);
+        it.session.map(|session| self.sessions[session].account).or(without).unwrap_or_default()
+    }
+
+    /// The session of this id.
+    pub fn session_no(&self, id: &str) -> Option<SessionNo> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Is a session good beyond doubt?
+    pub fn is_surely_on(&self, session: SessionNo, now: i64) -> bool {
+        let it = &self.sessions[session];
+        it.over.written.is_none() && !it.crowded_out && now < self.ends(session) - self.settings.slack()
+    }
+
+    /// Is it over beyond doubt?
+    fn is_surely_over(&self, session: SessionNo, now: i64) -> bool {
+        let it = &self.sessions[session];
+        it.over.written.is_some() || now > self.ends(session) + self.settings.slack()
+    }
+
+    fn ends(&self, session: SessionNo) -> i64 {
+        let it = &self.sessions[session];
+        (it.used + self.settings.idle).min(it.opened + self.settings.session)
+    }
+
+    /// Is there a reason to refuse this access token?
+    fn may_be_refused(&self, token: TokenNo, now: i64) -> bool {
+        // One that was issued in the same second as the end of all, or so soon before that clocks don't agree.
+        let is_doubtful = self.tokens[token].issued_without.is_some_and(|(account, at)| {
+            self.accounts[account].ended.is_some_and(|ended| at < ended + 1000 + self.settings.slack())
+        });
+        is_doubtful
+            || self.tokens[token].void.written.is_some()
+            || self.tokens[token].session.is_some_and(|session| !self.is_surely_on(session, now))
+    }
+
+    /// The record that the store should hold in the end, if nobody interfered.
+    pub fn wanted(&self, account: usize) -> Option<RecordNo> {
+        let facts = &self.accounts[account];
+        facts.wanted.filter(|_| !facts.interfered)
+    }
+
+    /// Somebody writes to the store behind the object's back.
+    pub fn interferes(&mut self, account: usize) {
+        self.accounts[account].interfered = true;
+    }
+
+    /// The outcome of a deed is stored. `clock` is the object's.
+    pub fn written(&mut self, now: i64, account: usize, deed: Deed, reply: &Reply, clock: Timestamp) -> Receipt {
+        let mut receipt =
+            Receipt { at: now, sessions: self.sessions.len(), tokens: self.tokens.len(), ended: Vec::new() };
+        match (deed, reply) {
+            (Deed::Open { record, refresh, .. }, Reply::Opened { session }) => {
+                receipt.ended = self.opened(now, account, record, refresh, session);
+            }
+            (Deed::Open { record, .. }, Reply::Stale) => {
+                let version = self.version(record);
+                self.must(version < self.accounts[account].newest, Rule::Kept, || {
+                    format!("record {record} of version {version} is the newest, but opens nothing")
+                });
+            }
+            (Deed::Rotate { session, token, .. }, Reply::Rotated { successor, .. }) => {
+                self.rotated(now, session, token, Self::token_no(&successor.token_id));
+            }
+            (Deed::Rotate { session, token, .. }, Reply::Ended { reused }) => {
+                self.refused(now, session, token, *reused);
+            }
+            (Deed::Check { session, token }, Reply::Alive) => {
+                let void = self.tokens[token].void.written.is_some();
+                let is_over = session.is_some_and(|session| self.sessions[session].over.written.is_some());
+                self.must(!void && !is_over, Rule::EndStays, || {
+                    format!("a strict check finds token {token} of session {session:?} alive after its end")
+                });
+                let is_late = session.is_some_and(|session| self.is_surely_over(session, now));
+                self.must(!is_late, Rule::Lifetime, || format!("session {session:?} is alive after its time"));
+            }
+            (Deed::Check { session, token }, Reply::Ended { .. }) => {
+                self.must(self.may_be_refused(token, now), Rule::StaysIn, || {
+                    format!("a strict check refuses token {token} of session {session:?} without a reason")
+                });
+            }
+            (Deed::List, Reply::Sessions { sessions }) => {
+                let told: Vec<SessionNo> = sessions.iter().filter_map(|told| self.session_no(&told.id)).collect();
+                for &session in &told {
+                    self.must(!self.is_surely_over(session, now), Rule::EndStays, || {
+                        format!("session {session} is listed after its end")
+                    });
+                }
+                for session in 0..self.sessions.len() {
+                    let missing = self.sessions[session].account == account
+                        && self.is_surely_on(session, now)
+                        && !told.contains(&session);
+                    self.must(!missing, Rule::Kept, || format!("session {session} is not listed"));
+                }
+                self.must(told.len() <= MOST_SESSIONS, Rule::Bounded, || format!("{} sessions", told.len()));
+            }
+            (Deed::End { session }, Reply::Done) => {
+                self.must(self.sessions[session].over.written.is_none(), Rule::EndStays, || {
+                    format!("session {session} is there to be ended a second time")
+                });
+                self.sessions[session].over.write(now);
+            }
+            (Deed::End { session }, Reply::Ended { .. }) => {
+                self.must(!self.is_surely_on(session, now), Rule::Kept, || format!("session {session} is lost"));
+                self.sessions[session].over.write(now);
+            }
+            (Deed::EndAll { retire }, Reply::Done) => {
+                self.all_over(now, account);
+                if retire {
+                    let version = clock.as_millis().max(self.accounts[account].newest + 1);
+                    self.passwords_before_are_dead(account, version);
+                    self.accounts[account].wanted = None;
+                }
+            }
+            (Deed::Revoke { token }, Reply::Done) => self.tokens[token].void.write(now),
+            (Deed::SetPassword { proven, record }, Reply::Changed { version }) => {
+                let known = self.version(proven);
+                self.must(known >= self.accounts[account].newest, Rule::OldPassword, || {
+                    format!("the password is changed by record {proven}, which is out of date")
+                });
+                self.all_over(now, account);
+                self.records[record].version = Some(*version);
+                self.passwords_before_are_dead(account, version.as_millis());
+                self.accounts[account].wanted = Some(record);
+            }
+            (Deed::SetPassword { proven: record, .. }, Reply::Stale) => {
+                let version = self.version(record);
+                self.must(version < self.accounts[account].newest, Rule::Kept, || {
+                    format!("record {record} is the newest, but proves nothing")
+                });
+            }
+            (Deed::Rehash { .. }, Reply::Done | Reply::Stale) | (Deed::Tidy, Reply::Done) => {}
+            (deed, reply) => self.violated(Rule::Kept, format!("{deed:?} is answered by {reply:?}")),
+        }
+        receipt
+    }
+
+    /// The reply leaves the object.
+    pub fn acknowledged(&mut self, now: i64, account: usize, deed: Deed, reply: &Reply, receipt: Receipt) {
+        let bound = now + self.settings.bound;
+        match (deed, reply) {
+            (Deed::End { session }, Reply::Done | Reply::Ended { .. }) => {
+                self.sessions[session].over.acknowledge(now);
+                self.moments.push(bound);
+            }
+            (Deed::EndAll { .. }, Reply::Done) | (Deed::SetPassword { .. }, Reply::Changed { .. }) => {
+                let before = self.sessions[..receipt.sessions].iter_mut();
+                before.filter(|session| session.account == account).for_each(|session| session.over.acknowledge(now));
+                for token in 0..receipt.tokens {
+                    if self.was_before(token, account, receipt.at) {
+                        self.tokens[token].void.acknowledge(now);
+                    }
+                }
+                self.moments.push(bound);
+            }
+            (Deed::Open { .. }, Reply::Opened { .. }) => {
+                // A log-in by a newer record promises only what it ended itself.
+                for &session in &receipt.ended {
+                    self.sessions[session].over.acknowledge(now);
+                }
+            }
+            (Deed::Revoke { token }, Reply::Done) => {
+                self.tokens[token].void.acknowledge(now);
+                self.moments.push(bound);
+            }
+            _ => {}
+        }
+    }
+
+    fn version(&self, record: RecordNo) -> i64 {
+        self.records[record].version.map_or(0, Timestamp::as_millis)
+    }
+
+    fn opened(
+        &mut self,
+        now: i64,
+        account: usize,
+        record: RecordNo,
+        refresh: Option<TokenNo>,
+        id: &str,
+    ) -> Vec<SessionNo> {
+        let password = self.records[record].password;
+        self.must(!self.accounts[account].dead.contains(&password), Rule::OldPassword, || {
+            format!("password {password} opens a session after it was changed")
+        });
+        let version = self.version(record);
+        let mut ended = Vec::new();
+        if version > self.accounts[account].newest {
+            ended.extend(
+                (0..self.sessions.len())
+                    .filter(|&session| self.sessions[session].account == account && self.is_surely_on(session, now)),
+            );
+            self.sessions_over(now, account);
+            self.passwords_before_are_dead(account, version);
+        }
+        let began = object::began(id).expect("an id of ours");
+        let session = self.sessions.len();
+        self.sessions.push(Session {
+            account,
+            id: id.to_owned(),
+            began,
+            opened: now,
+            used: now,
+            current: refresh,
+            spent: Vec::new(),
+            over: Over::default(),
+            reused: false,
+            stolen: false,
+            crowded_out: false,
+        });
+        self.by_id.insert(id.to_owned(), session);
+        self.moments.extend([now + self.settings.idle, now + self.settings.session]);
+        if let Some(refresh) = refresh {
+            self.tokens[refresh].session = Some(session);
+        }
+        let live: Vec<SessionNo> = (0..=session)
+            .filter(|&other| self.sessions[other].account == account && self.sessions[other].over.written.is_none())
+            .collect();
+        if live.len() > MOST_SESSIONS {
+            live[..live.len() - MOST_SESSIONS / 2].iter().for_each(|&old| self.sessions[old].crowded_out = true);
+        }
+        ended
+    }
+
+    fn rotated(&mut self, now: i64, session: SessionNo, token: TokenNo, successor: TokenNo) {
+        let it = &self.sessions[session];
+        let (is_over, reused, is_current) = (it.over.written.is_some(), it.reused, it.current == Some(token));
+        self.must(!reused, Rule::OneChain, || format!("session {session} goes on after a spent token was used again"));
+        self.must(!is_over, Rule::EndStays, || format!("session {session} goes on after its end"));
+        let is_void = self.tokens[token].void.written.is_some();
+        self.must(!is_void, Rule::EndStays, || format!("token {token} was revoked, but is good for another"));
+        self.must(!self.is_surely_over(session, now), Rule::Lifetime, || {
+            format!("session {session} goes on after its time")
+        });
+        match self.tokens[token].successor {
+            Some(former) => {
+                let spent = self.tokens[token].spent;
+                self.must(former == successor, Rule::OneChain, || {
+                    format!("token {token} has two successors, {former} and {successor}")
+                });
+                let late = now > spent + self.settings.grace + self.settings.slack();
+                self.must(!late, Rule::OneChain, || format!("token {token} is good again after the grace"));
+            }
+            None => {
+                self.must(is_current, Rule::OneChain, || format!("token {token} is none of session {session}'s chain"));
+                (self.tokens[token].successor, self.tokens[token].spent) = (Some(successor), now);
+                self.tokens[successor].session = Some(session);
+                let it = &mut self.sessions[session];
+                (it.current, it.used) = (Some(successor), now);
+                it.spent.push(now);
+                self.moments.extend([now + self.settings.grace, now + self.settings.idle]);
+            }
+        }
+    }
+
+    fn refused(&mut self, now: i64, session: SessionNo, token: TokenNo, reused: bool) {
+        let is_void = self.tokens[token].void.written.is_some();
+        if !reused {
+            self.must(is_void || !self.is_surely_on(session, now), Rule::StaysIn, || {
+                format!("token {token} of session {session} is refused without a reason")
+            });
+            return;
+        }
+        let (it, facts) = (&self.sessions[session], &self.tokens[token]);
+        let since = now - self.settings.grace - self.settings.slack();
+        let many = it.spent.iter().filter(|at| **at >= since).count() >= MANY_LINKS;
+        let is_spent = facts.successor.is_some() && now >= facts.spent + self.settings.grace - self.settings.slack();
+        let is_foreign = facts.successor.is_none() && it.current != Some(token);
+        self.must(is_spent || is_foreign || many || it.crowded_out, Rule::StaysIn, || {
+            format!("token {token} of session {session} counts as stolen without a reason")
+        });
+        self.sessions[session].reused = true;
+        self.sessions[session].over.write(now);
+    }
+
+    fn sessions_over(&mut self, now: i64, account: usize) {
+        self.accounts[account].ended = Some(now);
+        let mine = self.sessions.iter_mut().filter(|session| session.account == account);
+        mine.for_each(|session| session.over.write(now));
+    }
+
+    fn all_over(&mut self, now: i64, account: usize) {
+        self.sessions_over(now, account);
+        for token in 0..self.tokens.len() {
+            if self.was_before(token, account, now) {
+                self.tokens[token].void.write(now);
+            }
+        }
+    }
+
+    /// Was a token without a session issued before, by any clock?
+    fn was_before(&self, token: TokenNo, account: usize, then: i64) -> bool {
+        self.tokens[token].issued_without.is_some_and(|(of, at)| of == account && at < then - self.settings.slack())
+    }
+
+    fn passwords_before_are_dead(&mut self, account: usize, version: i64) {
+        let facts = &mut self.accounts[account];
+        facts.newest = version;
+        let mine = self.records.iter().filter(|record| record.account == account);
+        let old = mine.filter(|record| record.version.is_some_and(|its| its.as_millis() < version));
+        facts.dead.extend(old.map(|record| record.password));
+    }
+
+    /// An isolate lets an access token pass.
+    pub fn passed(&mut self, now: i64, token: TokenNo) {
+        let session = self.tokens[token].session.and_then(|session| self.sessions[session].over.acknowledged);
+        let ended = [session, self.tokens[token].void.acknowledged].into_iter().flatten().min();
+        let late = ended.map(|at| now - at - self.settings.bound);
+        if let Some(late) = late.filter(|late| *late > self.settings.slack()) {
+            self.violated(Rule::Bound, format!("token {token} passes {late} ms after the bound"));
+        }
+    }
+
+    /// An isolate takes an access token for revoked.
+    pub fn found_revoked(&mut self, now: i64, token: TokenNo) {
+        self.must(self.may_be_refused(token, now), Rule::StaysIn, || {
+            format!("token {token} is taken for revoked without a reason")
+        });
+    }
+
+    /// A device with a good connection is told that its session is over.
+    pub fn is_logged_out(&mut self, session: SessionNo) {
+        let it = &self.sessions[session];
+        self.must(!it.reused || it.stolen || it.crowded_out, Rule::StaysIn, || {
+            format!("rotation logs a user with a good connection out of session {session}")
+        });
+    }
+}

@@ -1,0 +1,363 @@
+//! Users with their devices, thieves and the operator: what they send, over which connection, and what they do when no
+//! answer comes.
+
+use crate::{
+    object::Question,
+    oracle::{Deed, Oracle, RecordNo, SessionNo, TokenNo},
+    world::World,
+};
+use std::{cell::Cell, rc::Rc};
+use tollgate::{Timestamp, rules::account::Reply};
+
+/// A client waits so long for an answer before it asks again, in milliseconds.
+const PATIENCE: i64 = 2500;
+
+/// A device of a user, with all its tabs; or a thief's.
+pub struct Person {
+    /// Whose account it is about.
+    pub account: usize,
+    /// Does every message come through, within two seconds there and back?
+    pub has_good_connection: bool,
+    /// Copies what others hold.
+    pub is_thief: bool,
+    session: Option<SessionNo>,
+    refresh: Option<TokenNo>,
+    access: Option<TokenNo>,
+    in_flight: u32,
+}
+
+impl Person {
+    /// Somebody who holds nothing yet.
+    pub fn new(account: usize, has_good_connection: bool, is_thief: bool) -> Self {
+        Self { account, has_good_connection, is_thief, session: None, refresh: None, access: None, in_flight: 0 }
+    }
+}
+
+impl World {
+    fn leg(&mut self, person: usize) -> Option<i64> {
+        if self.people[person].has_good_connection { self.good_message() } else { self.message() }
+    }
+
+    /// Sends something, once, twice or in vain.
+    fn send(&mut self, person: usize, event: impl Fn(&mut Self) + Clone + 'static) {
+        let is_good = self.people[person].has_good_connection;
+        let times = if !is_good && self.comes_twice() { 2 } else { 1 };
+        for _ in 0..times {
+            let event = event.clone();
+            if let Some(delay) = self.leg(person) {
+                self.after(delay, move |world| event(world));
+            }
+        }
+    }
+
+    /// The clock of some isolate.
+    fn some_clock(&mut self) -> (usize, Timestamp) {
+        let isolate = self.random.usize(..self.isolates.len());
+        (isolate, self.clock(self.isolates[isolate].skew))
+    }
+
+    /// Somebody types a password.
+    pub fn log_in(&mut self, person: usize, password: u32) {
+        self.note(|| format!("person {person} logs in with password {password}"));
+        self.send(person, move |world| world.log_in_arrives(person, password));
+    }
+
+    fn log_in_arrives(&mut self, person: usize, password: u32) {
+        let account = self.people[person].account;
+        let Some(record) = self.store.read(self.now, account, &mut self.random) else { return };
+        if self.oracle.records[record].password != password {
+            self.note(|| format!("password {password} is not that of record {record}"));
+            return;
+        }
+        let (_, issued) = self.some_clock();
+        let with_refresh = self.percent(90);
+        let life = self.settings.session;
+        let refresh = with_refresh.then(|| self.oracle.token('r', issued, life));
+        let deed = Deed::Open { record, refresh, issued };
+        let rehashes = self.percent(10);
+        let Some(delay) = self.leg(person) else { return };
+        self.after(delay, move |world| {
+            world.command(
+                account,
+                Question::Deed(deed),
+                Box::new(move |world, reply| {
+                    let Some(Reply::Opened { session: id }) = reply else { return };
+                    if rehashes {
+                        world.rehash(account, record);
+                    }
+                    let Some(delay) = world.leg(person) else { return };
+                    world.after(delay, move |world| {
+                        let Some(session) = world.oracle.session_no(&id) else { return };
+                        let access = world.access_token(session, issued);
+                        let it = &mut world.people[person];
+                        (it.session, it.refresh, it.access) = (Some(session), refresh, Some(access));
+                    });
+                }),
+            );
+        });
+    }
+
+    fn access_token(&mut self, session: SessionNo, issued: Timestamp) -> TokenNo {
+        let life = self.settings.access;
+        let token = self.oracle.token('a', issued, life);
+        self.oracle.tokens[token].session = Some(session);
+        let last_second = self.oracle.tokens[token].expires * 1000 + self.settings.leeway + 1000;
+        self.oracle.moments.push(Self::true_time(Timestamp::from_millis(last_second), 0));
+        token
+    }
+
+    fn rehash(&mut self, account: usize, proven: RecordNo) {
+        let Some(delay) = self.message() else { return };
+        let facts = self.oracle.records[proven];
+        let record = self.oracle.record(account, facts.password, facts.version);
+        let deed = Deed::Rehash { proven, record };
+        self.after(delay, move |world| world.command(account, Question::Deed(deed), Box::new(|_, _| ())));
+    }
+
+    /// Somebody's tabs spend the refresh token that they share, all at once.
+    pub fn rotate(&mut self, person: usize, tabs: u32) {
+        let it = &self.people[person];
+        let (Some(session), Some(token)) = (it.session, it.refresh) else { return };
+        // Who has a good connection has each answer before anything is asked again.
+        if it.has_good_connection && it.in_flight > 0 {
+            return;
+        }
+        self.note(|| format!("person {person} spends token {token}, in {tabs} tabs"));
+        for _ in 0..tabs {
+            self.people[person].in_flight += 1;
+            self.try_to_rotate(person, session, token, self.now, Rc::new(Cell::new(false)));
+        }
+    }
+
+    fn try_to_rotate(&mut self, person: usize, session: SessionNo, token: TokenNo, since: i64, done: Rc<Cell<bool>>) {
+        let is_done = Rc::clone(&done);
+        self.send(person, move |world| {
+            let (_, issued) = world.some_clock();
+            let life = world.settings.session;
+            let successor = world.oracle.token('r', issued, life);
+            let deed = Deed::Rotate { session, token, successor, issued };
+            let Some(delay) = world.leg(person) else { return };
+            let (account, is_done) = (world.oracle.sessions[session].account, Rc::clone(&is_done));
+            world.after(delay, move |world| {
+                let back = move |world: &mut Self, reply: Option<Reply>| {
+                    let (Some(reply), Some(delay)) = (reply, world.leg(person)) else { return };
+                    world.after(delay, move |world| {
+                        if !is_done.replace(true) {
+                            world.rotation_is_answered(person, session, &reply);
+                        }
+                    });
+                };
+                world.command(account, Question::Deed(deed), Box::new(back));
+            });
+        });
+        self.after(PATIENCE, move |world| {
+            if done.get() {
+                return;
+            }
+            let is_good = world.people[person].has_good_connection;
+            let most = if is_good { world.settings.grace - PATIENCE } else { 2 * world.settings.grace };
+            if world.now - since < most && world.percent(95) {
+                world.try_to_rotate(person, session, token, since, done);
+            } else {
+                done.set(true);
+                let it = &mut world.people[person];
+                (it.has_good_connection, it.in_flight) = (false, it.in_flight - 1);
+            }
+        });
+    }
+
+    fn rotation_is_answered(&mut self, person: usize, session: SessionNo, reply: &Reply) {
+        self.people[person].in_flight -= 1;
+        let is_same = self.people[person].session == Some(session);
+        match reply {
+            Reply::Rotated { successor, .. } if is_same => {
+                let refresh = Oracle::token_no(&successor.token_id);
+                let access = match self.oracle.tokens[refresh].beside {
+                    Some(access) => access,
+                    None => self.access_token(session, successor.issued_at),
+                };
+                self.oracle.tokens[refresh].beside = Some(access);
+                let it = &mut self.people[person];
+                (it.refresh, it.access) = (Some(refresh), Some(access));
+            }
+            Reply::Ended { .. } => {
+                let it = &mut self.people[person];
+                if is_same {
+                    (it.session, it.refresh) = (None, None);
+                }
+                if it.has_good_connection && !it.is_thief {
+                    self.oracle.is_logged_out(session);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A client that rotates as fast as it can.
+    pub fn rotate_in_a_hurry(&mut self, person: usize, times: u32) {
+        let Some(session) = self.people[person].session else { return };
+        self.note(|| format!("person {person} is in a hurry"));
+        self.people[person].has_good_connection = false;
+        for _ in 0..times {
+            let Some(token) = self.oracle.sessions[session].current else { return };
+            let (_, issued) = self.some_clock();
+            let life = self.settings.session;
+            let successor = self.oracle.token('r', issued, life);
+            let deed = Deed::Rotate { session, token, successor, issued };
+            self.command(self.oracle.sessions[session].account, Question::Deed(deed), Box::new(|_, _| ()));
+        }
+    }
+
+    /// Somebody's access token, or one of the latest that there are, is shown to some isolates.
+    pub fn use_access(&mut self, person: usize) {
+        let latest = self.oracle.tokens.len().saturating_sub(40);
+        let own = self.people[person].access;
+        let token = match own {
+            Some(own) if self.percent(60) => own,
+            _ if self.oracle.tokens.is_empty() => return,
+            _ => self.random.usize(latest..self.oracle.tokens.len()),
+        };
+        if !self.is_access(token) {
+            return;
+        }
+        for isolate in 0..self.isolates.len() {
+            let delay = self.random.i64(0..200);
+            self.after(delay, move |world| world.arrives(isolate, token));
+        }
+    }
+
+    /// A token is issued to somebody without a session, as an application of one's own may do it.
+    pub fn issue_without_session(&mut self, person: usize) {
+        let (_, issued) = self.some_clock();
+        let token = self.oracle.token('a', issued, self.settings.access);
+        self.oracle.tokens[token].issued_without = Some((self.people[person].account, self.now));
+        self.note(|| format!("person {person} is issued token {token}, without a session"));
+        self.people[person].access = Some(token);
+    }
+
+    /// The object moves to another machine between a log-in and the end of all.
+    pub fn flee(&mut self, person: usize, password: u32) {
+        let account = self.people[person].account;
+        let Some(record) = self.store.last(account) else { return };
+        if self.oracle.records[record].password != password {
+            return;
+        }
+        let (_, issued) = self.some_clock();
+        let deed = Deed::Open { record, refresh: None, issued };
+        self.command(
+            account,
+            Question::Deed(deed),
+            Box::new(move |world, reply| {
+                let Some(Reply::Opened { session: id }) = reply else { return };
+                let Some(session) = world.oracle.session_no(&id) else { return };
+                let access = world.access_token(session, issued);
+                world.people[person].access = Some(access);
+            }),
+        );
+        self.crash(account, "and moves");
+        self.want(person, account, Deed::EndAll { retire: false }, 3);
+    }
+
+    /// All is ended twice, with a log-in in between.
+    pub fn end_all_twice(&mut self, person: usize, password: u32) {
+        let account = self.people[person].account;
+        self.want(person, account, Deed::EndAll { retire: false }, 2);
+        let (soon, later) = (self.random.i64(0..1000), self.random.i64(1000..3000));
+        self.after(soon, move |world| world.log_in(person, password));
+        self.after(later, move |world| world.want(person, account, Deed::EndAll { retire: false }, 2));
+    }
+
+    /// Is it an access token, and in somebody's hands?
+    pub fn is_access(&self, token: TokenNo) -> bool {
+        let it = &self.oracle.tokens[token];
+        it.id.starts_with('a') && (it.session.is_some() || it.issued_without.is_some())
+    }
+
+    /// A route that wants a strict check.
+    pub fn check(&mut self, person: usize) {
+        let Some(token) = self.people[person].access else { return };
+        let (session, account) = (self.oracle.tokens[token].session, self.oracle.account_of(token));
+        let Some(delay) = self.message() else { return };
+        self.after(delay, move |world| {
+            // The gate has looked at the times before it asks.
+            let it = &world.oracle.tokens[token];
+            if world.clock(0).numeric_date().seconds() <= it.expires {
+                world.command(account, Question::Deed(Deed::Check { session, token }), Box::new(|_, _| ()));
+            }
+        });
+    }
+
+    /// A thief takes a copy of what a device of this account holds.
+    pub fn steal(&mut self, thief: usize) {
+        let account = self.people[thief].account;
+        let of = |person: &Person| person.account == account && !person.is_thief && person.session.is_some();
+        let Some(victim) = self.people.iter().position(of) else { return };
+        self.note(|| format!("person {thief} takes a copy of what person {victim} holds"));
+        let it = &self.people[victim];
+        let (session, refresh, access) = (it.session, it.refresh, it.access);
+        if let Some(session) = session {
+            self.oracle.sessions[session].stolen |= refresh.is_some();
+        }
+        let it = &mut self.people[thief];
+        (it.session, it.refresh, it.access) = (session, refresh, access);
+    }
+
+    /// Somebody wants an end, and asks again if there is no answer.
+    pub fn want(&mut self, person: usize, account: usize, deed: Deed, tries: u32) {
+        self.note(|| format!("person {person} wants {deed:?}"));
+        let done = Rc::new(Cell::new(false));
+        let is_done = Rc::clone(&done);
+        self.send(person, move |world| {
+            let is_done = Rc::clone(&is_done);
+            let back = move |_: &mut Self, reply: Option<Reply>| is_done.set(is_done.get() || reply.is_some());
+            world.command(account, Question::Deed(deed), Box::new(back));
+        });
+        self.after(PATIENCE, move |world| {
+            if !done.get() && tries > 1 {
+                world.want(person, account, deed, tries - 1);
+            }
+        });
+    }
+
+    /// The session that somebody holds, or another of the latest of the account.
+    pub fn some_session(&mut self, person: usize) -> Option<SessionNo> {
+        let account = self.people[person].account;
+        let own = self.people[person].session.filter(|_| !self.people[person].is_thief);
+        own.or_else(|| self.oracle.sessions.iter().rposition(|session| session.account == account))
+    }
+
+    /// The access or refresh token that somebody holds.
+    pub fn some_token(&mut self, person: usize) -> Option<TokenNo> {
+        let it = &self.people[person];
+        let (access, refresh) = (it.access, it.refresh);
+        if self.percent(60) { access } else { refresh }
+    }
+
+    /// Another password, by who knows one that may be the present one.
+    pub fn change_password(&mut self, person: usize, old: u32, new: u32) {
+        self.note(|| format!("person {person} changes password {old} to {new}"));
+        let account = self.people[person].account;
+        self.send(person, move |world| {
+            let Some(proven) = world.store.read(world.now, account, &mut world.random) else { return };
+            if world.oracle.records[proven].password != old {
+                return;
+            }
+            let record = world.oracle.record(account, new, None);
+            let Some(delay) = world.leg(person) else { return };
+            world.after(delay, move |world| {
+                let deed = Deed::SetPassword { proven, record };
+                world.command(account, Question::Deed(deed), Box::new(|_, _| ()));
+            });
+        });
+    }
+
+    /// The operator writes a record with another password straight to KV.
+    pub fn operator_writes(&mut self, account: usize, password: u32) {
+        self.note(|| format!("the operator gives account {account} password {password}"));
+        let skew = self.skew();
+        let version = self.clock(skew);
+        let record = self.oracle.record(account, password, Some(version));
+        self.store.put(self.now, account, record);
+        self.oracle.interferes(account);
+    }
+}
