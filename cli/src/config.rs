@@ -2,6 +2,7 @@
 
 use crate::{
     failure::{Exit, Failure},
+    gate::SECRET as ADMIN_SECRET,
     kv::{Store, StoreArgs},
     output::{Output, counted},
     wrangler_toml::{PEPPER, PEPPERS, Position, Selection, Unusable, WranglerToml, with_placeholder_key},
@@ -9,11 +10,13 @@ use crate::{
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use tollgate::rules::{
+    account::object,
     config::{
         Config, Reading,
         options::{Family, TABLE, page},
     },
     password::{self, Check},
+    revocation,
     route::{RULE_MEMBERS, Target},
     secret::Secret,
     store::{BINDING, LogInRecord},
@@ -148,6 +151,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
         }
     }
     check_users(&toml, &mut findings);
+    check_services(&toml, &mut findings);
     if toml.vars_are_no_table() {
         findings.problem(toml.scope_place(), "vars", "write a table: [vars]");
     }
@@ -168,7 +172,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
 fn check_secret(toml: &WranglerToml, findings: &mut Findings) {
     const KEY: &str = "JWT_SECRET_KEY";
     let variables = toml.variables();
-    for name in [KEY, "SECRET_KEY", PEPPERS].into_iter().filter(|name| toml.is_plain(name)) {
+    for name in [KEY, "SECRET_KEY", PEPPERS, ADMIN_SECRET].into_iter().filter(|name| toml.is_plain(name)) {
         findings.warn(
             toml.place_of(name),
             name,
@@ -217,6 +221,38 @@ fn check_users(toml: &WranglerToml, findings: &mut Findings) {
             format!("the id is a placeholder, good for the local store only: before a deployment `npx wrangler kv namespace create {BINDING}`, and write the id that it prints"),
         ),
         Some(_) => {}
+    }
+}
+
+/// What the gate does without, since a binding is missing; and bindings that are half there.
+fn check_services(toml: &WranglerToml, findings: &mut Findings) {
+    let stock = [(object::BINDING, "Account"), (revocation::BINDING, "Revocations")];
+    let found = stock.map(|(binding, _)| toml.durable_object(binding));
+    let is_half = found.iter().flatten().count() == 1;
+    for notice in toml.services().missing() {
+        if !(is_half && notice.option.contains(object::BINDING)) {
+            findings.warn(toml.scope_place(), notice.option, notice.text);
+        }
+    }
+    if is_half
+        && let Some(((lacking, class), _)) = stock.iter().zip(&found).find(|(_, found)| found.is_none())
+        && let Some((_, position)) = found.iter().flatten().next()
+    {
+        findings.warn(
+            position.clone(),
+            *lacking,
+            format!("no such binding, and sessions need both, so they are off: write [[durable_objects.bindings]] with name = \"{lacking}\" and class_name = \"{class}\" too"),
+        );
+    }
+    let made = toml.migrated_classes();
+    let is_lacking = |class: &&str| !made.contains(class);
+    let lacking: Vec<&str> = found.iter().flatten().filter_map(|(class, _)| *class).filter(is_lacking).collect();
+    if let Some((_, position)) = found.iter().flatten().next().filter(|_| !lacking.is_empty()) {
+        findings.warn(
+            position.clone(),
+            "migrations",
+            format!("no migration makes {}, so Cloudflare will refuse the deployment: add [[migrations]] with a tag of its own and new_sqlite_classes = {}", lacking.join(" and "), json!(lacking)),
+        );
     }
 }
 

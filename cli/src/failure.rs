@@ -13,7 +13,7 @@ pub enum Exit {
     Refused = 1,
     /// Wrong usage.
     Usage = 2,
-    /// The store can't be reached.
+    /// The store or the gate can't be reached.
     Store = 3,
 }
 

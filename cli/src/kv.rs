@@ -36,6 +36,11 @@ pub struct StoreArgs {
 }
 
 impl StoreArgs {
+    /// Is it the one on Cloudflare?
+    pub fn is_remote(&self) -> bool {
+        self.remote
+    }
+
     /// What the gate of this store is told about passwords, before it is opened.
     pub fn passwords(&self) -> Result<Passwords, Failure> {
         WranglerToml::read(&self.selection)?.passwords(self.remote)

@@ -4,6 +4,7 @@
 mod clock;
 mod config;
 mod failure;
+mod gate;
 mod import;
 mod kv;
 mod output;
@@ -12,6 +13,7 @@ mod prompt;
 mod record;
 mod route;
 mod secret;
+mod session;
 mod token;
 mod user;
 mod wrangler_toml;
@@ -21,10 +23,11 @@ use failure::{Exit, Failure};
 use output::Output;
 use std::process::ExitCode;
 
-/// Users, configuration, routes and tokens of a Tollgate
+/// Users, sessions, configuration, routes and tokens of a Tollgate
 ///
 /// Run it where your wrangler.toml is. Users live in the KV namespace USERS, which is read and written through wrangler:
-/// the local store unless you say --remote, and never without saying which.
+/// the local store unless you say --remote, and never without saying which. Sessions live at the gate, which is told over
+/// HTTP: --gate, or TOLLGATE_GATE in the environment.
 #[derive(Parser)]
 #[command(name = "tollgate", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
@@ -40,11 +43,12 @@ Exit codes:
   0  done, or found good
   1  refused, or found bad: a name that is taken, a wrong configuration, a token that is no good
   2  wrong usage: an argument or a file that can't be read
-  3  the store can't be reached, or wrangler failed
+  3  the store or the gate can't be reached, or wrangler failed
 
 Examples:
   tollgate config check
   tollgate user add alice --id 7
+  tollgate session list alice
   tollgate route test GET /api/orders";
 
 #[derive(Subcommand)]
@@ -52,6 +56,9 @@ enum Group {
     /// The users in the store
     #[command(subcommand)]
     User(user::Command),
+    /// Who is logged in, and the end of it
+    #[command(subcommand)]
+    Session(session::Command),
     /// wrangler.toml: is it right? Which options are there?
     #[command(subcommand)]
     Config(config::Command),
@@ -92,6 +99,7 @@ fn main() -> ExitCode {
 fn run(group: Group, output: Output) -> Result<Exit, Failure> {
     match group {
         Group::User(command) => user::run(command, output),
+        Group::Session(command) => session::run(command, output),
         Group::Config(command) => config::run(command, output),
         Group::Route(command) => route::run(command, output),
         Group::Token(command) => token::run(command, output),

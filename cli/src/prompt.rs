@@ -30,6 +30,20 @@ pub fn password(prompt: &str) -> Result<Secret<String>, Failure> {
     }
 }
 
+/// Did somebody at a terminal type `yes`?
+pub fn confirm(question: &str) -> Result<bool, Failure> {
+    if !stdin().is_terminal() {
+        return Err(Failure::usage(
+            "there is nobody to ask: no terminal",
+            "add --yes if you mean it; nothing was done",
+        ));
+    }
+    eprint!("{question} Type yes: ");
+    let mut line = String::new();
+    stdin().lock().take(1 << 10).read_line(&mut line).map_err(unreadable)?;
+    Ok(line.trim() == "yes")
+}
+
 /// All of standard input without white space around it: a token.
 pub fn token() -> Result<String, Failure> {
     if stdin().is_terminal() {

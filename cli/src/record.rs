@@ -10,6 +10,7 @@ use tollgate::rules::{
     json::{self, Map, Value},
     login::MAX_FIELD_BYTES,
     store::{LogInRecord, Profile, Status, VERSION},
+    time::Timestamp,
 };
 
 /// Everything that is stored about a user.
@@ -20,6 +21,8 @@ pub struct User {
     pub hash: String,
     pub status: Status,
     pub attributes: Map<String, Value>,
+    /// [`LogInRecord::version`]. Not exported: wherever the user is imported, he is new.
+    pub version: Timestamp,
 }
 
 impl User {
@@ -39,7 +42,10 @@ impl User {
     /// The log-in record's key and value. Written last, removed first.
     pub fn log_in(&self) -> (String, String) {
         let status = shown_status(self.status);
-        let record = json!({"v": VERSION, "id": self.id.to_json(), "hash": self.hash, "status": status});
+        let mut record = json!({"v": VERSION, "id": self.id.to_json(), "hash": self.hash, "status": status});
+        if self.version.as_millis() != 0 {
+            record["version"] = self.version.as_millis().into();
+        }
         (LogInRecord::key(&self.name), json::to_ascii(&record))
     }
 
@@ -52,6 +58,7 @@ impl User {
             hash: log_in.hash().to_owned(),
             status: log_in.status(),
             attributes: profile.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default(),
+            version: log_in.version(),
         }
     }
 
@@ -131,13 +138,14 @@ mod tests {
     #[test]
     fn what_is_written_is_what_the_gate_reads() {
         let hash = "pbkdf2_sha256$30000$hQ8sGm2DkLpR$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=";
-        for (id, status) in [(Id::Int(7), Status::Active), (Id::Text("7".into()), Status::Disabled)] {
+        for (id, status, version) in [(Id::Int(7), Status::Active, 0), (Id::Text("7".into()), Status::Disabled, 9)] {
             let user = User {
                 name: "us\u{e9}r".into(),
                 id: id.clone(),
                 hash: hash.into(),
                 status,
                 attributes: members(r#"{"role":"admin"}"#),
+                version: Timestamp::from_millis(version),
             };
             let ((profile_key, profile), (log_in_key, record)) = (user.profile(), user.log_in());
             assert_eq!((profile_key, log_in_key), (Profile::key(&id), "login:us\u{e9}r".into()));

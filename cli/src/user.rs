@@ -1,13 +1,16 @@
 //! `tollgate user`: what is in the store.
 
 use crate::{
+    clock,
     failure::{Exit, Failure},
+    gate::GateArgs,
     import,
     kv::{MOST_PAIRS, Store, StoreArgs},
     output::{Output, counted, grouped, print, visible},
     password as hashes, prompt,
     record::{self, User},
     secret,
+    session::{self, Afterwards, Why},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
@@ -36,12 +39,14 @@ pub enum Command {
         /// What is shown beside the id where a route has user = "stored"; a JSON value, or else a text
         #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
         attributes: Vec<(String, Value)>,
-        /// Write a user who exists anew; the id stays
+        /// Write a user who exists anew; the id stays, sessions end
         #[arg(long)]
         replace: bool,
         /// Take a password that is short, common or otherwise refused
         #[arg(long)]
         allow_weak: bool,
+        #[command(flatten)]
+        gate: GateArgs,
         #[command(flatten)]
         store: StoreArgs,
     },
@@ -62,7 +67,7 @@ pub enum Command {
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// Give a user another password
+    /// Give a user another password, and end all sessions
     ///
     /// It is asked for twice, or is the first line of standard input. If the old hash was outdated, a log-in at the same
     /// time may write it back (docs/storage.md); so after two minutes the store is looked at again, and put right.
@@ -77,13 +82,20 @@ pub enum Command {
         #[arg(long)]
         allow_weak: bool,
         #[command(flatten)]
+        gate: GateArgs,
+        #[command(flatten)]
         store: StoreArgs,
     },
-    /// Refuse a user's log-ins, and the tokens too where a route has user = "stored"
-    #[command(after_help = "Example:\n  tollgate user disable alice --remote")]
+    /// Refuse a user's log-ins, and end all sessions
+    ///
+    /// Without a gate to tell (--gate) tokens are refused only where a route has user = "stored", and the others go on until
+    /// they expire.
+    #[command(after_help = "Example:\n  tollgate user disable alice --remote --gate https://app.example.com")]
     Disable {
         /// The name
         name: String,
+        #[command(flatten)]
+        gate: GateArgs,
         #[command(flatten)]
         store: StoreArgs,
     },
@@ -95,7 +107,10 @@ pub enum Command {
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// Remove a user
+    /// Remove a user, and end all sessions
+    ///
+    /// Without a gate to tell (--gate) tokens are refused only where a route has user = "stored", and the others go on until
+    /// they expire.
     #[command(
         after_help = "Examples:\n  tollgate user delete alice\n  tollgate user delete alice --id 7    (what an interrupted delete left)"
     )]
@@ -105,6 +120,8 @@ pub enum Command {
         /// The id, where only the profile is left
         #[arg(long, allow_hyphen_values = true)]
         id: Option<String>,
+        #[command(flatten)]
+        gate: GateArgs,
         #[command(flatten)]
         store: StoreArgs,
     },
@@ -121,17 +138,25 @@ pub enum Command {
 
 pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
-        Command::Add { name, id, attributes, replace, allow_weak, store } => {
-            add(&name, id, attributes, Permits { replace, allow_weak }, &store, output)
+        Command::Add { name, id, attributes, replace, allow_weak, gate, store } => {
+            let afterwards = if replace { Some(Afterwards::open(&gate, &store)?) } else { None };
+            add(&name, id, attributes, Permits { replace: afterwards, allow_weak }, &store, output)
         }
         Command::Show { name, store } => show(&name, &store, output),
         Command::List { long, store } => list(long, &store, output),
-        Command::SetPassword { name, second_look, allow_weak, store } => {
-            set_password(&name, second_look, allow_weak, &store, output)
+        Command::SetPassword { name, second_look, allow_weak, gate, store } => {
+            let afterwards = Afterwards::open(&gate, &store)?;
+            set_password(&name, second_look, allow_weak, &afterwards, &store, output)
         }
-        Command::Disable { name, store } => set_status(&name, Status::Disabled, &store, output),
-        Command::Enable { name, store } => set_status(&name, Status::Active, &store, output),
-        Command::Delete { name, id, store } => delete(&name, id, &store, output),
+        Command::Disable { name, gate, store } => {
+            let afterwards = Afterwards::open(&gate, &store)?;
+            set_status(&name, Status::Disabled, Some(&afterwards), &store, output)
+        }
+        Command::Enable { name, store } => set_status(&name, Status::Active, None, &store, output),
+        Command::Delete { name, id, gate, store } => {
+            let afterwards = Afterwards::open(&gate, &store)?;
+            delete(&name, id, &afterwards, &store, output)
+        }
         Command::Export { store } => export(&store),
         Command::Import(args) => import::run(&args, output),
     }
@@ -143,8 +168,9 @@ fn attribute(text: &str) -> Result<(String, Value), String> {
 }
 
 /// What `add` may do that it else does not.
-struct Permits {
-    replace: bool,
+struct Permits<'a> {
+    /// To write a user anew, whose sessions end then.
+    replace: Option<Afterwards<'a>>,
     allow_weak: bool,
 }
 
@@ -152,7 +178,7 @@ fn add(
     name: &str,
     id: Option<String>,
     attributes: Vec<(String, Value)>,
-    permits: Permits,
+    permits: Permits<'_>,
     store: &StoreArgs,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -164,7 +190,7 @@ fn add(
     keys.extend(given.as_ref().map(Profile::key));
     let found = store.get(&keys)?;
     let present = match found.get(&log_in_key) {
-        Some(_) if !permits.replace => {
+        Some(_) if permits.replace.is_none() => {
             return Err(Failure::refused(
                 "there is a user of this name already",
                 "another password: tollgate user set-password NAME; all anew: --replace",
@@ -182,6 +208,7 @@ fn add(
             "leave --id out; for a new id delete the user first",
         ));
     }
+    let version = present.as_ref().map_or_else(clock::now, |present| present.next_version(clock::now()));
     let generated = given.is_none() && present.is_none();
     let id = match given.or_else(|| present.map(|present| present.id())) {
         Some(id) => id,
@@ -201,16 +228,24 @@ fn add(
         hash: hash.to_string(),
         status: Status::Active,
         attributes: attributes.into_iter().collect(),
+        version,
     };
     store.put_one(user.profile())?;
     store.put_one(user.log_in())?;
+    let replaced = found.contains_key(&log_in_key);
+    let ended = match permits.replace.filter(|_| replaced) {
+        Some(afterwards) => afterwards.end_sessions(&store, &user.id, Why::Password),
+        None => Ok(false),
+    };
     let id = record::shown_id(&user.id);
     let remark = if generated { " (random: --id takes one of yours)" } else { "" };
     output.result(
-        &format!("user {} is in the {}\nid {id}{remark}", visible(&user.name), store.name()),
-        &json!({"username": user.name, "id": user.id.to_json(), "replaced": found.contains_key(&log_in_key)}),
+        &format!("user {} is in the {}\nid {id}{remark}{}", visible(&user.name), store.name(), ends(&ended)),
+        &json!({
+            "username": user.name, "id": user.id.to_json(), "replaced": replaced, "sessions_ended": session::told(&ended),
+        }),
     );
-    Ok(Exit::Good)
+    ended.map(|_| Exit::Good)
 }
 
 /// Asks for a password that the policy takes, and hashes it as the gate would.
@@ -282,14 +317,18 @@ fn set_password(
     name: &str,
     second_look: u32,
     allow_weak: bool,
+    afterwards: &Afterwards<'_>,
     store: &StoreArgs,
     output: Output,
 ) -> Result<Exit, Failure> {
     let store = Store::open(store)?;
     let record = existing(&store, name)?;
     let hash = new_hash(&store, name, allow_weak)?;
-    let (key, value) = (LogInRecord::key(name), record.with_hash(&hash).write());
+    let renewed = record.with_hash(&hash).with_version(record.next_version(clock::now()));
+    let (key, value) = (LogInRecord::key(name), renewed.write());
     store.put_one((key.clone(), value.clone()))?;
+    // Before the second look: that takes its time.
+    let ended = afterwards.end_sessions(&store, &record.id(), Why::Password);
     let mut written = 1;
     if hashes::is_outdated(record.hash(), &store.passwords()?) && second_look > 0 {
         eprintln!(
@@ -297,7 +336,7 @@ fn set_password(
         );
         std::thread::sleep(Duration::from_secs(second_look.into()));
         match store.get_one(&key)? {
-            Some(present) if present == value => {}
+            Some(present) if present == value || is_later(&present, &renewed) => {}
             Some(_) => {
                 store.put_one((key, value))?;
                 written = 2;
@@ -306,20 +345,37 @@ fn set_password(
         }
     }
     output.result(
-        &format!("the password of {} is changed in the {}", visible(name), store.name()),
-        &json!({"username": name, "written": written}),
+        &format!("the password of {} is changed in the {}{}", visible(name), store.name(), ends(&ended)),
+        &json!({"username": name, "written": written, "sessions_ended": session::told(&ended)}),
     );
-    Ok(Exit::Good)
+    ended.map(|_| Exit::Good)
+}
+
+/// A line more for a result.
+fn ends(ended: &Result<bool, Failure>) -> &'static str {
+    if matches!(ended, Ok(true)) { "\nevery session of before is ended" } else { "" }
+}
+
+/// Has somebody else given the user another password or status since?
+fn is_later(present: &str, record: &LogInRecord) -> bool {
+    LogInRecord::read(present.as_bytes()).is_ok_and(|present| present.version() > record.version())
 }
 
 /// As with removing: refused at the log-in first; let in there last.
-fn set_status(name: &str, status: Status, store: &StoreArgs, output: Output) -> Result<Exit, Failure> {
+fn set_status(
+    name: &str,
+    status: Status,
+    afterwards: Option<&Afterwards<'_>>,
+    store: &StoreArgs,
+    output: Output,
+) -> Result<Exit, Failure> {
     let store = Store::open(store)?;
     let log_in_key = LogInRecord::key(name);
     let record = existing(&store, name)?;
     let profile_key = Profile::key(&record.id());
     let profile = store.get_one(&profile_key)?;
-    let mut writes = vec![(log_in_key, record::with_status(&record.write(), status))];
+    let renewed = record.with_version(record.next_version(clock::now()));
+    let mut writes = vec![(log_in_key, record::with_status(&renewed.write(), status))];
     writes.extend(profile.map(|profile| (profile_key, record::with_status(&profile, status))));
     if status == Status::Active {
         writes.reverse();
@@ -327,19 +383,32 @@ fn set_status(name: &str, status: Status, store: &StoreArgs, output: Output) -> 
     for write in writes {
         store.put_one(write)?;
     }
+    let ended = afterwards.map(|afterwards| afterwards.end_sessions(&store, &record.id(), Why::Gone));
     let status = record::shown_status(status);
+    let mut json = json!({"username": name, "status": status});
+    if let Some(ended) = &ended {
+        json["sessions_ended"] = session::told(ended);
+    }
+    let ended = ended.unwrap_or(Ok(false));
     output.result(
         &format!(
-            "{} is {status} in the {}; every data centre sees it within about a minute",
+            "{} is {status} in the {}; every data centre sees it within about a minute{}",
             visible(name),
-            store.name()
+            store.name(),
+            ends(&ended)
         ),
-        &json!({"username": name, "status": status}),
+        &json,
     );
-    Ok(Exit::Good)
+    ended.map(|_| Exit::Good)
 }
 
-fn delete(name: &str, id: Option<String>, store: &StoreArgs, output: Output) -> Result<Exit, Failure> {
+fn delete(
+    name: &str,
+    id: Option<String>,
+    afterwards: &Afterwards<'_>,
+    store: &StoreArgs,
+    output: Output,
+) -> Result<Exit, Failure> {
     let store = Store::open(store)?;
     let log_in_key = LogInRecord::key(name);
     let given = id.as_deref().map(record::id_from_text);
@@ -365,15 +434,12 @@ fn delete(name: &str, id: Option<String>, store: &StoreArgs, output: Output) -> 
         (None, None) => return Err(no_such_user(&store)),
     };
     store.delete(&Profile::key(&id))?;
+    let ended = afterwards.end_sessions(&store, &id, Why::Gone);
     output.result(
-        &format!(
-            "{} is gone from the {}; tokens live on until they expire where a route has user = \"token\"",
-            visible(name),
-            store.name()
-        ),
-        &json!({"username": name, "id": id.to_json(), "deleted": true}),
+        &format!("{} is gone from the {}{}", visible(name), store.name(), ends(&ended)),
+        &json!({"username": name, "id": id.to_json(), "deleted": true, "sessions_ended": session::told(&ended)}),
     );
-    Ok(Exit::Good)
+    ended.map(|_| Exit::Good)
 }
 
 fn export(store: &StoreArgs) -> Result<Exit, Failure> {

@@ -133,6 +133,28 @@ impl WranglerToml {
         Services::of(|name| names.contains(&name))
     }
 
+    /// A Durable Object's binding: its class, if that is one of this worker's, and where it is written.
+    pub fn durable_object(&self, binding: &str) -> Option<(Option<&str>, Position)> {
+        let bindings = self.scope()?.get("durable_objects")?.as_table_like()?.get("bindings")?;
+        let table = tables(bindings).into_iter().find(|table| text_of(*table, "name") == Some(binding))?;
+        let class = text_of(table, "class_name").filter(|_| !table.contains_key("script_name"));
+        Some((class, self.at(key_span(table, "name").map_or(0, |span| span.start))))
+    }
+
+    /// The classes of Durable Objects that the migrations make, with their last names. Environments inherit them.
+    pub fn migrated_classes(&self) -> Vec<&str> {
+        let root: &dyn TableLike = self.document.as_table();
+        let migrations = self.scope().and_then(|scope| scope.get("migrations")).or_else(|| root.get("migrations"));
+        let mut classes = Vec::new();
+        for migration in migrations.map(tables).unwrap_or_default() {
+            let made = migration.get("new_sqlite_classes").and_then(Item::as_array);
+            classes.extend(made.into_iter().flatten().filter_map(|class| class.as_str()));
+            let renamed = migration.get("renamed_classes").map(tables).unwrap_or_default();
+            classes.extend(renamed.into_iter().filter_map(|renaming| text_of(renaming, "to")));
+        }
+        classes
+    }
+
     /// The gate's configuration, or why there is none.
     pub fn gate_config(&self) -> Result<Config, Failure> {
         let Reading { config, .. } = Config::read_with(&self.variables(), self.services());
@@ -186,7 +208,8 @@ impl WranglerToml {
         Ok(Passwords { policy: config.password_policy, key_id: known.or(key_id), hashing: config.hashing })
     }
 
-    fn plain_variables(&self) -> Map<String, Value> {
+    /// What stands in `[vars]`.
+    pub fn plain_variables(&self) -> Map<String, Value> {
         self.vars().into_iter().flat_map(TableLike::iter).map(|(name, item)| (name.to_owned(), to_json(item))).collect()
     }
 

@@ -123,6 +123,18 @@ impl LogInRecord {
         self.version
     }
 
+    /// The version of a record that comes in the place of this one: now, or just after this one's if the clock is behind.
+    #[must_use]
+    pub fn next_version(&self, now: Timestamp) -> Timestamp {
+        std::cmp::max(now, Timestamp::from_millis(self.version.as_millis().saturating_add(1)))
+    }
+
+    /// The same record as another version.
+    #[must_use]
+    pub fn with_version(&self, version: Timestamp) -> Self {
+        Self { version, ..self.clone() }
+    }
+
     /// As a JSON object, for whoever puts a version into it.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
@@ -272,6 +284,18 @@ mod tests {
         let old = LogInRecord::read(br#"{"v":1,"id":1,"hash":"old","status":"active","since":"2020"}"#).unwrap();
         let new = old.with_hash(&a_hash()).write();
         assert!(new.contains(r#""since":"2020""#) && new.contains("$pbkdf2-sha256$i=1000"), "{new}");
+    }
+
+    #[test]
+    fn a_record_in_anothers_place_is_later_whatever_the_clock_says() {
+        let at = |version| LogInRecord::new(&Id::Int(1), &a_hash()).with_version(Timestamp::from_millis(version));
+        for (version, now, next) in [(0, 0, 1), (0, 7, 7), (6, 7, 7), (7, 7, 8), (9, 7, 10), (i64::MAX, 7, i64::MAX)] {
+            let next_version = at(version).next_version(Timestamp::from_millis(now));
+            assert_eq!(next_version.as_millis(), next, "{version}, {now}");
+            let written = at(version).with_version(next_version).write();
+            assert_eq!(LogInRecord::read(written.as_bytes()).unwrap().version(), next_version);
+        }
+        assert!(!at(0).write().contains("version"), "records of before are as they were");
     }
 
     #[test]

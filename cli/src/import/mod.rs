@@ -3,13 +3,14 @@
 //! **What always holds:** a kill at any point loses and doubles nothing. Of each part of the file the profiles are written
 //! before the log-in records, so every prefix is harmless (docs/storage.md); a part is counted as finished
 //! ([`progress`]) after its writes; and a part that is written twice is written alike, since ids and salts come of a seed
-//! that is kept. Who is in the store already is left alone, or with `--replace` written only where he differs, so the
-//! same file again changes nothing.
+//! that is kept, and versions are the time that is kept with it. Who is in the store already is left alone, or with
+//! `--replace` written only where he differs, so the same file again changes nothing.
 
 mod lines;
 mod progress;
 
 use crate::{
+    clock,
     failure::{Exit, Failure},
     kv::{Store, StoreArgs},
     output::{Output, counted, grouped},
@@ -99,7 +100,7 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
     }
     let store = Store::open(&args.store)?;
     let purpose = format!("{}; {}", store.name(), if args.replace { "replace" } else { "add" });
-    let mut progress = Progress::find(&args.file, &content, &purpose)?;
+    let mut progress = Progress::find(&args.file, &content, &purpose, clock::now())?;
     warn_of_cost(&lines, &store)?;
     if progress.finished() > 0 {
         eprintln!("going on after {}", counted(progress.finished(), "user"));
@@ -123,6 +124,11 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
         finished += part.len();
         progress.save(finished, finished == lines.len())?;
         eprintln!("  {} of {}", grouped(finished), counted(lines.len(), "user"));
+    }
+    if report.replaced > 0 && store.toml.services().sessions {
+        eprintln!(
+            "sessions of those who were replaced go on until they log in again; to end them: tollgate session end-all NAME"
+        );
     }
     Ok(report.print(args, &bad, output))
 }
@@ -269,13 +275,21 @@ fn user(line: &Line, todo: &Todo, hashing: &Hashing, progress: &Progress) -> Opt
         },
     };
     let id = stored.map(LogInRecord::id).or_else(|| line.id.clone());
-    Some(User {
+    let mut user = User {
         name: line.name.clone(),
         id: id.unwrap_or_else(|| progress.id_for(&line.name)),
         hash,
         status: line.status,
         attributes: line.attributes.clone(),
-    })
+        version: stored.map_or(progress.began(), LogInRecord::version),
+    };
+    // A record that says the same stays the version that it is.
+    if let Some(record) = stored
+        && !same_json(Some(&record.write()), &user.log_in().1)
+    {
+        user.version = record.next_version(progress.began());
+    }
+    Some(user)
 }
 
 /// Calls a function for each number below `count`, over all cores.

@@ -2,15 +2,15 @@
 //!
 //! **What always holds:** it is replaced as a whole (by rename) after the writes that it speaks of, so it never claims more
 //! than was done. It counts only for the same input (by SHA-256) and the same store; for another store the seed alone does.
-//! The seed makes ids and salts the same each time, so that what a killed run wrote is written again to the byte. Random,
-//! it is no secret: it tells nothing of the passwords.
+//! The seed makes ids and salts the same each time, and the versions of records are the time when the run began, so that
+//! what a killed run wrote is written again to the byte. Random, the seed is no secret: it tells nothing of the passwords.
 
 use crate::{failure::Failure, secret};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use tollgate::rules::{identity::Id, password::SALT_BYTES};
+use tollgate::rules::{identity::Id, password::SALT_BYTES, time::Timestamp};
 
 /// What is kept.
 #[derive(Serialize, Deserialize)]
@@ -21,6 +21,9 @@ struct Kept {
     /// Which store, and whether users were replaced.
     purpose: String,
     seed: String,
+    /// When the run began that is or was under way: the version of what it writes.
+    #[serde(default)]
+    began: Timestamp,
     /// So many users of the input, from its start, are written.
     finished: usize,
     /// All of them are.
@@ -34,7 +37,7 @@ pub struct Progress {
 
 impl Progress {
     /// What an earlier run left, or a new beginning. Writes nothing.
-    pub fn find(input: &Path, content: &[u8], purpose: &str) -> Result<Self, Failure> {
+    pub fn find(input: &Path, content: &[u8], purpose: &str, now: Timestamp) -> Result<Self, Failure> {
         let mut name = input.as_os_str().to_owned();
         name.push(".tollgate-progress");
         let path = PathBuf::from(name);
@@ -47,16 +50,27 @@ impl Progress {
                 sha256,
                 purpose: purpose.to_owned(),
                 seed: Base64UrlUnpadded::encode_string(&secret::random::<32>()?),
+                began: now,
                 finished: 0,
                 complete: false,
             },
         };
         if kept.complete || kept.purpose != purpose {
+            kept.began = now;
             kept.finished = 0;
             kept.complete = false;
             kept.purpose = purpose.to_owned();
         }
+        // A version of this command that knew no times began it.
+        if kept.began.as_millis() == 0 {
+            kept.began = now;
+        }
         Ok(Self { path, kept })
+    }
+
+    /// When this run began, however often it was killed since.
+    pub fn began(&self) -> Timestamp {
+        self.kept.began
     }
 
     /// So many users are written already.
@@ -109,16 +123,18 @@ mod tests {
     fn progress_counts_for_the_same_input_and_store_only_and_the_seed_for_the_input() {
         let folder = tempfile::tempdir().unwrap();
         let input = folder.path().join("users.jsonl");
-        let mut progress = Progress::find(&input, b"a", "here").unwrap();
+        let at = Timestamp::from_millis;
+        let find = |content: &[u8], purpose, now| Progress::find(&input, content, purpose, at(now)).unwrap();
+        let mut progress = find(b"a", "here", 1);
         let id = progress.id_for("user1");
         assert_ne!(id, progress.id_for("user2"));
         progress.save(7, false).unwrap();
-        let again = |content: &[u8], purpose: &str| Progress::find(&input, content, purpose).unwrap();
-        assert_eq!((again(b"a", "here").finished(), again(b"a", "here").id_for("user1")), (7, id.clone()));
-        assert_eq!((again(b"a", "there").finished(), again(b"a", "there").id_for("user1")), (0, id.clone()));
-        assert_eq!(again(b"b", "here").finished(), 0);
-        assert_ne!(again(b"b", "here").id_for("user1"), id);
+        let what = |progress: Progress| (progress.finished(), progress.began(), progress.id_for("user1"));
+        assert_eq!(what(find(b"a", "here", 2)), (7, at(1), id.clone()), "it goes on");
+        assert_eq!(what(find(b"a", "there", 2)), (0, at(2), id.clone()), "another store");
+        assert_eq!(find(b"b", "here", 2).finished(), 0);
+        assert_ne!(find(b"b", "here", 2).id_for("user1"), id);
         progress.save(9, true).unwrap();
-        assert_eq!((again(b"a", "here").finished(), again(b"a", "here").id_for("user1")), (0, id));
+        assert_eq!(what(find(b"a", "here", 2)), (0, at(2), id), "another run");
     }
 }

@@ -122,6 +122,44 @@ fn a_pepper_may_be_on_cloudflare_and_is_no_variable() {
 }
 
 #[test]
+fn what_the_gate_does_without_is_a_warning() {
+    let check = |world: &World| world.good(&["config", "check"], "");
+    let world = World::new();
+    for table in ["[[durable_objects.bindings]]", "[[migrations]]", "[[ratelimits]]"] {
+        world.config(table, "[[elsewhere]]");
+    }
+    snapshot("config-check-no-services", &check(&world).whole());
+    let world = World::new();
+    world.config("name = \"REVOCATIONS\"", "name = \"OTHERS\"");
+    snapshot("config-check-half-sessions", &check(&world).whole());
+    // Classes of one's own, one of them renamed, one in another worker; and one that no migration makes.
+    let world = World::new();
+    world.config("new_sqlite_classes = [\"Account\", \"Revocations\"]", "new_sqlite_classes = [\"Revocations\"]");
+    snapshot("config-check-no-class", &check(&world).whole());
+    world.config("tag = \"v1\"", "tag = \"v1\"\nrenamed_classes = [{ from = \"Person\", to = \"Account\" }]");
+    assert_eq!(check(&world).out, "0 problems, 0 warnings\n");
+    world.config("class_name = \"Account\"", "class_name = \"X\"\nscript_name = \"other\"");
+    assert_eq!(check(&world).out, "0 problems, 0 warnings\n");
+    // Migrations hold for environments too, bindings do not.
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    world.write("wrangler.toml", &format!("{config}\n[env.staging.vars]\n"));
+    let run = world.run(&["config", "check", "--env", "staging"], "");
+    assert!(
+        run.out.contains("ACCOUNTS and REVOCATIONS: no such binding") && !run.out.contains("migrations"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn an_operators_secret_is_no_variable() {
+    let world = World::new();
+    world.config("[vars]\n", "[vars]\nTOLLGATE_ADMIN_SECRET = \"hunter2, and more than thirty-two bytes\"\n");
+    let run = world.good(&["config", "check"], "");
+    assert!(run.out.contains("warning: TOLLGATE_ADMIN_SECRET: in the open for all"), "{run:?}");
+    assert!(!run.out.contains("hunter2"), "{run:?}");
+}
+
+#[test]
 fn the_store_is_looked_into_when_asked() {
     let world = World::new();
     assert_eq!(world.good(&["config", "check", "--store"], "").out, "0 problems, 0 warnings\n");

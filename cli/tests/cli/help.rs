@@ -2,7 +2,7 @@
 
 use super::world::{World, snapshot};
 
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 30] = [
     &[],
     &["user"],
     &["user", "add"],
@@ -14,6 +14,12 @@ const COMMANDS: [&[&str]; 24] = [
     &["user", "delete"],
     &["user", "export"],
     &["user", "import"],
+    &["session"],
+    &["session", "list"],
+    &["session", "end"],
+    &["session", "end-all"],
+    &["session", "revoke-token"],
+    &["session", "end-everybody"],
     &["config"],
     &["config", "check"],
     &["config", "options"],

@@ -1,6 +1,6 @@
 //! `tollgate user import`.
 
-use super::world::{World, snapshot};
+use super::world::{World, now, snapshot};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -22,6 +22,12 @@ hunter2
 
 fn value(world: &World, key: &str) -> Value {
     serde_json::from_str(world.store().get(key).unwrap_or_else(|| panic!("no {key}"))).unwrap()
+}
+
+/// When the import of a file began, by what is kept beside it.
+fn began(world: &World, file: &str) -> i64 {
+    let kept = std::fs::read(world.path(&format!("{file}.tollgate-progress"))).unwrap();
+    serde_json::from_slice::<Value>(&kept).unwrap()["began"].as_i64().unwrap()
 }
 
 #[test]
@@ -76,11 +82,14 @@ fn hashes_are_stored_as_they_came_and_the_same_file_again_changes_nothing() {
     }
     csv += "plain,\"\"\"5\"\"\",,correct horse battery,disabled,\"{\"\"role\"\":\"\"admin\"\"}\"\nno-id,,,correct horse battery,,\n";
     world.write("users.csv", &csv);
+    let before = now();
     world.good(&["user", "import", "users.csv"], "");
+    let version = began(&world, "users.csv");
+    assert!((before..=now()).contains(&version));
     for (at, hash) in HASHES.iter().enumerate() {
         assert_eq!(
             value(&world, &format!("login:user{at}")),
-            json!({"v": 1, "id": at, "hash": hash, "status": "active"})
+            json!({"v": 1, "id": at, "hash": hash, "status": "active", "version": version})
         );
     }
     assert_eq!(
@@ -116,12 +125,21 @@ fn who_is_there_is_left_alone_unless_replaced() {
     let run = world.good(&["user", "import", "more.jsonl"], "");
     assert!(run.out.contains("1 added, 1 left as they were"), "{run:?}");
     assert_eq!(value(&world, "login:a")["status"], "active");
+    let [of_a, of_b] = ["login:a", "login:b"].map(|key| value(&world, key)["version"].as_i64().unwrap());
     let run = world.good(&["user", "import", "more.jsonl", "--replace"], "");
     assert!(run.out.contains("0 added, 1 replaced, 1 left as they were"), "{run:?}");
     assert_eq!(
         (&value(&world, "login:a")["status"], &value(&world, "user:1")["status"]),
         (&json!("disabled"), &json!("disabled"))
     );
+    // Only who is written anew is of another version: that of this run, or just after the one that was there.
+    assert!(began(&world, "more.jsonl") > of_a);
+    assert_eq!(value(&world, "login:a")["version"], began(&world, "more.jsonl"));
+    assert_eq!(value(&world, "login:b")["version"], of_b);
+    let ahead = json!({"v": 1, "id": 1, "hash": HASHES[0], "status": "active", "version": now() + 100_000});
+    world.put("login:a", &ahead.to_string());
+    world.good(&["user", "import", "more.jsonl", "--replace"], "");
+    assert_eq!(value(&world, "login:a")["version"], ahead["version"].as_i64().unwrap() + 1);
     // Another's id, and another id.
     world.write("taken.jsonl", &[line("c", 1.into(), "active"), line("b", 3.into(), "active")].join("\n"));
     snapshot("import-taken", &world.run(&["user", "import", "taken.jsonl", "--replace"], "").whole());
@@ -158,7 +176,7 @@ fn a_hundred_thousand_users_survive_kills_with_nothing_doubled_or_lost() {
         getrandom::fill(&mut bytes).unwrap();
         u16::from_ne_bytes(bytes)
     };
-    let began = Instant::now();
+    let start = Instant::now();
     let mut kills = 0;
     loop {
         let mut child = command().spawn().unwrap();
@@ -183,17 +201,21 @@ fn a_hundred_thousand_users_survive_kills_with_nothing_doubled_or_lost() {
         child.wait().unwrap();
         kills += 1;
     }
-    let elapsed = began.elapsed();
+    let elapsed = start.elapsed();
     // What a wrangler that went on by itself has yet to write.
     std::thread::sleep(Duration::from_millis(500));
     let store = world.store();
     assert_eq!(store.len(), 2 * USERS, "nothing doubled, nothing lost");
     let mut ids = HashSet::new();
+    let version = began(&world, "users.jsonl");
     for at in 0..USERS {
         // {"v":1,"id":…,"hash":…
         let log_in = &store[&format!("login:user{at}")];
         let id = log_in.trim_start_matches("{\"v\":1,\"id\":").split(',').next().unwrap();
-        assert_eq!(*log_in, format!("{{\"v\":1,\"id\":{id},\"hash\":\"{}\",\"status\":\"active\"}}", HASHES[at % 4]));
+        // One version, however often it was killed.
+        let hash = HASHES[at % 4];
+        let record = format!("{{\"v\":1,\"id\":{id},\"hash\":\"{hash}\",\"status\":\"active\",\"version\":{version}}}");
+        assert_eq!(*log_in, record);
         let profile = format!("{{\"v\":1,\"id\":{id},\"name\":\"user{at}\",\"status\":\"active\"}}");
         assert_eq!(store[&format!("user:{id}")], profile);
         assert!(ids.insert(id));

@@ -1,10 +1,12 @@
 //! The built command, run as an operator runs it, against a stand-in for wrangler.
 
 mod config;
+mod fake_gate;
 mod help;
 mod import;
 mod password;
 mod route;
+mod session;
 mod token;
 mod user;
 mod world;

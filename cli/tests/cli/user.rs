@@ -1,6 +1,6 @@
 //! `tollgate user`, but for import.
 
-use super::world::{World, snapshot};
+use super::world::{World, now, snapshot};
 use serde_json::{Value, json};
 
 const FOREIGN: &str = "pbkdf2_sha256$30000$hQ8sGm2DkLpR$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=";
@@ -87,6 +87,60 @@ fn a_user_is_disabled_and_enabled_in_an_order_that_lets_nobody_in_too_early() {
     assert_eq!(value(&world, "login:alice")["hash"], FOREIGN);
 }
 
+/// An account's object refuses records that are older than one it knows of (docs/storage.md).
+#[test]
+fn whatever_changes_a_log_in_record_makes_it_a_later_version() {
+    let world = World::new();
+    let version = || value(&world, "login:alice")["version"].as_i64().unwrap();
+    let began = now();
+    world.good(&["user", "add", "alice", "--id", "7"], "correct horse battery");
+    let mut last = version();
+    assert!((began..=now()).contains(&last));
+    let changes: [&[&str]; 4] = [
+        &["user", "set-password", "alice"],
+        &["user", "disable", "alice"],
+        &["user", "enable", "alice"],
+        &["user", "add", "alice", "--replace"],
+    ];
+    for change in changes {
+        world.good(change, "another horse battery");
+        assert!(last < version() && version() <= now(), "{change:?}");
+        last = version();
+    }
+    // Behind a clock that was ahead.
+    let mut ahead = value(&world, "login:alice");
+    for (at, change) in changes.into_iter().enumerate() {
+        let then = now() + 1_000_000 * (at as i64 + 1);
+        ahead["version"] = then.into();
+        world.put("login:alice", &ahead.to_string());
+        world.good(change, "another horse battery");
+        assert_eq!(version(), then + 1, "{change:?}");
+    }
+    // Who is given a deleted user's name or id comes after him.
+    world.good(&["user", "delete", "alice"], "");
+    let deleted = now();
+    world.good(&["user", "add", "alice", "--id", "7"], "correct horse battery");
+    assert!(version() >= deleted);
+}
+
+#[test]
+fn a_second_look_leaves_a_later_password_alone() {
+    let world = World::new();
+    seed(&world, "alice", 7);
+    let child = world.command(&["user", "set-password", "alice", "--second-look", "1"]);
+    let later = json!({"v": 1, "id": 7, "hash": FOREIGN, "status": "active", "version": now() + 60_000}).to_string();
+    let run = std::thread::scope(|scope| {
+        let run = scope.spawn(|| world.finish(child, "a new long password\n"));
+        while !world.store()["login:alice"].contains("i=100000") {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        world.put("login:alice", &later);
+        run.join().unwrap()
+    });
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(world.store()["login:alice"], later);
+}
+
 #[test]
 fn a_password_of_an_outdated_record_is_looked_at_again() {
     let world = World::new();
@@ -100,8 +154,7 @@ fn a_password_of_an_outdated_record_is_looked_at_again() {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         let old = json!({"v": 1, "id": 7, "hash": FOREIGN, "status": "active"}).to_string();
-        let mut store = std::fs::OpenOptions::new().append(true).open(world.path("store")).unwrap();
-        std::io::Write::write_all(&mut store, format!("{}\n", json!(["login:alice", old])).as_bytes()).unwrap();
+        world.put("login:alice", &old);
         run.join().unwrap()
     });
     assert_eq!(run.code, 0, "{run:?}");
@@ -177,7 +230,12 @@ fn what_is_exported_can_be_imported() {
     other.write("users.jsonl", &exported);
     other.good(&["user", "import", "users.jsonl"], "");
     let same = |world: &World| -> Vec<(String, Value)> {
-        world.store().into_iter().map(|(key, text)| (key, serde_json::from_str(&text).unwrap())).collect()
+        let without_version = |text: &str| {
+            let mut record: Value = serde_json::from_str(text).unwrap();
+            record.as_object_mut().unwrap().remove("version");
+            record
+        };
+        world.store().into_iter().map(|(key, text)| (key, without_version(&text))).collect()
     };
     assert_eq!(same(&other), same(&world));
 }

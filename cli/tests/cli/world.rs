@@ -5,6 +5,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// The key in `.dev.vars` of every world.
@@ -43,6 +44,28 @@ to = "assets"
 path = "/api/*"
 methods = ["GET", "POST"]
 to = "origin"
+
+[[durable_objects.bindings]]
+name = "ACCOUNTS"
+class_name = "Account"
+
+[[durable_objects.bindings]]
+name = "REVOCATIONS"
+class_name = "Revocations"
+
+[[migrations]]
+tag = "v1"
+new_sqlite_classes = ["Account", "Revocations"]
+
+[[ratelimits]]
+name = "LOGINS_BY_ADDRESS"
+namespace_id = "1001"
+simple = { limit = 30, period = 60 }
+
+[[ratelimits]]
+name = "HASHING"
+namespace_id = "1002"
+simple = { limit = 600, period = 60 }
 "#;
 
 pub struct World {
@@ -103,6 +126,8 @@ impl World {
             .env("TOLLGATE_WRANGLER", fake)
             .env("FAKE_WRANGLER_STORE", self.path("store"))
             .env("COLUMNS", "100")
+            .env_remove("TOLLGATE_GATE")
+            .env_remove("TOLLGATE_ADMIN_SECRET")
             .env_remove("TOLLGATE_PASSWORD_PEPPERS")
             .env_remove("TOLLGATE_PASSWORD_PEPPER")
             .stdin(Stdio::piped())
@@ -134,6 +159,12 @@ impl World {
         run
     }
 
+    /// Writes to the store behind the command's back.
+    pub fn put(&self, key: &str, value: &str) {
+        let mut store = std::fs::OpenOptions::new().create(true).append(true).open(self.path("store")).unwrap();
+        store.write_all(format!("{}\n", serde_json::json!([key, value])).as_bytes()).unwrap();
+    }
+
     /// What the store holds.
     pub fn store(&self) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
@@ -162,6 +193,11 @@ impl World {
         let _ = std::fs::remove_file(path);
         calls.lines().map(str::to_owned).collect()
     }
+}
+
+/// The time in milliseconds since 1970.
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
 /// Compares with `tests/snapshots/NAME.txt`; `UPDATE_SNAPSHOTS=1` writes it.

@@ -1,0 +1,133 @@
+//! A stand-in for the gate's endpoint for operators: checks who asks, keeps what is asked, answers in the gate's words.
+
+use super::world::World;
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Arc, Mutex},
+};
+use tollgate::rules::{error::Refusal, wire::flask_jwt_extended::text};
+
+/// The operators' secret at every fake gate.
+pub const ADMIN: &str = "an operator's secret of more than thirty-two bytes";
+
+pub struct FakeGate {
+    pub address: String,
+    told: Arc<Mutex<Vec<Told>>>,
+}
+
+/// An order, and how many writes the store had seen by then.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub order: Value,
+    pub writes: usize,
+}
+
+/// Status, more header lines, body.
+pub type Answer = (u16, &'static str, String);
+
+impl FakeGate {
+    /// A gate that does all it is told.
+    pub fn start(world: &World) -> Self {
+        Self::answering(world, obey)
+    }
+
+    /// A gate with other answers, for whoever has the secret.
+    pub fn answering(world: &World, answer: fn(&Value) -> Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (told, store) = (Arc::new(Mutex::new(Vec::new())), world.path("store"));
+        let kept = told.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                serve(&stream.unwrap(), &store, answer, &kept);
+            }
+        });
+        Self { address, told }
+    }
+
+    /// The command with this gate and its secret in the environment.
+    pub fn command(&self, world: &World, args: &[&str]) -> Command {
+        let mut command = world.command(args);
+        command.env("TOLLGATE_GATE", &self.address).env("TOLLGATE_ADMIN_SECRET", ADMIN);
+        command
+    }
+
+    /// What it was told since the last time.
+    pub fn told(&self) -> Vec<Told> {
+        std::mem::take(&mut self.told.lock().unwrap())
+    }
+
+    /// The orders alone.
+    pub fn orders(&self) -> Vec<Value> {
+        self.told().into_iter().map(|told| told.order).collect()
+    }
+
+    /// A text with the same address in each run.
+    pub fn masked(&self, text: &str) -> String {
+        text.replace(&self.address, "http://GATE")
+    }
+}
+
+fn obey(order: &Value) -> Answer {
+    let session = |id: &str, last_used: i64, country: &str, user_agent: &str| {
+        json!({
+            "id": id, "created": 1_795_600_000, "last_used": last_used, "user_agent": user_agent, "country": country,
+            "current": false,
+        })
+    };
+    let body = match order["do"].as_str().unwrap() {
+        "list" if order["user"] == 8 => json!({"sessions": []}),
+        "list" => json!({"sessions": [
+            session("019abc3e-7a00-7000-8000-000000000002", 1_795_603_600, "CH", "Mozilla/5.0 (\u{1b}[31mX11)"),
+            session("019abc3e-7a00-7000-8000-000000000001", 1_795_600_000, "", "curl/8.1\n"),
+        ]}),
+        _ => json!({"msg": "done"}),
+    };
+    (200, "", body.to_string())
+}
+
+/// A refusal in the gate's words.
+pub fn refuse(status: u16, refusal: &Refusal) -> Answer {
+    (status, "", json!({"msg": text(refusal)}).to_string())
+}
+
+fn serve(stream: &TcpStream, store: &Path, answer: fn(&Value) -> Answer, told: &Mutex<Vec<Told>>) {
+    let mut reader = BufReader::new(stream);
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+            break;
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    let header = |name: &str| {
+        let named = |line: &&String| line.split_once(':').is_some_and(|(known, _)| known.eq_ignore_ascii_case(name));
+        lines.iter().skip(1).find(named).map(|line| line.split_once(':').unwrap().1.trim().to_owned())
+    };
+    let mut body = vec![0; header("content-length").map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body).unwrap();
+    let (status, more, body) = if lines[0] != "POST /auth/admin HTTP/1.1" {
+        (404, "", json!({"msg": "Not Found"}).to_string())
+    } else if header("authorization") != Some(format!("Bearer {ADMIN}")) {
+        refuse(401, &Refusal::NotTheOperator)
+    } else {
+        assert_eq!(header("content-type").as_deref(), Some("application/json"));
+        let order: Value = serde_json::from_slice(&body).unwrap();
+        let answer = answer(&order);
+        told.lock().unwrap().push(Told { order, writes: count(&store.to_owned()) });
+        answer
+    };
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{more}\r\n");
+    let mut stream = stream;
+    let _ = stream.write_all((head + &body).as_bytes());
+}
+
+fn count(store: &PathBuf) -> usize {
+    std::fs::read_to_string(store).unwrap_or_default().lines().count()
+}
