@@ -11,7 +11,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
-use tollgate::rules::{account::Told, config::options, identity::Id, secret::Secret};
+use tollgate::rules::{account::Told, config::options, identity::Id, secret::Secret, time::Timestamp};
 use ureq::{Agent, http::HeaderValue};
 use url::{Host, Url};
 
@@ -92,10 +92,15 @@ impl Gate {
         self.order(&json!({"do": "end", "user": user.to_json(), "session": session}))
     }
 
-    /// Ends all of them. `retire_password`: and refuses log-ins by every record of before.
-    pub fn end_all(&self, user: &Id, retire_password: bool) -> Result<(), Failure> {
+    /// Ends all of them. `version`: and refuses log-ins by every record that is older than this one, which was just written;
+    /// `retire_password`: by every record of before.
+    pub fn end_all(&self, user: &Id, retire_password: bool, version: Option<Timestamp>) -> Result<(), Failure> {
         let what = if retire_password { "retire-password" } else { "end-all" };
-        self.order(&json!({"do": what, "user": user.to_json()}))
+        let mut order = json!({"do": what, "user": user.to_json()});
+        if let Some(version) = version {
+            order["version"] = version.as_millis().into();
+        }
+        self.order(&order)
     }
 
     /// Makes one token void.

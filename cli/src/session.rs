@@ -122,7 +122,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         }
         Command::EndAll { who, retire_password, gate, store } => {
             let (gate, id) = open(&who, &gate, &store)?;
-            gate.end_all(&id, retire_password)?;
+            gate.end_all(&id, retire_password, None)?;
             let retired = if retire_password { "\nthe password of before is refused" } else { "" };
             output.result(
                 &format!("every session of user {} is ended; its {SOON}{retired}", shown_id(&id)),
@@ -197,10 +197,10 @@ fn table(sessions: &[Told]) -> String {
 /// Why a user's sessions are to end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// There is another password.
-    Password,
-    /// The user was disabled or deleted.
-    Gone,
+    /// There is another password, in a record of this version.
+    Password(Timestamp),
+    /// The user was disabled, in a record of this version; or deleted.
+    Gone(Option<Timestamp>),
 }
 
 /// What other commands say to the gate when they have changed a user in the store.
@@ -225,21 +225,25 @@ impl<'a> Afterwards<'a> {
     pub fn end_sessions(&self, store: &Store, id: &Id, why: Why) -> Result<bool, Failure> {
         let Some(gate) = &self.gate else {
             let tokens = match why {
-                Why::Password => "tokens go on until they expire",
-                Why::Gone => "tokens go on until they expire where a route has user = \"token\"",
+                Why::Password(_) => "tokens go on until they expire",
+                Why::Gone(_) => "tokens go on until they expire where a route has user = \"token\"",
             };
             if !store.toml.services().sessions {
                 eprintln!("{tokens}: this gate has no sessions (`tollgate config check`)");
                 return Ok(false);
             }
             let what = match why {
-                Why::Password => "sessions go on until the user logs in with the new password",
-                Why::Gone => tokens,
+                Why::Password(_) => "sessions go on until the user logs in with the new password",
+                Why::Gone(_) => tokens,
             };
             eprintln!("{what}, since no gate was named (--gate); to end them: {}", self.command(id, why, "URL"));
             return Ok(false);
         };
-        gate.end_all(id, why == Why::Gone).map(|()| true).map_err(|failure| {
+        let (is_gone, version) = match why {
+            Why::Password(version) => (false, Some(version)),
+            Why::Gone(version) => (true, version),
+        };
+        gate.end_all(id, is_gone, version).map(|()| true).map_err(|failure| {
             let command = self.command(id, why, gate.address());
             Failure {
                 exit: failure.exit,
@@ -254,7 +258,7 @@ impl<'a> Afterwards<'a> {
 
     fn command(&self, id: &Id, why: Why, address: &str) -> String {
         let mut command = format!("tollgate session end-all --id {}", quoted(&shown_id(id)));
-        if why == Why::Gone {
+        if matches!(why, Why::Gone(_)) {
             command += " --retire-password";
         }
         command += &format!(" --gate {address}");

@@ -234,7 +234,7 @@ fn add(
     store.put_one(user.log_in())?;
     let replaced = found.contains_key(&log_in_key);
     let ended = match permits.replace.filter(|_| replaced) {
-        Some(afterwards) => afterwards.end_sessions(&store, &user.id, Why::Password),
+        Some(afterwards) => afterwards.end_sessions(&store, &user.id, Why::Password(version)),
         None => Ok(false),
     };
     let id = record::shown_id(&user.id);
@@ -328,7 +328,7 @@ fn set_password(
     let (key, value) = (LogInRecord::key(name), renewed.write());
     store.put_one((key.clone(), value.clone()))?;
     // Before the second look: that takes its time.
-    let ended = afterwards.end_sessions(&store, &record.id(), Why::Password);
+    let ended = afterwards.end_sessions(&store, &record.id(), Why::Password(renewed.version()));
     let mut written = 1;
     if hashes::is_outdated(record.hash(), &store.passwords()?) && second_look > 0 {
         eprintln!(
@@ -383,7 +383,8 @@ fn set_status(
     for write in writes {
         store.put_one(write)?;
     }
-    let ended = afterwards.map(|afterwards| afterwards.end_sessions(&store, &record.id(), Why::Gone));
+    let ended =
+        afterwards.map(|afterwards| afterwards.end_sessions(&store, &record.id(), Why::Gone(Some(renewed.version()))));
     let status = record::shown_status(status);
     let mut json = json!({"username": name, "status": status});
     if let Some(ended) = &ended {
@@ -434,7 +435,7 @@ fn delete(
         (None, None) => return Err(no_such_user(&store)),
     };
     store.delete(&Profile::key(&id))?;
-    let ended = afterwards.end_sessions(&store, &id, Why::Gone);
+    let ended = afterwards.end_sessions(&store, &id, Why::Gone(None));
     output.result(
         &format!("{} is gone from the {}{}", visible(name), store.name(), ends(&ended)),
         &json!({"username": name, "id": id.to_json(), "deleted": true, "sessions_ended": session::told(&ended)}),

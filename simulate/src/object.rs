@@ -371,7 +371,7 @@ impl World {
             }
             Deed::List => Command::List,
             Deed::End { session: number } => Command::End { session: session(self, number) },
-            Deed::EndAll { retire } => Command::EndAll { retire_password: retire },
+            Deed::EndAll { retire } => Command::EndAll { retire_password: retire, version: None },
             Deed::Revoke { token } => Command::Revoke { token_id: id(self, token) },
             Deed::SetPassword { proven, record } => Command::SetPassword {
                 proven: version(self, proven).unwrap_or(never),

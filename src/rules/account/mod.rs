@@ -124,6 +124,9 @@ pub enum Command {
     EndAll {
         /// Does the password of now not count any more (the user is disabled or deleted)?
         retire_password: bool,
+        /// Of the log-in record that was written before this: none of an earlier version counts.
+        #[serde(default)]
+        version: Option<Timestamp>,
     },
     /// Makes one token void.
     Revoke {
@@ -395,10 +398,11 @@ impl Account {
                     Reply::Ended { reused: false }
                 }
             }
-            Command::EndAll { retire_password } => {
+            Command::EndAll { retire_password, version } => {
                 self.end_all(name, lifetimes, now);
-                if retire_password && !Mutant::RetiredPassword.is_on() {
-                    self.core.version = later(self.core.version, now);
+                let version = version.or_else(|| retire_password.then(|| later(self.core.version, now)));
+                if !Mutant::RetiredPassword.is_on() {
+                    self.core.version = version.into_iter().fold(self.core.version, Timestamp::max);
                 }
                 Reply::Done
             }

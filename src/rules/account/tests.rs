@@ -186,7 +186,7 @@ fn a_refresh_token_that_was_revoked_is_good_for_nothing_while_its_session_lasts(
 fn an_end_of_all_hits_what_began_by_a_clock_that_was_ahead() {
     let mut account = Stored::default();
     let one = account.open(0, Some("a"), at(300)).unwrap();
-    account.ask(Command::EndAll { retire_password: false }, at(100));
+    account.ask(Command::EndAll { retire_password: false, version: None }, at(100));
     let [entry] = account.announced[..] else { panic!("one entry") };
     assert_eq!(entry.before, object::began(&one));
     let two = account.open(0, Some("b"), at(101)).unwrap();
@@ -197,7 +197,7 @@ fn an_end_of_all_hits_what_began_by_a_clock_that_was_ahead() {
 fn an_end_of_all_hits_what_began_by_then_and_nothing_later() {
     let mut account = Stored::default();
     let one = account.open(0, Some("a"), at(0)).unwrap();
-    account.ask(Command::EndAll { retire_password: false }, at(0));
+    account.ask(Command::EndAll { retire_password: false, version: None }, at(0));
     // In the same millisecond, and with a clock that was set back.
     for now in [at(0), at(-5)] {
         let two = account.open(0, Some("b"), now).unwrap();
@@ -228,7 +228,13 @@ fn a_password_of_before_opens_nothing() {
     assert_eq!(account.ask(set(0), at(12)), Reply::Stale, "two changes at once: one of them");
     assert!(account.open(at(20).as_millis(), None, at(21)).is_ok(), "an operator has changed it");
     assert_eq!(account.open(version.as_millis(), None, at(22)), Err(Reply::Stale));
-    account.ask(Command::EndAll { retire_password: true }, at(30));
+    // An operator has changed it, and says so before anybody logs in with it.
+    account.ask(Command::EndAll { retire_password: false, version: Some(at(25)) }, at(29));
+    assert_eq!(account.open(at(20).as_millis(), None, at(29)), Err(Reply::Stale));
+    assert!(account.open(at(25).as_millis(), None, at(29)).is_ok());
+    account.ask(Command::EndAll { retire_password: false, version: Some(at(3)) }, at(29));
+    assert!(account.open(at(25).as_millis(), None, at(29)).is_ok(), "an old word takes nothing back");
+    account.ask(Command::EndAll { retire_password: true, version: None }, at(30));
     assert_eq!(account.open(at(20).as_millis(), None, at(31)), Err(Reply::Stale), "disabled");
 }
 

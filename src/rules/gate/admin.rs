@@ -16,6 +16,7 @@ use crate::rules::{
     login::MAX_BODY_BYTES,
     request::Request,
     route::Endpoint,
+    time::Timestamp,
     wire::flask_jwt_extended,
 };
 use subtle::ConstantTimeEq;
@@ -47,13 +48,20 @@ impl Gate {
     /// `{"do": …, "user": id}`, and what belongs to it.
     fn order(&self, order: &Map<String, Value>) -> Option<(String, Command)> {
         let text = |name: &str| order.get(name).and_then(Value::as_str).map(str::to_owned);
+        // Of the record that was written before: by now, give or take what clocks differ.
+        let version = || match order.get("version") {
+            None => Some(None),
+            Some(version) => version.as_i64().map(|millis| Some(Timestamp::from_millis(millis))),
+        };
         let command = match text("do")?.as_str() {
             "list" => Command::List,
             "end" => Command::End { session: text("session")? },
-            "end-all" => Command::EndAll { retire_password: false },
-            "retire-password" => Command::EndAll { retire_password: true },
+            "end-all" => Command::EndAll { retire_password: false, version: version()? },
+            "retire-password" => Command::EndAll { retire_password: true, version: version()? },
             "revoke" => Command::Revoke { token_id: text("token_id")? },
-            "end-everybody" => return Some((object::EVERYBODY.into(), Command::EndAll { retire_password: false })),
+            "end-everybody" => {
+                return Some((object::EVERYBODY.into(), Command::EndAll { retire_password: false, version: None }));
+            }
             _ => return None,
         };
         let user = Id::from_json(order.get("user")?)?;

@@ -94,7 +94,9 @@ impl Gate {
                 Ok(PasswordChange::Prepared { proven, key, record }) => {
                     (Command::SetPassword { proven, key, record }, None)
                 }
-                Ok(PasswordChange::Stored { version }) => (Command::EndAll { retire_password: false }, Some(version)),
+                Ok(PasswordChange::Stored { version }) => {
+                    (Command::EndAll { retire_password: false, version: None }, Some(version))
+                }
                 Ok(PasswordChange::NotOffered) => return refuse(Endpoint::Password, Refusal::NotFound.into()),
                 Ok(PasswordChange::Wrong) => return gate.wrong_password(object, was_tried),
                 Ok(PasswordChange::Weak(text)) => {

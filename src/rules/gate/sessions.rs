@@ -173,9 +173,11 @@ impl Gate {
     }
 
     fn end_all(&self, object: String) -> Decision<'_> {
-        self.ask_account(object, Command::EndAll { retire_password: false }, move |gate, reply, _| match reply {
-            Ok(Reply::Done) => gate.ended("all sessions ended", true),
-            reply => refuse(Endpoint::LogOutAll, unexpected(reply).into()),
+        self.ask_account(object, Command::EndAll { retire_password: false, version: None }, move |gate, reply, _| {
+            match reply {
+                Ok(Reply::Done) => gate.ended("all sessions ended", true),
+                reply => refuse(Endpoint::LogOutAll, unexpected(reply).into()),
+            }
         })
     }
 
