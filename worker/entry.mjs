@@ -123,6 +123,7 @@ function handle(request, env, ctx, again) {
 async function inObject(order) {
   const call = { inRust: true, lose: null };
   const lost = new Promise((_, reject) => { call.lose = () => reject(new Error("the instance was lost")); });
+  lost.catch(() => {}); // if it comes before anybody waits for it
   waiting.add(call);
   try {
     return await Promise.race([order(instance()), lost]);
@@ -141,8 +142,9 @@ export class Account extends DurableObject {
     const { storage } = this.ctx;
     const { reply, is_left_to_tell, promises_an_end } = await inObject((rust) => rust.step_account(storage, order));
     if (!is_left_to_tell) return reply;
-    const isTold = await this.#inTurn((rust) => rust.deliver_account(storage, this.env)).catch(() => false);
-    if (promises_an_end && !isTold) throw new Error("the register can't be reached");
+    const told = this.#inTurn((rust) => rust.deliver_account(storage, this.env)).catch(() => false);
+    if (!promises_an_end) this.ctx.waitUntil(told);
+    else if (!await told) throw new Error("the register can't be reached");
     return reply;
   }
   alarm() { return this.#inTurn((rust) => rust.wake_account(this.ctx.storage, this.env)); }

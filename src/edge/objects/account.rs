@@ -148,6 +148,7 @@ fn state(storage: &JsValue) -> Result<(Rows, Option<Lifetimes>), JsValue> {
 
 fn run(storage: &JsValue, name: &str, command: Command, lifetimes: &Lifetimes) -> Result<object::Step, JsValue> {
     let (rows, known) = state(storage)?;
+    let rings_again = matches!(command, Command::Tidy | Command::Delivered { .. });
     let step = object::step(&rows, name, command, lifetimes, now()).map_err(|_| broken())?;
     let mut changes = step.changes.clone();
     if !changes.is_empty() && known.as_ref() != Some(lifetimes) {
@@ -155,7 +156,8 @@ fn run(storage: &JsValue, name: &str, command: Command, lifetimes: &Lifetimes) -
     }
     let is_left = !step.announcements.is_empty() || step.record.is_some();
     let wake = if is_left { Some(now().later(AGAIN)) } else { step.wake };
-    if !changes.is_empty() {
+    // An alarm that rang for nothing is set again, or what is left would wait for the next order.
+    if !changes.is_empty() || rings_again {
         #[allow(clippy::cast_precision_loss)] // milliseconds of our time are below 2^53
         let wake = wake.map(|at: Timestamp| at.as_millis() as f64);
         write(storage, &serde_json::to_string(&changes).map_err(unreadable)?, wake)?;

@@ -131,15 +131,19 @@ pub(super) fn ask_for_news(call: &Call) {
 
 /// What has been revoked since this number: out of the data centre's cache, or from the register.
 async fn news(call: &Call, since: u64) -> Result<Told, AskFault> {
-    let url = format!("https://{}.tollgate.invalid/since/{since}", revocation::OBJECT);
-    if let Ok(kept) = JsFuture::from(find(&url)).await
+    let env = call.env();
+    // Other gates may share the cache, but not the object's id.
+    let namespace = env.durable_object(revocation::BINDING).map_err(|_| AskFault::Unavailable)?;
+    let id = namespace.id_from_name(revocation::OBJECT).map_err(|_| AskFault::Unavailable)?.to_string();
+    let url = format!("https://{id}.tollgate.invalid/since/{since}");
+    let kept = patiently(call.config(), JsFuture::from(find(&url)).map_err(|_| AskFault::Unavailable)).await;
+    if let Ok(kept) = kept
         && let Some(told) = kept.as_string().and_then(|text| serde_json::from_str::<Told>(&text).ok())
         && is_young(call, &told)
     {
         return Ok(told);
     }
     let order = serde_json::to_string(&revocation::Ask::Since { number: since }).map_err(|_| AskFault::Unavailable)?;
-    let env = call.env();
     let asked = ask_object(&env, revocation::BINDING, revocation::OBJECT, &order);
     let text = patiently(call.config(), asked.map_err(|_| AskFault::Unavailable)).await;
     let told = text.and_then(|text| {
@@ -171,7 +175,7 @@ async fn is_room(call: &Call, limit: Limit, key: String) -> bool {
     };
     let limiter = js_sys::Reflect::get(&call.env, &binding.into()).map(JsCast::unchecked_into::<RateLimiter>);
     match limiter {
-        Ok(limiter) => match limiter.limit(key).await {
+        Ok(limiter) => match patiently(call.config(), limiter.limit(key).map_err(|_| AskFault::Unavailable)).await {
             Ok(outcome) => outcome.success,
             Err(_) => {
                 call.log(&Event::Unreachable(binding));

@@ -55,6 +55,11 @@ impl Family {
             let over = self.links.iter().take_while(|kept| is_over(kept)).count();
             self.links.drain(..over);
         }
+        // Its refresh token was not good for one use only when the session was opened.
+        if self.links.is_empty() {
+            let link = Link { token_id: token_id.to_owned(), seed: String::new(), issued_at: self.created };
+            self.links.push(Kept { link, spent_at: None });
+        }
         let at = self.links.iter().position(|kept| kept.link.token_id == token_id)?;
         if Mutant::NoGrace.is_on() && self.links[at].spent_at.is_some() {
             return None;

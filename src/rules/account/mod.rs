@@ -369,7 +369,7 @@ impl Account {
                     if may_have_sessions && !Mutant::NewerRecordEndsNothing.is_on() {
                         self.end_all(name, lifetimes, now);
                     }
-                    self.core.version = version;
+                    self.retire(version);
                 }
                 self.open(&entropy, refresh, user_agent, country, lifetimes, now)
             }
@@ -401,8 +401,8 @@ impl Account {
             Command::EndAll { retire_password, version } => {
                 self.end_all(name, lifetimes, now);
                 let version = version.or_else(|| retire_password.then(|| later(self.core.version, now)));
-                if !Mutant::RetiredPassword.is_on() {
-                    self.core.version = version.into_iter().fold(self.core.version, Timestamp::max);
+                if let Some(version) = version.filter(|_| !Mutant::RetiredPassword.is_on()) {
+                    self.retire(version);
                 }
                 Reply::Done
             }
@@ -558,6 +558,14 @@ impl Account {
         }
     }
 
+    /// No record of an earlier version counts any more, one that is still on its way to KV among them.
+    fn retire(&mut self, version: Timestamp) {
+        if version > self.core.version {
+            self.core.version = version;
+            self.pending = None;
+        }
+    }
+
     /// Forgets what is over.
     fn tidy(&mut self, lifetimes: &Lifetimes, now: Timestamp) {
         let over = self.families.extract_if(.., |_, family| family.ends(lifetimes) <= now);
@@ -578,7 +586,7 @@ fn later(then: Timestamp, now: Timestamp) -> Timestamp {
     if Mutant::ClockSetBack.is_on() {
         return now;
     }
-    std::cmp::max(now, Timestamp::from_millis(then.as_millis() + 1))
+    std::cmp::max(now, Timestamp::from_millis(then.as_millis().saturating_add(1)))
 }
 
 fn row<T: serde::de::DeserializeOwned>(value: &str) -> Result<T, Unreadable> {

@@ -72,10 +72,10 @@ pub fn step(
 }
 
 /// The object that counts tries of this name, whether anybody has it or not. By its hash: people type passwords into name
-/// fields.
+/// fields. Whatever its capitals and the blanks around it: an application may have one user for all of them.
 #[must_use]
 pub fn of_name(name: &str) -> String {
-    format!("name:{}", hash(&LogInRecord::key(name)))
+    format!("name:{}", hash(&LogInRecord::key(&name.trim().to_lowercase())))
 }
 
 /// The object of the account that tokens name so. `is_text`: do they name everybody by a text, so that user `1` and user

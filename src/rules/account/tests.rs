@@ -411,6 +411,7 @@ fn objects_have_these_names_and_a_sessions_id_says_when_it_began() {
     assert_eq!(object::of_account(&Id::Text("1".into()), false), "user:\"1\"");
     assert_eq!(object::of_account(&Id::Int(1), true), object::of_account(&Id::Text("1".into()), true));
     assert_eq!(object::of_name("\u{e9}"), object::of_name("e\u{301}"), "one name in two spellings");
+    assert_eq!(object::of_name(" Ann"), object::of_name("ann"));
     assert!(!object::of_name("hunter2").contains("hunter2"));
     let id = object::session_id(at(123), "x");
     assert_eq!(object::began(&id), Some(at(123)));

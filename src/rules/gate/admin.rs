@@ -16,13 +16,13 @@ use crate::rules::{
     login::MAX_BODY_BYTES,
     request::Request,
     route::Endpoint,
-    time::Timestamp,
+    time::{Span, Timestamp},
     wire::flask_jwt_extended,
 };
 use subtle::ConstantTimeEq;
 
 impl Gate {
-    pub(super) fn decide_admin<'g>(&'g self, request: &Request<'_>) -> Decision<'g> {
+    pub(super) fn decide_admin<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         let sent = request.headers.get("authorization").unwrap_or_default();
         let sent = sent.strip_prefix("Bearer ").unwrap_or_default().as_bytes();
         let secret = self.config.sessions.admin_secret.as_ref();
@@ -33,11 +33,11 @@ impl Gate {
         if let Err(refusal) = check_body(request) {
             return refuse(Endpoint::Admin, refusal.into());
         }
-        self.ask_body(MAX_BODY_BYTES, |gate, body| {
+        self.ask_body(MAX_BODY_BYTES, move |gate, body| {
             let order = body
                 .map_err(Refusal::from)
                 .and_then(|body| json::object(&body).map_err(|_| Refusal::BodyNotAnObject))
-                .and_then(|order| gate.order(&order).ok_or(Refusal::BadCommand));
+                .and_then(|order| gate.order(&order, now).ok_or(Refusal::BadCommand));
             match order {
                 Err(refusal) => refuse(Endpoint::Admin, refusal.into()),
                 Ok((object, command)) => gate.ask_account(object, command, |_, reply, _| carried_out(reply)),
@@ -46,12 +46,15 @@ impl Gate {
     }
 
     /// `{"do": …, "user": id}`, and what belongs to it.
-    fn order(&self, order: &Map<String, Value>) -> Option<(String, Command)> {
+    fn order(&self, order: &Map<String, Value>, now: Timestamp) -> Option<(String, Command)> {
         let text = |name: &str| order.get(name).and_then(Value::as_str).map(str::to_owned);
         // Of the record that was written before: by now, give or take what clocks differ.
         let version = || match order.get("version") {
             None => Some(None),
-            Some(version) => version.as_i64().map(|millis| Some(Timestamp::from_millis(millis))),
+            Some(version) => {
+                let version = version.as_i64().map(Timestamp::from_millis);
+                version.filter(|version| *version < now.later(Span::seconds(3600))).map(Some)
+            }
         };
         let command = match text("do")?.as_str() {
             "list" => Command::List,

@@ -372,7 +372,7 @@ impl Gate {
         let mut lifetimes = self.lifetimes();
         if object == object::EVERYBODY {
             // No account's object knows of it: the register must, for as long as any refresh token may come.
-            lifetimes.token = lifetimes.session;
+            lifetimes.token = lifetimes.token.plus(lifetimes.session);
         }
         Decision::Ask(Ask::Account(AskAccount { gate: self, object, command, lifetimes, then: Box::new(then) }))
     }

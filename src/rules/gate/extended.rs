@@ -91,7 +91,12 @@ impl Gate {
         Search::Nowhere(absent)
     }
 
-    fn verify_extended(&self, token: &str, csrf: Option<&str>, now: Timestamp) -> Result<VerifiedToken, Failed> {
+    pub(super) fn verify_extended(
+        &self,
+        token: &str,
+        csrf: Option<&str>,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, Failed> {
         let Self { config, handlers, .. } = self;
         if !handlers.has_decode_key() {
             return config.tokens.verify_with(token, csrf, None, now);
@@ -235,11 +240,25 @@ impl Gate {
             Ok(Some(identity)) if gate.revocations.is_some() && gate.config.sessions.rotation => {
                 gate.rotate(identity, token)
             }
-            Ok(Some(identity)) => gate.ask_random(move |gate, random, now| {
-                let (session, _) = token.session_and_id();
-                gate.refreshed(&identity, session.as_deref(), None, false, random, now)
-            }),
+            Ok(Some(identity)) => gate.refresh_without_rotation(identity, token),
             Ok(None) => refuse_refresh(Failed { refusal: gate.nobody(&token), signed: Some(Signed::new(token)) }),
+            Err(fault) => refuse_refresh(Refusal::from(fault).into()),
+        })
+    }
+
+    /// Flask-JWT-Extended's own way; where there are sessions, if the account says that this one goes on.
+    fn refresh_without_rotation(&self, identity: Identity, token: VerifiedToken) -> Decision<'_> {
+        let Some((object, command)) = self.is_alive(&token, true) else {
+            return self.ask_random(move |gate, random, now| gate.refreshed(&identity, None, None, false, random, now));
+        };
+        self.ask_account(object, command, move |gate, reply, _| match reply {
+            Ok(Reply::Alive) => gate.ask_random(move |gate, random, now| {
+                let (session, _) = token.session_and_id();
+                let until = session.as_deref().and_then(object::began);
+                let until = until.map(|began| began.later(gate.config.sessions.lifetime));
+                gate.refreshed(&identity, session.as_deref(), until, false, random, now)
+            }),
+            Ok(_) => refuse_refresh(Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) }),
             Err(fault) => refuse_refresh(Refusal::from(fault).into()),
         })
     }

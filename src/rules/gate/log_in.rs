@@ -24,7 +24,7 @@ use std::net::IpAddr;
 /// A cookie by which a device is known lives as long as it is known without a log-in.
 const DEVICE_DAYS: u32 = 90;
 /// When to come back to a limit of the runtime's: its period.
-const LIMIT_SECONDS: u32 = 60;
+pub(super) const LIMIT_SECONDS: u32 = 60;
 /// So many pauses ([`super::AskPause`]) are made for others who log in as the same user.
 const MOST_PAUSES: u32 = 40;
 /// More of a `User-Agent` is not taken along.

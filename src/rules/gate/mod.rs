@@ -199,7 +199,7 @@ impl Gate {
             Ok(Found::Endpoint(Endpoint::LogIn)) => self.decide_log_in(request),
             Ok(Found::Endpoint(Endpoint::Refresh)) => self.decide_refresh(request, now),
             Ok(Found::Endpoint(Endpoint::LogOut)) => self.decide_log_out(request, now),
-            Ok(Found::Endpoint(Endpoint::Admin)) => self.decide_admin(request),
+            Ok(Found::Endpoint(Endpoint::Admin)) => self.decide_admin(request, now),
             Ok(Found::Endpoint(
                 endpoint @ (Endpoint::Sessions | Endpoint::Session | Endpoint::LogOutAll | Endpoint::Password),
             )) => self.decide_own_account(endpoint, request, None, now),
@@ -247,11 +247,24 @@ impl Gate {
         if self.revocations.is_none() || rule.extended.skip_revocation_check {
             return self.identify(rule, token, location, now);
         }
-        match (rule.revocation, self.judge(&token, now)) {
-            (_, Judgement::Revoked) => self.refuse_token(rule, Refusal::Revoked, token),
-            (Revocation::Strict, _) => self.ask_whether_alive(rule, token, location),
-            (Revocation::Snapshot { .. }, Judgement::Good) => self.identify(rule, token, location, now),
-            (Revocation::Snapshot { open }, Judgement::Unknown) => self.wait_for_news(rule, open, token, location),
+        match self.judge(&token, now) {
+            Judgement::Revoked => self.refuse_token(rule, Refusal::Revoked, token),
+            Judgement::Good => self.is_not_revoked(rule, token, location, now),
+            Judgement::Unknown => self.wait_for_news(rule, token, location),
+        }
+    }
+
+    /// As far as the snapshot goes, which alone knows of an end of everybody.
+    fn is_not_revoked<'g>(
+        &'g self,
+        rule: &'g Rule,
+        token: VerifiedToken,
+        location: Location,
+        now: Timestamp,
+    ) -> Decision<'g> {
+        match rule.revocation {
+            Revocation::Strict => self.ask_whether_alive(rule, token, location),
+            Revocation::Snapshot { .. } => self.identify(rule, token, location, now),
         }
     }
 

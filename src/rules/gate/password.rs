@@ -5,8 +5,8 @@
 //! answer is that of a log-in.
 
 use super::{
-    Answered, Decision, Gate, Outcome,
-    log_in::{Opening, Visitor},
+    Answered, Decision, Gate, Limit, Outcome,
+    log_in::{LIMIT_SECONDS, Opening, Visitor},
     sessions::{refuse, unexpected},
 };
 use crate::rules::{
@@ -86,6 +86,32 @@ impl Gate {
         old: Option<Secret<String>>,
         new: Secret<String>,
     ) -> Decision<'_> {
+        if !self.config.services.hashing_limit {
+            return self.set_password_now(object, token, visitor, old, new);
+        }
+        self.ask_limit(Limit::Hashing, "known".into(), move |gate, is_room| match is_room {
+            true => gate.set_password_now(object, token, visitor, old, new),
+            false => gate.not_tried(object, old.is_some(), Refusal::TooManyTries { retry_after: LIMIT_SECONDS }),
+        })
+    }
+
+    /// The old password was not found wrong: the try does not count.
+    fn not_tried(&self, object: String, was_tried: bool, refusal: Refusal) -> Decision<'_> {
+        if !was_tried {
+            return refuse(Endpoint::Password, refusal.into());
+        }
+        let untried = Command::Untried { lane: Lane::Strangers };
+        self.ask_account(object, untried, move |_, _, _| refuse(Endpoint::Password, refusal.into()))
+    }
+
+    fn set_password_now(
+        &self,
+        object: String,
+        token: VerifiedToken,
+        visitor: Visitor,
+        old: Option<Secret<String>>,
+        new: Secret<String>,
+    ) -> Decision<'_> {
         let Some(identity) = token.named() else { return refuse(Endpoint::Password, Refusal::Revoked.into()) };
         let identity = Identity::clone(&identity);
         let was_tried = old.is_some();
@@ -95,14 +121,14 @@ impl Gate {
                     (Command::SetPassword { proven, key, record }, None)
                 }
                 Ok(PasswordChange::Stored { version }) => {
-                    (Command::EndAll { retire_password: false, version: None }, Some(version))
+                    (Command::EndAll { retire_password: false, version: Some(version) }, Some(version))
                 }
-                Ok(PasswordChange::NotOffered) => return refuse(Endpoint::Password, Refusal::NotFound.into()),
+                Ok(PasswordChange::NotOffered) => return gate.not_tried(object, was_tried, Refusal::NotFound),
                 Ok(PasswordChange::Wrong) => return gate.wrong_password(object, was_tried),
                 Ok(PasswordChange::Weak(text)) => {
-                    return refuse(Endpoint::Password, Refusal::WeakPassword { text }.into());
+                    return gate.not_tried(object, was_tried, Refusal::WeakPassword { text });
                 }
-                Err(fault) => return refuse(Endpoint::Password, Refusal::from(fault).into()),
+                Err(fault) => return gate.not_tried(object, was_tried, fault.into()),
             };
             gate.ask_account(object.clone(), command, move |gate, reply, _| {
                 let version = match (reply, version) {

@@ -12,7 +12,7 @@ use crate::rules::{
     error::Refusal,
     request::Request,
     revocation::{Age, Judgement, Told},
-    route::{Endpoint, ExtendedRule, Rule},
+    route::{Endpoint, ExtendedRule, Revocation, Rule},
     time::Timestamp,
     token::{Failed, Signed, VerifiedToken},
     wire::flask_jwt_extended,
@@ -63,10 +63,10 @@ impl Gate {
     pub(super) fn wait_for_news<'g>(
         &'g self,
         rule: &'g Rule,
-        open: bool,
         token: VerifiedToken,
         location: Location,
     ) -> Decision<'g> {
+        let open = rule.revocation == Revocation::Snapshot { open: true };
         self.ask_revocations(move |gate, now| {
             let judgement = match (gate.judge(&token, now), &gate.revocations, token.marks()) {
                 (Judgement::Unknown, Some(snapshot), Some((marks, good_under))) if open => {
@@ -75,7 +75,7 @@ impl Gate {
                 (judgement, ..) => judgement,
             };
             match judgement {
-                Judgement::Good => gate.identify(rule, token, location, now),
+                Judgement::Good => gate.is_not_revoked(rule, token, location, now),
                 Judgement::Revoked => gate.refuse_token(rule, Refusal::Revoked, token),
                 Judgement::Unknown => Decision::Refuse(Refused::new(Refusal::StoreUnavailable, Some(&rule.path))),
             }
@@ -139,16 +139,30 @@ impl Gate {
         let segment = request.path.rsplit('/').next().unwrap_or_default().to_owned();
         let visitor = self.visitor(request);
         let body_fault = super::log_in::check_body(request).err();
-        self.ask_account(object.clone(), check, move |gate, reply, now| match reply {
-            Ok(Reply::Alive) => match endpoint {
-                Endpoint::Sessions => gate.list_sessions(object, &token),
-                Endpoint::Session => gate.end_session(object, &token, segment),
-                Endpoint::LogOutAll => gate.end_all(object),
-                _ => gate.change_password(object, token, visitor, body_fault, now),
-            },
-            Ok(_) => refuse(endpoint, Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) }),
-            Err(fault) => refuse(endpoint, Refusal::from(fault).into()),
-        })
+        let revoked =
+            move |token| refuse(endpoint, Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) });
+        let goes_on = move |gate: &'g Self, token: VerifiedToken| {
+            gate.ask_account(object.clone(), check, move |gate, reply, now| match reply {
+                Ok(Reply::Alive) => match endpoint {
+                    Endpoint::Sessions => gate.list_sessions(object, &token),
+                    Endpoint::Session => gate.end_session(object, &token, segment),
+                    Endpoint::LogOutAll => gate.end_all(object),
+                    _ => gate.change_password(object, token, visitor, body_fault, now),
+                },
+                Ok(_) => revoked(token),
+                Err(fault) => refuse(endpoint, Refusal::from(fault).into()),
+            })
+        };
+        // The snapshot alone knows of an end of everybody.
+        match self.judge(&token, now) {
+            Judgement::Good => goes_on(self, token),
+            Judgement::Revoked => revoked(token),
+            Judgement::Unknown => self.ask_revocations(move |gate, now| match gate.judge(&token, now) {
+                Judgement::Good => goes_on(gate, token),
+                Judgement::Revoked => revoked(token),
+                Judgement::Unknown => refuse(endpoint, Refusal::StoreUnavailable.into()),
+            }),
+        }
     }
 
     fn list_sessions(&self, object: String, token: &VerifiedToken) -> Decision<'_> {
@@ -190,7 +204,7 @@ impl Gate {
         match self.config.extended() {
             None => {
                 let found = self.handlers.request(request, &self.config, &self.config.realm).ok().flatten();
-                self.log_out(found.and_then(|token| self.to_end(&token, now)))
+                self.log_out(found.and_then(|token| self.to_end(&token, now)).into_iter().collect())
             }
             Some(config) => self.log_out_extended(config, request, None, now),
         }
@@ -206,14 +220,13 @@ impl Gate {
         now: Timestamp,
     ) -> Decision<'g> {
         let config = Extended { csrf_protect: false, ..config.clone() };
+        let mut tokens: Vec<VerifiedToken> = Vec::new();
         for (refresh, &location) in
             [false, true].iter().flat_map(|&refresh| config.locations.iter().map(move |at| (refresh, at)))
         {
             match seek(location, request, body, &config, refresh) {
                 Ok(Sought::Found { token, .. }) => {
-                    if let Some(token) = self.to_end(&token, now) {
-                        return self.log_out(Some(token));
-                    }
+                    tokens.extend(self.to_end(&token, now));
                 }
                 Ok(Sought::Body) => {
                     return self.ask_token_body(MAX_BODY_BYTES, move |gate, body, request, now| {
@@ -227,31 +240,37 @@ impl Gate {
                 Ok(Sought::Absent(_)) | Err(_) => {}
             }
         }
-        self.log_out(None)
+        // Those of one session count once.
+        tokens.dedup_by_key(|token| token.session_and_id().0.or_else(|| token.session_and_id().1));
+        self.log_out(tokens)
     }
 
     /// A token whose session may be ended: its signature is good, if nothing else is.
     fn to_end(&self, token: &str, now: Timestamp) -> Option<VerifiedToken> {
-        match self.config.tokens.verify_with(token, None, None, now) {
-            Ok(token) => Some(token),
-            Err(Failed { signed, .. }) => signed.map(Signed::into_token),
-        }
+        let verified = match self.config.extended() {
+            Some(_) => self.verify_extended(token, None, now),
+            None => match self.handlers.decode(token, &self.config, now) {
+                Ok(token) => Ok(token),
+                Err(_) => self.config.tokens.verify_with(token, None, None, now),
+            },
+        };
+        verified.map_or_else(|Failed { signed, .. }| signed.map(Signed::into_token), Some)
     }
 
-    fn log_out(&self, token: Option<VerifiedToken>) -> Decision<'_> {
-        let done = "logout successful";
-        let Some((token, object)) = token.and_then(|token| self.account_of(&token).map(|object| (token, object)))
-        else {
+    /// One after the other.
+    fn log_out(&self, mut tokens: Vec<VerifiedToken>) -> Decision<'_> {
+        let Some(token) = tokens.pop() else {
             // There is nothing to end, or it has ended: nothing that the client could do about it (RFC 7009 §2.2).
-            return self.ended(done, true);
+            return self.ended("logout successful", true);
         };
         let command = match token.session_and_id() {
             (Some(session), _) => Command::End { session },
             (None, Some(token_id)) => Command::Revoke { token_id },
-            (None, None) => return self.ended(done, true),
+            (None, None) => return self.log_out(tokens),
         };
+        let Some(object) = self.account_of(&token) else { return self.log_out(tokens) };
         self.ask_account(object, command, move |gate, reply, _| match reply {
-            Ok(Reply::Done | Reply::Ended { .. }) => gate.ended(done, true),
+            Ok(Reply::Done | Reply::Ended { .. }) => gate.log_out(tokens),
             reply => refuse(Endpoint::LogOut, unexpected(reply).into()),
         })
     }

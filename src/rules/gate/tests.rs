@@ -260,8 +260,10 @@ fn a_good_token_asks_nobody_until_the_snapshot_is_old() {
     world.register_answers = false;
     world.wait(11);
     assert_eq!([world.status(&access, "/me"), world.status(&access, "/open")], [503, 200]);
+    assert_eq!(world.status(&access, "/strict"), 503, "an end of everybody is in the register alone");
+    world.register_answers = true;
     assert_eq!(world.status(&access, "/strict"), 200);
-    assert_eq!(world.asked, ["user check"]);
+    assert_eq!(world.asked, ["register", "user check"]);
 }
 
 #[test]
@@ -375,6 +377,75 @@ fn an_operators_orders_need_the_secret_and_reach_the_account_that_tokens_name() 
         assert_eq!(world.status(&access, "/strict"), 401);
         assert_eq!(world.log_in("right").0, 401, "not by this password");
     }
+}
+
+#[test]
+fn an_end_of_everybody_holds_where_an_account_is_asked_too() {
+    let mut world = World::extended();
+    let (access, refresh) = world.tokens();
+    world.wait(1);
+    let good = [("authorization", "Bearer another secret of more than thirty-two bytes")];
+    assert_eq!(world.send("POST", "/auth/admin", &good, json!({"do": "end-everybody"})).0, 200);
+    for path in ["/strict", "/auth/sessions", "/me"] {
+        assert_eq!(world.status(&access, path), 401, "{path}");
+    }
+    let wish = json!({"new_password": "new"});
+    assert_eq!(world.with(&access, "POST", "/auth/password", wish).0, 401);
+    assert_eq!(world.refresh(&refresh), None);
+    world.wait(20 * 86_400);
+    assert_eq!(world.refresh(&refresh), None, "for as long as it lives");
+    assert!(!world.tokens().0.is_empty());
+    for bad in [json!("x"), json!(i64::MAX), json!(world.now.as_millis() + 4_000_000)] {
+        let order = json!({"do": "end-all", "user": 1, "version": bad});
+        assert_eq!(world.send("POST", "/auth/admin", &good, order).0, 400);
+    }
+}
+
+#[test]
+fn a_refused_new_password_is_no_wrong_try_of_the_old_one() {
+    let mut world = World::extended();
+    let (access, _) = world.tokens();
+    world.full = Some(Limit::Hashing);
+    for _ in 0..10 {
+        let wish = json!({"old_password": "right", "new_password": "new"});
+        assert_eq!(world.with(&access, "POST", "/auth/password", wish).0, 429);
+        assert_eq!(world.asked.last().unwrap(), "user untried");
+    }
+    world.full = None;
+    let wish = json!({"old_password": "right", "new_password": "new"});
+    assert_eq!(world.with(&access, "POST", "/auth/password", wish).0, 200);
+}
+
+#[test]
+fn a_log_out_ends_the_sessions_of_both_cookies() {
+    let mut world =
+        World::new(json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["headers", "cookies"]}), ALL);
+    let (one, _) = world.tokens();
+    let (two, refresh) = world.tokens();
+    let cookies = format!("access_token_cookie={one}; refresh_token_cookie={refresh}");
+    assert_eq!(world.send("POST", "/auth/logout", &[("cookie", &cookies)], Value::Null).0, 200);
+    assert_eq!([world.status(&one, "/strict"), world.status(&two, "/strict")], [401, 401]);
+}
+
+#[test]
+fn a_session_from_before_rotation_goes_on_with_it() {
+    let mut world = World::new(
+        json!({"TOLLGATE_WIRE": "flask-jwt-extended", "TOLLGATE_REFRESH_ROTATION": false, "JWT_ACCESS_TOKEN_EXPIRES": false}),
+        ALL,
+    );
+    let (_, refresh) = world.tokens();
+    world.wait(86_400);
+    let (access, none) = world.refresh(&refresh).unwrap();
+    assert_eq!(none, "");
+    let exp = world.gate.config.tokens.verify(&access, world.now).unwrap().expires().unwrap();
+    assert_eq!(exp.seconds(), NOW + 90 * 86_400, "no longer than its session");
+    let objects = std::mem::take(&mut world.objects);
+    let mut world = World { objects, now: world.now, count: 9, ..World::extended() };
+    let (_, next) = world.refresh(&refresh).unwrap();
+    assert_ne!(next, "");
+    assert!(world.refresh(&next).is_some());
+    world.wait(11);
+    assert_eq!(world.refresh(&refresh), None, "it is good for one use now");
 }
 
 #[test]
