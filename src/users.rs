@@ -126,7 +126,7 @@ pub async fn answer<'g, 'r>(
         }
         Ask::Pause(question) => {
             objects.pause(question.span()).await;
-            question.answer()
+            question.answer(now())
         }
         Ask::Limit(question) => {
             let is_room = objects.limit(question.limit(), question.key()).await;

@@ -109,6 +109,9 @@ impl Span {
     /// Half a second.
     pub const HALF_A_SECOND: Self = Self(500);
 
+    /// As long as nobody minds.
+    pub const A_MOMENT: Self = Self(50);
+
     /// `None` beyond a hundred years.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Option<Self> {

@@ -14,8 +14,8 @@ const FORGETS: Span = Span::seconds(60);
 #[wasm_bindgen(inline_js = r#"
 export function entries(storage) {
   storage.sql.exec("CREATE TABLE IF NOT EXISTS entries (number INTEGER PRIMARY KEY, entry TEXT NOT NULL)");
-  const { all } = storage.sql.exec("SELECT group_concat('[' || number || ',' || entry || ']') AS 'all' FROM entries").one();
-  return `[${all ?? ""}]`;
+  const all = storage.sql.exec("SELECT number, entry FROM entries").raw().toArray();
+  return `[${all.map(([number, entry]) => `[${number},${entry}]`)}]`;
 }
 export function change(storage, changes) {
   storage.transactionSync(() => {

@@ -10,14 +10,15 @@ use crate::rules::{
     identity::{Id, Identity},
     login::Credentials,
     request::Request,
-    revocation::Told,
+    revocation::{Age, Snapshot, Told},
     secret::Secret,
     time::{Span, Timestamp},
     token::{Random, VerifiedToken},
 };
 
-/// A moment.
-const PAUSE: Span = Span::HALF_A_SECOND;
+/// While another request asks the register, this one looks so often and so many times whether it has an answer.
+const MOMENT: Span = Span::A_MOMENT;
+const MOST_MOMENTS: u32 = 40;
 
 /// How a decision goes on with an answer.
 type Then<'g, A> = Box<dyn FnOnce(&'g Gate, A, Timestamp) -> Decision<'g> + Send + 'g>;
@@ -247,19 +248,20 @@ impl<'g> AskLimit<'g> {
 /// Wait a moment.
 pub struct AskPause<'g> {
     gate: &'g Gate,
-    then: Box<dyn FnOnce(&'g Gate) -> Decision<'g> + Send + 'g>,
+    span: Span,
+    then: Box<dyn FnOnce(&'g Gate, Timestamp) -> Decision<'g> + Send + 'g>,
 }
 
 impl<'g> AskPause<'g> {
     /// How long.
     #[must_use]
     pub fn span(&self) -> Span {
-        PAUSE
+        self.span
     }
 
     /// Goes on.
-    pub fn answer(self) -> Decision<'g> {
-        (self.then)(self.gate)
+    pub fn answer(self, now: Timestamp) -> Decision<'g> {
+        (self.then)(self.gate, now)
     }
 }
 
@@ -278,8 +280,9 @@ impl<'g> AskRevocations<'g> {
 
     /// Goes on with what the register says, an error if it can't be reached.
     pub fn answer(self, told: Result<Told, AskFault>, now: Timestamp) -> Decision<'g> {
-        if let Ok(told) = told {
-            self.gate.learn(&told, now);
+        match told {
+            Ok(told) => self.gate.learn(&told, now),
+            Err(_) => self.gate.revocations.iter().for_each(Snapshot::is_not_asked_for),
         }
         (self.then)(self.gate, now)
     }
@@ -377,8 +380,12 @@ impl Gate {
         Decision::Ask(Ask::Account(AskAccount { gate: self, object, command, lifetimes, then: Box::new(then) }))
     }
 
-    pub(super) fn ask_pause<'g>(&'g self, then: impl FnOnce(&'g Gate) -> Decision<'g> + Send + 'g) -> Decision<'g> {
-        Decision::Ask(Ask::Pause(AskPause { gate: self, then: Box::new(then) }))
+    pub(super) fn ask_pause<'g>(
+        &'g self,
+        span: Span,
+        then: impl FnOnce(&'g Gate, Timestamp) -> Decision<'g> + Send + 'g,
+    ) -> Decision<'g> {
+        Decision::Ask(Ask::Pause(AskPause { gate: self, span, then: Box::new(then) }))
     }
 
     pub(super) fn ask_limit<'g>(
@@ -392,9 +399,28 @@ impl Gate {
 
     pub(super) fn ask_revocations<'g>(
         &'g self,
+        now: Timestamp,
         then: impl FnOnce(&'g Gate, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
-        Decision::Ask(Ask::Revocations(AskRevocations { gate: self, then: Box::new(then) }))
+        self.ask_revocations_unless_asked(Box::new(then), MOST_MOMENTS, now)
+    }
+
+    /// One request asks for all that wait: a hundred thousand revocations need not be read by each.
+    fn ask_revocations_unless_asked<'g>(
+        &'g self,
+        then: Box<dyn FnOnce(&'g Gate, Timestamp) -> Decision<'g> + Send + 'g>,
+        moments: u32,
+        now: Timestamp,
+    ) -> Decision<'g> {
+        let Some(snapshot) = &self.revocations else { return then(self, now) };
+        if moments > 0 && snapshot.is_being_asked(now) {
+            return self.ask_pause(MOMENT, move |gate, now| match snapshot.age(now) {
+                Age::TooOld => gate.ask_revocations_unless_asked(then, moments - 1, now),
+                Age::Due | Age::Fresh => then(gate, now),
+            });
+        }
+        snapshot.is_asked_for(now);
+        Decision::Ask(Ask::Revocations(AskRevocations { gate: self, then }))
     }
 
     pub(super) fn ask_password<'g>(

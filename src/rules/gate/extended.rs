@@ -224,7 +224,7 @@ impl Gate {
             Judgement::Revoked => {
                 refuse_refresh(Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) })
             }
-            Judgement::Unknown => self.ask_revocations(move |gate, now| match gate.judge(&token, now) {
+            Judgement::Unknown => self.ask_revocations(now, move |gate, now| match gate.judge(&token, now) {
                 Judgement::Good => gate.refresh(token),
                 Judgement::Revoked => {
                     refuse_refresh(Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) })

@@ -132,9 +132,9 @@ impl Gate {
         let devices = visitor.devices();
         self.ask_account(name.clone(), Command::Try { devices }, move |gate, reply, _| match reply {
             Ok(Reply::Go { lane }) => gate.limit_hashing(Try { visitor, counted: Some((name, lane)) }, credentials),
-            Ok(Reply::Busy) if pauses > 0 => {
-                gate.ask_pause(move |gate| gate.count_try_of(name, visitor, credentials, pauses - 1))
-            }
+            Ok(Reply::Busy) if pauses > 0 => gate.ask_pause(Span::HALF_A_SECOND, move |gate, _| {
+                gate.count_try_of(name, visitor, credentials, pauses - 1)
+            }),
             Ok(Reply::Busy) => too_many(1),
             Ok(Reply::Wait { seconds }) => too_many(seconds),
             Ok(_) => refuse_log_in(Refusal::Internal),

@@ -250,7 +250,7 @@ impl Gate {
         match self.judge(&token, now) {
             Judgement::Revoked => self.refuse_token(rule, Refusal::Revoked, token),
             Judgement::Good => self.is_not_revoked(rule, token, location, now),
-            Judgement::Unknown => self.wait_for_news(rule, token, location),
+            Judgement::Unknown => self.wait_for_news(rule, token, location, now),
         }
     }
 

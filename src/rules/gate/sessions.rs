@@ -65,9 +65,10 @@ impl Gate {
         rule: &'g Rule,
         token: VerifiedToken,
         location: Location,
+        now: Timestamp,
     ) -> Decision<'g> {
         let open = rule.revocation == Revocation::Snapshot { open: true };
-        self.ask_revocations(move |gate, now| {
+        self.ask_revocations(now, move |gate, now| {
             let judgement = match (gate.judge(&token, now), &gate.revocations, token.marks()) {
                 (Judgement::Unknown, Some(snapshot), Some((marks, good_under))) if open => {
                     snapshot.judge_by_what_is_known(marks, good_under)
@@ -157,7 +158,7 @@ impl Gate {
         match self.judge(&token, now) {
             Judgement::Good => goes_on(self, token),
             Judgement::Revoked => revoked(token),
-            Judgement::Unknown => self.ask_revocations(move |gate, now| match gate.judge(&token, now) {
+            Judgement::Unknown => self.ask_revocations(now, move |gate, now| match gate.judge(&token, now) {
                 Judgement::Good => goes_on(gate, token),
                 Judgement::Revoked => revoked(token),
                 Judgement::Unknown => refuse(endpoint, Refusal::StoreUnavailable.into()),

@@ -99,7 +99,7 @@ impl World {
                 }
                 Ask::Pause(question) => {
                     asked.push("pause".into());
-                    question.answer()
+                    question.answer(now)
                 }
                 Ask::Limit(question) => {
                     asked.push(format!("limit {:?} {}", question.limit(), question.key()));
@@ -377,6 +377,21 @@ fn an_operators_orders_need_the_secret_and_reach_the_account_that_tokens_name() 
         assert_eq!(world.status(&access, "/strict"), 401);
         assert_eq!(world.log_in("right").0, 401, "not by this password");
     }
+}
+
+#[test]
+fn one_request_asks_the_register_for_all_that_wait() {
+    let mut world = World::extended();
+    let (access, _) = world.tokens();
+    world.gate.asks_for_news(world.now);
+    assert_eq!(world.status(&access, "/me"), 200);
+    assert_eq!(world.asked.iter().filter(|asked| *asked == "pause").count(), 40, "it waits for the other");
+    assert_eq!(world.asked.last().unwrap(), "register", "but not for ever");
+    world.wait(11);
+    world.gate.asks_for_news(world.now);
+    let told = world.register.since(0, world.now);
+    world.gate.learn(&told, world.now);
+    assert_eq!((world.status(&access, "/me"), world.asked.len()), (200, 0));
 }
 
 #[test]

@@ -76,13 +76,23 @@ impl Snapshot {
         if age > bound && !Mutant::StaleSnapshot.is_on() {
             return Age::TooOld;
         }
-        let since_asked = now.as_millis().saturating_sub(self.asked.load(Ordering::Relaxed));
-        if age > bound / 3 && since_asked > bound / 10 { Age::Due } else { Age::Fresh }
+        if age > bound / 3 && !self.is_being_asked(now) { Age::Due } else { Age::Fresh }
     }
 
     /// Somebody is asking the register just now.
     pub fn is_asked_for(&self, now: Timestamp) {
         self.asked.store(now.as_millis(), Ordering::Relaxed);
+    }
+
+    /// Nobody does any more: it did not answer.
+    pub fn is_not_asked_for(&self) {
+        self.asked.store(i64::MIN, Ordering::Relaxed);
+    }
+
+    /// Is somebody asking it?
+    #[must_use]
+    pub fn is_being_asked(&self, now: Timestamp) -> bool {
+        now.as_millis().saturating_sub(self.asked.load(Ordering::Relaxed)) <= self.bound.as_millis() / 10
     }
 
     /// The number to ask from.
