@@ -235,6 +235,7 @@ mod tests {
             rows: ["protected/tollgate", "protected/jose", "refuse/hono", "rules-1/tollgate", "login/openssl"]
                 .map(row)
                 .into(),
+            elsewhere: Vec::new(),
         };
         let svg = chart(&report);
         assert_eq!(svg.matches("<rect class=\"bar\"").count(), 2);
