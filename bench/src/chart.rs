@@ -232,6 +232,7 @@ mod tests {
             versions: Map::new(),
             command: String::new(),
             date: String::new(),
+            note: None,
             rows: ["protected/tollgate", "protected/jose", "refuse/hono", "rules-1/tollgate", "login/openssl"]
                 .map(row)
                 .into(),

@@ -53,6 +53,9 @@ struct Options {
     /// Write everything as JSON too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// A sentence that belongs to the figures, such as what else the machine did
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
     /// Write docs/performance.md and docs/performance.svg
     #[arg(long)]
     docs: bool,
@@ -213,6 +216,7 @@ fn bench(options: &Options) -> Result<()> {
         versions: machine::versions(&workshop)?,
         command: options.command(),
         date: machine::today(),
+        note: options.note.clone(),
         rows: Vec::new(),
         elsewhere: Vec::new(),
     };

@@ -72,7 +72,7 @@ time divided by this one's: 1.0 is as fast as the other.
 | `refresh/tollgate` | `POST /auth/refresh`, each with the newest refresh token of its session: 256 sessions in turn, of an account each; the other: `refresh/stateless`, with `TOLLGATE_REFRESH_ROTATION = false` |
 | `login/known-device` | log-ins of user1 from an address that is known, one after the other |
 | `login/under-attack` | the same while 16 connections guess at user1's password from ever other addresses as fast as they can, from the first guess on, on the same core and in the same isolate |
-| `snapshot/N` | the first request that is judged in an isolate which knows no revocations, and sixteen such requests at once (`at once`) |
+| `snapshot/N` | the first request that is judged in an isolate which knows no revocations, and sixteen such requests at once; how much the process's memory rises by that; the register's answer when it must first read what it stored |
 
 The bindings `LOGINS_BY_ADDRESS` and `HASHING` are not there: what is seen is the defence of the name's object alone.
 ";
@@ -89,9 +89,7 @@ fn is_attack(row: &Row) -> bool {
 fn sessions(text: &mut String, report: &Report) {
     let rows: Vec<&Row> = report.rows.iter().filter(|row| is_of_sessions(row)).collect();
     let Some(first) = rows.first() else { return };
-    let (date, command, versions) = report.source(&first.name);
-    let tollgate = versions.get("tollgate").map(plain).unwrap_or_default();
-    let _ = write!(text, "## Sessions\n\nMeasured on {date} by `{command}` (tollgate {tollgate}).\n\n{SESSIONS}\n");
+    let _ = write!(text, "## Sessions\n\n{}\n\n{SESSIONS}\n", report.source(&first.name));
     let number =
         |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
     let requests: Vec<&&Row> =
@@ -118,7 +116,6 @@ fn sessions(text: &mut String, report: &Report) {
     }
     let attack: Vec<&&Row> = rows.iter().filter(|row| is_attack(row)).collect();
     if !attack.is_empty() {
-        let more = |row: &Row, name: &str| row.more.get(name).and_then(Value::as_f64);
         let heads = ["row", "p50 ms", "p90 ms", "p99 ms", "guesses judged", "guesses refused"];
         let cells = |row: &&&Row| {
             vec![
@@ -141,8 +138,31 @@ fn sessions(text: &mut String, report: &Report) {
             );
         }
     }
-    let snapshots: Vec<&Row> = rows.iter().copied().filter(|row| row.name.starts_with("snapshot/")).collect();
-    figures(text, &snapshots);
+    let snapshots: Vec<&&Row> = rows.iter().filter(|row| row.name.starts_with("snapshot/")).collect();
+    if !snapshots.is_empty() {
+        let columns = [
+            ("bytes", "bytes"),
+            ("ms", "ms"),
+            ("CPU ms", "cpu_ms"),
+            ("MiB more", "memory_mib"),
+            ("16 at once: ms", "at_once_ms"),
+            ("CPU ms", "at_once_cpu_ms"),
+            ("MiB more", "at_once_memory_mib"),
+            ("503", "at_once_unavailable"),
+            ("register's start, ms", "register_start_ms"),
+        ];
+        let heads: Vec<&str> = std::iter::once("row").chain(columns.map(|(head, _)| head)).collect();
+        let cells = |row: &&&Row| {
+            let figures = columns.map(|(_, figure)| number(more(row, figure), 0));
+            std::iter::once(row.name.clone()).chain(figures).collect()
+        };
+        table(text, &heads, snapshots.iter().map(cells));
+    }
+}
+
+/// A figure that only some rows have.
+fn more(row: &Row, name: &str) -> Option<f64> {
+    row.more.get(name).and_then(Value::as_f64)
 }
 
 /// Whether the cost of a request depends on how much is revoked: by the range that two gates without revocations show.
@@ -168,9 +188,10 @@ fn page(report: &Report) -> String {
     let _ = write!(
         text,
         "![CPU time a request against a worker that verifies nothing](performance.svg)\n\n\
-         Measured on {} by `{}`.\n\n- **Machine:** {}\n- **Versions:** {}\n\n{METHOD}\n",
+         Measured on {} by `{}`.{}\n\n- **Machine:** {}\n- **Versions:** {}\n\n{METHOD}\n",
         report.date,
         report.command,
+        report.note.as_ref().map_or_else(String::new, |note| format!(" {note}")),
         list(&report.machine),
         list(&report.versions),
     );
@@ -253,6 +274,7 @@ mod tests {
             versions: Map::new(),
             command: "cargo xtask bench --docs".into(),
             date: "2026-11-25".into(),
+            note: None,
             rows,
             elsewhere: Vec::new(),
         }

@@ -125,6 +125,9 @@ pub struct Report {
     pub command: String,
     /// The day, as 2026-11-25.
     pub date: String,
+    /// What else is to be known: what the machine did meanwhile, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// What came out.
     pub rows: Vec<Row>,
     /// Those of these rows that were measured another time, if [`Self::read`] has put them in: how, and when.
@@ -138,6 +141,8 @@ pub struct Elsewhere {
     pub command: String,
     /// The day.
     pub date: String,
+    /// What else is to be known.
+    pub note: Option<String>,
     /// What was measured.
     pub versions: Map<String, Value>,
     /// Their names.
@@ -164,20 +169,24 @@ impl Report {
         });
         let mut report = reports.next().context("no file")??;
         for other in reports {
-            let Self { command, date, versions, rows, .. } = other?;
+            let Self { command, date, note, versions, rows, .. } = other?;
             let names = rows.iter().map(|row| row.name.clone()).collect();
-            report.elsewhere.push(Elsewhere { command, date, versions, rows: names });
+            report.elsewhere.push(Elsewhere { command, date, note, versions, rows: names });
             report.rows.extend(rows);
         }
         Ok(report)
     }
 
-    /// When and how a row was measured, and what: the date, the command, the versions.
-    pub fn source(&self, name: &str) -> (&str, &str, &Map<String, Value>) {
-        match self.elsewhere.iter().find(|it| it.rows.iter().any(|row| row == name)) {
-            Some(it) => (&it.date, &it.command, &it.versions),
-            None => (&self.date, &self.command, &self.versions),
-        }
+    /// When, how and of what a row was measured, in a sentence or two.
+    pub fn source(&self, name: &str) -> String {
+        let elsewhere = self.elsewhere.iter().find(|it| it.rows.iter().any(|row| row == name));
+        let (date, command, versions, note) = match elsewhere {
+            Some(it) => (&it.date, &it.command, &it.versions, &it.note),
+            None => (&self.date, &self.command, &self.versions, &self.note),
+        };
+        let tollgate = versions.get("tollgate").map(plain).unwrap_or_default();
+        let note = note.as_ref().map_or_else(String::new, |note| format!(" {note}"));
+        format!("Measured on {date} by `{command}` (tollgate {tollgate}).{note}")
     }
 
     /// The row of this name.
@@ -230,7 +239,7 @@ fn table(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Beside, Report, Row};
+    use super::{Beside, Elsewhere, Report, Row};
     use crate::statistics::Spread;
     use serde_json::{Map, json};
 
@@ -250,6 +259,7 @@ mod tests {
             versions: Map::from_iter([("workerd".into(), "1.0".into())]),
             command: "cargo xtask bench".into(),
             date: "2026-11-25".into(),
+            note: None,
             rows: vec![measured, Row::of("size/tollgate", &[("bytes", 100.0)])],
             elsewhere: Vec::new(),
         }
@@ -274,6 +284,23 @@ mod tests {
         assert_eq!(row.cells()[1], "0.90 (0.89–0.91); 1.00 (0.99–1.02) to none revoked");
         let json = serde_json::to_value(&row).expect("a row");
         assert_eq!(json["beside"], json!({"other": "none revoked", "ratio": 1.0, "range": [0.99, 1.02]}));
+    }
+
+    #[test]
+    fn a_row_of_another_run_says_which() {
+        let mut report = report();
+        report.elsewhere.push(Elsewhere {
+            command: "cargo xtask bench --only revoked".into(),
+            date: "2026-11-26".into(),
+            note: Some("The machine was busy.".into()),
+            versions: Map::from_iter([("tollgate".into(), "0.1.0 (abc)".into())]),
+            rows: vec!["revoked/0".into()],
+        });
+        assert_eq!(
+            report.source("revoked/0"),
+            "Measured on 2026-11-26 by `cargo xtask bench --only revoked` (tollgate 0.1.0 (abc)). The machine was busy."
+        );
+        assert!(report.source("protected/tollgate").starts_with("Measured on 2026-11-25 by `cargo xtask bench`"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tollgate::rules::token::Algorithm;
 
@@ -218,14 +218,17 @@ pub fn measure_refresh(workshop: &Workshop, pace: Pace) -> Result<Vec<Row>> {
 /// How many revocations there are in the snapshots that are measured.
 pub const SNAPSHOTS: [usize; 3] = REVOKED;
 
+/// workerd lets an object go that nobody has asked for ten seconds; it reads what it has stored at the next order.
+const IDLE: Duration = Duration::from_secs(12);
+
 /// About how long a snapshot's row takes.
 pub fn snapshot_takes(entries: usize, rounds: usize) -> Duration {
-    Duration::from_millis(2 * rounds as u64 * (800 + entries as u64 / 50))
+    Duration::from_millis(2 * rounds as u64 * (800 + entries as u64 / 50)) + IDLE
 }
 
 /// What a cold isolate needs to take in the whole snapshot: the first request that is judged by it, the bytes that come, and
 /// how much the memory of the process rises (the gate's isolate, the register's and the cache's). And the same with sixteen
-/// requests at once.
+/// requests at once, and how long the register takes to answer when it has to read what it stored.
 ///
 /// # Errors
 /// If a server fails, or answers with another status than it should.
@@ -253,6 +256,14 @@ pub fn measure_snapshot(workshop: &Workshop, entries: usize, rounds: usize) -> R
         Ok((measured, risen))
     };
     let alone = (0..rounds).map(|_| first(1)).collect::<Result<Vec<_>>>()?;
+    let register = {
+        let server = workshop.start(Contender::Tollgate, &with_objects())?;
+        objects::revoke(&server, entries)?;
+        thread::sleep(IDLE);
+        let began = Instant::now();
+        objects::snapshot_bytes(&server)?;
+        began.elapsed()
+    };
     let at_once = (0..rounds).map(|_| first(CONNECTIONS)).collect::<Result<Vec<_>>>()?;
     let median = |all: &[(Measured, f64)], of: fn(&(Measured, f64)) -> f64| Spread::of(all.iter().map(of)).median;
     let longest = |(it, _): &(Measured, f64)| it.elapsed.as_secs_f64() * 1e3;
@@ -270,6 +281,7 @@ pub fn measure_snapshot(workshop: &Workshop, entries: usize, rounds: usize) -> R
             ("at_once_cpu_ms", median(&at_once, cpu)),
             ("at_once_memory_mib", median(&at_once, memory)),
             ("at_once_unavailable", median(&at_once, unavailable)),
+            ("register_start_ms", register.as_secs_f64() * 1e3),
         ],
     ))
 }
