@@ -58,11 +58,11 @@ const NAMES: &str = "| name | work |
 `hono` has no gate; `flask` is Flask-JWT-Extended under gunicorn, for reference: it is no worker and has no ratio.
 ";
 
-const SESSIONS: &str = "With the gate's two Durable Objects (docs/sessions.md), in a `workerd` of their own with it: the objects in an isolate
-beside the gate's, what they store in memory, a data centre's cache as a worker. The process serves all of that, so its CPU
-time is counted as a whole. What is compared runs at the same time on one core, in fresh processes: for the first table
-three servers (the gate, another gate, the floor), for refreshes two. *To the floor* and *to the other* are that one's CPU
-time divided by this one's: 1.0 is as fast as the other.
+const SESSIONS: &str = "With the gate's two Durable Objects (docs/sessions.md), in one `workerd` with it: the objects in an isolate beside the
+gate's, what they store in memory, and a worker for the data centre's cache. All of that is counted as the gate's CPU time;
+in production the objects' part of it is spent elsewhere. What is compared runs at the same time on one core, in fresh
+processes: for protected requests three servers (the gate, another gate, the floor), for refreshes two. *To the floor* and
+*to the other* are that one's CPU time divided by this one's: 1.0 is as fast as the other.
 
 | name | work |
 |---|---|
@@ -71,8 +71,8 @@ time divided by this one's: 1.0 is as fast as the other.
 | `revoked-first/N` | the same, each token once |
 | `refresh/tollgate` | `POST /auth/refresh`, each with the newest refresh token of its session: 256 sessions in turn, of an account each; the other: `refresh/stateless`, with `TOLLGATE_REFRESH_ROTATION = false` |
 | `login/known-device` | log-ins of user1 from an address that is known, one after the other |
-| `login/under-attack` | the same while 16 connections guess at user1's password from ever other addresses as fast as they can, from the first guess on, on the same core and in the same isolate |
-| `snapshot/N` | the first request that is judged in an isolate which knows no revocations, and sixteen such requests at once; how much the process's memory rises by that; the register's answer when it must first read what it stored |
+| `login/under-attack` | the same while 16 connections guess at user1's password from ever other addresses as fast as they can, from the first guess on, on the same core and in the same isolate. The first sixteen are judged at once, and a log-in that comes then waits for their hashes: that is the p99 |
+| `snapshot/N` | the first request that is judged in an isolate which knows no revocations, and sixteen such requests at once, each of which asks on its own; how much the process's memory rises by that; the register's answer when it must first read what it stored |
 
 The bindings `LOGINS_BY_ADDRESS` and `HASHING` are not there: what is seen is the defence of the name's object alone.
 ";
