@@ -1,8 +1,12 @@
-// A KV namespace as workerd asks for it, with the demo users in it.
+// A KV namespace as workerd asks for it, with the demo users in it, and with as many more as are asked for by their number.
 export default {
   fetch(request, { RECORDS }) {
     const key = decodeURIComponent(new URL(request.url).pathname.slice(1));
     const record = RECORDS.find((record) => record.key === key);
-    return record ? new Response(record.value) : new Response("not found", { status: 404 });
+    if (record) return new Response(record.value);
+    const [, id] = key.match(/^user:(\d+)$/) ?? [];
+    return id
+      ? Response.json({ v: 1, id: Number(id), name: `user${id}`, status: "active" })
+      : new Response("not found", { status: 404 });
   },
 };

@@ -232,9 +232,11 @@ mod tests {
             versions: Map::new(),
             command: String::new(),
             date: String::new(),
+            note: None,
             rows: ["protected/tollgate", "protected/jose", "refuse/hono", "rules-1/tollgate", "login/openssl"]
                 .map(row)
                 .into(),
+            elsewhere: Vec::new(),
         };
         let svg = chart(&report);
         assert_eq!(svg.matches("<rect class=\"bar\"").count(), 2);

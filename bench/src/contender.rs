@@ -14,6 +14,7 @@ use std::{
     process::{Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
 };
+use tollgate::rules::{account::object, revocation};
 
 /// What is measured, and what it is measured against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub struct Setting {
     pub vars: Vec<(&'static str, String)>,
     /// So many rules in place of the usual two.
     pub rules: Option<usize>,
+    /// Does it have its Durable Objects, and so sessions?
+    pub has_objects: bool,
 }
 
 /// The path that the last of many rules is for.
@@ -116,7 +119,7 @@ pub const LAST_RULE: &str = "/v2/acme/last";
 impl Setting {
     /// One variable.
     pub fn var(name: &'static str, value: &str) -> Self {
-        Self { vars: vec![(name, value.to_owned())], rules: None }
+        Self { vars: vec![(name, value.to_owned())], ..Self::default() }
     }
 
     fn routes(&self) -> Value {
@@ -237,8 +240,10 @@ impl Workshop {
         for file in modules(&self.root.join("target/deploy"))? {
             fs::copy(&file, folder.join(file.file_name().unwrap_or_default()))?;
         }
-        let folder = fresh(&self.target.join("users"))?;
-        fs::copy(self.root.join("bench/contenders/users.mjs"), folder.join("entry.js"))?;
+        for helper in ["users", "orders", "cache"] {
+            let folder = fresh(&self.target.join(helper))?;
+            fs::copy(self.root.join(format!("bench/contenders/{helper}.mjs")), folder.join("entry.js"))?;
+        }
         Ok(())
     }
 
@@ -292,15 +297,32 @@ impl Workshop {
             _ => {
                 let number = self.started.fetch_add(1, Ordering::Relaxed);
                 let config = self.folder(contender).join(format!("config-{number}.capnp"));
-                fs::write(&config, self.config(contender, setting)?)?;
+                let objects = match setting.has_objects {
+                    true => Some(fresh(&self.objects_folder(number))?),
+                    false => None,
+                };
+                fs::write(&config, self.config(contender, setting, objects.as_deref())?)?;
                 let mut workerd = self.cores.server(&self.workerd()?);
                 workerd.args(["serve", "--control-fd=1"]).arg(&config);
-                let server = Server::start(workerd);
+                let server = match objects {
+                    Some(folder) => Server::start_with_objects(workerd, folder),
+                    None => Server::start(workerd),
+                };
                 let _ = fs::remove_file(config);
                 server
             }
         };
         server.with_context(|| format!("starting {contender}"))
+    }
+
+    /// Where objects store: in memory if there is such a folder. workerd waits for the disk in the thread that serves
+    /// everything, which would be measured in place of the gate; Cloudflare's storage is elsewhere.
+    fn objects_folder(&self, number: usize) -> PathBuf {
+        let memory = Path::new("/dev/shm");
+        match memory.is_dir() {
+            true => memory.join(format!("tollgate-bench-{}-{number}", std::process::id())),
+            false => self.target.join(format!("objects-{number}")),
+        }
     }
 
     fn npm_binary(&self, name: &str) -> PathBuf {
@@ -322,14 +344,24 @@ impl Workshop {
         Server::start_at(gunicorn, port)
     }
 
-    /// workerd's configuration.
-    fn config(&self, contender: Contender, setting: &Setting) -> Result<String> {
+    /// workerd's configuration. The objects are in a worker of their own, of the same code, as they are mostly elsewhere
+    /// in production; what they store lies in the folder `objects`.
+    fn config(&self, contender: Contender, setting: &Setting, objects: Option<&Path>) -> Result<String> {
         let text = |name: &str, value: &str| format!("(name = {}, text = {})", quoted(name), quoted(value));
         let mut bindings = vec![text("JWT_SECRET_KEY", SECRET), text("ORIGIN", &format!("http://{}", self.origin))];
         if contender == Contender::Tollgate {
             bindings.push(format!("(name = \"ROUTES\", json = {})", quoted(&setting.routes().to_string())));
             bindings.push("(name = \"USERS\", kvNamespace = \"users\")".to_owned());
             bindings.extend(setting.vars.iter().map(|(name, value)| text(name, value)));
+        }
+        let classes = [(object::BINDING, "Account"), (revocation::BINDING, "Revocations")];
+        let bound = classes.map(|(binding, class)| {
+            format!(
+                "(name = \"{binding}\", durableObjectNamespace = (className = \"{class}\", serviceName = \"objects\"))"
+            )
+        });
+        if objects.is_some() {
+            bindings.extend(bound.clone());
         }
         let modules = modules(&self.folder(contender))?
             .iter()
@@ -343,15 +375,67 @@ impl Workshop {
             .join(",\n    ");
         let records = fs::read_to_string(self.root.join("xtask/demo-users.json"))?;
         let records: Value = serde_json::from_str(&records)?;
+        let date = self.compatibility_date()?;
+        let bindings = bindings.join(",\n    ");
+        let helper = |name: &str, bindings: &str| {
+            format!(
+                "const {name} :Workerd.Worker = (
+  modules = [(name = \"entry.js\", esModule = embed \"../{name}/entry.js\")],
+  compatibilityDate = \"{date}\",
+  bindings = [{bindings}],
+);
+"
+            )
+        };
+        let mut services = String::new();
+        let mut workers = helper("users", &format!("(name = \"RECORDS\", json = {})", quoted(&records.to_string())));
+        let (mut socket, mut cache) = ("", "");
+        if let Some(folder) = objects {
+            services = format!(
+                "
+    (name = \"objects\", worker = .objects),
+    (name = \"orders\", worker = .orders),
+    (name = \"cache\", worker = .cache),
+    (name = \"disk\", disk = (path = {}, writable = true)),",
+                quoted(&folder.to_string_lossy())
+            );
+            socket = "
+    (name = \"orders\", address = \"127.0.0.1:0\", http = (), service = \"orders\"),";
+            cache = "
+  cacheApiOutbound = \"cache\",";
+            let namespaces = classes.map(|(binding, class)| {
+                format!("(className = \"{class}\", uniqueKey = \"{binding}\", enableSql = true)")
+            });
+            workers.push_str(&helper("orders", &bound.join(", ")));
+            workers.push_str(&helper("cache", ""));
+            workers.push_str(&format!(
+                "const objects :Workerd.Worker = (
+  modules = [
+    {modules}
+  ],
+  compatibilityDate = \"{date}\",
+  bindings = [
+    {bindings}
+  ],
+  durableObjectNamespaces = [{}],
+  durableObjectStorage = (localDisk = \"disk\"),
+  globalOutbound = \"internet\",
+);
+",
+                namespaces.join(", ")
+            ));
+        }
         Ok(format!(
             "using Workerd = import \"/workerd/workerd.capnp\";
 const config :Workerd.Config = (
   services = [
     (name = \"main\", worker = .main),
-    (name = \"users\", worker = .users),
+    (name = \"users\", worker = .users),{services}
     (name = \"internet\", network = (allow = [\"public\", \"private\"])),
   ],
-  sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"main\")],
+  sockets = [{socket}
+    (name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"main\"),
+  ],
 );
 const main :Workerd.Worker = (
   modules = [
@@ -361,17 +445,9 @@ const main :Workerd.Worker = (
   bindings = [
     {bindings}
   ],
-  globalOutbound = \"internet\",
+  globalOutbound = \"internet\",{cache}
 );
-const users :Workerd.Worker = (
-  modules = [(name = \"entry.js\", esModule = embed \"../users/entry.js\")],
-  compatibilityDate = \"{date}\",
-  bindings = [(name = \"RECORDS\", json = {records})],
-);
-",
-            date = self.compatibility_date()?,
-            bindings = bindings.join(",\n    "),
-            records = quoted(&records.to_string()),
+{workers}"
         ))
     }
 

@@ -6,7 +6,6 @@ use crate::{
     report::{Row, rounded},
     server::Server,
     statistics::Spread,
-    tokens::{Supply, Use},
 };
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -37,10 +36,10 @@ fn load() -> Result<Load> {
         method: Method::POST,
         path: "/auth".parse()?,
         body: Bytes::from_static(br#"{"username":"user1","password":"abcxyz"}"#),
-        tokens: Supply::new(Use::None, &[], "")?,
         expected: 200,
         connections: 1,
         end: End::Requests(1),
+        ..Load::default()
     })
 }
 

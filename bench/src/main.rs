@@ -7,12 +7,14 @@ mod load;
 mod logins;
 mod machine;
 mod memory;
+mod objects;
 mod origin;
 mod page;
 mod pairs;
 mod process;
 mod report;
 mod server;
+mod sessions;
 mod size;
 mod statistics;
 mod tokens;
@@ -51,6 +53,9 @@ struct Options {
     /// Write everything as JSON too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// A sentence that belongs to the figures, such as what else the machine did
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
     /// Write docs/performance.md and docs/performance.svg
     #[arg(long)]
     docs: bool,
@@ -102,6 +107,28 @@ fn jobs(workshop: &Workshop, pace: Pace) -> Vec<Job> {
             run: Box::new(move |workshop| Ok(vec![pair.measure(workshop, pace)?])),
         });
     }
+    for trio in sessions::Trio::all() {
+        jobs.push(Job {
+            names: vec![trio.name.clone()],
+            takes: trio.takes(pace),
+            is_quick: false,
+            run: Box::new(move |workshop| Ok(vec![trio.measure(workshop, pace)?])),
+        });
+    }
+    jobs.push(Job {
+        names: sessions::REFRESH.map(str::to_owned).into(),
+        takes: sessions::refresh_takes(pace),
+        is_quick: false,
+        run: Box::new(move |workshop| sessions::measure_refresh(workshop, pace)),
+    });
+    for entries in sessions::SNAPSHOTS {
+        jobs.push(Job {
+            names: vec![format!("snapshot/{entries}")],
+            takes: sessions::snapshot_takes(entries, pace.rounds),
+            is_quick: false,
+            run: Box::new(move |workshop| Ok(vec![sessions::measure_snapshot(workshop, entries, pace.rounds)?])),
+        });
+    }
     for contender in logins::CONTENDERS {
         jobs.push(Job {
             names: vec![format!("login/{contender}")],
@@ -118,6 +145,12 @@ fn jobs(workshop: &Workshop, pace: Pace) -> Vec<Job> {
             run: Box::new(move |workshop| Ok(vec![logins::measure_cold(workshop, contender, pace.rounds)?])),
         });
     }
+    jobs.push(Job {
+        names: sessions::ATTACK.map(str::to_owned).into(),
+        takes: sessions::attack_takes(pace.rounds),
+        is_quick: false,
+        run: Box::new(move |workshop| sessions::measure_attack(workshop, pace.rounds)),
+    });
     jobs.push(Job {
         names: ["unknown-user", "noise"].map(|name| format!("login-timing/{name}")).into(),
         takes: Duration::from_secs(65),
@@ -183,7 +216,9 @@ fn bench(options: &Options) -> Result<()> {
         versions: machine::versions(&workshop)?,
         command: options.command(),
         date: machine::today(),
+        note: options.note.clone(),
         rows: Vec::new(),
+        elsewhere: Vec::new(),
     };
     if !workshop.cores_are_divided() {
         eprintln!("      servers and load share all cores here (no taskset, or one core): expect more noise");

@@ -7,8 +7,6 @@ use crate::{
     tokens::{Mint, Supply, Use},
 };
 use anyhow::Result;
-use bytes::Bytes;
-use hyper::Method;
 use std::time::Duration;
 
 /// Requests of a row.
@@ -37,13 +35,12 @@ pub fn measure(workshop: &Workshop, contender: Contender, kind: &str, tokens: Us
     let mut mint = Mint::new(320, tollgate::rules::token::Algorithm::Hs256)?;
     let mut put = |count: usize| {
         let load = Load {
-            method: Method::GET,
             path: "/protected".parse()?,
-            body: Bytes::new(),
             tokens: Supply::new(tokens, &mint.tokens(tokens, count), contender.prefix())?,
             expected: contender.status(tokens),
             connections: CONNECTIONS,
             end: End::Requests(count),
+            ..Load::default()
         };
         load::run(&load, &server, || ()).map(drop)
     };

@@ -2,7 +2,7 @@
 
 use crate::{
     chart,
-    report::{HEADS, Report, Row, plain},
+    report::{Beside, HEADS, Report, Row, plain},
 };
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -58,6 +58,127 @@ const NAMES: &str = "| name | work |
 `hono` has no gate; `flask` is Flask-JWT-Extended under gunicorn, for reference: it is no worker and has no ratio.
 ";
 
+const SESSIONS: &str = "With the gate's two Durable Objects (docs/sessions.md), in one `workerd` with it: the objects in an isolate beside the
+gate's, what they store in memory, and a worker for the data centre's cache. All of that is counted as the gate's CPU time;
+in production the objects' part of it is spent elsewhere. What is compared runs at the same time on one core, in fresh
+processes: for protected requests three servers (the gate, another gate, the floor), for refreshes two. *To the floor* and
+*to the other* are that one's CPU time divided by this one's: 1.0 is as fast as the other.
+
+| name | work |
+|---|---|
+| `protected/tollgate-sessions` | `protected` with the objects there, nothing revoked; the other: a gate without sessions |
+| `revoked/N` | `protected` while N revocations are in force, of others; the other: a gate with sessions, none revoked. `revoked/0` shows the noise |
+| `revoked-first/N` | the same, each token once |
+| `refresh/tollgate` | `POST /auth/refresh`, each with the newest refresh token of its session: 256 sessions in turn, of an account each; the other: `refresh/stateless`, with `TOLLGATE_REFRESH_ROTATION = false` |
+| `login/known-device` | log-ins of user1 from an address that is known, one after the other |
+| `login/under-attack` | the same while 16 connections guess at user1's password from ever other addresses as fast as they can, from the first guess on, on the same core and in the same isolate. The first sixteen are judged at once, and a log-in that comes then waits for their hashes: that is the p99 |
+| `snapshot/N` | the first request that is judged in an isolate which knows no revocations, and sixteen such requests at once, each of which asks on its own; how much the process's memory rises by that; the register's answer when it must first read what it stored |
+
+The bindings `LOGINS_BY_ADDRESS` and `HASHING` are not there: what is seen is the defence of the name's object alone.
+";
+
+fn is_of_sessions(row: &Row) -> bool {
+    row.beside.is_some() || row.name.starts_with("refresh/") || row.name.starts_with("snapshot/") || is_attack(row)
+}
+
+fn is_attack(row: &Row) -> bool {
+    ["login/known-device", "login/under-attack"].contains(&row.name.as_str())
+}
+
+/// The section about sessions, if there are such rows.
+fn sessions(text: &mut String, report: &Report) {
+    let rows: Vec<&Row> = report.rows.iter().filter(|row| is_of_sessions(row)).collect();
+    let Some(first) = rows.first() else { return };
+    let _ = write!(text, "## Sessions\n\n{}\n\n{SESSIONS}\n", report.source(&first.name));
+    let number =
+        |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
+    let requests: Vec<&&Row> =
+        rows.iter().filter(|row| !is_attack(row) && !row.name.starts_with("snapshot/")).collect();
+    if !requests.is_empty() {
+        let heads = ["row", "to the floor (range)", "to the other (range)", "CPU µs", "answers/s", "p50 ms", "p99 ms"];
+        let cells = |row: &&&Row| {
+            vec![
+                row.name.clone(),
+                row.ratio(),
+                row.beside.as_ref().map_or_else(String::new, Beside::ratio),
+                number(row.cpu_us, 0),
+                number(row.requests_per_s, 0),
+                number(row.p50_ms, 2),
+                number(row.p99_ms, 2),
+            ]
+        };
+        table(text, &heads, requests.iter().map(cells));
+    }
+    for kind in ["revoked", "revoked-first"] {
+        if let Some(line) = flatness(report, kind) {
+            let _ = writeln!(text, "{line}\n");
+        }
+    }
+    let attack: Vec<&&Row> = rows.iter().filter(|row| is_attack(row)).collect();
+    if !attack.is_empty() {
+        let heads = ["row", "p50 ms", "p90 ms", "p99 ms", "guesses judged", "guesses refused"];
+        let cells = |row: &&&Row| {
+            vec![
+                row.name.clone(),
+                number(row.p50_ms, 0),
+                number(more(row, "p90_ms"), 0),
+                number(row.p99_ms, 0),
+                number(more(row, "judged"), 0),
+                number(more(row, "refused"), 0),
+            ]
+        };
+        table(text, &heads, attack.iter().map(cells));
+        let costs = attack.iter().find_map(|row| Some((more(row, "refused_cpu_us")?, more(row, "log_in_cpu_us")?)));
+        if let Some((refused, log_in)) = costs {
+            let _ = writeln!(
+                text,
+                "A refused guess takes {refused:.0} µs of CPU, a log-in {:.0} ms: {:.0} times as much.\n",
+                log_in / 1e3,
+                log_in / refused
+            );
+        }
+    }
+    let snapshots: Vec<&&Row> = rows.iter().filter(|row| row.name.starts_with("snapshot/")).collect();
+    if !snapshots.is_empty() {
+        let columns = [
+            ("bytes", "bytes"),
+            ("ms", "ms"),
+            ("CPU ms", "cpu_ms"),
+            ("MiB more", "memory_mib"),
+            ("16 at once: ms", "at_once_ms"),
+            ("CPU ms", "at_once_cpu_ms"),
+            ("MiB more", "at_once_memory_mib"),
+            ("503", "at_once_unavailable"),
+            ("register's start, ms", "register_start_ms"),
+        ];
+        let heads: Vec<&str> = std::iter::once("row").chain(columns.map(|(head, _)| head)).collect();
+        let cells = |row: &&&Row| {
+            let figures = columns.map(|(_, figure)| number(more(row, figure), 0));
+            std::iter::once(row.name.clone()).chain(figures).collect()
+        };
+        table(text, &heads, snapshots.iter().map(cells));
+    }
+}
+
+/// A figure that only some rows have.
+fn more(row: &Row, name: &str) -> Option<f64> {
+    row.more.get(name).and_then(Value::as_f64)
+}
+
+/// Whether the cost of a request depends on how much is revoked: by the range that two gates without revocations show.
+fn flatness(report: &Report, kind: &str) -> Option<String> {
+    let beside = |revoked: &str| report.row(&format!("{kind}/{revoked}"))?.beside.as_ref();
+    let (none, most) = (beside("0")?, beside("100000")?);
+    // The same gate against itself is as far from 1 as the noise, whichever of the two it is.
+    let noise = none.range.iter().map(|ratio| (ratio - 1.0).abs()).fold(0.0, f64::max);
+    let verdict = if (most.ratio - 1.0).abs() <= noise { "flat within noise" } else { "not flat within noise" };
+    Some(format!(
+        "`{kind}`: {verdict}. With 100,000 revocations in force the ratio to a gate with none is {}, of two gates with none {}.",
+        most.ratio(),
+        none.ratio()
+    ))
+}
+
 fn page(report: &Report) -> String {
     let mut text = String::from("# Performance\n\n<!-- Written by `cargo xtask bench --docs`. -->\n\n");
     let list = |values: &Map<String, Value>| {
@@ -67,19 +188,21 @@ fn page(report: &Report) -> String {
     let _ = write!(
         text,
         "![CPU time a request against a worker that verifies nothing](performance.svg)\n\n\
-         Measured on {} by `{}`.\n\n- **Machine:** {}\n- **Versions:** {}\n\n{METHOD}\n",
+         Measured on {} by `{}`.{}\n\n- **Machine:** {}\n- **Versions:** {}\n\n{METHOD}\n",
         report.date,
         report.command,
+        report.note.as_ref().map_or_else(String::new, |note| format!(" {note}")),
         list(&report.machine),
         list(&report.versions),
     );
-    let is_request = |row: &&Row| row.cpu_us.is_some() && !row.name.starts_with("login");
+    let is_request = |row: &&Row| row.cpu_us.is_some() && !row.name.starts_with("login") && !is_of_sessions(row);
     let requests: Vec<&Row> = report.rows.iter().filter(is_request).collect();
     if !requests.is_empty() {
         let _ = write!(text, "## Requests\n\n{NAMES}\n");
         table(&mut text, &HEADS, requests.iter().map(|row| row.cells().to_vec()));
     }
-    let logins: Vec<&Row> = report.rows.iter().filter(|row| row.name.starts_with("login")).collect();
+    let logins: Vec<&Row> =
+        report.rows.iter().filter(|row| row.name.starts_with("login") && !is_of_sessions(row)).collect();
     if !logins.is_empty() {
         text.push_str(
             "## Log-ins\n\nPBKDF2-HMAC-SHA256 with 600,000 iterations, one log-in at a time, each beside one of native OpenSSL \
@@ -102,8 +225,9 @@ fn page(report: &Report) -> String {
         table(&mut text, &heads, timed.iter().map(cells));
         figures(&mut text, &timing);
     }
-    let others: Vec<&Row> =
-        report.rows.iter().filter(|row| row.cpu_us.is_none() && !row.name.starts_with("login")).collect();
+    sessions(&mut text, report);
+    let is_other = |row: &&Row| row.cpu_us.is_none() && !row.name.starts_with("login") && !is_of_sessions(row);
+    let others: Vec<&Row> = report.rows.iter().filter(is_other).collect();
     if !others.is_empty() {
         text.push_str(
             "## Memory, size, start-up\n\n`memory`: resident memory of the process before and after a million requests, each with \
@@ -137,30 +261,75 @@ fn figures(text: &mut String, rows: &[&Row]) {
 
 #[cfg(test)]
 mod tests {
-    use super::page;
-    use crate::report::{Report, Row};
+    use super::{SESSIONS, flatness, page};
+    use crate::{
+        report::{Beside, Report, Row},
+        statistics::Spread,
+    };
     use serde_json::Map;
+
+    fn report(rows: Vec<Row>) -> Report {
+        Report {
+            machine: Map::new(),
+            versions: Map::new(),
+            command: "cargo xtask bench --docs".into(),
+            date: "2026-11-25".into(),
+            note: None,
+            rows,
+            elsewhere: Vec::new(),
+        }
+    }
+
+    fn beside(name: &str, ratios: [f64; 3]) -> Row {
+        let beside = Some(Beside::of("none revoked", Spread::of(ratios)));
+        Row { name: name.into(), cpu_us: Some(20.0), ratio_to_floor: Some(0.9), beside, ..Row::default() }
+    }
 
     #[test]
     fn page_has_every_row_once() {
         let row =
             |name: &str| Row { name: name.into(), cpu_us: Some(20.0), ratio_to_floor: Some(0.9), ..Row::default() };
-        let report = Report {
-            machine: Map::new(),
-            versions: Map::new(),
-            command: "cargo xtask bench --docs".into(),
-            date: "2026-11-25".into(),
-            rows: vec![
-                row("protected/tollgate"),
-                row("login/tollgate"),
-                Row::of("login-timing/noise", &[("median_ratio", 1.0)]),
-                Row::of("size/tollgate", &[("kib", 100.0)]),
-            ],
-        };
-        let page = page(&report);
-        for name in ["protected/tollgate", "login/tollgate", "login-timing/noise", "size/tollgate"] {
-            assert_eq!(page.matches(&format!("| `{name}` |")).count(), 1, "{name}\n{page}");
+        let page = page(&report(vec![
+            row("protected/tollgate"),
+            beside("protected/tollgate-sessions", [1.0; 3]),
+            beside("revoked/0", [1.0; 3]),
+            Row { ratio_to_floor: None, ..row("refresh/stateless") },
+            Row::of("snapshot/1000", &[("bytes", 64_000.0)]),
+            row("login/tollgate"),
+            row("login/known-device"),
+            Row::of("login/under-attack", &[("judged", 16.0)]),
+            Row::of("login-timing/noise", &[("median_ratio", 1.0)]),
+            Row::of("size/tollgate", &[("kib", 100.0)]),
+        ]));
+        for name in [
+            "protected/tollgate",
+            "protected/tollgate-sessions",
+            "revoked/0",
+            "refresh/stateless",
+            "snapshot/1000",
+            "login/tollgate",
+            "login/known-device",
+            "login/under-attack",
+            "login-timing/noise",
+            "size/tollgate",
+        ] {
+            // The names that stand in a table of figures; that of what they mean has only two columns.
+            let told = page.lines().filter(|line| line.starts_with(&format!("| `{name}` |")));
+            let is_meaning = |line: &&str| SESSIONS.contains(*line);
+            assert_eq!(told.filter(|line| !is_meaning(line)).count(), 1, "{name}\n{page}");
         }
         assert!(page.contains("Measured on 2026-11-25 by `cargo xtask bench --docs`."));
+    }
+
+    #[test]
+    fn flat_is_what_differs_no_more_than_a_gate_from_itself() {
+        let told = |most: [f64; 3]| {
+            let rows = vec![beside("revoked/0", [0.97, 1.0, 1.01]), beside("revoked/100000", most)];
+            flatness(&report(rows), "revoked").expect("both rows")
+        };
+        assert!(told([0.97, 0.98, 1.0]).starts_with("`revoked`: flat within noise."));
+        assert!(told([0.95, 1.02, 1.05]).starts_with("`revoked`: flat within noise."));
+        assert!(told([0.90, 0.96, 1.0]).starts_with("`revoked`: not flat within noise."));
+        assert_eq!(flatness(&report(Vec::new()), "revoked"), None);
     }
 }

@@ -10,8 +10,6 @@ use crate::{
     tokens::{self, Mint, Supply, Use},
 };
 use anyhow::{Result, anyhow};
-use bytes::Bytes;
-use hyper::Method;
 use std::{sync::Barrier, thread, time::Duration};
 use tollgate::rules::token::Algorithm;
 
@@ -95,7 +93,7 @@ impl Pair {
             let key = tokens::private_key(algorithm).unwrap_or_default().to_owned();
             let setting = Setting {
                 vars: vec![("JWT_ALGORITHM", algorithm.name().into()), ("JWT_PRIVATE_KEY", key)],
-                rules: None,
+                ..Setting::default()
             };
             for (kind, tokens) in [("protected", Use::Same), ("protected-first", Use::Once)] {
                 let pair = Self::new(&format!("{kind}-{}", algorithm.name()), Tollgate, tokens).with(setting.clone());
@@ -179,13 +177,12 @@ impl Pair {
             let floors = if is_pair { floors.tokens(self.tokens, counts[1]) } else { own.clone() };
             let loads = both.into_iter().zip([own, floors]).map(|(it, tokens)| {
                 Ok(Load {
-                    method: Method::GET,
                     path: self.path.parse()?,
-                    body: Bytes::new(),
                     tokens: Supply::new(self.tokens, &tokens, it.prefix())?,
                     expected: it.status(self.tokens),
                     connections: CONNECTIONS,
                     end: End::After(time),
+                    ..Load::default()
                 })
             });
             let loads = loads.collect::<Result<Vec<_>>>()?;
@@ -199,21 +196,27 @@ impl Pair {
     }
 }
 
-/// Two loads at the same time, each on a thread of its own.
-pub fn together(loads: [&Load; 2], servers: &[Server; 2], second_first: bool) -> Result<[Measured; 2]> {
-    let barrier = Barrier::new(2);
+/// Loads at the same time, each on a thread of its own; `reversed`: the last begins first.
+///
+/// # Errors
+/// That of the first of them that fails.
+pub fn together<const N: usize>(loads: [&Load; N], servers: &[Server; N], reversed: bool) -> Result<[Measured; N]> {
+    let barrier = Barrier::new(N);
     let begin = || {
         barrier.wait();
     };
     thread::scope(|scope| {
         let spawn = |at: usize| scope.spawn(move || load::run(loads[at], &servers[at], begin));
-        let handles = if second_first {
-            let second = spawn(1);
-            [spawn(0), second]
-        } else {
-            [spawn(0), spawn(1)]
-        };
-        let [first, second] = handles.map(|handle| handle.join().map_err(|_| anyhow!("a load panicked")).flatten());
-        Ok([first?, second?])
+        let mut order: Vec<usize> = (0..N).collect();
+        if reversed {
+            order.reverse();
+        }
+        let mut handles: Vec<_> = order.into_iter().map(|at| (at, spawn(at))).collect();
+        handles.sort_by_key(|(at, _)| *at);
+        let measured = handles
+            .into_iter()
+            .map(|(_, handle)| handle.join().map_err(|_| anyhow!("a load panicked")).flatten())
+            .collect::<Result<Vec<_>>>()?;
+        measured.try_into().map_err(|_| anyhow!("as many as there were loads"))
     })
 }

@@ -1,5 +1,6 @@
 //! What was measured: rows, and how they are written.
 
+use crate::statistics::Spread;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,6 +20,9 @@ pub struct Row {
     /// The least and the greatest of the rounds' ratios.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
+    /// The same against another gate, measured at the same time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// Microseconds of CPU time a request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_us: Option<f64>,
@@ -36,6 +40,34 @@ pub struct Row {
     pub more: Map<String, Value>,
 }
 
+/// Another gate's CPU time a request ÷ this one's: 1 is as fast as the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// What the other gate is called.
+    pub other: String,
+    /// The ratio.
+    pub ratio: f64,
+    /// The least and the greatest of the rounds' ratios.
+    pub range: [f64; 2],
+}
+
+impl Beside {
+    /// The ratio of all rounds.
+    pub fn of(other: &str, ratio: Spread) -> Self {
+        let range = [rounded(ratio.least), rounded(ratio.greatest)];
+        Self { other: other.to_owned(), ratio: rounded(ratio.median), range }
+    }
+
+    /// In words.
+    pub fn ratio(&self) -> String {
+        in_words(self.ratio, Some(self.range))
+    }
+}
+
+fn in_words(ratio: f64, range: Option<[f64; 2]>) -> String {
+    range.map_or_else(|| format!("{ratio:.2}"), |[least, most]| format!("{ratio:.2} ({least:.2}–{most:.2})"))
+}
+
 impl Row {
     /// A row of figures of its own.
     pub fn of(name: impl Into<String>, figures: &[(&str, f64)]) -> Self {
@@ -45,8 +77,8 @@ impl Row {
 
     /// The ratio there is, and its range, in words.
     pub fn ratio(&self) -> String {
-        let Some(ratio) = self.ratio_to_floor.or(self.ratio_to_openssl) else { return String::new() };
-        self.range.map_or_else(|| format!("{ratio:.2}"), |[least, most]| format!("{ratio:.2} ({least:.2}–{most:.2})"))
+        let ratio = self.ratio_to_floor.or(self.ratio_to_openssl);
+        ratio.map_or_else(String::new, |ratio| in_words(ratio, self.range))
     }
 
     /// The cells of its line in a table: name, ratio, and the rest.
@@ -61,16 +93,19 @@ impl Row {
             number(self.p50_ms, 2),
             number(self.p99_ms, 2),
         ];
-        if !self.more.is_empty() {
-            let more: Vec<String> =
-                self.more.iter().map(|(name, value)| format!("{} {value}", name.replace('_', " "))).collect();
-            cells[1] = [std::mem::take(&mut cells[1]), more.join(", ")]
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .collect::<Vec<_>>()
-                .join("; ");
-        }
+        let beside = self.beside.as_ref().map_or_else(String::new, |it| format!("{} to {}", it.ratio(), it.other));
+        cells[1] = [std::mem::take(&mut cells[1]), beside, self.figures()]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("; ");
         cells
+    }
+
+    /// What only this row has, in words.
+    pub fn figures(&self) -> String {
+        let more = self.more.iter().map(|(name, value)| format!("{} {value}", name.replace('_', " ")));
+        more.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -90,8 +125,28 @@ pub struct Report {
     pub command: String,
     /// The day, as 2026-11-25.
     pub date: String,
+    /// What else is to be known: what the machine did meanwhile, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// What came out.
     pub rows: Vec<Row>,
+    /// Those of these rows that were measured another time, if [`Self::read`] has put them in: how, and when.
+    #[serde(skip)]
+    pub elsewhere: Vec<Elsewhere>,
+}
+
+/// Where some rows come from.
+pub struct Elsewhere {
+    /// How they were measured.
+    pub command: String,
+    /// The day.
+    pub date: String,
+    /// What else is to be known.
+    pub note: Option<String>,
+    /// What was measured.
+    pub versions: Map<String, Value>,
+    /// Their names.
+    pub rows: Vec<String>,
 }
 
 /// The columns' heads.
@@ -114,9 +169,24 @@ impl Report {
         });
         let mut report = reports.next().context("no file")??;
         for other in reports {
-            report.rows.extend(other?.rows);
+            let Self { command, date, note, versions, rows, .. } = other?;
+            let names = rows.iter().map(|row| row.name.clone()).collect();
+            report.elsewhere.push(Elsewhere { command, date, note, versions, rows: names });
+            report.rows.extend(rows);
         }
         Ok(report)
+    }
+
+    /// When, how and of what a row was measured, in a sentence or two.
+    pub fn source(&self, name: &str) -> String {
+        let elsewhere = self.elsewhere.iter().find(|it| it.rows.iter().any(|row| row == name));
+        let (date, command, versions, note) = match elsewhere {
+            Some(it) => (&it.date, &it.command, &it.versions, &it.note),
+            None => (&self.date, &self.command, &self.versions, &self.note),
+        };
+        let tollgate = versions.get("tollgate").map(plain).unwrap_or_default();
+        let note = note.as_ref().map_or_else(String::new, |note| format!(" {note}"));
+        format!("Measured on {date} by `{command}` (tollgate {tollgate}).{note}")
     }
 
     /// The row of this name.
@@ -169,7 +239,8 @@ fn table(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Report, Row};
+    use super::{Beside, Elsewhere, Report, Row};
+    use crate::statistics::Spread;
     use serde_json::{Map, json};
 
     fn report() -> Report {
@@ -188,7 +259,9 @@ mod tests {
             versions: Map::from_iter([("workerd".into(), "1.0".into())]),
             command: "cargo xtask bench".into(),
             date: "2026-11-25".into(),
+            note: None,
             rows: vec![measured, Row::of("size/tollgate", &[("bytes", 100.0)])],
+            elsewhere: Vec::new(),
         }
     }
 
@@ -202,6 +275,32 @@ mod tests {
                 {"name": "size/tollgate", "bytes": 100.0},
             ])
         );
+    }
+
+    #[test]
+    fn another_gate_stands_behind_the_floor() {
+        let beside = Beside::of("none revoked", Spread::of([0.99, 1.0, 1.02]));
+        let row = Row { ratio_to_floor: Some(0.9), range: Some([0.89, 0.91]), beside: Some(beside), ..Row::default() };
+        assert_eq!(row.cells()[1], "0.90 (0.89–0.91); 1.00 (0.99–1.02) to none revoked");
+        let json = serde_json::to_value(&row).expect("a row");
+        assert_eq!(json["beside"], json!({"other": "none revoked", "ratio": 1.0, "range": [0.99, 1.02]}));
+    }
+
+    #[test]
+    fn a_row_of_another_run_says_which() {
+        let mut report = report();
+        report.elsewhere.push(Elsewhere {
+            command: "cargo xtask bench --only revoked".into(),
+            date: "2026-11-26".into(),
+            note: Some("The machine was busy.".into()),
+            versions: Map::from_iter([("tollgate".into(), "0.1.0 (abc)".into())]),
+            rows: vec!["revoked/0".into()],
+        });
+        assert_eq!(
+            report.source("revoked/0"),
+            "Measured on 2026-11-26 by `cargo xtask bench --only revoked` (tollgate 0.1.0 (abc)). The machine was busy."
+        );
+        assert!(report.source("protected/tollgate").starts_with("Measured on 2026-11-25 by `cargo xtask bench`"));
     }
 
     #[test]

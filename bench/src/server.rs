@@ -4,8 +4,10 @@ use crate::process::Meter;
 use anyhow::{Context, Result, bail};
 use std::{
     collections::VecDeque,
+    fs,
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -20,9 +22,13 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where its objects take orders (bench/contenders/orders.mjs), if it has any.
+    pub orders: Option<SocketAddr>,
     /// What it uses.
     pub meter: Meter,
     output: Arc<Mutex<VecDeque<String>>>,
+    /// What its objects store; gone with it.
+    objects: Option<PathBuf>,
 }
 
 impl Server {
@@ -31,11 +37,24 @@ impl Server {
     ///
     /// # Errors
     /// If it can't be started, with what it wrote.
-    pub fn start(mut command: Command) -> Result<Self> {
+    pub fn start(command: Command) -> Result<Self> {
+        Self::start_listening(command, None)
+    }
+
+    /// The same, of one that has objects, which store in this folder and take orders at a socket of their own.
+    ///
+    /// # Errors
+    /// If it can't be started, with what it wrote.
+    pub fn start_with_objects(command: Command, folder: PathBuf) -> Result<Self> {
+        Self::start_listening(command, Some(folder))
+    }
+
+    fn start_listening(mut command: Command, objects: Option<PathBuf>) -> Result<Self> {
         let (mut child, output) = spawn(&mut command)?;
         let mut lines = BufReader::new(child.stdout.take().context("no standard output")?);
         let mut line = String::new();
-        let port = loop {
+        let mut orders = None;
+        let address = loop {
             line.clear();
             if lines.read_line(&mut line)? == 0 {
                 let _ = child.kill();
@@ -43,14 +62,16 @@ impl Server {
                 bail!("a server ended at once with {status}: {}", last(&output));
             }
             let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            if let Some(port) = event["port"].as_u64() {
-                break u16::try_from(port)?;
+            // In the order of the configuration: that of the requests is the last.
+            match event["port"].as_u64().map(u16::try_from).transpose()? {
+                Some(port) if event["socket"] == "orders" => orders = Some(([127, 0, 0, 1], port).into()),
+                Some(port) => break ([127, 0, 0, 1], port).into(),
+                None => keep(&output, &line),
             }
-            keep(&output, &line);
         };
         drain(lines, &output);
         let meter = Meter::new(child.id());
-        Ok(Self { child, address: ([127, 0, 0, 1], port).into(), meter, output })
+        Ok(Self { child, address, orders, meter, output, objects })
     }
 
     /// Starts a server that was told its port.
@@ -75,7 +96,7 @@ impl Server {
         // Its workers have been forked by then.
         thread::sleep(Duration::from_secs(1));
         let meter = Meter::new(child.id());
-        Ok(Self { child, address, meter, output })
+        Ok(Self { child, address, orders: None, meter, output, objects: None })
     }
 
     /// The last lines that it wrote.
@@ -91,12 +112,15 @@ impl Drop for Server {
         let deadline = Instant::now() + Duration::from_secs(if asked.is_ok() { 5 } else { 0 });
         while Instant::now() < deadline {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
-                return;
+                break;
             }
             thread::sleep(Duration::from_millis(5));
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(folder) = &self.objects {
+            let _ = fs::remove_dir_all(folder);
+        }
     }
 }
 

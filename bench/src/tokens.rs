@@ -3,13 +3,16 @@
 use anyhow::{Context, Result, anyhow};
 use hyper::header::HeaderValue;
 use std::{
-    sync::Arc,
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 use tollgate::{
     json::{Map, Value},
     rules::{
+        account::object,
         secret::Secret,
+        time::Timestamp,
         token::{Algorithm, Key, KeyFault, sign},
     },
 };
@@ -57,6 +60,7 @@ pub struct Mint {
     next: u64,
     bytes: usize,
     now: u64,
+    with_sessions: bool,
 }
 
 impl Mint {
@@ -72,7 +76,33 @@ impl Mint {
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?.as_secs();
         let sound = |key: Result<Key, KeyFault>| key.map_err(|fault| anyhow!("{fault:?}"));
-        Ok(Self { key: sound(key)?, forgers: sound(symmetric(FORGERS_SECRET))?, next: 0, bytes, now })
+        Ok(Self {
+            key: sound(key)?,
+            forgers: sound(symmetric(FORGERS_SECRET))?,
+            next: 0,
+            bytes,
+            now,
+            with_sessions: false,
+        })
+    }
+
+    /// Its tokens name a session, as those of a gate with objects do.
+    pub fn with_sessions(self) -> Self {
+        Self { with_sessions: true, ..self }
+    }
+
+    /// The refresh token of an open session, in Flask-JWT-Extended's dialect.
+    pub fn refresh_token(&self, user: &str, session: &str, token_id: &str) -> String {
+        let mut claims = Map::new();
+        claims.insert("exp".into(), (self.now + 86_400).into());
+        claims.insert("fresh".into(), false.into());
+        for (name, time) in [("iat", self.now), ("nbf", self.now)] {
+            claims.insert(name.into(), time.into());
+        }
+        for (name, text) in [("jti", token_id), ("sid", session), ("sub", user), ("type", "refresh")] {
+            claims.insert(name.into(), text.into());
+        }
+        sign(&self.key, &Map::new(), &claims)
     }
 
     /// One token.
@@ -84,6 +114,10 @@ impl Mint {
         claims.insert("nbf".into(), self.now.into());
         claims.insert("identity".into(), self.next.into());
         claims.insert("jti".into(), format!("{:032x}", self.next.wrapping_mul(0x9E37_79B9_7F4A_7C15)).into());
+        if self.with_sessions {
+            let began = Timestamp::from_seconds(i64::try_from(self.now).unwrap_or_default());
+            claims.insert("sid".into(), object::session_id(began, &self.next.to_string()).into());
+        }
         // What is there so far, in base64, with header and signature.
         let have = 36 + 1 + (serde_json::to_string(&claims).map_or(0, |text| text.len()) * 4).div_ceil(3) + 1 + 43;
         let lacking = self.bytes.saturating_sub(have) * 3 / 4;
@@ -129,7 +163,7 @@ pub fn zipf(users: usize, count: usize) -> Vec<u16> {
 }
 
 /// The `Authorization` headers of a load, in the order of its requests.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Supply {
     headers: Arc<[HeaderValue]>,
     order: Option<Arc<[u16]>>,
@@ -164,13 +198,52 @@ impl Supply {
     }
 }
 
+/// Open sessions, each with the refresh token that it has now. Requests take one after the other, so that each session goes
+/// on about as often as the others.
+#[derive(Clone)]
+pub struct Wheel(Arc<Mutex<VecDeque<HeaderValue>>>);
+
+impl Wheel {
+    /// Of these refresh tokens.
+    ///
+    /// # Errors
+    /// If one can't be in a header.
+    pub fn new(tokens: &[String]) -> Result<Self> {
+        let tokens = tokens.iter().map(|token| bearer(token)).collect::<Result<_>>()?;
+        Ok(Self(Arc::new(Mutex::new(tokens))))
+    }
+
+    /// The session that was used longest ago; nobody else has it meanwhile.
+    ///
+    /// # Errors
+    /// If all are in use.
+    pub fn take(&self) -> Result<HeaderValue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front().context("all sessions are in use")
+    }
+
+    /// Puts it back, with the refresh token that its answer has; without one in it the old one is still good.
+    ///
+    /// # Errors
+    /// If the answer is no JSON.
+    pub fn put(&self, token: HeaderValue, answer: &[u8]) -> Result<()> {
+        let answer: Value = serde_json::from_slice(answer).context("an answer to a refresh")?;
+        let next = answer.get("refresh_token").and_then(Value::as_str).map(bearer).transpose()?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(next.unwrap_or(token));
+        Ok(())
+    }
+}
+
+fn bearer(token: &str) -> Result<HeaderValue> {
+    Ok(HeaderValue::try_from(format!("Bearer {token}"))?)
+}
+
 /// All tokens were used.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UsedUp;
 
 #[cfg(test)]
 mod tests {
-    use super::{Algorithm, Mint, Supply, Use, UsedUp, zipf};
+    use super::{Algorithm, Mint, Supply, Use, UsedUp, Wheel, zipf};
 
     #[test]
     fn tokens_are_as_long_as_asked_for_and_all_different() {
@@ -200,5 +273,22 @@ mod tests {
         let same = Supply::new(Use::Same, &tokens[..1], "Bearer").expect("headers");
         assert_eq!(same.get(5).expect("there").expect("a header"), "Bearer a");
         assert_eq!(Supply::new(Use::None, &[], "JWT").expect("headers").get(3), Ok(None));
+    }
+
+    #[test]
+    fn sessions_take_turns_and_go_on_with_the_token_of_their_answer() {
+        let sessions = Wheel::new(&["a".to_owned(), "b".to_owned()]).expect("headers");
+        let (a, b) = (sessions.take().expect("one"), sessions.take().expect("another"));
+        assert!(sessions.take().is_err());
+        sessions.put(a, br#"{"access_token":"x","refresh_token":"c"}"#).expect("an answer");
+        sessions.put(b, br#"{"access_token":"x"}"#).expect("an answer");
+        assert_eq!(sessions.take().expect("one"), "Bearer c");
+        assert_eq!(sessions.take().expect("another"), "Bearer b");
+    }
+
+    #[test]
+    fn tokens_of_sessions_have_a_version_7_uuid() {
+        let token = Mint::new(320, Algorithm::Hs256).expect("a mint").with_sessions().token(false);
+        assert!(token.len().abs_diff(320) <= 4, "{}", token.len());
     }
 }
