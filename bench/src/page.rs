@@ -72,7 +72,7 @@ processes: for protected requests three servers (the gate, another gate, the flo
 | `refresh/tollgate` | `POST /auth/refresh`, each with the newest refresh token of its session: 256 sessions in turn, of an account each; the other: `refresh/stateless`, with `TOLLGATE_REFRESH_ROTATION = false` |
 | `login/known-device` | log-ins of user1 from an address that is known, one after the other |
 | `login/under-attack` | the same while 16 connections guess at user1's password from ever other addresses as fast as they can, from the first guess on, on the same core and in the same isolate. The first sixteen are judged at once, and a log-in that comes then waits for their hashes: that is the p99 |
-| `snapshot/N` | the first request that is judged in an isolate which knows no revocations, and sixteen such requests at once, each of which asks on its own; how much the process's memory rises by that; the register's answer when it must first read what it stored |
+| `snapshot/N` | the first request that is judged in an isolate which knows no revocations, and sixteen such requests at once, of which one asks for all; how much the process's memory rises by that; the register's answer when it must first read what it stored |
 
 The bindings `LOGINS_BY_ADDRESS` and `HASHING` are not there: what is seen is the defence of the name's object alone.
 ";
