@@ -52,7 +52,7 @@ pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Ref
 }
 
 /// A member's text; `None` if it is missing, empty or not text.
-fn field(members: &Map<String, Value>, name: &str) -> Result<Option<Secret<String>>, Refusal> {
+pub(super) fn field(members: &Map<String, Value>, name: &str) -> Result<Option<Secret<String>>, Refusal> {
     match members.get(name) {
         Some(Value::String(text)) if text.len() > MAX_FIELD_BYTES => {
             Err(Refusal::FieldTooLong { field: name.to_owned() })

@@ -5,7 +5,7 @@
 //! to tell; the runtime lets no reply out before it is on disk. Deliveries take turns, and each reads anew what there is to
 //! tell: of two passwords the later one is in KV at last.
 
-use super::{Order, ask_object, now};
+use super::{Order, ask_object, now, unreadable};
 use crate::rules::{
     account::{Account, Command, Lifetimes, Pending, Rows, object},
     revocation::{self, Entry},
@@ -96,7 +96,7 @@ pub fn step(storage: &JsValue, order: &str) -> Result<Done, JsValue> {
     let step = run(storage, &name, command, &lifetimes)?;
     Ok(Done {
         reply: serde_json::to_string(&step.reply).map_err(unreadable)?,
-        is_left_to_tell: !step.announcements.is_empty() || step.record.is_some(),
+        is_left_to_tell: step.is_left_to_tell(),
         promises_an_end: step.promises_an_end,
     })
 }
@@ -154,8 +154,7 @@ fn run(storage: &JsValue, name: &str, command: Command, lifetimes: &Lifetimes) -
     if !changes.is_empty() && known.as_ref() != Some(lifetimes) {
         changes.push((LIFETIMES.into(), serde_json::to_string(lifetimes).ok()));
     }
-    let is_left = !step.announcements.is_empty() || step.record.is_some();
-    let wake = if is_left { Some(now().later(AGAIN)) } else { step.wake };
+    let wake = if step.is_left_to_tell() { Some(now().later(AGAIN)) } else { step.wake };
     // An alarm that rang for nothing is set again, or what is left would wait for the next order.
     if !changes.is_empty() || rings_again {
         #[allow(clippy::cast_precision_loss)] // milliseconds of our time are below 2^53
@@ -185,8 +184,4 @@ async fn within(work: impl Future<Output = Result<(), JsValue>>) -> Result<(), J
 
 fn broken() -> JsValue {
     JsValue::from_str("a row can't be read")
-}
-
-fn unreadable(error: serde_json::Error) -> JsValue {
-    JsValue::from_str(&error.to_string())
 }

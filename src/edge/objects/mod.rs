@@ -8,7 +8,7 @@
 pub mod account;
 pub mod register;
 
-use super::{Call, patiently};
+use super::{Call, now, patiently};
 use crate::{
     SendObjects,
     rules::{
@@ -17,7 +17,7 @@ use crate::{
         gate::{AskFault, Limit},
         log::Event,
         revocation::{self, Told},
-        time::{Span, Timestamp},
+        time::Span,
     },
 };
 use futures_util::TryFutureExt;
@@ -121,10 +121,10 @@ pub(super) async fn ask_account(
 /// Asks the register what is new, and tells the gate: behind the answer to a request.
 pub(super) fn ask_for_news(call: &Call) {
     let call = call.clone();
-    call.gate.asks_for_news(super::now());
+    call.gate.asks_for_news(now());
     call.clone().wait_until(async move {
         if let Ok(told) = news(&call, call.gate.known_revocations()).await {
-            call.gate.learn(&told, super::now());
+            call.gate.learn(&told, now());
         }
     });
 }
@@ -162,7 +162,7 @@ async fn news(call: &Call, since: u64) -> Result<Told, AskFault> {
 
 /// Of what a cache holds for longer than it was told to, nothing is believed.
 fn is_young(call: &Call, told: &Told) -> bool {
-    let age = super::now().as_millis() - told.as_of.as_millis();
+    let age = now().as_millis() - told.as_of.as_millis();
     age < call.config().sessions.bound.as_millis() / 2
 }
 
@@ -195,6 +195,6 @@ async fn ask_object(env: &Env, binding: &str, name: &str, order: &str) -> Result
     reply.as_string().ok_or(JsValue::NULL)
 }
 
-fn now() -> Timestamp {
-    super::now()
+fn unreadable(error: serde_json::Error) -> JsValue {
+    JsValue::from_str(&error.to_string())
 }

@@ -1,6 +1,6 @@
 //! Inside the register of revocations.
 
-use super::now;
+use super::{now, unreadable};
 use crate::rules::{
     revocation::{Ask, Entry, Register},
     time::{Span, Timestamp},
@@ -82,8 +82,4 @@ pub fn ask(storage: &JsValue, is_first: bool, order: &str) -> Result<String, JsV
     }
     HELD.set(Some(held));
     Ok(reply)
-}
-
-fn unreadable(error: serde_json::Error) -> JsValue {
-    JsValue::from_str(&error.to_string())
 }

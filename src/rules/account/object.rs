@@ -33,6 +33,14 @@ pub struct Step {
     pub wake: Option<Timestamp>,
 }
 
+impl Step {
+    /// Must somebody be told something?
+    #[must_use]
+    pub fn is_left_to_tell(&self) -> bool {
+        !self.announcements.is_empty() || self.record.is_some()
+    }
+}
+
 /// What the object does: out of what it has stored, a command, and the time.
 ///
 /// # Errors

@@ -4,9 +4,10 @@ use super::{
     Admission, Answered, Decision, Gate, Outcome, Refused,
     log_in::{Grant, capped, link, random_of},
     pass, pass_with,
+    sessions::refuse,
 };
 use crate::rules::{
-    account::{Command, Reply, object},
+    account::{Command, Reply},
     config::{Extended, Location},
     cookie::Jar,
     credential::extended::{MAX_BODY_BYTES, Sought, seek},
@@ -18,7 +19,7 @@ use crate::rules::{
     revocation::Judgement,
     route::{Auth, Endpoint, ExtendedRule, Freshness, Invalid, Rule},
     time::{Span, Timestamp},
-    token::{self, Failed, Fresh, Issue, Random, Signed, VerifiedToken},
+    token::{self, Failed, Fresh, Issue, Random, VerifiedToken},
     wire::Answer,
 };
 use std::sync::Arc;
@@ -80,7 +81,7 @@ impl Gate {
                     };
                     return match self.judge_session(asked, &token, now) {
                         Ok(()) => Search::Found(token, location),
-                        Err(refusal) => Search::Failed(Failed { refusal, signed: Some(Signed::new(token)) }),
+                        Err(refusal) => Search::Failed(Failed::of(refusal, token)),
                     };
                 }
                 Ok(Sought::Absent(place)) => absent.push(place),
@@ -177,7 +178,7 @@ impl Gate {
         let mut jar = Jar::new();
         let Some(config) = self.config.extended() else { return jar };
         let (session, _) = token.session_and_id();
-        let until = session.as_deref().and_then(object::began).map(|began| began.later(self.config.sessions.lifetime));
+        let until = session.as_deref().and_then(|session| self.ends_at_last(session));
         let expires =
             until.filter(|_| self.revocations.is_some()).map(|until| capped(config.access_expires, now, until));
         let session = session.filter(|_| self.revocations.is_some());
@@ -216,22 +217,11 @@ impl Gate {
             Search::Failed(failed) => return refuse_refresh(failed),
             Search::Found(token, _) => token,
         };
-        if self.revocations.is_none() {
-            return self.refresh(token);
-        }
-        match self.judge(&token, now) {
-            Judgement::Good => self.refresh(token),
-            Judgement::Revoked => {
-                refuse_refresh(Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) })
-            }
-            Judgement::Unknown => self.ask_revocations(now, move |gate, now| match gate.judge(&token, now) {
-                Judgement::Good => gate.refresh(token),
-                Judgement::Revoked => {
-                    refuse_refresh(Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) })
-                }
-                Judgement::Unknown => refuse_refresh(Refusal::StoreUnavailable.into()),
-            }),
-        }
+        self.judged(token, false, now, |gate, token, judgement, _| match judgement {
+            Judgement::Good => gate.refresh(token),
+            Judgement::Revoked => refuse_refresh(Failed::of(Refusal::Revoked, token)),
+            Judgement::Unknown => refuse_refresh(Refusal::StoreUnavailable.into()),
+        })
     }
 
     /// The user is looked up: who was deleted or disabled gets no new token.
@@ -241,7 +231,7 @@ impl Gate {
                 gate.rotate(identity, token)
             }
             Ok(Some(identity)) => gate.refresh_without_rotation(identity, token),
-            Ok(None) => refuse_refresh(Failed { refusal: gate.nobody(&token), signed: Some(Signed::new(token)) }),
+            Ok(None) => refuse_refresh(Failed::of(gate.nobody(&token), token)),
             Err(fault) => refuse_refresh(Refusal::from(fault).into()),
         })
     }
@@ -254,11 +244,10 @@ impl Gate {
         self.ask_account(object, command, move |gate, reply, _| match reply {
             Ok(Reply::Alive) => gate.ask_random(move |gate, random, now| {
                 let (session, _) = token.session_and_id();
-                let until = session.as_deref().and_then(object::began);
-                let until = until.map(|began| began.later(gate.config.sessions.lifetime));
+                let until = session.as_deref().and_then(|session| gate.ends_at_last(session));
                 gate.refreshed(&identity, session.as_deref(), until, false, random, now)
             }),
-            Ok(_) => refuse_refresh(Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) }),
+            Ok(_) => refuse_refresh(Failed::of(Refusal::Revoked, token)),
             Err(fault) => refuse_refresh(Refusal::from(fault).into()),
         })
     }
@@ -266,7 +255,7 @@ impl Gate {
     /// The account's object decides: the tokens are made of what it says, so that a retry gets the very same.
     fn rotate(&self, identity: Identity, token: VerifiedToken) -> Decision<'_> {
         self.ask_random(move |gate, random, now| {
-            let refused = |refusal, token| refuse_refresh(Failed { refusal, signed: Some(Signed::new(token)) });
+            let refused = |refusal, token| refuse_refresh(Failed::of(refusal, token));
             let ((Some(session), Some(token_id)), Some(object)) = (token.session_and_id(), gate.account_of(&token))
             else {
                 // From before there were sessions.
@@ -351,8 +340,8 @@ pub struct New {
     pub session: Option<String>,
 }
 
-pub(super) fn refuse_refresh<'g>(Failed { refusal, signed }: Failed) -> Decision<'g> {
-    Decision::Refuse(Refused { refusal, rule: Some(Endpoint::Refresh.name()), signed })
+fn refuse_refresh<'g>(failed: Failed) -> Decision<'g> {
+    refuse(Endpoint::Refresh, failed)
 }
 
 pub(super) fn answered<'g>(answer: Result<Answer, Refusal>, endpoint: Endpoint) -> Decision<'g> {

@@ -290,7 +290,7 @@ impl Gate {
         };
         self.ask_account(self.account_named(&named), command, move |gate, reply, _| match reply {
             Ok(Reply::Opened { session }) => {
-                let until = object::began(&session).map(|began| began.later(gate.config.sessions.lifetime));
+                let until = gate.ends_at_last(&session);
                 let granted = Grant {
                     session: Some(&session),
                     until,
@@ -334,6 +334,11 @@ impl Gate {
         let access = issue(false)?;
         let refresh = (grant.refresh && config.refresh_tokens).then(|| issue(true)).transpose()?;
         Ok(flask_jwt_extended::grant(&access, refresh.as_deref(), grant.message, config, &jar))
+    }
+
+    /// When a session of this id is over however much it is used.
+    pub(super) fn ends_at_last(&self, session: &str) -> Option<Timestamp> {
+        object::began(session).map(|began| began.later(self.config.sessions.lifetime))
     }
 
     /// How long things last, for the objects.

@@ -247,25 +247,14 @@ impl Gate {
         if self.revocations.is_none() || rule.extended.skip_revocation_check {
             return self.identify(rule, token, location, now);
         }
-        match self.judge(&token, now) {
-            Judgement::Revoked => self.refuse_token(rule, Refusal::Revoked, token),
-            Judgement::Good => self.is_not_revoked(rule, token, location, now),
-            Judgement::Unknown => self.wait_for_news(rule, token, location, now),
-        }
-    }
-
-    /// As far as the snapshot goes, which alone knows of an end of everybody.
-    fn is_not_revoked<'g>(
-        &'g self,
-        rule: &'g Rule,
-        token: VerifiedToken,
-        location: Location,
-        now: Timestamp,
-    ) -> Decision<'g> {
-        match rule.revocation {
-            Revocation::Strict => self.ask_whether_alive(rule, token, location),
-            Revocation::Snapshot { .. } => self.identify(rule, token, location, now),
-        }
+        let open = rule.revocation == Revocation::Snapshot { open: true };
+        self.judged(token, open, now, move |gate, token, judgement, now| match (judgement, rule.revocation) {
+            (Judgement::Revoked, _) => gate.refuse_token(rule, Refusal::Revoked, token),
+            (Judgement::Unknown, _) => refuse(rule, Refusal::StoreUnavailable),
+            // The snapshot alone knows of an end of everybody.
+            (Judgement::Good, Revocation::Strict) => gate.ask_whether_alive(rule, token, location),
+            (Judgement::Good, Revocation::Snapshot { .. }) => gate.identify(rule, token, location, now),
+        })
     }
 
     /// Looks the user up, if the rule says so, and lets through.

@@ -13,8 +13,8 @@ use crate::rules::{
     account::{Command, Lane, PasswordChange, Reply},
     error::Refusal,
     identity::Identity,
-    json::{self, Value},
-    login::{MAX_BODY_BYTES, MAX_FIELD_BYTES},
+    json,
+    login::{self, MAX_BODY_BYTES},
     route::Endpoint,
     secret::Secret,
     time::Timestamp,
@@ -33,15 +33,9 @@ struct Wanted {
 impl Wanted {
     fn read(body: &[u8]) -> Result<Self, Refusal> {
         let members = json::object(body).map_err(|_| Refusal::BodyNotAnObject)?;
-        let field = |name: &str| match members.get(name) {
-            Some(Value::String(text)) if text.len() > MAX_FIELD_BYTES => {
-                Err(Refusal::FieldTooLong { field: name.to_owned() })
-            }
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(Secret::new(text.clone()))),
-            _ => Ok(None),
-        };
-        let new = field(NEW)?.ok_or_else(|| Refusal::WeakPassword { text: format!("Write {NEW}, a text") })?;
-        Ok(Self { old: field(OLD)?, new })
+        let new = login::field(&members, NEW)?
+            .ok_or_else(|| Refusal::WeakPassword { text: format!("Write {NEW}, a text") })?;
+        Ok(Self { old: login::field(&members, OLD)?, new })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::rules::{
     error::Refusal,
     request::Request,
     revocation::{Age, Judgement, Told},
-    route::{Endpoint, ExtendedRule, Revocation, Rule},
+    route::{Endpoint, ExtendedRule, Rule},
     time::Timestamp,
     token::{Failed, Signed, VerifiedToken},
     wire::flask_jwt_extended,
@@ -59,28 +59,26 @@ impl Gate {
         }
     }
 
-    /// The snapshot is too old: the register is asked before anything is let through.
-    pub(super) fn wait_for_news<'g>(
+    /// By the snapshot; if that is too old, the register is asked first. What is known last will do if `open`.
+    pub(super) fn judged<'g>(
         &'g self,
-        rule: &'g Rule,
         token: VerifiedToken,
-        location: Location,
+        open: bool,
         now: Timestamp,
+        then: impl FnOnce(&'g Self, VerifiedToken, Judgement, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
-        let open = rule.revocation == Revocation::Snapshot { open: true };
-        self.ask_revocations(now, move |gate, now| {
-            let judgement = match (gate.judge(&token, now), &gate.revocations, token.marks()) {
-                (Judgement::Unknown, Some(snapshot), Some((marks, good_under))) if open => {
-                    snapshot.judge_by_what_is_known(marks, good_under)
-                }
-                (judgement, ..) => judgement,
-            };
-            match judgement {
-                Judgement::Good => gate.is_not_revoked(rule, token, location, now),
-                Judgement::Revoked => gate.refuse_token(rule, Refusal::Revoked, token),
-                Judgement::Unknown => Decision::Refuse(Refused::new(Refusal::StoreUnavailable, Some(&rule.path))),
-            }
-        })
+        match self.judge(&token, now) {
+            Judgement::Unknown => self.ask_revocations(now, move |gate, now| {
+                let judgement = match (gate.judge(&token, now), &gate.revocations, token.marks()) {
+                    (Judgement::Unknown, Some(snapshot), Some((marks, good_under))) if open => {
+                        snapshot.judge_by_what_is_known(marks, good_under)
+                    }
+                    (judgement, ..) => judgement,
+                };
+                then(gate, token, judgement, now)
+            }),
+            judgement => then(self, token, judgement, now),
+        }
     }
 
     /// `revocation = "strict"`: the account's object is asked.
@@ -135,15 +133,15 @@ impl Gate {
             },
         };
         let Some((object, check)) = self.is_alive(&token, false) else {
-            return refuse(endpoint, Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) });
+            return refuse(endpoint, Failed::of(Refusal::Revoked, token));
         };
         let segment = request.path.rsplit('/').next().unwrap_or_default().to_owned();
         let visitor = self.visitor(request);
         let body_fault = super::log_in::check_body(request).err();
-        let revoked =
-            move |token| refuse(endpoint, Failed { refusal: Refusal::Revoked, signed: Some(Signed::new(token)) });
-        let goes_on = move |gate: &'g Self, token: VerifiedToken| {
-            gate.ask_account(object.clone(), check, move |gate, reply, now| match reply {
+        let revoked = move |token| refuse(endpoint, Failed::of(Refusal::Revoked, token));
+        // The snapshot alone knows of an end of everybody.
+        self.judged(token, false, now, move |gate, token, judgement, _| match judgement {
+            Judgement::Good => gate.ask_account(object.clone(), check, move |gate, reply, now| match reply {
                 Ok(Reply::Alive) => match endpoint {
                     Endpoint::Sessions => gate.list_sessions(object, &token),
                     Endpoint::Session => gate.end_session(object, &token, segment),
@@ -152,18 +150,10 @@ impl Gate {
                 },
                 Ok(_) => revoked(token),
                 Err(fault) => refuse(endpoint, Refusal::from(fault).into()),
-            })
-        };
-        // The snapshot alone knows of an end of everybody.
-        match self.judge(&token, now) {
-            Judgement::Good => goes_on(self, token),
-            Judgement::Revoked => revoked(token),
-            Judgement::Unknown => self.ask_revocations(now, move |gate, now| match gate.judge(&token, now) {
-                Judgement::Good => goes_on(gate, token),
-                Judgement::Revoked => revoked(token),
-                Judgement::Unknown => refuse(endpoint, Refusal::StoreUnavailable.into()),
             }),
-        }
+            Judgement::Revoked => revoked(token),
+            Judgement::Unknown => refuse(endpoint, Refusal::StoreUnavailable.into()),
+        })
     }
 
     fn list_sessions(&self, object: String, token: &VerifiedToken) -> Decision<'_> {
@@ -242,7 +232,10 @@ impl Gate {
             }
         }
         // Those of one session count once.
-        tokens.dedup_by_key(|token| token.session_and_id().0.or_else(|| token.session_and_id().1));
+        tokens.dedup_by_key(|token| {
+            let (session, token_id) = token.session_and_id();
+            session.or(token_id)
+        });
         self.log_out(tokens)
     }
 

@@ -78,6 +78,13 @@ pub struct Failed {
     pub signed: Option<Signed>,
 }
 
+impl Failed {
+    /// A token that is good in itself is refused.
+    pub(in crate::rules) fn of(refusal: Refusal, token: VerifiedToken) -> Self {
+        Self { refusal, signed: Some(Signed::new(token)) }
+    }
+}
+
 impl From<Refusal> for Failed {
     fn from(refusal: Refusal) -> Self {
         Self { refusal, signed: None }
