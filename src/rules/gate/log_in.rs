@@ -25,6 +25,8 @@ use std::net::IpAddr;
 const DEVICE_DAYS: u32 = 90;
 /// When to come back to a limit of the runtime's: its period.
 pub(super) const LIMIT_SECONDS: u32 = 60;
+/// Whose share of hashing: those who logged in before.
+pub(super) const KNOWN: &str = "known";
 /// So many pauses ([`super::AskPause`]) are made for others who log in as the same user.
 const MOST_PAUSES: u32 = 40;
 /// More of a `User-Agent` is not taken along.
@@ -83,11 +85,13 @@ fn network(address: IpAddr) -> String {
     }
 }
 
-/// A try that was counted.
+/// Which object has counted a try, and in which lane.
+pub(super) type Counted = (String, Lane);
+
+/// A log-in that is tried.
 struct Try {
     visitor: Visitor,
-    /// Of the name, and what it said.
-    counted: Option<(String, Lane)>,
+    counted: Option<Counted>,
 }
 
 impl Gate {
@@ -144,46 +148,53 @@ impl Gate {
 
     /// Known devices have a share of their own, so that a flood of strangers does not hold them up.
     fn limit_hashing(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
-        if !self.config.services.hashing_limit {
-            return self.authenticate(tried, credentials);
-        }
         let share = match tried.counted {
-            Some((_, Lane::Device(_))) => "known",
+            Some((_, Lane::Device(_))) => KNOWN,
             Some((_, Lane::Strangers)) | None => "strangers",
         };
-        self.ask_limit(Limit::Hashing, share.into(), move |gate, is_room| {
-            if is_room {
-                gate.authenticate(tried, credentials)
-            } else {
-                gate.untried(tried, Refusal::TooManyTries { retry_after: LIMIT_SECONDS })
-            }
+        self.within_hashing(share, move |gate, is_room| match is_room {
+            true => gate.authenticate(tried, credentials),
+            false => gate.untried(tried, Refusal::TooManyTries { retry_after: LIMIT_SECONDS }),
         })
+    }
+
+    /// Is there room in the gate's share of hashing? Always, if there is no such limit.
+    pub(super) fn within_hashing<'g>(
+        &'g self,
+        share: &str,
+        then: impl FnOnce(&'g Self, bool) -> Decision<'g> + Send + 'g,
+    ) -> Decision<'g> {
+        if self.config.services.hashing_limit {
+            self.ask_limit(Limit::Hashing, share.into(), then)
+        } else {
+            then(self, true)
+        }
+    }
+
+    /// Tells the object that has counted a try what came of it, and goes on, whether it hears of it or not.
+    pub(super) fn tell<'g>(
+        &'g self,
+        counted: Option<Counted>,
+        came_to: impl FnOnce(Lane) -> Command,
+        then: impl FnOnce(&'g Self) -> Decision<'g> + Send + 'g,
+    ) -> Decision<'g> {
+        match counted {
+            None => then(self),
+            Some((object, lane)) => self.ask_account(object, came_to(lane), move |gate, _, _| then(gate)),
+        }
     }
 
     /// Nothing was learnt of the password: the try does not count.
     fn untried(&self, tried: Try, refusal: Refusal) -> Decision<'_> {
-        match tried.counted {
-            None => refuse_log_in(refusal),
-            Some((name, lane)) => {
-                self.ask_account(name, Command::Untried { lane }, move |_, _, _| refuse_log_in(refusal))
-            }
-        }
-    }
-
-    /// Whether the name's object hears of it or not: it counts.
-    fn wrong(&self, tried: Try) -> Decision<'_> {
-        match tried.counted {
-            None => refuse_log_in(Refusal::BadCredentials),
-            Some((name, lane)) => {
-                self.ask_account(name, Command::Wrong { lane }, move |_, _, _| refuse_log_in(Refusal::BadCredentials))
-            }
-        }
+        self.tell(tried.counted, |lane| Command::Untried { lane }, move |_| refuse_log_in(refusal))
     }
 
     fn authenticate(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
         self.ask_authenticate(credentials, move |gate, identity, now| match identity {
             Ok(Some(identity)) => gate.log_in(tried, identity, now),
-            Ok(None) => gate.wrong(tried),
+            Ok(None) => {
+                gate.tell(tried.counted, |lane| Command::Wrong { lane }, |_| refuse_log_in(Refusal::BadCredentials))
+            }
             Err(fault @ AskFault::Unavailable) => gate.untried(tried, fault.into()),
             Err(fault) => refuse_log_in(fault.into()),
         })
@@ -215,14 +226,13 @@ impl Gate {
         &self,
         mut answer: Answer,
         opening: Opening,
-        counted: Option<(String, Lane)>,
+        counted: Option<Counted>,
         random: &Random,
     ) -> Decision<'_> {
         let id = opening.identity.id;
-        let Some((name, lane)) = counted else { return logged_in(Ok(answer), id) };
         let mut devices: Vec<DeviceId> = opening.visitor.address_device().into_iter().collect();
         let cookie_name = &self.config.sessions.device_cookie;
-        let is_known = matches!(lane, Lane::Device(DeviceId::Cookie(_)));
+        let is_known = matches!(counted, Some((_, Lane::Device(DeviceId::Cookie(_)))));
         if opening.visitor.is_browser && !is_known && !cookie_name.is_empty() {
             let secret = Base64UrlUnpadded::encode_string(&random[80..]);
             devices.push(DeviceId::Cookie(object::hash(&secret)));
@@ -230,8 +240,7 @@ impl Gate {
             let cookie = cookie::of_device(cookie_name, &secret, path, opening.visitor.is_https, DEVICE_DAYS);
             answer = answer.with("set-cookie", cookie);
         }
-        // Somebody who knows the password gets in, whether the object could be told or not.
-        self.ask_account(name, Command::Right { lane, devices }, move |_, _, _| logged_in(Ok(answer), id))
+        self.tell(counted, |lane| Command::Right { lane, devices }, move |_| logged_in(Ok(answer), id))
     }
 }
 

@@ -5,12 +5,12 @@
 //! answer is that of a log-in.
 
 use super::{
-    Answered, Decision, Gate, Limit, Outcome,
-    log_in::{LIMIT_SECONDS, Opening, Visitor},
+    Answered, Decision, Gate, Outcome,
+    log_in::{Counted, KNOWN, LIMIT_SECONDS, Opening, Visitor},
     sessions::{refuse, unexpected},
 };
 use crate::rules::{
-    account::{Command, Lane, PasswordChange, Reply},
+    account::{Command, PasswordChange, Reply},
     error::Refusal,
     identity::Identity,
     json,
@@ -39,6 +39,16 @@ impl Wanted {
     }
 }
 
+/// A change on its way.
+struct Change {
+    object: String,
+    token: VerifiedToken,
+    visitor: Visitor,
+    wanted: Wanted,
+    /// If the old password is tried.
+    counted: Option<Counted>,
+}
+
 impl Gate {
     pub(super) fn change_password(
         &self,
@@ -49,67 +59,47 @@ impl Gate {
         now: Timestamp,
     ) -> Decision<'_> {
         if let Some(refusal) = body_fault {
-            return refuse(Endpoint::Password, refusal.into());
+            return refuse_change(refusal);
         }
         let is_fresh = token.session().is_some_and(|session| session.fresh.is_fresh(now));
         self.ask_body(MAX_BODY_BYTES, move |gate, body| {
-            match body.map_err(Refusal::from).and_then(|body| Wanted::read(&body)) {
-                Err(refusal) => refuse(Endpoint::Password, refusal.into()),
-                Ok(Wanted { old: None, .. }) if !is_fresh => refuse(Endpoint::Password, Refusal::NotFresh.into()),
-                Ok(Wanted { old: None, new }) => gate.set_password(object, token, visitor, None, new),
-                Ok(Wanted { old: Some(old), new }) => {
-                    let tried = Command::Try { devices: Vec::new() };
-                    gate.ask_account(object.clone(), tried, move |gate, reply, _| match reply {
-                        Ok(Reply::Go { .. }) => gate.set_password(object, token, visitor, Some(old), new),
-                        Ok(Reply::Wait { seconds }) => {
-                            refuse(Endpoint::Password, Refusal::TooManyTries { retry_after: seconds }.into())
-                        }
-                        Ok(Reply::Busy) => refuse(Endpoint::Password, Refusal::TooManyTries { retry_after: 1 }.into()),
-                        reply => refuse(Endpoint::Password, unexpected(reply).into()),
-                    })
-                }
+            let wanted = match body.map_err(Refusal::from).and_then(|body| Wanted::read(&body)) {
+                Err(refusal) => return refuse_change(refusal),
+                Ok(Wanted { old: None, .. }) if !is_fresh => return refuse_change(Refusal::NotFresh),
+                Ok(wanted) => wanted,
+            };
+            let change = Change { object, token, visitor, wanted, counted: None };
+            if change.wanted.old.is_none() {
+                return gate.limit_change(change);
             }
+            let tried = Command::Try { devices: Vec::new() };
+            gate.ask_account(change.object.clone(), tried, move |gate, reply, _| match reply {
+                Ok(Reply::Go { lane }) => {
+                    gate.limit_change(Change { counted: Some((change.object.clone(), lane)), ..change })
+                }
+                Ok(Reply::Wait { seconds }) => refuse_change(Refusal::TooManyTries { retry_after: seconds }),
+                Ok(Reply::Busy) => refuse_change(Refusal::TooManyTries { retry_after: 1 }),
+                reply => refuse_change(unexpected(reply)),
+            })
         })
     }
 
-    fn set_password(
-        &self,
-        object: String,
-        token: VerifiedToken,
-        visitor: Visitor,
-        old: Option<Secret<String>>,
-        new: Secret<String>,
-    ) -> Decision<'_> {
-        if !self.config.services.hashing_limit {
-            return self.set_password_now(object, token, visitor, old, new);
-        }
-        self.ask_limit(Limit::Hashing, "known".into(), move |gate, is_room| match is_room {
-            true => gate.set_password_now(object, token, visitor, old, new),
-            false => gate.not_tried(object, old.is_some(), Refusal::TooManyTries { retry_after: LIMIT_SECONDS }),
+    fn limit_change(&self, change: Change) -> Decision<'_> {
+        self.within_hashing(KNOWN, move |gate, is_room| match is_room {
+            true => gate.set_password(change),
+            false => gate.not_tried(change.counted, Refusal::TooManyTries { retry_after: LIMIT_SECONDS }),
         })
     }
 
     /// The old password was not found wrong: the try does not count.
-    fn not_tried(&self, object: String, was_tried: bool, refusal: Refusal) -> Decision<'_> {
-        if !was_tried {
-            return refuse(Endpoint::Password, refusal.into());
-        }
-        let untried = Command::Untried { lane: Lane::Strangers };
-        self.ask_account(object, untried, move |_, _, _| refuse(Endpoint::Password, refusal.into()))
+    fn not_tried(&self, counted: Option<Counted>, refusal: Refusal) -> Decision<'_> {
+        self.tell(counted, |lane| Command::Untried { lane }, move |_| refuse_change(refusal))
     }
 
-    fn set_password_now(
-        &self,
-        object: String,
-        token: VerifiedToken,
-        visitor: Visitor,
-        old: Option<Secret<String>>,
-        new: Secret<String>,
-    ) -> Decision<'_> {
-        let Some(identity) = token.named() else { return refuse(Endpoint::Password, Refusal::Revoked.into()) };
+    fn set_password(&self, Change { object, token, visitor, wanted, counted }: Change) -> Decision<'_> {
+        let Some(identity) = token.named() else { return refuse_change(Refusal::Revoked) };
         let identity = Identity::clone(&identity);
-        let was_tried = old.is_some();
-        self.ask_password(token, old, new, move |gate, change, _| {
+        self.ask_password(token, wanted.old, wanted.new, move |gate, change, _| {
             let (command, version) = match change {
                 Ok(PasswordChange::Prepared { proven, key, record }) => {
                     (Command::SetPassword { proven, key, record }, None)
@@ -117,37 +107,27 @@ impl Gate {
                 Ok(PasswordChange::Stored { version }) => {
                     (Command::EndAll { retire_password: false, version: Some(version) }, Some(version))
                 }
-                Ok(PasswordChange::NotOffered) => return gate.not_tried(object, was_tried, Refusal::NotFound),
-                Ok(PasswordChange::Wrong) => return gate.wrong_password(object, was_tried),
-                Ok(PasswordChange::Weak(text)) => {
-                    return gate.not_tried(object, was_tried, Refusal::WeakPassword { text });
+                Ok(PasswordChange::NotOffered) => return gate.not_tried(counted, Refusal::NotFound),
+                Ok(PasswordChange::Wrong) => {
+                    let refused = |_| refuse_change(Refusal::BadCredentials);
+                    return gate.tell(counted, |lane| Command::Wrong { lane }, refused);
                 }
-                Err(fault) => return gate.not_tried(object, was_tried, fault.into()),
+                Ok(PasswordChange::Weak(text)) => return gate.not_tried(counted, Refusal::WeakPassword { text }),
+                Err(fault) => return gate.not_tried(counted, fault.into()),
             };
-            gate.ask_account(object.clone(), command, move |gate, reply, _| {
+            gate.ask_account(object, command, move |gate, reply, _| {
                 let version = match (reply, version) {
                     (Ok(Reply::Changed { version }), _) | (Ok(Reply::Done), Some(version)) => version,
                     // Somebody else has changed it meanwhile.
-                    (Ok(Reply::Stale), _) => return refuse(Endpoint::Password, Refusal::BadCredentials.into()),
-                    (reply, _) => return refuse(Endpoint::Password, unexpected(reply).into()),
+                    (Ok(Reply::Stale), _) => return refuse_change(Refusal::BadCredentials),
+                    (reply, _) => return refuse_change(unexpected(reply)),
                 };
-                let opening =
-                    Opening { identity: Identity { version, ..identity }, visitor, message: "password changed" };
-                if !was_tried {
-                    return gate.log_in_anew(opening);
-                }
-                let right = Command::Right { lane: Lane::Strangers, devices: Vec::new() };
-                gate.ask_account(object, right, move |gate, _, _| gate.log_in_anew(opening))
+                let identity = Identity { version, ..identity };
+                let opening = Opening { identity, visitor, message: "password changed" };
+                let right = |lane| Command::Right { lane, devices: Vec::new() };
+                gate.tell(counted, right, move |gate| gate.log_in_anew(opening))
             })
         })
-    }
-
-    fn wrong_password(&self, object: String, was_tried: bool) -> Decision<'_> {
-        let refused = || refuse(Endpoint::Password, Refusal::BadCredentials.into());
-        if !was_tried {
-            return refused();
-        }
-        self.ask_account(object, Command::Wrong { lane: Lane::Strangers }, move |_, _, _| refused())
     }
 
     fn log_in_anew(&self, opening: Opening) -> Decision<'_> {
@@ -158,4 +138,8 @@ impl Gate {
             })
         })
     }
+}
+
+fn refuse_change<'g>(refusal: Refusal) -> Decision<'g> {
+    refuse(Endpoint::Password, refusal.into())
 }
