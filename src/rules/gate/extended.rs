@@ -192,35 +192,15 @@ impl Gate {
     /// `POST /auth/refresh`: a new access token, not fresh, for a refresh token; where refresh tokens rotate, a new one of
     /// those too.
     pub(super) fn decide_refresh<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
-        match self.config.extended() {
-            Some(config) => self.refresh_with(config, request, None, now),
-            None => refuse_refresh(Refusal::NotFound.into()),
+        if self.config.extended().is_none() {
+            return refuse_refresh(Refusal::NotFound.into());
         }
-    }
-
-    fn refresh_with<'g>(
-        &'g self,
-        config: &'g Extended,
-        request: &Request<'_>,
-        body: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Decision<'g> {
-        let asked = ExtendedRule { refresh: true, ..ExtendedRule::default() };
-        let token = match self.search(config, &asked, request, body, now) {
-            Search::Body => {
-                return self.ask_token_body(MAX_BODY_BYTES, move |gate, body, request, now| match body {
-                    Ok(body) => gate.refresh_with(config, request, Some(body), now),
-                    Err(fault) => refuse_refresh(Refusal::from(fault).into()),
-                });
-            }
-            Search::Nowhere(places) => return refuse_refresh(Refusal::TokenNowhere(places).into()),
-            Search::Failed(failed) => return refuse_refresh(failed),
-            Search::Found(token, _) => token,
-        };
-        self.judged(token, false, now, |gate, token, judgement, _| match judgement {
-            Judgement::Good => gate.refresh(token),
-            Judgement::Revoked => refuse_refresh(Failed::of(Refusal::Revoked, token)),
-            Judgement::Unknown => refuse_refresh(Refusal::StoreUnavailable.into()),
+        self.with_token(Endpoint::Refresh, request, None, now, |gate, token, _, now| {
+            gate.judged(token, false, now, |gate, token, judgement, _| match judgement {
+                Judgement::Good => gate.refresh(token),
+                Judgement::Revoked => refuse_refresh(Failed::of(Refusal::Revoked, token)),
+                Judgement::Unknown => refuse_refresh(Refusal::StoreUnavailable.into()),
+            })
         })
     }
 

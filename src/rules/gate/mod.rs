@@ -202,7 +202,7 @@ impl Gate {
             Ok(Found::Endpoint(Endpoint::Admin)) => self.decide_admin(request, now),
             Ok(Found::Endpoint(
                 endpoint @ (Endpoint::Sessions | Endpoint::Session | Endpoint::LogOutAll | Endpoint::Password),
-            )) => self.decide_own_account(endpoint, request, None, now),
+            )) => self.decide_own_account(endpoint, request, now),
             Ok(Found::Endpoint(Endpoint::Keys)) => {
                 let answer = Answer::keys(&self.config.tokens.keys().jwks(now.numeric_date()));
                 Decision::Answer(Answered { answer, outcome: Outcome::Plain })

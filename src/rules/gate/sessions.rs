@@ -112,26 +112,48 @@ impl Gate {
         &'g self,
         endpoint: Endpoint,
         request: &Request<'_>,
-        body: Option<&[u8]>,
         now: Timestamp,
     ) -> Decision<'g> {
-        let token = match self.config.extended() {
-            None => match self.verified(&self.config.realm, request, now) {
-                Ok(token) => token,
-                Err(refusal) => return refuse(endpoint, refusal.into()),
-            },
-            Some(config) => match self.search(config, &ExtendedRule::default(), request, body, now) {
-                Search::Found(token, _) => token,
-                Search::Failed(failed) => return refuse(endpoint, failed),
-                Search::Nowhere(places) => return refuse(endpoint, Refusal::TokenNowhere(places).into()),
-                Search::Body => {
-                    return self.ask_token_body(MAX_BODY_BYTES, move |gate, body, request, now| match body {
-                        Ok(body) => gate.decide_own_account(endpoint, request, Some(body), now),
-                        Err(fault) => refuse(endpoint, Refusal::from(fault).into()),
-                    });
-                }
-            },
+        self.with_token(endpoint, request, None, now, move |gate, token, request, now| {
+            gate.own_account(endpoint, token, request, now)
+        })
+    }
+
+    /// The token that comes to an endpoint, wherever the dialect looks for it: a refresh token for a refresh, else an access
+    /// token.
+    pub(super) fn with_token<'g>(
+        &'g self,
+        endpoint: Endpoint,
+        request: &Request<'_>,
+        body: Option<&[u8]>,
+        now: Timestamp,
+        then: impl FnOnce(&'g Self, VerifiedToken, &Request<'_>, Timestamp) -> Decision<'g> + Send + 'g,
+    ) -> Decision<'g> {
+        let Some(config) = self.config.extended() else {
+            return match self.verified(&self.config.realm, request, now) {
+                Ok(token) => then(self, token, request, now),
+                Err(refusal) => refuse(endpoint, refusal.into()),
+            };
         };
+        let asked = ExtendedRule { refresh: endpoint == Endpoint::Refresh, ..ExtendedRule::default() };
+        match self.search(config, &asked, request, body, now) {
+            Search::Found(token, _) => then(self, token, request, now),
+            Search::Failed(failed) => refuse(endpoint, failed),
+            Search::Nowhere(places) => refuse(endpoint, Refusal::TokenNowhere(places).into()),
+            Search::Body => self.ask_token_body(MAX_BODY_BYTES, move |gate, body, request, now| match body {
+                Ok(body) => gate.with_token(endpoint, request, Some(body), now, then),
+                Err(fault) => refuse(endpoint, Refusal::from(fault).into()),
+            }),
+        }
+    }
+
+    fn own_account<'g>(
+        &'g self,
+        endpoint: Endpoint,
+        token: VerifiedToken,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Decision<'g> {
         let Some((object, check)) = self.is_alive(&token, false) else {
             return refuse(endpoint, Failed::of(Refusal::Revoked, token));
         };
