@@ -27,7 +27,7 @@ use tollgate::rules::{
     route::{Auth, Endpoint, Found, Routes},
     secret::Secret,
     time::{Span, Timestamp},
-    token::{self, Algorithm, ClaimsPolicy, Key, KeyRing, TimeChecks, VerifiedToken, Verifier},
+    token::{self, Algorithm, ClaimsPolicy, ExtendedPolicy, Key, KeyRing, Policy, TimeChecks, VerifiedToken, Verifier},
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -174,6 +174,40 @@ proptest! {
         for (which, seconds) in visits {
             let (token, now) = (&tokens[which % tokens.len()], Timestamp::from_millis(NOW.as_millis() + seconds * 1000));
             prop_assert_eq!(remembering.verify(token, now), token::verify(token, &keys(), &policy(), now));
+        }
+    }
+
+    /// What may be kept of an answer, to the millisecond: as long as the token would be found good, in both dialects.
+    #[test]
+    fn a_token_is_good_in_its_period_and_at_no_other_time(
+        exp in proptest::option::of(-400..400i64),
+        iat in proptest::option::of(-400..400i64),
+        nbf in proptest::option::of(-400..400i64),
+        leeway in -3000..100_000i64,
+        extended in any::<bool>(),
+        times in vec(-510_000..510_000i64, 1..40),
+    ) {
+        let leeway = Span::from_millis(leeway).unwrap();
+        let policy = match extended {
+            true => Policy::Extended(ExtendedPolicy { leeway, verify_sub: false, ..ExtendedPolicy::default() }),
+            false => Policy::FlaskJwt(ClaimsPolicy { required: Vec::new(), leeway, ..policy() }),
+        };
+        let mut claims = Map::from_iter([("sub".to_owned(), Value::from("ann"))]);
+        for (name, time) in [("exp", exp), ("iat", iat), ("nbf", nbf)] {
+            claims.extend(time.map(|seconds| (name.to_owned(), Value::from(NOW.numeric_date().seconds() + seconds))));
+        }
+        let keys = ring(Algorithm::Hs256, "a secret of more than thirty-two bytes");
+        let token = token::sign(keys.signing().unwrap(), &Map::new(), &claims);
+        let verifier = Verifier::new(keys, policy, 2);
+        let at = |millis: i64| Timestamp::from_millis(NOW.as_millis() + millis);
+        let edges = |leeway: i64| [exp, iat, nbf].into_iter().flatten().flat_map(move |seconds| {
+            [-leeway, leeway].into_iter().flat_map(move |leeway| [-1001, -1000, -1, 0, 1, 999, 1000, 1001].map(|more| seconds * 1000 + leeway + more))
+        });
+        let moments: Vec<Timestamp> = times.into_iter().chain(edges(leeway.as_millis())).map(at).collect();
+        let Some(known) = moments.iter().find_map(|&now| verifier.verify(&token, now).ok()) else { return Ok(()) };
+        let good = verifier.good_while(&known).unwrap();
+        for now in moments {
+            prop_assert_eq!(good.contains(&now), verifier.verify(&token, now).is_ok(), "{:?} {:?}", good, now);
         }
     }
 }

@@ -5,29 +5,41 @@ import module from "../build/tollgate_bg.wasm"; // wrangler compiles it
 
 rust.initSync({ module });
 
-// What is kept of this instance: where requests are written for it, whose answers are known and until when only it can
-// say (by `Authorization`; a room for each), and how refusals look.
-let buffer, init, kept, rooms, refusals;
+// What is kept of this instance: where requests are written for it; how refusals look; which header fields go on; and, by
+// `Authorization`, what is known of a token: who it is, for one request from then until then, and what an origin is told.
+let buffer, init, refusals, goingOn, kept, send;
 function begin() {
   buffer = rust.buffer();
   init = rust.identity_init();
-  kept = new Map();
-  rooms = [];
   refusals = [];
+  goingOn = new Map();
+  kept = new Map();
+  send = undefined;
   rust.begin(outlet);
 }
 
 // The request that is being decided, and the answer to it.
-let authorization, url, response;
+let authorization, url, response, fields;
+
+/** What is kept for the token. Of so many, the one that came first makes room for it. */
+function remember(rooms) {
+  let known = kept.get(authorization);
+  if (known === undefined) {
+    if (kept.size >= rooms) kept.delete(kept.keys().next().value);
+    kept.set(authorization, known = { url: undefined, from: 0, until: 0, body: undefined, fields: undefined });
+  }
+  return known;
+}
 
 // What Rust says in the middle of `decide`.
 const outlet = {
-  identify(body) { response = new Response(body, init); },
-  keep(body, room) {
-    const former = rooms[room];
-    if (kept.get(former)?.room === room) kept.delete(former);
-    rooms[room] = authorization;
-    kept.set(authorization, { url, body, room });
+  keep(length, from, until, rooms) { Object.assign(remember(rooms), { url, from, until, body: read(length) }); },
+  vouch(lines, rooms) {
+    fields = lines.split("\n").map((line) => {
+      const at = line.indexOf(":");
+      return [line.slice(0, at), line.slice(at + 1)];
+    });
+    if (rooms > 0) remember(rooms).fields = fields;
   },
   refusal(number, init, body, id, line) {
     const [before, after] = line.split(id);
@@ -73,41 +85,101 @@ function instance() {
   return rust;
 }
 
-const encoder = new TextEncoder();
-
-/** Writes the request where Rust reads it; as many bytes, 0 for one that is too long for it. */
-function write(method) {
-  const text = authorization === null ? `${method}\n${url}` : `${method}\n${url}\n${authorization}`;
-  if (buffer.length === 0) buffer = rust.buffer(); // the memory has grown, and its old views are void
-  const { read, written } = encoder.encodeInto(text, buffer);
-  return read === text.length ? written : 0;
+/** The buffer itself: when the memory has grown, its old views are void. */
+function place() {
+  if (buffer.length === 0) buffer = rust.buffer();
+  return buffer;
 }
 
-function handle(request, env, ctx, again) {
-  // Rust sets them: does the answer still depend on the instance? Is it this request's future that runs just now?
-  let call, answer;
+/** Writes the request where Rust reads it. Can it? Letter by letter: 0.03 of a request's time less than `encodeInto`. */
+function write(method) {
+  const rest = authorization ?? "";
+  return method.length + url.length + rest.length <= place().length
+    && put(method, 0) && put(url, method.length) && put(rest, method.length + url.length);
+}
+
+function put(text, start) {
+  for (let at = 0; at < text.length; at++) {
+    const letter = text.charCodeAt(at);
+    if (letter > 127) return false;
+    buffer[start + at] = letter;
+  }
+  return true;
+}
+
+const decoder = new TextDecoder();
+
+/** Reads what Rust has written, in ASCII: a short text letter by letter, 0.03 of a request's time less than by `decode`. */
+function read(length) {
+  const letters = place();
+  if (length > 100) return decoder.decode(letters.subarray(0, length));
+  let text = "";
+  for (let at = 0; at < length; at++) text += String.fromCharCode(letters[at]);
+  return text;
+}
+
+/** On to the origin; `undefined` if the hot path can't tell which headers go on. */
+function forward(request, began, rule) {
+  const headers = new Headers(request.headers);
+  for (const name of request.headers.keys()) {
+    const goes = goesOn(name, name === "connection" ? headers.get(name) : undefined);
+    if (goes === undefined) return undefined;
+    if (!goes) headers.delete(name);
+  }
+  for (const [name, value] of fields) headers.set(name, value);
+  send ??= rust.sender();
+  return send(url.slice(url.indexOf("/", 8)), request, headers, request.method === "HEAD", began, rule);
+}
+
+/** Rust is asked once for each name, and for each value of `Connection`: 0.03 of a request's time less than for all names. */
+function goesOn(name, value) {
+  const field = value === undefined ? name : `${name}:${value}`;
+  if (!goingOn.has(field)) {
+    if (goingOn.size > 200) goingOn.clear();
+    goingOn.set(field, rust.goes_on(name, value));
+  }
+  return goingOn.get(field);
+}
+
+/** The hot path. No closures here: what they hold would be allocated for every request (0.01 of its time). */
+function handle(request, env, ctx) {
+  let isDecided = false;
   try {
-    const rust = instance();
+    instance();
     const { method } = request, now = Date.now();
     authorization = request.headers.get("authorization");
     url = request.url;
-    // 0.05 of a request's time less than to write it and decide again.
     const known = kept.get(authorization);
-    if (known !== undefined && known.url === url && method === "GET" && rust.is_still_good(known.room, now)) {
+    if (known !== undefined && known.url === url && method === "GET" && known.from <= now && now < known.until) {
       return new Response(known.body, init);
     }
-    if (rust.decide(write(method), now)) return response;
-    call = { inRust: false, polling: false, lose: null };
-    answer = rust.handle(request, env, ctx, call);
+    if (write(method)) {
+      fields = known?.fields;
+      const said = rust.decide(method.length, url.length, authorization?.length, now, fields !== undefined);
+      if (said > 0) return new Response(read(said), init);
+      if (said === 0) return response;
+      isDecided = said === -1;
+      const forwarded = isDecided ? undefined : forward(request, now, -2 - said);
+      if (forwarded !== undefined) return forwarded;
+    }
   } catch (error) {
-    if (isTrap(error)) crash();
-    return instance().broken();
+    return broken(error);
+  }
+  return goOn(request, env, ctx, isDecided, false);
+}
+
+/** All that the hot path does not answer, whether `decide` has made its decision or not; `again`: what an instance lost. */
+function goOn(request, env, ctx, isDecided, again) {
+  // Rust sets them: does the answer still depend on the instance? Is it this request's future that runs just now?
+  const call = { inRust: false, polling: false, lose: null };
+  let answer;
+  try {
+    answer = instance().handle(request, env, ctx, call, isDecided);
+  } catch (error) {
+    return broken(error);
   }
   if (!(answer instanceof Promise)) return answer;
-  const mended = answer.catch((error) => {
-    if (isTrap(error)) crash();
-    return instance().broken();
-  });
+  const mended = answer.catch(broken);
   // The runtime's own promise, on which the instance has no hold any more.
   if (!call.inRust) return mended;
   // What follows on this promise runs in this request's own context, whoever's panic resolved it.
@@ -115,8 +187,13 @@ function handle(request, env, ctx, again) {
   waiting.add(call);
   return Promise.race([
     mended.finally(() => waiting.delete(call)),
-    lost.then(() => (call.polling || again ? instance().broken() : handle(request, env, ctx, true))),
+    lost.then(() => (call.polling || again ? instance().broken() : goOn(request, env, ctx, false, true))),
   ]);
+}
+
+function broken(error) {
+  if (isTrap(error)) crash();
+  return instance().broken();
 }
 
 /** A call to an object. If the instance is lost meanwhile, so is the call: whoever asked is told, and may ask again. */
@@ -166,5 +243,5 @@ export class Revocations extends DurableObject {
 }
 
 export default {
-  fetch(request, env, ctx) { return handle(request, env, ctx, false); },
+  fetch: handle,
 };

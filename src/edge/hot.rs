@@ -1,20 +1,20 @@
 //! The hot path: what can be decided out of method, URL and `Authorization`, in one crossing from JavaScript.
 //!
 //! **What always holds:** it decides nothing either. It puts the few parts that decisions mostly need before
-//! [`Gate::decide`], and hands the answer to the entry ([`Outlet`]). An answer to who somebody is the entry keeps, if the
-//! token came before: the very same request has the same answer for as long as [`is_still_good`] says so. All else goes on
-//! in [`super::reply`], with the decision that was made here. This is for the stock handlers only, which look at nothing
-//! more. Whatever is kept here and there is gone with the instance.
+//! [`Gate::decide`], and hands the answer to the entry. What the same request would be told again the entry may keep
+//! ([`Outlet`]), for a period that the rules name. All else goes on in [`super::reply`], with the decision that was made
+//! here. This is for the stock handlers only, which look at nothing more. Whatever is kept here and there is gone with the
+//! instance.
 
-use super::{id_prefix, load, next_number, respond};
+use super::{id_prefix, load, next_number, origin, respond};
 use crate::rules::{
     error::Refusal,
+    forward::{Filter, HeldBack, identity_headers},
     gate::{Decision, Gate, Passage, Refused},
     log::{Event, Level, RequestInfo},
     request::{Headers, Request},
     route::Freshness,
     time::Timestamp,
-    token::VerifiedToken,
 };
 use std::{
     borrow::Cow,
@@ -22,7 +22,7 @@ use std::{
 };
 use wasm_bindgen::prelude::*;
 
-/// A request of more bytes than this goes the slow way. Twice the longest token that is taken, and a long URL.
+/// A request of more letters than this goes the slow way. Twice the longest token that is taken, and a long URL.
 const BUFFER_BYTES: usize = 32 * 1024;
 
 /// The answer to a longer request is not kept: its token is remembered all the same.
@@ -31,16 +31,26 @@ const KEPT_BYTES: usize = 2048;
 /// As many refusals the entry knows, of all kinds and rules.
 const REFUSALS: usize = 128;
 
+/// What [`decide`] says if it is not the length of an identity.
+mod said {
+    /// The entry has the response: a refusal.
+    pub const REFUSED: i32 = 0;
+    /// [`super::super::reply`] goes on.
+    pub const GO_ON: i32 = -1;
+    /// On to the origin under the first rule; the next number is the second's, and so on.
+    pub const FORWARD: i32 = -2;
+}
+
 #[wasm_bindgen]
 extern "C" {
     /// The entry, as far as decisions speak to it.
     pub type Outlet;
-    /// Answers who it is.
+    /// Keeps the identity of so many letters, for the same request from then until then (milliseconds), and as many others.
     #[wasm_bindgen(method)]
-    fn identify(this: &Outlet, body: &str);
-    /// Keeps that for the same request, in this room.
+    fn keep(this: &Outlet, length: usize, from: f64, until: f64, rooms: usize);
+    /// The header fields that tell an origin whose the token is, one a line; to be kept for the token with as many others.
     #[wasm_bindgen(method)]
-    fn keep(this: &Outlet, body: &str, room: usize);
+    fn vouch(this: &Outlet, fields: &str, rooms: usize);
     /// What is answered and logged under this number from now on: a request's number is to be put behind `id` in the line,
     /// if there is one.
     #[wasm_bindgen(method)]
@@ -52,13 +62,11 @@ extern "C" {
 
 thread_local! {
     static OUTLET: RefCell<Option<Outlet>> = const { RefCell::new(None) };
-    /// Where the entry writes a request: one place for all, so that nothing is allocated for it.
+    /// Where the entry writes a request, and reads an identity: one place for all, so that nothing is allocated for it.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
-    /// The tokens for which the entry keeps answers, by room.
-    static KEPT: RefCell<Ring<VerifiedToken>> = const { RefCell::new(Ring::new()) };
     /// The refusals that the entry knows, by number, each under the pattern of its rule.
     static REFUSED: RefCell<Ring<(Refusal, Option<&'static str>)>> = const { RefCell::new(Ring::new()) };
-    static PENDING: Cell<Option<Pending>> = const { Cell::new(None) };
+    static PENDING: Cell<Option<Box<Pending>>> = const { Cell::new(None) };
 }
 
 /// A decision that [`super::reply`] is about to carry out.
@@ -75,65 +83,103 @@ pub fn begin(outlet: Outlet) {
     OUTLET.set(Some(outlet));
 }
 
-/// Where the entry writes a request, and how much there is room for: `method`, a line feed, `url` and, if there is an
-/// `Authorization` header, a line feed and its value.
+/// Where the entry writes a request, and how much there is room for: method, URL and, if there is one, the value of
+/// `Authorization`, one behind the other.
 #[must_use]
 pub fn buffer() -> (usize, usize) {
     BUFFER.with_borrow_mut(|buffer| (buffer.as_mut_ptr() as usize, buffer.len()))
 }
 
-/// Is the answer that the entry keeps in this room good at `now` (milliseconds)?
+/// Decides upon the request in the buffer, whose parts are so long, at `now` (milliseconds). `is_vouched`: does the entry
+/// know what to tell an origin of the token?
+///
+/// Says how many letters of the buffer are the answer to who it is; or 0, the entry has the response already; or -1,
+/// [`super::reply`] goes on; or -2 for the first rule, -3 for the second and so on: forward it.
 #[must_use]
-pub fn is_still_good(room: usize, now: f64) -> bool {
-    let Some(gate) = load::stock() else { return false };
-    KEPT.with_borrow(|tokens| tokens.0.get(room).is_some_and(|token| gate.is_still_good(token, timestamp(now))))
-}
-
-/// Decides upon the request in the buffer's first `length` bytes, at `now` (milliseconds). Has the entry the answer? If
-/// not, [`super::reply`] goes on.
-#[must_use]
-pub fn decide(length: usize, now: f64) -> bool {
+pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, is_vouched: bool) -> i32 {
+    // What nobody carried out is another request's.
     PENDING.take();
-    let Some(gate) = load::stock() else { return false };
-    BUFFER.with_borrow(|buffer| {
-        let Some(seen) = Seen::read(&buffer[..length]) else { return false };
-        let began = timestamp(now);
-        // One request in a while takes the slow way, and asks the register behind its answer.
-        if gate.wants_news(began) {
-            return false;
-        }
+    let Some(gate) = load::stock() else { return said::GO_ON };
+    let began = timestamp(now);
+    // One request in a while takes the slow way, and asks the register behind its answer.
+    if gate.wants_news(began) {
+        return said::GO_ON;
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        let Some(seen) = Seen::read(buffer, method, url, authorization) else { return said::GO_ON };
         let decision = gate.decide(&seen.request(), began);
         if seen.is_not_enough.get() {
-            return false;
+            return said::GO_ON;
         }
         let is_answered = match &decision {
-            Decision::Identity(passage) => seen.method == "GET" && identify(gate, passage, length),
+            Decision::Identity(passage) if seen.method == "GET" && is_unlogged(gate) => {
+                let is_short = method + url + authorization.unwrap_or_default() <= KEPT_BYTES;
+                return identify(gate, passage, is_short, began, buffer);
+            }
+            Decision::Forward(passage) if is_unlogged(gate) && vouch(gate, passage, is_vouched) => {
+                return i32::try_from(passage.rule().index).map_or(said::GO_ON, |index| said::FORWARD - index);
+            }
             Decision::Refuse(refused) => seen.method != "HEAD" && refuse(gate, refused),
             _ => false,
         };
-        if !is_answered {
-            let (method, url) = (seen.method.to_owned(), seen.url.to_owned());
-            PENDING.set(Some(Pending { gate, decision, method, url, began }));
+        if is_answered {
+            return said::REFUSED;
         }
-        is_answered
+        let (method, url) = (seen.method.to_owned(), seen.url.to_owned());
+        PENDING.set(Some(Box::new(Pending { gate, decision, method, url, began })));
+        said::GO_ON
     })
 }
 
-/// The answer is kept when the token comes for the second time: most of a flood of others never does.
-fn identify(gate: &Gate, passage: &Passage<'_>, length: usize) -> bool {
-    if gate.config().log >= Level::Debug {
-        return false;
-    }
-    let body = gate.identity(passage).body;
+/// Does the log leave out what passes?
+fn is_unlogged(gate: &Gate) -> bool {
+    gate.config().log < Level::Debug
+}
+
+/// Writes into the buffer who it is. That is kept when the token comes for the second time: most of a flood of others never
+/// does.
+fn identify(gate: &Gate, passage: &Passage<'_>, is_short: bool, now: Timestamp, buffer: &mut [u8]) -> i32 {
+    let text = gate.identity_text(passage);
+    let Some(place) = buffer.get_mut(..text.len()) else { return said::GO_ON };
+    place.copy_from_slice(text.as_bytes());
     if let Some(token) = passage.admission().token()
         && token.is_remembered()
-        && length <= KEPT_BYTES
+        && is_short
         && passage.rule().extended.fresh == Freshness::Any
+        && let Some(good) = gate.good_while(token, now)
     {
-        let room = KEPT.with_borrow_mut(|tokens| tokens.put(token.clone(), gate.config().tokens.rooms()));
-        with_outlet(|outlet| outlet.keep(&body, room));
+        let [from, until] = [good.start, good.end].map(milliseconds);
+        with_outlet(|outlet| outlet.keep(text.len(), from, until, gate.config().tokens.rooms()));
     }
-    with_outlet(|outlet| outlet.identify(&body))
+    i32::try_from(text.len()).unwrap_or(said::GO_ON)
+}
+
+/// Does the entry know all that it must to forward this? If the token is new to it, it is told.
+fn vouch(gate: &Gate, passage: &Passage<'_>, is_vouched: bool) -> bool {
+    let config = gate.config();
+    let Some(token) = passage.admission().token() else { return false };
+    if !passage.renewal().is_empty() || HeldBack::new(passage, config) != HeldBack::default() {
+        return false;
+    }
+    if !is_vouched {
+        let fields = origin::lines(&identity_headers(passage.admission()));
+        let rooms = if token.is_remembered() { config.tokens.rooms() } else { 0 };
+        with_outlet(|outlet| outlet.vouch(&fields, rooms));
+    }
+    true
+}
+
+/// Does a header field of a request with a token go on to the origin ([`Filter::goes_on`])? `None` if that can't be told
+/// without the others.
+#[must_use]
+pub fn goes_on(name: &str, value: Option<&str>) -> Option<bool> {
+    Filter::for_tokens(load::stock()?.config()).goes_on(name, value)
+}
+
+/// The origin, for [`said::FORWARD`]: see [`origin::sender`].
+#[must_use]
+pub fn sender() -> JsValue {
+    load::stock().map_or(JsValue::UNDEFINED, |gate| origin::sender(gate.config()))
 }
 
 /// All but its id is the same for each refusal of a kind under a rule: 0.2 of a request's time less than to make it anew.
@@ -186,6 +232,11 @@ fn timestamp(milliseconds: f64) -> Timestamp {
     Timestamp::from_millis(milliseconds as i64)
 }
 
+#[allow(clippy::cast_precision_loss)] // far below 2^53, but for the earliest and the latest
+pub(super) fn milliseconds(timestamp: Timestamp) -> f64 {
+    timestamp.as_millis() as f64
+}
+
 /// Status and headers of every answer to who it is.
 #[must_use]
 pub fn identity_init() -> JsValue {
@@ -193,7 +244,7 @@ pub fn identity_init() -> JsValue {
 }
 
 /// The decision that was made just before.
-pub(super) fn pending() -> Option<Pending> {
+pub(super) fn pending() -> Option<Box<Pending>> {
     PENDING.take()
 }
 
@@ -207,10 +258,11 @@ struct Seen<'b> {
 }
 
 impl<'b> Seen<'b> {
-    fn read(written: &'b [u8]) -> Option<Self> {
-        let mut lines = std::str::from_utf8(written).ok()?.splitn(3, '\n');
-        let (method, url) = (lines.next()?, lines.next()?);
-        Some(Self { method, url, authorization: lines.next(), is_not_enough: Cell::new(false) })
+    fn read(buffer: &'b [u8], method: usize, url: usize, authorization: Option<usize>) -> Option<Self> {
+        let text = std::str::from_utf8(buffer.get(..method + url + authorization.unwrap_or_default())?).ok()?;
+        let (method, rest) = text.split_at_checked(method)?;
+        let (url, rest) = rest.split_at_checked(url)?;
+        Some(Self { method, url, authorization: authorization.map(|_| rest), is_not_enough: Cell::new(false) })
     }
 
     fn request(&self) -> Request<'_> {

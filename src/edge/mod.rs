@@ -162,9 +162,15 @@ async fn to_worker(response: JsValue) -> worker::Result<worker::Response> {
 }
 
 /// Answers a request without a promise where nothing must be waited for: what the stock worker's entry calls.
-/// Goes on from [`hot::decide`] if that was called for this request just before.
-pub fn reply<A: Application>(request: web_sys::Request, env: JsValue, ctx: JsValue, application: A) -> Reply {
-    match hot::pending() {
+/// Goes on from [`hot::decide`] if that was called for this request just before, and said so.
+pub fn reply<A: Application>(
+    request: web_sys::Request,
+    env: JsValue,
+    ctx: JsValue,
+    application: A,
+    is_decided: bool,
+) -> Reply {
+    match hot::pending().filter(|_| is_decided).map(|pending| *pending) {
         Some(Pending { gate, decision, method, url, began }) => {
             let call = Call { gate, env, ctx, number: next_number(), began };
             proceed(call, View::of(request, method, url), decision, &application)

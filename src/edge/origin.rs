@@ -21,23 +21,32 @@ export function names(request) {
   return [...request.headers.keys()].join("\n");
 }
 
-// The origin's response, or what `failed` makes of `late` and `which` if there is none in time. The origin's time runs
-// while it takes in a part of the body and until its headers come; not while the client is slow, nor while the answer's
-// body comes. What is not waited for any more the runtime ends with the request (an AbortController for it: 0.13 of a
-// forwarded request's time).
-export function fetchWithin(url, request, withheld, added, milliseconds, failed, ...which) {
+// Sends the request to a place at the origin.
+export function senderTo(origin, milliseconds, failed) {
+  return (place, request, headers, ...which) => fetchWithin(`${origin}${place}`, request, headers, milliseconds, failed, which);
+}
+
+// The same with the headers still to be made.
+export function send(url, request, withheld, added, milliseconds, failed, ...which) {
   const headers = new Headers(request.headers);
   if (withheld) for (const name of withheld.split("\n")) headers.delete(name);
   if (added) for (const line of added.split("\n")) {
     const at = line.indexOf(":");
     headers.set(line.slice(0, at), line.slice(at + 1));
   }
+  return fetchWithin(url, request, headers, milliseconds, failed, which);
+}
+
+// The origin's response, or what `failed` makes of `late` and `which` if there is none in time. The origin's time runs
+// while it takes in a part of the body and until its headers come; not while the client is slow, nor while the answer's
+// body comes. What is not waited for any more the runtime ends with the request, a timer too (an AbortController for it:
+// 0.13 of a forwarded request's time; to clear the timer: 0.01).
+function fetchWithin(url, request, headers, milliseconds, failed, which) {
   return new Promise((resolve, reject) => {
     let timer, answered = false;
     const settle = (make) => {
       if (answered) return;
       answered = true;
-      clearTimeout(timer);
       try { resolve(make()); } catch (error) { reject(error); }
     };
     const stop = () => clearTimeout(timer);
@@ -79,8 +88,9 @@ function unhurried(request, run, stop) {
 "#)]
 extern "C" {
     fn names(request: &web_sys::Request) -> String;
-    #[wasm_bindgen(js_name = fetchWithin)]
-    fn fetch_within(
+    #[wasm_bindgen(js_name = senderTo)]
+    fn sender_to(origin: &str, milliseconds: f64, failed: &JsValue) -> JsValue;
+    fn send(
         url: &str,
         request: &web_sys::Request,
         withheld: &str,
@@ -88,25 +98,26 @@ extern "C" {
         milliseconds: f64,
         failed: &JsValue,
         head: bool,
-        number: u32,
         began: f64,
         rule: usize,
+        number: u32,
     ) -> JsValue;
 }
 
-/// Late? For HEAD? Which request, begun when, under which rule?
-type Failed = dyn Fn(bool, bool, u32, f64, usize) -> JsValue;
+/// Late? For HEAD? Begun when, under which rule? The request's number, if it has one yet.
+type Failed = dyn Fn(bool, bool, f64, usize, Option<u32>) -> JsValue;
 
 thread_local! {
     /// One for all requests: a closure for each costs 0.03 of a forwarded request's time.
     static FAILED: JsValue = Closure::<Failed>::new(failed).into_js_value();
 }
 
-fn failed(late: bool, head: bool, number: u32, began: f64, rule: usize) -> JsValue {
+fn failed(late: bool, head: bool, began: f64, rule: usize, number: Option<u32>) -> JsValue {
     let refusal = if late { Refusal::OriginTimeout } else { Refusal::OriginUnreachable };
     let Some(gate) = load::loaded() else { return super::broken().into() };
     #[allow(clippy::cast_possible_truncation)] // it was one
     let began = Timestamp::from_millis(began as i64);
+    let number = number.unwrap_or_else(super::next_number);
     let call = Call { gate, env: JsValue::UNDEFINED, ctx: JsValue::UNDEFINED, number, began };
     let rule = gate.config().routes.rules().find(|known| known.index == rule).map_or("", |rule| &rule.path);
     call.refuse(head, refusal, rule).into()
@@ -118,8 +129,6 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
     let held_back = HeldBack::new(passage, config);
     let path_and_query = held_back.without_parameter(view.path_and_query());
     let url = format!("{}{path_and_query}", config.origin.as_deref().unwrap_or_default());
-    #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
-    let (patience, began) = (config.origin_timeout.as_millis() as f64, call.began.as_millis() as f64);
     let mut withheld = withheld(view, passage, config);
     let mut added = forward::identity_headers(passage.admission());
     let cookies = if held_back.has_cookies() { view.get("cookie") } else { None };
@@ -130,21 +139,36 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
         Some(others) => added.push(("cookie", others)),
         None => {}
     }
-    let added: Vec<String> = added.iter().map(|(name, value)| format!("{name}:{value}")).collect();
     FAILED.with(|failed| {
-        fetch_within(
+        send(
             &url,
             view.raw(),
             &withheld,
-            &added.join("\n"),
-            patience,
+            &lines(&added),
+            patience(config),
             failed,
             view.is_head(),
-            call.number,
-            began,
+            super::hot::milliseconds(call.began),
             passage.rule().index,
+            call.number,
         )
     })
+}
+
+/// A function of JavaScript that sends what the hot path forwards: a path with its query, the request, the headers, and what
+/// a refusal must know if the origin fails ([`Failed`], but for the first).
+pub(super) fn sender(config: &Config) -> JsValue {
+    FAILED.with(|failed| sender_to(config.origin.as_deref().unwrap_or_default(), patience(config), failed))
+}
+
+/// Header fields, one a line.
+pub(super) fn lines(fields: &[(&'static str, String)]) -> String {
+    fields.iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join("\n")
+}
+
+#[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
+fn patience(config: &Config) -> f64 {
+    config.origin_timeout.as_millis() as f64
 }
 
 /// The client's headers that stay behind, one a line.

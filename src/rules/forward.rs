@@ -54,8 +54,27 @@ impl<'f> Filter<'f> {
     /// For a passage under `TOLLGATE_FORWARD_TOKEN`.
     #[must_use]
     pub fn new(passage: &Passage<'_>, connection: Option<&'f str>, config: &'f Config) -> Self {
+        Self { connection, forward_token: forwards_token(config, passage.rule()), ..Self::for_tokens(config) }
+    }
+
+    /// For every passage with a token.
+    #[must_use]
+    pub fn for_tokens(config: &'f Config) -> Self {
         let token_header = config.extended().map_or(AUTHORIZATION, |extended| &extended.header_name);
-        Self { connection, token_header, forward_token: forwards_token(config, passage.rule()) }
+        Self { connection: None, token_header, forward_token: config.forward_token }
+    }
+
+    /// Does a header field go on? `None` if that can't be told without the others. `value` is asked for `Connection` alone.
+    #[must_use]
+    pub fn goes_on(&self, name: &str, value: Option<&str>) -> Option<bool> {
+        let is_alone = |word: &str| {
+            word.eq_ignore_ascii_case("close") || HOP_BY_HOP.iter().any(|hop| word.eq_ignore_ascii_case(hop))
+        };
+        match name {
+            "upgrade" => None,
+            "connection" if !value?.split(',').map(str::trim).all(is_alone) => None,
+            _ => Some(!self.withholds(name)),
+        }
     }
 
     /// Is this header one that only the gate may set? `name` in any case.
@@ -227,6 +246,27 @@ mod tests {
         }
         assert!(kept.withholds("Authorization"));
         assert!(!Filter { connection: Some("Upgrade"), ..kept }.withholds("upgrade"), "a WebSocket");
+    }
+
+    #[test]
+    fn a_header_alone_says_no_more_than_with_the_others() {
+        let config = config(&json!({}));
+        let filter = Filter::for_tokens(&config);
+        for (name, value, outcome) in [
+            ("accept", None, Some(true)),
+            ("x_auth-subject", None, Some(false)),
+            ("authorization", None, Some(false)),
+            ("te", None, Some(false)),
+            ("upgrade", None, None),
+            ("connection", Some("keep-alive"), Some(false)),
+            ("connection", Some("Keep-Alive , close,TE"), Some(false)),
+            ("connection", Some("keep-alive, x-mine"), None),
+            ("connection", Some("Upgrade"), None),
+            ("connection", Some(""), None),
+            ("connection", None, None),
+        ] {
+            assert_eq!(filter.goes_on(name, value), outcome, "{name}: {value:?}");
+        }
     }
 
     #[test]

@@ -16,6 +16,11 @@ impl<T> Pair<T> {
         Some((room, self.rooms[room].as_ref()?))
     }
 
+    /// Is one of the rooms empty?
+    pub fn has_room(&self) -> bool {
+        self.rooms.iter().any(Option::is_none)
+    }
+
     /// Keeps one in an empty room, else in that of the one that was asked for longest ago; gives its room.
     pub fn put(&mut self, one: T) -> usize {
         let room = if self.rooms[self.latest].is_none() { self.latest } else { 1 - self.latest };

@@ -28,6 +28,24 @@ impl Timestamp {
         self.0
     }
 
+    /// Before all others.
+    pub const EARLIEST: Self = Self(i64::MIN);
+
+    /// After all others.
+    pub const LATEST: Self = Self(i64::MAX);
+
+    /// The next that can be told from this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The first of a second.
+    #[must_use]
+    pub const fn beginning_of(second: NumericDate) -> Self {
+        Self(second.0.saturating_mul(1000))
+    }
+
     /// So much later.
     #[must_use]
     pub const fn later(self, span: Span) -> Self {
@@ -68,6 +86,24 @@ impl NumericDate {
         self.0
     }
 
+    /// The second after.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The first moment at which this point is not [`NumericDate::is_after`] any more, clocks cut down to seconds.
+    #[must_use]
+    pub const fn not_after_from(self, leeway: Span) -> Timestamp {
+        Timestamp(-(leeway.0 - self.0 * 1000).div_euclid(1000) * 1000)
+    }
+
+    /// The first moment at which this point [`NumericDate::is_before`], clocks cut down to seconds.
+    #[must_use]
+    pub const fn before_from(self, leeway: Span) -> Timestamp {
+        Timestamp(((self.0 * 1000 + leeway.0).div_euclid(1000) + 1) * 1000)
+    }
+
     /// In words, in UTC: `2026-11-25 09:00:00 UTC`.
     #[must_use]
     pub fn utc(self) -> String {
@@ -96,6 +132,9 @@ impl NumericDate {
         self.0 * 1000 < now.0 * 1000 - leeway.0
     }
 }
+
+/// From the first moment that is in it to the first that is not any more.
+pub type Period = std::ops::Range<Timestamp>;
 
 /// A length of time in milliseconds; may be negative. At most a hundred years either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

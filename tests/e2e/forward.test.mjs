@@ -4,8 +4,9 @@ import { once } from "node:events";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { after, before, test } from "node:test";
+import { SignJWT } from "jose";
 import { WebSocket, WebSocketServer } from "ws";
-import { bearing, memoryRise, origin, raw, settled, start, until } from "./harness.mjs";
+import { SECRET, bearing, memoryRise, origin, raw, settled, start, until } from "./harness.mjs";
 
 const MIB = 1 << 20;
 const SIZE = 50 * MIB;
@@ -148,6 +149,30 @@ test("hop-by-hop headers stay behind", async () => {
   for (const name of ["keep-alive", "te", "upgrade", "trailer"]) assert.deepEqual(got.header(name), [], name);
   assert.deepEqual(got.header("x-kept"), ["yes"]);
   assert.equal(got.body, "abc");
+});
+
+test("the tenth request of a token arrives as the first did, whatever other headers come between", async () => {
+  const other = await start({ vars: { ORIGIN: app.url, TOLLGATE_FORWARD_TOKEN: false } });
+  const tokens = await Promise.all([7, "urn:user:ann é"].map((identity) => new SignJWT({ exp: Date.now() / 1000 + 300 | 0, iat: 0, nbf: 0, identity })
+    .setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(SECRET))));
+  try {
+    for (let round = 0; round < 6; round++) {
+      for (const [which, subject] of ["7", "urn:user:ann%20%C3%A9"].entries()) {
+        const many = Array.from({ length: 60 }, (_, at) => [`X-${round}-${which}-${at}`, "yes"]).flat();
+        for (const headers of [[], ["Connection", "keep-alive"], ["Connection", "x-hop", "X-Hop", "hop"], FORGED, many, ["X-Hop", "kept"]]) {
+          const got = await echo(`/api/echo?${round}`, { bearer: ["Authorization", `JWT ${tokens[which]}`], headers }, other);
+          isUnforged(got);
+          assert.deepEqual(got.header("x-auth-subject"), [subject]);
+          assert.equal(got.header("x-auth-claims")[0], tokens[which].split(".")[1]);
+          assert.deepEqual([...got.header("authorization"), ...got.header("connection").filter((value) => value.includes("hop"))], []);
+          assert.deepEqual(got.header("x-hop"), headers.includes("kept") ? ["kept"] : []);
+          if (headers === many) assert.equal(got.headers.filter(([, value]) => value === "yes").length, 60);
+        }
+      }
+    }
+    assert.equal((await raw(other, "/api/echo", { headers: ["Authorization", `JWT ${tokens[0]}x`] })).status, 401);
+    assert.equal((await raw(other, "/api/echo", { headers: ["Authorization", `JWT ${tokens[0]} x`] })).status, 401);
+  } finally { await other.close(); }
 });
 
 test("path and query arrive byte for byte", async () => {

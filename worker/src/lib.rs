@@ -22,14 +22,15 @@ extern "C" {
     fn set_polling(this: &Progress, polling: bool);
 }
 
-/// Handles one request: a `Response`, or a promise of one where something must be waited for.
+/// Handles one request: a `Response`, or a promise of one where something must be waited for. `is_decided`: was [`decide`]
+/// just called for it, and said that this goes on?
 #[wasm_bindgen]
-pub fn handle(request: Request, env: JsValue, ctx: JsValue, progress: Progress) -> JsValue {
+pub fn handle(request: Request, env: JsValue, ctx: JsValue, progress: Progress, is_decided: bool) -> JsValue {
     #[cfg(feature = "fault-injection")]
     if let Some(answer) = faults::provoke(&request, &progress) {
         return answer;
     }
-    match edge::reply(request, env, ctx, Stock) {
+    match edge::reply(request, env, ctx, Stock, is_decided) {
         Reply::Ready(outcome) => response(outcome),
         Reply::Waiting(future) => promise(progress, async { response(future.await) }),
     }
@@ -51,16 +52,22 @@ pub fn begin(outlet: edge::hot::Outlet) {
     edge::hot::begin(outlet);
 }
 
-/// See [`edge::hot::is_still_good`].
-#[wasm_bindgen]
-pub fn is_still_good(room: usize, now: f64) -> bool {
-    edge::hot::is_still_good(room, now)
-}
-
 /// See [`edge::hot::decide`].
 #[wasm_bindgen]
-pub fn decide(length: usize, now: f64) -> bool {
-    edge::hot::decide(length, now)
+pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, is_vouched: bool) -> i32 {
+    edge::hot::decide(method, url, authorization, now, is_vouched)
+}
+
+/// See [`edge::hot::goes_on`].
+#[wasm_bindgen]
+pub fn goes_on(name: &str, value: Option<String>) -> Option<bool> {
+    edge::hot::goes_on(name, value.as_deref())
+}
+
+/// See [`edge::hot::sender`].
+#[wasm_bindgen]
+pub fn sender() -> JsValue {
+    edge::hot::sender()
 }
 
 /// See [`edge::hot::identity_init`].

@@ -27,8 +27,7 @@ fn token<'h>(header: &'h str, prefix: &str, realm: &str) -> Result<&'h str, Refu
     if let Some((scheme, token)) = header.split_once(' ')
         && scheme.eq_ignore_ascii_case(prefix)
         && !token.is_empty()
-        && !token.contains(' ')
-        && !token.contains('\t')
+        && memchr::memchr2(b' ', b'\t', token.as_bytes()).is_none()
     {
         return Ok(token);
     }

@@ -340,6 +340,18 @@ impl Gate {
         }
     }
 
+    /// The body of that: all that tells two of these answers apart, unless there are cookies to renew.
+    #[must_use]
+    pub fn identity_text(&self, passage: &Passage<'_>) -> String {
+        match &self.config.dialect {
+            Dialect::FlaskJwt => flask_jwt::identity_text(passage.admission.identity()),
+            Dialect::Extended(_) => {
+                let named = passage.admission.token().and_then(VerifiedToken::identity);
+                flask_jwt_extended::identity_text(named.as_ref(), passage.admission.identity())
+            }
+        }
+    }
+
     /// How a refusal is answered, if nothing is known of a token.
     #[must_use]
     pub fn answer(&self, refusal: &Refusal) -> Answer {

@@ -13,20 +13,22 @@ use crate::rules::{
     request::Request,
     revocation::{Age, Judgement, Told},
     route::{Endpoint, ExtendedRule, Rule},
-    time::Timestamp,
+    time::{Period, Timestamp},
     token::{Failed, Signed, VerifiedToken},
     wire::flask_jwt_extended,
 };
 
 impl Gate {
-    /// Is the answer that was given for a token before good now too?
+    /// How long what was decided for a token at `now` holds for the same request without anybody being asked; `None` if
+    /// not at all. Where there are revocations, until it is time to ask for new ones: none can come in before.
     #[must_use]
-    pub fn is_still_good(&self, token: &VerifiedToken, now: Timestamp) -> bool {
-        self.config.tokens.is_still_good(token, now)
-            && self
-                .revocations
-                .as_ref()
-                .is_none_or(|snapshot| snapshot.age(now) == Age::Fresh && self.judge(token, now) == Judgement::Good)
+    pub fn good_while(&self, token: &VerifiedToken, now: Timestamp) -> Option<Period> {
+        let good = self.config.tokens.good_while(token)?;
+        match &self.revocations {
+            None => Some(good),
+            Some(_) if self.judge(token, now) != Judgement::Good => None,
+            Some(snapshot) => Some(good.start.max(now)..good.end.min(snapshot.due().next())),
+        }
     }
 
     /// Is it time to ask the register what is new, behind the answer to a request? Whoever is told so asks.

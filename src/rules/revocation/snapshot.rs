@@ -79,6 +79,12 @@ impl Snapshot {
         if age > bound / 3 && !self.is_being_asked(now) { Age::Due } else { Age::Fresh }
     }
 
+    /// The last moment before it is [`Age::Due`]: the register is not asked before.
+    #[must_use]
+    pub fn due(&self) -> Timestamp {
+        Timestamp::from_millis(self.as_of.load(Ordering::Relaxed).saturating_add(self.bound.as_millis() / 3))
+    }
+
     /// Somebody is asking the register just now.
     pub fn is_asked_for(&self, now: Timestamp) {
         self.asked.store(now.as_millis(), Ordering::Relaxed);

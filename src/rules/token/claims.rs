@@ -3,7 +3,7 @@
 use super::super::{
     error::{Refusal, TimeClaim},
     json::Value,
-    time::{NumericDate, Span},
+    time::{NumericDate, Period, Span, Timestamp},
 };
 
 /// Which claims must be there, and which are judged.
@@ -90,7 +90,22 @@ impl ClaimsPolicy {
     }
 }
 
+impl ClaimsPolicy {
+    /// When these times are good: [`ClaimsPolicy::judge_times`] in two numbers.
+    pub(super) fn good_while(&self, times: &Times) -> Period {
+        let begins = [times.iat, times.nbf].into_iter().flatten().map(|date| date.not_after_from(self.leeway));
+        let ends = times.exp.map(|exp| exp.before_from(self.leeway));
+        times.key_good_while(begins, ends)
+    }
+}
+
 impl Times {
+    /// From the last of these beginnings until this end or that of the key.
+    pub(super) fn key_good_while(&self, begins: impl Iterator<Item = Timestamp>, ends: Option<Timestamp>) -> Period {
+        let key_ends = self.key_end.map(|end| Timestamp::beginning_of(end.next()));
+        begins.max().unwrap_or(Timestamp::EARLIEST)..ends.into_iter().chain(key_ends).min().unwrap_or(Timestamp::LATEST)
+    }
+
     /// The same times, of a token under a key that ends then.
     pub(super) fn until(self, key_end: Option<NumericDate>) -> Self {
         Self { key_end, ..self }

@@ -7,7 +7,7 @@ use super::{
     super::{
         error::{Refusal, TimeClaim, Unencoded},
         json::{self, Map, Value},
-        time::{NumericDate, Span, Timestamp},
+        time::{NumericDate, Period, Span, Timestamp},
     },
     KeyRing, VerifiedToken, VerifyingKey,
     claims::{Times, date},
@@ -207,6 +207,14 @@ impl ExtendedPolicy {
             session.map_or(Err(Refusal::CsrfMismatch), |session| session.judge_csrf(sent))?;
         }
         self.judge_expiry(times, now)
+    }
+
+    /// When these times are good: those of [`ExtendedPolicy::judge_use`] in two numbers.
+    pub(super) fn good_while(&self, times: &Times) -> Period {
+        let leeway = self.leeway.as_millis();
+        let at = |date: NumericDate, later: i64| Timestamp::from_millis(date.seconds() * 1000 + later);
+        let begins = [times.issued_at(), times.not_before()].into_iter().flatten().map(|date| at(date, -leeway));
+        times.key_good_while(begins, times.expires().map(|exp| at(exp, leeway)))
     }
 
     /// `iat` and `nbf`: the present second is good.

@@ -386,7 +386,8 @@ fn a_token_is_good_until_its_key_ends_remembered_or_not() {
         assert_eq!(forgetful.verify(&token, now).map(drop), outcome, "{offset}");
     }
     let known = remembering.verify(&token, Timestamp::from_seconds(NOW.seconds())).unwrap();
-    assert!(!remembering.is_still_good(&known, Timestamp::from_seconds(NOW.seconds() + 1)));
+    let good = remembering.good_while(&known).unwrap();
+    assert_eq!(good.end, Timestamp::from_seconds(NOW.seconds() + 1));
 }
 
 /// What holds a private key wipes it on drop: a line does not compile if it does not.

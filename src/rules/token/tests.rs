@@ -344,6 +344,9 @@ fn no_flood_takes_more_rooms_than_there_are_and_a_forged_one_takes_none() {
     let seen: Vec<VerifiedToken> = tokens.iter().map(|token| verifier.verify(token, now).unwrap()).collect();
     let still = seen.iter().filter(|token| verifier.remembers(token)).count();
     assert_eq!((still, verifier.rooms()), (16, 16));
+    assert!(first.is_same(&verifier.verify(&mine, now).unwrap()), "nor do good ones that come once");
+    tokens.iter().flat_map(|token| [token; 3]).for_each(|token| drop(verifier.verify(token, now)));
+    assert!(!verifier.remembers(&first));
     assert_eq!(verifier.verify(&mine, now).unwrap().claims(), good_claims(), "driven out, it is verified again");
 }
 
@@ -358,10 +361,15 @@ fn two_tokens_of_one_set_do_not_drive_each_other_out() {
             assert!(first.is_same(&verifier.verify(token, now).unwrap()));
         }
     }
-    // A third takes the room of the one that was asked for longest ago.
-    let third = signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": 3}));
+    // A third takes the room of the one that was asked for longest ago, when it comes for the second time.
+    let others = [3, 4].map(|id| signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": id})));
+    for other in others.iter().chain(&others) {
+        verifier.verify(other, now).unwrap();
+        assert!(firsts.iter().all(|first| verifier.remembers(first)), "not the first time, nor by turns");
+    }
     verifier.verify(&tokens[0], now).unwrap();
-    verifier.verify(&third, now).unwrap();
+    let again = verifier.verify(&others[1], now).unwrap();
+    assert!(again.is_same(&verifier.verify(&others[1], now).unwrap()), "the second time in a row it finds room");
     assert!(firsts[0].is_same(&verifier.verify(&tokens[0], now).unwrap()));
     assert!(!firsts[1].is_same(&verifier.verify(&tokens[1], now).unwrap()));
 }
@@ -373,4 +381,28 @@ fn what_one_key_has_vouched_for_another_does_not_know() {
     assert!(remembering(64).verify(&token, now).is_ok());
     let others = KeyRing::new(key(Algorithm::Hs256, "another secret of thirty-two bytes or more", None), []);
     assert_eq!(Verifier::new(others, policy(), 64).verify(&token, now), Err(Refusal::BadSignature));
+}
+
+/// Segments are read by another library than keys: it is as strict, and says the same.
+#[test]
+fn segments_are_canonical_base64url() {
+    let read = |text: &str| jws::decode(text, Malformed::PayloadEncoding).ok();
+    let letters: Vec<char> = (0..128u8).map(char::from).collect();
+    for one in &letters {
+        for other in &letters {
+            for text in [
+                format!("{one}{other}"),
+                format!("AB{one}{other}"),
+                format!("A{one}{other}"),
+                format!("{one}AAA{other}"),
+            ] {
+                assert_eq!(read(&text), Base64UrlUnpadded::decode_vec(&text).ok(), "{text:?}");
+            }
+        }
+    }
+    for text in ["", "A", "AA=", "AA==", "AAA=", "AA\n", "AAAAAAAAA", "A\u{e9}", "AB"] {
+        assert_eq!(read(text), Base64UrlUnpadded::decode_vec(text).ok(), "{text:?}");
+    }
+    assert_eq!(read("_-8"), Some(vec![0xff, 0xef]));
+    assert_eq!(read("_-9"), None, "bits that nobody uses are zero");
 }

@@ -7,7 +7,7 @@ use super::{
     super::{
         error::Refusal,
         json::{Map, Value},
-        time::{Span, Timestamp},
+        time::{Period, Span, Timestamp},
     },
     ClaimsPolicy, ExtendedPolicy, KeyRing, Times, VerifiedToken,
     cache::Cache,
@@ -166,10 +166,13 @@ impl Verifier {
         self.cache.rooms()
     }
 
-    /// Is a token that was verified here before good now too?
+    /// When a token that was verified here before is good; `None` if it was another that verified it.
     #[must_use]
-    pub fn is_still_good(&self, token: &VerifiedToken, now: Timestamp) -> bool {
-        token.times().is_some_and(|times| self.judge_use(token, times, None, now).is_ok())
+    pub fn good_while(&self, token: &VerifiedToken) -> Option<Period> {
+        token.times().map(|times| match &self.policy {
+            Policy::FlaskJwt(policy) => policy.good_while(times),
+            Policy::Extended(policy) => policy.good_while(times),
+        })
     }
 
     /// Takes a token apart and judges it; one that was seen before is only judged by the time it is now.

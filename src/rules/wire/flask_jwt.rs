@@ -4,7 +4,7 @@
 //! fixed; of what a client sent nothing comes back. Where the real library answers with an HTML page or a crash, this
 //! has the same shape as its refusals: docs/differences.md.
 
-use super::Answer;
+use super::{Answer, line};
 use crate::rules::{
     error::{Malformed, PathFault, Refusal, TimeClaim},
     identity::Identity,
@@ -35,6 +35,12 @@ pub fn grant(access_token: &str) -> Answer {
 /// Who it is: what `to = "identity"` answers.
 #[must_use]
 pub fn identity(identity: Option<&Identity>) -> Answer {
+    Answer::of_json(200, identity_text(identity))
+}
+
+/// The body of that.
+#[must_use]
+pub fn identity_text(identity: Option<&Identity>) -> String {
     #[derive(Serialize)]
     struct Body {
         identity: Value,
@@ -44,9 +50,9 @@ pub fn identity(identity: Option<&Identity>) -> Answer {
         Some(Identity { attributes, .. }) if !attributes.is_empty() => {
             let named = std::iter::once(("identity", &id));
             let others = attributes.iter().map(|(name, value)| (name.as_str(), value));
-            Answer::json(200, &others.chain(named).collect::<std::collections::BTreeMap<_, _>>())
+            line(&others.chain(named).collect::<std::collections::BTreeMap<_, _>>())
         }
-        _ => Answer::json(200, &Body { identity: id }),
+        _ => line(&Body { identity: id }),
     }
 }
 

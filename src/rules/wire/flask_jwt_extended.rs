@@ -4,7 +4,7 @@
 //! The status and text are the real library's; where it answers with an HTML page or a crash, this has the shape of its
 //! refusals: docs/differences.md.
 
-use super::{Answer, flask_jwt};
+use super::{Answer, flask_jwt, line};
 use crate::rules::{
     account::Told,
     config::Extended,
@@ -59,10 +59,16 @@ pub fn sessions(sessions: &[Told], current: Option<&str>) -> Answer {
 /// stored id.
 #[must_use]
 pub fn identity(named: Option<&Id>, identity: Option<&Identity>, jar: &Jar) -> Answer {
+    with_cookies(Answer::of_json(200, identity_text(named, identity)), jar)
+}
+
+/// The body of that.
+#[must_use]
+pub fn identity_text(named: Option<&Id>, identity: Option<&Identity>) -> String {
     let id = named.map_or(Value::Null, Id::to_json);
     let mut body: BTreeMap<&str, &Value> = identity.into_iter().flat_map(attributes).collect();
     body.insert("logged_in_as", &id);
-    with_cookies(Answer::json(200, &body), jar)
+    line(&body)
 }
 
 fn attributes(identity: &Identity) -> impl Iterator<Item = (&str, &Value)> {

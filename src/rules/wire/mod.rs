@@ -21,8 +21,10 @@ impl Answer {
     /// JSON as Flask writes it: a line feed at its end, no charset, not to be stored.
     #[must_use]
     pub fn json(status: u16, body: &impl serde::Serialize) -> Self {
-        let mut body = super::json::to_ascii(body);
-        body.push('\n');
+        Self::of_json(status, line(body))
+    }
+
+    fn of_json(status: u16, body: String) -> Self {
         Self { status, headers: vec![("content-type".into(), "application/json".into()), no_store()], body }
     }
 
@@ -47,6 +49,13 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// JSON as Flask writes it.
+fn line(body: &impl serde::Serialize) -> String {
+    let mut text = super::json::to_ascii(body);
+    text.push('\n');
+    text
 }
 
 /// With the header fields that a refusal has in every dialect. Those of an embedder's own take the place of ours, as in
