@@ -108,20 +108,26 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
     // Made beside and moved, so that nobody sees half of it.
     let beside = out.with_extension("tmp");
     let _ = fs::remove_dir_all(&beside);
-    let glue = || -> Result<(), Box<dyn std::error::Error>> {
-        Bindgen::new()
+    let bind = || -> Result<(), Box<dyn std::error::Error>> {
+        let mut glue = Bindgen::new()
             .input_path(&wasm)
             .out_name("tollgate")
             .web(true)? // `initSync({ module })`: the entry hands over the module that wrangler compiled
             .reset_state_function(true) // `__wbg_reset_state`: a fresh instance after a panic
             .typescript(false)
-            .generate(&beside)?;
+            .demangle(false)
+            .generate_output()?;
+        // `{:#}`: without the hash that wasm-bindgen leaves at the end of each. Nobody reads it, and it can't be compressed.
+        for function in glue.wasm_mut().funcs.iter_mut() {
+            function.name = function.name.take().map(|name| format!("{:#}", rustc_demangle::demangle(&name)));
+        }
+        glue.emit(&beside)?;
         fs::write(beside.join("profile"), flavour.profile())?;
         let _ = fs::remove_dir_all(&out);
         fs::rename(&beside, &out)?;
         Ok(())
     };
-    glue()
+    bind()
         .map_err(|error| step.fail(error.to_string(), format!("remove the folder {} and try again", out.display())))?;
     step.done("");
     Ok(())
