@@ -9,7 +9,8 @@ use super::{
 };
 use crate::rules::{json::Value, password::Peppers, secret::Secret};
 
-/// One option: its name, and how its value gets into a configuration.
+/// One option: its name, and how its value gets into a configuration. In a module for Wasm without what the documentation
+/// says; but the `meaning` of what is [never read](Family::NeverRead) stands in a warning.
 pub struct Option_ {
     /// The name of the variable or secret.
     pub name: &'static str,
@@ -43,7 +44,7 @@ pub enum Family {
 }
 
 /// Every option.
-pub const TABLE: &[Option_] = &[
+pub const TABLE: &[Option_] = &lean([
     Option_ {
         name: "JWT_SECRET_KEY",
         family: Family::FlaskJwt,
@@ -838,7 +839,20 @@ pub const TABLE: &[Option_] = &[
         meaning: "The path for `tollgate session` (POST), where TOLLGATE_ADMIN_SECRET is set.",
         set: |draft, value| as_text(value).map(|text| draft.admin_url = text),
     },
-];
+]);
+
+/// In the module the table is without what only the documentation says.
+const fn lean<const N: usize>(mut table: [Option_; N]) -> [Option_; N] {
+    let mut n = 0;
+    while cfg!(target_arch = "wasm32") && n < N {
+        (table[n].kind, table[n].default) = ("", "");
+        if !matches!(table[n].family, Family::NeverRead) {
+            table[n].meaning = "";
+        }
+        n += 1;
+    }
+    table
+}
 
 /// Finds an option by its exact name.
 #[must_use]

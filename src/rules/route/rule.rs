@@ -181,7 +181,7 @@ impl Methods {
     }
 }
 
-/// One member of a rule, for the documentation and for finding what was meant.
+/// One member of a rule, for the documentation and for finding what was meant. In a module for Wasm the name alone.
 pub struct RuleMember {
     /// Its name.
     pub name: &'static str,
@@ -194,7 +194,7 @@ pub struct RuleMember {
 }
 
 /// Every member of a rule.
-pub const RULE_MEMBERS: &[RuleMember] = &[
+pub const RULE_MEMBERS: &[RuleMember] = &lean([
     RuleMember {
         name: "path",
         kind: "`/exact`, `/with/{name}/inside`, `/all/below/*`",
@@ -279,7 +279,17 @@ pub const RULE_MEMBERS: &[RuleMember] = &[
         default: "false",
         meaning: "Flask-JWT-Extended's: with `true` a worker's own `token_in_blocklist` is not asked.",
     },
-];
+]);
+
+/// In the module the table is without what only the documentation says.
+const fn lean<const N: usize>(mut table: [RuleMember; N]) -> [RuleMember; N] {
+    let mut n = 0;
+    while cfg!(target_arch = "wasm32") && n < N {
+        (table[n].kind, table[n].default, table[n].meaning) = ("", "", "");
+        n += 1;
+    }
+    table
+}
 
 /// What the documentation adds to the table of members.
 pub const RULE_NOTES: &str = r#"
