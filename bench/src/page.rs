@@ -32,8 +32,9 @@ as well, and stand beside it. The ratio is the floor's time divided by the conte
 
 **How noise is kept out.** Rates measured one after the other differ by a tenth and more on a shared machine. So contender
 and floor run *at the same time* on one core, each under its own load of 16 kept connections from another core: what
-disturbs one disturbs the other. Each round has fresh processes, started in alternating order and warmed up; told are the
-median and the range of the rounds. The floor against itself (`…/floor`) shows the noise that is left.
+disturbs one disturbs the other. Each round has fresh processes, started in alternating order and warmed up for twelve
+seconds (V8 compiles what is hot step by step: the first seconds of an instance are slower); told are the median and the
+range of the rounds. The floor against itself (`…/floor`) shows the noise that is left.
 
 **What counts.** Every answer's status is checked; one wrong answer fails the row. Tokens are HS256 with a 64-byte secret and
 about 320 bytes long where nothing else is said, minted natively before a round begins. Answers a second and latency are

@@ -188,7 +188,8 @@ impl Pair {
             let loads = loads.collect::<Result<Vec<_>>>()?;
             together([&loads[0], &loads[1]], &servers, floor_first)
         };
-        let warmed = put([if is_pair { self.slowly(pace.warm) } else { 50_000 }, 50_000], pace.warm)?;
+        let plenty = (8_000.0 * pace.warm.as_secs_f64()) as usize;
+        let warmed = put([if is_pair { self.slowly(pace.warm) } else { plenty }, plenty], pace.warm)?;
         // More than each will need.
         let enough = |it: &Measured| (it.per_second().max(1000.0) * pace.round.as_secs_f64() * 1.6) as usize;
         let [contender, floor] = put([enough(&warmed[0]), enough(&warmed[1])], pace.round)?;

@@ -128,10 +128,10 @@ impl Trio {
             let (gates, floors) = (load(Contender::Tollgate)?, load(Contender::Floor)?);
             together([&gates, &gates, &floors], &servers, reversed)
         };
-        // Twice as long as for two servers: three share the core, and what taking in a snapshot left to tidy up is over.
-        let warmed = put(50_000, 2 * pace.warm)?;
+        let warmed = put((4_000.0 * pace.warm.as_secs_f64()) as usize, pace.warm)?;
         // More than any will need.
         let most = warmed.iter().map(Measured::per_second).fold(1000.0, f64::max);
+        // Twice as long as for two servers: three share the core.
         put((most * 2.0 * pace.round.as_secs_f64() * 1.6) as usize, 2 * pace.round)
     }
 }
