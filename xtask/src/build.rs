@@ -31,7 +31,8 @@ impl Flavour {
 
     const fn profile(self) -> &'static str {
         match self {
-            Self::Release | Self::WorkersRs => "release",
+            Self::Release => "worker",
+            Self::WorkersRs => "release",
             Self::Dev | Self::Faults | Self::Example(_) => "worker-dev",
         }
     }
