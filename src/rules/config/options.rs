@@ -370,7 +370,7 @@ pub const TABLE: &[Option_] = &lean([
         family: Family::Tollgate,
         kind: "0 to 65534",
         default: "1024",
-        meaning: "How many verified tokens each instance remembers, so that the next request with one costs no cryptography; their times are judged all the same. Takes about twice the tokens' own length of memory, at most 18 KiB each. `0` remembers none.",
+        meaning: "How many verified tokens each instance remembers, so that the next request with one costs no cryptography; their times are judged all the same. Where all rooms are taken, a token is remembered when it comes for the second time. Takes about twice the tokens' own length of memory, at most 18 KiB each. `0` remembers none.",
         set: |draft, value| as_whole_number(value).map(|number| draft.token_cache = number),
     },
     Option_ {
