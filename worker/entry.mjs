@@ -18,8 +18,8 @@ function begin() {
   rust.begin(outlet);
 }
 
-// The request that is being decided, and the answer to it.
-let authorization, url, response, fields;
+// The request that is being decided, and the answer to it: a refusal, what an origin is told, where who it is is kept.
+let authorization, url, response, fields, keeping;
 
 /** What is kept for the token. Of so many, the one that came first makes room for it. */
 function remember(rooms) {
@@ -33,7 +33,7 @@ function remember(rooms) {
 
 // What Rust says in the middle of `decide`.
 const outlet = {
-  keep(length, from, until, rooms) { Object.assign(remember(rooms), { url, from, until, body: read(length) }); },
+  keep(from, until, rooms) { keeping = Object.assign(remember(rooms), { url, from, until, body: undefined }); },
   vouch(lines, rooms) {
     fields = lines.split("\n").map((line) => {
       const at = line.indexOf(":");
@@ -155,12 +155,17 @@ function handle(request, env, ctx) {
     }
     if (write(method)) {
       fields = known?.fields;
+      keeping = undefined;
       const said = rust.decide(method.length, url.length, authorization?.length, now, fields !== undefined);
-      if (said > 0) return new Response(read(said), init);
+      if (said > 0) {
+        const body = read(said);
+        if (keeping !== undefined) keeping.body = body;
+        return new Response(body, init);
+      }
       if (said === 0) return response;
       isDecided = said === -1;
       const forwarded = isDecided ? undefined : forward(request, now, -2 - said);
-      if (forwarded !== undefined) return forwarded;
+      if (forwarded !== undefined) return forwarded.catch(broken);
     }
   } catch (error) {
     return broken(error);

@@ -45,9 +45,9 @@ mod said {
 extern "C" {
     /// The entry, as far as decisions speak to it.
     pub type Outlet;
-    /// Keeps the identity of so many letters, for the same request from then until then (milliseconds), and as many others.
+    /// Keeps what is said next for the same request, from then until then (milliseconds), and as many others.
     #[wasm_bindgen(method)]
-    fn keep(this: &Outlet, length: usize, from: f64, until: f64, rooms: usize);
+    fn keep(this: &Outlet, from: f64, until: f64, rooms: usize);
     /// The header fields that tell an origin whose the token is, one a line; to be kept for the token with as many others.
     #[wasm_bindgen(method)]
     fn vouch(this: &Outlet, fields: &str, rooms: usize);
@@ -149,7 +149,7 @@ fn identify(gate: &Gate, passage: &Passage<'_>, is_short: bool, now: Timestamp, 
         && let Some(good) = gate.good_while(token, now)
     {
         let [from, until] = [good.start, good.end].map(milliseconds);
-        with_outlet(|outlet| outlet.keep(text.len(), from, until, gate.config().tokens.rooms()));
+        with_outlet(|outlet| outlet.keep(from, until, gate.config().tokens.rooms()));
     }
     i32::try_from(text.len()).unwrap_or(said::GO_ON)
 }
