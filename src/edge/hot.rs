@@ -8,9 +8,10 @@
 
 use super::{id_prefix, load, next_number, origin, respond};
 use crate::rules::{
+    config::Location,
     error::Refusal,
     forward::{Filter, HeldBack, identity_headers},
-    gate::{Decision, Gate, Passage, Refused},
+    gate::{Admission, Decision, Gate, Passage, Refused},
     log::{Event, Level, RequestInfo},
     request::{Headers, Request},
     route::Freshness,
@@ -113,10 +114,10 @@ pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64,
         }
         let is_answered = match &decision {
             Decision::Identity(passage) if seen.method == "GET" && is_unlogged(gate) => {
-                let is_short = method + url + authorization.unwrap_or_default() <= KEPT_BYTES;
-                return identify(gate, passage, is_short, began, buffer);
+                let is_kept = seen.is_worth_keeping(passage);
+                return identify(gate, passage, is_kept, began, buffer);
             }
-            Decision::Forward(passage) if is_unlogged(gate) && vouch(gate, passage, is_vouched) => {
+            Decision::Forward(passage) if is_unlogged(gate) && vouch(gate, passage, &seen, is_vouched) => {
                 return i32::try_from(passage.rule().index).map_or(said::GO_ON, |index| said::FORWARD - index);
             }
             Decision::Refuse(refused) => seen.method != "HEAD" && refuse(gate, refused),
@@ -136,15 +137,13 @@ fn is_unlogged(gate: &Gate) -> bool {
     gate.config().log < Level::Debug
 }
 
-/// Writes into the buffer who it is. That is kept when the token comes for the second time: most of a flood of others never
-/// does.
-fn identify(gate: &Gate, passage: &Passage<'_>, is_short: bool, now: Timestamp, buffer: &mut [u8]) -> i32 {
+/// Writes into the buffer who it is.
+fn identify(gate: &Gate, passage: &Passage<'_>, is_kept: bool, now: Timestamp, buffer: &mut [u8]) -> i32 {
     let text = gate.identity_text(passage);
     let Some(place) = buffer.get_mut(..text.len()) else { return said::GO_ON };
     place.copy_from_slice(text.as_bytes());
-    if let Some(token) = passage.admission().token()
-        && token.is_remembered()
-        && is_short
+    if is_kept
+        && let Some(token) = passage.admission().token()
         && passage.rule().extended.fresh == Freshness::Any
         && let Some(good) = gate.good_while(token, now)
     {
@@ -154,16 +153,17 @@ fn identify(gate: &Gate, passage: &Passage<'_>, is_short: bool, now: Timestamp, 
     i32::try_from(text.len()).unwrap_or(said::GO_ON)
 }
 
-/// Does the entry know all that it must to forward this? If the token is new to it, it is told.
-fn vouch(gate: &Gate, passage: &Passage<'_>, is_vouched: bool) -> bool {
+/// Does the entry know all that it must to forward this? If the token is new to it, it is told. What it knows it keeps by
+/// `Authorization`: so only for a token that stood there.
+fn vouch(gate: &Gate, passage: &Passage<'_>, seen: &Seen<'_>, is_vouched: bool) -> bool {
     let config = gate.config();
-    let Some(token) = passage.admission().token() else { return false };
+    let Admission::Verified { location: Location::Headers, .. } = passage.admission() else { return false };
     if !passage.renewal().is_empty() || HeldBack::new(passage, config) != HeldBack::default() {
         return false;
     }
     if !is_vouched {
         let fields = origin::lines(&identity_headers(passage.admission()));
-        let rooms = if token.is_remembered() { config.tokens.rooms() } else { 0 };
+        let rooms = if seen.is_worth_keeping(passage) { config.tokens.rooms() } else { 0 };
         with_outlet(|outlet| outlet.vouch(&fields, rooms));
     }
     true
@@ -263,6 +263,17 @@ impl<'b> Seen<'b> {
         let (method, rest) = text.split_at_checked(method)?;
         let (url, rest) = rest.split_at_checked(url)?;
         Some(Self { method, url, authorization: authorization.map(|_| rest), is_not_enough: Cell::new(false) })
+    }
+
+    /// Is what is told of this request's token kept? When it comes for the second time: most of a flood of others never does.
+    /// And in its usual spelling, so that one token has no more rooms than there are cases of its scheme.
+    fn is_worth_keeping(&self, passage: &Passage<'_>) -> bool {
+        let Some(token) = passage.admission().token().filter(|token| token.is_remembered()) else { return false };
+        let (Some(authorization), length) = (self.authorization, self.method.len() + self.url.len()) else {
+            return false;
+        };
+        length + authorization.len() <= KEPT_BYTES
+            && authorization.split_once(' ').is_some_and(|(_, rest)| token.is_written(rest))
     }
 
     fn request(&self) -> Request<'_> {

@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { after, before, test } from "node:test";
 import { SignJWT } from "jose";
 import { WebSocket, WebSocketServer } from "ws";
-import { SECRET, bearing, memoryRise, origin, raw, settled, start, until } from "./harness.mjs";
+import { SECRET, bearing, memoryRise, mint, origin, raw, settled, start, until } from "./harness.mjs";
 
 const MIB = 1 << 20;
 const SIZE = 50 * MIB;
@@ -173,6 +173,30 @@ test("the tenth request of a token arrives as the first did, whatever other head
     assert.equal((await raw(other, "/api/echo", { headers: ["Authorization", `JWT ${tokens[0]}x`] })).status, 401);
     assert.equal((await raw(other, "/api/echo", { headers: ["Authorization", `JWT ${tokens[0]} x`] })).status, 401);
   } finally { await other.close(); }
+});
+
+test("who comes with a token elsewhere is told as himself, whatever else the requests have in common", async () => {
+  const ROUTES = [{ path: "/api/*", to: "origin", methods: ["*"] }, { path: "/app/*", to: "origin", locations: ["query_string"] }];
+  for (const places of [["headers", "query_string"], ["query_string", "headers"]]) {
+    const other = await start({ sessions: false, users: false, vars: { TOLLGATE_WIRE: "flask-jwt-extended", JWT_TOKEN_LOCATION: places, ORIGIN: app.url, ROUTES } });
+    const tokens = await Promise.all(["ann", "bob", "eve"].map((sub) => mint({ sub })));
+    const subject = async (path, ...bearer) => (await echo(path, { bearer }, other)).header("x-auth-subject");
+    try {
+      for (let round = 0; round < 4; round++) {
+        for (const [at, sub] of ["ann", "bob", "eve"].entries()) {
+          const [mine, others] = [tokens[at], tokens[(at + 1) % 3]];
+          assert.deepEqual(await subject("/api/echo", "Authorization", `Bearer ${mine}`), [sub]);
+          for (const place of ["api", "app"]) {
+            assert.deepEqual(await subject(`/${place}/echo?jwt=${mine}`), [sub]);
+            const both = await subject(`/${place}/echo?jwt=${mine}`, "Authorization", `Bearer ${others}`);
+            const isByHeader = place === "api" && places[0] === "headers";
+            assert.deepEqual(both, [isByHeader ? ["ann", "bob", "eve"][(at + 1) % 3] : sub]);
+          }
+          assert.deepEqual(await subject("/api/echo", "Authorization", `Bearer ${mine}`), [sub]);
+        }
+      }
+    } finally { await other.close(); }
+  }
 });
 
 test("path and query arrive byte for byte", async () => {

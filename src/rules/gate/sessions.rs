@@ -20,7 +20,8 @@ use crate::rules::{
 
 impl Gate {
     /// How long what was decided for a token at `now` holds for the same request without anybody being asked; `None` if
-    /// not at all. Where there are revocations, until it is time to ask for new ones: none can come in before.
+    /// not at all. Where there are revocations, until it is time to ask for new ones: one that comes in before, with a late
+    /// answer to an earlier question, hits when the period is over, a third of the bound after the snapshot's age.
     #[must_use]
     pub fn good_while(&self, token: &VerifiedToken, now: Timestamp) -> Option<Period> {
         let good = self.config.tokens.good_while(token)?;

@@ -184,6 +184,12 @@ impl VerifiedToken {
         self.is_remembered
     }
 
+    /// Is this its text?
+    #[must_use]
+    pub fn is_written(&self, text: &str) -> bool {
+        self.text() == text
+    }
+
     /// Is it the same token, out of the same verification?
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
