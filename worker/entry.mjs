@@ -109,7 +109,7 @@ function put(text, start) {
 
 const decoder = new TextDecoder();
 
-/** Reads what Rust has written, in ASCII: a short text letter by letter, 0.03 of a request's time less than by `decode`. */
+/** Reads what Rust has written, in ASCII: a short text letter by letter, 0.01 of a request's time less than by `decode`. */
 function read(length) {
   const letters = place();
   if (length > 100) return decoder.decode(letters.subarray(0, length));
@@ -133,7 +133,7 @@ function forward(request, began, rule) {
   return send(url.slice(path), request, headers, request.method === "HEAD", began, rule);
 }
 
-/** Rust is asked once for each name, and for each value of `Connection`: 0.03 of a request's time less than for all names. */
+/** Rust is asked once for each name, and for each value of `Connection`: 0.02 of a request's time less than for all names. */
 function goesOn(name, value) {
   const field = value === undefined ? name : `${name}:${value}`;
   if (field.length > 100) return rust.goes_on(name, value);

@@ -27,8 +27,8 @@ pub(super) struct Cache {
 #[derive(Default)]
 struct Set {
     tokens: Pair<(Mark, VerifiedToken)>,
-    /// The one that last found no room. To keep each at once took 0.03 of a request's time where each comes once: what a new
-    /// token drives out lies in memory that nobody has touched for long.
+    /// The one that last found no room. For the sake of those who come often: a flood of tokens that come once would drive
+    /// them out.
     waiting: Option<Mark>,
 }
 
