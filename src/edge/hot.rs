@@ -118,6 +118,9 @@ pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64,
                 return identify(gate, passage, is_kept, began, buffer);
             }
             Decision::Forward(passage) if is_unlogged(gate) && vouch(gate, passage, &seen, is_vouched) => {
+                if seen.is_worth_keeping(passage) {
+                    keep(gate, passage, began);
+                }
                 return i32::try_from(passage.rule().index).map_or(said::GO_ON, |index| said::FORWARD - index);
             }
             Decision::Refuse(refused) => seen.method != "HEAD" && refuse(gate, refused),
@@ -142,15 +145,21 @@ fn identify(gate: &Gate, passage: &Passage<'_>, is_kept: bool, now: Timestamp, b
     let text = gate.identity_text(passage);
     let Some(place) = buffer.get_mut(..text.len()) else { return said::GO_ON };
     place.copy_from_slice(text.as_bytes());
-    if is_kept
-        && let Some(token) = passage.admission().token()
+    if is_kept {
+        keep(gate, passage, now);
+    }
+    i32::try_from(text.len()).unwrap_or(said::GO_ON)
+}
+
+/// The entry may keep what it is told of this, if that can be said for any time.
+fn keep(gate: &Gate, passage: &Passage<'_>, now: Timestamp) {
+    if let Some(token) = passage.admission().token()
         && passage.rule().extended.fresh == Freshness::Any
         && let Some(good) = gate.good_while(token, now)
     {
         let [from, until] = [good.start, good.end].map(milliseconds);
         with_outlet(|outlet| outlet.keep(from, until, gate.config().tokens.rooms()));
     }
-    i32::try_from(text.len()).unwrap_or(said::GO_ON)
 }
 
 /// Does the entry know all that it must to forward this? If the token is new to it, it is told. What it knows it keeps by

@@ -175,6 +175,35 @@ test("the tenth request of a token arrives as the first did, whatever other head
   } finally { await other.close(); }
 });
 
+test("what was forwarded before is judged by its method and place all the same, and no longer once its token has expired", async () => {
+  const ROUTES = [
+    { path: "/api/*", methods: ["GET"], to: "origin" },
+    { path: "/api/*", methods: ["PUT"], to: "identity" },
+    { path: "/api/here/*", to: "identity" },
+  ];
+  const other = await start({ vars: { ORIGIN: app.url, ROUTES, JWT_LEEWAY: 0 } });
+  const exp = Date.now() / 1000 + 4 | 0;
+  const brief = await new SignJWT({ exp, iat: 0, nbf: 0, identity: 7 }).setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(SECRET));
+  const bearer = ["Authorization", `JWT ${brief}`];
+  const asked = async (method, path) => (await raw(other, path, { method, headers: bearer })).status;
+  try {
+    for (let round = 0; round < 5; round++) {
+      for (let again = 0; again < 3; again++) {
+        const got = await echo(`/api/echo?${round}`, { bearer }, other);
+        assert.deepEqual([got.method, got.url, got.header("x-auth-subject")], ["GET", `/api/echo?${round}`, ["7"]]);
+      }
+      assert.deepEqual([await asked("HEAD", `/api/echo?${round}`), await asked("DELETE", `/api/echo?${round}`)], [200, 405]);
+      for (const [method, path] of [["PUT", "/api/echo"], ["GET", "/api/here/echo"]]) {
+        assert.equal((await raw(other, `${path}?${round}`, { method, headers: bearer })).body, '{"identity":7}\n');
+      }
+    }
+    for (let again = 0; again < 3; again++) await echo("/api/echo?4", { bearer }, other);
+    await later(exp * 1000 + 1100 - Date.now());
+    const late = await raw(other, "/api/echo?4", { headers: bearer });
+    assert.deepEqual([late.status, JSON.parse(late.body).description], [401, "Signature has expired"]);
+  } finally { await other.close(); }
+});
+
 test("who comes with a token elsewhere is told as himself, whatever else the requests have in common", async () => {
   const ROUTES = [{ path: "/api/*", to: "origin", methods: ["*"] }, { path: "/app/*", to: "origin", locations: ["query_string"] }];
   for (const places of [["headers", "query_string"], ["query_string", "headers"]]) {
