@@ -47,13 +47,16 @@ const outlet = {
   },
   refusal(number, init, body, id, line) {
     const [before, after] = line.split(id);
-    refusals[number] = { init, body, id, before, after };
+    const logged = { status: init.status, headers: new Headers(init.headers) };
+    refusals[number] = { init, logged, body, id, before, after };
   },
-  refuse(number, request) {
-    const { init, body, id, before, after } = refusals[number];
-    if (before) console.log(`${before}${id}${request}${after}`);
-    init.headers.set("x-request-id", `${id}${request}`); // the response has its own copy; to set it there costs 0.03
-    response = new Response(body, init);
+  refuse(number, request, isLogged) {
+    const { init, logged, body, id, before, after } = refusals[number];
+    if (isLogged) {
+      console.log(`${before}${id}${request}${after}`);
+      logged.headers.set("x-request-id", `${id}${request}`); // the response has its own copy; to set it there costs 0.03
+    }
+    response = new Response(body, isLogged ? logged : init);
   },
 };
 begin();

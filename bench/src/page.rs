@@ -48,7 +48,7 @@ const NAMES: &str = "| name | work |
 | `protected-first` | the same, each token once |
 | `protected-zipf` | the same, tokens of a thousand users drawn by Zipf's law |
 | `refuse`, `refuse-none` | a forged token, each time another; no token at all. The floor believes every token, `hono` everybody: they answer 200 |
-| `refuse-unlogged` | `refuse` with `TOLLGATE_LOG = error`: by default Tollgate logs each refusal, the others log none |
+| `refuse-logged`, `refuse-unlogged` | `refuse` with a line for each (`TOLLGATE_LOG_REFUSALS = 1000000`), and with none (`TOLLGATE_LOG = error`). By default a hundred a second are logged and the others counted |
 | `forward` | a verified request forwarded to an origin; the floor only calls `fetch` |
 | `protected-ALG`, `protected-first-ALG` | the same with tokens of that algorithm; the floor reads an HS256 token |
 | `uncached` | `protected` with `TOLLGATE_TOKEN_CACHE = 0` |

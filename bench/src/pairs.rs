@@ -71,9 +71,12 @@ impl Pair {
             pairs.extend(Contender::PROTECTED.map(|contender| Self::new(kind, contender, tokens)));
             pairs.push(Self::new(kind, Flask, tokens));
         }
-        // Tollgate logs each refusal, the others none.
-        let quiet = Setting::var("TOLLGATE_LOG", "error");
-        pairs.push(Self::new("refuse-unlogged", Tollgate, Use::Forged).with(quiet));
+        // Tollgate logs refusals, the others none.
+        for (kind, option, value) in
+            [("refuse-logged", "TOLLGATE_LOG_REFUSALS", "1000000"), ("refuse-unlogged", "TOLLGATE_LOG", "error")]
+        {
+            pairs.push(Self::new(kind, Tollgate, Use::Forged).with(Setting::var(option, value)));
+        }
         for contender in [Floor, HonoJwt, Tollgate] {
             pairs.push(Self { path: "/api/orders?page=2", ..Self::new("forward", contender, Use::Same) });
         }

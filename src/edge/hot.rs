@@ -6,7 +6,7 @@
 //! here. This is for the stock handlers only, which look at nothing more. Whatever is kept here and there is gone with the
 //! instance.
 
-use super::{id_prefix, load, next_number, origin, respond};
+use super::{id_prefix, load, log, next_number, origin, respond};
 use crate::rules::{
     config::Location,
     error::Refusal,
@@ -56,17 +56,17 @@ extern "C" {
     /// if there is one.
     #[wasm_bindgen(method)]
     fn refusal(this: &Outlet, number: usize, init: JsValue, body: &str, id: &str, line: &str);
-    /// Logs and answers that, for the request of this number.
+    /// Answers that, for the request of this number, and logs it if it is to be.
     #[wasm_bindgen(method)]
-    fn refuse(this: &Outlet, number: usize, request: u32);
+    fn refuse(this: &Outlet, number: usize, request: u32, is_logged: bool);
 }
 
 thread_local! {
     static OUTLET: RefCell<Option<Outlet>> = const { RefCell::new(None) };
     /// Where the entry writes a request, and reads an identity: one place for all, so that nothing is allocated for it.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
-    /// The refusals that the entry knows, by number, each under the pattern of its rule.
-    static REFUSED: RefCell<Ring<(Refusal, Option<&'static str>)>> = const { RefCell::new(Ring::new()) };
+    /// The refusals that the entry knows, by number: each under the pattern of its rule, with its status.
+    static REFUSED: RefCell<Ring<(Refusal, Option<&'static str>, u16)>> = const { RefCell::new(Ring::new()) };
     static PENDING: Cell<Option<Box<Pending>>> = const { Cell::new(None) };
 }
 
@@ -123,7 +123,7 @@ pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64,
                 }
                 return i32::try_from(passage.rule().index).map_or(said::GO_ON, |index| said::FORWARD - index);
             }
-            Decision::Refuse(refused) => seen.method != "HEAD" && refuse(gate, refused),
+            Decision::Refuse(refused) => seen.method != "HEAD" && refuse(gate, refused, began),
             _ => false,
         };
         if is_answered {
@@ -192,24 +192,26 @@ pub fn sender() -> JsValue {
 }
 
 /// All but its id is the same for each refusal of a kind under a rule: 0.2 of a request's time less than to make it anew.
-fn refuse(gate: &Gate, refused: &Refused<'static>) -> bool {
+fn refuse(gate: &Gate, refused: &Refused<'static>, now: Timestamp) -> bool {
     if refused.refusal.is_of_one_request() {
         return false;
     }
-    let number = REFUSED.with_borrow_mut(|known| {
-        let is_it = |(refusal, rule): &_| *refusal == refused.refusal && *rule == refused.rule;
-        known.0.iter().position(is_it).unwrap_or_else(|| {
-            let number = known.put((refused.refusal.clone(), refused.rule), REFUSALS);
+    let event = |status| Event::Refused { refusal: &refused.refusal, status, rule: refused.rule };
+    let (number, status) = REFUSED.with_borrow_mut(|known| {
+        let is_it = |(refusal, rule, _): &_| *refusal == refused.refusal && *rule == refused.rule;
+        let number = known.0.iter().position(is_it).unwrap_or_else(|| {
             let answer = gate.answer_to(refused);
-            let event = Event::Refused { refusal: &refused.refusal, status: answer.status, rule: refused.rule };
+            let number = known.put((refused.refusal.clone(), refused.rule, answer.status), REFUSALS);
             let id = id_prefix();
-            let line = event.line(gate.config().log, Some(RequestInfo { id: &id, duration_ms: 0 }));
+            let line = event(answer.status).line(gate.config().log, Some(RequestInfo { id: &id, duration_ms: 0 }));
             let (init, line) = (respond::init_of(&answer), line.unwrap_or_default());
             with_outlet(|outlet| outlet.refusal(number, init, &answer.body, &id, &line));
             number
-        })
+        });
+        (number, known.0[number].2)
     });
-    with_outlet(|outlet| outlet.refuse(number, next_number()))
+    let is_logged = log::is_written(gate.config(), &event(status), now);
+    with_outlet(|outlet| outlet.refuse(number, next_number(), is_logged))
 }
 
 /// A number of rooms, given away in turn.

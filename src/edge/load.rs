@@ -73,7 +73,7 @@ fn read(
     let tell = |event: fn(&Notice) -> Event<'_>, notices: &[Notice]| {
         for notice in notices {
             if let Some(line) = event(notice).line(level, None) {
-                web_sys::console::log_1(&line.into());
+                super::log::write(&line);
             }
         }
     };

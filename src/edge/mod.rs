@@ -15,6 +15,7 @@ mod assets;
 mod body;
 pub mod hot;
 mod load;
+mod log;
 pub mod objects;
 mod origin;
 pub mod pwned;
@@ -290,13 +291,13 @@ impl Call {
 
     /// Writes a line to the log, if its level is wanted.
     fn log(&self, event: &Event<'_>) {
-        let level = self.config().log;
-        if event.level() > level {
+        let (config, now) = (self.config(), now());
+        if !log::is_written(config, event, now) {
             return;
         }
-        let duration_ms = now().as_millis() - self.began.as_millis();
-        if let Some(line) = event.line(level, Some(RequestInfo { id: &self.id(), duration_ms })) {
-            web_sys::console::log_1(&line.into());
+        let duration_ms = now.as_millis() - self.began.as_millis();
+        if let Some(line) = event.line(config.log, Some(RequestInfo { id: &self.id(), duration_ms })) {
+            log::write(&line);
         }
     }
 

@@ -103,6 +103,50 @@ test("a refusal that the entry knows is told and logged as if it were made anew,
   await gate.close();
 });
 
+test("of a flood of refusals so many are logged, each under its answer's id, and all others counted", async () => {
+  const gate = await start({ vars: { ROUTES, TOLLGATE_LOG_REFUSALS: 5 } });
+  const forged = `${(await tokenOf(1)).slice(0, -8)}AAAAAAAA`;
+  const ids = new Set();
+  for (let round = 0; round < 4; round++) {
+    // By HEAD it is refused on the slow way, and counted with the others.
+    await Promise.all(Array.from({ length: 60 }, async (_, at) => {
+      const answer = await gate.get("/me", bearing(forged, { method: at % 3 ? "GET" : "HEAD" }));
+      assert.equal(answer.status, 401);
+      const id = answer.headers.get("x-request-id");
+      if (at % 3 === 0) assert.ok(id);
+      if (id) ids.add(id);
+      if (at % 3) assert.equal((await answer.json()).description, "Signature verification failed");
+    }));
+    await new Promise((resolve) => setTimeout(resolve, 400));
+  }
+  // Among many a rare one is told by itself.
+  assert.equal((await gate.get("/nowhere")).status, 404);
+  const of = (reason) => gate.lines().filter((line) => line.reason === reason);
+  // Nobody comes any more: the last count is told all the same.
+  const total = () => of("token_signature").reduce((sum, line) => sum + (line.count ?? 1), 0);
+  await until(() => total() >= 240);
+  assert.equal(total(), 240);
+  const lines = of("token_signature").filter((line) => line.event === "refused");
+  const counts = of("token_signature").filter((line) => line.event === "refused_more");
+  assert.ok(lines.length >= 5 && lines.length <= 5 * 4, String(lines.length));
+  for (const { request_id } of lines) assert.ok(ids.delete(request_id), "one line for an answer");
+  for (const { count, ...line } of counts) {
+    assert.ok(count > 0);
+    assert.deepEqual(line, { level: "info", event: "refused_more", reason: "token_signature", status: 401, rule: "/me" });
+  }
+  assert.equal(of("not_found").length, 1);
+  await gate.close();
+});
+
+test("by default a hundred refusals of a kind are logged one by one in a second", async () => {
+  const gate = await start({ vars: { ROUTES } });
+  await gate.get("/me"); // the gate is there now
+  const each = await Promise.all(Array.from({ length: 60 }, () => gate.get("/me")));
+  for (const answer of each) assert.ok(answer.headers.get("x-request-id"));
+  await until(() => gate.lines().filter(({ event }) => event === "refused").length === 61);
+  await gate.close();
+});
+
 test("a token that was good is refused once it has expired", async () => {
   const gate = await start({ vars: { ROUTES, JWT_LEEWAY: 0 } });
   const token = await tokenOf(1, { exp: seconds() + 2 });

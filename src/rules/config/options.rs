@@ -382,6 +382,14 @@ pub const TABLE: &[Option_] = &lean([
         set: |draft, value| as_text(value).map(|text| draft.log = text),
     },
     Option_ {
+        name: "TOLLGATE_LOG_REFUSALS",
+        family: Family::Tollgate,
+        kind: "0 to 1000000",
+        default: "100",
+        meaning: "How many refusals of one kind (reason and rule) each instance logs one by one in a second. Those beyond are counted, and told by one line `refused_more` with their `count` when the second is over: a flood of forged tokens costs no flood of lines. `0` counts all.",
+        set: |draft, value| as_whole_number(value).map(|number| draft.log_refusals = number),
+    },
+    Option_ {
         name: "JWT_TOKEN_LOCATION",
         family: Family::ExtendedOnly,
         kind: "one or a list of `headers`, `cookies`, `query_string`, `json`",

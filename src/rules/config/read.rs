@@ -49,6 +49,7 @@ pub(super) struct Draft {
     pub(super) token_cache: u32,
     pub(super) store_timeout: Span,
     pub(super) log: String,
+    pub(super) log_refusals: u32,
     pub(super) is_extended: bool,
     pub(super) extended: Extended,
     pub(super) policy: ExtendedPolicy,
@@ -100,6 +101,7 @@ impl Default for Draft {
             token_cache: 1024,
             store_timeout: Span::seconds(5),
             log: "info".into(),
+            log_refusals: 100,
             is_extended: false,
             extended: Extended::default(),
             policy: ExtendedPolicy::default(),
@@ -274,6 +276,7 @@ pub(super) fn read(vars: &Map<String, Value>, services: Services) -> Reading {
             },
             pwned_url,
             log,
+            log_refusals: draft.log_refusals,
             store_timeout: draft.store_timeout,
             origin,
             origin_timeout: draft.origin_timeout,
@@ -521,6 +524,9 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     }
     if draft.token_cache > 65_534 {
         notices.problem("TOLLGATE_TOKEN_CACHE", "write 0 to 65534");
+    }
+    if draft.log_refusals > 1_000_000 {
+        notices.problem("TOLLGATE_LOG_REFUSALS", "write 0 to 1000000");
     }
     let range = Span::seconds(0)..=Span::seconds(600);
     for (name, span) in [("ORIGIN_TIMEOUT", draft.origin_timeout), ("TOLLGATE_STORE_TIMEOUT", draft.store_timeout)] {

@@ -125,7 +125,7 @@ pub struct Verifier {
     cache: Cache,
     /// Is taken down what a revocation can hit a token by?
     is_revocable: bool,
-    /// That of the last good token.
+    /// That of the last good token; of the first one until there is any.
     header: Mutex<Option<Arc<Header>>>,
 }
 
@@ -216,15 +216,14 @@ impl Verifier {
         let known = self.header.lock().ok().and_then(|header| header.clone());
         let parts = unverified(token, known.clone())?;
         let verified = match &self.policy {
-            Policy::FlaskJwt(policy) => judge(token, &parts, &self.keys, policy, self.is_revocable, now)?,
-            Policy::Extended(policy) => policy.verify(token, &parts, &self.keys, choose, self.is_revocable, now)?,
+            Policy::FlaskJwt(policy) => judge(token, &parts, &self.keys, policy, self.is_revocable, now),
+            Policy::Extended(policy) => policy.verify(token, &parts, &self.keys, choose, self.is_revocable, now),
         };
-        if known.is_none_or(|known| !Arc::ptr_eq(&known, parts.header()))
-            && let Ok(mut header) = self.header.lock()
-        {
+        let is_better = known.is_none_or(|known| verified.is_ok() && !Arc::ptr_eq(&known, parts.header()));
+        if is_better && let Ok(mut header) = self.header.lock() {
             *header = Some(Arc::clone(parts.header()));
         }
-        Ok(verified)
+        verified
     }
 
     fn judge_use(

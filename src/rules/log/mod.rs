@@ -3,6 +3,10 @@
 //! **What always holds:** no secret, token, password or name as typed. People type passwords into name fields and put
 //! tokens into paths, so a line names the *rule* that held and the *id* of a known user, never what was sent.
 
+mod limit;
+
+pub use limit::{Counted, Fate, Limiter};
+
 use super::{error::Refusal, identity::Id, json, notice::Notice};
 use serde::Serialize;
 
@@ -48,6 +52,17 @@ pub enum Event<'e> {
         status: u16,
         /// The pattern of the rule that held, if one did.
         rule: Option<&'e str>,
+    },
+    /// More refusals of a kind than are written one by one ([`Limiter`]).
+    RefusedMore {
+        /// Why.
+        reason: &'e str,
+        /// The status sent.
+        status: u16,
+        /// The pattern of the rule that held, if one did.
+        rule: Option<&'e str>,
+        /// How many, within a second.
+        count: u32,
     },
     /// A request passed.
     Passed {
@@ -107,6 +122,8 @@ struct Line<'l> {
     option: Option<&'l str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'l str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u32>,
 }
 
 impl Event<'_> {
@@ -114,13 +131,14 @@ impl Event<'_> {
     #[must_use]
     pub const fn level(&self) -> Level {
         match self {
-            Self::Refused { status, .. } if *status >= 500 => Level::Error,
+            Self::Refused { status, .. } | Self::RefusedMore { status, .. } if *status >= 500 => Level::Error,
             Self::Problem(_) | Self::RecordUnusable { .. } | Self::Unreachable(_) | Self::PwnedCheckFailed { .. } => {
                 Level::Error
             }
             Self::LoggedIn(_)
             | Self::PasswordChanged(_)
             | Self::Refused { .. }
+            | Self::RefusedMore { .. }
             | Self::HashRenewed(_)
             | Self::Warning(_) => Level::Info,
             Self::Passed { .. } => Level::Debug,
@@ -148,6 +166,7 @@ impl Event<'_> {
             subject: None,
             option: None,
             text: None,
+            count: None,
         };
         match self {
             Self::LoggedIn(id) => (line.event, line.subject) = ("login", Some(id.to_json())),
@@ -155,6 +174,10 @@ impl Event<'_> {
             Self::Refused { refusal, status, rule } => {
                 (line.event, line.reason, line.status, line.rule) =
                     ("refused", Some(refusal.code()), Some(*status), *rule);
+            }
+            Self::RefusedMore { reason, status, rule, count } => {
+                (line.event, line.reason, line.status, line.rule, line.count) =
+                    ("refused_more", Some(*reason), Some(*status), *rule, Some(*count));
             }
             Self::Passed { rule, subject } => {
                 (line.event, line.rule, line.subject) = ("passed", Some(*rule), subject.map(Id::to_json));

@@ -1,0 +1,60 @@
+//! Lines to the console: which, the rules say.
+
+use super::{load, now};
+use crate::rules::{
+    config::Config,
+    log::{Event, Fate, Limiter},
+    time::Timestamp,
+};
+use std::cell::RefCell;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(inline_js = r#"
+import { waitUntil } from "cloudflare:workers";
+// Does it in a second, though the request's answer is out by then; not if the instance is lost meanwhile.
+export function inASecond(act) {
+  waitUntil(new Promise((resolve) => setTimeout(resolve, 1000)).then(act).catch(() => {}));
+}
+"#)]
+extern "C" {
+    #[wasm_bindgen(js_name = inASecond)]
+    fn in_a_second(act: &JsValue);
+}
+
+thread_local! {
+    static LIMITER: RefCell<Option<Limiter>> = const { RefCell::new(None) };
+    static TELL: JsValue = Closure::<dyn Fn()>::new(tell_counted).into_js_value();
+}
+
+pub(super) fn write(line: &str) {
+    web_sys::console::log_1(&line.into());
+}
+
+/// Is a line written for this? If it is only counted, the count is, at the latest in a second.
+pub(super) fn is_written(config: &Config, event: &Event<'_>, now: Timestamp) -> bool {
+    if event.level() > config.log {
+        return false;
+    }
+    let Event::Refused { refusal, status, rule } = *event else { return true };
+    let (fate, counted) = LIMITER.with_borrow_mut(|limiter| {
+        let limiter = limiter.get_or_insert_with(|| Limiter::new(config.log_refusals));
+        limiter.refused(refusal, status, rule, now.numeric_date())
+    });
+    if let Some(line) = counted.and_then(|counted| counted.event().line(config.log, None)) {
+        write(&line);
+    }
+    if fate == Fate::CountedFirst {
+        TELL.with(in_a_second);
+    }
+    fate == Fate::Written
+}
+
+fn tell_counted() {
+    let Some(gate) = load::loaded() else { return };
+    let counted = LIMITER.with_borrow_mut(|limiter| {
+        limiter.as_mut().map(|limiter| limiter.counted(now().numeric_date())).unwrap_or_default()
+    });
+    for line in counted.iter().filter_map(|counted| counted.event().line(gate.config().log, None)) {
+        write(&line);
+    }
+}
