@@ -51,7 +51,7 @@ const NAMES: &str = "| name | work |
 | `refuse-logged`, `refuse-unlogged` | `refuse` with a line for each (`TOLLGATE_LOG_REFUSALS = 1000000`), and with none (`TOLLGATE_LOG = error`). By default a hundred a second are logged and the others counted |
 | `forward` | a verified request forwarded to an origin; the floor only calls `fetch` |
 | `protected-ALG`, `protected-first-ALG` | the same with tokens of that algorithm; the floor reads an HS256 token |
-| `uncached` | `protected` with `TOLLGATE_TOKEN_CACHE = 0` |
+| `uncached` | `protected` with `TOLLGATE_TOKEN_CACHE = 0`: no flood of tokens, such as `protected-first` is, can make it slower than this |
 | `rules-N` | the last of N rules |
 | `token-…` | `protected` with tokens of that size; `-first`: each once |
 | `log-…` | `protected` at that `TOLLGATE_LOG`; what is logged goes into a pipe that is read |
@@ -80,6 +80,14 @@ The bindings `LOGINS_BY_ADDRESS` and `HASHING` are not there: what is seen is th
 
 fn is_of_sessions(row: &Row) -> bool {
     row.beside.is_some() || row.name.starts_with("refresh/") || row.name.starts_with("snapshot/") || is_attack(row)
+}
+
+/// Where rows come from that were not measured with the others; those about sessions say it in their own section.
+fn other_runs(report: &Report) -> String {
+    let is_of_requests = |name: &String| report.row(name).is_some_and(|row| !is_of_sessions(row));
+    let others = report.elsewhere.iter().filter(|it| it.rows.iter().any(is_of_requests));
+    let lines: String = others.map(|it| format!("- {}\n", it.source())).collect();
+    if lines.is_empty() { lines } else { format!("\nRows of other runs, by what their commands name:\n\n{lines}") }
 }
 
 fn is_attack(row: &Row) -> bool {
@@ -189,10 +197,11 @@ fn page(report: &Report) -> String {
     let _ = write!(
         text,
         "![CPU time a request against a worker that verifies nothing](performance.svg)\n\n\
-         Measured on {} by `{}`.{}\n\n- **Machine:** {}\n- **Versions:** {}\n\n{METHOD}\n",
+         Measured on {} by `{}`.{}\n{}\n- **Machine:** {}\n- **Versions:** {}\n\n{METHOD}\n",
         report.date,
         report.command,
         report.note.as_ref().map_or_else(String::new, |note| format!(" {note}")),
+        other_runs(report),
         list(&report.machine),
         list(&report.versions),
     );
@@ -264,7 +273,7 @@ fn figures(text: &mut String, rows: &[&Row]) {
 mod tests {
     use super::{SESSIONS, flatness, page};
     use crate::{
-        report::{Beside, Report, Row},
+        report::{Beside, Elsewhere, Report, Row},
         statistics::Spread,
     };
     use serde_json::Map;
@@ -320,6 +329,28 @@ mod tests {
             assert_eq!(told.filter(|line| !is_meaning(line)).count(), 1, "{name}\n{page}");
         }
         assert!(page.contains("Measured on 2026-11-25 by `cargo xtask bench --docs`."));
+        assert!(!page.contains("Rows of other runs"));
+    }
+
+    #[test]
+    fn page_says_of_which_runs_its_rows_are() {
+        let mut report = report(vec![
+            Row { name: "rules-1/tollgate".into(), cpu_us: Some(20.0), ..Row::default() },
+            beside("revoked/0", [1.0; 3]),
+        ]);
+        for (command, row) in [("bench --only rules", "rules-1/tollgate"), ("bench --only revoked", "revoked/0")] {
+            report.elsewhere.push(Elsewhere {
+                command: command.into(),
+                date: "2026-11-26".into(),
+                note: None,
+                versions: Map::new(),
+                rows: vec![row.into()],
+            });
+        }
+        let page = page(&report);
+        let (head, sessions) = page.split_once("## Sessions").expect("a section");
+        assert!(head.contains("- Measured on 2026-11-26 by `bench --only rules`") && !head.contains("only revoked"));
+        assert!(sessions.contains("Measured on 2026-11-26 by `bench --only revoked`"));
     }
 
     #[test]

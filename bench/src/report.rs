@@ -149,6 +149,19 @@ pub struct Elsewhere {
     pub rows: Vec<String>,
 }
 
+impl Elsewhere {
+    /// When, how and of what it was measured, in a sentence or two.
+    pub fn source(&self) -> String {
+        source(&self.date, &self.command, &self.versions, self.note.as_deref())
+    }
+}
+
+fn source(date: &str, command: &str, versions: &Map<String, Value>, note: Option<&str>) -> String {
+    let tollgate = versions.get("tollgate").map(plain).unwrap_or_default();
+    let note = note.map_or_else(String::new, |note| format!(" {note}"));
+    format!("Measured on {date} by `{command}` (tollgate {tollgate}).{note}")
+}
+
 /// The columns' heads.
 pub const HEADS: [&str; 6] = ["row", "ratio (range)", "CPU µs", "answers/s", "p50 ms", "p99 ms"];
 
@@ -179,14 +192,10 @@ impl Report {
 
     /// When, how and of what a row was measured, in a sentence or two.
     pub fn source(&self, name: &str) -> String {
-        let elsewhere = self.elsewhere.iter().find(|it| it.rows.iter().any(|row| row == name));
-        let (date, command, versions, note) = match elsewhere {
-            Some(it) => (&it.date, &it.command, &it.versions, &it.note),
-            None => (&self.date, &self.command, &self.versions, &self.note),
-        };
-        let tollgate = versions.get("tollgate").map(plain).unwrap_or_default();
-        let note = note.as_ref().map_or_else(String::new, |note| format!(" {note}"));
-        format!("Measured on {date} by `{command}` (tollgate {tollgate}).{note}")
+        match self.elsewhere.iter().find(|it| it.rows.iter().any(|row| row == name)) {
+            Some(it) => it.source(),
+            None => source(&self.date, &self.command, &self.versions, self.note.as_deref()),
+        }
     }
 
     /// The row of this name.
