@@ -37,6 +37,8 @@ pub struct Load {
     pub method: Method,
     /// Path and query.
     pub path: Uri,
+    /// Does each request's number stand behind it?
+    pub is_numbered: bool,
     /// The body, JSON.
     pub body: Bytes,
     /// The tokens.
@@ -248,7 +250,10 @@ impl State {
         }
         let mut request = Request::new(Full::new(self.load.body.clone()));
         *request.method_mut() = self.load.method.clone();
-        *request.uri_mut() = self.load.path.clone();
+        *request.uri_mut() = match self.load.is_numbered {
+            true => format!("{}{number}", self.load.path).parse()?,
+            false => self.load.path.clone(),
+        };
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers;
         Ok(Some((request, token)))

@@ -49,7 +49,8 @@ const NAMES: &str = "| name | work |
 | `protected-zipf` | the same, tokens of a thousand users drawn by Zipf's law |
 | `refuse`, `refuse-none` | a forged token, each time another; no token at all. The floor believes every token, `hono` everybody: they answer 200 |
 | `refuse-logged`, `refuse-unlogged` | `refuse` with a line for each (`TOLLGATE_LOG_REFUSALS = 1000000`), and with none (`TOLLGATE_LOG = error`). By default a hundred a second are logged and the others counted |
-| `forward` | a verified request forwarded to an origin; the floor only calls `fetch` |
+| `forward` | a verified request forwarded to an origin, always with the same token and URL; the floor only calls `fetch` |
+| `forward-urls` | the same, each with another URL |
 | `protected-ALG`, `protected-first-ALG` | the same with tokens of that algorithm; the floor reads an HS256 token |
 | `uncached` | `protected` with `TOLLGATE_TOKEN_CACHE = 0`: no flood of tokens, such as `protected-first` is, can make it slower than this |
 | `rules-N` | the last of N rules |

@@ -35,6 +35,8 @@ pub struct Pair {
     contender: Contender,
     setting: Setting,
     path: &'static str,
+    /// Has each request a URL of its own?
+    is_numbered: bool,
     tokens: Use,
     bytes: usize,
     algorithm: Algorithm,
@@ -47,6 +49,7 @@ impl Pair {
             contender,
             setting: Setting::default(),
             path: "/protected",
+            is_numbered: false,
             tokens,
             bytes: TOKEN,
             algorithm: Algorithm::Hs256,
@@ -80,6 +83,8 @@ impl Pair {
         for contender in [Floor, HonoJwt, Tollgate] {
             pairs.push(Self { path: "/api/orders?page=2", ..Self::new("forward", contender, Use::Same) });
         }
+        let numbered = Self::new("forward-urls", Tollgate, Use::Same);
+        pairs.push(Self { path: "/api/orders?page=", is_numbered: true, ..numbered });
         pairs.push(Self::new("uncached", Tollgate, Use::Same).with(Setting::var("TOLLGATE_TOKEN_CACHE", "0")));
         for rules in [1, 100, 1000] {
             let setting = Setting { rules: Some(rules), ..Setting::default() };
@@ -181,6 +186,7 @@ impl Pair {
             let loads = both.into_iter().zip([own, floors]).map(|(it, tokens)| {
                 Ok(Load {
                     path: self.path.parse()?,
+                    is_numbered: self.is_numbered,
                     tokens: Supply::new(self.tokens, &tokens, it.prefix())?,
                     expected: it.status(self.tokens),
                     connections: CONNECTIONS,

@@ -114,13 +114,11 @@ pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64,
         }
         let is_answered = match &decision {
             Decision::Identity(passage) if seen.method == "GET" && is_unlogged(gate) => {
-                let is_kept = seen.is_worth_keeping(passage);
-                return identify(gate, passage, is_kept, began, buffer);
+                keep(gate, passage, &seen, began);
+                return identify(gate, passage, buffer);
             }
             Decision::Forward(passage) if is_unlogged(gate) && vouch(gate, passage, &seen, is_vouched) => {
-                if seen.is_worth_keeping(passage) {
-                    keep(gate, passage, began);
-                }
+                keep(gate, passage, &seen, began);
                 return i32::try_from(passage.rule().index).map_or(said::GO_ON, |index| said::FORWARD - index);
             }
             Decision::Refuse(refused) => seen.method != "HEAD" && refuse(gate, refused, began),
@@ -141,19 +139,17 @@ fn is_unlogged(gate: &Gate) -> bool {
 }
 
 /// Writes into the buffer who it is.
-fn identify(gate: &Gate, passage: &Passage<'_>, is_kept: bool, now: Timestamp, buffer: &mut [u8]) -> i32 {
+fn identify(gate: &Gate, passage: &Passage<'_>, buffer: &mut [u8]) -> i32 {
     let text = gate.identity_text(passage);
     let Some(place) = buffer.get_mut(..text.len()) else { return said::GO_ON };
     place.copy_from_slice(text.as_bytes());
-    if is_kept {
-        keep(gate, passage, now);
-    }
     i32::try_from(text.len()).unwrap_or(said::GO_ON)
 }
 
-/// The entry may keep what it is told of this, if that can be said for any time.
-fn keep(gate: &Gate, passage: &Passage<'_>, now: Timestamp) {
-    if let Some(token) = passage.admission().token()
+/// The entry may keep what it is told of this next, if that is worth it and can be said for any time.
+fn keep(gate: &Gate, passage: &Passage<'_>, seen: &Seen<'_>, now: Timestamp) {
+    if seen.is_worth_keeping(passage)
+        && let Some(token) = passage.admission().token()
         && passage.rule().extended.fresh == Freshness::Any
         && let Some(good) = gate.good_while(token, now)
     {

@@ -11,14 +11,19 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(inline_js = r#"
 import { waitUntil } from "cloudflare:workers";
-// Does it in a second, though the request's answer is out by then; not if the instance is lost meanwhile.
-export function inASecond(act) {
-  waitUntil(new Promise((resolve) => setTimeout(resolve, 1000)).then(act).catch(() => {}));
+// Does it when this second is over, though the request's answer is out by then. Not if the instance is lost meanwhile: then
+// `act` fails, and only a trap in it is anybody's business (the entry hears of it).
+export function whenOver(act) {
+  const isTrap = (error) => error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+  waitUntil(new Promise((resolve) => setTimeout(() => {
+    resolve();
+    try { act(); } catch (error) { if (isTrap(error)) throw error; }
+  }, 1100)));
 }
 "#)]
 extern "C" {
-    #[wasm_bindgen(js_name = inASecond)]
-    fn in_a_second(act: &JsValue);
+    #[wasm_bindgen(js_name = whenOver)]
+    fn when_over(act: &JsValue);
 }
 
 thread_local! {
@@ -30,21 +35,21 @@ pub(super) fn write(line: &str) {
     web_sys::console::log_1(&line.into());
 }
 
-/// Is a line written for this? If it is only counted, the count is, at the latest in a second.
+/// Is a line written for this? If it is only counted, its second's count is as soon as that is over.
 pub(super) fn is_written(config: &Config, event: &Event<'_>, now: Timestamp) -> bool {
     if event.level() > config.log {
         return false;
     }
-    let Event::Refused { refusal, status, rule } = *event else { return true };
+    let Event::Refused { refusal, status, .. } = *event else { return true };
     let (fate, counted) = LIMITER.with_borrow_mut(|limiter| {
         let limiter = limiter.get_or_insert_with(|| Limiter::new(config.log_refusals));
-        limiter.refused(refusal, status, rule, now.numeric_date())
+        limiter.refused(refusal, status, now.numeric_date())
     });
     if let Some(line) = counted.and_then(|counted| counted.event().line(config.log, None)) {
         write(&line);
     }
     if fate == Fate::CountedFirst {
-        TELL.with(in_a_second);
+        TELL.with(when_over);
     }
     fate == Fate::Written
 }

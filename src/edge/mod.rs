@@ -291,7 +291,11 @@ impl Call {
 
     /// Writes a line to the log, if its level is wanted.
     fn log(&self, event: &Event<'_>) {
-        let (config, now) = (self.config(), now());
+        let config = self.config();
+        if event.level() > config.log {
+            return;
+        }
+        let now = now();
         if !log::is_written(config, event, now) {
             return;
         }

@@ -177,7 +177,7 @@ test("the tenth request of a token arrives as the first did, whatever other head
 
 test("what was forwarded before is judged by its method and place all the same, and no longer once its token has expired", async () => {
   const ROUTES = [
-    { path: "/api/*", methods: ["GET"], to: "origin" },
+    { path: "/api/*", methods: ["GET", "POST"], to: "origin" },
     { path: "/api/*", methods: ["PUT"], to: "identity" },
     { path: "/api/here/*", to: "identity" },
   ];
@@ -197,7 +197,18 @@ test("what was forwarded before is judged by its method and place all the same, 
         assert.equal((await raw(other, `${path}?${round}`, { method, headers: bearer })).body, '{"identity":7}\n');
       }
     }
-    for (let again = 0; again < 3; again++) await echo("/api/echo?4", { bearer }, other);
+    for (let again = 0; again < 3; again++) {
+      const got = await echo("/api/echo?4", { bearer, method: "POST", send: (out) => out.end(`body ${again}`) }, other);
+      assert.deepEqual([got.method, got.body], ["POST", `body ${again}`]);
+    }
+    for (let again = 0; again < 3; again++) {
+      await echo("/api/echo?4", { bearer }, other);
+      const socket = new WebSocket(`ws://127.0.0.1:${other.port}/api/echo?4`, { headers: { authorization: bearer[1] } });
+      assert.equal(JSON.parse((await once(socket, "message"))[0])["x-auth-subject"], "7");
+      socket.close(4000, "of this test");
+      await until(() => seen.farewell?.[0] === 4000);
+      delete seen.farewell;
+    }
     await later(exp * 1000 + 1100 - Date.now());
     const late = await raw(other, "/api/echo?4", { headers: bearer });
     assert.deepEqual([late.status, JSON.parse(late.body).description], [401, "Signature has expired"]);

@@ -1,7 +1,7 @@
 // Sessions in real workerd, with real Durable Objects: rotation, ends, revocation, passwords.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { payload, start, until } from "./harness.mjs";
+import { origin, payload, start, until } from "./harness.mjs";
 
 const EXTENDED = { TOLLGATE_WIRE: "flask-jwt-extended" };
 const ADMIN = "an operator's secret of more than thirty-two bytes";
@@ -145,6 +145,24 @@ test("without rotation a refresh token is good until its session ends", async (t
   }
   await gate.get("/auth/logout", bearer(refresh_token, { method: "POST" }));
   await until(async () => (await refresh(gate, refresh_token)).status === 401);
+});
+
+test("what was forwarded before is forwarded no more when its session has ended", async (t) => {
+  const app = await origin((request, response) => response.end(request.headers["x-auth-subject"]));
+  t.after(() => app.close());
+  const routes = [...ROUTES, { path: "/api/*", to: "origin" }];
+  const gate = await start({ vars: { ...EXTENDED, ROUTES: routes, ORIGIN: app.url, TOLLGATE_REVOCATION_BOUND: "2" } });
+  t.after(() => gate.close());
+  const [ended, other] = [await tokens(gate), await tokens(gate)];
+  const forwarded = async ({ access_token }) => (await gate.get("/api/orders", bearer(access_token))).status;
+  for (let again = 0; again < 5; again++) assert.deepEqual([await forwarded(ended), await forwarded(other)], [200, 200]);
+  assert.equal((await gate.get("/auth/logout", bearer(ended.access_token, { method: "POST" }))).status, 200);
+  const since = Date.now();
+  await until(async () => {
+    assert.equal(await forwarded(other), 200);
+    return await forwarded(ended) === 401;
+  });
+  assert.ok(Date.now() - since < 3000, "within the bound");
 });
 
 test("Flask-JWT's tokens have a session too", async (t) => {

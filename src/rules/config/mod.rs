@@ -69,7 +69,7 @@ pub struct Config {
     pub pwned_url: Option<String>,
     /// `TOLLGATE_LOG`.
     pub log: Level,
-    /// `TOLLGATE_LOG_REFUSALS`: as many refusals of a kind are logged in a second.
+    /// `TOLLGATE_LOG_REFUSALS`: as many refusals for one reason are logged in a second.
     pub log_refusals: u32,
     /// `TOLLGATE_STORE_TIMEOUT`.
     pub store_timeout: Span,

@@ -386,7 +386,7 @@ pub const TABLE: &[Option_] = &lean([
         family: Family::Tollgate,
         kind: "0 to 1000000",
         default: "100",
-        meaning: "How many refusals of one kind (reason and rule) each instance logs one by one in a second. Those beyond are counted, and told by one line `refused_more` with their `count` when the second is over: a flood of forged tokens costs no flood of lines. `0` counts all.",
+        meaning: "How many refusals for one reason each instance logs one by one in a second; for all reasons together it is three times as many, and the first for each. Those beyond are counted, and told by a line `refused_more` for each reason, with their `count`, when the second is over: a flood of forged tokens makes no flood of lines. `0` counts all.",
         set: |draft, value| as_whole_number(value).map(|number| draft.log_refusals = number),
     },
     Option_ {

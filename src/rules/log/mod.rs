@@ -53,14 +53,12 @@ pub enum Event<'e> {
         /// The pattern of the rule that held, if one did.
         rule: Option<&'e str>,
     },
-    /// More refusals of a kind than are written one by one ([`Limiter`]).
+    /// More refusals for a reason than are written one by one ([`Limiter`]).
     RefusedMore {
         /// Why.
         reason: &'e str,
-        /// The status sent.
+        /// The status sent, to the last of them.
         status: u16,
-        /// The pattern of the rule that held, if one did.
-        rule: Option<&'e str>,
         /// How many, within a second.
         count: u32,
     },
@@ -175,9 +173,9 @@ impl Event<'_> {
                 (line.event, line.reason, line.status, line.rule) =
                     ("refused", Some(refusal.code()), Some(*status), *rule);
             }
-            Self::RefusedMore { reason, status, rule, count } => {
-                (line.event, line.reason, line.status, line.rule, line.count) =
-                    ("refused_more", Some(*reason), Some(*status), *rule, Some(*count));
+            Self::RefusedMore { reason, status, count } => {
+                (line.event, line.reason, line.status, line.count) =
+                    ("refused_more", Some(*reason), Some(*status), Some(*count));
             }
             Self::Passed { rule, subject } => {
                 (line.event, line.rule, line.subject) = ("passed", Some(*rule), subject.map(Id::to_json));
