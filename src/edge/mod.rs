@@ -289,7 +289,7 @@ impl Call {
         Context::new(self.ctx.clone().unchecked_into()).wait_until(future);
     }
 
-    /// Writes a line to the log, if its level is wanted.
+    /// Writes a line to the log, if its level is wanted and it is not only counted.
     fn log(&self, event: &Event<'_>) {
         let config = self.config();
         if event.level() > config.log {
