@@ -155,7 +155,15 @@ where
 }
 
 fn view(parts: &Parts) -> Request<'_> {
-    Request { method: parts.method.as_str(), path: parts.uri.path(), query: parts.uri.query(), headers: &parts.headers }
+    let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let site = host.or(parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
+    Request {
+        method: parts.method.as_str(),
+        site,
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        headers: &parts.headers,
+    }
 }
 
 fn random() -> Random {
@@ -175,7 +183,7 @@ impl Headers for HeaderMap {
 async fn read(body: Body, limit: usize) -> Result<Bytes, BodyFault> {
     match Limited::new(body, limit).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyFault::TooLarge),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyFault::TooLarge { limit }),
         Err(_) => Err(BodyFault::Interrupted),
     }
 }

@@ -30,7 +30,7 @@
 //! }) else { unreachable!() };
 //! let gate = Gate::new(Config::read(&vars).config.expect("no problem"), Stock);
 //!
-//! let request = Request { method: "GET", path: "/protected", query: None, headers: &[] };
+//! let request = Request { method: "GET", site: "", path: "/protected", query: None, headers: &[] };
 //! let Decision::Refuse(refused) = gate.decide(&request, Timestamp::from_seconds(1_800_000_000)) else { panic!() };
 //! assert_eq!(gate.answer(&refused.refusal).status, 401);
 //! ```

@@ -111,11 +111,19 @@ pub enum Mutant {
     DeviceUnlimited,
     /// All is ended by the clock, also what began by one that was ahead.
     EndsByTheClock,
+    /// A device is known for every name that differs in capitals only.
+    TwinsShareDevices,
+    /// The owner's log-in gives everybody at the owner's address their first tries again.
+    LogInClearsAddresses,
+    /// Who has no try left at a known address goes on among the strangers.
+    AddressesFallThrough,
+    /// A command that comes twice is done twice.
+    RepeatsAreDone,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 57] = [
         Self::StalePassword,
         Self::SessionsSurvivePassword,
         Self::ReuseForgiven,
@@ -169,6 +177,10 @@ impl Mutant {
         Self::EveryoneHasALane,
         Self::DeviceUnlimited,
         Self::EndsByTheClock,
+        Self::TwinsShareDevices,
+        Self::LogInClearsAddresses,
+        Self::AddressesFallThrough,
+        Self::RepeatsAreDone,
     ];
 
     /// Is this rule broken, in this thread?

@@ -133,7 +133,7 @@ impl<'k> TestRequest<'k> {
     /// What the gate decides.
     pub fn decide(&self) -> Decision<'k> {
         let (path, query) = self.path.split_once('?').map_or((self.path, None), |(path, query)| (path, Some(query)));
-        self.kit.gate.decide(&Request { method: self.method, path, query, headers: self }, self.kit.now)
+        self.kit.gate.decide(&Request { method: self.method, site: "", path, query, headers: self }, self.kit.now)
     }
 
     /// The gate's own answer; `None` if it lets the request through, or must ask somebody first.

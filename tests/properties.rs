@@ -303,7 +303,7 @@ proptest! {
             ("content-length", &content_length),
         ];
         for path in [format!("/{path}"), path] {
-            let request = Request { method: &method, path: &path, query: query.as_deref(), headers: &Fields(&fields) };
+            let request = Request { method: &method, site: "", path: &path, query: query.as_deref(), headers: &Fields(&fields) };
             match gate.decide(&request, NOW) {
                 Decision::Assets(passage) | Decision::Forward(passage) | Decision::Inner(passage) => {
                     prop_assert_eq!(passage.rule().auth, Auth::None);
@@ -444,7 +444,7 @@ proptest! {
         connection in proptest::option::of(any::<String>()),
         forward_token in any::<bool>(),
     ) {
-        let filter = Filter { connection: connection.as_deref(), token_header: "authorization", forward_token };
+        let filter = Filter { connection: connection.as_deref(), token_header: "authorization", forward_token, keep: &[] };
         prop_assert!(filter.withholds(&name));
     }
 
@@ -498,7 +498,7 @@ fn is_guarded(path: &str) -> TestCaseResult {
 /// Does the path pass without a token?
 fn passes(path: &str) -> bool {
     let gate = gate();
-    let request = Request { method: "GET", path, query: None, headers: &Fields(&[]) };
+    let request = Request { method: "GET", site: "", path, query: None, headers: &Fields(&[]) };
     matches!(gate.decide(&request, NOW), Decision::Assets(_) | Decision::Forward(_) | Decision::Inner(_))
 }
 

@@ -72,14 +72,21 @@ Object.defineProperty(rust.__worker_init_state(), "criticalError", {
 });
 addEventListener("error", (event) => { if (isTrap(event.error)) crash(); });
 
-/** Out of memory, stack overflow and `unreachable` trap without a panic. */
+/**
+ * Out of memory, stack overflow and `unreachable` trap without a panic. A stack overflow is a RangeError, as is many a fault
+ * of ordinary code (a status of which no Response can be made), which leaves the instance whole.
+ */
 function isTrap(error) {
-  return error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+  return error instanceof WebAssembly.RuntimeError
+    || (error instanceof RangeError && error.message.includes("call stack"));
 }
 
 function crash() {
   crashed = true;
-  for (const call of waiting) if (call.inRust) call.lose();
+  for (const call of waiting) {
+    call.leave();
+    call.lost?.();
+  }
   waiting.clear();
 }
 
@@ -90,6 +97,45 @@ function instance() {
     crashed = false;
   }
   return rust;
+}
+
+/**
+ * What outlives the instance of a request, or of an order to an object, that waits in Rust. Rust calls `begin`, `end` and
+ * `polling`; what it takes from `id` and `random` is the same if the request is run again, so that commands to objects are
+ * not done twice.
+ */
+class Call {
+  polling = false; // is it this call's future that runs just now?
+  lost = undefined; // what is done if the instance is lost
+  #task;
+  #id;
+  #random = [];
+
+  /** Does the answer still depend on the instance? */
+  get inRust() { return this.#task !== undefined; }
+  get id() { return this.#id ??= crypto.randomUUID(); }
+  random(number) { return this.#random[number] ??= crypto.getRandomValues(new Uint8Array(96)); }
+
+  begin(task) {
+    this.#task = task;
+    waiting.add(this);
+  }
+
+  end() {
+    this.#task = undefined;
+    waiting.delete(this);
+  }
+
+  /** The instance is lost, and the future with it. */
+  leave() {
+    this.#task = undefined;
+  }
+
+  /** The client has gone: the runtime will never settle what the future waits for. */
+  drop() {
+    if (this.inRust) rust.drop_task(this.#task);
+    this.end();
+  }
 }
 
 /** The buffer itself: when the memory has grown, its old views are void. */
@@ -137,7 +183,7 @@ function forward(request, began, rule) {
   const path = url.indexOf("/", url.indexOf(":") + 3);
   if (path < 0) return undefined;
   send ??= rust.sender();
-  return send(url.slice(path), request, headers, request.method === "HEAD", began, rule);
+  return send(url.slice(path), request, headers, request.method === "HEAD", began, rule, undefined);
 }
 
 /** Rust is asked once for each name, and for each value of `Connection`: 0.02 of a request's time less than for all names. */
@@ -184,13 +230,12 @@ function handle(request, env, ctx) {
   } catch (error) {
     return broken(error);
   }
-  return goOn(request, env, ctx, isDecided, false);
+  return goOn(request, env, ctx, isDecided, undefined);
 }
 
-/** All that the hot path does not answer, whether `decide` has made its decision or not; `again`: what an instance lost. */
-function goOn(request, env, ctx, isDecided, again) {
-  // Rust sets them: does the answer still depend on the instance? Is it this request's future that runs just now?
-  const call = { inRust: false, polling: false, lose: null };
+/** All that the hot path does not answer, whether `decide` has made its decision or not; `former`: of a lost instance. */
+function goOn(request, env, ctx, isDecided, former) {
+  const call = former ?? new Call();
   let answer;
   try {
     answer = instance().handle(request, env, ctx, call, isDecided);
@@ -201,33 +246,35 @@ function goOn(request, env, ctx, isDecided, again) {
   const mended = answer.catch(broken);
   // The runtime's own promise, on which the instance has no hold any more.
   if (!call.inRust) return mended;
+  // Fires with the compatibility flag `enable_request_signal`; else, and where the runtime cancels by itself, Rust sweeps.
+  if (former === undefined) request.signal.addEventListener("abort", () => call.drop());
   // What follows on this promise runs in this request's own context, whoever's panic resolved it.
-  const lost = new Promise((resolve) => { call.lose = resolve; });
-  waiting.add(call);
-  return Promise.race([
-    mended.finally(() => waiting.delete(call)),
-    lost.then(() => (call.polling || again ? instance().broken() : goOn(request, env, ctx, false, true))),
-  ]);
+  const lost = new Promise((resolve) => { call.lost = resolve; });
+  return Promise.race([mended, lost.then(() => {
+    const isOwnFault = call.polling || former !== undefined;
+    call.polling = false;
+    return isOwnFault ? broken(LOST) : goOn(request, env, ctx, false, call);
+  })]);
 }
+
+// What is logged for a request whose own future has cost the instance; the panic itself has been logged.
+const LOST = { name: "instance lost" };
 
 function broken(error) {
   if (isTrap(error)) crash();
-  return instance().broken();
+  return instance().broken(error);
 }
 
-/** A call to an object. If the instance is lost meanwhile, so is the call: whoever asked is told, and may ask again. */
+/** An order to an object. If the instance is lost meanwhile, so is the order: the caller may repeat it. */
 async function inObject(order) {
-  const call = { inRust: true, lose: null };
-  const lost = new Promise((_, reject) => { call.lose = () => reject(new Error("the instance was lost")); });
-  lost.catch(() => {}); // if it comes before anybody waits for it
-  waiting.add(call);
+  const call = new Call();
+  const lost = new Promise((_, reject) => { call.lost = () => reject(new Error("the instance was lost")); });
+  lost.catch(() => {}); // if it comes before anything waits for it
   try {
-    return await Promise.race([order(instance()), lost]);
+    return await Promise.race([order(instance(), call), lost]);
   } catch (error) {
     if (isTrap(error)) crash();
     throw error;
-  } finally {
-    waiting.delete(call);
   }
 }
 
@@ -238,12 +285,12 @@ export class Account extends DurableObject {
     const { storage } = this.ctx;
     const { reply, is_left_to_tell, promises_an_end } = await inObject((rust) => rust.step_account(storage, order));
     if (!is_left_to_tell) return reply;
-    const told = this.#inTurn((rust) => rust.deliver_account(storage, this.env)).catch(() => false);
+    const told = this.#inTurn((rust, call) => rust.deliver_account(storage, this.env, call)).catch(() => false);
     if (!promises_an_end) this.ctx.waitUntil(told);
     else if (!await told) throw new Error("the register can't be reached");
     return reply;
   }
-  alarm() { return this.#inTurn((rust) => rust.wake_account(this.ctx.storage, this.env)); }
+  alarm() { return this.#inTurn((rust, call) => rust.wake_account(this.ctx.storage, this.env, call)); }
   #inTurn(order) {
     const mine = this.#turn.then(() => inObject(order));
     this.#turn = mine.catch(() => {});

@@ -165,7 +165,9 @@ impl Case<'_> {
             }
             Ok(Found::Options(_)) | Err(_) => None,
         };
-        let request = Request { method: self.method, path: self.url.path(), query: self.url.query(), headers: sent };
+        let site = self.url.origin().ascii_serialization();
+        let request =
+            Request { method: self.method, site: &site, path: self.url.path(), query: self.url.query(), headers: sent };
         let mut decision = self.gate.decide(&request, clock::now());
         // Nothing is revoked, as far as is known here.
         if let Decision::Ask(Ask::Revocations(ask)) = decision {

@@ -78,7 +78,7 @@ impl Headers for Fields<'_> {
 
 fn decide<'g>(gate: &'g Gate, method: &str, target: &str, fields: &[(&str, &str)]) -> Decision<'g> {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-    gate.decide(&Request { method, path, query, headers: &Fields(fields) }, Timestamp::from_seconds(NOW))
+    gate.decide(&Request { method, site: "", path, query, headers: &Fields(fields) }, Timestamp::from_seconds(NOW))
 }
 
 /// An `Authorization` header, where a token is required.

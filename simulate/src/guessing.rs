@@ -1,4 +1,5 @@
-//! Days on which strangers guess a password, and its owner logs in.
+//! Days on which strangers guess a password, and its owner logs in. Some strangers share the owner's address; some own a
+//! record whose name differs from the owner's in capitals only, and log in to it in between.
 
 use crate::{
     object::{Object, Question},
@@ -6,9 +7,14 @@ use crate::{
     world::World,
 };
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
-use tollgate::rules::account::{DeviceId, Lane, MOST_GUESSES_A_DAY, Reply};
+use tollgate::rules::{
+    account::{DeviceId, Lane, MOST_GUESSES_A_DAY, Reply},
+    device::RecordId,
+};
 
 const MINUTE: i64 = 60_000;
+/// Guesses that cost no wait.
+const FEW: u32 = 4;
 const DAY: i64 = 24 * 60 * MINUTE;
 
 /// What was guessed in one lane.
@@ -27,8 +33,45 @@ impl Guessed {
     }
 }
 
-fn cookie(number: u32) -> DeviceId {
-    DeviceId::Cookie(format!("cookie {number}"))
+/// What was guessed, by the lane in which it was counted.
+#[derive(Default)]
+struct AllGuessed {
+    strangers: Guessed,
+    /// With the owner's cookie, stolen.
+    thieves: Guessed,
+    /// From the owner's address.
+    neighbours: Guessed,
+}
+
+/// What strangers have besides their patience.
+#[derive(Clone, Copy)]
+struct Means {
+    /// A copy of the owner's cookie.
+    cookie: bool,
+    /// The owner's address.
+    address: bool,
+    /// A record of their own, whose name differs in capitals only.
+    twin: bool,
+    /// Which cookies they show.
+    shown: u32,
+}
+
+fn owner() -> RecordId {
+    RecordId::of_name("ann")
+}
+
+fn twin() -> RecordId {
+    RecordId::of_name("ANN")
+}
+
+/// A device that logged in as a record.
+fn cookie(record: &RecordId, number: u32) -> DeviceId {
+    DeviceId::cookie(record, &format!("cookie {number}"))
+}
+
+/// The address from which the owner logs in.
+fn home(record: &RecordId) -> DeviceId {
+    DeviceId::address(record, "192.0.2.1")
 }
 
 /// Twenty-six hours or more of it.
@@ -36,52 +79,62 @@ pub fn days(world: &mut World) {
     world.objects.push(Object::new("name:1".into(), 0));
     // Crashes are rare beside so many tries, and not at all at the first log-in, which makes a device known.
     let crashes = std::mem::take(&mut world.settings.crashes) / 4;
-    let (hurry, has_stolen) = (world.random.u32(..3), world.percent(30));
-    // A cookie of one's own invention, none, a stolen one; or now this, now that.
-    let shown = world.random.u32(..4);
-    let strangers = Rc::new(RefCell::new(Guessed::default()));
-    let thieves = Rc::new(RefCell::new(Guessed::default()));
-    owner_logs_in(world, None, &thieves, has_stolen);
+    let hurry = world.random.u32(..4);
+    let means = Means {
+        cookie: world.percent(30),
+        address: world.percent(40),
+        twin: world.percent(40),
+        // A cookie of one's own invention, none, a stolen one; or now this, now that.
+        shown: world.random.u32(..4),
+    };
+    let guessed = Rc::new(RefCell::new(AllGuessed::default()));
+    owner_logs_in(world, false, &guessed, means);
     world.settings.crashes = crashes;
     let end = DAY + world.random.i64(2 * 60..8 * 60) * MINUTE;
     let owner_every = [20, 60, 300][world.random.usize(..3)] * MINUTE;
-    let (mut owner_next, mut wait) = (owner_every, 0);
+    let (mut owner_next, mut wait, mut since_owner) = (owner_every, 0, 0);
     while world.now < end && world.oracle.violation.is_none() {
-        // As soon as it may be, at the same moment, or at leisure.
+        // As soon as it may be, at the same moment, at leisure; or a few after each log-in of the owner, which may forgive them.
         let pause = match hurry {
             0 => wait,
+            3 if since_owner < FEW => wait,
+            3 => owner_next + 1 - world.now,
             1 => wait + world.random.i64(0..2 * MINUTE),
             _ => world.random.i64(0..40 * MINUTE),
         };
         let time = world.now + pause;
         if time > owner_next {
             world.run_until(owner_next);
-            let known = world.random.bool().then(|| cookie(0));
-            owner_logs_in(world, known, &thieves, has_stolen);
+            let is_known = world.random.bool();
+            owner_logs_in(world, is_known, &guessed, means);
             owner_next += owner_every;
+            since_owner = 0;
             continue;
         }
         world.run_until(time);
-        wait = stranger_tries(world, &strangers, &thieves, has_stolen.then_some(shown));
+        since_owner += 1;
+        wait = stranger_tries(world, &guessed, means);
+        if means.twin && world.percent(30) {
+            twin_logs_in(world);
+        }
     }
 }
 
 /// A guess: how long the next has to wait.
-fn stranger_tries(
-    world: &mut World,
-    strangers: &Rc<RefCell<Guessed>>,
-    thieves: &Rc<RefCell<Guessed>>,
-    shown: Option<u32>,
-) -> i64 {
+fn stranger_tries(world: &mut World, guessed: &Rc<RefCell<AllGuessed>>, means: Means) -> i64 {
     let wait = Rc::new(RefCell::new(1000));
     let invented = world.random.u32(1..1_000_000);
     let now_this_now_that = world.random.u32(..3);
-    let devices = match shown.filter(|shown| *shown < 3).unwrap_or(now_this_now_that) {
-        0 => vec![cookie(invented)],
-        1 if shown.is_some() => vec![cookie(0)],
+    let mut devices = match if means.shown < 3 { means.shown } else { now_this_now_that } {
+        0 => vec![cookie(&owner(), invented)],
+        1 if means.cookie => vec![cookie(&owner(), 0)],
+        // What they were given as their own record.
+        2 if means.twin => vec![DeviceId::cookie(&owner(), "twin")],
         _ => Vec::new(),
     };
-    let (next, strangers, thieves) = (Rc::clone(&wait), Rc::clone(strangers), Rc::clone(thieves));
+    let shows_cookie = devices.first() == Some(&cookie(&owner(), 0));
+    devices.extend(means.address.then(|| home(&owner())));
+    let (next, guessed) = (Rc::clone(&wait), Rc::clone(guessed));
     // Not every try is one: sometimes KV can't be read.
     let (untried, is_silent) = (world.percent(5), world.percent(20));
     world.command(
@@ -99,9 +152,20 @@ fn stranger_tries(
                 if !is_silent {
                     world.command(0, Question::Wrong(lane.clone()), Box::new(|_, _| ()));
                 }
-                let guessed = if lane == Lane::Strangers { &strangers } else { &thieves };
-                if guessed.borrow_mut().one_more(world.now) {
+                let mut all = guessed.borrow_mut();
+                let guessed = match &lane {
+                    Lane::Strangers => &mut all.strangers,
+                    Lane::Device(DeviceId::Address(_)) => &mut all.neighbours,
+                    Lane::Device(DeviceId::Cookie(_)) => &mut all.thieves,
+                };
+                if guessed.one_more(world.now) {
                     world.violated(Rule::Guesses, format!("more than {MOST_GUESSES_A_DAY} guesses in a day: {lane:?}"));
+                }
+                if matches!(lane, Lane::Device(DeviceId::Cookie(_))) && !shows_cookie {
+                    world.violated(Rule::Guesses, "a device that never logged in as this record has a lane of its own");
+                }
+                if lane == Lane::Strangers && means.address && !shows_cookie {
+                    world.violated(Rule::Guesses, "at a known address more is allowed than elsewhere");
                 }
             }
             _ => {}
@@ -111,33 +175,50 @@ fn stranger_tries(
     if wait == 0 && world.random.bool() { 0 } else { wait }
 }
 
-/// The owner logs in, from a device that is known (the cookie 0) or from another.
-fn owner_logs_in(world: &mut World, known: Option<DeviceId>, thieves: &Rc<RefCell<Guessed>>, has_stolen: bool) {
-    let thieves = Rc::clone(thieves);
-    let is_known = known.is_some();
-    world.note(|| format!("the owner logs in, known: {is_known}"));
+/// Strangers log in to their own record, whose tries the same object counts, from the address that they share.
+fn twin_logs_in(world: &mut World) {
+    let devices = vec![DeviceId::cookie(&twin(), "twin"), home(&twin())];
     world.command(
         0,
-        Question::Try(known.into_iter().collect()),
+        Question::Try(devices.clone()),
+        Box::new(move |world, reply| {
+            if let Some(Reply::Go { lane }) = reply {
+                world.command(0, Question::Right(lane, devices), Box::new(|_, _| ()));
+            }
+        }),
+    );
+}
+
+/// The owner logs in, from a device that is known (the cookie 0) or from another, mostly from the same address.
+fn owner_logs_in(world: &mut World, is_known: bool, guessed: &Rc<RefCell<AllGuessed>>, means: Means) {
+    let guessed = Rc::clone(guessed);
+    world.note(|| format!("the owner logs in, known: {is_known}"));
+    let own = cookie(&owner(), 0);
+    let is_at_home = world.now == 0 || world.percent(80);
+    let address = is_at_home.then(|| home(&owner()));
+    let shown = is_known.then(|| own.clone()).into_iter().chain(address.clone()).collect();
+    world.command(
+        0,
+        Question::Try(shown),
         Box::new(move |world, reply| match reply {
             Some(Reply::Go { lane }) => {
-                let own = Lane::Device(cookie(0));
-                if is_known && !has_stolen && lane != own {
+                let lane_of_own = Lane::Device(own.clone());
+                if is_known && !means.cookie && lane != lane_of_own {
                     world.violated(Rule::StaysIn, "a known device has no lane of its own");
                 }
-                let device = (world.now == 0).then(|| cookie(0));
-                let clears = lane == own;
+                let devices = (world.now == 0).then_some(own).into_iter().chain(address).collect();
+                let clears = lane == lane_of_own;
                 world.command(
                     0,
-                    Question::Right(lane, device),
+                    Question::Right(lane, devices),
                     Box::new(move |_, _| {
                         if clears {
-                            thieves.borrow_mut().0.clear();
+                            guessed.borrow_mut().thieves.0.clear();
                         }
                     }),
                 );
             }
-            Some(Reply::Wait { seconds }) if is_known && !has_stolen => {
+            Some(Reply::Wait { seconds }) if is_known && !means.cookie => {
                 world.violated(Rule::StaysIn, format!("a known device has to wait for strangers: {seconds} s"));
             }
             _ => {}

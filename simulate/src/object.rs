@@ -44,6 +44,8 @@ pub struct Object {
     alarm: Option<i64>,
     /// When an event comes that looks at the alarm.
     looks_at: Option<i64>,
+    /// How many commands it has done.
+    done: usize,
     /// What the latest step wants in KV: what an earlier one wanted may be out of date when its turn comes.
     record: Option<Pending>,
     is_putting: bool,
@@ -56,7 +58,7 @@ pub enum Question {
     /// May a password be tried?
     Try(Vec<DeviceId>),
     /// It was right.
-    Right(Lane, Option<DeviceId>),
+    Right(Lane, Vec<DeviceId>),
     /// It was wrong.
     Wrong(Lane),
     /// It was not tried.
@@ -75,6 +77,7 @@ impl Object {
             cut_off_until: 0,
             alarm: None,
             looks_at: None,
+            done: 0,
             record: None,
             is_putting: false,
         }
@@ -109,7 +112,9 @@ impl World {
         }
         let clock = self.clock(self.objects[object].skew);
         let command = self.in_full(&question);
-        let Some(step) = self.step(object, command, clock) else { return };
+        self.commands += 1;
+        let id = format!("command {}", self.commands);
+        let Some(step) = self.step(object, Some(&id), command.clone(), clock) else { return };
         let deed = match question {
             Question::Deed(deed) => Some(deed),
             _ => None,
@@ -131,6 +136,10 @@ impl World {
             return self.crash(object, "before the write");
         }
         self.store(object, &step);
+        self.objects[object].done += 1;
+        if self.percent(3) {
+            self.repeat(object, id, command, step.reply.clone());
+        }
         let receipt = deed.map(|deed| self.oracle.written(self.now, object, deed, &step.reply, clock));
         if self.crashes() {
             return self.crash(object, "after the write");
@@ -147,6 +156,37 @@ impl World {
         );
     }
 
+    /// The command comes again under its id: a gate has lost the reply with its instance, or the object was reset.
+    fn repeat(&mut self, object: usize, id: String, command: Command, reply: Reply) {
+        let is_done = matches!(
+            reply,
+            Reply::Done
+                | Reply::Go { .. }
+                | Reply::Opened { .. }
+                | Reply::Rotated { .. }
+                | Reply::Ended { reused: true }
+                | Reply::Changed { .. }
+        );
+        let is_kept = !matches!(command, Command::Tidy | Command::Delivered { .. });
+        let (delay, done) = (self.random.i64(0..5000), self.objects[object].done);
+        if !is_done || !is_kept {
+            return;
+        }
+        self.after(delay, move |world| {
+            // So many replies are kept.
+            if world.objects[object].down_until > world.now || world.objects[object].done - done > 50 {
+                return;
+            }
+            let clock = world.clock(world.objects[object].skew);
+            let Some(step) = world.step(object, Some(&id), command, clock) else { return };
+            world.note(|| format!("object {object}: {id} again -> {:?}", step.reply));
+            if step.reply != reply {
+                world.violated(Rule::Kept, format!("a repeated command is answered {:?}, not {reply:?}", step.reply));
+            }
+            world.store(object, &step);
+        });
+    }
+
     /// The reply leaves the object.
     fn reply(&mut self, object: usize, deed: Option<Deed>, reply: Option<Reply>, receipt: Option<Receipt>, back: Back) {
         match (deed, &reply, receipt) {
@@ -159,9 +199,9 @@ impl World {
         back(self, reply);
     }
 
-    fn step(&mut self, object: usize, command: Command, clock: Timestamp) -> Option<Step> {
+    fn step(&mut self, object: usize, id: Option<&str>, command: Command, clock: Timestamp) -> Option<Step> {
         let (it, lifetimes) = (&self.objects[object], self.settings.lifetimes());
-        let step = step(&it.rows, &it.name, command, &lifetimes, clock);
+        let step = step(&it.rows, &it.name, id, command, &lifetimes, clock);
         if step.is_err() {
             self.violated(Rule::Kept, "rows can't be read");
         }
@@ -181,7 +221,7 @@ impl World {
         let retry = waits.then_some(self.now + RETRY);
         let next = [wake, retry].into_iter().flatten().min();
         it.alarm = next;
-        if long > MOST_ROW || rows > MOST_SESSIONS + 3 {
+        if long > MOST_ROW || rows > MOST_SESSIONS + 4 {
             self.violated(Rule::Bounded, format!("object {object} has {rows} rows, the longest of {long} bytes"));
         }
         if let Some(next) = next {
@@ -322,7 +362,7 @@ impl World {
     /// Is that written down, without a crash?
     fn delivered(&mut self, object: usize, command: Command) -> bool {
         let clock = self.clock(self.objects[object].skew);
-        let Some(step) = self.step(object, command, clock) else { return false };
+        let Some(step) = self.step(object, None, command, clock) else { return false };
         if self.crashes() {
             self.crash(object, "before it is written that it was told");
             return false;
@@ -335,9 +375,7 @@ impl World {
     fn in_full(&mut self, question: &Question) -> Command {
         match question {
             Question::Try(devices) => Command::Try { devices: devices.clone() },
-            Question::Right(lane, device) => {
-                Command::Right { lane: lane.clone(), devices: device.clone().into_iter().collect() }
-            }
+            Question::Right(lane, devices) => Command::Right { lane: lane.clone(), devices: devices.clone() },
             Question::Wrong(lane) => Command::Wrong { lane: lane.clone() },
             Question::Untried(lane) => Command::Untried { lane: lane.clone() },
             Question::Deed(deed) => self.deed_in_full(*deed),
@@ -372,7 +410,7 @@ impl World {
             Deed::List => Command::List,
             Deed::End { session: number } => Command::End { session: session(self, number) },
             Deed::EndAll { retire } => Command::EndAll { retire_password: retire, version: None },
-            Deed::Revoke { token } => Command::Revoke { token_id: id(self, token) },
+            Deed::Revoke { token } => Command::Revoke { token_id: id(self, token), life: None },
             Deed::SetPassword { proven, record } => Command::SetPassword {
                 proven: version(self, proven).unwrap_or(never),
                 key: "login:user".into(),

@@ -68,6 +68,8 @@ pub struct World {
     pub centres: Vec<Centre>,
     /// KV.
     pub store: Store,
+    /// How many commands were sent: their ids.
+    pub commands: u64,
     /// Users, thieves, and what they hold.
     pub people: Vec<Person>,
     /// The facts, and what must hold.
@@ -91,6 +93,7 @@ impl World {
             isolates: Vec::new(),
             centres: Vec::new(),
             store: Store::new(accounts),
+            commands: 0,
             people: Vec::new(),
             oracle: Oracle::new(settings, accounts),
             trace: is_traced.then(Vec::new),

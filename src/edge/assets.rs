@@ -1,38 +1,24 @@
 //! On to the static files.
 //!
 //! **What always holds:** the asset server is asked for the path that was ruled on (`html_handling = "none"` in
-//! wrangler.toml, so that it makes nothing else of it); a folder means its index.html. What a token protects is not
-//! kept by shared caches.
+//! wrangler.toml, so that it makes nothing else of it); a folder means its index.html. A redirect of the asset server is
+//! handed on, so that the gate decides about where it leads. What a token protects is not kept by shared caches.
 
 use super::{Call, view::View};
-use crate::rules::{
-    error::Refusal,
-    gate::{Admission, Passage},
-    route::INDEX_PAGE,
-};
+use crate::rules::{error::Refusal, forward, gate::Passage, route::INDEX_PAGE};
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(inline_js = r#"
-export function fetchAsset(assets, url, request, isPrivate, missing) {
-  const headers = new Headers(request.headers);
-  headers.delete("authorization");
-  return Promise.resolve().then(() => assets.fetch(new Request(url, { method: request.method, headers }))).then(
-    (response) => {
-      if (response.status === 404) return missing(true);
-      if (!isPrivate) return response;
-      const own = new Response(response.body, response);
-      own.headers.set("cache-control", "private, no-cache");
-      own.headers.append("vary", "authorization, cookie");
-      return own;
-    },
-    () => missing(false),
-  );
-}
-"#)]
+#[wasm_bindgen(module = "/src/edge/js/fetch.mjs")]
 extern "C" {
     #[wasm_bindgen(js_name = fetchAsset)]
-    fn fetch_asset(assets: &JsValue, url: &str, request: &web_sys::Request, private: bool, missing: JsValue)
-    -> JsValue;
+    fn fetch_asset(
+        assets: &JsValue,
+        url: &str,
+        request: &web_sys::Request,
+        private: bool,
+        vary: &str,
+        missing: JsValue,
+    ) -> JsValue;
 }
 
 pub(super) fn serve(call: &Call, view: &View, passage: &Passage<'_>) -> JsValue {
@@ -48,6 +34,6 @@ pub(super) fn serve(call: &Call, view: &View, passage: &Passage<'_>) -> JsValue 
             call.refuse(head, if not_found { Refusal::FileNotFound } else { Refusal::AssetsUnavailable }, &rule)
         })
     };
-    let private = !matches!(passage.admission(), Admission::Open);
-    fetch_asset(&assets, &url, view.raw(), private, missing)
+    let vary = forward::vary(call.config());
+    fetch_asset(&assets, &url, view.raw(), passage.rule().looks_at_tokens(), &vary, missing)
 }

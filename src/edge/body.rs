@@ -1,50 +1,71 @@
-//! Reading a body, no further than to a limit, and no longer.
+//! Reading a body: up to a limit, in time, and of all requests together no more than the instance can hold.
 
-use crate::rules::gate::BodyFault;
+use super::promise::Settled;
+use crate::rules::{gate::BodyFault, login};
 use futures_util::future::{Either, select};
-use js_sys::{Reflect, Uint8Array};
-use std::{pin::pin, time::Duration};
+use js_sys::Uint8Array;
+use std::{cell::Cell, pin::pin, thread::LocalKey, time::Duration};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStreamDefaultReader, Request};
+use web_sys::Request;
 use worker::Delay;
 
-/// Of a body that is too long as much more is taken in and thrown away: a client that is hung up on while it sends may
-/// never see why.
-const COURTESY: usize = 256 * 1024;
+/// How much of a body that is too long is taken in and thrown away, in bytes.
+const COURTESY: usize = 64 * 1024;
 
-/// A body of a few kilobytes is here by then, from anywhere.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A body of a few kilobytes has arrived by then, from anywhere.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The body, whole and in time.
-pub(super) async fn read(request: &Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
-    match select(pin!(whole(request, limit)), pin!(Delay::from(PATIENCE))).await {
-        Either::Left((body, _)) => body,
-        Either::Right(((), _)) => Err(BodyFault::TooSlow),
+/// How many bytes the bodies that are being read may have together, for each kind: an isolate has 128 MB. So 1,024 log-ins
+/// and 256 bodies with tokens are read at once, and neither kind keeps the other out.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+thread_local! {
+    /// Bytes reserved for log-ins and other bodies that the gate itself answers.
+    static OWN: Cell<usize> = const { Cell::new(0) };
+    /// Bytes reserved for bodies that may hold a token.
+    static TOKENS: Cell<usize> = const { Cell::new(0) };
+}
+
+#[wasm_bindgen(module = "/src/edge/js/body.mjs")]
+extern "C" {
+    #[wasm_bindgen(js_name = readBody)]
+    fn read_body(request: &Request, limit: usize, courtesy: usize) -> js_sys::Promise;
+}
+
+/// Room for a body while it is being read; given back when this is dropped, as it is when the request is cancelled.
+struct Reserved {
+    pool: &'static LocalKey<Cell<usize>>,
+    bytes: usize,
+}
+
+impl Reserved {
+    fn reserve(bytes: usize) -> Option<Self> {
+        let pool = if bytes > login::MAX_BODY_BYTES { &TOKENS } else { &OWN };
+        let reserved = pool.get() + bytes;
+        (reserved <= MOST_BYTES).then(|| {
+            pool.set(reserved);
+            Self { pool, bytes }
+        })
     }
 }
 
-/// The body, whole. It is read from a copy of the request, so that the entry can run the request again.
-async fn whole(request: &Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
-    let copy = request.clone().map_err(|_| BodyFault::Interrupted)?;
-    let Some(stream) = copy.body() else { return Ok(Vec::new()) };
-    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
-    let mut body = Vec::new();
-    let mut length = 0;
-    loop {
-        let part = JsFuture::from(reader.read()).await.map_err(|_| BodyFault::Interrupted)?;
-        let value = Reflect::get(&part, &"value".into()).unwrap_or(JsValue::UNDEFINED);
-        if value.is_undefined() {
-            return if length > limit { Err(BodyFault::TooLarge) } else { Ok(body) };
-        }
-        let chunk: Uint8Array = value.unchecked_into();
-        length += chunk.length() as usize;
-        if length > limit + COURTESY {
-            let _ = reader.cancel();
-            return Err(BodyFault::TooLarge);
-        }
-        if length <= limit {
-            body.extend(chunk.to_vec());
-        }
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.pool.set(self.pool.get() - self.bytes);
+    }
+}
+
+/// The body, whole and in time.
+pub(super) async fn read(request: &Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
+    let _reserved = Reserved::reserve(limit).ok_or(BodyFault::TooMany)?;
+    let reading = Settled::from(read_body(request, limit, COURTESY));
+    let body = match select(reading, pin!(Delay::from(TIMEOUT))).await {
+        Either::Left((body, _)) => body.unwrap_or_default(),
+        Either::Right(((), _)) => return Err(BodyFault::TooSlow),
+    };
+    match body.dyn_into::<Uint8Array>() {
+        Ok(bytes) => Ok(bytes.to_vec()),
+        Err(fault) if fault == "too_large" => Err(BodyFault::TooLarge { limit }),
+        Err(_) => Err(BodyFault::Interrupted),
     }
 }

@@ -163,7 +163,8 @@ fn keep(gate: &Gate, passage: &Passage<'_>, seen: &Seen<'_>, now: Timestamp) {
 fn vouch(gate: &Gate, passage: &Passage<'_>, seen: &Seen<'_>, is_vouched: bool) -> bool {
     let config = gate.config();
     let Admission::Verified { location: Location::Headers, .. } = passage.admission() else { return false };
-    if !passage.renewal().is_empty() || HeldBack::new(passage, config) != HeldBack::default() {
+    let is_plain = passage.renewal().is_empty() && !passage.rule().close_at_expiry;
+    if !is_plain || HeldBack::new(passage, config) != HeldBack::default() {
         return false;
     }
     if !is_vouched {

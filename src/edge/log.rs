@@ -9,18 +9,7 @@ use crate::rules::{
 use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(inline_js = r#"
-import { waitUntil } from "cloudflare:workers";
-// Does it when this second is over, though the request's answer is out by then. Not if the instance is lost meanwhile: then
-// `act` fails, and only a trap in it is anybody's business (the entry hears of it).
-export function whenOver(act) {
-  const isTrap = (error) => error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
-  waitUntil(new Promise((resolve) => setTimeout(() => {
-    resolve();
-    try { act(); } catch (error) { if (isTrap(error)) throw error; }
-  }, 1100)));
-}
-"#)]
+#[wasm_bindgen(module = "/src/edge/js/log.mjs")]
 extern "C" {
     #[wasm_bindgen(js_name = whenOver)]
     fn when_over(act: &JsValue);

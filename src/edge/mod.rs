@@ -14,12 +14,15 @@
 mod assets;
 mod body;
 pub mod hot;
+mod kv;
 mod load;
 mod log;
 pub mod objects;
 mod origin;
+mod promise;
 pub mod pwned;
 mod respond;
+pub mod tasks;
 mod users;
 mod view;
 
@@ -30,25 +33,29 @@ use crate::{
         config::Config,
         cookie::Jar,
         error::Refusal,
-        gate::{Admission, Ask, AskFault, Decision, Gate, Refused},
+        gate::{Admission, Ask, AskFault, DECISION_TIMEOUT, Decision, Gate, Refused},
         handlers::{Handlers, Stock},
-        log::{Event, RequestInfo},
-        time::Timestamp,
+        log::{Event, Level, RequestInfo},
+        route::Rule,
+        time::{Span, Timestamp},
     },
     users::{Users, answer},
 };
+use base64ct::{Base64UrlUnpadded, Encoding};
 use futures_util::future::{Either, select};
 use hot::Pending;
 use objects::EdgeObjects;
+use promise::Settled;
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     future::Future,
     pin::{Pin, pin},
+    rc::Rc,
     time::Duration,
 };
+use tasks::Progress;
 use view::View;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use worker::{Context, Env};
 
 /// An application: its hooks ([`Handlers`]), and its users for each request.
@@ -78,6 +85,17 @@ pub struct Call {
     /// Number of the request in this instance.
     number: u32,
     began: Timestamp,
+    /// What the entry keeps of it, if there is one that runs requests again.
+    progress: Option<Progress>,
+    steps: Rc<Steps>,
+}
+
+/// How far a request has come: whatever is numbered here is the same if the request is run again.
+#[derive(Default)]
+struct Steps {
+    draws: Cell<u32>,
+    commands: Cell<u32>,
+    id: OnceCell<String>,
 }
 
 /// What came of a request.
@@ -96,6 +114,14 @@ pub enum Reply {
     Waiting(Pin<Box<dyn Future<Output = Outcome>>>),
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// The runtime's execution context of a request.
+    type ExecutionContext;
+    #[wasm_bindgen(method, js_name = waitUntil)]
+    fn wait_until(this: &ExecutionContext, promise: &js_sys::Promise);
+}
+
 thread_local! {
     static CALLS: Cell<u32> = const { Cell::new(0) };
 }
@@ -112,7 +138,7 @@ pub async fn serve<A: Application>(
 ) -> worker::Result<worker::Response> {
     match settled(&request, &env, &context, application, false).await {
         Outcome::Response(response) => to_worker(response).await,
-        Outcome::Inner(..) => Ok(broken().into()),
+        Outcome::Inner(..) => Ok(broken(&JsValue::UNDEFINED).into()),
     }
 }
 
@@ -148,7 +174,7 @@ async fn settled<A: Application>(
 ) -> Outcome {
     let context = AsRef::<JsValue>::as_ref(context.as_ref()).clone();
     let env = AsRef::<JsValue>::as_ref(env).clone();
-    match begin(Clone::clone(request.inner()), env, context, application, has_inner) {
+    match begin(Clone::clone(request.inner()), env, context, application, has_inner, None) {
         Reply::Ready(outcome) => outcome,
         Reply::Waiting(future) => future.await,
     }
@@ -156,27 +182,29 @@ async fn settled<A: Application>(
 
 async fn to_worker(response: JsValue) -> worker::Result<worker::Response> {
     let response = match response.dyn_into::<js_sys::Promise>() {
-        Ok(promise) => JsFuture::from(promise).await?,
+        Ok(promise) => Settled::from(promise).await?,
         Err(response) => response,
     };
     Ok(response.unchecked_into::<web_sys::Response>().into())
 }
 
 /// Answers a request without a promise where nothing must be waited for: what the stock worker's entry calls.
-/// Goes on from [`hot::decide`] if that was called for this request just before, and said so.
+/// Goes on from [`hot::decide`] if that was called for this request just before, and said so. `progress` is what the entry
+/// keeps of the request, which it may run again.
 pub fn reply<A: Application>(
     request: web_sys::Request,
     env: JsValue,
     ctx: JsValue,
     application: A,
     is_decided: bool,
+    progress: Progress,
 ) -> Reply {
     match hot::pending().filter(|_| is_decided).map(|pending| *pending) {
         Some(Pending { gate, decision, method, url, began }) => {
-            let call = Call { gate, env, ctx, number: next_number(), began };
+            let call = Call { began, ..Call::begin(gate, env, ctx, Some(progress)) };
             proceed(call, View::of(request, method, url), decision, &application)
         }
-        None => begin(request, env, ctx, application, false),
+        None => begin(request, env, ctx, application, false, Some(progress)),
     }
 }
 
@@ -186,11 +214,12 @@ fn begin<A: Application>(
     ctx: JsValue,
     application: A,
     has_inner: bool,
+    progress: Option<Progress>,
 ) -> Reply {
     let Some(gate) = load::gate(&env, application.clone(), has_inner, load::services(&env)) else {
         return Reply::Ready(Outcome::Response(respond::misconfigured(&request).into()));
     };
-    let call = Call::begin(gate, env, ctx);
+    let call = Call::begin(gate, env, ctx, progress);
     if gate.wants_news(call.began) {
         objects::ask_for_news(&call);
     }
@@ -209,12 +238,23 @@ fn proceed<A: Application>(call: Call, view: View, decision: Decision<'static>, 
     }
 }
 
-/// Answers questions until the decision is made, then carries it out.
-async fn settle(call: Call, view: View, mut ask: Ask<'static>, users: impl Users) -> Outcome {
-    let objects = EdgeObjects::new(&call);
+/// Answers questions until the decision is made, then carries it out; or refuses when that takes too long.
+async fn settle(call: Call, view: View, ask: Ask<'static>, users: impl Users) -> Outcome {
+    match select(pin!(decide_and_carry_out(&call, &view, ask, users)), pin!(delay(DECISION_TIMEOUT))).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(((), _)) => {
+            let refused = Refused::new(Refusal::DecisionTimeout, None);
+            Outcome::Response(respond::refuse(&call, view.is_head(), &refused).into())
+        }
+    }
+}
+
+async fn decide_and_carry_out(call: &Call, view: &View, mut ask: Ask<'static>, users: impl Users) -> Outcome {
+    let objects = EdgeObjects::new(call);
     loop {
         let read = async |limit| body::read(view.raw(), limit).await;
-        match carry_out(&call, &view, answer(ask, || view.request(), &users, &objects, read, load::random, now).await) {
+        let random = || call.random();
+        match carry_out(call, view, answer(ask, || view.request(), &users, &objects, read, random, now).await) {
             Ok(outcome) => return outcome,
             Err(next) => ask = next,
         }
@@ -249,27 +289,68 @@ pub fn layer(env: &Env, context: &Context, handlers: impl Handlers) -> Option<cr
     let context = AsRef::<JsValue>::as_ref(context.as_ref()).clone();
     // What asks the objects is the gate in front of a worker, not a layer.
     let gate = load::gate(&env, handlers, true, crate::rules::config::Services::default())?;
-    Some(crate::axum::GateLayer::of(gate, KvUsers::new(&Call::begin(gate, env, context))))
+    Some(crate::axum::GateLayer::of(gate, KvUsers::new(&Call::begin(gate, env, context, None))))
 }
 
 /// No longer than `TOLLGATE_STORE_TIMEOUT`.
 async fn patiently<T>(config: &Config, answer: impl Future<Output = Result<T, AskFault>>) -> Result<T, AskFault> {
-    let patience = u64::try_from(config.store_timeout.as_millis()).unwrap_or_default();
-    match select(pin!(answer), pin!(worker::Delay::from(Duration::from_millis(patience)))).await {
+    match select(pin!(answer), pin!(delay(config.store_timeout))).await {
         Either::Left((answer, _)) => answer,
         Either::Right(((), _)) => Err(AskFault::Unavailable),
     }
 }
 
-/// One plain 500, for a request that a panic has cost its answer.
+/// Waits.
+fn delay(span: Span) -> worker::Delay {
+    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or_default()).into()
+}
+
+/// One plain 500, for a request that a panic or an exception has cost its answer; the log says which exception it was, but not
+/// its message, which may hold what the client sent.
 #[must_use]
-pub fn broken() -> web_sys::Response {
+pub fn broken(error: &JsValue) -> web_sys::Response {
+    let (name, at) = described(error);
+    let level = load::loaded().map_or(Level::Info, |gate| gate.config().log);
+    if let Some(line) = (Event::Exception { name: &name, at: &at }).line(level, None) {
+        log::write(&line);
+    }
     respond::broken()
 }
 
+/// The kind of an exception of JavaScript, and the functions that it came from.
+fn described(error: &JsValue) -> (String, String) {
+    let text = |name: &str| js_sys::Reflect::get(error, &name.into()).ok().and_then(|value| value.as_string());
+    let stack = text("stack").unwrap_or_default();
+    let frames = stack.lines().filter_map(|line| line.trim_start().strip_prefix("at ")).take(EXCEPTION_FRAMES);
+    (text("name").unwrap_or_else(|| "no error".into()), frames.collect::<Vec<_>>().join(" < "))
+}
+
+/// How many functions the log names of an exception.
+const EXCEPTION_FRAMES: usize = 5;
+
 impl Call {
-    fn begin(gate: &'static Gate, env: JsValue, ctx: JsValue) -> Self {
-        Self { gate, env, ctx, number: next_number(), began: now() }
+    fn begin(gate: &'static Gate, env: JsValue, ctx: JsValue, progress: Option<Progress>) -> Self {
+        Self { gate, env, ctx, number: next_number(), began: now(), progress, steps: Rc::default() }
+    }
+
+    /// Random bytes, at most 96; the same ones if the request is run again.
+    fn random<const N: usize>(&self) -> [u8; N] {
+        let number = self.steps.draws.replace(self.steps.draws.get() + 1);
+        let Some(progress) = &self.progress else { return load::random() };
+        let mut bytes = [0; N];
+        #[allow(clippy::cast_possible_truncation)] // 96 at most
+        progress.random(number).slice(0, N as u32).copy_to(&mut bytes);
+        bytes
+    }
+
+    /// The id of the next command to an object; the same one if the request is run again.
+    fn command_id(&self) -> String {
+        let number = self.steps.commands.replace(self.steps.commands.get() + 1);
+        let id = self.steps.id.get_or_init(|| match &self.progress {
+            Some(progress) => progress.id(),
+            None => Base64UrlUnpadded::encode_string(&load::random::<16>()),
+        });
+        format!("{id}-{number}")
     }
 
     /// The worker's bindings.
@@ -286,7 +367,11 @@ impl Call {
 
     /// Goes on with something after the answer was sent.
     pub fn wait_until(&self, future: impl Future<Output = ()> + 'static) {
-        Context::new(self.ctx.clone().unchecked_into()).wait_until(future);
+        let promise = tasks::promise(None, async {
+            future.await;
+            Ok(JsValue::UNDEFINED)
+        });
+        self.ctx.unchecked_ref::<ExecutionContext>().wait_until(&promise);
     }
 
     /// Writes a line to the log, if its level is wanted and it is not only counted.
@@ -308,6 +393,13 @@ impl Call {
     /// For the log and the answer.
     fn id(&self) -> String {
         format!("{}{}", id_prefix(), self.number)
+    }
+
+    /// Answers a request that an exception of JavaScript has cost its answer.
+    fn failed(&self, head: bool, error: &JsValue, rule: &Rule) -> JsValue {
+        let (name, at) = described(error);
+        self.log(&Event::Exception { name: &name, at: &at });
+        self.refuse(head, Refusal::Internal, &rule.path).into()
     }
 
     /// Refuses what was let through already: the origin or the asset server fails.

@@ -6,119 +6,69 @@
 
 use super::{Call, load, view::View};
 use crate::rules::{
-    config::Config,
+    config::{Config, Location},
     error::Refusal,
-    forward::{self, Filter, HeldBack},
+    forward::{self, CachePolicy, Filter, HeldBack},
     gate::Passage,
     request::Headers as _,
     time::Timestamp,
 };
+use std::cell::OnceCell;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(inline_js = r#"
-// The names of the request's header fields, one a line.
-export function names(request) {
-  return [...request.headers.keys()].join("\n");
-}
-
-// Sends the request to a place at the origin.
-export function senderTo(origin, milliseconds, failed) {
-  return (place, request, headers, ...which) => fetchWithin(`${origin}${place}`, request, headers, milliseconds, failed, which);
-}
-
-// The same with the headers still to be made.
-export function send(url, request, withheld, added, milliseconds, failed, ...which) {
-  const headers = new Headers(request.headers);
-  if (withheld) for (const name of withheld.split("\n")) headers.delete(name);
-  if (added) for (const line of added.split("\n")) {
-    const at = line.indexOf(":");
-    headers.set(line.slice(0, at), line.slice(at + 1));
-  }
-  return fetchWithin(url, request, headers, milliseconds, failed, which);
-}
-
-// The origin's response, or what `failed` makes of `late` and `which` if there is none in time. The origin's time runs
-// while it takes in a part of the body and until its headers come; not while the client is slow, nor while the answer's
-// body comes. What is not waited for any more the runtime ends with the request, a timer too (an AbortController for it:
-// 0.13 of a forwarded request's time; to clear the timer: 0.01).
-function fetchWithin(url, request, headers, milliseconds, failed, which) {
-  return new Promise((resolve, reject) => {
-    let timer, answered = false;
-    const settle = (make) => {
-      if (answered) return;
-      answered = true;
-      try { resolve(make()); } catch (error) { reject(error); }
-    };
-    const stop = () => clearTimeout(timer);
-    const run = () => { stop(); if (!answered) timer = setTimeout(settle, milliseconds, () => failed(true, ...which)); };
-    const init = { headers, redirect: "manual" };
-    let target = url;
-    if (request.method === "GET" || request.method === "HEAD") {
-      if (request.body) target = new Request(url, request); // they may have a body only as a request's own
-      else init.method = request.method;
-    } else {
-      init.method = request.method;
-      init.body = request.body && unhurried(request, run, stop);
-    }
-    run();
-    fetch(target, init).then((response) => settle(() => response), () => settle(() => failed(false, ...which)));
-  });
-}
-
-// The request's body, part by part as the origin takes them in, with its length if the client has told it.
-function unhurried(request, run, stop) {
-  const length = request.headers.get("content-length");
-  const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
-  const reader = request.body.getReader({ mode: "byob" });
-  const writer = writable.getWriter();
-  const pump = async () => {
-    // One buffer for all parts: with a new one each, 50 MiB took 32 MiB more memory. By default parts are of 4 KiB.
-    for (let space = new Uint8Array(65536); ;) {
-      stop();
-      const part = await reader.read(space);
-      run();
-      if (part.done) return writer.close();
-      await writer.write(part.value);
-      space = new Uint8Array(part.value.buffer);
-    }
-  };
-  pump().catch((error) => Promise.allSettled([reader.cancel(error), writer.abort(error)]));
-  return readable;
-}
-"#)]
+#[wasm_bindgen(module = "/src/edge/js/fetch.mjs")]
 extern "C" {
     fn names(request: &web_sys::Request) -> String;
-    #[wasm_bindgen(js_name = senderTo)]
-    fn sender_to(origin: &str, milliseconds: f64, failed: &JsValue) -> JsValue;
+    fn connect(
+        base: &str,
+        site: &str,
+        milliseconds: f64,
+        vary: &str,
+        sets: u32,
+        policies: Vec<u32>,
+        failed: &JsValue,
+    ) -> JsValue;
+    #[wasm_bindgen(catch)]
     fn send(
-        url: &str,
+        sender: &JsValue,
+        place: &str,
         request: &web_sys::Request,
         withheld: &str,
         added: &str,
-        milliseconds: f64,
-        failed: &JsValue,
         head: bool,
         began: f64,
         rule: usize,
         number: u32,
-    ) -> JsValue;
+        policy: u32,
+        closes_at: f64,
+    ) -> Result<JsValue, JsValue>;
 }
 
-/// Late? For HEAD? Begun when, under which rule? The request's number, if it has one yet.
-type Failed = dyn Fn(bool, bool, f64, usize, Option<u32>) -> JsValue;
+/// Why there is no answer of the origin: the numbers of `fetch.mjs`.
+const LATE: u32 = 0;
+const TOO_LONG: u32 = 2;
+
+/// Why, for HEAD or not, when the request began, under which rule, and the request's number if it has one yet.
+type Failed = dyn Fn(u32, bool, f64, usize, Option<u32>) -> JsValue;
 
 thread_local! {
     /// One for all requests: a closure for each costs 0.03 of a forwarded request's time.
     static FAILED: JsValue = Closure::<Failed>::new(failed).into_js_value();
+    /// What sends to the origin; made with the first request that is forwarded.
+    static SENDER: OnceCell<JsValue> = const { OnceCell::new() };
 }
 
-fn failed(late: bool, head: bool, began: f64, rule: usize, number: Option<u32>) -> JsValue {
-    let refusal = if late { Refusal::OriginTimeout } else { Refusal::OriginUnreachable };
-    let Some(gate) = load::loaded() else { return super::broken().into() };
+fn failed(why: u32, head: bool, began: f64, rule: usize, number: Option<u32>) -> JsValue {
+    let refusal = match why {
+        LATE => Refusal::OriginTimeout,
+        TOO_LONG => Refusal::BodyTooLarge { limit: None },
+        _ => Refusal::OriginUnreachable,
+    };
+    let Some(gate) = load::loaded() else { return super::broken(&JsValue::UNDEFINED).into() };
     #[allow(clippy::cast_possible_truncation)] // it was one
     let began = Timestamp::from_millis(began as i64);
     let number = number.unwrap_or_else(super::next_number);
-    let call = Call { gate, env: JsValue::UNDEFINED, ctx: JsValue::UNDEFINED, number, began };
+    let call = Call { number, began, ..Call::begin(gate, JsValue::UNDEFINED, JsValue::UNDEFINED, None) };
     let rule = gate.config().routes.rules().find(|known| known.index == rule).map_or("", |rule| &rule.path);
     call.refuse(head, refusal, rule).into()
 }
@@ -128,7 +78,6 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
     let config = call.gate.config();
     let held_back = HeldBack::new(passage, config);
     let path_and_query = held_back.without_parameter(view.path_and_query());
-    let url = format!("{}{path_and_query}", config.origin.as_deref().unwrap_or_default());
     let mut withheld = withheld(view, passage, config);
     let mut added = forward::identity_headers(passage.admission());
     let cookies = if held_back.has_cookies() { view.get("cookie") } else { None };
@@ -139,26 +88,45 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
         Some(others) => added.push(("cookie", others)),
         None => {}
     }
-    FAILED.with(|failed| {
-        send(
-            &url,
-            view.raw(),
-            &withheld,
-            &lines(&added),
-            patience(config),
-            failed,
-            view.is_head(),
-            super::hot::milliseconds(call.began),
-            passage.rule().index,
-            call.number,
-        )
-    })
+    let sent = send(
+        &sender(config),
+        &path_and_query,
+        view.raw(),
+        &withheld,
+        &lines(&added),
+        view.is_head(),
+        super::hot::milliseconds(call.began),
+        passage.rule().index,
+        call.number,
+        CachePolicy::new(passage.rule(), passage.admission().location(), config).bits(),
+        passage.closes_at().map_or(0.0, super::hot::milliseconds),
+    );
+    // A field that JavaScript's `Headers` does not take, say.
+    sent.unwrap_or_else(|error| call.failed(view.is_head(), &error, passage.rule()))
 }
 
-/// A function of JavaScript that sends what the hot path forwards: a path with its query, the request, the headers, and what
-/// a refusal must know if the origin fails ([`Failed`], but for the first).
+/// A function of JavaScript that sends to the origin what is forwarded, with a policy for each rule: what it must know if the
+/// origin fails are the arguments of [`Failed`] but the first.
 pub(super) fn sender(config: &Config) -> JsValue {
-    FAILED.with(|failed| sender_to(config.origin.as_deref().unwrap_or_default(), patience(config), failed))
+    SENDER.with(|sender| sender.get_or_init(|| FAILED.with(|failed| connected(config, failed))).clone())
+}
+
+fn connected(config: &Config, failed: &JsValue) -> JsValue {
+    let mut policies = Vec::new();
+    for rule in config.routes.rules() {
+        policies.resize(policies.len().max(rule.index + 1), 0);
+        // What is forwarded from the hot path has a token in a header.
+        policies[rule.index] = CachePolicy::new(rule, Some(Location::Headers), config).bits();
+    }
+    connect(
+        config.origin.as_deref().unwrap_or_default(),
+        config.public_url.as_deref().unwrap_or_default(),
+        patience(config),
+        &forward::vary(config),
+        forward::forwarded_fields(config),
+        policies,
+        failed,
+    )
 }
 
 /// Header fields, one a line.

@@ -4,7 +4,7 @@
 //! seconds at most, with the answer's body, and reads no further than to a limit. What fails lets the password through
 //! with a line in the log: a service that is down must not keep people from changing their passwords.
 
-use super::Call;
+use super::{Call, promise::Settled};
 use crate::rules::{
     log::Event,
     password::pwned::{MAX_ANSWER_BYTES, Question},
@@ -16,32 +16,10 @@ use wasm_bindgen::prelude::*;
 /// In milliseconds. The range API answers from the nearest data centre, within a tenth of this.
 const PATIENCE: u32 = 2_000;
 
-#[wasm_bindgen(inline_js = r#"
-// The answer's bytes, or a word that says why there are none. Padded: its length tells nothing of the question.
-export async function answerOf(url, milliseconds, limit) {
-  try {
-    const response = await fetch(url, {
-      headers: { "add-padding": "true", "user-agent": "tollgate" },
-      redirect: "manual",
-      signal: AbortSignal.timeout(milliseconds),
-    });
-    if (response.status !== 200) return "status";
-    const parts = [];
-    let length = 0;
-    for await (const part of response.body ?? []) {
-      length += part.length;
-      if (length > limit) return "too_long";
-      parts.push(part);
-    }
-    return new Uint8Array(await new Blob(parts).arrayBuffer());
-  } catch (error) {
-    return error.name === "TimeoutError" ? "timeout" : "unreachable";
-  }
-}
-"#)]
+#[wasm_bindgen(module = "/src/edge/js/fetch.mjs")]
 extern "C" {
     #[wasm_bindgen(js_name = answerOf)]
-    async fn answer_of(url: &str, milliseconds: u32, limit: usize) -> JsValue;
+    fn answer_of(url: &str, milliseconds: u32, limit: usize) -> js_sys::Promise;
 }
 
 /// Is this password known from a leak? `false` too where nobody is to be asked, or nobody could tell.
@@ -51,7 +29,7 @@ extern "C" {
 pub async fn is_known(call: &Call, password: &Secret<String>) -> bool {
     let Some(api) = &call.config().pwned_url else { return false };
     let question = Question::about(password);
-    let answer = answer_of(&question.url(api), PATIENCE, MAX_ANSWER_BYTES).await;
+    let answer = Settled::from(answer_of(&question.url(api), PATIENCE, MAX_ANSWER_BYTES)).await.unwrap_or_default();
     let verdict = match answer.dyn_into::<Uint8Array>() {
         Ok(bytes) => question.is_in(&bytes.to_vec()).map_err(|_| "unreadable".to_owned()),
         Err(reason) => Err(reason.as_string().unwrap_or_default()),

@@ -11,38 +11,12 @@ use crate::rules::{
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
 
-// One crossing for a whole answer: with web_sys each header is one of its own.
-#[wasm_bindgen(inline_js = r#"
-export function init(status, headers) {
-  const fields = new Headers();
-  for (const line of headers.split("\n")) {
-    const at = line.indexOf(":");
-    // A value that no header can carry (an embedder's own) is left out rather than let the answer fail.
-    try { fields.append(line.slice(0, at), line.slice(at + 1)); } catch {}
-  }
-  return { status, headers: fields };
-}
-export function respond(status, headers, body) {
-  return new Response(body, init(status, headers));
-}
-// An answer that somebody else makes, with cookies for a new token. Not if it sets or removes them itself: who has just
-// logged out would be logged in again. Nobody may keep it for others.
-export async function renew(promise, cookies) {
-  const answer = await promise;
-  const name = (cookie) => cookie.slice(0, cookie.indexOf("="));
-  const theirs = new Set(answer.headers.getSetCookie().map(name));
-  const ours = cookies.split("\n");
-  if (answer.webSocket || ours.some((cookie) => theirs.has(name(cookie)))) return answer;
-  const own = new Response(answer.body, answer);
-  for (const cookie of ours) own.headers.append("set-cookie", cookie);
-  own.headers.set("cache-control", "no-store");
-  return own;
-}
-"#)]
+#[wasm_bindgen(module = "/src/edge/js/respond.mjs")]
 extern "C" {
     fn renew(promise: JsValue, cookies: &str) -> js_sys::Promise;
     fn init(status: u16, headers: &str) -> JsValue;
-    fn respond(status: u16, headers: &str, body: Option<&str>) -> Response;
+    #[wasm_bindgen(catch)]
+    fn respond(status: u16, headers: &str, body: Option<&str>) -> Result<Response, JsValue>;
 }
 
 pub(super) fn refuse(call: &Call, head: bool, refused: &Refused<'_>) -> Response {
@@ -96,7 +70,8 @@ pub(super) fn broken() -> Response {
 
 fn response(answer: &Answer, head: bool) -> Response {
     let body = (!head && !answer.body.is_empty()).then_some(answer.body.as_str());
-    respond(answer.status, &lines(answer), body)
+    // Of a status that an application has made up, 999 say, there is no Response.
+    respond(answer.status, &lines(answer), body).unwrap_or_else(|error| super::broken(&error))
 }
 
 /// The header fields, one a line. A line feed in one would begin another, so such a field is left out.

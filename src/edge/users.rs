@@ -1,6 +1,6 @@
 //! Users in KV: the stock `authenticate` and `identity`.
 
-use super::{Call, load, objects, patiently, pwned};
+use super::{Call, kv, objects, patiently, pwned};
 use crate::SendUsers;
 use crate::rules::{
     account::{Command, PasswordChange, Reply},
@@ -10,14 +10,13 @@ use crate::rules::{
     login::{self, Credentials},
     password::{self, HashFault, PasswordFault},
     secret::Secret,
-    store::{BINDING, LogInRecord, Profile, Status},
+    store::{LogInRecord, Profile, Status},
     token::VerifiedToken,
 };
 use futures_util::{TryFutureExt, future::join};
 use std::{future::Future, time::Duration};
 use worker::{
     Delay,
-    kv::KvStore,
     send::{SendFuture, SendWrapper},
 };
 
@@ -132,9 +131,9 @@ async fn set_password(
         judged = Err(PasswordFault::Leaked);
     }
     if let Err(fault) = judged {
-        return Ok(PasswordChange::Weak(format!("{fault}: {}", fault.advice())));
+        return Ok(PasswordChange::Weak(fault.with_advice()));
     }
-    let hash = password::hash(new, hashing, load::random());
+    let hash = password::hash(new, hashing, call.random());
     let proven = record.version();
     Ok(PasswordChange::Prepared { proven, key, record: record.with_hash(&hash).to_json() })
 }
@@ -154,7 +153,7 @@ async fn renew(call: Call, key: String, proven: LogInRecord, password: Secret<St
     let Ok(present) = get(&call, &key).await else { return };
     let present = present.and_then(|text| LogInRecord::read(&text).ok());
     let hashing = &call.config().hashing;
-    let Some(record) = login::renew(&proven, present.as_ref(), &password, hashing, load::random()) else { return };
+    let Some(record) = login::renew(&proven, present.as_ref(), &password, hashing, call.random()) else { return };
     if call.config().services.sessions {
         // The account's object knows of a change that this read of KV does not.
         let (object, lifetimes) = call.gate.account_to_ask(&record.id());
@@ -164,21 +163,12 @@ async fn renew(call: Call, key: String, proven: LogInRecord, password: Secret<St
         }
         return;
     }
-    let Ok(put) = store(&call).and_then(|store| store.put(&key, record.write()).map_err(|_| AskFault::Unavailable))
-    else {
-        return;
-    };
-    if put.execute().await.is_ok() {
+    if kv::put(&call.env, &key, &record.write()).await.is_ok() {
         call.log(&Event::HashRenewed(&record.id()));
     }
 }
 
-fn store(call: &Call) -> Result<KvStore, AskFault> {
-    KvStore::from_this(&call.env, BINDING).map_err(|_| AskFault::Unavailable)
-}
-
 /// A value, `None` if there is none.
 async fn get(call: &Call, key: &str) -> Result<Option<Vec<u8>>, AskFault> {
-    let read = store(call)?.get(key).bytes();
-    patiently(call.config(), read.map_err(|_| AskFault::Unavailable)).await
+    patiently(call.config(), kv::get(&call.env, key).map_err(|_| AskFault::Unavailable)).await
 }

@@ -58,12 +58,12 @@ impl Headers for View {
 
 /// A request for the rules.
 pub(super) fn request<'r>(method: &'r str, url: &'r str, headers: &'r dyn Headers) -> Request<'r> {
-    let (_, path_and_query) = split(url);
+    let (site, path_and_query) = split(url);
     let (path, query) = match path_and_query.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (path_and_query, None),
     };
-    Request { method, path, query, headers }
+    Request { method, site, path, query, headers }
 }
 
 /// `url` is the runtime's own serialisation of a URL it has parsed (WHATWG URL §4.5), so this only splits: scheme, `://`,

@@ -6,7 +6,7 @@
 
 use super::{
     config::{Extended, Names},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use std::{
     borrow::Cow,
@@ -124,12 +124,13 @@ pub fn is_attribute(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic() && !b";,\"\\".contains(&b))
 }
 
-/// A cookie by which a device is known again at `path`, for as many days. Scripts don't see it, and other sites' requests
-/// don't carry it.
+/// A cookie by which a device is known again at `path`, for as long as `life`. Scripts don't see it, and other sites'
+/// requests don't carry it.
 #[must_use]
-pub fn of_device(name: &str, value: &str, path: &str, is_https: bool, days: u32) -> String {
+pub fn of_device(name: &str, value: &str, path: &str, is_https: bool, life: Span) -> String {
     let secure = if is_https { "; Secure" } else { "" };
-    format!("{name}={value}; Max-Age={}{secure}; HttpOnly; Path={path}; SameSite=Strict", days * 86_400)
+    let seconds = life.as_millis() / 1000;
+    format!("{name}={value}; Max-Age={seconds}{secure}; HttpOnly; Path={path}; SameSite=Strict")
 }
 
 /// The cookies that go out with one answer, in order.

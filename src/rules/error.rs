@@ -138,8 +138,13 @@ pub enum Refusal {
     BodyNotDeclaredJson,
     /// The body is not JSON, or not an object.
     BodyNotAnObject,
-    /// The body is longer than [`super::login::MAX_BODY_BYTES`].
-    BodyTooLarge,
+    /// The body is too long.
+    BodyTooLarge {
+        /// How many bytes it may have; `None` if its declared length is beyond what can be sent on.
+        limit: Option<usize>,
+    },
+    /// As many bodies as the gate holds at once are being read.
+    TooManyBodies,
     /// Name or password is longer than [`super::login::MAX_FIELD_BYTES`].
     FieldTooLong {
         /// The name of the member.
@@ -163,6 +168,10 @@ pub enum Refusal {
     },
     /// There is no such session.
     NoSuchSession,
+    /// A WebSocket handshake with a token in a cookie, from another site's page or from no page (`Origin`).
+    ForeignSocket,
+    /// A log-out of a gate that keeps no sessions, with a token that is in no cookie: nothing can be done about the token.
+    NotRevocable,
     /// The secret of the operators' endpoint is wrong or missing.
     NotTheOperator,
     /// A command of an operator that is none.
@@ -171,6 +180,8 @@ pub enum Refusal {
     // --- what lies behind
     /// The store did not answer, in time or at all, or holds something unreadable.
     StoreUnavailable,
+    /// The decision took longer than [`super::gate::DECISION_TIMEOUT`].
+    DecisionTimeout,
     /// The asset server does not answer, or there is no `ASSETS` binding.
     AssetsUnavailable,
     /// The origin could not be reached.
@@ -377,7 +388,8 @@ impl Refusal {
             Self::NoSuchUser => "user_unknown",
             Self::BodyNotDeclaredJson => "body_media_type",
             Self::BodyNotAnObject => "body_not_an_object",
-            Self::BodyTooLarge => "body_too_large",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::TooManyBodies => "too_many_bodies",
             Self::FieldTooLong { .. } => "field_too_long",
             Self::BodyInterrupted => "body_interrupted",
             Self::BodyTooSlow => "body_too_slow",
@@ -385,9 +397,12 @@ impl Refusal {
             Self::TooManyTries { .. } => "too_many_tries",
             Self::WeakPassword { .. } => "weak_password",
             Self::NoSuchSession => "session_unknown",
+            Self::ForeignSocket => "websocket_origin",
+            Self::NotRevocable => "token_not_revocable",
             Self::NotTheOperator => "operator_unknown",
             Self::BadCommand => "bad_command",
             Self::StoreUnavailable => "store_unavailable",
+            Self::DecisionTimeout => "decision_timeout",
             Self::AssetsUnavailable => "assets_unavailable",
             Self::OriginUnreachable => "origin_unreachable",
             Self::OriginTimeout => "origin_timeout",
@@ -465,7 +480,11 @@ impl Refusal {
             | Self::AmbiguousPath(_)
             | Self::BodyNotDeclaredJson
             | Self::BodyNotAnObject
-            | Self::BodyTooLarge
+            | Self::BodyTooLarge { .. }
+            | Self::TooManyBodies
+            | Self::DecisionTimeout
+            | Self::ForeignSocket
+            | Self::NotRevocable
             | Self::FieldTooLong { .. }
             | Self::BodyInterrupted
             | Self::BodyTooSlow

@@ -40,6 +40,52 @@ const HOP_BY_HOP: [&str; 9] = [
     "http2-settings",
 ];
 
+/// Client header fields that claim something that the gate or the runtime knows better: where a request comes from, to which
+/// host, path or method it goes, who sends it. Some origins believe them. As [`plain`] writes them; of those that end with
+/// `-` every field with this beginning. `x-forwarded-user` and `x-forwarded-client-cert` are among `x-forwarded-`.
+const CLAIMS: [&str; 30] = [
+    // Addresses.
+    "forwarded",
+    "x-forwarded",
+    "x-forwarded-",
+    "x-original-forwarded-for",
+    "x-real-ip",
+    "true-client-ip",
+    "client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-originating-ip",
+    "x-remote-ip",
+    "x-remote-addr",
+    "fastly-client-ip",
+    // Hosts, paths and methods.
+    "x-host",
+    "x-original-host",
+    "x-original-url",
+    "x-original-uri",
+    "x-original-method",
+    "x-rewrite-url",
+    "x-rewrite-uri",
+    "x-http-host-override",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    // Users.
+    "remote-user",
+    "x-remote-user",
+    "x-webauth-user",
+    "x-authenticated-user",
+    "x-ssl-client-",
+    "ssl-client-",
+];
+
+/// The fields in which an origin is told how the client reached the gate, when the gate knows it.
+pub const FORWARDED_FOR_HEADER: &str = "x-forwarded-for";
+/// See [`FORWARDED_FOR_HEADER`]: the host, with its port.
+pub const FORWARDED_HOST_HEADER: &str = "x-forwarded-host";
+/// See [`FORWARDED_FOR_HEADER`]: the scheme.
+pub const FORWARDED_PROTO_HEADER: &str = "x-forwarded-proto";
+
 /// What the client's headers are held against, once a request.
 pub struct Filter<'f> {
     /// The `Connection` header: names more headers that are for this hop only.
@@ -48,6 +94,8 @@ pub struct Filter<'f> {
     pub token_header: &'f str,
     /// Is it passed on, and `Authorization`?
     pub forward_token: bool,
+    /// `TOLLGATE_KEEP_HEADERS`: these go on, whatever they claim.
+    pub keep: &'f [String],
 }
 
 impl<'f> Filter<'f> {
@@ -61,7 +109,7 @@ impl<'f> Filter<'f> {
     #[must_use]
     pub fn for_tokens(config: &'f Config) -> Self {
         let token_header = config.extended().map_or(AUTHORIZATION, |extended| &extended.header_name);
-        Self { connection: None, token_header, forward_token: config.forward_token }
+        Self { connection: None, token_header, forward_token: config.forward_token, keep: &config.keep_headers }
     }
 
     /// Does a header field go on? `None` if that can't be told without the others. `value` is asked for `Connection` alone.
@@ -83,6 +131,20 @@ impl<'f> Filter<'f> {
         plain(name).starts_with(IDENTITY_PREFIX)
     }
 
+    /// Does this header of a client claim what only the gate or the runtime knows, or another path or method? `name` in any
+    /// case, with any mark for `-`.
+    #[must_use]
+    pub fn is_a_claim(name: &str) -> bool {
+        let plain = plain(name);
+        CLAIMS.iter().any(|claim| if claim.ends_with('-') { plain.starts_with(claim) } else { plain == *claim })
+    }
+
+    /// Is the client's field of this name kept (`TOLLGATE_KEEP_HEADERS`)?
+    #[must_use]
+    pub fn keeps(&self, name: &str) -> bool {
+        self.keep.iter().any(|kept| kept.eq_ignore_ascii_case(name))
+    }
+
     /// Does this header of the client stay behind? `name` in any case.
     #[must_use]
     pub fn withholds(&self, name: &str) -> bool {
@@ -93,6 +155,7 @@ impl<'f> Filter<'f> {
             // The origin's own, from its URL: on Cloudflare a worker has no say in it, and here it must be the same.
             || name == "host"
             || self.is_a_token(&name, &plain)
+            || (Self::is_a_claim(&name) && !self.keeps(&name))
             || (name == "upgrade" && !self.is_upgrade())
             || (name != "upgrade" && self.connection_names(&name))
     }
@@ -185,6 +248,67 @@ fn plain_char(c: char) -> char {
     if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
 }
 
+/// How the answer to a request may be cached, and by whom: what the edge's JavaScript (`edge/js/fetch.mjs`) acts on, as bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CachePolicy(u32);
+
+impl CachePolicy {
+    /// The rule looks for tokens, so the answer is one user's: it is fetched past Cloudflare's cache, and only that user's own
+    /// cache may keep it.
+    pub const LOOKS_AT_TOKENS: u32 = 1;
+    /// The token came in `Authorization`, where RFC 9111 §3.5 keeps shared caches away from answers that don't invite them.
+    pub const IN_AUTHORIZATION: u32 = 2;
+    /// The rule has `auth = "optional"`: the answer depends on whether there was a token.
+    pub const OPTIONAL: u32 = 4;
+    /// The rule has `cache = true`: Cloudflare's cache may answer.
+    pub const MAY_CACHE: u32 = 8;
+
+    /// For an answer under a rule, with a token found at `location`.
+    #[must_use]
+    pub fn new(rule: &Rule, location: Option<Location>, config: &Config) -> Self {
+        let is_in_authorization = location == Some(Location::Headers) && token_header(config) == AUTHORIZATION;
+        let bits = [
+            (rule.looks_at_tokens(), Self::LOOKS_AT_TOKENS),
+            (is_in_authorization, Self::IN_AUTHORIZATION),
+            (rule.auth == Auth::Optional, Self::OPTIONAL),
+            (rule.cache, Self::MAY_CACHE),
+        ];
+        Self(bits.into_iter().filter(|(is_set, _)| *is_set).map(|(_, bit)| bit).sum())
+    }
+
+    /// The bits.
+    #[must_use]
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+/// The request header fields on which an answer under `auth = "optional"` depends, as `Vary` has them.
+#[must_use]
+pub fn vary(config: &Config) -> String {
+    match token_header(config).as_str() {
+        AUTHORIZATION => "Authorization, Cookie".into(),
+        other => format!("Authorization, Cookie, {other}"),
+    }
+}
+
+/// The name of the header field with the token, in lower case.
+fn token_header(config: &Config) -> String {
+    config.extended().map_or(AUTHORIZATION.into(), |extended| extended.header_name.to_ascii_lowercase())
+}
+
+/// Which of the `X-Forwarded-…` fields the gate sets, as bits for the edge's JavaScript: those that `TOLLGATE_KEEP_HEADERS`
+/// does not leave to the client. For 1, Host 2, Proto 4.
+#[must_use]
+pub fn forwarded_fields(config: &Config) -> u32 {
+    let filter = Filter::for_tokens(config);
+    [(FORWARDED_FOR_HEADER, 1), (FORWARDED_HOST_HEADER, 2), (FORWARDED_PROTO_HEADER, 4)]
+        .into_iter()
+        .filter(|(name, _)| !filter.keeps(name))
+        .map(|(_, bit)| bit)
+        .sum()
+}
+
 /// The headers that say who it is.
 #[must_use]
 pub fn identity_headers(admission: &Admission) -> Vec<(&'static str, String)> {
@@ -217,7 +341,7 @@ mod tests {
 
     #[test]
     fn identity_and_hop_by_hop_headers_stay_behind_in_every_spelling() {
-        let kept = Filter { connection: None, token_header: AUTHORIZATION, forward_token: false };
+        let kept = Filter { connection: None, token_header: AUTHORIZATION, forward_token: false, keep: &[] };
         let filter = Filter { connection: Some("keep-alive, X-Secret-Hop"), forward_token: true, ..kept };
         for name in [
             "X-Auth-Subject",
@@ -271,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_header_of_ones_own_for_the_token_is_held_to_the_same() {
-        let kept = Filter { connection: None, token_header: "X-Token", forward_token: false };
+        let kept = Filter { connection: None, token_header: "X-Token", forward_token: false, keep: &[] };
         let passed = Filter { forward_token: true, ..kept };
         for (name, when_kept, when_passed) in [
             ("X-Token", true, false),

@@ -11,6 +11,7 @@ pub mod account;
 pub mod config;
 pub mod cookie;
 pub mod credential;
+pub mod device;
 pub mod error;
 pub mod forward;
 pub mod gate;

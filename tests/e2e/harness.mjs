@@ -56,12 +56,13 @@ const bindingsOf = (config, vars) =>
  * is the text of a module to stand before the worker, which it imports as `./entry.js`. Without `sessions` there are no
  * objects and limits: so it is as the real libraries' servers are, to the letter.
  *
- * What is stored is kept in the folder `persist`, if there is one. A gate that is killed (`kill()`) leaves it as it is.
+ * `assets` are put over the table of that name. What is stored is kept in the folder `persist`, if there is one. A gate that is killed (`kill()`) leaves it as it is.
  *
  * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, kill(), close() }`
  */
-export async function start({ config: file = "wrangler.toml", vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, sessions = build === DEPLOYED && !entry, persist, options = {} } = {}) {
+export async function start({ config: file = "wrangler.toml", vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, sessions = build === DEPLOYED && !entry, persist, assets, options = {} } = {}) {
   const config = readConfig({ config: root + file });
+  Object.assign(config.assets, assets);
   const worker = workerOf(config);
   let output = "";
   const pids = await workerds();

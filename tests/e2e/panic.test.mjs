@@ -54,7 +54,7 @@ test("a body in which a token is looked for is whole, though a panic came in the
     { path: "/json", to: "origin", methods: ["POST"], locations: "json" },
     { path: "/__test/*", to: "assets", auth: "none" },
   ];
-  const vars = { TOLLGATE_WIRE: "flask-jwt-extended", ORIGIN: behind.url, ROUTES };
+  const vars = { TOLLGATE_WIRE: "flask-jwt-extended", ORIGIN: behind.url, ROUTES, TOLLGATE_TOKEN_BODY_LIMIT: "1048576" };
   const other = await start({ build: FAULTY, users: false, vars });
   try {
     const body = Buffer.from(JSON.stringify({ filler: "x".repeat(200_000), access_token: await mint({ sub: "1" }) }));

@@ -112,7 +112,7 @@ fn answer(app: &Application, gate: &Gate, request: &Request, now: Timestamp) -> 
         Some((path, query)) => (path, Some(query)),
         None => (request.path.as_str(), None),
     };
-    let view = request::Request { method: &request.method, path, query, headers: request };
+    let view = request::Request { method: &request.method, site: "", path, query, headers: request };
     let body = request.body.as_deref().unwrap_or_default().as_bytes();
     let mut decision = gate.decide(&view, now);
     let answer = loop {

@@ -4,36 +4,36 @@
 #[cfg(feature = "fault-injection")]
 mod faults;
 
-use std::{future::Future, pin::Pin, task};
+use js_sys::Promise;
 use tollgate::{
     Stock,
-    edge::{self, Outcome, Reply},
+    edge::{
+        self, Outcome, Reply,
+        tasks::{self, Progress},
+    },
 };
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
-
-#[wasm_bindgen]
-extern "C" {
-    /// What the entry knows of a call.
-    pub type Progress;
-    #[wasm_bindgen(method, setter, js_name = inRust)]
-    fn set_in_rust(this: &Progress, in_rust: bool);
-    #[wasm_bindgen(method, setter)]
-    fn set_polling(this: &Progress, polling: bool);
-}
 
 /// Handles one request: a `Response`, or a promise of one where something must be waited for. `is_decided`: was [`decide`]
 /// just called for it, and said that this goes on?
 #[wasm_bindgen]
 pub fn handle(request: Request, env: JsValue, ctx: JsValue, progress: Progress, is_decided: bool) -> JsValue {
+    tasks::sweep();
     #[cfg(feature = "fault-injection")]
     if let Some(answer) = faults::provoke(&request, &progress) {
         return answer;
     }
-    match edge::reply(request, env, ctx, Stock, is_decided) {
+    match edge::reply(request, env, ctx, Stock, is_decided, progress.clone()) {
         Reply::Ready(outcome) => response(outcome),
-        Reply::Waiting(future) => promise(progress, async { response(future.await) }),
+        Reply::Waiting(future) => tasks::promise(Some(progress), async { Ok(response(future.await)) }).into(),
     }
+}
+
+/// See [`edge::tasks::drop_task`].
+#[wasm_bindgen]
+pub fn drop_task(number: u32) {
+    tasks::drop_task(number);
 }
 
 /// Where the entry writes a request before it calls [`decide`]: the buffer itself, a view of this instance's memory that
@@ -84,14 +84,18 @@ pub fn step_account(storage: JsValue, order: &str) -> Result<edge::objects::acco
 
 /// See [`edge::objects::account::deliver`].
 #[wasm_bindgen]
-pub async fn deliver_account(storage: JsValue, env: JsValue) -> Result<JsValue, JsValue> {
-    edge::objects::account::deliver(storage, env).await.map(JsValue::from)
+pub fn deliver_account(storage: JsValue, env: JsValue, progress: Progress) -> Promise {
+    tasks::sweep();
+    let delivered = edge::objects::account::deliver(storage, env);
+    tasks::promise(Some(progress), async { delivered.await.map(JsValue::from) })
 }
 
 /// See [`edge::objects::account::alarm`].
 #[wasm_bindgen]
-pub async fn wake_account(storage: JsValue, env: JsValue) -> Result<JsValue, JsValue> {
-    edge::objects::account::alarm(storage, env).await.map(|()| JsValue::UNDEFINED)
+pub fn wake_account(storage: JsValue, env: JsValue, progress: Progress) -> Promise {
+    tasks::sweep();
+    let woken = edge::objects::account::alarm(storage, env);
+    tasks::promise(Some(progress), async { woken.await.map(|()| JsValue::UNDEFINED) })
 }
 
 /// See [`edge::objects::register::ask`].
@@ -100,40 +104,16 @@ pub fn ask_register(storage: JsValue, is_first: bool, order: &str) -> Result<Str
     edge::objects::register::ask(&storage, is_first, order)
 }
 
-/// What the entry answers for a request whose instance was lost.
+/// What the entry answers for a request that an exception, or the loss of its instance, has cost its answer.
 #[wasm_bindgen]
-pub fn broken() -> Response {
-    edge::broken()
+pub fn broken(error: JsValue) -> Response {
+    edge::broken(&error)
 }
 
 /// There is no code of its own behind this gate, and no configuration that asks for it gets so far.
 fn response(outcome: Outcome) -> JsValue {
     match outcome {
         Outcome::Response(response) => response,
-        Outcome::Inner(..) => edge::broken().into(),
+        Outcome::Inner(..) => edge::broken(&JsValue::UNDEFINED).into(),
     }
-}
-
-/// A promise of a future's value. The entry is told how long the answer depends on this instance, and when the future
-/// runs: should it panic then, it was this request.
-fn promise(progress: Progress, future: impl Future<Output = JsValue> + 'static) -> JsValue {
-    struct Told<F> {
-        progress: Progress,
-        future: Pin<Box<F>>,
-    }
-    impl<F: Future> Future for Told<F> {
-        type Output = F::Output;
-        fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> task::Poll<F::Output> {
-            self.progress.set_polling(true);
-            let poll = self.future.as_mut().poll(context);
-            self.progress.set_polling(false);
-            if poll.is_ready() {
-                self.progress.set_in_rust(false);
-            }
-            poll
-        }
-    }
-    progress.set_in_rust(true);
-    let told = Told { progress, future: Box::pin(future) };
-    wasm_bindgen_futures::future_to_promise(async move { Ok(told.await) }).into()
 }

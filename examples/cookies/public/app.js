@@ -17,12 +17,10 @@ function csrfValue() {
 }
 
 async function send(method, path, { headers = {}, body } = {}) {
-  const before = csrfValue();
   try {
     const response = await fetch(path, { method, headers, body, cache: "no-store" });
     const said = await response.json();
     tell(`${method} ${path}`, response.status, JSON.stringify(said));
-    if (before && csrfValue() && csrfValue() !== before) tell("New cookies came with that answer", 0, "");
     return { status: response.status, said };
   } catch {
     tell(`${method} ${path}`, 0, "no answer");

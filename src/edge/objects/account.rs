@@ -5,45 +5,23 @@
 //! to tell; the runtime lets no reply out before it is on disk. Deliveries take turns, and each reads anew what there is to
 //! tell: of two passwords the later one is in KV at last.
 
-use super::{Order, ask_object, now, unreadable};
+use super::{super::kv, Order, ask_object, now, unreadable};
 use crate::rules::{
     account::{Account, Command, Lifetimes, Pending, Rows, object},
     revocation::{self, Entry},
-    store,
     time::{Span, Timestamp},
 };
 use futures_util::future::{Either, select};
 use std::{future::Future, pin::pin, time::Duration};
 use wasm_bindgen::prelude::*;
-use worker::{Delay, Env, kv::KvStore};
+use worker::{Delay, Env};
 
-/// What could not be delivered is tried again after this.
-const AGAIN: Span = Span::seconds(1);
+/// What could not be delivered is tried again after a second, and after each failure twice as late, up to this many seconds.
+const LONGEST_BACKOFF: i32 = 300;
 /// Longer nobody is waited for.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-#[wasm_bindgen(inline_js = r#"
-export function read(storage) {
-  storage.sql.exec("CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
-  return JSON.stringify(Object.fromEntries(storage.sql.exec("SELECT key, value FROM rows").raw()));
-}
-// An alarm is set once, as long as it comes early enough: to set it is to write.
-const alarms = new WeakMap();
-export function write(storage, changes, wake) {
-  storage.transactionSync(() => {
-    for (const [key, value] of JSON.parse(changes)) {
-      if (value === null) storage.sql.exec("DELETE FROM rows WHERE key = ?", key);
-      else storage.sql.exec("INSERT OR REPLACE INTO rows VALUES (?, ?)", key, value);
-    }
-  });
-  if (wake !== undefined && !(alarms.get(storage) <= wake)) {
-    alarms.set(storage, wake);
-    storage.setAlarm(wake); // in the same turn, so together with the rows
-  }
-}
-export function rang(storage) { alarms.delete(storage); }
-export function clear(storage) { storage.deleteAll(); }
-"#)]
+#[wasm_bindgen(module = "/src/edge/js/objects.mjs")]
 extern "C" {
     #[wasm_bindgen(catch)]
     fn read(storage: &JsValue) -> Result<String, JsValue>;
@@ -57,6 +35,8 @@ extern "C" {
 
 /// How long things last, for the alarm, which comes without an order: not one of the account's own rows.
 const LIFETIMES: &str = "lifetimes";
+/// How many deliveries in a row have failed: not one of the account's own rows either. No row for none.
+const FAILURES: &str = "failures";
 
 /// What an order came to.
 #[wasm_bindgen]
@@ -92,8 +72,8 @@ impl Done {
 /// # Errors
 /// If the state can't be read or written: nothing is acknowledged then.
 pub fn step(storage: &JsValue, order: &str) -> Result<Done, JsValue> {
-    let Order { name, command, lifetimes } = serde_json::from_str(order).map_err(unreadable)?;
-    let step = run(storage, &name, command, &lifetimes)?;
+    let Order { name, id, command, lifetimes } = serde_json::from_str(order).map_err(unreadable)?;
+    let step = run(storage, &name, id.as_deref(), command, &lifetimes)?;
     Ok(Done {
         reply: serde_json::to_string(&step.reply).map_err(unreadable)?,
         is_left_to_tell: step.is_left_to_tell(),
@@ -107,19 +87,25 @@ pub fn step(storage: &JsValue, order: &str) -> Result<Done, JsValue> {
 /// If the state can't be read or written.
 pub async fn deliver(storage: JsValue, env: JsValue) -> Result<bool, JsValue> {
     let env: Env = env.unchecked_into();
-    let (rows, Some(lifetimes)) = state(&storage)? else { return Ok(true) };
+    let State { rows, lifetimes: Some(lifetimes), failures } = state(&storage)? else { return Ok(true) };
     let account = Account::read(&rows).map_err(|_| broken())?;
     let announcements = account.announcements().to_vec();
     let is_announced = announcements.is_empty() || within(announce(&env, &announcements)).await.is_ok();
     let told = if is_announced { announcements } else { Vec::new() };
     // While the register was told another command may have come.
-    let account = Account::read(&state(&storage)?.0).map_err(|_| broken())?;
+    let account = Account::read(&state(&storage)?.rows).map_err(|_| broken())?;
     let record = match account.record() {
         Some(record) if within(put(&env, record)).await.is_ok() => Some(record.clone()),
         _ => None,
     };
+    let has_failed = !is_announced || (account.record().is_some() && record.is_none());
+    let now_failed = if has_failed { failures.saturating_add(1) } else { 0 };
+    if now_failed != failures {
+        let row = (FAILURES, (now_failed > 0).then(|| now_failed.to_string()));
+        write(&storage, &serde_json::to_string(&[row]).map_err(unreadable)?, None)?;
+    }
     if !told.is_empty() || record.is_some() {
-        run(&storage, "", Command::Delivered { revocations: told, record }, &lifetimes)?;
+        run(&storage, "", None, Command::Delivered { revocations: told, record }, &lifetimes)?;
     }
     Ok(is_announced)
 }
@@ -130,31 +116,46 @@ pub async fn deliver(storage: JsValue, env: JsValue) -> Result<bool, JsValue> {
 /// As for [`deliver`]; the runtime rings again.
 pub async fn alarm(storage: JsValue, env: JsValue) -> Result<(), JsValue> {
     rang(&storage)?;
-    if let (_, Some(lifetimes)) = state(&storage)? {
-        run(&storage, "", Command::Tidy, &lifetimes)?;
+    if let Some(lifetimes) = state(&storage)?.lifetimes {
+        run(&storage, "", None, Command::Tidy, &lifetimes)?;
         deliver(storage.clone(), env).await?;
-        if state(&storage)?.0.is_empty() {
+        if state(&storage)?.rows.is_empty() {
             clear(&storage)?;
         }
     }
     Ok(())
 }
 
-fn state(storage: &JsValue) -> Result<(Rows, Option<Lifetimes>), JsValue> {
-    let mut rows: Rows = serde_json::from_str(&read(storage)?).map_err(unreadable)?;
-    let lifetimes = rows.remove(LIFETIMES).and_then(|text| serde_json::from_str(&text).ok());
-    Ok((rows, lifetimes))
+/// What is stored.
+struct State {
+    /// The account's own rows.
+    rows: Rows,
+    lifetimes: Option<Lifetimes>,
+    failures: u32,
 }
 
-fn run(storage: &JsValue, name: &str, command: Command, lifetimes: &Lifetimes) -> Result<object::Step, JsValue> {
-    let (rows, known) = state(storage)?;
+fn state(storage: &JsValue) -> Result<State, JsValue> {
+    let mut rows: Rows = serde_json::from_str(&read(storage)?).map_err(unreadable)?;
+    let lifetimes = rows.remove(LIFETIMES).and_then(|text| serde_json::from_str(&text).ok());
+    let failures = rows.remove(FAILURES).and_then(|text| text.parse().ok()).unwrap_or_default();
+    Ok(State { rows, lifetimes, failures })
+}
+
+fn run(
+    storage: &JsValue,
+    name: &str,
+    id: Option<&str>,
+    command: Command,
+    lifetimes: &Lifetimes,
+) -> Result<object::Step, JsValue> {
+    let State { rows, lifetimes: known, failures } = state(storage)?;
     let rings_again = matches!(command, Command::Tidy | Command::Delivered { .. });
-    let step = object::step(&rows, name, command, lifetimes, now()).map_err(|_| broken())?;
+    let step = object::step(&rows, name, id, command, lifetimes, now()).map_err(|_| broken())?;
     let mut changes = step.changes.clone();
     if !changes.is_empty() && known.as_ref() != Some(lifetimes) {
         changes.push((LIFETIMES.into(), serde_json::to_string(lifetimes).ok()));
     }
-    let wake = if step.is_left_to_tell() { Some(now().later(AGAIN)) } else { step.wake };
+    let wake = if step.is_left_to_tell() { Some(now().later(backoff(failures))) } else { step.wake };
     // An alarm that rang for nothing is set again, or what is left would wait for the next order.
     if !changes.is_empty() || rings_again {
         #[allow(clippy::cast_precision_loss)] // milliseconds of our time are below 2^53
@@ -164,15 +165,19 @@ fn run(storage: &JsValue, name: &str, command: Command, lifetimes: &Lifetimes) -
     Ok(step)
 }
 
+/// How long the next delivery waits after so many failures in a row.
+fn backoff(failures: u32) -> Span {
+    let seconds = 1_i32.checked_shl(failures.min(30)).unwrap_or(LONGEST_BACKOFF);
+    Span::seconds(seconds.min(LONGEST_BACKOFF))
+}
+
 async fn announce(env: &Env, entries: &[Entry]) -> Result<(), JsValue> {
     let order = serde_json::to_string(&revocation::Ask::Revoke { entries: entries.to_vec() }).map_err(unreadable)?;
     ask_object(env, revocation::BINDING, revocation::OBJECT, &order).await.map(drop)
 }
 
 async fn put(env: &Env, record: &Pending) -> Result<(), JsValue> {
-    let store = KvStore::from_this(env, store::BINDING).map_err(JsValue::from)?;
-    let put = store.put(&record.key, record.text.as_str()).map_err(JsValue::from)?;
-    put.execute().await.map_err(JsValue::from)
+    kv::put(env, &record.key, &record.text).await
 }
 
 async fn within(work: impl Future<Output = Result<(), JsValue>>) -> Result<(), JsValue> {

@@ -8,7 +8,7 @@
 pub mod account;
 pub mod register;
 
-use super::{Call, now, patiently};
+use super::{Call, now, patiently, promise::Settled};
 use crate::{
     SendObjects,
     rules::{
@@ -25,23 +25,14 @@ use js_sys::Promise;
 use serde::{Deserialize, Serialize};
 use std::{future::Future, time::Duration};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use worker::{
-    Delay, Env, RateLimiter,
+    Delay, Env,
     send::{SendFuture, SendWrapper},
 };
 
 // The data centre's cache stands before the register, so that it is asked once in a while by each of them, not by each
 // isolate. One crossing each.
-#[wasm_bindgen(inline_js = r#"
-export async function find(url) {
-  const kept = await caches.default.match(url);
-  return kept && kept.text();
-}
-export function keep(url, text, seconds) {
-  return caches.default.put(url, new Response(text, { headers: { "cache-control": `max-age=${seconds}` } }));
-}
-"#)]
+#[wasm_bindgen(module = "/src/edge/js/objects.mjs")]
 extern "C" {
     fn find(url: &str) -> Promise;
     fn keep(url: &str, text: &str, seconds: u32) -> Promise;
@@ -49,6 +40,10 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
+    /// A rate limiter of the runtime.
+    type Limiter;
+    #[wasm_bindgen(method, catch)]
+    fn limit(this: &Limiter, key: &JsValue) -> Result<JsValue, JsValue>;
     /// An object, elsewhere.
     type Remote;
     /// What its class has: an order, and a promise of the reply.
@@ -60,6 +55,9 @@ extern "C" {
 #[derive(Serialize, Deserialize)]
 struct Order {
     name: String,
+    /// Of the command: under the same id it is done once. A gate of an earlier version sends none.
+    #[serde(default)]
+    id: Option<String>,
     command: Command,
     lifetimes: Lifetimes,
 }
@@ -106,7 +104,7 @@ pub(super) async fn ask_account(
     command: Command,
     lifetimes: Lifetimes,
 ) -> Result<Reply, AskFault> {
-    let order = Order { name: object.to_owned(), command, lifetimes };
+    let order = Order { name: object.to_owned(), id: Some(call.command_id()), command, lifetimes };
     let order = serde_json::to_string(&order).map_err(|_| AskFault::Unavailable)?;
     let env = call.env();
     let asked = ask_object(&env, object::BINDING, object, &order);
@@ -136,7 +134,7 @@ async fn news(call: &Call, since: u64) -> Result<Told, AskFault> {
     let namespace = env.durable_object(revocation::BINDING).map_err(|_| AskFault::Unavailable)?;
     let id = namespace.id_from_name(revocation::OBJECT).map_err(|_| AskFault::Unavailable)?.to_string();
     let url = format!("https://{id}.tollgate.invalid/since/{since}");
-    let kept = patiently(call.config(), JsFuture::from(find(&url)).map_err(|_| AskFault::Unavailable)).await;
+    let kept = patiently(call.config(), Settled::from(find(&url)).map_err(|_| AskFault::Unavailable)).await;
     if let Ok(kept) = kept
         && let Some(told) = kept.as_string().and_then(|text| serde_json::from_str::<Told>(&text).ok())
         && is_young(call, &told)
@@ -151,7 +149,7 @@ async fn news(call: &Call, since: u64) -> Result<Told, AskFault> {
         let seconds = u32::try_from(call.config().sessions.bound.as_millis() / 5000).unwrap_or_default().max(1);
         // Should it not be kept, the next one asks the register.
         let kept = keep(&url, &text, seconds);
-        call.wait_until(async move { drop(JsFuture::from(kept).await) });
+        call.wait_until(async move { drop(Settled::from(kept).await) });
         Ok(told)
     });
     if told.is_err() {
@@ -173,26 +171,40 @@ async fn is_room(call: &Call, limit: Limit, key: String) -> bool {
         Limit::Address => ADDRESS_LIMIT,
         Limit::Hashing => HASHING_LIMIT,
     };
-    let limiter = js_sys::Reflect::get(&call.env, &binding.into()).map(JsCast::unchecked_into::<RateLimiter>);
-    match limiter {
-        Ok(limiter) => match patiently(call.config(), limiter.limit(key).map_err(|_| AskFault::Unavailable)).await {
-            Ok(outcome) => outcome.success,
-            Err(_) => {
-                call.log(&Event::Unreachable(binding));
-                true
-            }
-        },
-        Err(_) => true,
+    let asked = async {
+        let options = js_sys::Object::new();
+        js_sys::Reflect::set(&options, &"key".into(), &key.into())?;
+        let limiter: Limiter = js_sys::Reflect::get(&call.env, &binding.into())?.unchecked_into();
+        let outcome = Settled::from(limiter.limit(&options)?).await?;
+        Ok::<_, JsValue>(js_sys::Reflect::get(&outcome, &"success".into())?.is_truthy())
+    };
+    patiently(call.config(), asked.map_err(|_| AskFault::Unavailable)).await.unwrap_or_else(|_| {
+        call.log(&Event::Unreachable(binding));
+        true
+    })
+}
+
+/// Sends an order to the object of this name, and waits for the reply. Once more if the object was reset meanwhile, as every
+/// deployment does to all of them: an order can be repeated, since commands have ids and the register's are idempotent.
+async fn ask_object(env: &Env, binding: &str, name: &str, order: &str) -> Result<String, JsValue> {
+    match ask_object_once(env, binding, name, order).await {
+        Err(error) if is_worth_a_retry(&error) => ask_object_once(env, binding, name, order).await,
+        reply => reply,
     }
 }
 
-/// Sends an order to the object of this name, and waits for the reply.
-async fn ask_object(env: &Env, binding: &str, name: &str, order: &str) -> Result<String, JsValue> {
+/// One attempt, with a stub of its own: one that has failed once fails always.
+async fn ask_object_once(env: &Env, binding: &str, name: &str, order: &str) -> Result<String, JsValue> {
     let namespace = env.durable_object(binding).map_err(JsValue::from)?;
     let remote: Remote = namespace.get_by_name(name).map_err(JsValue::from)?.into_rpc();
-    // What is given back is like a promise.
-    let reply = JsFuture::from(Promise::resolve(&remote.ask(order)?)).await?;
+    let reply = Settled::from(remote.ask(order)?).await?;
     reply.as_string().ok_or(JsValue::NULL)
+}
+
+/// Does the runtime say that the object was reset, or that another attempt may succeed, and not that it is overloaded?
+fn is_worth_a_retry(error: &JsValue) -> bool {
+    let is = |name: &str| js_sys::Reflect::get(error, &name.into()).is_ok_and(|value| value.is_truthy());
+    (is("retryable") || is("durableObjectReset")) && !is("overloaded")
 }
 
 fn unreadable(error: serde_json::Error) -> JsValue {

@@ -11,21 +11,7 @@ use wasm_bindgen::prelude::*;
 /// What is over is forgotten so often.
 const FORGETS: Span = Span::seconds(60);
 
-#[wasm_bindgen(inline_js = r#"
-export function entries(storage) {
-  storage.sql.exec("CREATE TABLE IF NOT EXISTS entries (number INTEGER PRIMARY KEY, entry TEXT NOT NULL)");
-  const all = storage.sql.exec("SELECT number, entry FROM entries").raw().toArray();
-  return `[${all.map(([number, entry]) => `[${number},${entry}]`)}]`;
-}
-export function change(storage, changes) {
-  storage.transactionSync(() => {
-    for (const [number, entry] of JSON.parse(changes)) {
-      if (entry === null) storage.sql.exec("DELETE FROM entries WHERE number = ?", number);
-      else storage.sql.exec("INSERT OR REPLACE INTO entries VALUES (?, ?)", number, JSON.stringify(entry));
-    }
-  });
-}
-"#)]
+#[wasm_bindgen(module = "/src/edge/js/objects.mjs")]
 extern "C" {
     #[wasm_bindgen(catch)]
     fn entries(storage: &JsValue) -> Result<String, JsValue>;

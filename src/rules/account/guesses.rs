@@ -2,11 +2,17 @@
 //!
 //! **What always holds:** a try is counted before the password is looked at, so that a hundred at once are a hundred. Some
 //! may be under way at the same time, and the first few that were wrong cost nothing; then each costs twice the wait of the
-//! one before, up to a quarter of an hour. One is forgiven for each quarter of an hour. Nobody is ever locked out: a device
+//! one before, up to a quarter of an hour. One is forgiven for each quarter of an hour. No user is ever locked out: a device
 //! that logged in before has a lane of its own, so what strangers do does not hold up the owner.
+//!
+//! A right password forgives only what was tried in a lane that belongs to one device and one record. The object counts for
+//! all names that differ in capitals or outer blanks only; a device is known for the exact record that it logged in as.
 
 use super::Timestamp;
-use crate::{mutant::Mutant, rules::time::Span};
+use crate::{
+    mutant::Mutant,
+    rules::{account::object, device::RecordId, time::Span},
+};
 use serde::{Deserialize, Serialize};
 
 /// As many wrong tries cost no wait.
@@ -22,6 +28,10 @@ const STEEPEST: u32 = FREE + 10;
 /// The most tries that one lane allows in any 24 hours: the free ones and those under way at once, then one each quarter
 /// of an hour.
 pub const MOST_GUESSES_A_DAY: u32 = FREE + UNDER_WAY as u32 + 24 * 60 * 60 / LONGEST;
+/// Failures from one address, about whatever names, that cost no wait: a school whose pupils log in at once makes some.
+pub const FREE_FAILURES_BY_ADDRESS: u32 = 50;
+/// The longest wait for an address, and the time in which one failure is forgiven, in seconds.
+pub const LONGEST_BY_ADDRESS: u32 = 60;
 /// Devices that are known by their cookie.
 const MOST_COOKIES: usize = 12;
 /// Of these, those whose cookie has not come back yet.
@@ -29,16 +39,36 @@ const MOST_NEW_COOKIES: usize = 4;
 /// Devices that are known by their address: whoever shares one has its lane, so there are few.
 const MOST_ADDRESSES: usize = 4;
 /// A device that was not used for so long is a stranger again.
-const KNOWN_FOR: Span = Span::seconds(90 * 86_400);
+const KNOWN_FOR: Span = crate::rules::device::KNOWN_FOR;
 
 /// How a device is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceId {
-    /// By the SHA-256 of a secret in a cookie.
+    /// By the SHA-256 of a record and of a secret in a cookie: [`DeviceId::cookie`].
     Cookie(String),
-    /// By the SHA-256 of an address, for clients without cookies.
+    /// By the SHA-256 of a record and of an address, for clients without cookies: [`DeviceId::address`].
     Address(String),
+}
+
+impl DeviceId {
+    /// A device that was given this secret when it logged in as this record.
+    #[must_use]
+    pub fn cookie(record: &RecordId, secret: &str) -> Self {
+        Self::Cookie(bound(record, secret))
+    }
+
+    /// All clients at this address that are not known otherwise, for this record.
+    #[must_use]
+    pub fn address(record: &RecordId, address: &str) -> Self {
+        Self::Address(bound(record, address))
+    }
+}
+
+/// Neither a record's id nor a secret or address has a line feed in it.
+fn bound(record: &RecordId, secret: &str) -> String {
+    let record = if Mutant::TwinsShareDevices.is_on() { "" } else { record.as_str() };
+    object::hash(&format!("{record}\n{secret}"))
 }
 
 /// Whose tries are counted together.
@@ -93,16 +123,25 @@ struct Count {
 }
 
 impl Guesses {
-    /// Counts a try, in the first lane that allows it: a known device's, else the strangers'.
+    /// Counts a try, in the first lane that allows it: that of a device that is known by its cookie, else the strangers'. At a
+    /// known address the try is counted there and nowhere else, so that as many tries are allowed there as elsewhere: their
+    /// number does not say who logs in from it.
     pub(super) fn take(&mut self, shown: &[DeviceId], now: Timestamp) -> Result<Lane, Wait> {
         let is_shown = |device: &&mut Device| shown.contains(&device.id) && !Mutant::NoLaneOfItsOwn.is_on();
+        let is_cookie = |device: &Device| matches!(device.id, DeviceId::Cookie(_));
+        let mut known: Vec<&mut Device> = self.devices.iter_mut().filter(is_shown).collect();
+        let has_cookie = known.iter().any(|device| is_cookie(device));
+        known.retain(|device| is_cookie(device) == has_cookie);
         let mut shortest: Option<Wait> = None;
-        for device in self.devices.iter_mut().filter(is_shown) {
+        for device in known {
             match device.count.take(now) {
                 Err(_) if Mutant::DeviceUnlimited.is_on() => return Ok(Lane::Device(device.id.clone())),
                 Ok(()) => return Ok(Lane::Device(device.id.clone())),
                 Err(wait) => shortest = Some(shortest.map_or(wait, |other| other.min(wait))),
             }
+        }
+        if let Some(wait) = shortest.filter(|_| !has_cookie && !Mutant::AddressesFallThrough.is_on()) {
+            return Err(wait);
         }
         if let Some(device) = shown.first().filter(|_| Mutant::EveryoneHasALane.is_on() && shortest.is_none()) {
             return Ok(Lane::Device(device.clone()));
@@ -118,15 +157,17 @@ impl Guesses {
         self.count(lane).into_iter().for_each(Count::was_wrong);
     }
 
-    /// The password was right. A device's own lane is clear again; among the strangers only this try is forgiven, or each
-    /// log-in of the owner would give them as many more.
+    /// The password was right. The lane of a device that is known by its cookie is clear again; among the strangers, and at an
+    /// address, which others may share, only this try is forgiven, or each log-in of the owner would give them as many more.
     pub(super) fn was_right(&mut self, lane: &Lane, devices: Vec<DeviceId>, now: Timestamp) {
         match lane {
             Lane::Strangers if Mutant::LogInClearsStrangers.is_on() => self.strangers = Count::default(),
             Lane::Strangers => self.strangers.give_back(),
             Lane::Device(id) => {
                 if let Some(device) = self.device(id) {
-                    *device = Device { id: id.clone(), count: Count::default(), seen: now, has_returned: true };
+                    (device.seen, device.has_returned) = (now, true);
+                    let is_shared = matches!(id, DeviceId::Address(_)) && !Mutant::LogInClearsAddresses.is_on();
+                    if is_shared { device.count.give_back() } else { device.count = Count::default() }
                 }
             }
         }
@@ -155,6 +196,16 @@ impl Guesses {
         let first = like.iter().min_by_key(|device| (once >= MOST_NEW_COOKIES && device.has_returned, device.seen));
         let first = first.map(|device| device.id.clone());
         self.devices.retain(|device| Some(&device.id) != first.as_ref());
+    }
+
+    /// May somebody at this address try a password, of whatever name? Changes nothing.
+    pub(super) fn may_try(&self, now: Timestamp) -> Result<(), Wait> {
+        self.strangers.failures_allow(now)
+    }
+
+    /// Somebody at this address had a wrong password.
+    pub(super) fn failed(&mut self, now: Timestamp) {
+        self.strangers.failed(now);
     }
 
     /// The password was not tried after all.
@@ -211,6 +262,33 @@ impl Count {
         self.under_way.push(now);
         self.last = now;
         Ok(())
+    }
+
+    /// For an address: failures alone are counted, as many as were not forgiven.
+    fn failures_allow(&self, now: Timestamp) -> Result<(), Wait> {
+        let wrong = self.unforgiven(now);
+        if wrong < FREE_FAILURES_BY_ADDRESS {
+            return Ok(());
+        }
+        let doublings = (wrong - FREE_FAILURES_BY_ADDRESS).min(LONGEST_BY_ADDRESS.ilog2() + 1);
+        let wait = (1 << doublings).min(LONGEST_BY_ADDRESS);
+        let next = self.last.as_millis() + i64::from(wait) * 1000;
+        let left = (next - now.as_millis() + 999) / 1000;
+        match u32::try_from(left) {
+            Ok(seconds) if seconds > 0 => Err(Wait::Seconds(seconds.min(LONGEST_BY_ADDRESS))),
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&mut self, now: Timestamp) {
+        self.wrong = self.unforgiven(now).saturating_add(1);
+        self.last = now;
+    }
+
+    /// The failures from an address without those that were forgiven, one for each minute since the last.
+    fn unforgiven(&self, now: Timestamp) -> u32 {
+        let passed = (now.as_millis() - self.last.as_millis()).max(0) / (i64::from(LONGEST_BY_ADDRESS) * 1000);
+        self.wrong.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX))
     }
 
     /// Those of which nothing was heard.

@@ -14,7 +14,7 @@ mod guesses;
 pub mod object;
 
 pub use family::{Family, Link};
-pub use guesses::{DeviceId, Guesses, Lane, MOST_GUESSES_A_DAY, Wait};
+pub use guesses::{DeviceId, FREE_FAILURES_BY_ADDRESS, Guesses, LONGEST_BY_ADDRESS, Lane, MOST_GUESSES_A_DAY, Wait};
 
 use super::{
     json::{Map, Value},
@@ -80,6 +80,10 @@ pub enum Command {
         /// The lane that was said there.
         lane: Lane,
     },
+    /// May a password be tried from this address ([`object::of_address`])? Changes nothing.
+    MayTry,
+    /// A password that was tried from this address was wrong.
+    Failed,
     /// Opens a session: somebody has logged in.
     Open {
         /// [`super::store::LogInRecord::version`] of the record that the password was checked against.
@@ -132,6 +136,9 @@ pub enum Command {
     Revoke {
         /// Its id.
         token_id: String,
+        /// Until when it would be good; `None` if that is not known, as for an operator who has the id alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        life: Option<TokenLife>,
     },
     /// Another password: ends every session.
     SetPassword {
@@ -160,6 +167,62 @@ pub enum Command {
     },
     /// Time has passed.
     Tidy,
+}
+
+/// Until when a token is good by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenLife {
+    /// Until then, leeway included.
+    Until(Timestamp),
+    /// For ever: it has no `exp`.
+    Endless,
+}
+
+/// The end of what never ends: the last moment that ECMAScript's clock can show (ECMA-262 §21.4.1.1), a number that JSON
+/// carries unchanged.
+const NEVER: Timestamp = Timestamp::from_millis(8_640_000_000_000_000);
+
+impl Command {
+    /// A word for a command that changes something, by which a repetition is known; `None` if it may be done again.
+    #[must_use]
+    fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Try { .. } => Some("try"),
+            Self::Right { .. } => Some("right"),
+            Self::Wrong { .. } => Some("wrong"),
+            Self::Untried { .. } => Some("untried"),
+            Self::Failed => Some("failed"),
+            Self::Open { .. } => Some("open"),
+            Self::Rotate { .. } => Some("rotate"),
+            Self::End { .. } => Some("end"),
+            Self::EndAll { .. } => Some("end-all"),
+            Self::Revoke { .. } => Some("revoke"),
+            Self::SetPassword { .. } => Some("set-password"),
+            Self::Rehash { .. } => Some("rehash"),
+            Self::MayTry | Self::Check { .. } | Self::List | Self::Delivered { .. } | Self::Tidy => None,
+        }
+    }
+}
+
+impl Reply {
+    /// Does it say that something was done, which a repetition must not do again?
+    const fn is_done(&self) -> bool {
+        match self {
+            Self::Done
+            | Self::Go { .. }
+            | Self::Opened { .. }
+            | Self::Rotated { .. }
+            | Self::Ended { reused: true }
+            | Self::Changed { .. } => true,
+            Self::Busy
+            | Self::Wait { .. }
+            | Self::Stale
+            | Self::Ended { reused: false }
+            | Self::Alive
+            | Self::Sessions { .. } => false,
+        }
+    }
 }
 
 /// What an account says.
@@ -276,6 +339,18 @@ pub struct Account {
     guesses: Guesses,
     families: BTreeMap<String, Family>,
     pending: Option<Pending>,
+    replies: Vec<PastReply>,
+}
+
+/// What was replied to a command: it is given again if the command comes again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct PastReply {
+    /// The command's id.
+    id: String,
+    /// [`Command::kind`].
+    kind: String,
+    at: Timestamp,
+    reply: Reply,
 }
 
 /// What is stored in one row.
@@ -301,7 +376,12 @@ impl Default for Core {
 const CORE: &str = "account";
 const GUESSES: &str = "guesses";
 const PENDING: &str = "record";
+const REPLIES: &str = "replies";
 const FAMILY: &str = "session/";
+/// A reply is kept for so long: a request that is run again comes within a decision's time ([`super::gate::DECISION_TIMEOUT`]).
+const REPLY_KEPT_FOR: Span = Span::seconds(120);
+/// As many replies are kept: more than can be under way at once for one account or name.
+const MAX_REPLIES: usize = 64;
 
 impl Account {
     /// From what [`Account::rows`] gave.
@@ -315,6 +395,7 @@ impl Account {
                 CORE => account.core = row(value)?,
                 GUESSES => account.guesses = row(value)?,
                 PENDING => account.pending = Some(row(value)?),
+                REPLIES => account.replies = row(value)?,
                 _ => {
                     let session = key.strip_prefix(FAMILY).ok_or(Unreadable)?;
                     account.families.insert(session.to_owned(), row(value)?);
@@ -332,13 +413,41 @@ impl Account {
         put(CORE.into(), (self.core != Core::default()).then(|| text(&self.core)));
         put(GUESSES.into(), (self.guesses != Guesses::default()).then(|| text(&self.guesses)));
         put(PENDING.into(), self.pending.as_ref().map(text));
+        put(REPLIES.into(), (!self.replies.is_empty()).then(|| text(&self.replies)));
         for (session, family) in &self.families {
             put(format!("{FAMILY}{session}"), Some(text(family)));
         }
         rows
     }
 
-    /// Does what it is told, for the object of this name.
+    /// The reply to a command that was done before, under this id.
+    #[must_use]
+    pub fn past_reply(&self, id: &str, command: &Command) -> Option<&Reply> {
+        let kind = command.kind().filter(|_| !Mutant::RepeatsAreDone.is_on())?;
+        self.replies.iter().find(|past| past.id == id && past.kind == kind).map(|past| &past.reply)
+    }
+
+    /// Does a command, and keeps the reply for a repetition under the same id.
+    pub fn answer_once(
+        &mut self,
+        name: &str,
+        id: &str,
+        command: Command,
+        lifetimes: &Lifetimes,
+        now: Timestamp,
+    ) -> Reply {
+        let kind = command.kind();
+        let reply = self.answer(name, command, lifetimes, now);
+        if let Some(kind) = kind.filter(|_| reply.is_done()) {
+            if self.replies.len() >= MAX_REPLIES {
+                self.replies.remove(0);
+            }
+            self.replies.push(PastReply { id: id.to_owned(), kind: kind.to_owned(), at: now, reply: reply.clone() });
+        }
+        reply
+    }
+
+    /// Does a command, for the object of this name.
     pub fn answer(&mut self, name: &str, command: Command, lifetimes: &Lifetimes, now: Timestamp) -> Reply {
         self.tidy(lifetimes, now);
         match command {
@@ -357,6 +466,15 @@ impl Account {
             }
             Command::Untried { lane } => {
                 self.guesses.give_back(&lane);
+                Reply::Done
+            }
+            Command::MayTry => match self.guesses.may_try(now) {
+                Ok(()) => Reply::Done,
+                Err(Wait::Busy) => Reply::Busy,
+                Err(Wait::Seconds(seconds)) => Reply::Wait { seconds },
+            },
+            Command::Failed => {
+                self.guesses.failed(now);
                 Reply::Done
             }
             Command::Open { version, entropy, refresh, user_agent, country } => {
@@ -406,8 +524,17 @@ impl Account {
                 }
                 Reply::Done
             }
-            Command::Revoke { token_id } => {
-                let until = lifetimes.none_lives(now);
+            Command::Revoke { token_id, life } => {
+                let until = match life {
+                    None => lifetimes.none_lives(now),
+                    Some(TokenLife::Until(end)) => end.later(MARGIN),
+                    Some(TokenLife::Endless) => NEVER,
+                };
+                // Void already (where its life is not known, it was issued before it was revoked), or no good any more.
+                let is_void = |known: &Timestamp| life.is_none() || *known >= until;
+                if self.core.revoked.get(&token_id).is_some_and(is_void) || until <= now {
+                    return Reply::Done;
+                }
                 if !Mutant::VoidNotAnnounced.is_on() {
                     self.announce(Entry { mark: Mark::token(&token_id), before: None, until });
                 }
@@ -474,8 +601,10 @@ impl Account {
     #[must_use]
     pub fn next_tidy(&self, lifetimes: &Lifetimes) -> Option<Timestamp> {
         let families = self.families.values().map(|family| family.ends(lifetimes));
-        let revoked = self.core.revoked.values().copied();
-        families.chain(revoked).chain(self.guesses.forgotten()).min()
+        let revoked = self.core.revoked.values().copied().filter(|until| *until < NEVER);
+        let next = families.chain(revoked).chain(self.guesses.forgotten()).min();
+        // Replies go with whatever is forgotten next; for them alone the object is woken only if there is nothing else.
+        next.or_else(|| self.replies.last().map(|past| past.at.later(REPLY_KEPT_FOR)))
     }
 
     #[allow(clippy::too_many_arguments)] // those of Command::Open
@@ -546,7 +675,9 @@ impl Account {
         self.families.clear();
         self.core.ended = ended;
         if !Mutant::AllForgotten.is_on() {
-            self.announce(Entry { mark: Mark::user(name), before: Some(ended), until: lifetimes.none_lives(ended) });
+            // Of everybody's end no account's object knows: the register must, for tokens without `exp` too.
+            let until = if name == object::EVERYBODY { NEVER } else { lifetimes.none_lives(ended) };
+            self.announce(Entry { mark: Mark::user(name), before: Some(ended), until });
         }
     }
 
@@ -578,6 +709,7 @@ impl Account {
         }
         self.core.revoked.retain(|_, until| *until > now || Mutant::RevokedForEver.is_on());
         self.guesses.forget(now);
+        self.replies.retain(|past| past.at.later(REPLY_KEPT_FOR) > now);
     }
 }
 

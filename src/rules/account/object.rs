@@ -41,13 +41,15 @@ impl Step {
     }
 }
 
-/// What the object does: out of what it has stored, a command, and the time.
+/// What the object does: out of what it has stored, a command with its id, and the time. A command that comes again under the
+/// same id gets the same reply, and nothing is done again.
 ///
 /// # Errors
 /// If what is stored can't be read; then nothing is done.
 pub fn step(
     rows: &Rows,
     name: &str,
+    id: Option<&str>,
     command: Command,
     lifetimes: &Lifetimes,
     now: Timestamp,
@@ -60,14 +62,22 @@ pub fn step(
         command,
         Command::End { .. } | Command::EndAll { .. } | Command::Revoke { .. } | Command::SetPassword { .. }
     );
-    let reply = account.answer(name, command, lifetimes, now);
+    let past = id.and_then(|id| account.past_reply(id, &command).cloned());
+    let is_repeated = past.is_some();
+    let reply = match (past, id) {
+        (Some(reply), _) => reply,
+        (None, Some(id)) => account.answer_once(name, id, command, lifetimes, now),
+        (None, None) => account.answer(name, command, lifetimes, now),
+    };
     let after = account.rows();
     let gone = rows.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), None));
     let put = after.iter().filter(|(key, value)| rows.get(*key) != Some(value));
     let put = put.map(|(key, value)| (key.clone(), Some(value.clone())));
     let has_ended = account.announcements().iter().any(|entry| !announced.contains(entry));
     // Who asks again, because the first time the register could not be told, finds the end made already.
-    let ended_before = wants_an_end && !account.announcements().is_empty() && !Mutant::SecondEndPromisesNothing.is_on();
+    let ended_before = (wants_an_end || is_repeated)
+        && !account.announcements().is_empty()
+        && !Mutant::SecondEndPromisesNothing.is_on();
     let is_refused = matches!(reply, Reply::Ended { reused: true } | Reply::Stale);
     Ok(Step {
         changes: gone.chain(put).collect(),
@@ -84,6 +94,12 @@ pub fn step(
 #[must_use]
 pub fn of_name(name: &str) -> String {
     format!("name:{}", hash(&LogInRecord::key(&name.trim().to_lowercase())))
+}
+
+/// The object that counts failures from this address, by its hash.
+#[must_use]
+pub fn of_address(address: &str) -> String {
+    format!("address:{}", hash(address))
 }
 
 /// The object of the account that tokens name so. `is_text`: do they name everybody by a text, so that user `1` and user

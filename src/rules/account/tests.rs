@@ -25,7 +25,7 @@ struct Stored {
 
 impl Stored {
     fn ask(&mut self, command: Command, now: Timestamp) -> Reply {
-        let step = object::step(&self.rows, NAME, command, &lifetimes(), now).unwrap();
+        let step = object::step(&self.rows, NAME, None, command, &lifetimes(), now).unwrap();
         for (key, value) in step.changes {
             match value {
                 Some(value) => self.rows.insert(key, value),
@@ -60,7 +60,7 @@ impl Stored {
 
     /// Would the reply promise that an end is known?
     fn promises(&mut self, command: Command, now: Timestamp) -> bool {
-        object::step(&self.rows, NAME, command, &lifetimes(), now).unwrap().promises_an_end
+        object::step(&self.rows, NAME, None, command, &lifetimes(), now).unwrap().promises_an_end
     }
 
     fn check(&mut self, session: &str, now: Timestamp) -> Reply {
@@ -176,7 +176,7 @@ fn a_session_that_runs_out_takes_its_access_tokens_along() {
 fn a_refresh_token_that_was_revoked_is_good_for_nothing_while_its_session_lasts() {
     let mut account = Stored::default();
     let session = account.open(0, Some("a"), at(0)).unwrap();
-    account.ask(Command::Revoke { token_id: "a".into() }, at(1));
+    account.ask(Command::Revoke { token_id: "a".into(), life: None }, at(1));
     assert_eq!(account.rotate(&session, "a", "b", at(2)), Err(ENDED));
     assert_eq!(account.rotate(&session, "a", "b", at(999_999)), Err(ENDED), "longer than an access token lives");
     assert_eq!(account.check(&session, at(999_999)), Reply::Alive);

@@ -182,3 +182,19 @@ fn of_a_set(
     }
     Some(ring)
 }
+
+/// The text of the key that signs tokens, from which others are derived; `None` if none signs.
+pub(super) fn signing_text(draft: &Draft, ring: &KeyRing) -> Option<Secret<String>> {
+    let signing = ring.signing()?;
+    let text = match &draft.keys {
+        // The first private key or secret of the set, as `KeyRing::from_jwk_set` has it.
+        Some(set) => {
+            let keys = set.get("keys").and_then(Value::as_array);
+            let is_secret = |key: &&Value| ["d", "k"].iter().any(|member| key.get(member).is_some());
+            keys.into_iter().flatten().find(is_secret).map(Value::to_string)
+        }
+        None if signing.algorithm().is_symmetric() => draft.jwt_secret_key.clone().or(draft.secret_key.clone()),
+        None => draft.private_key.clone(),
+    };
+    text.map(Secret::new)
+}

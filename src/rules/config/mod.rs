@@ -15,6 +15,7 @@ pub use sessions::Sessions;
 
 use super::{
     account::object,
+    device::DeviceKey,
     json::{Map, Value},
     log::Level,
     notice::Notice,
@@ -61,6 +62,8 @@ pub struct Config {
     pub sessions: Sessions,
     /// Which bindings there are.
     pub services: Services,
+    /// The key of the cookie by which devices are known again; `None` without a key that signs.
+    pub device_key: Option<DeviceKey>,
     /// `TOLLGATE_PASSWORD_ITERATIONS`, `TOLLGATE_PASSWORD_PEPPERS`, `TOLLGATE_PASSWORD_PEPPER`.
     pub hashing: Hashing,
     /// `TOLLGATE_PASSWORD_MIN_LENGTH`, `TOLLGATE_PASSWORD_COMMON`.
@@ -75,6 +78,12 @@ pub struct Config {
     pub store_timeout: Span,
     /// `ORIGIN`, without a slash at its end.
     pub origin: Option<String>,
+    /// `TOLLGATE_PUBLIC_URL` as browsers write an origin: scheme, host, and a port if it is not the scheme's default.
+    pub public_url: Option<String>,
+    /// `TOLLGATE_KEEP_HEADERS`.
+    pub keep_headers: Vec<String>,
+    /// `TOLLGATE_TOKEN_BODY_LIMIT`, in bytes.
+    pub token_body_limit: usize,
     /// `ORIGIN_TIMEOUT`.
     pub origin_timeout: Span,
     /// `TOLLGATE_FORWARD_TOKEN`.

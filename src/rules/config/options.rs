@@ -275,6 +275,22 @@ pub const TABLE: &[Option_] = &lean([
         set: |draft, value| as_seconds(value).map(|span| draft.origin_timeout = span),
     },
     Option_ {
+        name: "TOLLGATE_PUBLIC_URL",
+        family: Family::Tollgate,
+        kind: "URL without path and query",
+        default: "the scheme and host of each request",
+        meaning: "The address at which clients reach the gate. Sent to the origin as X-Forwarded-Host and X-Forwarded-Proto; a `Location` of the origin's own address is rewritten to it; a WebSocket handshake with a cookie must have it as its `Origin`. Set it where the gate sees another host than its clients do.",
+        set: |draft, value| as_text(value).map(|text| draft.public_url = Some(text)),
+    },
+    Option_ {
+        name: "TOLLGATE_KEEP_HEADERS",
+        family: Family::Tollgate,
+        kind: "list of header names",
+        default: "[]",
+        meaning: "Client header fields that go on to the origin although the gate drops them by default, since clients can write anything into them: `Forwarded`, `X-Forwarded-…`, `X-Real-IP`, `True-Client-IP` and others that claim an address; `X-Original-URL`, `X-Rewrite-URL`, `X-HTTP-Method-Override` and others that claim another path or method; `Remote-User` and others that claim a user. Name one only if what stands before the gate overwrites it. An X-Forwarded field that is named here is not set by the gate.",
+        set: |draft, value| as_list(value).map(|list| draft.keep_headers = list),
+    },
+    Option_ {
         name: "TOLLGATE_JWKS_URL",
         family: Family::Tollgate,
         kind: "path, or empty for none",
@@ -398,6 +414,14 @@ pub const TABLE: &[Option_] = &lean([
         set: |draft, value| {
             as_list(value).and_then(|list| Location::read_list(&list)).map(|list| draft.extended.locations = list)
         },
+    },
+    Option_ {
+        name: "TOLLGATE_TOKEN_BODY_LIMIT",
+        family: Family::ExtendedOnly,
+        kind: "bytes, 1024 to 1048576",
+        default: "65536",
+        meaning: "The longest body in which a token (`json` in JWT_TOKEN_LOCATION) or a CSRF value (JWT_CSRF_CHECK_FORM) is looked for; a longer one is refused with 413. A body is read only if the locations before it had no token and its media type fits.",
+        set: |draft, value| as_whole_number(value).map(|number| draft.token_body_limit = number as usize),
     },
     Option_ {
         name: "JWT_HEADER_NAME",

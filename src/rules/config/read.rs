@@ -3,6 +3,8 @@
 use super::{Config, Dialect, Extended, Names, Reading, SameSite, Services, Sessions, keys, options, sessions};
 use crate::rules::{
     cookie,
+    device::DeviceKey,
+    forward::Filter,
     json::{self, Map, Value, json},
     log::Level,
     notice::{Notice, nearest},
@@ -36,6 +38,9 @@ pub(super) struct Draft {
     pub(super) realm: String,
     pub(super) routes: Vec<Value>,
     pub(super) origin: String,
+    pub(super) public_url: Option<String>,
+    pub(super) keep_headers: Vec<String>,
+    pub(super) token_body_limit: usize,
     pub(super) origin_timeout: Span,
     pub(super) forward_token: bool,
     pub(super) allow_short_key: bool,
@@ -88,6 +93,9 @@ impl Default for Draft {
             realm: "Login Required".into(),
             routes: Vec::new(),
             origin: String::new(),
+            public_url: None,
+            keep_headers: Vec::new(),
+            token_body_limit: 64 * 1024,
             origin_timeout: Span::seconds(30),
             forward_token: true,
             allow_short_key: false,
@@ -253,11 +261,14 @@ pub(super) fn read(vars: &Map<String, Value>, services: Services) -> Reading {
     }
     let routes = routes(&draft, services, keys.as_ref(), &mut notices);
     let origin = origin(&draft, routes.as_ref(), &mut notices);
+    let public_url = public_url(&draft, &mut notices);
+    keep_headers(&draft, &mut notices);
     let hashing = hashing(&draft, &mut notices);
     let pwned_url = pwned_url(&draft, &mut notices);
     let Notices { problems, warnings } = notices;
     let config = match (keys, routes, log, hashing) {
         (Some(keys), Some(routes), Some(log), Some(hashing)) if problems.is_empty() => Ok(Config {
+            device_key: keys::signing_text(&draft, &keys).map(|text| DeviceKey::derive(&text)),
             tokens: Verifier::new(keys, policy, draft.token_cache as usize).revocable(services.sessions),
             dialect: if draft.is_extended { Dialect::Extended(Box::new(draft.extended)) } else { Dialect::FlaskJwt },
             expiration_delta: draft.expiration_delta,
@@ -279,6 +290,9 @@ pub(super) fn read(vars: &Map<String, Value>, services: Services) -> Reading {
             log_refusals: draft.log_refusals,
             store_timeout: draft.store_timeout,
             origin,
+            public_url,
+            keep_headers: draft.keep_headers,
+            token_body_limit: draft.token_body_limit,
             origin_timeout: draft.origin_timeout,
             forward_token: draft.forward_token,
         }),
@@ -525,6 +539,9 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     if draft.token_cache > 65_534 {
         notices.problem("TOLLGATE_TOKEN_CACHE", "write 0 to 65534");
     }
+    if !(1024..=1024 * 1024).contains(&draft.token_body_limit) {
+        notices.problem("TOLLGATE_TOKEN_BODY_LIMIT", "write 1024 to 1048576 (bytes)");
+    }
     if draft.log_refusals > 1_000_000 {
         notices.problem("TOLLGATE_LOG_REFUSALS", "write 0 to 1000000");
     }
@@ -640,6 +657,33 @@ fn origin(draft: &Draft, routes: Option<&Routes>, notices: &mut Notices) -> Opti
     }
     check_url("ORIGIN", &draft.origin, "https://app.example.com", "identities and tokens travel in the open", notices)?;
     Some(draft.origin.trim_end_matches('/').to_owned())
+}
+
+/// `TOLLGATE_PUBLIC_URL`, as browsers write an origin (RFC 6454 §6.2): scheme, host, and a port if it is not the default.
+fn public_url(draft: &Draft, notices: &mut Notices) -> Option<String> {
+    const OPTION: &str = "TOLLGATE_PUBLIC_URL";
+    let url = draft.public_url.as_deref().filter(|url| !url.is_empty())?;
+    check_url(OPTION, url, "https://app.example.com", "tokens travel in the open", notices)?;
+    let uri: http::Uri = url.parse().ok()?;
+    if uri.path() != "/" {
+        notices.problem(OPTION, "has a path: write scheme and host alone, such as \"https://app.example.com\"");
+        return None;
+    }
+    let (scheme, host) = (uri.scheme_str()?, uri.host()?.to_ascii_lowercase());
+    let default_port = if scheme == "https" { 443 } else { 80 };
+    let port = uri.port_u16().filter(|port| *port != default_port).map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{scheme}://{host}{port}"))
+}
+
+fn keep_headers(draft: &Draft, notices: &mut Notices) {
+    for name in &draft.keep_headers {
+        if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            notices
+                .problem("TOLLGATE_KEEP_HEADERS", "write names of header fields, such as [\"X-HTTP-Method-Override\"]");
+        } else if !Filter::is_a_claim(name) {
+            notices.warn("TOLLGATE_KEEP_HEADERS", format!("{name}: no effect, the gate does not drop it"));
+        }
+    }
 }
 
 /// Is it a URL to put paths behind? One that is not local should have https.

@@ -16,9 +16,6 @@ use crate::rules::{
 use futures_util::{FutureExt, stream};
 use std::convert::Infallible;
 
-/// A longer body with a token or a CSRF value in it is refused with 413.
-pub const MAX_BODY_BYTES: usize = 1024 * 1024;
-
 /// What became of the search in one place.
 #[derive(Debug, PartialEq)]
 pub enum Sought {
@@ -185,7 +182,7 @@ mod tests {
     use Sought::Found;
 
     fn request<'r>(method: &'r str, headers: &'r dyn crate::rules::request::Headers) -> Request<'r> {
-        Request { method, path: "/", query: None, headers }
+        Request { method, site: "", path: "/", query: None, headers }
     }
 
     fn header(value: &str, config: &Extended) -> Result<Sought, Refusal> {

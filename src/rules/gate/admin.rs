@@ -61,7 +61,7 @@ impl Gate {
             "end" => Command::End { session: text("session")? },
             "end-all" => Command::EndAll { retire_password: false, version: version()? },
             "retire-password" => Command::EndAll { retire_password: true, version: version()? },
-            "revoke" => Command::Revoke { token_id: text("token_id")? },
+            "revoke" => Command::Revoke { token_id: text("token_id")?, life: None },
             "end-everybody" => {
                 return Some((object::EVERYBODY.into(), Command::EndAll { retire_password: false, version: None }));
             }

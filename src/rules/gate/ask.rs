@@ -3,9 +3,9 @@
 //! **What always holds:** each can be answered once, and only by what it asks for. How it goes on was said where it was
 //! asked, so the way of a request reads from top to bottom there.
 
-use super::{Decision, Gate};
+use super::{Decision, Gate, Refused, log_in::declares_more};
 use crate::rules::{
-    account::{Command, Lifetimes, PasswordChange, Reply, object},
+    account::{Command, Lifetimes, PasswordChange, Reply},
     error::{JwtError, Refusal},
     identity::{Id, Identity},
     login::Credentials,
@@ -63,7 +63,12 @@ pub enum AskFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFault {
     /// Longer than was asked for.
-    TooLarge,
+    TooLarge {
+        /// How many bytes were asked for.
+        limit: usize,
+    },
+    /// As many bodies as are held at once are being read.
+    TooMany,
     /// It stopped before its end.
     Interrupted,
     /// It did not come in time.
@@ -349,13 +354,23 @@ impl Gate {
         Decision::Ask(Ask::Identity(AskIdentity { gate: self, token, then: Box::new(then) }))
     }
 
+    /// Reads a body that may hold a token, at most `TOLLGATE_TOKEN_BODY_LIMIT` bytes of it; one that declares more is refused
+    /// without being read. `rule` is what the log says of a refusal.
     pub(super) fn ask_token_body<'g>(
         &'g self,
-        limit: usize,
-        then: impl for<'b, 'r> FnOnce(&'g Gate, Result<&'b [u8], BodyFault>, &Request<'r>, Timestamp) -> Decision<'g>
-        + Send
-        + 'g,
+        request: &Request<'_>,
+        rule: Option<&'g str>,
+        then: impl for<'b, 'r> FnOnce(&'g Gate, &'b [u8], &Request<'r>, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
+        let limit = self.config.token_body_limit;
+        let refused = move |fault: BodyFault| Decision::Refuse(Refused::new(fault.into(), rule));
+        if declares_more(request, limit) {
+            return refused(BodyFault::TooLarge { limit });
+        }
+        let then = move |gate: &'g Gate, body: Result<&[u8], BodyFault>, request: &Request<'_>, now| match body {
+            Ok(body) => then(gate, body, request, now),
+            Err(fault) => refused(fault),
+        };
         Decision::Ask(Ask::TokenBody(AskTokenBody { gate: self, limit, then: Box::new(then) }))
     }
 
@@ -372,11 +387,7 @@ impl Gate {
         command: Command,
         then: impl FnOnce(&'g Gate, Result<Reply, AskFault>, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
-        let mut lifetimes = self.lifetimes();
-        if object == object::EVERYBODY {
-            // No account's object knows of it: the register must, for as long as any refresh token may come.
-            lifetimes.token = lifetimes.token.plus(lifetimes.session);
-        }
+        let lifetimes = self.lifetimes();
         Decision::Ask(Ask::Account(AskAccount { gate: self, object, command, lifetimes, then: Box::new(then) }))
     }
 
@@ -437,7 +448,8 @@ impl Gate {
 impl From<BodyFault> for Refusal {
     fn from(fault: BodyFault) -> Self {
         match fault {
-            BodyFault::TooLarge => Self::BodyTooLarge,
+            BodyFault::TooLarge { limit } => Self::BodyTooLarge { limit: Some(limit) },
+            BodyFault::TooMany => Self::TooManyBodies,
             BodyFault::Interrupted => Self::BodyInterrupted,
             BodyFault::TooSlow => Self::BodyTooSlow,
         }

@@ -10,7 +10,7 @@ use crate::rules::{
     account::{Command, Reply},
     config::{Extended, Location},
     cookie::Jar,
-    credential::extended::{MAX_BODY_BYTES, Sought, seek},
+    credential::extended::{Sought, seek},
     error::{Absent, Refusal},
     handlers::TokenParts,
     identity::Identity,
@@ -19,7 +19,7 @@ use crate::rules::{
     revocation::Judgement,
     route::{Auth, Endpoint, ExtendedRule, Freshness, Invalid, Rule},
     time::{Span, Timestamp},
-    token::{self, Failed, Fresh, Issue, Random, VerifiedToken},
+    token::{self, Failed, Fresh, Issue, Random, Session, VerifiedToken},
     wire::Answer,
 };
 use std::sync::Arc;
@@ -45,20 +45,32 @@ impl Gate {
     ) -> Decision<'g> {
         let failed = match self.search(config, &rule.extended, request, body, now) {
             Search::Body => {
-                return self.ask_token_body(MAX_BODY_BYTES, move |gate, body, request, now| match body {
-                    Ok(body) => gate.decide_extended(config, rule, request, Some(body), now),
-                    Err(fault) => Decision::Refuse(Refused::new(fault.into(), Some(&rule.path))),
+                return self.ask_token_body(request, Some(&rule.path), move |gate, body, request, now| {
+                    gate.decide_extended(config, rule, request, Some(body), now)
                 });
             }
             Search::Nowhere(_) if rule.auth == Auth::Optional => return pass(rule, Admission::Anonymous),
             Search::Nowhere(places) => Refusal::TokenNowhere(places).into(),
             Search::Failed(failed) => failed,
+            // A browser sends cookies with a handshake from any page, and asks nobody whether that page may read the answers.
+            Search::Found(_, Location::Cookies) if request.is_web_socket() && !self.is_from_own_page(request) => {
+                return Decision::Refuse(Refused::new(Refusal::ForeignSocket, Some(&rule.path)));
+            }
             Search::Found(token, location) => return self.unless_revoked(rule, token, location, now),
         };
         if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous {
             return pass(rule, Admission::Anonymous);
         }
-        Decision::Refuse(Refused { refusal: failed.refusal, rule: Some(&rule.path), signed: failed.signed })
+        Decision::Refuse(Refused { signed: failed.signed, ..Refused::new(failed.refusal, Some(&rule.path)) })
+    }
+
+    /// Does the request come from a page of the gate's own origin (RFC 6454 §7)?
+    fn is_from_own_page(&self, request: &Request<'_>) -> bool {
+        let own = self.config.public_url.as_deref().unwrap_or(request.site);
+        let sent = request.headers.get("origin").unwrap_or_default();
+        // A server that is told no scheme knows its host alone.
+        let sent = if own.contains("://") { &*sent } else { sent.split_once("://").map_or("", |(_, host)| host) };
+        !own.is_empty() && sent.eq_ignore_ascii_case(own)
     }
 
     /// In each place in turn; anything but "nothing here" ends the search (facts 3.1).
@@ -182,7 +194,9 @@ impl Gate {
         let expires =
             until.filter(|_| self.revocations.is_some()).map(|until| capped(config.access_expires, now, until));
         let session = session.filter(|_| self.revocations.is_some());
-        let new = New { claims: added(token), expires, session, ..New::default() };
+        // Requests that are under way carry the CSRF value of before.
+        let csrf = token.session().and_then(Session::csrf).map(str::to_owned);
+        let new = New { claims: added(token), expires, session, csrf, ..New::default() };
         if let Ok((token, csrf)) = self.create_token(identity, new, random, now) {
             jar.set(config, false, &token, csrf.as_deref(), now);
         }
@@ -296,6 +310,7 @@ impl Gate {
             identity: handlers.user_identity(identity, &self.config),
             more,
             session: new.session,
+            csrf: new.csrf,
             now,
         };
         let (claims, csrf) = issue.claims(config, random);
@@ -318,6 +333,8 @@ pub struct New {
     pub claims: Map<String, Value>,
     /// The id of its session, where there are any (docs/sessions.md).
     pub session: Option<String>,
+    /// Its CSRF value, if it is to be that of another token.
+    pub csrf: Option<String>,
 }
 
 fn refuse_refresh<'g>(failed: Failed) -> Decision<'g> {

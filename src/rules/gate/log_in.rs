@@ -1,14 +1,16 @@
 //! `POST /auth`: in which order a log-in is judged.
 //!
-//! **What always holds:** whatever limits there are come before a hash is computed, and know a name that nobody has like
-//! any other. First the address, then the name (its object counts the try before anything is looked at), then the whole
-//! gate's share of hashing.
+//! **What always holds:** whatever limits there are come before a hash is computed, and know a name that has no user like
+//! any other. First what is shared: attempts from the address, then failures from there; a device that proves that it logged
+//! in as this record before has a limit of its own in their place. Then the name, whose object counts the attempt before
+//! anything is looked at. Then the whole gate's share of hashing.
 
 use super::{Answered, AskFault, Decision, Gate, Limit, New, Outcome, Refused};
 use crate::rules::{
     account::{Command, DeviceId, Lane, Lifetimes, Link, Reply, object},
     config::Dialect,
     cookie,
+    device::{self, KnownDevice, RecordId},
     error::Refusal,
     identity::{Id, Identity},
     login::{self, Credentials},
@@ -21,12 +23,12 @@ use crate::rules::{
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::net::IpAddr;
 
-/// A cookie by which a device is known lives as long as it is known without a log-in.
-const DEVICE_DAYS: u32 = 90;
 /// When to come back to a limit of the runtime's: its period.
 pub(super) const LIMIT_SECONDS: u32 = 60;
 /// Whose share of hashing: those who logged in before.
 pub(super) const KNOWN: &str = "known";
+/// The share of everybody else.
+const STRANGERS: &str = "strangers";
 /// So many pauses ([`super::AskPause`]) are made for others who log in as the same user.
 const MOST_PAUSES: u32 = 40;
 /// More of a `User-Agent` is not taken along.
@@ -38,8 +40,8 @@ pub(super) struct Visitor {
     address: Option<String>,
     /// From the machine itself, which is so in development only.
     is_local: bool,
-    /// The secret of the device's cookie.
-    cookie: Option<String>,
+    /// The value of the device's cookie, which may prove something ([`device::DeviceKey::find`]).
+    cookie: String,
     user_agent: String,
     country: String,
     is_https: bool,
@@ -55,7 +57,9 @@ impl Visitor {
         Self {
             address: address.map(network),
             is_local: address.is_some_and(|address| address.is_loopback()),
-            cookie: cookie::value(&header("cookie"), cookie_name).filter(|_| !cookie_name.is_empty()),
+            cookie: cookie::value(&header("cookie"), cookie_name)
+                .filter(|_| !cookie_name.is_empty())
+                .unwrap_or_default(),
             user_agent: text("user-agent"),
             country: text("cf-ipcountry"),
             is_browser: request.headers.get("sec-fetch-site").is_some(),
@@ -64,13 +68,14 @@ impl Visitor {
         }
     }
 
-    fn devices(&self) -> Vec<DeviceId> {
-        let cookie = self.cookie.iter().map(|secret| DeviceId::Cookie(object::hash(secret)));
-        cookie.chain(self.address_device()).collect()
+    /// What a session remembers of it.
+    pub(super) fn client(&self) -> Client {
+        Client { user_agent: self.user_agent.clone(), country: self.country.clone() }
     }
 
-    fn address_device(&self) -> Option<DeviceId> {
-        self.address.as_ref().map(|address| DeviceId::Address(object::hash(address)))
+    /// The address, where limits by address hold: not on the machine itself.
+    pub(super) fn limited_address(&self) -> Option<&String> {
+        self.address.as_ref().filter(|_| !self.is_local)
     }
 }
 
@@ -91,11 +96,32 @@ pub(super) type Counted = (String, Lane);
 /// A log-in that is tried.
 struct Try {
     visitor: Visitor,
+    record: RecordId,
+    /// If the device has proven that it logged in as this record before.
+    device: Option<KnownDevice>,
     counted: Option<Counted>,
 }
 
+impl Try {
+    /// The devices that the name's object may know, each bound to the record that is tried.
+    fn devices(&self) -> Vec<DeviceId> {
+        let cookie = self.device.iter().map(|device| DeviceId::cookie(&self.record, device.secret()));
+        cookie.chain(self.address_device()).collect()
+    }
+
+    fn address_device(&self) -> Option<DeviceId> {
+        self.visitor.address.as_ref().map(|address| DeviceId::address(&self.record, address))
+    }
+
+    /// The object that counts failures from the address. A device that is known by itself needs none.
+    fn address_object(&self) -> Option<String> {
+        let address = self.visitor.limited_address().filter(|_| self.device.is_none());
+        address.map(|address| object::of_address(address))
+    }
+}
+
 impl Gate {
-    pub(super) fn decide_log_in<'g>(&'g self, request: &Request<'_>) -> Decision<'g> {
+    pub(super) fn decide_log_in<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         if self.config.dialect == Dialect::FlaskJwt
             && let Some(answer) = self.handlers.auth_request(request)
         {
@@ -107,38 +133,62 @@ impl Gate {
         let visitor = Visitor::of(request, &self.config.sessions.device_cookie);
         self.ask_body(login::MAX_BODY_BYTES, move |gate, body| {
             match body.map_err(Refusal::from).and_then(|body| login::read_credentials(&body, &gate.config)) {
-                Ok(credentials) => gate.limit_address(visitor, credentials),
+                Ok(credentials) => {
+                    let record = RecordId::of_name(credentials.username.expose());
+                    let key = gate.config.device_key.as_ref();
+                    let device = key.and_then(|key| key.find(&visitor.cookie, &record, now));
+                    gate.limit_attempts(Try { visitor, record, device, counted: None }, credentials)
+                }
                 Err(refusal) => refuse_log_in(refusal),
             }
         })
     }
 
-    fn limit_address(&self, visitor: Visitor, credentials: Credentials) -> Decision<'_> {
-        let is_limited = self.config.services.address_limit && !visitor.is_local;
-        match visitor.address.clone().filter(|_| is_limited) {
-            None => self.count_try(visitor, credentials),
-            Some(address) => self.ask_limit(Limit::Address, address, move |gate, is_room| {
-                if is_room { gate.count_try(visitor, credentials) } else { too_many(LIMIT_SECONDS) }
+    /// Attempts from an address, or with a known device, which its neighbours can't use up.
+    fn limit_attempts(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
+        let key = match (&tried.device, tried.visitor.limited_address()) {
+            (_, None) => return self.limit_failures(tried, credentials),
+            (Some(device), _) => format!("device:{}", object::hash(device.secret())),
+            (None, Some(address)) => address.clone(),
+        };
+        self.within_attempts(key, move |gate, is_room| {
+            if is_room { gate.limit_failures(tried, credentials) } else { too_many(LIMIT_SECONDS) }
+        })
+    }
+
+    /// Is there room for one more attempt under this key of the limiter of log-ins? Always, if there is no such limiter.
+    pub(super) fn within_attempts<'g>(
+        &'g self,
+        key: String,
+        then: impl FnOnce(&'g Self, bool) -> Decision<'g> + Send + 'g,
+    ) -> Decision<'g> {
+        if self.config.services.address_limit { self.ask_limit(Limit::Address, key, then) } else { then(self, true) }
+    }
+
+    /// Failures from an address, whichever names they were about. Never the only defence: an object that can't be reached
+    /// lets through.
+    fn limit_failures(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
+        match tried.address_object().filter(|_| self.config.services.sessions) {
+            None => self.count_try(tried, credentials, MOST_PAUSES),
+            Some(object) => self.ask_account(object, Command::MayTry, move |gate, reply, _| match reply {
+                Ok(Reply::Wait { seconds }) => too_many(seconds),
+                _ => gate.count_try(tried, credentials, MOST_PAUSES),
             }),
         }
     }
 
-    fn count_try(&self, visitor: Visitor, credentials: Credentials) -> Decision<'_> {
+    /// Many who log in at once as the same user wait for each other a moment, up to `pauses` times.
+    fn count_try(&self, tried: Try, credentials: Credentials, pauses: u32) -> Decision<'_> {
         if !self.config.services.sessions {
-            return self.limit_hashing(Try { visitor, counted: None }, credentials);
+            return self.limit_hashing(tried, credentials);
         }
         let name = object::of_name(credentials.username.expose());
-        self.count_try_of(name, visitor, credentials, MOST_PAUSES)
-    }
-
-    /// Many who log in at once as the same user wait for each other a moment, so many times.
-    fn count_try_of(&self, name: String, visitor: Visitor, credentials: Credentials, pauses: u32) -> Decision<'_> {
-        let devices = visitor.devices();
-        self.ask_account(name.clone(), Command::Try { devices }, move |gate, reply, _| match reply {
-            Ok(Reply::Go { lane }) => gate.limit_hashing(Try { visitor, counted: Some((name, lane)) }, credentials),
-            Ok(Reply::Busy) if pauses > 0 => gate.ask_pause(Span::HALF_A_SECOND, move |gate, _| {
-                gate.count_try_of(name, visitor, credentials, pauses - 1)
-            }),
+        let command = Command::Try { devices: tried.devices() };
+        self.ask_account(name.clone(), command, move |gate, reply, _| match reply {
+            Ok(Reply::Go { lane }) => gate.limit_hashing(Try { counted: Some((name, lane)), ..tried }, credentials),
+            Ok(Reply::Busy) if pauses > 0 => {
+                gate.ask_pause(Span::HALF_A_SECOND, move |gate, _| gate.count_try(tried, credentials, pauses - 1))
+            }
             Ok(Reply::Busy) => too_many(1),
             Ok(Reply::Wait { seconds }) => too_many(seconds),
             Ok(_) => refuse_log_in(Refusal::Internal),
@@ -146,28 +196,32 @@ impl Gate {
         })
     }
 
-    /// Known devices have a share of their own, so that a flood of strangers does not hold them up.
+    /// Known devices have a share of their own, so that a flood of strangers does not hold them up; and each user has a share
+    /// of that, so that none uses up the others'.
     fn limit_hashing(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
-        let share = match tried.counted {
-            Some((_, Lane::Device(_))) => KNOWN,
-            Some((_, Lane::Strangers)) | None => "strangers",
-        };
-        self.within_hashing(share, move |gate, is_room| match is_room {
+        let is_known = matches!(tried.counted, Some((_, Lane::Device(_))));
+        let user = is_known.then(|| format!("user:{}", tried.record.as_str()));
+        self.within_hashing(user, move |gate, is_room| match is_room {
             true => gate.authenticate(tried, credentials),
             false => gate.untried(tried, Refusal::TooManyTries { retry_after: LIMIT_SECONDS }),
         })
     }
 
-    /// Is there room in the gate's share of hashing? Always, if there is no such limit.
+    /// Is there room in the gate's share of hashing? For a user who is known, only within that user's own share of it. Always,
+    /// if there are no such limits.
     pub(super) fn within_hashing<'g>(
         &'g self,
-        share: &str,
+        user: Option<String>,
         then: impl FnOnce(&'g Self, bool) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
-        if self.config.services.hashing_limit {
-            self.ask_limit(Limit::Hashing, share.into(), then)
-        } else {
-            then(self, true)
+        if !self.config.services.hashing_limit {
+            return then(self, true);
+        }
+        match user {
+            None => self.ask_limit(Limit::Hashing, STRANGERS.into(), then),
+            Some(user) => self.within_attempts(user, move |gate, is_room| {
+                if is_room { gate.ask_limit(Limit::Hashing, KNOWN.into(), then) } else { then(gate, false) }
+            }),
         }
     }
 
@@ -193,7 +247,17 @@ impl Gate {
         self.ask_authenticate(credentials, move |gate, identity, now| match identity {
             Ok(Some(identity)) => gate.log_in(tried, identity, now),
             Ok(None) => {
-                gate.tell(tried.counted, |lane| Command::Wrong { lane }, |_| refuse_log_in(Refusal::BadCredentials))
+                let address = tried.address_object().filter(|_| gate.config.services.sessions);
+                gate.tell(
+                    tried.counted,
+                    |lane| Command::Wrong { lane },
+                    move |gate| match address {
+                        None => refuse_log_in(Refusal::BadCredentials),
+                        Some(object) => {
+                            gate.ask_account(object, Command::Failed, |_, _, _| refuse_log_in(Refusal::BadCredentials))
+                        }
+                    },
+                )
             }
             Err(fault @ AskFault::Unavailable) => gate.untried(tried, fault.into()),
             Err(fault) => refuse_log_in(fault.into()),
@@ -205,9 +269,9 @@ impl Gate {
         if self.config.services.sessions {
             return self.ask_random(move |gate, random, now| {
                 let random = *random;
-                let opening = Opening { identity, visitor: tried.visitor, message: "login successful" };
-                gate.open(opening, random, now, move |gate, answer, opening, _| {
-                    gate.tell_right(answer, opening, tried.counted, &random)
+                let opening = Opening { identity, client: tried.visitor.client(), message: "login successful" };
+                gate.open(opening, random, now, move |gate, answer, opening, now| {
+                    gate.tell_right(answer, opening.identity.id, tried, &random, now)
                 })
             });
         }
@@ -222,32 +286,38 @@ impl Gate {
     }
 
     /// The name's object learns of it, so that this device has a lane of its own from now on.
-    fn tell_right(
-        &self,
-        mut answer: Answer,
-        opening: Opening,
-        counted: Option<Counted>,
-        random: &Random,
-    ) -> Decision<'_> {
-        let id = opening.identity.id;
-        let mut devices: Vec<DeviceId> = opening.visitor.address_device().into_iter().collect();
+    fn tell_right(&self, mut answer: Answer, id: Id, tried: Try, random: &Random, now: Timestamp) -> Decision<'_> {
+        let mut devices: Vec<DeviceId> = tried.address_device().into_iter().collect();
         let cookie_name = &self.config.sessions.device_cookie;
-        let is_known = matches!(counted, Some((_, Lane::Device(DeviceId::Cookie(_)))));
-        if opening.visitor.is_browser && !is_known && !cookie_name.is_empty() {
+        let is_known = matches!(tried.counted, Some((_, Lane::Device(DeviceId::Cookie(_)))));
+        if let Some(key) = self.config.device_key.as_ref()
+            && tried.visitor.is_browser
+            && !is_known
+            && !cookie_name.is_empty()
+        {
             let secret = Base64UrlUnpadded::encode_string(&random[80..]);
-            devices.push(DeviceId::Cookie(object::hash(&secret)));
+            devices.push(DeviceId::cookie(&tried.record, &secret));
+            let value = key.issue(&tried.visitor.cookie, &tried.record, &secret, now);
             let path = self.config.log_in_path();
-            let cookie = cookie::of_device(cookie_name, &secret, path, opening.visitor.is_https, DEVICE_DAYS);
-            answer = answer.with("set-cookie", cookie);
+            answer = answer.with(
+                "set-cookie",
+                cookie::of_device(cookie_name, &value, path, tried.visitor.is_https, device::KNOWN_FOR),
+            );
         }
-        self.tell(counted, |lane| Command::Right { lane, devices }, move |_| logged_in(Ok(answer), id))
+        self.tell(tried.counted, |lane| Command::Right { lane, devices }, move |_| logged_in(Ok(answer), id))
     }
+}
+
+/// What a session remembers of the client that opened it.
+pub(super) struct Client {
+    user_agent: String,
+    country: String,
 }
 
 /// A session to be opened.
 pub(super) struct Opening {
     pub identity: Identity,
-    pub visitor: Visitor,
+    pub client: Client,
     /// What the answer says where it has no token in it.
     pub message: &'static str,
 }
@@ -294,8 +364,8 @@ impl Gate {
             version: opening.identity.version,
             entropy: Base64UrlUnpadded::encode_string(&random[64..80]),
             refresh: refresh.then(|| link(&random, now)),
-            user_agent: opening.visitor.user_agent.clone(),
-            country: opening.visitor.country.clone(),
+            user_agent: opening.client.user_agent.clone(),
+            country: opening.client.country.clone(),
         };
         self.ask_account(self.account_named(&named), command, move |gate, reply, _| match reply {
             Ok(Reply::Opened { session }) => {
@@ -390,14 +460,21 @@ impl Gate {
     }
 }
 
+/// Does a request declare a longer body than this? A number that is too large for any machine is one.
+pub(super) fn declares_more(request: &Request<'_>, limit: usize) -> bool {
+    let length = request.headers.get("content-length").unwrap_or_default();
+    let length = length.trim();
+    let is_number = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && length.parse::<usize>().map_or(true, |length| length > limit)
+}
+
 /// Is there a body that may be JSON, and not too much of it?
 pub(super) fn check_body(request: &Request<'_>) -> Result<(), Refusal> {
     if !login::is_json(request.headers.get("content-type").as_deref()) {
         return Err(Refusal::BodyNotDeclaredJson);
     }
-    let declared = request.headers.get("content-length").and_then(|length| length.trim().parse::<u64>().ok());
-    if declared.is_some_and(|length| length > login::MAX_BODY_BYTES as u64) {
-        return Err(Refusal::BodyTooLarge);
+    if declares_more(request, login::MAX_BODY_BYTES) {
+        return Err(Refusal::BodyTooLarge { limit: Some(login::MAX_BODY_BYTES) });
     }
     Ok(())
 }

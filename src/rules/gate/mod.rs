@@ -28,11 +28,15 @@ use super::{
     request::Request,
     revocation::{Judgement, Snapshot},
     route::{Auth, Endpoint, Found, Invalid, Revocation, Rule, Target, UserFrom},
-    time::Timestamp,
+    time::{Span, Timestamp},
     token::{MAX_TOKEN_BYTES, Signed, VerifiedToken},
     wire::{Answer, flask_jwt, flask_jwt_extended},
 };
 use std::sync::Arc;
+
+/// The longest time that a decision takes, all its questions included; then 503. Whatever is held for an older one is of a
+/// request that the runtime has cancelled.
+pub const DECISION_TIMEOUT: Span = Span::seconds(60);
 
 /// What becomes of a request.
 #[must_use]
@@ -62,13 +66,15 @@ pub struct Refused<'g> {
     pub rule: Option<&'g str>,
     /// The token, if its signature was good: for Flask-JWT-Extended's loaders.
     pub signed: Option<Signed>,
+    /// Cookies that go out with the refusal: a log-out takes them away whatever else it comes to.
+    pub jar: Jar,
 }
 
 impl<'g> Refused<'g> {
     /// A refusal under a rule.
     #[must_use]
     pub const fn new(refusal: Refusal, rule: Option<&'g str>) -> Self {
-        Self { refusal, rule, signed: None }
+        Self { refusal, rule, signed: None, jar: Jar::new() }
     }
 }
 
@@ -120,6 +126,15 @@ impl Admission {
         }
     }
 
+    /// Where the token was found.
+    #[must_use]
+    pub fn location(&self) -> Option<Location> {
+        match self {
+            Self::Verified { location, .. } => Some(*location),
+            Self::Open | Self::Anonymous => None,
+        }
+    }
+
     /// The token that says so.
     #[must_use]
     pub fn token(&self) -> Option<&VerifiedToken> {
@@ -156,6 +171,13 @@ impl<'g> Passage<'g> {
     #[must_use]
     pub fn renewal(&self) -> &Jar {
         &self.renewal
+    }
+
+    /// When a WebSocket or event stream is to be closed (`close_at_expiry`): the token's `exp`.
+    #[must_use]
+    pub fn closes_at(&self) -> Option<Timestamp> {
+        let expires = self.admission.token().filter(|_| self.rule.close_at_expiry)?.expires()?;
+        Some(Timestamp::from_seconds(expires.seconds()))
     }
 
     /// Why, to keep.
@@ -196,7 +218,7 @@ impl Gate {
     pub fn decide<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         match self.config.routes.find(request.method, request.path) {
             Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now),
-            Ok(Found::Endpoint(Endpoint::LogIn)) => self.decide_log_in(request),
+            Ok(Found::Endpoint(Endpoint::LogIn)) => self.decide_log_in(request, now),
             Ok(Found::Endpoint(Endpoint::Refresh)) => self.decide_refresh(request, now),
             Ok(Found::Endpoint(Endpoint::LogOut)) => self.decide_log_out(request, now),
             Ok(Found::Endpoint(Endpoint::Admin)) => self.decide_admin(request, now),
@@ -251,8 +273,12 @@ impl Gate {
         self.judged(token, open, now, move |gate, token, judgement, now| match (judgement, rule.revocation) {
             (Judgement::Revoked, _) => gate.refuse_token(rule, Refusal::Revoked, token),
             (Judgement::Unknown, _) => refuse(rule, Refusal::StoreUnavailable),
-            // The snapshot alone knows of an end of everybody.
+            // The snapshot alone knows of an end of everybody. The account remembers for ever what the register forgets: a token
+            // without `exp` is good for ever if it is not asked about.
             (Judgement::Good, Revocation::Strict) => gate.ask_whether_alive(rule, token, location),
+            (Judgement::Good, _) if token.expires().is_none() && gate.is_alive(&token, false).is_some() => {
+                gate.ask_whether_alive(rule, token, location)
+            }
             (Judgement::Good, Revocation::Snapshot { .. }) => gate.identify(rule, token, location, now),
         })
     }
@@ -293,7 +319,7 @@ impl Gate {
         if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous {
             return pass(rule, Admission::Anonymous);
         }
-        Decision::Refuse(Refused { refusal, rule: Some(&rule.path), signed: Some(Signed::new(token)) })
+        Decision::Refuse(Refused { signed: Some(Signed::new(token)), ..Refused::new(refusal, Some(&rule.path)) })
     }
 
     fn admit<'g>(
@@ -361,6 +387,10 @@ impl Gate {
     /// How a refusal is answered.
     #[must_use]
     pub fn answer_to(&self, refused: &Refused<'_>) -> Answer {
+        refused.jar.iter().fold(self.words(refused), |answer, cookie| answer.with("set-cookie", cookie))
+    }
+
+    fn words(&self, refused: &Refused<'_>) -> Answer {
         match &self.config.dialect {
             Dialect::FlaskJwt if refused.refusal.is_jwt_error() => self.handlers.error(&refused.refusal),
             Dialect::FlaskJwt => flask_jwt::refusal(&refused.refusal),

@@ -1,12 +1,13 @@
 //! `POST /auth/password`: a user's new password.
 //!
 //! **What always holds:** who has only a token must prove more: the old password, or that the token comes from a log-in
-//! just now (a fresh one, in the dialect that has such). Tries of the old password are counted. All sessions end; the
-//! answer is that of a log-in.
+//! just now (a fresh one, in the dialect that has such). What costs nothing comes first: a weak password is refused before
+//! any limit is drawn on. Then each attempt counts, for the account and for its address. All sessions end; the answer is
+//! that of a log-in.
 
 use super::{
     Answered, Decision, Gate, Outcome,
-    log_in::{Counted, KNOWN, LIMIT_SECONDS, Opening, Visitor},
+    log_in::{Client, Counted, LIMIT_SECONDS, Opening, Visitor},
     sessions::{refuse, unexpected},
 };
 use crate::rules::{
@@ -43,9 +44,10 @@ impl Wanted {
 struct Change {
     object: String,
     token: VerifiedToken,
-    visitor: Visitor,
+    client: Client,
+    address: Option<String>,
     wanted: Wanted,
-    /// If the old password is tried.
+    /// Once the account has counted the attempt.
     counted: Option<Counted>,
 }
 
@@ -68,24 +70,37 @@ impl Gate {
                 Ok(Wanted { old: None, .. }) if !is_fresh => return refuse_change(Refusal::NotFresh),
                 Ok(wanted) => wanted,
             };
-            let change = Change { object, token, visitor, wanted, counted: None };
-            if change.wanted.old.is_none() {
-                return gate.limit_change(change);
+            if let Err(fault) = gate.config.password_policy.judge(&wanted.new, "") {
+                return refuse_change(Refusal::WeakPassword { text: fault.with_advice() });
             }
-            let tried = Command::Try { devices: Vec::new() };
-            gate.ask_account(change.object.clone(), tried, move |gate, reply, _| match reply {
-                Ok(Reply::Go { lane }) => {
-                    gate.limit_change(Change { counted: Some((change.object.clone(), lane)), ..change })
-                }
-                Ok(Reply::Wait { seconds }) => refuse_change(Refusal::TooManyTries { retry_after: seconds }),
-                Ok(Reply::Busy) => refuse_change(Refusal::TooManyTries { retry_after: 1 }),
-                reply => refuse_change(unexpected(reply)),
-            })
+            let (client, address) = (visitor.client(), visitor.limited_address().cloned());
+            gate.limit_change(Change { object, token, client, address, wanted, counted: None })
         })
     }
 
+    /// Attempts from an address, as for log-ins; then those of the account, whether there is an old password to guess or not.
     fn limit_change(&self, change: Change) -> Decision<'_> {
-        self.within_hashing(KNOWN, move |gate, is_room| match is_room {
+        let Some(address) = change.address.clone() else { return self.count_change(change) };
+        self.within_attempts(address, move |gate, is_room| match is_room {
+            true => gate.count_change(change),
+            false => refuse_change(Refusal::TooManyTries { retry_after: LIMIT_SECONDS }),
+        })
+    }
+
+    fn count_change(&self, change: Change) -> Decision<'_> {
+        let tried = Command::Try { devices: Vec::new() };
+        self.ask_account(change.object.clone(), tried, move |gate, reply, _| match reply {
+            Ok(Reply::Go { lane }) => {
+                gate.limit_hashing_of(Change { counted: Some((change.object.clone(), lane)), ..change })
+            }
+            Ok(Reply::Wait { seconds }) => refuse_change(Refusal::TooManyTries { retry_after: seconds }),
+            Ok(Reply::Busy) => refuse_change(Refusal::TooManyTries { retry_after: 1 }),
+            reply => refuse_change(unexpected(reply)),
+        })
+    }
+
+    fn limit_hashing_of(&self, change: Change) -> Decision<'_> {
+        self.within_hashing(Some(change.object.clone()), move |gate, is_room| match is_room {
             true => gate.set_password(change),
             false => gate.not_tried(change.counted, Refusal::TooManyTries { retry_after: LIMIT_SECONDS }),
         })
@@ -96,7 +111,7 @@ impl Gate {
         self.tell(counted, |lane| Command::Untried { lane }, move |_| refuse_change(refusal))
     }
 
-    fn set_password(&self, Change { object, token, visitor, wanted, counted }: Change) -> Decision<'_> {
+    fn set_password(&self, Change { object, token, client, wanted, counted, .. }: Change) -> Decision<'_> {
         let Some(identity) = token.named() else { return refuse_change(Refusal::Revoked) };
         let identity = Identity::clone(&identity);
         self.ask_password(token, wanted.old, wanted.new, move |gate, change, _| {
@@ -107,12 +122,12 @@ impl Gate {
                 Ok(PasswordChange::Stored { version }) => {
                     (Command::EndAll { retire_password: false, version: Some(version) }, Some(version))
                 }
-                Ok(PasswordChange::NotOffered) => return gate.not_tried(counted, Refusal::NotFound),
-                Ok(PasswordChange::Wrong) => {
-                    let refused = |_| refuse_change(Refusal::BadCredentials);
-                    return gate.tell(counted, |lane| Command::Wrong { lane }, refused);
+                // An attempt that did not lead to a change counts, or it could be made again and again.
+                Ok(PasswordChange::NotOffered) => return gate.failed_change(counted, Refusal::NotFound),
+                Ok(PasswordChange::Wrong) => return gate.failed_change(counted, Refusal::BadCredentials),
+                Ok(PasswordChange::Weak(text)) => {
+                    return gate.failed_change(counted, Refusal::WeakPassword { text });
                 }
-                Ok(PasswordChange::Weak(text)) => return gate.not_tried(counted, Refusal::WeakPassword { text }),
                 Err(fault) => return gate.not_tried(counted, fault.into()),
             };
             gate.ask_account(object, command, move |gate, reply, _| {
@@ -123,11 +138,15 @@ impl Gate {
                     (reply, _) => return refuse_change(unexpected(reply)),
                 };
                 let identity = Identity { version, ..identity };
-                let opening = Opening { identity, visitor, message: "password changed" };
+                let opening = Opening { identity, client, message: "password changed" };
                 let right = |lane| Command::Right { lane, devices: Vec::new() };
                 gate.tell(counted, right, move |gate| gate.log_in_anew(opening))
             })
         })
+    }
+
+    fn failed_change(&self, counted: Option<Counted>, refusal: Refusal) -> Decision<'_> {
+        self.tell(counted, |lane| Command::Wrong { lane }, |_| refuse_change(refusal))
     }
 
     fn log_in_anew(&self, opening: Opening) -> Decision<'_> {

@@ -1,18 +1,19 @@
 //! Sessions: who asks whether a token was revoked, and the endpoints at which users see and end theirs.
 //!
 //! **What always holds:** an end is answered with 200 when the account's object has it and the register knows of it, not
-//! before. Whoever logs out is logged out, whatever else is wrong with the token: an expired one ends its session too.
+//! before, and never if nothing was done. A token whose signature is good ends its session, an expired one too.
 
 use super::{Answered, AskFault, Decision, Gate, Outcome, Refused, extended::Search};
 use crate::rules::{
-    account::{Command, Reply},
+    account::{Command, Reply, TokenLife},
     config::{Extended, Location},
     cookie::Jar,
-    credential::extended::{MAX_BODY_BYTES, Sought, seek},
+    credential::extended::{Sought, seek},
     error::Refusal,
+    handlers::TokenParts,
     request::Request,
     revocation::{Age, Judgement, Told},
-    route::{Endpoint, ExtendedRule, Rule},
+    route::{Endpoint, ExtendedRule, Revocation, Rule},
     time::{Period, Timestamp},
     token::{Failed, Signed, VerifiedToken},
     wire::flask_jwt_extended,
@@ -97,6 +98,9 @@ impl Gate {
         self.ask_account(object, command, move |gate, reply, now| match reply {
             Ok(Reply::Alive) => gate.identify(rule, token, location, now),
             Ok(_) => gate.refuse_token(rule, Refusal::Revoked, token),
+            Err(_) if rule.revocation == (Revocation::Snapshot { open: true }) => {
+                gate.identify(rule, token, location, now)
+            }
             Err(fault) => Decision::Refuse(Refused::new(fault.into(), Some(&rule.path))),
         })
     }
@@ -143,9 +147,8 @@ impl Gate {
             Search::Found(token, _) => then(self, token, request, now),
             Search::Failed(failed) => refuse(endpoint, failed),
             Search::Nowhere(places) => refuse(endpoint, Refusal::TokenNowhere(places).into()),
-            Search::Body => self.ask_token_body(MAX_BODY_BYTES, move |gate, body, request, now| match body {
-                Ok(body) => gate.with_token(endpoint, request, Some(body), now, then),
-                Err(fault) => refuse(endpoint, Refusal::from(fault).into()),
+            Search::Body => self.ask_token_body(request, Some(endpoint.name()), move |gate, body, request, now| {
+                gate.with_token(endpoint, request, Some(body), now, then)
             }),
         }
     }
@@ -211,102 +214,171 @@ impl Gate {
         })
     }
 
-    /// `POST /auth/logout`: ends the session of the token that comes with the request, and takes cookies away. Without
-    /// sessions, as Flask-JWT-Extended's documentation does it: a token elsewhere the client forgets.
+    /// `POST /auth/logout`: ends the session of the token that comes with the request. Cookies are taken away whatever it
+    /// comes to. What a client is told is what was done: a token that can't be read or was not signed here is refused, since
+    /// its session goes on (unlike RFC 7009 §2.2, which has one answer for both).
     pub(super) fn decide_log_out<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
-        if self.revocations.is_none() {
-            return self.ended("logout successful", true);
-        }
-        match self.config.extended() {
-            None => {
-                let found = self.handlers.request(request, &self.config, &self.config.realm).ok().flatten();
-                self.log_out(found.and_then(|token| self.to_end(&token, now)).into_iter().collect())
-            }
-            Some(config) => self.log_out_extended(config, request, None, now),
-        }
+        self.find_to_end(request, None, now)
     }
 
-    /// The cookie with the refresh token counts as much as that with the access token, and neither needs a CSRF value:
-    /// another site could take the cookies away just as well.
-    fn log_out_extended<'g>(
-        &'g self,
-        config: &'g Extended,
-        request: &Request<'_>,
-        body: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Decision<'g> {
+    /// The token of each place. The cookie with the refresh token counts as much as that with the access token, and neither
+    /// needs a CSRF value: another site could take the cookies away just as well.
+    fn find_to_end<'g>(&'g self, request: &Request<'_>, body: Option<&[u8]>, now: Timestamp) -> Decision<'g> {
+        let mut found = ToEnd::default();
+        let Some(config) = self.config.extended() else {
+            match self.handlers.request(request, &self.config, &self.config.realm) {
+                Ok(Some(token)) => found.add(self.to_end(&token, now), false),
+                Ok(None) => found.refuse(Refusal::MissingToken { realm: self.config.realm.clone() }.into()),
+                Err(refusal) => found.refuse(refusal.into()),
+            }
+            return self.log_out(found, now);
+        };
         let config = Extended { csrf_protect: false, ..config.clone() };
-        let mut tokens: Vec<VerifiedToken> = Vec::new();
+        let mut absent = Vec::new();
         for (refresh, &location) in
             [false, true].iter().flat_map(|&refresh| config.locations.iter().map(move |at| (refresh, at)))
         {
+            // A body is read only if there is nothing elsewhere.
+            if location == Location::Json && found.has_any() {
+                continue;
+            }
             match seek(location, request, body, &config, refresh) {
                 Ok(Sought::Found { token, .. }) => {
-                    tokens.extend(self.to_end(&token, now));
+                    found.add(self.to_end(&token, now), location == Location::Cookies);
                 }
                 Ok(Sought::Body) => {
-                    return self.ask_token_body(MAX_BODY_BYTES, move |gate, body, request, now| {
-                        match (body, gate.config.extended()) {
-                            (Ok(body), Some(config)) => gate.log_out_extended(config, request, Some(body), now),
-                            (Err(fault), _) => refuse(Endpoint::LogOut, Refusal::from(fault).into()),
-                            (Ok(_), None) => refuse(Endpoint::LogOut, Refusal::Internal.into()),
-                        }
+                    return self.ask_token_body(request, Some(Endpoint::LogOut.name()), |gate, body, request, now| {
+                        gate.find_to_end(request, Some(body), now)
                     });
                 }
-                Ok(Sought::Absent(_)) | Err(_) => {}
+                Ok(Sought::Absent(place)) if !refresh => absent.push(place),
+                Ok(Sought::Absent(_)) => {}
+                Err(refusal) => found.refuse(refusal.into()),
             }
         }
+        found.refuse(Refusal::TokenNowhere(absent).into());
         // Those of one session count once.
-        tokens.dedup_by_key(|token| {
+        found.tokens.dedup_by_key(|token| {
             let (session, token_id) = token.session_and_id();
             session.or(token_id)
         });
-        self.log_out(tokens)
+        self.log_out(found, now)
     }
 
     /// A token whose session may be ended: its signature is good, if nothing else is.
-    fn to_end(&self, token: &str, now: Timestamp) -> Option<VerifiedToken> {
+    fn to_end(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Failed> {
         let verified = match self.config.extended() {
             Some(_) => self.verify_extended(token, None, now),
-            None => match self.handlers.decode(token, &self.config, now) {
-                Ok(token) => Ok(token),
-                Err(_) => self.config.tokens.verify_with(token, None, None, now),
-            },
+            None => self.handlers.decode(token, &self.config, now).map_err(Failed::from),
         };
-        verified.map_or_else(|Failed { signed, .. }| signed.map(Signed::into_token), Some)
+        verified.or_else(|failed| match (failed.signed, self.signed(token, now)) {
+            (Some(signed), _) | (None, Ok(signed)) => Ok(signed.into_token()),
+            (None, Err(_)) => Err(failed.refusal.into()),
+        })
     }
 
-    /// One after the other.
-    fn log_out(&self, mut tokens: Vec<VerifiedToken>) -> Decision<'_> {
-        let Some(token) = tokens.pop() else {
-            // There is nothing to end, or it has ended: nothing that the client could do about it (RFC 7009 §2.2).
-            return self.ended("logout successful", true);
-        };
+    fn signed(&self, token: &str, now: Timestamp) -> Result<Signed, Refusal> {
+        let Self { config, handlers, .. } = self;
+        if config.extended().is_none() || !handlers.has_decode_key() {
+            return config.tokens.signed(token, None, now);
+        }
+        let choose = |header: &_, payload: &_| handlers.decode_key(TokenParts { header, payload });
+        config.tokens.signed(token, Some(&choose), now)
+    }
+
+    fn log_out(&self, found: ToEnd, now: Timestamp) -> Decision<'_> {
+        match found {
+            ToEnd { tokens, .. } if !tokens.is_empty() && self.revocations.is_some() => self.end_each(tokens, now),
+            // Without sessions the cookies are all that can be taken away.
+            ToEnd { tokens, in_cookie: true, .. } if !tokens.is_empty() => {
+                self.ended("cookies removed; the token in them is good until it expires", true)
+            }
+            ToEnd { tokens, .. } if !tokens.is_empty() => self.refuse_log_out(Refusal::NotRevocable.into()),
+            ToEnd { refused, .. } => self.refuse_log_out(refused.unwrap_or_else(|| Refusal::Internal.into())),
+        }
+    }
+
+    /// One after the other. A token that is no good any more needs no entry, and one that is void has one.
+    fn end_each(&self, mut tokens: Vec<VerifiedToken>, now: Timestamp) -> Decision<'_> {
+        let Some(token) = tokens.pop() else { return self.ended("logout successful", true) };
         let command = match token.session_and_id() {
             (Some(session), _) => Command::End { session },
-            (None, Some(token_id)) => Command::Revoke { token_id },
-            (None, None) => return self.log_out(tokens),
+            (None, Some(token_id)) => {
+                let leeway = self.config.tokens.policy().leeway();
+                let life = token.expires().map_or(TokenLife::Endless, |exp| {
+                    TokenLife::Until(Timestamp::beginning_of(exp.next()).later(leeway))
+                });
+                if matches!(life, TokenLife::Until(end) if end <= now) {
+                    return self.end_each(tokens, now);
+                }
+                Command::Revoke { token_id, life: Some(life) }
+            }
+            // Nothing can hit it, so it can't be ended.
+            (None, None) => return self.refuse_log_out(Refusal::NotRevocable.into()),
         };
-        let Some(object) = self.account_of(&token) else { return self.log_out(tokens) };
-        self.ask_account(object, command, move |gate, reply, _| match reply {
-            Ok(Reply::Done | Reply::Ended { .. }) => gate.log_out(tokens),
-            reply => refuse(Endpoint::LogOut, unexpected(reply).into()),
+        let Some(object) = self.account_of(&token) else { return self.refuse_log_out(Refusal::NotRevocable.into()) };
+        self.ask_account(object, command, move |gate, reply, now| match reply {
+            Ok(Reply::Done | Reply::Ended { .. }) => gate.end_each(tokens, now),
+            reply => gate.refuse_log_out(unexpected(reply).into()),
         })
+    }
+
+    /// Refuses a log-out, and takes the cookies away all the same.
+    fn refuse_log_out(&self, Failed { refusal, signed }: Failed) -> Decision<'_> {
+        let refused = Refused::new(refusal, Some(Endpoint::LogOut.name()));
+        Decision::Refuse(Refused { signed, jar: self.without_tokens(), ..refused })
+    }
+
+    /// The cookies that take those with tokens away.
+    fn without_tokens(&self) -> Jar {
+        let mut jar = Jar::new();
+        if let Some(config) = self.config.extended().filter(|config| config.uses_cookies()) {
+            jar.unset(config, false);
+            jar.unset(config, true);
+        }
+        jar
     }
 
     /// Says so; and takes the cookies away, if they are of what has ended.
     pub(super) fn ended(&self, message: &str, is_own: bool) -> Decision<'_> {
-        let mut jar = Jar::new();
-        if let Some(config) = self.config.extended().filter(|config| is_own && config.uses_cookies()) {
-            jar.unset(config, false);
-            jar.unset(config, true);
-        }
+        let jar = if is_own { self.without_tokens() } else { Jar::new() };
         Decision::Answer(Answered { answer: flask_jwt_extended::message(message, &jar), outcome: Outcome::Plain })
     }
 }
 
+/// What a log-out found.
+#[derive(Default)]
+struct ToEnd {
+    /// Tokens with a good signature.
+    tokens: Vec<VerifiedToken>,
+    /// Is one of them in a cookie?
+    in_cookie: bool,
+    /// Why the first that was found otherwise is refused; without any, that there is none.
+    refused: Option<Failed>,
+}
+
+impl ToEnd {
+    fn add(&mut self, token: Result<VerifiedToken, Failed>, in_cookie: bool) {
+        match token {
+            Ok(token) => {
+                self.tokens.push(token);
+                self.in_cookie |= in_cookie;
+            }
+            Err(failed) => self.refuse(failed),
+        }
+    }
+
+    fn refuse(&mut self, failed: Failed) {
+        self.refused.get_or_insert(failed);
+    }
+
+    fn has_any(&self) -> bool {
+        !self.tokens.is_empty() || self.refused.is_some()
+    }
+}
+
 pub(super) fn refuse<'g>(endpoint: Endpoint, Failed { refusal, signed }: Failed) -> Decision<'g> {
-    Decision::Refuse(Refused { refusal, rule: Some(endpoint.name()), signed })
+    Decision::Refuse(Refused { signed, ..Refused::new(refusal, Some(endpoint.name())) })
 }
 
 /// A reply that does not fit the command, or none.

@@ -4,16 +4,19 @@ use super::*;
 use crate::rules::{
     account::{PasswordChange, Rows, object},
     config::Services,
+    device::RecordId,
     handlers::Stock,
     json::{Map, Value, json},
     request::Headers,
     revocation::Register,
     time::Span,
-    token::Random,
+    token::{self, Random},
 };
 use std::{borrow::Cow, collections::HashMap};
 
 const NOW: i64 = 1_800_000_000;
+/// A password that may be set.
+const NEW: &str = "a new password of many words";
 
 /// What lies around a gate: objects, the register, one user, and a clock.
 struct World {
@@ -22,8 +25,8 @@ struct World {
     objects: HashMap<String, Rows>,
     register: Register,
     register_answers: bool,
-    /// Is there room under the limits of this name?
-    full: Option<Limit>,
+    /// Under this limit there is no room, for keys with this beginning.
+    full: Option<(Limit, &'static str)>,
     password: &'static str,
     version: i64,
     asked: Vec<String>,
@@ -76,7 +79,7 @@ impl World {
         let mut sent: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         sent.push(("content-type".into(), "application/json".into()));
         let sent = Sent(sent);
-        let request = Request { method, path, query: None, headers: &sent };
+        let request = Request { method, site: "https://app.example", path, query: None, headers: &sent };
         let body = body.to_string().into_bytes();
         let World { gate, objects, register, asked, .. } = self;
         asked.clear();
@@ -103,7 +106,8 @@ impl World {
                 }
                 Ask::Limit(question) => {
                     asked.push(format!("limit {:?} {}", question.limit(), question.key()));
-                    let is_room = self.full != Some(question.limit());
+                    let is_full = |(limit, key)| question.limit() == limit && question.key().starts_with(key);
+                    let is_room = !self.full.is_some_and(is_full);
                     question.answer(is_room)
                 }
                 Ask::Authenticate(question) => {
@@ -140,7 +144,7 @@ impl World {
                     let word = word.as_str().or_else(|| Some(word.as_object()?.keys().next()?.as_str())).unwrap();
                     asked.push(format!("{kind} {word}"));
                     let rows = objects.entry(name.clone()).or_default();
-                    let step = object::step(rows, &name, command, question.lifetimes(), now).unwrap();
+                    let step = object::step(rows, &name, None, command, question.lifetimes(), now).unwrap();
                     for (key, value) in step.changes {
                         match value {
                             Some(value) => rows.insert(key, value),
@@ -191,13 +195,16 @@ fn limits_come_before_the_hash_in_this_order() {
     let from = [("cf-connecting-ip", "192.0.2.7")];
     let body = json!({"username": "ann", "password": "right"});
     assert_eq!(world.send("POST", "/auth", &from, body.clone()).0, 200);
-    let whole = ["limit Address 192.0.2.7", "name try", "limit Hashing strangers", "hash", "user open", "name right"];
+    let before = ["limit Address 192.0.2.7", "address may-try", "name try"];
+    let whole = [&before[..], &["limit Hashing strangers", "hash", "user open", "name right"]].concat();
     assert_eq!(world.asked, whole);
     assert_eq!(world.send("POST", "/auth", &from, body.clone()).0, 200);
-    assert_eq!(world.asked[2], "limit Hashing known", "its address is known by now");
+    let user = format!("limit Address user:{}", RecordId::of_name("ann").as_str());
+    assert_eq!(world.asked[3..5], [user.as_str(), "limit Hashing known"], "its address is known by now");
     for (full, asked) in [
-        (Limit::Address, vec!["limit Address 192.0.2.7"]),
-        (Limit::Hashing, vec!["limit Address 192.0.2.7", "name try", "limit Hashing known", "name untried"]),
+        ((Limit::Address, "192.0.2.7"), before[..1].to_vec()),
+        ((Limit::Address, "user:"), [&before[..], &[&user, "name untried"]].concat()),
+        ((Limit::Hashing, "known"), [&before[..], &[&user, "limit Hashing known", "name untried"]].concat()),
     ] {
         world.full = Some(full);
         let answer = world.answer("POST", "/auth", &from, body.clone());
@@ -242,7 +249,7 @@ fn only_a_browser_gets_a_cookie_and_only_once() {
     let own = set.split(';').next().unwrap().to_owned();
     let again = [("sec-fetch-site", "same-origin"), ("cookie", own.as_str())];
     assert_eq!(cookie(&world.answer("POST", "/auth", &again, body.clone())), None);
-    assert_eq!(world.asked[1], "limit Hashing known");
+    assert_eq!(world.asked[2], "limit Hashing known");
 }
 
 #[test]
@@ -325,6 +332,14 @@ fn a_cookie_is_renewed_only_while_its_session_goes_on() {
     let sid =
         |world: &World, token: &str| world.gate.config.tokens.verify(token, world.now).unwrap().session_and_id().0;
     assert_eq!(sid(&world, &new), sid(&world, cookie.split_once('=').unwrap().1));
+    let csrf_of = |world: &World, token: &str| {
+        world.gate.config.tokens.verify(token, world.now).unwrap().claims()["csrf"].clone()
+    };
+    assert_eq!(
+        csrf_of(&world, &new),
+        csrf_of(&world, cookie.split_once('=').unwrap().1),
+        "requests under way carry it"
+    );
     // The snapshot does not know yet, but the account does.
     let csrf = world.gate.config.tokens.verify(&new, world.now).unwrap().claims()["csrf"].as_str().unwrap().to_owned();
     let cookie_of_new = format!("access_token_cookie={new}");
@@ -337,7 +352,7 @@ fn a_cookie_is_renewed_only_while_its_session_goes_on() {
 fn a_new_password_ends_all_and_an_old_record_opens_nothing() {
     let mut world = World::extended();
     let (access, refresh) = world.tokens();
-    let wish = |old: &str| json!({"old_password": old, "new_password": "new"});
+    let wish = |old: &str| json!({"old_password": old, "new_password": NEW});
     for _ in 0..5 {
         assert_eq!(world.with(&access, "POST", "/auth/password", wish("wrong")).0, 401);
     }
@@ -404,7 +419,7 @@ fn an_end_of_everybody_holds_where_an_account_is_asked_too() {
     for path in ["/strict", "/auth/sessions", "/me"] {
         assert_eq!(world.status(&access, path), 401, "{path}");
     }
-    let wish = json!({"new_password": "new"});
+    let wish = json!({"new_password": NEW});
     assert_eq!(world.with(&access, "POST", "/auth/password", wish).0, 401);
     assert_eq!(world.refresh(&refresh), None);
     world.wait(20 * 86_400);
@@ -420,15 +435,316 @@ fn an_end_of_everybody_holds_where_an_account_is_asked_too() {
 fn a_refused_new_password_is_no_wrong_try_of_the_old_one() {
     let mut world = World::extended();
     let (access, _) = world.tokens();
-    world.full = Some(Limit::Hashing);
+    world.full = Some((Limit::Hashing, ""));
     for _ in 0..10 {
-        let wish = json!({"old_password": "right", "new_password": "new"});
+        let wish = json!({"old_password": "right", "new_password": NEW});
         assert_eq!(world.with(&access, "POST", "/auth/password", wish).0, 429);
         assert_eq!(world.asked.last().unwrap(), "user untried");
     }
     world.full = None;
-    let wish = json!({"old_password": "right", "new_password": "new"});
+    let wish = json!({"old_password": "right", "new_password": NEW});
     assert_eq!(world.with(&access, "POST", "/auth/password", wish).0, 200);
+}
+
+#[test]
+fn a_weak_new_password_draws_on_no_limit_and_no_user_draws_on_the_share_of_all() {
+    let mut world = World::extended();
+    let (access, _) = world.tokens();
+    let from = |token: &str| [("authorization", format!("Bearer {token}")), ("cf-connecting-ip", "192.0.2.7".into())];
+    let change = |world: &mut World, token: &str, wish: Value| {
+        let headers = from(token);
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        world.send("POST", "/auth/password", &headers, wish).0
+    };
+    for _ in 0..200 {
+        assert_eq!(change(&mut world, &access, json!({"new_password": "short"})), 400);
+        assert!(world.asked.iter().all(|asked| asked == "user check" || asked == "register"), "{:?}", world.asked);
+    }
+    // With a fresh token there is nothing to guess, but an attempt counts all the same.
+    assert_eq!(change(&mut world, &access, json!({"new_password": NEW})), 200);
+    let limits: Vec<&str> = world.asked.iter().map(String::as_str).filter(|asked| asked.starts_with("limit")).collect();
+    assert_eq!(limits, ["limit Address 192.0.2.7", "limit Address user:\"1\"", "limit Hashing known"]);
+    assert!(world.asked.contains(&"user try".to_owned()) && world.asked.contains(&"user right".to_owned()));
+    for key in ["192.0.2.7", "user:"] {
+        let (access, _) = {
+            world.version = world.now.as_millis();
+            world.tokens()
+        };
+        world.full = Some((Limit::Address, key));
+        assert_eq!(change(&mut world, &access, json!({"new_password": NEW})), 429, "{key}");
+        assert!(!world.asked.iter().any(|asked| asked.starts_with("limit Hashing")), "{key}");
+        world.full = None;
+    }
+}
+
+/// How many guesses at `name` are judged before one is refused, at most `most`; after each `other` is done.
+fn judged(
+    world: &mut World,
+    name: &str,
+    headers: &[(&str, &str)],
+    most: u32,
+    mut other: impl FnMut(&mut World),
+) -> u32 {
+    for guess in 0..most {
+        let body = json!({"username": name, "password": "wrong"});
+        match world.send("POST", "/auth", headers, body).0 {
+            401 => other(world),
+            429 => return guess,
+            status => panic!("{status}"),
+        }
+    }
+    most
+}
+
+fn log_in_as(world: &mut World, name: &str, headers: &[(&str, &str)]) -> Answer {
+    world.answer("POST", "/auth", headers, json!({"username": name, "password": "right"}))
+}
+
+const HOME: (&str, &str) = ("cf-connecting-ip", "192.0.2.7");
+const BROWSER: (&str, &str) = ("sec-fetch-site", "same-origin");
+
+fn cookie_of(answer: &Answer) -> String {
+    answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_right_password_forgives_nothing_for_another_name_however_alike() {
+    for (twin, name) in [("ANN", "ann"), ("Ann", "ANN"), (" ann", "ann"), ("ann ", "Ann"), ("\u{212b}", "\u{e5}")] {
+        for headers in [vec![], vec![HOME], vec![BROWSER], vec![HOME, BROWSER]] {
+            let mut world = World::extended();
+            let first = log_in_as(&mut world, twin, &headers);
+            let cookie = first.header("set-cookie").map(|_| cookie_of(&first));
+            let mut headers = headers;
+            headers.extend(cookie.iter().map(|cookie| ("cookie", cookie.as_str())));
+            let own = headers.clone();
+            let number = judged(&mut world, name, &headers, 240, |world| drop(log_in_as(world, twin, &own)));
+            assert_eq!(number, 5, "{twin:?} guesses at {name:?} with {headers:?}");
+        }
+    }
+}
+
+#[test]
+fn the_owners_log_ins_forgive_nothing_to_who_shares_the_address() {
+    let mut world = World::extended();
+    assert_eq!(log_in_as(&mut world, "ann", &[HOME]).status, 200);
+    assert_eq!(judged(&mut world, "ann", &[HOME], 300, |world| drop(log_in_as(world, "ann", &[HOME]))), 5);
+    // As many as at any other address, and at a name that never logged in here.
+    for (name, address) in [("ann", "198.51.100.9"), ("bob", "192.0.2.7")] {
+        assert_eq!(judged(&mut world, name, &[("cf-connecting-ip", address)], 300, |_| ()), 5, "{name} {address}");
+    }
+}
+
+#[test]
+fn a_known_device_is_spared_what_neighbours_use_up() {
+    let mut world = World::extended();
+    let cookie = cookie_of(&log_in_as(&mut world, "ann", &[HOME, BROWSER]));
+    let known = [HOME, BROWSER, ("cookie", cookie.as_str())];
+    world.full = Some((Limit::Address, "192.0.2.7"));
+    assert_eq!(log_in_as(&mut world, "ann", &[HOME]).status, 429);
+    assert_eq!(log_in_as(&mut world, "ann", &known).status, 200);
+    assert!(world.asked[0].starts_with("limit Address device:"), "{:?}", world.asked);
+    for made_up in ["AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAA.9999999999.AAAA", "!!!"] {
+        let made_up = format!("tollgate_device={made_up}");
+        assert_eq!(log_in_as(&mut world, "ann", &[HOME, BROWSER, ("cookie", &made_up)]).status, 429);
+        assert_eq!(world.asked, ["limit Address 192.0.2.7"], "no object is opened to floods");
+    }
+    assert_eq!(log_in_as(&mut world, "bob", &known).status, 429, "a device of another record");
+    world.full = Some((Limit::Address, "device:"));
+    assert_eq!(log_in_as(&mut world, "ann", &known).status, 429, "a limit of its own");
+}
+
+#[test]
+fn failures_are_counted_by_address_whatever_the_name_and_a_class_logs_in() {
+    let mut world = World::extended();
+    for pupil in 0..35 {
+        assert_eq!(log_in_as(&mut world, &format!("pupil {pupil}"), &[HOME]).status, 200);
+    }
+    let cookie = cookie_of(&log_in_as(&mut world, "ann", &[HOME, BROWSER]));
+    let failures = (0..200).take_while(|guess| {
+        let body = json!({"username": format!("name {guess}"), "password": "wrong"});
+        world.send("POST", "/auth", &[HOME], body).0 == 401
+    });
+    assert_eq!(failures.count(), 50);
+    assert_eq!(world.asked, ["limit Address 192.0.2.7", "address may-try"], "without a hash");
+    assert_eq!(log_in_as(&mut world, "bob", &[HOME]).status, 429);
+    assert_eq!(log_in_as(&mut world, "bob", &[("cf-connecting-ip", "192.0.2.8")]).status, 200);
+    assert_eq!(log_in_as(&mut world, "ann", &[HOME, ("cookie", &cookie)]).status, 200, "a known device");
+    world.wait(1);
+    assert_eq!(log_in_as(&mut world, "bob", &[HOME]).status, 200, "after a moment");
+}
+
+#[test]
+fn a_log_out_says_what_it_did() {
+    let cookies = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["cookies", "headers"]});
+    for (vars, scheme, other) in [
+        (json!({}), "JWT", "Bearer"),
+        (json!({"TOLLGATE_WIRE": "flask-jwt-extended"}), "Bearer", "JWT"),
+        (cookies.clone(), "Bearer", "JWT"),
+    ] {
+        let mut world = World::new(vars, ALL);
+        let takes_cookies = scheme == "Bearer" && world.gate.config.extended().unwrap().uses_cookies();
+        let token = world.access_token();
+        let bent = format!("{}{}", &token[..token.len() - 2], if token.ends_with("AA") { "BA" } else { "AA" });
+        let good = format!("{scheme} {token}");
+        let protected =
+            |world: &mut World, sent: &str| world.answer("GET", "/me", &[("authorization", sent)], Value::Null);
+        for sent in ["", &format!("{other} {token}"), &format!("{scheme} {bent}"), &format!("{scheme} x")] {
+            let answer = world.answer("POST", "/auth/logout", &[("authorization", sent)], Value::Null);
+            let refused = protected(&mut world, sent);
+            assert_eq!((answer.status, &answer.body), (refused.status, &refused.body), "{sent}");
+            assert!(answer.status == 401 || answer.status == 422, "{}", answer.status);
+            assert_eq!(
+                answer.headers.iter().filter(|(name, _)| name == "set-cookie").count(),
+                if takes_cookies { 4 } else { 0 }
+            );
+            assert_eq!(protected(&mut world, &good).status, 200, "{sent}: it lives on");
+        }
+        for _ in 0..2 {
+            let answer = world.answer("POST", "/auth/logout", &[("authorization", &good)], Value::Null);
+            assert_eq!(answer.status, 200, "good, then void");
+        }
+        world.wait(100_000);
+        assert_eq!(protected(&mut world, &good).status, 401);
+        let answer = world.answer("POST", "/auth/logout", &[("authorization", &good)], Value::Null);
+        assert_eq!(answer.status, 200, "expired");
+    }
+    // Without the bindings nothing can be revoked.
+    let mut world = World::new(cookies, Services::default());
+    let token = world.access_token();
+    let cookie = format!("access_token_cookie={token}");
+    for (headers, status, text) in [
+        ([("cookie", cookie.as_str())], 200, "good until it expires"),
+        ([("authorization", &*format!("Bearer {token}"))], 501, "good until it expires"),
+        ([("cookie", "a=b")], 401, "Missing JWT"),
+        ([("cookie", "access_token_cookie=x")], 422, "Not enough segments"),
+    ] {
+        let answer = world.answer("POST", "/auth/logout", &headers, Value::Null);
+        assert_eq!(answer.status, status, "{headers:?}");
+        assert!(answer.body.contains(text), "{}", answer.body);
+        assert!(answer.header("set-cookie").unwrap().starts_with("access_token_cookie=;"));
+    }
+}
+
+impl World {
+    /// An access token, out of the body or out of a cookie.
+    fn access_token(&mut self) -> String {
+        let answer = self.answer("POST", "/auth", &[], json!({"username": "ann", "password": "right"}));
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        body["access_token"]
+            .as_str()
+            .map_or_else(|| cookie_of(&answer).split_once('=').unwrap().1.to_owned(), str::to_owned)
+    }
+
+    /// A token that was issued elsewhere with the gate's key.
+    fn signed(&self, claims: &Value) -> String {
+        let key = self.gate.config.tokens.keys().signing().unwrap();
+        token::sign(key, &Map::new(), claims.as_object().unwrap())
+    }
+
+    fn log_out(&mut self, token: &str) -> u16 {
+        self.with(token, "POST", "/auth/logout", Value::Null).0
+    }
+
+    /// How often the register was written.
+    fn entries(&self) -> usize {
+        self.register.len()
+    }
+}
+
+#[test]
+fn a_token_without_a_session_is_revoked_once_and_for_as_long_as_it_would_live() {
+    let mut world = World::extended();
+    let claims = |jti: &str, exp: Option<i64>| {
+        let mut claims = json!({"sub": "1", "jti": jti, "iat": NOW - 1000, "type": "access"});
+        exp.iter().for_each(|exp| claims["exp"] = (*exp).into());
+        claims
+    };
+    let (long, endless) =
+        (world.signed(&claims("long", Some(NOW + 200 * 86_400))), world.signed(&claims("endless", None)));
+    let expired = world.signed(&claims("expired", Some(NOW - 10)));
+    for token in [&long, &endless] {
+        assert_eq!(world.status(token, "/me"), 200);
+    }
+    assert_eq!((world.log_out(&expired), world.entries()), (200, 0), "nothing to write");
+    assert!(world.asked.is_empty(), "{:?}", world.asked);
+    for token in [&long, &endless] {
+        let number = world.register.since(0, world.now).number;
+        assert_eq!(world.log_out(token), 200);
+        let written = world.register.since(0, world.now).number;
+        assert!(written > number);
+        for _ in 0..20 {
+            world.wait(1);
+            assert_eq!(world.log_out(token), 200);
+        }
+        assert_eq!(world.register.since(0, world.now).number, written, "an idempotent request writes once");
+    }
+    for days in [1, 100, 98] {
+        world.wait(days * 86_400);
+        world.register.forget(world.now);
+        assert_eq!([world.status(&long, "/me"), world.status(&endless, "/me")], [401, 401]);
+    }
+    // Ten years later the register has forgotten what it can.
+    world.wait(3650 * 86_400);
+    world.register.forget(world.now);
+    assert_eq!(world.status(&endless, "/me"), 401, "its id stays");
+}
+
+#[test]
+fn a_token_without_an_end_does_not_come_back_when_its_users_or_everybodys_end_is_forgotten() {
+    for everybody in [false, true] {
+        let mut world = World::extended();
+        let endless = world.signed(&json!({"sub": "1", "jti": "endless", "iat": NOW - 1000, "type": "access"}));
+        let (access, _) = world.tokens();
+        assert_eq!(world.status(&endless, "/me"), 200);
+        world.wait(1);
+        if everybody {
+            let good = [("authorization", "Bearer another secret of more than thirty-two bytes")];
+            assert_eq!(world.send("POST", "/auth/admin", &good, json!({"do": "end-everybody"})).0, 200);
+        } else {
+            assert_eq!(world.with(&access, "POST", "/auth/logout/all", Value::Null).0, 200);
+        }
+        for _ in 0..3 {
+            world.wait(1000 * 86_400);
+            world.register.forget(world.now);
+            assert_eq!(world.status(&endless, "/me"), 401, "everybody: {everybody}");
+        }
+    }
+}
+
+#[test]
+fn a_web_socket_with_a_cookie_is_opened_by_the_gates_own_pages_only() {
+    let vars = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["headers", "cookies"]});
+    for (more, own, others) in [
+        (json!({}), "https://app.example", ["http://app.example", "https://app.example:8443", "https://evil.example"]),
+        (
+            json!({"TOLLGATE_PUBLIC_URL": "https://Gate.example:443/"}),
+            "https://gate.example",
+            ["https://app.example", "https://gate.example.evil", "null"],
+        ),
+    ] {
+        let mut all = vars.clone();
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut world = World::new(all, ALL);
+        let token = world.access_token();
+        let (cookie, bearer) = (format!("access_token_cookie={token}"), format!("Bearer {token}"));
+        let open = |world: &mut World, credential: (&str, &str), upgrade: &str, origin: &str| {
+            let mut headers = vec![credential, ("upgrade", upgrade)];
+            headers.extend((!origin.is_empty()).then_some(("origin", origin)));
+            world.answer("GET", "/me", &headers, Value::Null).status
+        };
+        for upgrade in ["websocket", "WebSocket", "h2c, websocket"] {
+            assert_eq!(open(&mut world, ("cookie", &cookie), upgrade, own), 200);
+            for origin in others.into_iter().chain([""]) {
+                assert_eq!(open(&mut world, ("cookie", &cookie), upgrade, origin), 403, "{origin}");
+                assert_eq!(
+                    open(&mut world, ("authorization", &bearer), upgrade, origin),
+                    200,
+                    "what no browser sends by itself"
+                );
+            }
+        }
+        assert_eq!(open(&mut world, ("cookie", &cookie), "h2c", others[0]), 200, "no WebSocket");
+    }
 }
 
 #[test]

@@ -85,6 +85,13 @@ pub enum Event<'e> {
         /// What failed.
         reason: &'e str,
     },
+    /// An exception of JavaScript has cost a request its answer.
+    Exception {
+        /// Its kind, such as `TypeError`.
+        name: &'e str,
+        /// The functions that it came from, the innermost first.
+        at: &'e str,
+    },
     /// A problem of the configuration: nothing is served until it is mended.
     Problem(&'e Notice),
     /// A warning about the configuration.
@@ -130,9 +137,11 @@ impl Event<'_> {
     pub const fn level(&self) -> Level {
         match self {
             Self::Refused { status, .. } | Self::RefusedMore { status, .. } if *status >= 500 => Level::Error,
-            Self::Problem(_) | Self::RecordUnusable { .. } | Self::Unreachable(_) | Self::PwnedCheckFailed { .. } => {
-                Level::Error
-            }
+            Self::Problem(_)
+            | Self::RecordUnusable { .. }
+            | Self::Unreachable(_)
+            | Self::PwnedCheckFailed { .. }
+            | Self::Exception { .. } => Level::Error,
             Self::LoggedIn(_)
             | Self::PasswordChanged(_)
             | Self::Refused { .. }
@@ -187,6 +196,9 @@ impl Event<'_> {
             Self::Unreachable(binding) => (line.event, line.reason) = ("unreachable", Some(*binding)),
             Self::PwnedCheckFailed { reason } => {
                 (line.event, line.reason) = ("pwned_check_failed", Some(*reason));
+            }
+            Self::Exception { name, at } => {
+                (line.event, line.reason, line.text) = ("exception", Some(*name), Some(*at))
             }
             Self::Problem(notice) => {
                 (line.event, line.option, line.text) =

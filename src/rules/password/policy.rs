@@ -72,6 +72,11 @@ impl PasswordFault {
             }
         }
     }
+    /// What is wrong, and what to do instead, for the user.
+    #[must_use]
+    pub fn with_advice(self) -> String {
+        format!("{self}: {}", self.advice())
+    }
 }
 
 /// What is wrong.

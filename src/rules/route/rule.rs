@@ -32,8 +32,20 @@ pub struct Rule {
     pub user: UserFrom,
     /// By what is judged whether the token was revoked, where there are sessions?
     pub revocation: Revocation,
+    /// May a shared cache between the gate and the origin keep answers? Only where `auth` is [`Auth::None`].
+    pub cache: bool,
+    /// Are WebSockets and event streams closed when the token expires?
+    pub close_at_expiry: bool,
     /// What only Flask-JWT-Extended's dialect asks.
     pub extended: ExtendedRule,
+}
+
+impl Rule {
+    /// Does the gate look for a token under this rule? What passes is then an answer to one user, and private to that user.
+    #[must_use]
+    pub fn looks_at_tokens(&self) -> bool {
+        self.auth != Auth::None
+    }
 }
 
 /// What Flask-JWT-Extended's `jwt_required` is told besides (facts: Flask-JWT-Extended 2).
@@ -238,6 +250,18 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         meaning: "What becomes of a token when revocations can't be had in time: `closed` refuses with 503, `open` goes by what was known last.",
     },
     RuleMember {
+        name: "cache",
+        kind: "true or false",
+        default: "false",
+        meaning: "Only beside `auth = \"none\"` and `to = \"origin\"`: may Cloudflare's cache, which lies between the gate and the origin, answer requests and keep answers? It knows URLs, not users. Everywhere else requests pass it by.",
+    },
+    RuleMember {
+        name: "close_at_expiry",
+        kind: "true or false",
+        default: "false",
+        meaning: "Closes a WebSocket (status 1008) or an event stream from the origin when the token's `exp` is reached. Without it they last until client or origin closes them.",
+    },
+    RuleMember {
         name: "realm",
         kind: "text",
         default: "JWT_DEFAULT_REALM",
@@ -389,6 +413,17 @@ impl Rule {
             }
         };
         let extended = ExtendedRule::read(table, &mut problem);
+        let cache = flag(table, "cache", false, &mut problem);
+        if table.contains_key("cache") && (auth != Some(Auth::None) || to != Some(Target::Origin)) {
+            problem(
+                "cache",
+                "a cache knows no users: leave it out, or write it beside auth = \"none\" and to = \"origin\"".into(),
+            );
+        }
+        let close_at_expiry = flag(table, "close_at_expiry", false, &mut problem);
+        if close_at_expiry && (auth == Some(Auth::None) || to != Some(Target::Origin)) {
+            problem("close_at_expiry", "only has a meaning beside to = \"origin\" where a token is looked at".into());
+        }
         if to == Some(Target::Identity) && auth == Some(Auth::None) {
             problem("auth", "there is no identity to answer with: write \"required\" or \"optional\"".into());
         }
@@ -396,32 +431,38 @@ impl Rule {
             problem("invalid", "only has a meaning beside auth = \"optional\"".into());
         }
         match (to, auth, invalid, user) {
-            (Some(to), Some(auth), Some(invalid), Some(user)) if problems.is_empty() => {
-                Ok(Self { index, path, methods, auth, invalid, to, realm, user, revocation, extended })
-            }
+            (Some(to), Some(auth), Some(invalid), Some(user)) if problems.is_empty() => Ok(Self {
+                index,
+                path,
+                methods,
+                auth,
+                invalid,
+                to,
+                realm,
+                user,
+                revocation,
+                cache,
+                close_at_expiry,
+                extended,
+            }),
             _ => Err(problems),
         }
     }
 
     /// Would a request fare alike under both?
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        (self.auth, self.invalid, self.to, self.user, self.revocation, &self.realm, &self.extended)
-            == (other.auth, other.invalid, other.to, other.user, other.revocation, &other.realm, &other.extended)
+        let parts = |rule: &'_ Self| {
+            (rule.auth, rule.invalid, rule.to, rule.user, rule.revocation, rule.cache, rule.close_at_expiry)
+        };
+        parts(self) == parts(other) && self.realm == other.realm && self.extended == other.extended
     }
 }
 
 impl ExtendedRule {
     fn read(table: &Map<String, Value>, problem: &mut impl FnMut(&str, String)) -> Self {
-        let mut flag = |name: &str, default: bool| match table.get(name) {
-            None => default,
-            Some(Value::Bool(on)) => *on,
-            Some(_) => {
-                problem(name, "write true or false".into());
-                default
-            }
-        };
-        let (refresh, verify_type) = (flag("refresh", false), flag("verify_type", true));
-        let skip_revocation_check = flag("skip_revocation_check", false);
+        let refresh = flag(table, "refresh", false, problem);
+        let verify_type = flag(table, "verify_type", true, problem);
+        let skip_revocation_check = flag(table, "skip_revocation_check", false, problem);
         let fresh = match table.get("fresh") {
             None | Some(Value::Bool(false)) => Freshness::Any,
             Some(Value::Bool(true)) => Freshness::Fresh,
@@ -446,6 +487,18 @@ impl ExtendedRule {
 /// May this stand in a challenge? Quotes and backslashes may: they are escaped (RFC 9110 §5.6.4).
 pub(in crate::rules) fn is_realm(text: &str) -> bool {
     text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+}
+
+/// True or false.
+fn flag(table: &Map<String, Value>, name: &str, default: bool, problem: &mut impl FnMut(&str, String)) -> bool {
+    match table.get(name) {
+        None => default,
+        Some(Value::Bool(on)) => *on,
+        Some(_) => {
+            problem(name, "write true or false".into());
+            default
+        }
+    }
 }
 
 /// One of a few words.

@@ -31,6 +31,8 @@ pub struct Issue<'i> {
     /// The id of its session, where there are any: the claim `sid`. Nothing that is added takes its place then, nor that of
     /// the token's own id, or the session could not be ended.
     pub session: Option<String>,
+    /// Its CSRF value, if it is not to be a new one.
+    pub csrf: Option<String>,
     /// When it is issued.
     pub now: Timestamp,
 }
@@ -40,7 +42,7 @@ impl Issue<'_> {
     #[must_use]
     pub fn claims(self, config: &Extended, random: &Random) -> (Map<String, Value>, Option<String>) {
         let TokenIds { token_id, csrf } = TokenIds::of(self.refresh, random);
-        let csrf = config.csrf_protect.then(|| csrf.to_string());
+        let csrf = config.csrf_protect.then(|| self.csrf.unwrap_or_else(|| csrf.to_string()));
         let issued_at = self.now.numeric_date().seconds();
         let mut claims = Map::new();
         let mut claim = |name: &str, value: Value| claims.insert(name.to_owned(), value);
@@ -103,6 +105,7 @@ mod tests {
             identity_claim: "sub",
             identity: "user1".into(),
             more,
+            csrf: None,
             session: None,
             now: Timestamp::from_millis(1_795_537_255_900),
         }

@@ -5,16 +5,17 @@
 
 use super::{
     super::{
-        error::Refusal,
-        json::{Map, Value},
+        error::{Refusal, TimeClaim},
+        json::{self, Map, Value},
         time::{Period, Span, Timestamp},
     },
     ClaimsPolicy, ExtendedPolicy, KeyRing, Times, VerifiedToken,
     cache::Cache,
+    claims::date,
     extended::Choose,
     judge,
     jws::Header,
-    unverified,
+    marks, signature, unverified,
 };
 use std::sync::{Arc, Mutex};
 
@@ -210,6 +211,35 @@ impl Verifier {
             self.cache.put(&token);
         }
         Ok(token)
+    }
+
+    /// A token whose signature is good, whatever its claims say: an expired one may still end its session. It is never let
+    /// through.
+    ///
+    /// # Errors
+    /// [`Refusal`]s of the compact form, the key and the signature alone.
+    pub fn signed(&self, token: &str, choose: Option<&Choose<'_>>, now: Timestamp) -> Result<Signed, Refusal> {
+        let parts = unverified(token, None)?;
+        let claims = parts.payload_members()?;
+        let claim = |name: &str| claims.get(name);
+        let key = match choose {
+            None => signature::find(&parts, &self.keys, now.numeric_date()),
+            Some(choose) => {
+                let members = json::object(parts.decoded_payload()).unwrap_or_default();
+                let chosen = choose(&parts.header().members(), &members).ok_or(Refusal::BadSignature)?;
+                Some(chosen).filter(|key| parts.header().algorithm() == Some(key.algorithm().name()))
+            }
+        };
+        signature::signed_by(&parts, key)?;
+        parts.header().is_understood()?;
+        let mut times = Times::default();
+        for name in [TimeClaim::Iat, TimeClaim::Nbf, TimeClaim::Exp] {
+            *times.of(name) = claim(name.name()).and_then(|value| date(value, name).ok());
+        }
+        let (identity_claim, is_text) = (self.policy.identity_claim(), self.policy.identity_is_text());
+        let marks = self.is_revocable.then(|| marks(claim, identity_claim, is_text, times.issued_at()));
+        let identity = claim(identity_claim);
+        Ok(Signed(VerifiedToken::new(token, parts.payload_range(), Some(times), identity, None, marks)))
     }
 
     fn verify_anew(&self, token: &str, choose: Option<&Choose<'_>>, now: Timestamp) -> Result<VerifiedToken, Refusal> {

@@ -187,8 +187,14 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
         }
         Refusal::BodyTooSlow => (408, "Request Timeout", "The body does not come".into()),
         Refusal::BodyInterrupted => (400, "Bad Request", "The body stopped before its end".into()),
-        Refusal::BodyTooLarge => {
-            (413, "Request Entity Too Large", format!("The body is longer than {} bytes", login::MAX_BODY_BYTES).into())
+        Refusal::BodyTooLarge { limit: Some(limit) } => {
+            (413, "Request Entity Too Large", format!("The body is longer than {limit} bytes").into())
+        }
+        Refusal::BodyTooLarge { limit: None } => {
+            (413, "Request Entity Too Large", "The declared length of the body is too large".into())
+        }
+        Refusal::TooManyBodies => {
+            (503, "Service Unavailable", "Too many requests are being read at once; try again".into())
         }
         Refusal::FieldTooLong { field } => {
             (400, "Bad Request", format!("{field} is longer than {} bytes", login::MAX_FIELD_BYTES).into())
@@ -201,6 +207,16 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
         ),
         Refusal::WeakPassword { text } => (400, "Bad Request", text.as_str().into()),
         Refusal::NoSuchSession => (404, "Not Found", "There is no such session (any more)".into()),
+        Refusal::ForeignSocket => (
+            403,
+            "Forbidden",
+            "A WebSocket with a token in a cookie can only be opened by a page of this site (Origin)".into(),
+        ),
+        Refusal::NotRevocable => (
+            501,
+            "Not Implemented",
+            "Nothing was ended: this gate keeps no sessions, so the token is good until it expires".into(),
+        ),
         Refusal::NotTheOperator => {
             (401, "Unauthorized", "Send TOLLGATE_ADMIN_SECRET as `Authorization: Bearer …`".into())
         }
@@ -209,6 +225,7 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
         }
 
         Refusal::StoreUnavailable => (503, "Service Unavailable", "The user store does not answer; try again".into()),
+        Refusal::DecisionTimeout => (503, "Service Unavailable", "The gate could not decide in time; try again".into()),
         Refusal::AssetsUnavailable => (502, "Bad Gateway", "The static files can't be reached".into()),
         Refusal::OriginUnreachable => (502, "Bad Gateway", "The origin can't be reached".into()),
         Refusal::OriginTimeout => (504, "Gateway Timeout", "The origin does not answer in time".into()),

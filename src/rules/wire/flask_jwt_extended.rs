@@ -186,7 +186,11 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>) {
         | Refusal::MissingLastSlash { .. }
         | Refusal::AmbiguousPath(_)
         | Refusal::BodyNotAnObject
-        | Refusal::BodyTooLarge
+        | Refusal::BodyTooLarge { .. }
+        | Refusal::TooManyBodies
+        | Refusal::DecisionTimeout
+        | Refusal::ForeignSocket
+        | Refusal::NotRevocable
         | Refusal::FieldTooLong { .. }
         | Refusal::BodyInterrupted
         | Refusal::BodyTooSlow

@@ -72,7 +72,9 @@ fn headers_of(refusal: &Refusal) -> Vec<(Cow<'static, str>, String)> {
     match refusal {
         Refusal::MissingLastSlash { location } => vec![("location".into(), location.clone())],
         Refusal::MethodNotAllowed { allow } => vec![("allow".into(), allow.clone())],
-        Refusal::StoreUnavailable => vec![("retry-after".into(), "5".into())],
+        Refusal::StoreUnavailable | Refusal::TooManyBodies | Refusal::DecisionTimeout => {
+            vec![("retry-after".into(), "5".into())]
+        }
         Refusal::TooManyTries { retry_after } => vec![("retry-after".into(), retry_after.to_string())],
         Refusal::Custom(custom) => {
             custom.headers.iter().map(|(name, value)| (name.to_ascii_lowercase().into(), value.clone())).collect()

@@ -1,0 +1,35 @@
+// Reading a body. Parts are kept here until the body is whole: Wasm's memory never shrinks.
+
+/**
+ * The body of a request, read from a copy, so that the request can be run again or forwarded; or "too_large" or
+ * "interrupted". Of a body over `limit` bytes up to `courtesy` bytes more are taken in and thrown away: a client whose
+ * connection is closed while it sends may never see the answer.
+ */
+export async function readBody(request, limit, courtesy) {
+  try {
+    const reader = request.clone().body?.getReader();
+    if (reader === undefined) return new Uint8Array();
+    let parts = [], length = 0;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      length += value.length;
+      if (length > limit) parts = [];
+      else parts.push(value);
+      if (length > limit + courtesy) {
+        reader.cancel().catch(() => {});
+        break;
+      }
+    }
+    if (length > limit) return "too_large";
+    const whole = new Uint8Array(length);
+    let at = 0;
+    for (const part of parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    return whole;
+  } catch {
+    return "interrupted";
+  }
+}

@@ -1,0 +1,291 @@
+// Every fetch that the gate makes: from the origin, the static files and the list of leaked passwords. The rules say what is
+// sent and how the answer may be cached; nothing here keeps state between requests.
+
+// What the rules say about an answer, in bits (`forward::Policy`).
+const LOOKS_AT_TOKENS = 1; // the rule looks for a token, so the answer is one user's
+const IN_AUTHORIZATION = 2; // the token came in `Authorization`
+const OPTIONAL = 4; // the answer depends on whether there was a token
+const MAY_CACHE = 8; // the rule has `cache = true`
+
+// Which of the `X-Forwarded-…` fields the gate sets, in bits.
+const FORWARDED_FOR = 1;
+const FORWARDED_HOST = 2;
+const FORWARDED_PROTO = 4;
+
+// Why there is no answer of the origin: the first argument of `failed`.
+const LATE = 0;
+const UNREACHABLE = 1;
+const TOO_LONG = 2;
+
+/**
+ * One fetch. A redirect is an answer like any other: the client follows it, and the gate decides again. Cloudflare's cache,
+ * which keys by URL and knows no users, neither answers nor stores unless the rule says so.
+ */
+function perform(target, init, mayCache, fetcher = globalThis) {
+  init.redirect = "manual";
+  if (!mayCache) init.cache = "no-store";
+  return fetcher.fetch(target, init);
+}
+
+/**
+ * A function that sends requests to the origin at `base`. `site` is the gate's public address, or empty for that of each
+ * request; `policies` are those of the hot path, by rule.
+ */
+export function connect(base, site, milliseconds, vary, sets, policies, failed) {
+  const origin = new URL(base);
+  const prefix = origin.pathname === "/" ? "" : origin.pathname;
+  return (place, request, headers, isHead, began, rule, number, policy = policies[rule], closesAt = 0) => {
+    const { url } = request;
+    const own = site || url.slice(0, url.indexOf("/", url.indexOf(":") + 3));
+    const scheme = own.indexOf(":");
+    // Not among what is kept by token: one token comes from many addresses.
+    const address = request.headers.get("cf-connecting-ip");
+    if (address !== null && sets & FORWARDED_FOR) headers.set("x-forwarded-for", address);
+    if (sets & FORWARDED_HOST) headers.set("x-forwarded-host", own.slice(scheme + 3));
+    if (sets & FORWARDED_PROTO) headers.set("x-forwarded-proto", own.slice(0, scheme));
+    const finish = (response) => finished(response, policy, vary, closesAt, own, origin.host, prefix);
+    const fail = (why) => failed(why, isHead, began, rule, number);
+    return fetchWithin(base + place, request, headers, policy & MAY_CACHE, milliseconds, finish, fail);
+  };
+}
+
+/** The names of the request's header fields, one a line. */
+export function names(request) {
+  return [...request.headers.keys()].join("\n");
+}
+
+/** Sends a request with the headers still to be made: without the `withheld` ones, with the `added` ones. */
+export function send(sender, place, request, withheld, added, ...rest) {
+  const headers = new Headers(request.headers);
+  if (withheld) for (const name of withheld.split("\n")) headers.delete(name);
+  if (added) for (const line of added.split("\n")) {
+    const at = line.indexOf(":");
+    headers.set(line.slice(0, at), line.slice(at + 1));
+  }
+  return sender(place, request, headers, ...rest);
+}
+
+// The origin's response, or what `fail` makes of the reason if there is none in time. The origin's time runs while it takes
+// in a part of the body and until its headers come; not while the client is slow, nor while the answer's body comes. What
+// is not waited for any more the runtime ends with the request, a timer too (an AbortController for it: 0.13 of a forwarded
+// request's time; to clear the timer: 0.01).
+function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail) {
+  return new Promise((resolve, reject) => {
+    let timer, answered = false;
+    const settle = (make) => {
+      if (answered) return;
+      answered = true;
+      try { resolve(make()); } catch (error) { reject(error); }
+    };
+    const stop = () => clearTimeout(timer);
+    const run = () => { stop(); if (!answered) timer = setTimeout(settle, milliseconds, () => fail(LATE)); };
+    const init = { headers };
+    let target = url;
+    if (request.method === "GET" || request.method === "HEAD") {
+      if (request.body) target = new Request(url, request); // they may have a body only as a request's own
+      else init.method = request.method;
+    } else {
+      init.method = request.method;
+      const length = request.headers.get("content-length");
+      // No stream can be made of a longer body, and no client sends one.
+      if (length !== null && !Number.isSafeInteger(Number(length))) return settle(() => fail(TOO_LONG));
+      init.body = request.body && unhurried(request.body, length, run, stop);
+    }
+    run();
+    perform(target, init, mayCache).then((response) => settle(() => finish(response)), () => settle(() => fail(UNREACHABLE)));
+  });
+}
+
+/** A body, part by part as the origin takes them in, with its length if the client has declared it. */
+function unhurried(body, length, run, stop) {
+  const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
+  const reader = body.getReader({ mode: "byob" });
+  const writer = writable.getWriter();
+  const pump = async () => {
+    // One buffer for all parts: with a new one each, 50 MiB took 32 MiB more memory. By default parts are of 4 KiB.
+    for (let space = new Uint8Array(65536); ;) {
+      stop();
+      const part = await reader.read(space);
+      run();
+      if (part.done) return writer.close();
+      await writer.write(part.value);
+      space = new Uint8Array(part.value.buffer);
+    }
+  };
+  pump().catch((error) => Promise.allSettled([reader.cancel(error), writer.abort(error)]));
+  return readable;
+}
+
+/** The origin's answer as the client gets it. One that needs no change is handed on as it is. */
+function finished(response, policy, vary, closesAt, site, host, prefix) {
+  const { status } = response;
+  // Of these no Response can be made.
+  if (status === 101) return response.webSocket && closesAt ? closingSocket(response, closesAt) : response;
+  if (status < 200 || status > 599) return response;
+  const changes = policy & LOOKS_AT_TOKENS ? cachingChanges(response.headers, policy, vary) : [];
+  if (status === 201 || (status >= 300 && status < 400)) {
+    for (const name of ["location", "content-location"]) {
+      const moved = relocated(response.headers.get(name), site, host, prefix);
+      if (moved !== undefined) changes.push([name, moved]);
+    }
+  }
+  const isClosing = closesAt && response.body && /^text\/event-stream\b/i.test(response.headers.get("content-type") ?? "");
+  if (changes.length === 0 && !isClosing) return response;
+  const own = new Response(isClosing ? endingAt(response.body, closesAt) : response.body, response);
+  for (const [name, value] of changes) {
+    if (value === undefined) own.headers.delete(name);
+    else own.headers.set(name, value);
+  }
+  return own;
+}
+
+// By these a cache in front of the gate may be told another thing than by `Cache-Control` (RFC 9213, and what came before).
+const TARGETED = ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"];
+// A directive with its argument, which may be in quotes (RFC 9111 §5.2).
+const DIRECTIVE = /[^\s,="]+(?:\s*=\s*(?:"(?:\\.|[^"\\])*"|[^\s,"]*))?/g;
+
+/** What must change for the answer to be kept by its user's own cache alone: fields with values, those to delete without. */
+export function cachingChanges(headers, policy, vary) {
+  const changes = [];
+  for (const name of TARGETED) if (headers.has(name)) changes.push([name, undefined]);
+  const value = headers.get("cache-control");
+  const directives = value?.match(DIRECTIVE) ?? [];
+  const nameOf = (directive) => directive.split("=", 1)[0].trim().toLowerCase();
+  // `private` with the names of fields is about those fields alone.
+  if (directives.some((directive) => /^(private|no-store)$/i.test(directive))) return changes;
+  // A shared cache keeps the answer to a request with `Authorization` only if one of these says so (RFC 9111 §3.5).
+  const isKept = !(policy & IN_AUTHORIZATION)
+    || directives.some((directive) => ["public", "s-maxage", "must-revalidate"].includes(nameOf(directive)));
+  if (isKept || changes.length > 0) {
+    const others = directives.filter((directive) => !["public", "s-maxage", "private"].includes(nameOf(directive)));
+    changes.push(["cache-control", [...others, "private"].join(", ")]);
+  }
+  if (policy & OPTIONAL) {
+    const known = (headers.get("vary") ?? "").split(",").map((name) => name.trim()).filter((name) => name);
+    const lower = known.map((name) => name.toLowerCase());
+    const missing = vary.split(", ").filter((name) => !lower.includes(name.toLowerCase()));
+    if (missing.length > 0 && !known.includes("*")) changes.push(["vary", [...known, ...missing].join(", ")]);
+  }
+  return changes;
+}
+
+/** A `Location` at the origin's own address, as the client can reach it through the gate; `undefined` if it stays. */
+export function relocated(location, site, host, prefix) {
+  if (location === null) return undefined;
+  const isAbsolute = /^\s*(?:[a-z][a-z0-9+.-]*:|[\\/]{2})/i.test(location);
+  if (!isAbsolute && !(prefix && location.startsWith("/"))) return undefined;
+  if (!URL.canParse(location, `http://${host}`)) return undefined;
+  const url = new URL(location, `http://${host}`);
+  if (!["http:", "https:"].includes(url.protocol) || url.host !== host) return undefined;
+  const { pathname } = url;
+  // What lies beside the prefix can't be reached through the gate.
+  if (prefix && pathname !== prefix && !pathname.startsWith(`${prefix}/`)) return undefined;
+  const rest = `${pathname.slice(prefix.length) || "/"}${url.search}${url.hash}`;
+  return isAbsolute ? `${site}${rest}` : rest;
+}
+
+// The longest time that a timer takes, in milliseconds.
+const LONGEST = 2 ** 31 - 1;
+
+/** Calls `act` at a time in milliseconds since 1970: a function that calls that off. */
+function at(time, act) {
+  let timer;
+  const wait = () => {
+    const left = time - Date.now();
+    timer = setTimeout(left > LONGEST ? wait : act, Math.min(Math.max(left, 0), LONGEST));
+  };
+  wait();
+  return () => clearTimeout(timer);
+}
+
+/** The WebSocket of a response, relayed so that the gate can close it at a time (RFC 6455 §7.4.1: 1008). */
+function closingSocket(response, time) {
+  const [client, server] = Object.values(new WebSocketPair());
+  const origin = response.webSocket;
+  const sides = [[origin, server], [server, origin]];
+  const attempt = (act) => { try { act(); } catch {} }; // a side that is closed already
+  const stop = at(time, () => sides.forEach(([side]) => attempt(() => side.close(1008, "token expired"))));
+  for (const [from, to] of sides) {
+    from.binaryType = "arraybuffer";
+    from.addEventListener("message", ({ data }) => attempt(() => to.send(data)));
+    from.addEventListener("close", ({ code, reason }) => {
+      stop();
+      // 1005 and 1006 say that there was no code, and can't be sent.
+      attempt(() => (code === 1005 ? to.close() : to.close(code === 1006 ? 1011 : code, reason)));
+    });
+    from.addEventListener("error", () => attempt(() => to.close(1011)));
+  }
+  origin.accept();
+  server.accept();
+  const headers = new Headers(response.headers);
+  headers.delete("sec-websocket-extensions"); // agreed upon for one hop
+  return new Response(null, { status: 101, webSocket: client, headers });
+}
+
+/** A body that ends at a time, whether it is over or not. */
+function endingAt(body, time) {
+  const { readable, writable } = new IdentityTransformStream();
+  const reader = body.getReader();
+  const writer = writable.getWriter();
+  let isOver = false;
+  // To cancel the reader ends the read that is under way, by an error perhaps.
+  const stop = at(time, () => {
+    isOver = true;
+    reader.cancel().catch(() => {});
+  });
+  const pump = async () => {
+    for (;;) {
+      const { done, value } = await reader.read().catch((error) => {
+        if (isOver) return { done: true };
+        throw error;
+      });
+      if (done) return writer.close();
+      await writer.write(value);
+    }
+  };
+  pump().catch((error) => Promise.allSettled([reader.cancel(error), writer.abort(error)])).finally(stop);
+  return readable;
+}
+
+/**
+ * A static file. What the asset server answers with 404 and no page of its own is `missing(true)`; `missing(false)` if it
+ * can't be reached.
+ */
+export function fetchAsset(assets, url, request, isPrivate, vary, missing) {
+  const headers = new Headers(request.headers);
+  headers.delete("authorization");
+  return Promise.resolve().then(() => perform(url, { method: request.method, headers }, !isPrivate, assets)).then(
+    (response) => {
+      // With a type it is the page of `not_found_handling = "404-page"`.
+      if (response.status === 404 && !response.headers.has("content-type")) return missing(true);
+      if (!isPrivate || response.status < 200) return response;
+      const own = new Response(response.body, response);
+      for (const name of TARGETED) own.headers.delete(name);
+      own.headers.set("cache-control", "private, no-cache");
+      own.headers.append("vary", vary);
+      return own;
+    },
+    () => missing(false),
+  );
+}
+
+/** The answer of the list of leaked passwords, or a word that says why there is none. Padded: its length says nothing. */
+export async function answerOf(url, milliseconds, limit) {
+  try {
+    const response = await perform(url, {
+      headers: { "add-padding": "true", "user-agent": "tollgate" },
+      signal: AbortSignal.timeout(milliseconds),
+    }, false);
+    if (response.status !== 200) return "status";
+    const parts = [];
+    let length = 0;
+    for await (const part of response.body ?? []) {
+      length += part.length;
+      if (length > limit) return "too_long";
+      parts.push(part);
+    }
+    return new Uint8Array(await new Blob(parts).arrayBuffer());
+  } catch (error) {
+    return error.name === "TimeoutError" ? "timeout" : "unreachable";
+  }
+}

@@ -1,0 +1,125 @@
+//! Futures that run for a request, and how they are given up when it is gone.
+//!
+//! **What always holds:** the runtime drops the promises of a request that its client has cancelled without a word, so a
+//! future that waits for one would never be dropped, nor what it holds. Each future is therefore registered here: the entry
+//! gives it up when it hears of the cancellation ([`drop_task`]), and all that are older than any decision can be are given
+//! up with the next request ([`sweep`]).
+
+use super::now;
+use crate::rules::{
+    gate::DECISION_TIMEOUT,
+    time::{Span, Timestamp},
+};
+use futures_util::future::{AbortHandle, Abortable};
+use js_sys::{Promise, Uint8Array};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    future::Future,
+    pin::Pin,
+    task,
+};
+use wasm_bindgen::prelude::*;
+
+/// A decision has ended by itself ([`DECISION_TIMEOUT`]) so long before its future is given up.
+const MARGIN: Span = Span::seconds(10);
+
+#[wasm_bindgen]
+extern "C" {
+    /// What the entry keeps of a request, or of an order to an object: it outlives the instance.
+    #[derive(Clone)]
+    pub type Progress;
+    /// A future of this number has begun.
+    #[wasm_bindgen(method)]
+    fn begin(this: &Progress, task: u32);
+    /// It is over, so the answer depends on this instance no more.
+    #[wasm_bindgen(method)]
+    fn end(this: &Progress);
+    /// Whether it is this future that runs just now.
+    #[wasm_bindgen(method, setter)]
+    fn set_polling(this: &Progress, polling: bool);
+    /// An id of the request, the same if it is run again.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn id(this: &Progress) -> String;
+    /// The random bytes of this number, the same if the request is run again.
+    #[wasm_bindgen(method)]
+    pub(super) fn random(this: &Progress, number: u32) -> Uint8Array;
+}
+
+/// A future that is registered.
+struct Task {
+    handle: AbortHandle,
+    began: Timestamp,
+}
+
+thread_local! {
+    static NEXT: Cell<u32> = const { Cell::new(0) };
+    /// By number, so in the order in which they began.
+    static TASKS: RefCell<BTreeMap<u32, Task>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// A promise of a future's value. The entry learns when the future runs, and when it is over.
+pub fn promise(
+    progress: Option<Progress>,
+    future: impl Future<Output = Result<JsValue, JsValue>> + 'static,
+) -> Promise {
+    let number = NEXT.with(|next| next.replace(next.get().wrapping_add(1)));
+    let (handle, registration) = AbortHandle::new_pair();
+    TASKS.with_borrow_mut(|tasks| tasks.insert(number, Task { handle, began: now() }));
+    if let Some(progress) = &progress {
+        progress.begin(number);
+    }
+    let observed = Observed { number, progress, future: Abortable::new(Box::pin(future), registration) };
+    wasm_bindgen_futures::future_to_promise(observed)
+}
+
+/// Gives up a future: what it holds is dropped, and its promise settled.
+pub fn drop_task(number: u32) {
+    if let Some(task) = TASKS.with_borrow_mut(|tasks| tasks.remove(&number)) {
+        task.handle.abort();
+    }
+}
+
+/// Gives up every future that is older than a decision can be.
+pub fn sweep() {
+    let now = now();
+    let is_old = |task: &Task| task.began.later(DECISION_TIMEOUT).later(MARGIN) < now;
+    while let Some(number) =
+        TASKS.with_borrow(|tasks| tasks.first_key_value().filter(|(_, task)| is_old(task)).map(|(number, _)| *number))
+    {
+        drop_task(number);
+    }
+}
+
+/// How many futures are registered: for tests.
+#[must_use]
+pub fn count() -> usize {
+    TASKS.with_borrow(BTreeMap::len)
+}
+
+struct Observed<F> {
+    number: u32,
+    progress: Option<Progress>,
+    future: Abortable<Pin<Box<F>>>,
+}
+
+impl<F: Future<Output = Result<JsValue, JsValue>>> Future for Observed<F> {
+    type Output = Result<JsValue, JsValue>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> task::Poll<Self::Output> {
+        if let Some(progress) = &self.progress {
+            progress.set_polling(true);
+        }
+        let poll = Pin::new(&mut self.future).poll(context);
+        if let Some(progress) = &self.progress {
+            progress.set_polling(false);
+        }
+        let task::Poll::Ready(outcome) = poll else { return task::Poll::Pending };
+        TASKS.with_borrow_mut(|tasks| tasks.remove(&self.number));
+        if let Some(progress) = &self.progress {
+            progress.end();
+        }
+        // Nobody waits for the value of one that was given up.
+        task::Poll::Ready(outcome.unwrap_or(Ok(JsValue::UNDEFINED)))
+    }
+}

@@ -1,0 +1,180 @@
+//! The cookie by which a browser is known again at the log-in, so that what strangers do does not hold up its user.
+//!
+//! **What always holds:** the gate believes only what it has written itself. Each entry of the cookie carries a MAC over the
+//! login record that was proven, the device's secret and the entry's expiry; an entry proves nothing about another record,
+//! and nothing after it has expired. The key is derived from the key that signs tokens, so there is no other secret to keep.
+
+use super::{
+    account::object,
+    secret::Secret,
+    store::LogInRecord,
+    time::{Span, Timestamp},
+};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// How long a device is known after its last log-in.
+pub const KNOWN_FOR: Span = Span::seconds(90 * 86_400);
+/// How many users of one browser are known; the one who logged in first gives way.
+const MAX_ENTRIES: usize = 4;
+/// Between the entries of a cookie, and between the parts of an entry: neither is in base64url.
+const ENTRY_SEPARATOR: char = '!';
+const PART_SEPARATOR: char = '.';
+/// What the derived key, and each MAC, are for: another use of the same key gives other bytes.
+const KEY_LABEL: &[u8] = b"tollgate device cookie, key, version 1";
+const MAC_LABEL: &[u8] = b"tollgate device cookie, entry, version 1";
+
+/// A login record, whether it exists or not, as devices and counters know it: the SHA-256 of its exact key. Two names that
+/// differ in capitals are two records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordId(String);
+
+impl RecordId {
+    /// The record of a name, as it was typed.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        Self(object::hash(&LogInRecord::key(name)))
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A device that has proven that it logged in as a record: only [`DeviceKey::find`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDevice {
+    secret: String,
+}
+
+impl KnownDevice {
+    /// The secret that the device was given.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+}
+
+/// The key of the cookie's MACs.
+#[derive(Clone)]
+pub struct DeviceKey(Secret<[u8; 32]>);
+
+impl std::fmt::Debug for DeviceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DeviceKey(..)")
+    }
+}
+
+impl DeviceKey {
+    /// Derived from the text of the key that signs tokens.
+    #[must_use]
+    pub fn derive(signing_key: &Secret<String>) -> Self {
+        let key = mac(signing_key.expose().as_bytes(), &[KEY_LABEL]).finalize().into_bytes();
+        Self(Secret::new(key.into()))
+    }
+
+    /// The device that a cookie proves for this record.
+    #[must_use]
+    pub fn find(&self, cookie: &str, record: &RecordId, now: Timestamp) -> Option<KnownDevice> {
+        cookie.split(ENTRY_SEPARATOR).take(MAX_ENTRIES).find_map(|entry| {
+            let (secret, expires, _) = parts(entry)?;
+            (expires > now.numeric_date().seconds() && self.is_genuine(entry, record))
+                .then(|| KnownDevice { secret: secret.to_owned() })
+        })
+    }
+
+    /// The cookie after a log-in as this record: the entries of other records stay, as far as there is room.
+    #[must_use]
+    pub fn issue(&self, former: &str, record: &RecordId, secret: &str, now: Timestamp) -> String {
+        let expires = now.later(KNOWN_FOR).numeric_date().seconds();
+        let signed = self.mac_of(record, secret, expires).finalize().into_bytes();
+        let entry =
+            format!("{secret}{PART_SEPARATOR}{expires}{PART_SEPARATOR}{}", Base64UrlUnpadded::encode_string(&signed));
+        let is_other = |other: &&str| parts(other).is_some() && !self.is_genuine(other, record);
+        let others = former.split(ENTRY_SEPARATOR).take(MAX_ENTRIES).filter(is_other).take(MAX_ENTRIES - 1);
+        std::iter::once(entry.as_str()).chain(others).collect::<Vec<_>>().join(&ENTRY_SEPARATOR.to_string())
+    }
+
+    fn is_genuine(&self, entry: &str, record: &RecordId) -> bool {
+        let Some((secret, expires, signature)) = parts(entry) else { return false };
+        let Ok(signature) = Base64UrlUnpadded::decode_vec(signature) else { return false };
+        self.mac_of(record, secret, expires).verify_slice(&signature).is_ok()
+    }
+
+    fn mac_of(&self, record: &RecordId, secret: &str, expires: i64) -> Hmac<Sha256> {
+        // No part holds the byte that separates them.
+        let expires = expires.to_string();
+        let parts = [MAC_LABEL, &[0], record.0.as_bytes(), &[0], secret.as_bytes(), &[0], expires.as_bytes()];
+        mac(self.0.expose(), &parts)
+    }
+}
+
+/// Secret, expiry in seconds since 1970, MAC.
+fn parts(entry: &str) -> Option<(&str, i64, &str)> {
+    let (secret, rest) = entry.split_once(PART_SEPARATOR)?;
+    let (expires, signature) = rest.split_once(PART_SEPARATOR)?;
+    let is_base64url = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    (is_base64url(secret) && is_base64url(signature)).then_some((secret, expires.parse().ok()?, signature))
+}
+
+fn mac(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    parts.iter().for_each(|part| mac.update(part));
+    mac
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn key(text: &str) -> DeviceKey {
+        DeviceKey::derive(&Secret::new(text.to_owned()))
+    }
+
+    #[test]
+    fn a_cookie_proves_its_own_record_until_it_expires_and_nothing_else() {
+        let (key, ann, capital) = (key("a"), RecordId::of_name("ann"), RecordId::of_name("ANN"));
+        let cookie = key.issue("", &ann, "secret", NOW);
+        let known =
+            |key: &DeviceKey, cookie: &str, record, now| key.find(cookie, record, now).map(|device| device.secret);
+        assert_eq!(known(&key, &cookie, &ann, NOW).as_deref(), Some("secret"));
+        assert_eq!(known(&key, &cookie, &capital, NOW), None, "another record");
+        assert_eq!(known(&self::key("b"), &cookie, &ann, NOW), None, "another gate");
+        let last = NOW.later(KNOWN_FOR);
+        assert_eq!(known(&key, &cookie, &ann, last), None, "expired");
+        assert!(known(&key, &cookie, &ann, Timestamp::from_millis(last.as_millis() - 1000)).is_some());
+        for at in 0..cookie.len() {
+            let mut bytes = cookie.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let bent = String::from_utf8(bytes).unwrap();
+            assert_eq!(known(&key, &bent, &ann, NOW), None, "byte {at}");
+        }
+        for made_up in
+            ["", "!", "secret", "AAAAAAAAAAAAAAAAAAAAAA", "secret.9999999999.", "secret.9999999999.AAAA", "a.b.c"]
+        {
+            assert_eq!(known(&key, made_up, &ann, NOW), None, "{made_up}");
+        }
+    }
+
+    #[test]
+    fn several_users_of_a_browser_are_known_and_each_once() {
+        let (key, names) = (key("a"), ["a", "b", "c", "d", "e"]);
+        let mut cookie = String::new();
+        for (at, name) in names.iter().enumerate() {
+            cookie = key.issue(&cookie, &RecordId::of_name(name), &format!("secret{at}"), NOW);
+        }
+        let is_known = |cookie: &str, name: &str| key.find(cookie, &RecordId::of_name(name), NOW).is_some();
+        assert_eq!(names.map(|name| is_known(&cookie, name)), [false, true, true, true, true]);
+        let again = key.issue(&cookie, &RecordId::of_name("c"), "new", NOW);
+        assert_eq!(again.matches(ENTRY_SEPARATOR).count(), 3, "{again}");
+        assert_eq!(key.find(&again, &RecordId::of_name("c"), NOW).unwrap().secret(), "new");
+        assert!(again.len() < 400, "{}", again.len());
+        let flood = "x.1.y!".repeat(10_000);
+        assert!(key.issue(&flood, &RecordId::of_name("a"), "secret", NOW).len() < 200);
+    }
+}
