@@ -4,7 +4,7 @@ use crate::{
     failure::{Exit, Failure},
     gate::SECRET as ADMIN_SECRET,
     kv::{Store, StoreArgs},
-    output::{Output, counted},
+    output::{Output, counted, visible},
     wrangler_toml::{PEPPER, PEPPERS, Position, Selection, Unusable, WranglerToml, with_placeholder_key},
 };
 use serde_json::{Map, Value, json};
@@ -95,7 +95,8 @@ impl Findings {
         let mut text = String::new();
         for (kind, findings) in [("error", &self.problems), ("warning", &self.warnings)] {
             for Finding { position, option, text: what } in findings {
-                text += &format!("{position}: {kind}: {option}: {what}\n");
+                // File and option names may hold line breaks.
+                text += &format!("{}\n", visible(&format!("{position}: {kind}: {option}: {what}")));
             }
         }
         text += &format!("{}, {}\n", counted(self.problems.len(), "problem"), counted(self.warnings.len(), "warning"));
