@@ -153,6 +153,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     }
     check_users(&toml, &mut findings);
     check_services(&toml, &mut findings);
+    check_cache(&toml, &mut findings);
     if toml.vars_are_no_table() {
         findings.problem(toml.scope_place(), "vars", "write a table: [vars]");
     }
@@ -281,6 +282,24 @@ fn check_assets(toml: &WranglerToml, rule: usize, findings: &mut Findings) {
                 findings.problem(position, format!("assets.{member}"), format!("write {written}: {why}"));
             }
             Some(_) => {}
+        }
+    }
+}
+
+/// A cache in front of the worker answers without it.
+fn check_cache(toml: &WranglerToml, findings: &mut Findings) {
+    let mut tables = vec![vec!["cache"], vec!["previews", "cache"]];
+    let exports = toml.inherited(&["exports"]);
+    let exports = exports.as_ref().and_then(|(exports, _)| exports.as_object());
+    tables.extend(exports.into_iter().flatten().map(|(name, _)| vec!["exports", name, "cache"]));
+    for table in tables {
+        let enabled = [&table[..], &["enabled"]].concat();
+        if let Some((Value::Bool(true), position)) = toml.inherited(&enabled) {
+            findings.problem(
+                position,
+                enabled.join("."),
+                format!("Workers Cache answers before the worker runs, and its keys hold no identity: what it has stored for one user goes to every client without a check by the gate. Write enabled = false, or remove [{}]", table.join(".")),
+            );
         }
     }
 }

@@ -151,6 +151,38 @@ fn what_the_gate_does_without_is_a_warning() {
 }
 
 #[test]
+fn a_cache_in_front_of_the_gate_is_a_problem() {
+    let world = World::new();
+    world.config("[vars]\n", "[cache]\nenabled = true\n\n[vars]\n");
+    snapshot("config-check-cache", &world.run(&["config", "check"], "").whole());
+    // An environment inherits the table, or has its own.
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    let check = |more: &str| {
+        world.write("wrangler.toml", &format!("{config}\n{more}"));
+        world.run(&["config", "check", "--env", "staging"], "").out
+    };
+    let problem = "wrangler.toml:16:1: error: cache.enabled: Workers Cache";
+    assert!(check("[env.staging.vars]\n").contains(problem));
+    assert!(!check("[env.staging.vars]\n[env.staging.cache]\nenabled = false\n").contains("cache.enabled"));
+    let config = config.replace("enabled = true", "enabled = false");
+    world.write("wrangler.toml", &config);
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+    let out = {
+        world.write("wrangler.toml", &format!("{config}\n[env.staging]\ncache = {{ enabled = true }}\n"));
+        world.run(&["config", "check", "--env", "staging"], "").out
+    };
+    assert!(out.contains(":61:11: error: cache.enabled:"), "{out}");
+    for (table, option) in [
+        ("[exports.default]\ntype = \"worker\"\ncache = { enabled = true }", "exports.default.cache.enabled"),
+        ("[previews.cache]\nenabled = true", "previews.cache.enabled"),
+    ] {
+        world.write("wrangler.toml", &format!("{config}\n{table}\n"));
+        let run = world.run(&["config", "check"], "");
+        assert!(run.code == 1 && run.out.contains(&format!("error: {option}: Workers Cache")), "{run:?}");
+    }
+}
+
+#[test]
 fn an_operators_secret_is_no_variable() {
     let world = World::new();
     world.config("[vars]\n", "[vars]\nTOLLGATE_ADMIN_SECRET = \"hunter2, and more than thirty-two bytes\"\n");
