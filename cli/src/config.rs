@@ -154,6 +154,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     check_users(&toml, &mut findings);
     check_services(&toml, &mut findings);
     check_cache(&toml, &mut findings);
+    check_addresses(&toml, &mut findings);
     if toml.vars_are_no_table() {
         findings.problem(toml.scope_place(), "vars", "write a table: [vars]");
     }
@@ -301,6 +302,39 @@ fn check_cache(toml: &WranglerToml, findings: &mut Findings) {
                 format!("Workers Cache answers before the worker runs, and its keys hold no identity: what it has stored for one user goes to every client without a check by the gate. Write enabled = false, or remove [{}]", table.join(".")),
             );
         }
+    }
+}
+
+/// Addresses of the worker beside its routes. As in wrangler 4 (getSubdomainValues), workers_dev is on by default where there
+/// are no routes, and Cloudflare's default for preview_urls follows it. Environments inherit all of these.
+fn check_addresses(toml: &WranglerToml, findings: &mut Findings) {
+    let is_route = |name: &str| toml.inherited(&[name]).filter(|(value, _)| *value != "");
+    // `routes` takes precedence over `route`, even if it is inherited or empty.
+    let has_routes = match is_route("routes") {
+        Some((routes, _)) => routes.as_array().is_some_and(|routes| !routes.is_empty()),
+        None => is_route("route").is_some(),
+    };
+    let flag = |name: &str| toml.inherited(&[name]).and_then(|(value, position)| Some((value.as_bool()?, position)));
+    let (workers_dev, preview_urls) = (flag("workers_dev"), flag("preview_urls"));
+    if let Some((true, position)) = workers_dev.clone().filter(|_| has_routes) {
+        findings.warn(
+            position,
+            "workers_dev",
+            "the gate is reachable at its workers.dev address too, where your zone's rules (firewall, rate limits, Access) don't apply: write workers_dev = false",
+        );
+    }
+    let is_dev = workers_dev.as_ref().map_or(!has_routes, |(on, _)| *on);
+    let (is_preview, why) = match &preview_urls {
+        Some((on, _)) => (*on, ""),
+        None => (is_dev, "on by default, as workers_dev is: "),
+    };
+    if is_preview {
+        let position = preview_urls.or(workers_dev).map_or_else(|| toml.scope_place(), |(_, position)| position);
+        findings.warn(
+            position,
+            "preview_urls",
+            format!("{why}every uploaded version, with the rules that it had, is reachable at an address of its own, outside your routes and your zone's rules. Write preview_urls = false above the first table"),
+        );
     }
 }
 

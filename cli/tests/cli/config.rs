@@ -183,6 +183,63 @@ fn a_cache_in_front_of_the_gate_is_a_problem() {
 }
 
 #[test]
+fn addresses_beside_the_routes_are_a_warning() {
+    let world = World::new();
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    let warnings = |top: &str, env: Option<&str>| {
+        let env_table = env.map_or_else(String::new, |env| format!("\n[env.staging]\n{env}\n[env.staging.vars]\n"));
+        world.write("wrangler.toml", &format!("{}{env_table}", config.replace("preview_urls = false", top)));
+        let args = ["config", "check", "--json", "--env", "staging"];
+        let json = world.run(if env.is_some() { &args } else { &args[..3] }, "").json();
+        let names = json["warnings"].as_array().unwrap().iter().map(|warning| warning["option"].as_str().unwrap());
+        names.filter(|name| ["workers_dev", "preview_urls"].contains(name)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let routes = "routes = [{ pattern = \"app.example.com\", custom_domain = true }]";
+    for (top, expected) in [
+        ("", &["preview_urls"][..]),
+        ("workers_dev = true", &["preview_urls"]),
+        ("workers_dev = false", &[]),
+        ("preview_urls = true", &["preview_urls"]),
+        ("workers_dev = false\npreview_urls = true", &["preview_urls"]),
+        ("preview_urls = false", &[]),
+        (routes, &[]),
+        ("route = \"app.example.com/*\"", &[]),
+        ("routes = []", &["preview_urls"]),
+        ("route = \"\"", &["preview_urls"]),
+        (&format!("{routes}\nworkers_dev = false"), &[]),
+        (&format!("{routes}\nworkers_dev = true\npreview_urls = false"), &["workers_dev"]),
+        ("route = \"app.example.com/*\"\nworkers_dev = true\npreview_urls = false", &["workers_dev"]),
+        (&format!("{routes}\nworkers_dev = true"), &["preview_urls", "workers_dev"]),
+    ] {
+        let mut found = warnings(top, None);
+        found.sort();
+        assert_eq!(found, expected, "{top}");
+        // An environment inherits each of them.
+        let mut found = warnings(top, Some(""));
+        found.sort();
+        assert_eq!(found, expected, "inherited: {top}");
+    }
+    for (top, env, expected) in [
+        ("workers_dev = true\npreview_urls = false", routes, &["workers_dev"][..]),
+        ("workers_dev = true\npreview_urls = false", &format!("{routes}\nworkers_dev = false"), &[]),
+        ("preview_urls = false", "preview_urls = true", &["preview_urls"]),
+        ("preview_urls = true", "preview_urls = false", &[]),
+        (routes, "routes = []", &["preview_urls"]),
+        // What is inherited as `routes` comes before an own `route`.
+        ("workers_dev = true\npreview_urls = false\nroutes = []", "route = \"app.example.com/*\"", &[]),
+    ] {
+        assert_eq!(warnings(top, Some(env)), expected, "{top} {env}");
+    }
+    world.write("wrangler.toml", &config.replace("preview_urls = false", &format!("{routes}\nworkers_dev = true")));
+    snapshot("config-check-addresses", &world.good(&["config", "check"], "").whole());
+    world.write("wrangler.toml", &config.replace("preview_urls = false", ""));
+    snapshot("config-check-preview-urls", &world.good(&["config", "check"], "").whole());
+    let stock = concat!(env!("CARGO_MANIFEST_DIR"), "/../wrangler.toml");
+    let run = world.good(&["config", "check", stock], "");
+    assert!(!run.out.contains("preview_urls") && !run.out.contains("workers_dev"), "{run:?}");
+}
+
+#[test]
 fn an_operators_secret_is_no_variable() {
     let world = World::new();
     world.config("[vars]\n", "[vars]\nTOLLGATE_ADMIN_SECRET = \"hunter2, and more than thirty-two bytes\"\n");
