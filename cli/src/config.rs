@@ -1,6 +1,7 @@
 //! `tollgate config`: is wrangler.toml right, and what may stand in it.
 
 use crate::{
+    assets::{Bypass, bypasses},
     failure::{Exit, Failure},
     gate::SECRET as ADMIN_SECRET,
     kv::{Store, StoreArgs},
@@ -136,6 +137,9 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
             let assets = config.routes.rules().find(|rule| rule.to == Target::Assets);
             if let Some(rule) = assets {
                 check_assets(&toml, rule.index, &mut findings);
+                for Bypass { position, option, text } in bypasses(&toml, &config.routes) {
+                    findings.problem(position, option, text);
+                }
             }
             if config.routes.rules().next().is_none() {
                 findings.warn(

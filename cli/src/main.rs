@@ -4,6 +4,7 @@
 // Everything is printed by output.rs, which escapes what could control the terminal.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod assets;
 mod clock;
 mod config;
 mod failure;

@@ -183,6 +183,81 @@ fn a_cache_in_front_of_the_gate_is_a_problem() {
 }
 
 #[test]
+fn a_rewrite_around_the_gate_is_a_problem() {
+    let world = World::new();
+    world.config(
+        "[[vars.ROUTES]]\npath = \"/api/*\"",
+        "[[vars.ROUTES]]\npath = \"/members/*\"\nto = \"assets\"\n\n[[vars.ROUTES]]\npath = \"/api/*\"",
+    );
+    std::fs::create_dir_all(world.path("public")).unwrap();
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+    let redirects = "# comment\n\n/old /new\n/home / 301\n/club /members/index.html 200\n/docs/* /manual/:splat 200\n/c/* /members/:splat 200\n";
+    world.write("public/_redirects", redirects);
+    let run = world.run(&["config", "check"], "");
+    assert_eq!(run.code, 1);
+    snapshot("config-check-rewrites", &run.whole());
+    let json = world.run(&["config", "check", "--json"], "").json();
+    assert_eq!((&json["problems"][0]["file"], &json["problems"][0]["line"]), (&"public/_redirects".into(), &5.into()));
+    // The directory is relative to the configuration file, also where an environment has its own.
+    std::fs::create_dir_all(world.path("sub/elsewhere")).unwrap();
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    world.write("sub/wrangler.toml", &config.replace("\"public\"", "\"elsewhere\""));
+    world.write("sub/elsewhere/_redirects", "/a /members/x 200");
+    let run = world.run(&["config", "check", "sub/wrangler.toml"], "");
+    assert!(
+        run.out.contains("sub/elsewhere/_redirects:1:1: error: _redirects: /a serves the file of /members/x"),
+        "{run:?}"
+    );
+    world.write("public/_redirects", "/old /new\n");
+    world.good(&["config", "check"], "");
+    std::fs::remove_file(world.path("public/_redirects")).unwrap();
+    std::fs::create_dir(world.path("public/_redirects")).unwrap();
+    let run = world.run(&["config", "check"], "");
+    assert!(run.code == 1 && run.out.contains("public/_redirects:1:1: error: _redirects: can't be read"), "{run:?}");
+}
+
+#[test]
+fn a_protected_page_for_unknown_paths_is_a_problem() {
+    let world = World::new();
+    world.config(
+        "html_handling = \"none\"\n",
+        "html_handling = \"none\"\nnot_found_handling = \"single-page-application\"\n",
+    );
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    world.config("path = \"/*\"\nauth = \"none\"", "path = \"/*\"");
+    world.config(
+        "[[vars.ROUTES]]\npath = \"/api/*\"",
+        "[[vars.ROUTES]]\npath = \"/static/*\"\nauth = \"none\"\nto = \"assets\"\n\n[[vars.ROUTES]]\npath = \"/api/*\"",
+    );
+    let run = world.run(&["config", "check"], "");
+    assert_eq!(run.code, 1);
+    snapshot("config-check-spa", &run.whole());
+    // Its own file is served for a rule with one path, if there is one.
+    world.config("/static/*", "/style.css");
+    world.good(&["config", "check"], "");
+    std::fs::create_dir(world.path("public")).unwrap();
+    assert_eq!(world.run(&["config", "check"], "").code, 1);
+    world.write("public/style.css", "");
+    world.good(&["config", "check"], "");
+    world.config("/style.css", "/{file}");
+    assert_eq!(world.run(&["config", "check"], "").code, 1);
+    // A page that is not found has status 404, for which the gate answers.
+    world.config("single-page-application", "404-page");
+    world.good(&["config", "check"], "");
+    // The page's place depends on the base path.
+    world.write("wrangler.toml", &config);
+    world.config(
+        "[[vars.ROUTES]]\npath = \"/api/*\"",
+        "[[vars.ROUTES]]\npath = \"/app/index.html\"\nto = \"assets\"\n\n[[vars.ROUTES]]\npath = \"/api/*\"",
+    );
+    world.good(&["config", "check"], "");
+    world.config("[assets]\n", "[assets]\nbase_path = \"/app\"\n");
+    let run = world.run(&["config", "check"], "");
+    assert!(run.code == 1 && run.out.contains("serves /app/index.html"), "{run:?}");
+}
+
+#[test]
 fn addresses_beside_the_routes_are_a_warning() {
     let world = World::new();
     let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
