@@ -140,6 +140,14 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
                 for Bypass { position, option, text } in bypasses(&toml, &config.routes) {
                     findings.problem(position, option, text);
                 }
+            } else if let Some((first, position)) = toml.assets("run_worker_first")
+                && first != true
+            {
+                findings.problem(
+                    position,
+                    "assets.run_worker_first",
+                    "no rule goes to the static files, but Cloudflare serves them before it runs the worker: write run_worker_first = true, or remove [assets]",
+                );
             }
             if config.routes.rules().next().is_none() {
                 findings.warn(

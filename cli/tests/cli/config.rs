@@ -151,6 +151,22 @@ fn what_the_gate_does_without_is_a_warning() {
 }
 
 #[test]
+fn static_files_in_front_of_the_gate_are_a_problem_without_a_rule_too() {
+    let world = World::new();
+    world.config("to = \"assets\"", "to = \"origin\"");
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+    for instead in ["", "run_worker_first = false\n", "run_worker_first = [\"/api/*\"]\n"] {
+        let world = World::new();
+        world.config("to = \"assets\"", "to = \"origin\"");
+        world.config("run_worker_first = true\n", instead);
+        let run = world.run(&["config", "check"], "");
+        assert!(run.code == 1 && run.out.contains("error: assets.run_worker_first: no rule goes"), "{run:?}");
+        world.config("[assets]", "[assets_not]");
+        world.good(&["config", "check"], "");
+    }
+}
+
+#[test]
 fn a_cache_in_front_of_the_gate_is_a_problem() {
     let world = World::new();
     world.config("[vars]\n", "[cache]\nenabled = true\n\n[vars]\n");
