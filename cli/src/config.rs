@@ -1,10 +1,11 @@
 //! `tollgate config`: is wrangler.toml right, and what may stand in it.
 
 use crate::{
+    assets::{Bypass, bypasses},
     failure::{Exit, Failure},
     gate::SECRET as ADMIN_SECRET,
     kv::{Store, StoreArgs},
-    output::{Output, counted},
+    output::{Output, counted, visible},
     wrangler_toml::{PEPPER, PEPPERS, Position, Selection, Unusable, WranglerToml, with_placeholder_key},
 };
 use serde_json::{Map, Value, json};
@@ -95,7 +96,8 @@ impl Findings {
         let mut text = String::new();
         for (kind, findings) in [("error", &self.problems), ("warning", &self.warnings)] {
             for Finding { position, option, text: what } in findings {
-                text += &format!("{position}: {kind}: {option}: {what}\n");
+                // File and option names may hold line breaks.
+                text += &format!("{}\n", visible(&format!("{position}: {kind}: {option}: {what}")));
             }
         }
         text += &format!("{}, {}\n", counted(self.problems.len(), "problem"), counted(self.warnings.len(), "warning"));
@@ -135,6 +137,17 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
             let assets = config.routes.rules().find(|rule| rule.to == Target::Assets);
             if let Some(rule) = assets {
                 check_assets(&toml, rule.index, &mut findings);
+                for Bypass { position, option, text } in bypasses(&toml, &config.routes) {
+                    findings.problem(position, option, text);
+                }
+            } else if let Some((first, position)) = toml.assets("run_worker_first")
+                && first != true
+            {
+                findings.problem(
+                    position,
+                    "assets.run_worker_first",
+                    "no rule goes to the static files, but Cloudflare serves them before it runs the worker: write run_worker_first = true, or remove [assets]",
+                );
             }
             if config.routes.rules().next().is_none() {
                 findings.warn(
@@ -152,6 +165,8 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     }
     check_users(&toml, &mut findings);
     check_services(&toml, &mut findings);
+    check_cache(&toml, &mut findings);
+    check_addresses(&toml, &mut findings);
     if toml.vars_are_no_table() {
         findings.problem(toml.scope_place(), "vars", "write a table: [vars]");
     }
@@ -281,6 +296,57 @@ fn check_assets(toml: &WranglerToml, rule: usize, findings: &mut Findings) {
             }
             Some(_) => {}
         }
+    }
+}
+
+/// A cache in front of the worker answers without it.
+fn check_cache(toml: &WranglerToml, findings: &mut Findings) {
+    let mut tables = vec![vec!["cache"], vec!["previews", "cache"]];
+    let exports = toml.inherited(&["exports"]);
+    let exports = exports.as_ref().and_then(|(exports, _)| exports.as_object());
+    tables.extend(exports.into_iter().flatten().map(|(name, _)| vec!["exports", name, "cache"]));
+    for table in tables {
+        let enabled = [&table[..], &["enabled"]].concat();
+        if let Some((Value::Bool(true), position)) = toml.inherited(&enabled) {
+            findings.problem(
+                position,
+                enabled.join("."),
+                format!("Workers Cache answers before the worker runs, and its keys hold no identity: what it has stored for one user goes to every client without a check by the gate. Write enabled = false, or remove [{}]", table.join(".")),
+            );
+        }
+    }
+}
+
+/// Addresses of the worker beside its routes. As in wrangler 4 (getSubdomainValues), workers_dev is on by default where there
+/// are no routes, and Cloudflare's default for preview_urls follows it. Environments inherit all of these.
+fn check_addresses(toml: &WranglerToml, findings: &mut Findings) {
+    let is_route = |name: &str| toml.inherited(&[name]).filter(|(value, _)| *value != "");
+    // `routes` takes precedence over `route`, even if it is inherited or empty.
+    let has_routes = match is_route("routes") {
+        Some((routes, _)) => routes.as_array().is_some_and(|routes| !routes.is_empty()),
+        None => is_route("route").is_some(),
+    };
+    let flag = |name: &str| toml.inherited(&[name]).and_then(|(value, position)| Some((value.as_bool()?, position)));
+    let (workers_dev, preview_urls) = (flag("workers_dev"), flag("preview_urls"));
+    if let Some((true, position)) = workers_dev.clone().filter(|_| has_routes) {
+        findings.warn(
+            position,
+            "workers_dev",
+            "the gate is reachable at its workers.dev address too, where your zone's rules (firewall, rate limits, Access) don't apply: write workers_dev = false",
+        );
+    }
+    let is_dev = workers_dev.as_ref().map_or(!has_routes, |(on, _)| *on);
+    let (is_preview, why) = match &preview_urls {
+        Some((on, _)) => (*on, ""),
+        None => (is_dev, "on by default, as workers_dev is: "),
+    };
+    if is_preview {
+        let position = preview_urls.or(workers_dev).map_or_else(|| toml.scope_place(), |(_, position)| position);
+        findings.warn(
+            position,
+            "preview_urls",
+            format!("{why}every uploaded version, with the rules that it had, is reachable at an address of its own, outside your routes and your zone's rules. Write preview_urls = false above the first table"),
+        );
     }
 }
 

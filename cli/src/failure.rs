@@ -2,7 +2,7 @@
 //!
 //! **What always holds:** a failure says what is wrong and what to do next, and holds no password, key, token or hash.
 
-use std::{fmt, process::ExitCode};
+use std::process::ExitCode;
 
 /// What the shell is told; `tollgate --help` lists the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,11 +42,5 @@ impl Failure {
 
     pub fn store(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { exit: Exit::Store, what: what.into(), hint: hint.into() }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}\n hint: {}", self.what, self.hint)
     }
 }

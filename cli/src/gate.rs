@@ -7,6 +7,7 @@
 use crate::{
     failure::Failure,
     kv::StoreArgs,
+    output::remark,
     wrangler_toml::{Selection, WranglerToml},
 };
 use serde_json::{Value, json};
@@ -51,7 +52,7 @@ impl Gate {
         let default = options::find(PATH).map(|option| option.default).unwrap_or_default();
         endpoint.set_path(toml.variables().get(PATH).and_then(Value::as_str).unwrap_or(default));
         let secret = secret(&toml, is_local)?;
-        eprintln!("gate: {address}");
+        remark(&format!("gate: {address}"));
         Ok(Some(Self { address, endpoint, secret, patience: PATIENCE, is_local }))
     }
 
@@ -305,6 +306,6 @@ mod tests {
             is_local: true,
         };
         let failure = gate.end_everybody().unwrap_err();
-        assert!(failure.what.ends_with("can't be reached: no answer within 0.2 s"), "{failure}");
+        assert!(failure.what.ends_with("can't be reached: no answer within 0.2 s"), "{failure:?}");
     }
 }

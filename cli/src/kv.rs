@@ -6,6 +6,7 @@
 
 use crate::{
     failure::Failure,
+    output::{remark, visible},
     wrangler_toml::{Passwords, Selection, WranglerToml},
 };
 use serde::Serialize;
@@ -105,7 +106,9 @@ impl Store {
             Failure::usage(format!("no folder for temporary files: {error}"), "set TMPDIR to one that is writable")
         })?;
         let (program, first_args, search_path) = wrangler(&config);
-        eprintln!("store: {name}");
+        // The name is part of messages, where a line break in a path must not begin a line.
+        let name = visible(&name).into_owned();
+        remark(&format!("store: {name}"));
         Ok(Self { program, first_args, common_args, search_path, remote: args.remote, name, files, toml })
     }
 

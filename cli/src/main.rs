@@ -1,6 +1,10 @@
 //! `tollgate`: the operators' command. Here is only what the command line looks like; each group of commands has a file
 //! of its own.
 
+// Everything is printed by output.rs, which escapes what could control the terminal.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod assets;
 mod clock;
 mod config;
 mod failure;
@@ -85,7 +89,15 @@ enum Group {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // The message repeats the wrong argument. Rendered without colours, since those are control sequences too.
+        Err(error) if error.use_stderr() => {
+            output::remark(error.render().to_string().trim_end());
+            return Exit::Usage.into();
+        }
+        Err(help) => help.exit(),
+    };
     let output = Output { json: cli.json };
     match run(cli.group, output) {
         Ok(exit) => exit.into(),
@@ -108,7 +120,7 @@ fn run(group: Group, output: Output) -> Result<Exit, Failure> {
         Group::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);
-            output::print(&String::from_utf8_lossy(&script));
+            output::print_text(&String::from_utf8_lossy(&script));
             Ok(Exit::Good)
         }
     }

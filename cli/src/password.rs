@@ -2,7 +2,7 @@
 
 use crate::{
     failure::{Exit, Failure},
-    output::{Output, grouped},
+    output::{Output, grouped, remark, visible},
     prompt, secret,
     wrangler_toml::{PEPPERS, Passwords, Selection, WranglerToml},
 };
@@ -155,9 +155,9 @@ pub fn judge(
 ) -> Result<(), Failure> {
     match policy.judge(password, username) {
         Err(fault) if allow_weak && fault != PasswordFault::TooLong => {
-            eprintln!(
+            remark(&format!(
                 "WARNING: {fault}. It is set all the same (--allow-weak): change it before anybody can reach the gate"
-            );
+            ));
             Ok(())
         }
         Err(fault) => Err(Failure::refused(fault.to_string(), hint(fault))),
@@ -181,9 +181,10 @@ fn hint(fault: PasswordFault) -> String {
 /// Says what a new hash lacks that the gate will add.
 pub fn tell_of_pepper(passwords: &Passwords) {
     if let (Some(id), None) = (&passwords.key_id, passwords.hashing.peppers.current()) {
-        eprintln!(
-            "the hash is made without the pepper {id}, which is not known here ({PEPPERS} in the environment gives it): the next log-in adds it"
-        );
+        remark(&format!(
+            "the hash is made without the pepper {}, which is not known here ({PEPPERS} in the environment gives it): the next log-in adds it",
+            visible(id)
+        ));
     }
 }
 

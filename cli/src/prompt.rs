@@ -1,7 +1,7 @@
 //! Passwords and tokens come in here: hidden at a terminal, else from standard input; never from an argument, which
 //! other users of the machine and the shell's history would see.
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output};
 use std::io::{BufRead, IsTerminal, Read, stdin};
 use tollgate::rules::{login::MAX_FIELD_BYTES, secret::Secret};
 
@@ -38,7 +38,7 @@ pub fn confirm(question: &str) -> Result<bool, Failure> {
             "add --yes if you mean it; nothing was done",
         ));
     }
-    eprint!("{question} Type yes: ");
+    output::ask(&format!("{question} Type yes:"));
     let mut line = String::new();
     stdin().lock().take(1 << 10).read_line(&mut line).map_err(unreadable)?;
     Ok(line.trim() == "yes")

@@ -3,7 +3,7 @@
 //! **What always holds:** a hash is stored in the spelling in which it came, since what a foreign hash was made of depends
 //! on it; what is written can be read back by the gate.
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output::json_line};
 use serde_json::json;
 use tollgate::rules::{
     identity::Id,
@@ -116,7 +116,7 @@ pub fn id_from_text(text: &str) -> Id {
 
 /// An id as it is shown, its type to be seen: `7`, `"7"`.
 pub fn shown_id(id: &Id) -> String {
-    id.to_json().to_string()
+    json_line(&id.to_json())
 }
 
 /// `active` or `disabled`.

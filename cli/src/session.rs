@@ -4,7 +4,7 @@ use crate::{
     failure::{Exit, Failure},
     gate::{Gate, GateArgs},
     kv::{Store, StoreArgs},
-    output::{Output, counted, visible},
+    output::{Output, counted, remark, visible},
     prompt,
     record::{self, shown_id},
     wrangler_toml::Selection,
@@ -110,7 +110,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
             let (gate, id) = open(&who, &gate, &store)?;
             let sessions = gate.sessions(&id)?;
             output.result(&table(&sessions), &json!({"id": id.to_json(), "sessions": sessions}));
-            eprintln!("{}", counted(sessions.len(), "session"));
+            remark(&counted(sessions.len(), "session"));
         }
         Command::End { who, session, gate, store } => {
             let (gate, id) = open(&who, &gate, &store)?;
@@ -229,14 +229,14 @@ impl<'a> Afterwards<'a> {
                 Why::Gone(_) => "tokens go on until they expire where a route has user = \"token\"",
             };
             if !store.toml.services().sessions {
-                eprintln!("{tokens}: this gate has no sessions (`tollgate config check`)");
+                remark(&format!("{tokens}: this gate has no sessions (`tollgate config check`)"));
                 return Ok(false);
             }
             let what = match why {
                 Why::Password(_) => "sessions go on until the user logs in with the new password",
                 Why::Gone(_) => tokens,
             };
-            eprintln!("{what}, since no gate was named (--gate); to end them: {}", self.command(id, why, "URL"));
+            remark(&format!("{what}, since no gate was named (--gate); to end them: {}", self.command(id, why, "URL")));
             return Ok(false);
         };
         let (is_gone, version) = match why {

@@ -6,7 +6,7 @@
 use crate::{
     clock,
     failure::{Exit, Failure},
-    output::{Output, print, visible},
+    output::{Output, json_line, remark, visible},
     prompt,
     record::id_from_text,
     wrangler_toml::{Selection, WranglerToml},
@@ -102,16 +102,12 @@ fn mint(
     let token = token::sign(key, &Map::new(), &claims);
     let verdict = config.tokens.verify(&token, now);
     if let Err(refusal) = &verdict {
-        eprintln!("warning: the gate refuses this token: {}", why(refusal));
+        remark(&format!("warning: the gate refuses this token: {}", why(refusal)));
     }
-    if output.json {
-        output.result(
-            "",
-            &json!({"token": token, "claims": claims, "refused": verdict.err().map(|refusal| refusal.code())}),
-        );
-    } else {
-        print(&format!("{token}\n"));
-    }
+    output.result(
+        &token,
+        &json!({"token": token, "claims": claims, "refused": verdict.as_ref().err().map(Refusal::code)}),
+    );
     Ok(Exit::Good)
 }
 
@@ -180,7 +176,7 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
                 for (name, value) in members {
                     let words = if title == "claims" { time_in_words(name, value, now) } else { None };
                     let words = words.map_or_else(String::new, |words| format!("  ({words})"));
-                    text += &format!("  {} = {value}{words}\n", visible(name));
+                    text += &format!("  {} = {}{words}\n", visible(name), json_line(value));
                 }
             }
             None => text += &format!("{title}\n  unreadable\n"),

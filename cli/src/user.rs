@@ -6,7 +6,7 @@ use crate::{
     gate::GateArgs,
     import,
     kv::{MOST_PAIRS, Store, StoreArgs},
-    output::{Output, counted, grouped, print, visible},
+    output::{Output, counted, grouped, json_line, print_json_line, remark, visible},
     password as hashes, prompt,
     record::{self, User},
     secret,
@@ -272,7 +272,7 @@ fn show(name: &str, store: &StoreArgs, output: Output) -> Result<Exit, Failure> 
         if outdated { " (outdated: made anew at the next log-in)" } else { "" }
     );
     for (key, value) in &user.attributes {
-        text += &format!("attribute  {} = {value}\n", visible(key));
+        text += &format!("attribute  {} = {}\n", visible(key), json_line(value));
     }
     if profile.is_none() {
         text +=
@@ -309,7 +309,7 @@ fn list(long: bool, store: &StoreArgs, output: Output) -> Result<Exit, Failure> 
     if output.json || !text.is_empty() {
         output.result(&text, &json.into());
     }
-    eprintln!("{}", counted(keys.len(), "user"));
+    remark(&counted(keys.len(), "user"));
     Ok(Exit::Good)
 }
 
@@ -331,9 +331,9 @@ fn set_password(
     let ended = afterwards.end_sessions(&store, &record.id(), Why::Password(renewed.version()));
     let mut written = 1;
     if hashes::is_outdated(record.hash(), &store.passwords()?) && second_look > 0 {
-        eprintln!(
+        remark(&format!(
             "The new password holds. The old hash was outdated, so a log-in with it may be writing it anew just now:\nlooking again in {second_look} s (leave it running; docs/storage.md says why)"
-        );
+        ));
         std::thread::sleep(Duration::from_secs(second_look.into()));
         match store.get_one(&key)? {
             Some(present) if present == value || is_later(&present, &renewed) => {}
@@ -446,8 +446,8 @@ fn delete(
 fn export(store: &StoreArgs) -> Result<Exit, Failure> {
     let store = Store::open(store)?;
     let keys = store.keys("login")?;
-    eprintln!("{}; the lines hold password hashes: keep them to yourself", counted(keys.len(), "user"));
-    each_user(&store, &keys, |user| print(&format!("{}\n", user.to_json())))?;
+    remark(&format!("{}; the lines hold password hashes: keep them to yourself", counted(keys.len(), "user")));
+    each_user(&store, &keys, |user| print_json_line(&user.to_json()))?;
     Ok(Exit::Good)
 }
 
@@ -460,7 +460,7 @@ fn each_user(store: &Store, keys: &[String], mut found: impl FnMut(&User)) -> Re
         for (key, text) in &log_ins {
             match LogInRecord::read(text.as_bytes()) {
                 Ok(record) => _ = records.insert(key, record),
-                Err(_) => eprintln!("warning: a record can't be read and is left out (key {key:?})"),
+                Err(_) => remark(&format!("warning: a record can't be read and is left out (key {key:?})")),
             }
         }
         let profile_keys: Vec<String> = records.values().map(|record| Profile::key(&record.id())).collect();
@@ -473,7 +473,7 @@ fn each_user(store: &Store, keys: &[String], mut found: impl FnMut(&User)) -> Re
         }
         done += part.len();
         if keys.len() > part.len() {
-            eprintln!("  {} of {}", grouped(done), counted(keys.len(), "user"));
+            remark(&format!("  {} of {}", grouped(done), counted(keys.len(), "user")));
         }
     }
     Ok(())

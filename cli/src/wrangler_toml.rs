@@ -1,7 +1,7 @@
 //! wrangler.toml and `.dev.vars`, read as wrangler reads them, with the place of everything that is written there.
 //!
-//! **What always holds:** vars and KV namespaces are not inherited by environments, assets are; `.dev.vars.NAME` stands
-//! in for `.dev.vars`; what is there wins over a var of the same name. Values are never part of an error.
+//! **What always holds:** vars and KV namespaces are not inherited by environments, assets, cache, routes and addresses
+//! are; `.dev.vars.NAME` stands in for `.dev.vars`; what is there wins over a var of the same name. Values are never part of an error.
 
 use crate::failure::Failure;
 use std::{
@@ -231,6 +231,20 @@ impl WranglerToml {
             .find_map(|scope| Some((scope.get("assets")?.as_table_like()?, span_of(scope, "assets"))))?;
         let at = key_span(table, member).or(span).map_or(0, |span| span.start);
         Some((table.get(member).map_or(Value::Null, to_json), self.at(at)))
+    }
+
+    /// A member that environments inherit, such as `["cache", "enabled"]`, as JSON, and where it is written. As in wrangler,
+    /// an environment that has the first member has its own, with nothing of the one at the top.
+    pub fn inherited(&self, path: &[&str]) -> Option<(Value, Position)> {
+        let (first, rest) = path.split_first()?;
+        let root: &dyn TableLike = self.document.as_table();
+        let table = [self.scope(), Some(root)].into_iter().flatten().find(|scope| scope.contains_key(first))?;
+        let (mut item, mut span) = (table.get(first)?, span_of(table, first));
+        for name in rest {
+            let table = item.as_table_like()?;
+            (item, span) = (table.get(name)?, key_span(table, name));
+        }
+        Some((to_json(item), self.at(span.map_or(0, |span| span.start))))
     }
 
     /// Where an option stands: `JWT_LEEWAY`, `ROUTES[2].path`. Where it would stand, if it does not.

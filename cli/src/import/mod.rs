@@ -13,7 +13,7 @@ use crate::{
     clock,
     failure::{Exit, Failure},
     kv::{Store, StoreArgs},
-    output::{Output, counted, grouped},
+    output::{Output, counted, grouped, remark, visible},
     password as hashes,
     record::{self, User},
 };
@@ -103,7 +103,7 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
     let mut progress = Progress::find(&args.file, &content, &purpose, clock::now())?;
     warn_of_cost(&lines, &store)?;
     if progress.finished() > 0 {
-        eprintln!("going on after {}", counted(progress.finished(), "user"));
+        remark(&format!("going on after {}", counted(progress.finished(), "user")));
     }
     let left = &lines[progress.finished().min(lines.len())..];
     let plan = Plan::make(&store, left, args.replace, &progress, &mut bad)?;
@@ -123,11 +123,11 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
         store.put(&writes.log_ins)?;
         finished += part.len();
         progress.save(finished, finished == lines.len())?;
-        eprintln!("  {} of {}", grouped(finished), counted(lines.len(), "user"));
+        remark(&format!("  {} of {}", grouped(finished), counted(lines.len(), "user")));
     }
     if report.replaced > 0 && store.toml.services().sessions {
-        eprintln!(
-            "sessions of those who were replaced go on until they log in again; to end them: tollgate session end-all NAME"
+        remark(
+            "sessions of those who were replaced go on until they log in again; to end them: tollgate session end-all NAME",
         );
     }
     Ok(report.print(args, &bad, output))
@@ -333,10 +333,10 @@ fn refuse_weak(policy: PasswordPolicy, allow_weak: bool, lines: &mut Vec<Line>, 
         lines.iter().filter_map(|line| Some((line.number, judge(line)?))).collect();
     if allow_weak {
         if !weak.is_empty() {
-            eprintln!(
+            remark(&format!(
                 "WARNING: {} set although the policy refuses them (--allow-weak): have them changed",
                 counted(weak.len(), "weak password")
-            );
+            ));
         }
         return;
     }
@@ -356,10 +356,10 @@ fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
     };
     let most = lines.iter().map(cost).max().unwrap_or(0);
     if most > today {
-        eprintln!(
+        remark(&format!(
             "warning: there are hashes of {} iterations; set TOLLGATE_PASSWORD_ITERATIONS as high, or a log-in's time tells which users were imported",
             grouped(most as usize)
-        );
+        ));
     }
     let known: Vec<&str> = passwords.hashing.peppers.ids().collect();
     let is_strange = |line: &&Line| match &line.credential {
@@ -368,15 +368,15 @@ fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
     };
     match lines.iter().filter(is_strange).count() {
         0 => {}
-        1 => eprintln!("warning: 1 hash was made with a pepper that is not known here: is it known to the gate?"),
-        many => eprintln!(
+        1 => remark("warning: 1 hash was made with a pepper that is not known here: is it known to the gate?"),
+        many => remark(&format!(
             "warning: {} hashes were made with peppers that are not known here: are they known to the gate?",
             grouped(many)
-        ),
+        )),
     }
     let plain = lines.iter().filter(|line| matches!(line.credential, Credential::Password(_))).count();
     if plain > 100 {
-        eprintln!("{} are hashed here, about three a second on each core", counted(plain, "plain password"));
+        remark(&format!("{} are hashed here, about three a second on each core", counted(plain, "plain password")));
     }
     if plain > 0 {
         hashes::tell_of_pepper(&passwords);
@@ -396,7 +396,8 @@ struct Report {
 impl Report {
     fn print(&self, args: &Args, bad: &[BadLine], output: Output) -> Exit {
         let refused = !bad.is_empty() && (args.dry_run || !args.skip_bad);
-        let file = args.file.display();
+        let file = args.file.to_string_lossy();
+        let file = visible(&file);
         let mut text = String::new();
         for line in bad.iter().take(MOST_TOLD) {
             text += &format!("{file}:{}: {}\n", line.number, line.text);

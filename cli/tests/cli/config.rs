@@ -151,6 +151,186 @@ fn what_the_gate_does_without_is_a_warning() {
 }
 
 #[test]
+fn static_files_in_front_of_the_gate_are_a_problem_without_a_rule_too() {
+    let world = World::new();
+    world.config("to = \"assets\"", "to = \"origin\"");
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+    for instead in ["", "run_worker_first = false\n", "run_worker_first = [\"/api/*\"]\n"] {
+        let world = World::new();
+        world.config("to = \"assets\"", "to = \"origin\"");
+        world.config("run_worker_first = true\n", instead);
+        let run = world.run(&["config", "check"], "");
+        assert!(run.code == 1 && run.out.contains("error: assets.run_worker_first: no rule goes"), "{run:?}");
+        world.config("[assets]", "[assets_not]");
+        world.good(&["config", "check"], "");
+    }
+}
+
+#[test]
+fn a_cache_in_front_of_the_gate_is_a_problem() {
+    let world = World::new();
+    world.config("[vars]\n", "[cache]\nenabled = true\n\n[vars]\n");
+    snapshot("config-check-cache", &world.run(&["config", "check"], "").whole());
+    // An environment inherits the table, or has its own.
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    let check = |more: &str| {
+        world.write("wrangler.toml", &format!("{config}\n{more}"));
+        world.run(&["config", "check", "--env", "staging"], "").out
+    };
+    let problem = "wrangler.toml:16:1: error: cache.enabled: Workers Cache";
+    assert!(check("[env.staging.vars]\n").contains(problem));
+    assert!(!check("[env.staging.vars]\n[env.staging.cache]\nenabled = false\n").contains("cache.enabled"));
+    let config = config.replace("enabled = true", "enabled = false");
+    world.write("wrangler.toml", &config);
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+    let out = {
+        world.write("wrangler.toml", &format!("{config}\n[env.staging]\ncache = {{ enabled = true }}\n"));
+        world.run(&["config", "check", "--env", "staging"], "").out
+    };
+    assert!(out.contains(":61:11: error: cache.enabled:"), "{out}");
+    for (table, option) in [
+        ("[exports.default]\ntype = \"worker\"\ncache = { enabled = true }", "exports.default.cache.enabled"),
+        ("[previews.cache]\nenabled = true", "previews.cache.enabled"),
+    ] {
+        world.write("wrangler.toml", &format!("{config}\n{table}\n"));
+        let run = world.run(&["config", "check"], "");
+        assert!(run.code == 1 && run.out.contains(&format!("error: {option}: Workers Cache")), "{run:?}");
+    }
+}
+
+#[test]
+fn a_rewrite_around_the_gate_is_a_problem() {
+    let world = World::new();
+    world.config(
+        "[[vars.ROUTES]]\npath = \"/api/*\"",
+        "[[vars.ROUTES]]\npath = \"/members/*\"\nto = \"assets\"\n\n[[vars.ROUTES]]\npath = \"/api/*\"",
+    );
+    std::fs::create_dir_all(world.path("public")).unwrap();
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+    let redirects = "# comment\n\n/old /new\n/home / 301\n/club /members/index.html 200\n/docs/* /manual/:splat 200\n/c/* /members/:splat 200\n";
+    world.write("public/_redirects", redirects);
+    let run = world.run(&["config", "check"], "");
+    assert_eq!(run.code, 1);
+    snapshot("config-check-rewrites", &run.whole());
+    let json = world.run(&["config", "check", "--json"], "").json();
+    assert_eq!((&json["problems"][0]["file"], &json["problems"][0]["line"]), (&"public/_redirects".into(), &5.into()));
+    // The directory is relative to the configuration file, also where an environment has its own.
+    std::fs::create_dir_all(world.path("sub/elsewhere")).unwrap();
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    world.write("sub/wrangler.toml", &config.replace("\"public\"", "\"elsewhere\""));
+    world.write("sub/elsewhere/_redirects", "/a /members/x 200");
+    let run = world.run(&["config", "check", "sub/wrangler.toml"], "");
+    assert!(
+        run.out.contains("sub/elsewhere/_redirects:1:1: error: _redirects: /a serves the file of /members/x"),
+        "{run:?}"
+    );
+    world.write("public/_redirects", "/old /new\n");
+    world.good(&["config", "check"], "");
+    std::fs::remove_file(world.path("public/_redirects")).unwrap();
+    std::fs::create_dir(world.path("public/_redirects")).unwrap();
+    let run = world.run(&["config", "check"], "");
+    assert!(run.code == 1 && run.out.contains("public/_redirects:1:1: error: _redirects: can't be read"), "{run:?}");
+}
+
+#[test]
+fn a_protected_page_for_unknown_paths_is_a_problem() {
+    let world = World::new();
+    world.config(
+        "html_handling = \"none\"\n",
+        "html_handling = \"none\"\nnot_found_handling = \"single-page-application\"\n",
+    );
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    world.config("path = \"/*\"\nauth = \"none\"", "path = \"/*\"");
+    world.config(
+        "[[vars.ROUTES]]\npath = \"/api/*\"",
+        "[[vars.ROUTES]]\npath = \"/static/*\"\nauth = \"none\"\nto = \"assets\"\n\n[[vars.ROUTES]]\npath = \"/api/*\"",
+    );
+    let run = world.run(&["config", "check"], "");
+    assert_eq!(run.code, 1);
+    snapshot("config-check-spa", &run.whole());
+    // Its own file is served for a rule with one path, if there is one.
+    world.config("/static/*", "/style.css");
+    world.good(&["config", "check"], "");
+    std::fs::create_dir(world.path("public")).unwrap();
+    assert_eq!(world.run(&["config", "check"], "").code, 1);
+    world.write("public/style.css", "");
+    world.good(&["config", "check"], "");
+    world.config("/style.css", "/{file}");
+    assert_eq!(world.run(&["config", "check"], "").code, 1);
+    // A page that is not found has status 404, for which the gate answers.
+    world.config("single-page-application", "404-page");
+    world.good(&["config", "check"], "");
+    // The page's place depends on the base path.
+    world.write("wrangler.toml", &config);
+    world.config(
+        "[[vars.ROUTES]]\npath = \"/api/*\"",
+        "[[vars.ROUTES]]\npath = \"/app/index.html\"\nto = \"assets\"\n\n[[vars.ROUTES]]\npath = \"/api/*\"",
+    );
+    world.good(&["config", "check"], "");
+    world.config("[assets]\n", "[assets]\nbase_path = \"/app\"\n");
+    let run = world.run(&["config", "check"], "");
+    assert!(run.code == 1 && run.out.contains("serves /app/index.html"), "{run:?}");
+}
+
+#[test]
+fn addresses_beside_the_routes_are_a_warning() {
+    let world = World::new();
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    let warnings = |top: &str, env: Option<&str>| {
+        let env_table = env.map_or_else(String::new, |env| format!("\n[env.staging]\n{env}\n[env.staging.vars]\n"));
+        world.write("wrangler.toml", &format!("{}{env_table}", config.replace("preview_urls = false", top)));
+        let args = ["config", "check", "--json", "--env", "staging"];
+        let json = world.run(if env.is_some() { &args } else { &args[..3] }, "").json();
+        let names = json["warnings"].as_array().unwrap().iter().map(|warning| warning["option"].as_str().unwrap());
+        names.filter(|name| ["workers_dev", "preview_urls"].contains(name)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let routes = "routes = [{ pattern = \"app.example.com\", custom_domain = true }]";
+    for (top, expected) in [
+        ("", &["preview_urls"][..]),
+        ("workers_dev = true", &["preview_urls"]),
+        ("workers_dev = false", &[]),
+        ("preview_urls = true", &["preview_urls"]),
+        ("workers_dev = false\npreview_urls = true", &["preview_urls"]),
+        ("preview_urls = false", &[]),
+        (routes, &[]),
+        ("route = \"app.example.com/*\"", &[]),
+        ("routes = []", &["preview_urls"]),
+        ("route = \"\"", &["preview_urls"]),
+        (&format!("{routes}\nworkers_dev = false"), &[]),
+        (&format!("{routes}\nworkers_dev = true\npreview_urls = false"), &["workers_dev"]),
+        ("route = \"app.example.com/*\"\nworkers_dev = true\npreview_urls = false", &["workers_dev"]),
+        (&format!("{routes}\nworkers_dev = true"), &["preview_urls", "workers_dev"]),
+    ] {
+        let mut found = warnings(top, None);
+        found.sort();
+        assert_eq!(found, expected, "{top}");
+        // An environment inherits each of them.
+        let mut found = warnings(top, Some(""));
+        found.sort();
+        assert_eq!(found, expected, "inherited: {top}");
+    }
+    for (top, env, expected) in [
+        ("workers_dev = true\npreview_urls = false", routes, &["workers_dev"][..]),
+        ("workers_dev = true\npreview_urls = false", &format!("{routes}\nworkers_dev = false"), &[]),
+        ("preview_urls = false", "preview_urls = true", &["preview_urls"]),
+        ("preview_urls = true", "preview_urls = false", &[]),
+        (routes, "routes = []", &["preview_urls"]),
+        // What is inherited as `routes` comes before an own `route`.
+        ("workers_dev = true\npreview_urls = false\nroutes = []", "route = \"app.example.com/*\"", &[]),
+    ] {
+        assert_eq!(warnings(top, Some(env)), expected, "{top} {env}");
+    }
+    world.write("wrangler.toml", &config.replace("preview_urls = false", &format!("{routes}\nworkers_dev = true")));
+    snapshot("config-check-addresses", &world.good(&["config", "check"], "").whole());
+    world.write("wrangler.toml", &config.replace("preview_urls = false", ""));
+    snapshot("config-check-preview-urls", &world.good(&["config", "check"], "").whole());
+    let stock = concat!(env!("CARGO_MANIFEST_DIR"), "/../wrangler.toml");
+    let run = world.good(&["config", "check", stock], "");
+    assert!(!run.out.contains("preview_urls") && !run.out.contains("workers_dev"), "{run:?}");
+}
+
+#[test]
 fn an_operators_secret_is_no_variable() {
     let world = World::new();
     world.config("[vars]\n", "[vars]\nTOLLGATE_ADMIN_SECRET = \"hunter2, and more than thirty-two bytes\"\n");

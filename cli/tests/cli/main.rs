@@ -7,6 +7,7 @@ mod import;
 mod password;
 mod route;
 mod session;
+mod terminal;
 mod token;
 mod user;
 mod world;

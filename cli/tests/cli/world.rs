@@ -14,7 +14,7 @@ pub const KEY: &str = "a secret of more than thirty-two bytes";
 const CONFIG: &str = r#"name = "tollgate"
 main = "worker/entry.mjs"
 compatibility_date = "2026-11-01"
-
+preview_urls = false
 [[kv_namespaces]]
 binding = "USERS"
 id = "0123456789abcdef0123456789abcdef"
