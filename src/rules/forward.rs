@@ -373,6 +373,66 @@ mod tests {
     }
 
     #[test]
+    fn what_a_client_claims_about_itself_stays_behind_unless_it_is_named() {
+        let filter = Filter { connection: None, token_header: AUTHORIZATION, forward_token: true, keep: &[] };
+        let claims = [
+            "X-Forwarded-For",
+            "x_forwarded_for",
+            "X.Forwarded.Host",
+            "X-Forwarded-User",
+            "X-FORWARDED-ANYTHING",
+            "Forwarded",
+            "X-Real-IP",
+            "X_Real_Ip",
+            "True-Client-IP",
+            "X-Original-URL",
+            "x_rewrite~url",
+            "X-HTTP-Method-Override",
+            "X_HTTP_METHOD_OVERRIDE",
+            "Remote-User",
+            "REMOTE_USER",
+        ];
+        for name in claims {
+            assert!(Filter::is_a_claim(name) && filter.withholds(name), "{name}");
+            assert_eq!(filter.goes_on(&name.to_ascii_lowercase(), None), Some(false), "{name}");
+        }
+        for name in ["X-Request-Id", "CF-Connecting-IP", "X-Forward", "Via", "User-Agent", "X-Real", "Origin"] {
+            assert!(!Filter::is_a_claim(name) && !filter.withholds(name), "{name}");
+        }
+        let keep = ["x-http-method-override".to_owned(), "X-Forwarded-For".to_owned()];
+        let filter = Filter { keep: &keep, ..filter };
+        assert!(!filter.withholds("X-HTTP-Method-Override") && !filter.withholds("x-forwarded-for"));
+        assert!(filter.withholds("X_HTTP_Method_Override"), "in another spelling it is another field");
+        assert!(filter.withholds("X-Forwarded-Host"));
+        let config = config(&json!({"TOLLGATE_KEEP_HEADERS": "X-Forwarded-For"}));
+        assert_eq!((forwarded_fields(&config), forwarded_fields(&self::config(&json!({})))), (6, 7));
+    }
+
+    #[test]
+    fn only_an_open_rule_that_says_so_is_cached() {
+        let routes = json!([
+            {"path": "/required", "to": "origin"},
+            {"path": "/optional", "to": "origin", "auth": "optional"},
+            {"path": "/open", "to": "origin", "auth": "none"},
+            {"path": "/cached", "to": "origin", "auth": "none", "cache": true},
+        ]);
+        let bits = |config: &Config, location: Option<Location>| -> Vec<u32> {
+            let rules = config.routes.rules().filter(|rule| rule.path != "/auth/me");
+            rules.map(|rule| CachePolicy::new(rule, location, config).bits()).collect()
+        };
+        let own = config(&json!({"ROUTES": routes}));
+        assert_eq!(bits(&own, Some(Location::Headers)), [3, 7, 2, 10]);
+        assert_eq!(bits(&own, Some(Location::Cookies)), [1, 5, 0, 8]);
+        assert_eq!(bits(&own, None), [1, 5, 0, 8]);
+        let other = config(&json!({"ROUTES": routes, "JWT_HEADER_NAME": "X-Token"}));
+        assert_eq!(bits(&other, Some(Location::Headers)), [1, 5, 0, 8], "RFC 9111 knows Authorization alone");
+        assert_eq!(
+            (vary(&own).as_str(), vary(&other).as_str()),
+            ("Authorization, Cookie", "Authorization, Cookie, x-token")
+        );
+    }
+
+    #[test]
     fn a_header_alone_says_no_more_than_with_the_others() {
         let config = config(&json!({}));
         let filter = Filter::for_tokens(&config);

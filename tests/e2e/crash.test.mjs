@@ -154,3 +154,111 @@ test("a data centre's cache that keeps old answers for ever does not move the bo
     assert.equal(await status(gate, "/protected", access_token), 401);
   }
 });
+
+test("an object that is reset, as by a deployment, is asked once more, and nothing is done twice", async (t) => {
+  const entry = `
+    import worker, { Account as Real, Revocations } from "./entry.js";
+    export { Revocations };
+    let resets = false, asked = 0;
+    export class Account extends Real {
+      async ask(order) {
+        const { id, command } = JSON.parse(order);
+        if (!id) throw new Error("a command without an id");
+        asked++;
+        const reply = await super.ask(order);
+        if (resets && !(await this.ctx.storage.get("was reset " + id))) {
+          // What was done is on disk, and the reply is lost.
+          await this.ctx.storage.put("was reset " + id, true);
+          await this.ctx.storage.sync();
+          this.ctx.abort("Durable Object reset because its code was updated");
+          await new Promise((resolve) => setTimeout(resolve, 1000));
+        }
+        return reply;
+      }
+    }
+    export default { async fetch(request, env, ctx) {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/resets") { resets = !resets; return Response.json(asked); }
+      return worker.fetch(request, env, ctx);
+    } };
+  `;
+  const gate = await start({ sessions: true, entry, vars: { ...VARS, TOLLGATE_PASSWORD_ITERATIONS: "100000", TOLLGATE_REFRESH_GRACE: "0" } });
+  t.after(() => gate.close());
+  const first = await (await gate.logIn()).json();
+  const before = await (await gate.get("/resets")).json();
+  const answer = await gate.logIn();
+  assert.equal(answer.status, 200);
+  const tokens = await answer.json();
+  const refreshed = await refresh(gate, tokens.refresh_token);
+  assert.equal(refreshed.status, 200, "without a grace a second rotation would end the session");
+  const next = await refreshed.json();
+  const sessions = async () => (await (await gate.get("/auth/sessions", bearer(next.access_token))).json()).sessions.map(({ id }) => id);
+  assert.deepEqual((await sessions()).sort(), [payload(first.access_token).sid, payload(next.access_token).sid].sort());
+  assert.equal((await gate.get(`/auth/sessions/${payload(first.access_token).sid}`, bearer(next.access_token, { method: "DELETE" }))).status, 200);
+  for (let guess = 0; guess < 5; guess++) assert.equal((await gate.logIn("user2", "wrong")).status, 401);
+  const asked = await (await gate.get("/resets")).json() - before;
+  assert.ok(asked > 20, `${asked}`);
+  assert.equal((await gate.logIn("user2", "wrong")).status, 429, "five wrong tries, each counted once");
+});
+
+test("an object that is overloaded, or fails by itself, is not asked again", async (t) => {
+  const entry = `
+    import worker, { Account, Revocations } from "./entry.js";
+    export { Account, Revocations };
+    let asked = 0;
+    export default { async fetch(request, env, ctx) {
+      const { pathname, searchParams } = new URL(request.url);
+      if (pathname === "/asked") { const was = asked; asked = 0; return Response.json(was); }
+      const how = JSON.parse(request.headers.get("x-how"));
+      const ACCOUNTS = { getByName: () => ({ async ask() { asked++; throw Object.assign(new Error("no"), how); } }) };
+      return worker.fetch(request, { ...env, ACCOUNTS }, ctx);
+    } };
+  `;
+  const gate = await start({ sessions: true, entry, vars: VARS });
+  t.after(() => gate.close());
+  const body = JSON.stringify({ username: "user1", password: "abcxyz" });
+  for (const [how, attempts] of [
+    [{}, 1], [{ remote: true }, 1], [{ retryable: true }, 2], [{ durableObjectReset: true }, 2],
+    [{ retryable: true, overloaded: true }, 1], [{ durableObjectReset: true, overloaded: true }, 1],
+  ]) {
+    const headers = { "content-type": "application/json", "x-how": JSON.stringify(how) };
+    assert.equal((await gate.get("/auth", { method: "POST", headers, body })).status, 503);
+    assert.equal(await (await gate.get("/asked")).json(), attempts, JSON.stringify(how));
+  }
+});
+
+test("what can't be told is tried again, each time later", async (t) => {
+  const entry = `
+    import worker, { Account, Revocations as Real } from "./entry.js";
+    export { Account };
+    let broken = false, at = [];
+    export class Revocations extends Real {
+      async ask(order) {
+        if (JSON.parse(order).revoke) at.push(Date.now());
+        if (broken) throw new Error("broken");
+        return super.ask(order);
+      }
+    }
+    export default { fetch(request, env, ctx) {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/break") { broken = true; return new Response(); }
+      if (pathname === "/mend") { broken = false; return new Response(); }
+      if (pathname === "/at") return Response.json(at);
+      return worker.fetch(request, env, ctx);
+    } };
+  `;
+  const gate = await start({ sessions: true, entry, vars: VARS });
+  t.after(() => gate.close());
+  const { access_token } = await (await gate.logIn()).json();
+  await gate.get("/break");
+  assert.equal((await gate.get("/auth/logout", bearer(access_token, { method: "POST" }))).status, 503);
+  const times = async () => (await gate.get("/at")).json();
+  await new Promise((resolve) => setTimeout(resolve, 11_000));
+  const tried = await times();
+  const waits = tried.slice(1).map((time, at) => time - tried[at]);
+  // At once, then after 1, 2 and 4 seconds, and what an alarm is late by.
+  assert.ok(tried.length >= 3 && tried.length <= 5, JSON.stringify(waits));
+  assert.ok(waits.every((wait, at) => wait > 800 * 2 ** at), JSON.stringify(waits));
+  await gate.get("/mend");
+  await until(async () => await status(gate, "/strict", access_token) === 401);
+});

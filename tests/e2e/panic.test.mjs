@@ -88,3 +88,60 @@ test("the log says that it was a panic, and where", async () => {
   assert.match(await until(() => gate.output().match(/panicked at worker.src.faults\.rs/)?.[0]), /panicked/);
   assert.ok(!gate.output().includes(token));
 });
+
+test("a command that was on its way when the instance was lost is done once", async (t) => {
+  const ROUTES = [{ path: "/__test/*", to: "assets", auth: "none" }];
+  const vars = { TOLLGATE_WIRE: "flask-jwt-extended", TOLLGATE_PASSWORD_ITERATIONS: "100000", ROUTES };
+  // An object that takes its time before it replies, so that a panic comes between what it has done and its reply.
+  const entry = `
+    import worker, { Account as Real, Revocations } from "./entry.mjs";
+    export { Revocations, worker as default };
+    export class Account extends Real {
+      async ask(order) {
+        const reply = await super.ask(order);
+        const { command } = JSON.parse(order);
+        if (typeof command === "object" && ["open", "try", "rotate", "set-password"].some((word) => word in command)) await new Promise((resolve) => setTimeout(resolve, 300));
+        return reply;
+      }
+    }
+  `;
+  const other = await start({ build: FAULTY, entry, sessions: true, vars });
+  t.after(() => other.close());
+  const bearer = (token, init = {}) => ({ ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } });
+  const sessions = async (token) => (await (await other.get("/auth/sessions", bearer(token))).json()).sessions.length;
+  const panics = async (count) => {
+    for (let n = 0; n < count; n++) {
+      await new Promise((resolve) => setTimeout(resolve, 170));
+      assert.equal((await other.get("/__test/panic")).status, 500);
+    }
+  };
+  // A log-in that is interrupted while its object has opened the session, or has counted its try, opens one session.
+  for (const delay of [100, 450, 600, 750, 900]) {
+    const before = (await (await other.logIn("user2")).json()).access_token;
+    const known = await sessions(before);
+    const logIn = other.logIn("user2");
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    await panics(1);
+    const answer = await logIn;
+    assert.equal(answer.status, 200, `${delay} ms`);
+    assert.equal(await sessions((await answer.json()).access_token), known + 1, `${delay} ms`);
+  }
+  // Wrong tries of which the instance is lost are counted once: five are free, whatever happens on the way.
+  const statuses = [];
+  for (let guess = 0; guess < 5; guess++) {
+    const wrong = other.logIn("user1", "wrong");
+    await panics(1);
+    statuses.push((await wrong).status);
+  }
+  assert.deepEqual(statuses, Array(5).fill(401));
+  assert.equal((await other.logIn("user1", "wrong")).status, 429);
+  // A refresh and a change of the password are answered as if nothing had happened.
+  const { access_token, refresh_token } = await (await other.logIn("user2")).json();
+  const refreshing = other.get("/auth/refresh", bearer(refresh_token, { method: "POST" }));
+  await panics(1);
+  assert.equal((await refreshing).status, 200);
+  const body = JSON.stringify({ new_password: "a new password of many words" });
+  const changing = other.get("/auth/password", bearer(access_token, { method: "POST", body, headers: { "content-type": "application/json" } }));
+  await panics(1);
+  assert.equal((await changing).status, 200);
+});

@@ -44,6 +44,12 @@ extern "C" {
     type Limiter;
     #[wasm_bindgen(method, catch)]
     fn limit(this: &Limiter, key: &JsValue) -> Result<JsValue, JsValue>;
+    /// The objects of a class.
+    type Namespace;
+    #[wasm_bindgen(method, catch, js_name = getByName)]
+    fn get_by_name(this: &Namespace, name: &str) -> Result<Remote, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = idFromName)]
+    fn id_from_name(this: &Namespace, name: &str) -> Result<js_sys::Object, JsValue>;
     /// An object, elsewhere.
     type Remote;
     /// What its class has: an order, and a promise of the reply.
@@ -131,8 +137,8 @@ pub(super) fn ask_for_news(call: &Call) {
 async fn news(call: &Call, since: u64) -> Result<Told, AskFault> {
     let env = call.env();
     // Other gates may share the cache, but not the object's id.
-    let namespace = env.durable_object(revocation::BINDING).map_err(|_| AskFault::Unavailable)?;
-    let id = namespace.id_from_name(revocation::OBJECT).map_err(|_| AskFault::Unavailable)?.to_string();
+    let id = namespace(&env, revocation::BINDING).and_then(|namespace| namespace.id_from_name(revocation::OBJECT));
+    let id = id.map_err(|_| AskFault::Unavailable)?.to_string();
     let url = format!("https://{id}.tollgate.invalid/since/{since}");
     let kept = patiently(call.config(), Settled::from(find(&url)).map_err(|_| AskFault::Unavailable)).await;
     if let Ok(kept) = kept
@@ -195,10 +201,12 @@ async fn ask_object(env: &Env, binding: &str, name: &str, order: &str) -> Result
 
 /// One attempt, with a stub of its own: one that has failed once fails always.
 async fn ask_object_once(env: &Env, binding: &str, name: &str, order: &str) -> Result<String, JsValue> {
-    let namespace = env.durable_object(binding).map_err(JsValue::from)?;
-    let remote: Remote = namespace.get_by_name(name).map_err(JsValue::from)?.into_rpc();
-    let reply = Settled::from(remote.ask(order)?).await?;
+    let reply = Settled::from(namespace(env, binding)?.get_by_name(name)?.ask(order)?).await?;
     reply.as_string().ok_or(JsValue::NULL)
+}
+
+fn namespace(env: &Env, binding: &str) -> Result<Namespace, JsValue> {
+    js_sys::Reflect::get(env, &binding.into()).map(JsCast::unchecked_into)
 }
 
 /// Does the runtime say that the object was reset, or that another attempt may succeed, and not that it is overloaded?

@@ -32,6 +32,10 @@ pub const MOST_GUESSES_A_DAY: u32 = FREE + UNDER_WAY as u32 + 24 * 60 * 60 / LON
 pub const FREE_FAILURES_BY_ADDRESS: u32 = 50;
 /// The longest wait for an address, and the time in which one failure is forgiven, in seconds.
 pub const LONGEST_BY_ADDRESS: u32 = 60;
+/// The most failures from one address in any 24 hours: the free ones, those whose wait is shorter than a minute (1, 2, 4 … 32
+/// seconds), then one a minute.
+pub const MOST_FAILURES_A_DAY_BY_ADDRESS: u32 =
+    FREE_FAILURES_BY_ADDRESS + LONGEST_BY_ADDRESS.ilog2() + 1 + 24 * 60 * 60 / LONGEST_BY_ADDRESS;
 /// Devices that are known by their cookie.
 const MOST_COOKIES: usize = 12;
 /// Of these, those whose cookie has not come back yet.

@@ -14,7 +14,10 @@ mod guesses;
 pub mod object;
 
 pub use family::{Family, Link};
-pub use guesses::{DeviceId, FREE_FAILURES_BY_ADDRESS, Guesses, LONGEST_BY_ADDRESS, Lane, MOST_GUESSES_A_DAY, Wait};
+pub use guesses::{
+    DeviceId, FREE_FAILURES_BY_ADDRESS, Guesses, LONGEST_BY_ADDRESS, Lane, MOST_FAILURES_A_DAY_BY_ADDRESS,
+    MOST_GUESSES_A_DAY, Wait,
+};
 
 use super::{
     json::{Map, Value},

@@ -1,5 +1,5 @@
 use super::*;
-use crate::rules::{identity::Id, json::json};
+use crate::rules::{device::RecordId, identity::Id, json::json};
 
 const NAME: &str = "user:1";
 
@@ -56,6 +56,17 @@ impl Stored {
             Reply::Rotated { successor, .. } => Ok(successor.token_id),
             other => Err(other),
         }
+    }
+
+    fn ask_as(&mut self, id: &str, command: Command, now: Timestamp) -> Reply {
+        let step = object::step(&self.rows, NAME, Some(id), command, &lifetimes(), now).unwrap();
+        for (key, value) in step.changes {
+            match value {
+                Some(value) => self.rows.insert(key, value),
+                None => self.rows.remove(&key),
+            };
+        }
+        step.reply
     }
 
     /// Would the reply promise that an end is known?
@@ -419,4 +430,126 @@ fn objects_have_these_names_and_a_sessions_id_says_when_it_began() {
     for other in ["", "x", "10111213-1415-4617-9819-1a1b1c1d1e1f"] {
         assert_eq!(object::began(other), None, "{other}");
     }
+}
+
+#[test]
+fn a_command_that_comes_again_is_done_once_and_gets_the_same_reply() {
+    let zero = Timestamp::from_millis(0);
+    let open = || Command::Open {
+        version: zero,
+        entropy: "x".into(),
+        refresh: Some(link("a", at(0))),
+        user_agent: String::new(),
+        country: String::new(),
+    };
+    let mut account = Stored::default();
+    let opened = account.ask_as("1", open(), at(0));
+    let Reply::Opened { session } = &opened else { panic!("opened") };
+    let number = |account: &mut Stored| match account.ask(Command::List, at(1)) {
+        Reply::Sessions { sessions } => sessions.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((account.ask_as("1", open(), at(500)), number(&mut account)), (opened.clone(), 1));
+    assert_ne!(account.ask_as("2", open(), at(501)), opened, "another command");
+    let rotate =
+        |to: &str| Command::Rotate { session: session.clone(), token_id: "a".into(), successor: link(to, at(600)) };
+    let rotated = account.ask_as("3", rotate("b"), at(600));
+    // Long after the grace.
+    assert_eq!(account.ask_as("3", rotate("c"), at(100_000)), rotated);
+    assert_eq!(account.check(session, at(100_001)), Reply::Alive);
+    let set = || Command::SetPassword { proven: zero, key: "k".into(), record: Map::new() };
+    let changed = account.ask_as("4", set(), at(100_002));
+    assert!(matches!(changed, Reply::Changed { .. }));
+    assert_eq!(account.ask_as("4", set(), at(100_003)), changed);
+    assert_eq!(account.ask_as("5", set(), at(100_004)), Reply::Stale);
+    // Tries: each counts once, and what came of it is told once.
+    let mut name = Stored::default();
+    for guess in 0..5 {
+        for _ in 0..3 {
+            assert_eq!(
+                name.ask_as(&format!("try {guess}"), Command::Try { devices: vec![] }, at(0)),
+                Reply::Go { lane: Lane::Strangers }
+            );
+        }
+        for _ in 0..3 {
+            assert_eq!(
+                name.ask_as(&format!("wrong {guess}"), Command::Wrong { lane: Lane::Strangers }, at(0)),
+                Reply::Done
+            );
+        }
+    }
+    assert_eq!(try_as(&mut name, &[], at(0)), Reply::Wait { seconds: 1 });
+    // An end that the register may not know yet is promised again.
+    let mut account = Stored::default();
+    let session = account.open(0, None, at(0)).unwrap();
+    account.ask_as("1", Command::End { session: session.clone() }, at(1));
+    let again = object::step(&account.rows, NAME, Some("1"), Command::End { session }, &lifetimes(), at(2)).unwrap();
+    assert_eq!((again.reply, again.promises_an_end), (Reply::Done, true));
+}
+
+#[test]
+fn past_replies_are_few_and_pass_away() {
+    let mut account = Stored::default();
+    for n in 0..1000 {
+        account.ask_as(&n.to_string(), Command::Failed, at(n));
+        account.ask_as(&format!("read {n}"), Command::List, at(n));
+    }
+    assert_eq!(Account::read(&account.rows).unwrap().replies.len(), MAX_REPLIES);
+    assert!(account.rows[REPLIES].len() < 8000, "{}", account.rows[REPLIES].len());
+    // Two minutes later nothing is left of them, and the alarm for it is set where nothing else is due.
+    let mut account = Stored::default();
+    account.ask_as("1", Command::Try { devices: vec![] }, at(0));
+    account.ask_as("2", Command::Untried { lane: Lane::Strangers }, at(1));
+    let wake = Account::read(&account.rows).unwrap().next_tidy(&lifetimes()).unwrap();
+    account.ask(Command::Tidy, std::cmp::max(wake, at(120_001)));
+    assert!(!account.rows.contains_key(REPLIES), "{:?}", account.rows);
+}
+
+#[test]
+fn an_address_has_so_many_failures_in_any_day() {
+    // As fast as it may be, and after each rest.
+    for rest in [0, 60, 600, 3600, 20_000] {
+        let (mut address, mut now, mut made) = (Guesses::default(), at(0), Vec::new());
+        while now < at(2 * 86_400_000) {
+            match address.may_try(now) {
+                Ok(()) => {
+                    address.failed(now);
+                    made.push(now);
+                }
+                Err(Wait::Seconds(seconds)) => {
+                    assert!(seconds <= LONGEST_BY_ADDRESS);
+                    now = now.later(Span::seconds((seconds as i32).max(rest)));
+                }
+                Err(Wait::Busy) => panic!("busy"),
+            }
+        }
+        for (first, &from) in made.iter().enumerate() {
+            let day = made[first..].iter().filter(|time| **time < from.later(Span::seconds(86_400))).count();
+            assert!(day <= MOST_FAILURES_A_DAY_BY_ADDRESS as usize, "{day} in a day, after {rest} s of rest");
+        }
+        assert!(made[..FREE_FAILURES_BY_ADDRESS as usize].iter().all(|time| *time == at(0)));
+    }
+}
+
+#[test]
+fn at_an_address_that_is_known_as_many_are_free_as_elsewhere() {
+    let record = RecordId::of_name("ann");
+    let (home, own) = (DeviceId::address(&record, "192.0.2.1"), DeviceId::cookie(&record, "own"));
+    let mut account = Stored::default();
+    try_as(&mut account, &[], at(0));
+    account.ask(Command::Right { lane: Lane::Strangers, devices: vec![home.clone(), own.clone()] }, at(1));
+    let number = |account: &mut Stored, shown: &[DeviceId]| {
+        (0..300).take_while(|_| matches!(guess(account, shown, at(2)), Reply::Go { .. })).count()
+    };
+    assert_eq!(number(&mut account, std::slice::from_ref(&home)), 5);
+    // Neither the owner's cookie nor strangers elsewhere were touched by it.
+    assert_eq!(
+        try_as(&mut account, &[own.clone(), home.clone()], at(3)),
+        Reply::Go { lane: Lane::Device(own.clone()) }
+    );
+    account.ask(Command::Right { lane: Lane::Device(own), devices: vec![home.clone()] }, at(4));
+    assert_eq!(number(&mut account, std::slice::from_ref(&home)), 0, "the owner's log-in forgives nothing there");
+    assert_eq!(number(&mut account, &[]), 5);
+    assert_ne!(DeviceId::cookie(&record, "own"), DeviceId::cookie(&RecordId::of_name("ANN"), "own"));
+    assert_ne!(home, DeviceId::address(&RecordId::of_name("ANN"), "192.0.2.1"));
 }

@@ -493,3 +493,113 @@ fn a_cookie_that_no_browser_would_take_is_a_problem() {
         }
     }
 }
+
+#[test]
+fn a_rule_may_be_cached_only_where_no_token_is_looked_at() {
+    let with = |rule: Value| {
+        let mut all = json!({"path": "/a", "to": "origin"});
+        all.as_object_mut().unwrap().extend(rule.as_object().unwrap().clone());
+        json!({"ORIGIN": "https://app.example", "ROUTES": [all]})
+    };
+    for (rule, option) in [
+        (json!({"cache": true}), "ROUTES[0].cache"),
+        (json!({"cache": false}), "ROUTES[0].cache"),
+        (json!({"cache": true, "auth": "required"}), "ROUTES[0].cache"),
+        (json!({"cache": true, "auth": "optional"}), "ROUTES[0].cache"),
+        (json!({"cache": true, "auth": "none", "to": "assets"}), "ROUTES[0].cache"),
+        (json!({"cache": "yes", "auth": "none"}), "ROUTES[0].cache"),
+        (json!({"close_at_expiry": true, "auth": "none"}), "ROUTES[0].close_at_expiry"),
+        (json!({"close_at_expiry": true, "to": "assets"}), "ROUTES[0].close_at_expiry"),
+        (json!({"close_at_expiry": 1}), "ROUTES[0].close_at_expiry"),
+    ] {
+        assert_eq!(problems(with(rule.clone())), [option], "{rule}");
+    }
+    for (rule, cache, closes) in [
+        (json!({}), false, false),
+        (json!({"auth": "none"}), false, false),
+        (json!({"auth": "none", "cache": true}), true, false),
+        (json!({"auth": "optional", "close_at_expiry": true}), false, true),
+    ] {
+        let config = Config::read(&vars(with(rule))).config.unwrap();
+        let rule = config.routes.rules().next().unwrap();
+        assert_eq!((rule.cache, rule.close_at_expiry), (cache, closes));
+    }
+    // Two rules that differ in this alone are two.
+    let both = json!({"ORIGIN": "https://app.example", "ROUTES": [
+        {"path": "/*", "to": "origin", "auth": "none"},
+        {"path": "/files/*", "to": "origin", "auth": "none", "cache": true},
+    ]});
+    let config = Config::read(&vars(both)).config.unwrap();
+    let found = config.routes.find("GET", "/FILES/x");
+    assert!(matches!(found, Err(crate::rules::error::Refusal::AmbiguousPath(_))), "{found:?}");
+}
+
+#[test]
+fn the_public_address_is_an_origin_as_browsers_write_it() {
+    for (url, read) in [
+        ("https://app.example.com", Some("https://app.example.com")),
+        ("https://App.Example.com/", Some("https://app.example.com")),
+        ("https://app.example.com:443", Some("https://app.example.com")),
+        ("http://127.0.0.1:80", Some("http://127.0.0.1")),
+        ("http://[::1]:8787", Some("http://[::1]:8787")),
+        ("https://app.example.com:8443", Some("https://app.example.com:8443")),
+        ("", None),
+    ] {
+        let config = Config::read(&vars(json!({"TOLLGATE_PUBLIC_URL": url}))).config.unwrap();
+        assert_eq!(config.public_url.as_deref(), read, "{url}");
+    }
+    for url in [
+        "app.example.com",
+        "https://app.example.com/path",
+        "ftp://x",
+        "https://u@x",
+        "https://x?q",
+        "https://x#f",
+        "//x",
+    ] {
+        assert_eq!(problems(json!({"TOLLGATE_PUBLIC_URL": url})), ["TOLLGATE_PUBLIC_URL"], "{url}");
+    }
+}
+
+#[test]
+fn kept_headers_are_names_that_would_be_dropped() {
+    let config = Config::read(&vars(json!({"TOLLGATE_KEEP_HEADERS": "X-Real-IP, x-http-method-override"}))).config;
+    assert_eq!(config.unwrap().keep_headers, ["X-Real-IP", "x-http-method-override"]);
+    for name in ["X Real", "é", "a:b"] {
+        assert_eq!(problems(json!({"TOLLGATE_KEEP_HEADERS": [name]})), ["TOLLGATE_KEEP_HEADERS"], "{name}");
+    }
+    let told = warnings(json!({"TOLLGATE_KEEP_HEADERS": ["X-Auth-Subject"]}));
+    assert!(told.iter().any(|told| told.contains("no effect")), "{told:?}");
+}
+
+#[test]
+fn bodies_with_tokens_have_a_limit() {
+    for (limit, good) in
+        [(1024, true), (65_536, true), (1_048_576, true), (1023, false), (1_048_577, false), (0, false)]
+    {
+        let read = Config::read(&vars(json!({"TOLLGATE_TOKEN_BODY_LIMIT": limit})));
+        assert_eq!(read.config.is_ok(), good, "{limit}");
+    }
+}
+
+#[test]
+fn devices_are_known_under_each_kind_of_key_and_forgotten_with_it() {
+    use crate::rules::{device::RecordId, time::Timestamp};
+    let key = |more: Value| Config::read(&vars(more)).config.unwrap().device_key;
+    let (now, ann) = (Timestamp::from_seconds(1_800_000_000), RecordId::of_name("ann"));
+    let other = json!({"JWT_SECRET_KEY": "another secret of more than thirty-two bytes"});
+    let cookie = key(json!({})).unwrap().issue("", &ann, "secret", now);
+    assert!(key(json!({})).unwrap().find(&cookie, &ann, now).is_some());
+    assert!(key(other).unwrap().find(&cookie, &ann, now).is_none());
+    let set = |first: &str| {
+        json!({"JWT_KEYS": {"keys": [
+            {"kty": "oct", "kid": "1", "alg": "HS256", "k": first},
+            {"kty": "oct", "kid": "2", "alg": "HS256", "k": "c2Vjb25kIHNlY3JldCBvZiBtb3JlIHRoYW4gMzIgYnl0ZXM"},
+        ]}})
+    };
+    let first = "Zmlyc3Qgc2VjcmV0IG9mIG1vcmUgdGhhbiAzMiBieXRlcyE";
+    let cookie = key(set(first)).unwrap().issue("", &ann, "secret", now);
+    assert!(key(set(first)).unwrap().find(&cookie, &ann, now).is_some());
+    let changed = key(set("b3RoZXIgc2VjcmV0IG9mIG1vcmUgdGhhbiAzMiBieXRlcyE")).unwrap();
+    assert!(changed.find(&cookie, &ann, now).is_none());
+}
