@@ -48,6 +48,8 @@ impl RecordId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownDevice {
     secret: String,
+    /// Seconds since 1970.
+    expires: i64,
 }
 
 impl KnownDevice {
@@ -55,6 +57,12 @@ impl KnownDevice {
     #[must_use]
     pub fn secret(&self) -> &str {
         &self.secret
+    }
+
+    /// Is less than half of [`KNOWN_FOR`] left, so that a log-in is to prolong it?
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        (self.expires - now.numeric_date().seconds()) * 2000 < KNOWN_FOR.as_millis()
     }
 }
 
@@ -82,7 +90,7 @@ impl DeviceKey {
         cookie.split(ENTRY_SEPARATOR).take(MAX_ENTRIES).find_map(|entry| {
             let (secret, expires, _) = parts(entry)?;
             (expires > now.numeric_date().seconds() && self.is_genuine(entry, record))
-                .then(|| KnownDevice { secret: secret.to_owned() })
+                .then(|| KnownDevice { secret: secret.to_owned(), expires })
         })
     }
 

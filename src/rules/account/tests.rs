@@ -553,3 +553,71 @@ fn at_an_address_that_is_known_as_many_are_free_as_elsewhere() {
     assert_ne!(DeviceId::cookie(&record, "own"), DeviceId::cookie(&RecordId::of_name("ANN"), "own"));
     assert_ne!(home, DeviceId::address(&RecordId::of_name("ANN"), "192.0.2.1"));
 }
+
+#[test]
+fn in_the_long_run_a_name_is_guessed_at_96_times_a_day() {
+    let (mut account, mut now, mut made) = (Stored::default(), at(0), Vec::new());
+    while now < at(20 * 86_400_000) {
+        match guess(&mut account, &[], now) {
+            Reply::Go { .. } => made.push(now),
+            Reply::Wait { seconds } => now = now.later(Span::seconds(seconds as i32)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let later = made.iter().filter(|time| **time >= at(10 * 86_400_000)).count();
+    assert!((950..=960).contains(&later), "{later} in ten days");
+}
+
+#[test]
+fn the_documents_and_the_stock_configuration_say_these_numbers() {
+    let file = |name: &str| std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let in_one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (sessions, security) = (in_one_line(file("docs/sessions.md")), in_one_line(file("SECURITY.md")));
+    let days = crate::rules::device::KNOWN_FOR.as_millis() / 86_400_000;
+    assert_eq!((MOST_GUESSES_A_DAY, MOST_FAILURES_A_DAY_BY_ADDRESS, days), (121, 1496, 90));
+    assert_eq!((FREE_FAILURES_BY_ADDRESS, LONGEST_BY_ADDRESS), (50, 60));
+    for said in [
+        "`LOGINS_BY_ADDRESS`, 120 a minute",
+        "a class of 35 logs in",
+        "50 are free, then each waits twice as long",
+        "at most 1,496 in any day",
+        "Five wrong tries are free and twenty may be under way at once",
+        "at most 121 guesses at a name in any day",
+        "in the long run 96 a day",
+        "`HASHING`, 6,000 a minute",
+        "90 days, up to four users of one browser",
+        "for each of the last four addresses",
+    ] {
+        assert!(sessions.contains(said), "docs/sessions.md: {said}");
+    }
+    for said in [
+        "by name (121 a day",
+        "121 tries a day more, for each of the last four addresses",
+        "25 in a row without a wait, 121 a day at most",
+    ] {
+        assert!(security.contains(said), "SECURITY.md: {said}");
+    }
+    let stock = in_one_line(file("wrangler.toml"));
+    for said in [
+        r#"name = "LOGINS_BY_ADDRESS" namespace_id = "1001" simple = { limit = 120, period = 60 }"#,
+        r#"name = "HASHING" namespace_id = "1002" simple = { limit = 6000, period = 60 }"#,
+    ] {
+        assert!(stock.contains(said), "wrangler.toml: {said}");
+    }
+}
+
+#[test]
+fn so_many_devices_are_known() {
+    let record = RecordId::of_name("ann");
+    let mut account = Stored::default();
+    for n in 0..6 {
+        try_as(&mut account, &[], at(n));
+        let devices = vec![DeviceId::address(&record, &n.to_string())];
+        account.ask(Command::Right { lane: Lane::Strangers, devices }, at(n));
+    }
+    let mut is_known = |n: i32| match try_as(&mut account, &[DeviceId::address(&record, &n.to_string())], at(100)) {
+        Reply::Go { lane } => lane != Lane::Strangers,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([0, 1, 2, 3, 4, 5].map(&mut is_known), [false, false, true, true, true, true]);
+}

@@ -289,14 +289,19 @@ impl Gate {
     fn tell_right(&self, mut answer: Answer, id: Id, tried: Try, random: &Random, now: Timestamp) -> Decision<'_> {
         let mut devices: Vec<DeviceId> = tried.address_device().into_iter().collect();
         let cookie_name = &self.config.sessions.device_cookie;
+        // A device that is known keeps its secret; its cookie is prolonged when half of its time is over.
         let is_known = matches!(tried.counted, Some((_, Lane::Device(DeviceId::Cookie(_)))));
+        let known = tried.device.as_ref().filter(|_| is_known);
         if let Some(key) = self.config.device_key.as_ref()
             && tried.visitor.is_browser
-            && !is_known
+            && known.is_none_or(|device| device.is_due(now))
             && !cookie_name.is_empty()
         {
-            let secret = Base64UrlUnpadded::encode_string(&random[80..]);
-            devices.push(DeviceId::cookie(&tried.record, &secret));
+            let new = || Base64UrlUnpadded::encode_string(&random[80..]);
+            let secret = known.map_or_else(new, |device| device.secret().to_owned());
+            if known.is_none() {
+                devices.push(DeviceId::cookie(&tried.record, &secret));
+            }
             let value = key.issue(&tried.visitor.cookie, &tried.record, &secret, now);
             let path = self.config.log_in_path();
             answer = answer.with(

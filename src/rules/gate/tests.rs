@@ -250,6 +250,15 @@ fn only_a_browser_gets_a_cookie_and_only_once() {
     let again = [("sec-fetch-site", "same-origin"), ("cookie", own.as_str())];
     assert_eq!(cookie(&world.answer("POST", "/auth", &again, body.clone())), None);
     assert_eq!(world.asked[2], "limit Hashing known");
+    // Who logs in now and then stays known.
+    let mut own = own;
+    for _ in 0..6 {
+        world.wait(50 * 86_400);
+        let again = [("sec-fetch-site", "same-origin"), ("cookie", own.as_str())];
+        let answer = world.answer("POST", "/auth", &again, body.clone());
+        assert_eq!(world.asked[2], "limit Hashing known");
+        own = cookie_of(&answer);
+    }
 }
 
 #[test]
