@@ -1,4 +1,4 @@
-// The whole JavaScript side. It hands requests to the rules in Wasm and survives their panics; it decides nothing.
+// The stock worker's entry (the library's JavaScript is in src/edge/js). It hands requests to the rules in Wasm and survives their panics; it decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import * as rust from "../build/tollgate.js";
 import module from "../build/tollgate_bg.wasm"; // wrangler compiles it
@@ -84,7 +84,7 @@ function isTrap(error) {
 function crash() {
   crashed = true;
   for (const call of waiting) {
-    call.leave();
+    call.detach();
     call.lost?.();
   }
   waiting.clear();
@@ -127,7 +127,7 @@ class Call {
   }
 
   /** The instance is lost, and the future with it. */
-  leave() {
+  detach() {
     this.#task = undefined;
   }
 

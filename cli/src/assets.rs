@@ -58,22 +58,23 @@ fn directory(toml: &WranglerToml) -> Option<PathBuf> {
     Some(toml.path().parent().unwrap_or(Path::new("")).join(directory.as_str()?))
 }
 
-/// `not_found_handling = "single-page-application"` serves /index.html under every path that no file has.
-///
-/// `"404-page"` can't do the same: its answer has status 404, for which the gate answers itself.
+/// `not_found_handling` serves a page under every path that has no file: /index.html with `"single-page-application"`,
+/// /404.html with `"404-page"`, which the gate hands on.
 fn page_for_unknown_paths(
     toml: &WranglerToml,
     directory: Option<&Path>,
     rules: &[(&Rule, Vec<Segment>)],
 ) -> Option<Bypass> {
     let (handling, position) = toml.inherited(&["assets", "not_found_handling"])?;
-    if handling != "single-page-application" {
-        return None;
-    }
+    let name = match handling.as_str()? {
+        "single-page-application" => INDEX_PAGE,
+        "404-page" => "404.html",
+        _ => return None,
+    };
     // With a base path the asset server removes it from a request's path before it looks for the file.
     let base = toml.inherited(&["assets", "base_path"]);
     let base = base.as_ref().and_then(|(base, _)| base.as_str()).unwrap_or_default().trim_matches('/');
-    let page = if base.is_empty() { format!("/{INDEX_PAGE}") } else { format!("/{base}/{INDEX_PAGE}") };
+    let page = if base.is_empty() { format!("/{name}") } else { format!("/{base}/{name}") };
     // A rule for one path serves its own file, where there is one.
     let serves_only_its_file = |rule: &Rule| {
         let path = rule.path.strip_prefix(&format!("/{base}")).unwrap_or(&rule.path).trim_start_matches('/');
@@ -83,7 +84,9 @@ fn page_for_unknown_paths(
     let sources: Vec<&Rule> =
         rules.iter().map(|(rule, _)| *rule).filter(|rule| serves_assets(rule) && !serves_only_its_file(rule)).collect();
     let mut targets = protecting(rules, &pattern(&page));
-    targets.extend(protecting(rules, &pattern(page.strip_suffix(INDEX_PAGE).unwrap_or_default())));
+    if let Some(folder) = page.strip_suffix(INDEX_PAGE) {
+        targets.extend(protecting(rules, &pattern(folder)));
+    }
     let (source, target) = stricter_pair(&sources, &targets)?;
     Some(Bypass {
         position,

@@ -11,11 +11,12 @@ use tollgate::{
     mutant::Mutant,
     rules::{
         account::{
-            Account, Command, DeviceId, Lane, Link, MOST_SESSIONS, Pending, Reply, Rows,
+            Account, Command, DeviceId, Lane, Link, MOST_SESSIONS, Pending, Reply, Rows, TokenLife,
             object::{Step, step},
         },
         json::json,
         revocation::Entry,
+        time::Span,
     },
 };
 
@@ -410,7 +411,13 @@ impl World {
             Deed::List => Command::List,
             Deed::End { session: number } => Command::End { session: session(self, number) },
             Deed::EndAll { retire } => Command::EndAll { retire_password: retire, version: None },
-            Deed::Revoke { token } => Command::Revoke { token_id: id(self, token), life: None },
+            Deed::Revoke { token } => {
+                // An operator does not know how long the token would live; its holder does.
+                let end = Timestamp::from_seconds(self.oracle.tokens[token].expires + 1);
+                let leeway = Span::from_millis(self.settings.leeway).unwrap_or(Span::ZERO);
+                let life = self.percent(50).then(|| TokenLife::Until(end.later(leeway)));
+                Command::Revoke { token_id: id(self, token), life }
+            }
             Deed::SetPassword { proven, record } => Command::SetPassword {
                 proven: version(self, proven).unwrap_or(never),
                 key: "login:user".into(),

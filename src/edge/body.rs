@@ -12,11 +12,11 @@ use worker::Delay;
 /// How much of a body that is too long is taken in and thrown away, in bytes.
 const COURTESY: usize = 64 * 1024;
 
-/// A body of a few kilobytes has arrived by then, from anywhere.
+/// A body of 64 KiB has arrived by then, from anywhere.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How many bytes the bodies that are being read may have together, for each kind: an isolate has 128 MB. So 1,024 log-ins
-/// and 256 bodies with tokens are read at once, and neither kind keeps the other out.
+/// How many bytes the bodies that are being read may have together, for each kind: an isolate has 128 MB. With the default
+/// limits 1,024 log-ins and 256 bodies with tokens are read at once, and neither kind keeps the other out.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 thread_local! {
@@ -40,7 +40,8 @@ struct Reserved {
 
 impl Reserved {
     fn reserve(bytes: usize) -> Option<Self> {
-        let pool = if bytes > login::MAX_BODY_BYTES { &TOKENS } else { &OWN };
+        // The gate's own endpoints all have this limit.
+        let pool = if bytes == login::MAX_BODY_BYTES { &OWN } else { &TOKENS };
         let reserved = pool.get() + bytes;
         (reserved <= MOST_BYTES).then(|| {
             pool.set(reserved);

@@ -19,7 +19,8 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(module = "/src/edge/js/fetch.mjs")]
 extern "C" {
     fn names(request: &web_sys::Request) -> String;
-    fn connect(
+    #[wasm_bindgen(js_name = makeSender)]
+    fn make_sender(
         base: &str,
         site: &str,
         milliseconds: f64,
@@ -108,17 +109,17 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
 /// A function of JavaScript that sends to the origin what is forwarded, with a policy for each rule: what it must know if the
 /// origin fails are the arguments of [`Failed`] but the first.
 pub(super) fn sender(config: &Config) -> JsValue {
-    SENDER.with(|sender| sender.get_or_init(|| FAILED.with(|failed| connected(config, failed))).clone())
+    SENDER.with(|sender| sender.get_or_init(|| FAILED.with(|failed| sender_to(config, failed))).clone())
 }
 
-fn connected(config: &Config, failed: &JsValue) -> JsValue {
+fn sender_to(config: &Config, failed: &JsValue) -> JsValue {
     let mut policies = Vec::new();
     for rule in config.routes.rules() {
         policies.resize(policies.len().max(rule.index + 1), 0);
         // What is forwarded from the hot path has a token in a header.
         policies[rule.index] = CachePolicy::new(rule, Some(Location::Headers), config).bits();
     }
-    connect(
+    make_sender(
         config.origin.as_deref().unwrap_or_default(),
         config.public_url.as_deref().unwrap_or_default(),
         patience(config),

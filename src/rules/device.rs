@@ -14,7 +14,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// How long a device is known after its last log-in.
+/// How long a device is known: at least half of this after its last log-in, which prolongs a cookie that is half over.
 pub const KNOWN_FOR: Span = Span::seconds(90 * 86_400);
 /// How many users of one browser are known; the one who logged in first gives way.
 const MAX_ENTRIES: usize = 4;
@@ -61,7 +61,7 @@ impl KnownDevice {
 
     /// Is less than half of [`KNOWN_FOR`] left, so that a log-in is to prolong it?
     #[must_use]
-    pub fn is_due(&self, now: Timestamp) -> bool {
+    pub fn needs_renewal(&self, now: Timestamp) -> bool {
         (self.expires - now.numeric_date().seconds()) * 2000 < KNOWN_FOR.as_millis()
     }
 }

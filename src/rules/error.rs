@@ -170,7 +170,8 @@ pub enum Refusal {
     NoSuchSession,
     /// A WebSocket handshake with a token in a cookie, from another site's page or from no page (`Origin`).
     ForeignSocket,
-    /// A log-out of a gate that keeps no sessions, with a token that is in no cookie: nothing can be done about the token.
+    /// A log-out with a token that can't be ended: the gate keeps no sessions and the token is in no cookie, or the token has
+    /// neither a session nor an id.
     NotRevocable,
     /// The secret of the operators' endpoint is wrong or missing.
     NotTheOperator,

@@ -40,10 +40,10 @@ const HOP_BY_HOP: [&str; 9] = [
     "http2-settings",
 ];
 
-/// Client header fields that claim something that the gate or the runtime knows better: where a request comes from, to which
-/// host, path or method it goes, who sends it. Some origins believe them. As [`plain`] writes them; of those that end with
-/// `-` every field with this beginning. `x-forwarded-user` and `x-forwarded-client-cert` are among `x-forwarded-`.
-const CLAIMS: [&str; 30] = [
+/// Client header fields that some origins believe about a request: where it comes from, to which host, path or method it goes,
+/// who sends it. The gate or the runtime knows better. Names in the form that [`plain`] gives; one that ends with `-` is a
+/// prefix (`x-forwarded-user` and `x-forwarded-client-cert` are among `x-forwarded-`).
+const SPOOFABLE: [&str; 30] = [
     // Addresses.
     "forwarded",
     "x-forwarded",
@@ -134,9 +134,9 @@ impl<'f> Filter<'f> {
     /// Does this header of a client claim what only the gate or the runtime knows, or another path or method? `name` in any
     /// case, with any mark for `-`.
     #[must_use]
-    pub fn is_a_claim(name: &str) -> bool {
+    pub fn is_spoofable(name: &str) -> bool {
         let plain = plain(name);
-        CLAIMS.iter().any(|claim| if claim.ends_with('-') { plain.starts_with(claim) } else { plain == *claim })
+        SPOOFABLE.iter().any(|claim| if claim.ends_with('-') { plain.starts_with(claim) } else { plain == *claim })
     }
 
     /// Is the client's field of this name kept (`TOLLGATE_KEEP_HEADERS`)?
@@ -155,7 +155,7 @@ impl<'f> Filter<'f> {
             // The origin's own, from its URL: on Cloudflare a worker has no say in it, and here it must be the same.
             || name == "host"
             || self.is_a_token(&name, &plain)
-            || (Self::is_a_claim(&name) && !self.keeps(&name))
+            || (Self::is_spoofable(&name) && !self.keeps(&name))
             || (name == "upgrade" && !self.is_upgrade())
             || (name != "upgrade" && self.connection_names(&name))
     }
@@ -393,11 +393,11 @@ mod tests {
             "REMOTE_USER",
         ];
         for name in claims {
-            assert!(Filter::is_a_claim(name) && filter.withholds(name), "{name}");
+            assert!(Filter::is_spoofable(name) && filter.withholds(name), "{name}");
             assert_eq!(filter.goes_on(&name.to_ascii_lowercase(), None), Some(false), "{name}");
         }
         for name in ["X-Request-Id", "CF-Connecting-IP", "X-Forward", "Via", "User-Agent", "X-Real", "Origin"] {
-            assert!(!Filter::is_a_claim(name) && !filter.withholds(name), "{name}");
+            assert!(!Filter::is_spoofable(name) && !filter.withholds(name), "{name}");
         }
         let keep = ["x-http-method-override".to_owned(), "X-Forwarded-For".to_owned()];
         let filter = Filter { keep: &keep, ..filter };

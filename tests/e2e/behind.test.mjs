@@ -81,6 +81,8 @@ test("a Location at the origin's own address leads through the gate", async (t) 
       [`${app.url}/app/x`, () => "https://gate.example/x"],
       ["/app/x?y", () => "/x?y"],
       ["/app", () => "/"],
+      ["/app//evil.example/x", () => "https://gate.example//evil.example/x"],
+      [`${app.url}/app//evil.example`, () => "https://gate.example//evil.example"],
       [`${app.url}/other`, () => `${app.url}/other`],
       ["/apple", () => "/apple"],
     ]],

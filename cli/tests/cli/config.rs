@@ -258,9 +258,15 @@ fn a_protected_page_for_unknown_paths_is_a_problem() {
     world.good(&["config", "check"], "");
     world.config("/style.css", "/{file}");
     assert_eq!(world.run(&["config", "check"], "").code, 1);
-    // A page that is not found has status 404, for which the gate answers.
+    // The page for what is not found is /404.html, which is open here; protected, it is seen under open paths.
     world.config("single-page-application", "404-page");
     world.good(&["config", "check"], "");
+    world.config(
+        "[[vars.ROUTES]]\npath = \"/api/*\"",
+        "[[vars.ROUTES]]\npath = \"/404.html\"\nto = \"assets\"\n\n[[vars.ROUTES]]\npath = \"/api/*\"",
+    );
+    let run = world.run(&["config", "check"], "");
+    assert!(run.code == 1 && run.out.contains("serves /404.html"), "{run:?}");
     // The page's place depends on the base path.
     world.write("wrangler.toml", &config);
     world.config(

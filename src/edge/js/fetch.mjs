@@ -1,7 +1,7 @@
 // Every fetch that the gate makes: from the origin, the static files and the list of leaked passwords. The rules say what is
 // sent and how the answer may be cached; nothing here keeps state between requests.
 
-// What the rules say about an answer, in bits (`forward::Policy`).
+// What the rules say about an answer, in bits (`forward::CachePolicy`).
 const LOOKS_AT_TOKENS = 1; // the rule looks for a token, so the answer is one user's
 const IN_AUTHORIZATION = 2; // the token came in `Authorization`
 const OPTIONAL = 4; // the answer depends on whether there was a token
@@ -19,7 +19,7 @@ const TOO_LONG = 2;
 
 /**
  * One fetch. A redirect is an answer like any other: the client follows it, and the gate decides again. Cloudflare's cache,
- * which keys by URL and knows no users, neither answers nor stores unless the rule says so.
+ * which keys by URL and knows no users, neither answers nor stores unless `mayCache`.
  */
 function perform(target, init, mayCache, fetcher = globalThis) {
   init.redirect = "manual";
@@ -31,7 +31,7 @@ function perform(target, init, mayCache, fetcher = globalThis) {
  * A function that sends requests to the origin at `base`. `site` is the gate's public address, or empty for that of each
  * request; `policies` are those of the hot path, by rule.
  */
-export function connect(base, site, milliseconds, vary, sets, policies, failed) {
+export function makeSender(base, site, milliseconds, vary, sets, policies, failed) {
   const origin = new URL(base);
   const prefix = origin.pathname === "/" ? "" : origin.pathname;
   return (place, request, headers, isHead, began, rule, number, policy = policies[rule], closesAt = 0) => {
@@ -181,7 +181,8 @@ export function relocated(location, site, host, prefix) {
   // What lies beside the prefix can't be reached through the gate.
   if (prefix && pathname !== prefix && !pathname.startsWith(`${prefix}/`)) return undefined;
   const rest = `${pathname.slice(prefix.length) || "/"}${url.search}${url.hash}`;
-  return isAbsolute ? `${site}${rest}` : rest;
+  // Two slashes at the beginning would name another host.
+  return isAbsolute || rest.startsWith("//") ? `${site}${rest}` : rest;
 }
 
 // The longest time that a timer takes, in milliseconds.

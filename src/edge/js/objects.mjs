@@ -11,10 +11,18 @@ export async function keep(url, text, seconds) {
   await caches.default.put(url, new Response(text, { headers: { "cache-control": `max-age=${seconds}` } }));
 }
 
+// An account's rows by table. Those in `notes` came later: a worker of an earlier version, which runs beside this one during a
+// deployment or again after a rollback, reads the other table whole and refuses a row that it does not know.
+const NOTES = ["replies", "failures"];
+const tableOf = (key) => (NOTES.includes(key) ? "notes" : "rows");
+
 /** Every row of an account's object, as JSON. */
 export function read(storage) {
-  storage.sql.exec("CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
-  return JSON.stringify(Object.fromEntries(storage.sql.exec("SELECT key, value FROM rows").raw()));
+  for (const table of ["rows", "notes"]) {
+    storage.sql.exec(`CREATE TABLE IF NOT EXISTS ${table} (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`);
+  }
+  const all = storage.sql.exec("SELECT key, value FROM rows UNION ALL SELECT key, value FROM notes");
+  return JSON.stringify(Object.fromEntries(all.raw()));
 }
 
 // When the alarm of a storage rings, as far as it was set here: to set it is to write, so one that comes early enough stays.
@@ -24,8 +32,8 @@ const alarms = new WeakMap();
 export function write(storage, changes, wake) {
   storage.transactionSync(() => {
     for (const [key, value] of JSON.parse(changes)) {
-      if (value === null) storage.sql.exec("DELETE FROM rows WHERE key = ?", key);
-      else storage.sql.exec("INSERT OR REPLACE INTO rows VALUES (?, ?)", key, value);
+      if (value === null) storage.sql.exec(`DELETE FROM ${tableOf(key)} WHERE key = ?`, key);
+      else storage.sql.exec(`INSERT OR REPLACE INTO ${tableOf(key)} VALUES (?, ?)`, key, value);
     }
   });
   if (wake !== undefined && !(alarms.get(storage) <= wake)) {

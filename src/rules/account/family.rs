@@ -82,11 +82,6 @@ impl Family {
         self.last_used = self.last_used.max(now);
     }
 
-    /// Is this one of its refresh tokens that may still be used?
-    pub(super) fn has(&self, token_id: &str) -> bool {
-        self.links.iter().any(|kept| kept.link.token_id == token_id)
-    }
-
     pub(super) fn created(&self) -> Timestamp {
         self.created
     }

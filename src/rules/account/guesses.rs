@@ -15,9 +15,9 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// As many wrong tries cost no wait.
+/// Failed attempts allowed before back-off starts.
 const FREE: u32 = 5;
-/// As many tries are under way at once, before it is known that any was wrong: of one who logs in from many places.
+/// Attempts allowed at once before any is known to be wrong: a service may log in from many places.
 const UNDER_WAY: usize = 20;
 /// A try of which nothing was heard for so long was a wrong one.
 const GIVEN_UP: Span = Span::seconds(30);
@@ -33,7 +33,7 @@ pub const FREE_FAILURES_BY_ADDRESS: u32 = 50;
 /// The longest wait for an address, and the time in which one failure is forgiven, in seconds.
 pub const LONGEST_BY_ADDRESS: u32 = 60;
 /// The most failures from one address in any 24 hours: the free ones, those whose wait is shorter than a minute (1, 2, 4 … 32
-/// seconds), then one a minute.
+/// seconds), then one a minute. Beyond them only those that were under way when the last free one failed.
 pub const MOST_FAILURES_A_DAY_BY_ADDRESS: u32 =
     FREE_FAILURES_BY_ADDRESS + LONGEST_BY_ADDRESS.ilog2() + 1 + 24 * 60 * 60 / LONGEST_BY_ADDRESS;
 /// Devices that are known by their cookie.
@@ -202,14 +202,14 @@ impl Guesses {
         self.devices.retain(|device| Some(&device.id) != first.as_ref());
     }
 
-    /// May somebody at this address try a password, of whatever name? Changes nothing.
-    pub(super) fn may_try(&self, now: Timestamp) -> Result<(), Wait> {
-        self.strangers.failures_allow(now)
+    /// May a password be tried from this address, of whatever name?
+    pub(super) fn check_address(&mut self, now: Timestamp) -> Result<(), Wait> {
+        self.strangers.check_address(now)
     }
 
-    /// Somebody at this address had a wrong password.
-    pub(super) fn failed(&mut self, now: Timestamp) {
-        self.strangers.failed(now);
+    /// A password that was tried from this address was wrong.
+    pub(super) fn address_failed(&mut self, now: Timestamp) {
+        self.strangers.address_failed(now);
     }
 
     /// The password was not tried after all.
@@ -268,8 +268,9 @@ impl Count {
         Ok(())
     }
 
-    /// For an address: failures alone are counted, as many as were not forgiven.
-    fn failures_allow(&self, now: Timestamp) -> Result<(), Wait> {
+    /// For an address, of which failures alone are counted. Once they cost a wait, an attempt takes the place of the next one
+    /// before its outcome is known: of a hundred at once one is allowed.
+    fn check_address(&mut self, now: Timestamp) -> Result<(), Wait> {
         let wrong = self.unforgiven(now);
         if wrong < FREE_FAILURES_BY_ADDRESS {
             return Ok(());
@@ -277,14 +278,16 @@ impl Count {
         let doublings = (wrong - FREE_FAILURES_BY_ADDRESS).min(LONGEST_BY_ADDRESS.ilog2() + 1);
         let wait = (1 << doublings).min(LONGEST_BY_ADDRESS);
         let next = self.last.as_millis() + i64::from(wait) * 1000;
-        let left = (next - now.as_millis() + 999) / 1000;
-        match u32::try_from(left) {
+        match u32::try_from((next - now.as_millis() + 999) / 1000) {
             Ok(seconds) if seconds > 0 => Err(Wait::Seconds(seconds.min(LONGEST_BY_ADDRESS))),
-            _ => Ok(()),
+            _ => {
+                (self.wrong, self.last) = (wrong, now);
+                Ok(())
+            }
         }
     }
 
-    fn failed(&mut self, now: Timestamp) {
+    fn address_failed(&mut self, now: Timestamp) {
         self.wrong = self.unforgiven(now).saturating_add(1);
         self.last = now;
     }

@@ -6,8 +6,8 @@
 //! states, and a crash loses nothing that was acknowledged. No token is stored that could be used: ids, and the randomness
 //! that a token is made of together with a key that is not here.
 //!
-//! Each account has an object of its own, and so has each name that somebody tries to log in with ([`object`]): a name
-//! that nobody has is guessed at under the same rules.
+//! Each account has an object of its own, and so has each name that is tried in a log-in and each address from which one
+//! fails ([`object`]): a name that no user has is guessed at under the same rules.
 
 mod family;
 mod guesses;
@@ -45,7 +45,7 @@ pub struct Lifetimes {
     pub idle: Span,
     /// `TOLLGATE_SESSION_LIFETIME`: a session ends so long after its log-in.
     pub session: Span,
-    /// The longest life of a token that is not looked up when it is used, with leeway: a revocation is remembered so long.
+    /// Maximum lifetime, plus leeway, of tokens verified without a lookup. Revocations are kept this long.
     pub token: Span,
 }
 
@@ -83,10 +83,11 @@ pub enum Command {
         /// The lane that was said there.
         lane: Lane,
     },
-    /// May a password be tried from this address ([`object::of_address`])? Changes nothing.
-    MayTry,
+    /// May a password be tried from this address ([`object::of_address`])? Of an address that has failed too often one attempt
+    /// is allowed at a time: it takes the place of the next, whatever comes of it.
+    CheckAddress,
     /// A password that was tried from this address was wrong.
-    Failed,
+    AddressFailed,
     /// Opens a session: somebody has logged in.
     Open {
         /// [`super::store::LogInRecord::version`] of the record that the password was checked against.
@@ -195,7 +196,7 @@ impl Command {
             Self::Right { .. } => Some("right"),
             Self::Wrong { .. } => Some("wrong"),
             Self::Untried { .. } => Some("untried"),
-            Self::Failed => Some("failed"),
+            Self::AddressFailed => Some("address-failed"),
             Self::Open { .. } => Some("open"),
             Self::Rotate { .. } => Some("rotate"),
             Self::End { .. } => Some("end"),
@@ -203,7 +204,7 @@ impl Command {
             Self::Revoke { .. } => Some("revoke"),
             Self::SetPassword { .. } => Some("set-password"),
             Self::Rehash { .. } => Some("rehash"),
-            Self::MayTry | Self::Check { .. } | Self::List | Self::Delivered { .. } | Self::Tidy => None,
+            Self::CheckAddress | Self::Check { .. } | Self::List | Self::Delivered { .. } | Self::Tidy => None,
         }
     }
 }
@@ -381,9 +382,9 @@ const GUESSES: &str = "guesses";
 const PENDING: &str = "record";
 const REPLIES: &str = "replies";
 const FAMILY: &str = "session/";
-/// A reply is kept for so long: a request that is run again comes within a decision's time ([`super::gate::DECISION_TIMEOUT`]).
+/// How long a reply is kept: a request that is run again comes within a decision's time ([`super::gate::DECISION_TIMEOUT`]).
 const REPLY_KEPT_FOR: Span = Span::seconds(120);
-/// As many replies are kept: more than can be under way at once for one account or name.
+/// At most this many replies are kept; older ones are dropped first.
 const MAX_REPLIES: usize = 64;
 
 impl Account {
@@ -471,13 +472,13 @@ impl Account {
                 self.guesses.give_back(&lane);
                 Reply::Done
             }
-            Command::MayTry => match self.guesses.may_try(now) {
+            Command::CheckAddress => match self.guesses.check_address(now) {
                 Ok(()) => Reply::Done,
                 Err(Wait::Busy) => Reply::Busy,
                 Err(Wait::Seconds(seconds)) => Reply::Wait { seconds },
             },
-            Command::Failed => {
-                self.guesses.failed(now);
+            Command::AddressFailed => {
+                self.guesses.address_failed(now);
                 Reply::Done
             }
             Command::Open { version, entropy, refresh, user_agent, country } => {
@@ -528,14 +529,15 @@ impl Account {
                 Reply::Done
             }
             Command::Revoke { token_id, life } => {
-                let until = match life {
-                    None => lifetimes.none_lives(now),
-                    Some(TokenLife::Until(end)) => end.later(MARGIN),
-                    Some(TokenLife::Endless) => NEVER,
+                // The register keeps it for as long as a token with `exp` can live; this account for as long as any can, and is
+                // asked about each token without.
+                let (until, kept) = match life {
+                    Some(TokenLife::Until(end)) => (end.later(MARGIN), end.later(MARGIN)),
+                    None | Some(TokenLife::Endless) => (lifetimes.none_lives(now), NEVER),
                 };
-                // Void already (where its life is not known, it was issued before it was revoked), or no good any more.
-                let is_void = |known: &Timestamp| life.is_none() || *known >= until;
-                if self.core.revoked.get(&token_id).is_some_and(is_void) || until <= now {
+                let kept = if Mutant::VoidTokenComesBack.is_on() { lifetimes.none_lives(now) } else { kept };
+                // Void already, or no good any more.
+                if self.core.revoked.get(&token_id).is_some_and(|known| *known >= kept) || kept <= now {
                     return Reply::Done;
                 }
                 if !Mutant::VoidNotAnnounced.is_on() {
@@ -548,11 +550,7 @@ impl Account {
                     let first = first.0.clone();
                     self.core.revoked.remove(&first);
                 }
-                // A refresh token lives as long as its session.
-                let family = self.families.values().find(|family| family.has(&token_id));
-                let family = family.filter(|_| !Mutant::VoidTokenComesBack.is_on());
-                let until = family.map_or(until, |family| until.max(family.ends_at_last(lifetimes)));
-                self.core.revoked.insert(token_id, until);
+                self.core.revoked.insert(token_id, kept);
                 Reply::Done
             }
             Command::SetPassword { proven, key, mut record } => {

@@ -279,7 +279,7 @@ pub const TABLE: &[Option_] = &lean([
         family: Family::Tollgate,
         kind: "URL without path and query",
         default: "the scheme and host of each request",
-        meaning: "The address at which clients reach the gate. Sent to the origin as X-Forwarded-Host and X-Forwarded-Proto; a `Location` of the origin's own address is rewritten to it; a WebSocket handshake with a cookie must have it as its `Origin`. Set it where the gate sees another host than its clients do.",
+        meaning: "The address at which clients reach the gate. Sent to the origin as X-Forwarded-Host and X-Forwarded-Proto; a `Location` of the origin's own address is rewritten to it; a WebSocket handshake with a token in a cookie must have it as its `Origin`. Set it where the gate sees another host than its clients do.",
         set: |draft, value| as_text(value).map(|text| draft.public_url = Some(text)),
     },
     Option_ {
@@ -420,7 +420,7 @@ pub const TABLE: &[Option_] = &lean([
         family: Family::ExtendedOnly,
         kind: "bytes, 1024 to 1048576",
         default: "65536",
-        meaning: "The longest body in which a token (`json` in JWT_TOKEN_LOCATION) or a CSRF value (JWT_CSRF_CHECK_FORM) is looked for; a longer one is refused with 413. A body is read only if the locations before it had no token and its media type fits.",
+        meaning: "The longest body in which a token (`json` in JWT_TOKEN_LOCATION) or a CSRF value (JWT_CSRF_CHECK_FORM) is looked for; a longer one is refused with 413. A body is read only if the locations before it had no token and its media type fits. Bodies of 16 MiB together are read at once in an isolate (256 of 64 KiB, 16 of 1 MiB); beyond that the answer is 503.",
         set: |draft, value| as_whole_number(value).map(|number| draft.token_body_limit = number as usize),
     },
     Option_ {

@@ -5,6 +5,7 @@ use crate::rules::{
     cookie,
     device::DeviceKey,
     forward::Filter,
+    gate::DECISION_TIMEOUT,
     json::{self, Map, Value, json},
     log::Level,
     notice::{Notice, nearest},
@@ -551,6 +552,9 @@ fn limits(draft: &Draft, notices: &mut Notices) {
             notices.problem(name, "write more than 0 and at most 10 minutes");
         }
     }
+    if draft.store_timeout > DECISION_TIMEOUT {
+        notices.warn("TOLLGATE_STORE_TIMEOUT", "no effect beyond a minute, after which every decision ends");
+    }
     if draft.leeway > Span::seconds(300) {
         notices.warn("JWT_LEEWAY", "more than five minutes: tokens live that much longer than they say");
     }
@@ -680,8 +684,11 @@ fn keep_headers(draft: &Draft, notices: &mut Notices) {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
             notices
                 .problem("TOLLGATE_KEEP_HEADERS", "write names of header fields, such as [\"X-HTTP-Method-Override\"]");
-        } else if !Filter::is_a_claim(name) {
-            notices.warn("TOLLGATE_KEEP_HEADERS", format!("{name}: no effect, the gate does not drop it"));
+        } else if !Filter::is_spoofable(name) {
+            notices.warn(
+                "TOLLGATE_KEEP_HEADERS",
+                format!("{name}: no effect: not among the fields that this option keeps"),
+            );
         }
     }
 }

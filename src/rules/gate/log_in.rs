@@ -1,7 +1,6 @@
 //! `POST /auth`: in which order a log-in is judged.
 //!
-//! **What always holds:** whatever limits there are come before a hash is computed, and know a name that has no user like
-//! any other. First what is shared: attempts from the address, then failures from there; a device that proves that it logged
+//! **What always holds:** all limits apply before a hash is computed, and treat an unknown name like a known one. First what is shared: attempts from the address, then failures from there; a device that proves that it logged
 //! in as this record before has a limit of its own in their place. Then the name, whose object counts the attempt before
 //! anything is looked at. Then the whole gate's share of hashing.
 
@@ -29,7 +28,7 @@ pub(super) const LIMIT_SECONDS: u32 = 60;
 pub(super) const KNOWN: &str = "known";
 /// The share of everybody else.
 const STRANGERS: &str = "strangers";
-/// So many pauses ([`super::AskPause`]) are made for others who log in as the same user.
+/// How often a log-in pauses ([`super::AskPause`]) for others who log in as the same user.
 const MOST_PAUSES: u32 = 40;
 /// More of a `User-Agent` is not taken along.
 const MOST_AGENT_BYTES: usize = 512;
@@ -170,7 +169,7 @@ impl Gate {
     fn limit_failures(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
         match tried.address_object().filter(|_| self.config.services.sessions) {
             None => self.count_try(tried, credentials, MOST_PAUSES),
-            Some(object) => self.ask_account(object, Command::MayTry, move |gate, reply, _| match reply {
+            Some(object) => self.ask_account(object, Command::CheckAddress, move |gate, reply, _| match reply {
                 Ok(Reply::Wait { seconds }) => too_many(seconds),
                 _ => gate.count_try(tried, credentials, MOST_PAUSES),
             }),
@@ -253,9 +252,9 @@ impl Gate {
                     |lane| Command::Wrong { lane },
                     move |gate| match address {
                         None => refuse_log_in(Refusal::BadCredentials),
-                        Some(object) => {
-                            gate.ask_account(object, Command::Failed, |_, _, _| refuse_log_in(Refusal::BadCredentials))
-                        }
+                        Some(object) => gate.ask_account(object, Command::AddressFailed, |_, _, _| {
+                            refuse_log_in(Refusal::BadCredentials)
+                        }),
                     },
                 )
             }
@@ -294,7 +293,7 @@ impl Gate {
         let known = tried.device.as_ref().filter(|_| is_known);
         if let Some(key) = self.config.device_key.as_ref()
             && tried.visitor.is_browser
-            && known.is_none_or(|device| device.is_due(now))
+            && known.is_none_or(|device| device.needs_renewal(now))
             && !cookie_name.is_empty()
         {
             let new = || Base64UrlUnpadded::encode_string(&random[80..]);

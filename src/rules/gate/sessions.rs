@@ -1,7 +1,7 @@
 //! Sessions: who asks whether a token was revoked, and the endpoints at which users see and end theirs.
 //!
 //! **What always holds:** an end is answered with 200 when the account's object has it and the register knows of it, not
-//! before, and never if nothing was done. A token whose signature is good ends its session, an expired one too.
+//! before; or if there is nothing left to end. A token whose signature is good ends its session, an expired one too.
 
 use super::{Answered, AskFault, Decision, Gate, Outcome, Refused, extended::Search};
 use crate::rules::{
@@ -18,6 +18,7 @@ use crate::rules::{
     token::{Failed, Signed, VerifiedToken},
     wire::flask_jwt_extended,
 };
+use std::collections::HashSet;
 
 impl Gate {
     /// How long what was decided for a token at `now` holds for the same request without anybody being asked; `None` if
@@ -258,9 +259,10 @@ impl Gate {
         }
         found.refuse(Refusal::TokenNowhere(absent).into());
         // Those of one session count once.
-        found.tokens.dedup_by_key(|token| {
-            let (session, token_id) = token.session_and_id();
-            session.or(token_id)
+        let mut seen = HashSet::new();
+        found.tokens.retain(|token| match token.session_and_id() {
+            (None, None) => true,
+            (session, token_id) => seen.insert(session.or(token_id)),
         });
         self.log_out(found, now)
     }
@@ -288,7 +290,14 @@ impl Gate {
 
     fn log_out(&self, found: ToEnd, now: Timestamp) -> Decision<'_> {
         match found {
-            ToEnd { tokens, .. } if !tokens.is_empty() && self.revocations.is_some() => self.end_each(tokens, now),
+            ToEnd { tokens, .. } if !tokens.is_empty() && self.revocations.is_some() => {
+                let (ends, others): (Vec<End>, Vec<End>) = tokens
+                    .into_iter()
+                    .map(|token| self.end_of(&token, now))
+                    .filter(|end| *end != End::Over)
+                    .partition(|end| matches!(end, End::Command { .. }));
+                self.end_each(ends, others.is_empty())
+            }
             // Without sessions the cookies are all that can be taken away.
             ToEnd { tokens, in_cookie: true, .. } if !tokens.is_empty() => {
                 self.ended("cookies removed; the token in them is good until it expires", true)
@@ -298,29 +307,36 @@ impl Gate {
         }
     }
 
-    /// One after the other. A token that is no good any more needs no entry, and one that is void has one.
-    fn end_each(&self, mut tokens: Vec<VerifiedToken>, now: Timestamp) -> Decision<'_> {
-        let Some(token) = tokens.pop() else { return self.ended("logout successful", true) };
-        let command = match token.session_and_id() {
-            (Some(session), _) => Command::End { session },
-            (None, Some(token_id)) => {
-                let leeway = self.config.tokens.policy().leeway();
-                let life = token.expires().map_or(TokenLife::Endless, |exp| {
-                    TokenLife::Until(Timestamp::beginning_of(exp.next()).later(leeway))
-                });
-                if matches!(life, TokenLife::Until(end) if end <= now) {
-                    return self.end_each(tokens, now);
-                }
-                Command::Revoke { token_id, life: Some(life) }
+    /// How a token is ended. One that is no good any more needs no entry of its own, and one that is void has one.
+    fn end_of(&self, token: &VerifiedToken, now: Timestamp) -> End {
+        let leeway = self.config.tokens.policy().leeway();
+        let life = token
+            .expires()
+            .map_or(TokenLife::Endless, |exp| TokenLife::Until(Timestamp::beginning_of(exp.next()).later(leeway)));
+        let (session, token_id) = token.session_and_id();
+        let is_over = session.is_none() && matches!(life, TokenLife::Until(end) if end <= now);
+        match (self.account_of(token), session, token_id) {
+            _ if is_over => End::Over,
+            (Some(object), Some(session), _) => End::Command { object, command: Command::End { session } },
+            (Some(object), None, Some(token_id)) => {
+                End::Command { object, command: Command::Revoke { token_id, life: Some(life) } }
             }
-            // Nothing can hit it, so it can't be ended.
-            (None, None) => return self.refuse_log_out(Refusal::NotRevocable.into()),
-        };
-        let Some(object) = self.account_of(&token) else { return self.refuse_log_out(Refusal::NotRevocable.into()) };
-        self.ask_account(object, command, move |gate, reply, now| match reply {
-            Ok(Reply::Done | Reply::Ended { .. }) => gate.end_each(tokens, now),
-            reply => gate.refuse_log_out(unexpected(reply).into()),
-        })
+            (None, ..) | (_, None, None) => End::Impossible,
+        }
+    }
+
+    /// One after the other; `is_all`: there is no other token that can't be ended.
+    fn end_each(&self, mut ends: Vec<End>, is_all: bool) -> Decision<'_> {
+        match ends.pop() {
+            Some(End::Command { object, command }) => {
+                self.ask_account(object, command, move |gate, reply, _| match reply {
+                    Ok(Reply::Done | Reply::Ended { .. }) => gate.end_each(ends, is_all),
+                    reply => gate.refuse_log_out(unexpected(reply).into()),
+                })
+            }
+            Some(End::Over | End::Impossible) | None if !is_all => self.refuse_log_out(Refusal::NotRevocable.into()),
+            Some(End::Over | End::Impossible) | None => self.ended("logout successful", true),
+        }
     }
 
     /// Refuses a log-out, and takes the cookies away all the same.
@@ -344,6 +360,17 @@ impl Gate {
         let jar = if is_own { self.without_tokens() } else { Jar::new() };
         Decision::Answer(Answered { answer: flask_jwt_extended::message(message, &jar), outcome: Outcome::Plain })
     }
+}
+
+/// How a token is ended.
+#[derive(PartialEq)]
+enum End {
+    /// By an object.
+    Command { object: String, command: Command },
+    /// It is no good any more by itself.
+    Over,
+    /// Nothing can hit it: it has neither a session nor an id, or names no account.
+    Impossible,
 }
 
 /// What a log-out found.

@@ -195,7 +195,7 @@ fn limits_come_before_the_hash_in_this_order() {
     let from = [("cf-connecting-ip", "192.0.2.7")];
     let body = json!({"username": "ann", "password": "right"});
     assert_eq!(world.send("POST", "/auth", &from, body.clone()).0, 200);
-    let before = ["limit Address 192.0.2.7", "address may-try", "name try"];
+    let before = ["limit Address 192.0.2.7", "address check-address", "name try"];
     let whole = [&before[..], &["limit Hashing strangers", "hash", "user open", "name right"]].concat();
     assert_eq!(world.asked, whole);
     assert_eq!(world.send("POST", "/auth", &from, body.clone()).0, 200);
@@ -574,7 +574,7 @@ fn failures_are_counted_by_address_whatever_the_name_and_a_class_logs_in() {
         world.send("POST", "/auth", &[HOME], body).0 == 401
     });
     assert_eq!(failures.count(), 50);
-    assert_eq!(world.asked, ["limit Address 192.0.2.7", "address may-try"], "without a hash");
+    assert_eq!(world.asked, ["limit Address 192.0.2.7", "address check-address"], "without a hash");
     assert_eq!(log_in_as(&mut world, "bob", &[HOME]).status, 429);
     assert_eq!(log_in_as(&mut world, "bob", &[("cf-connecting-ip", "192.0.2.8")]).status, 200);
     assert_eq!(log_in_as(&mut world, "ann", &[HOME, ("cookie", &cookie)]).status, 200, "a known device");
@@ -696,6 +696,39 @@ fn a_token_without_a_session_is_revoked_once_and_for_as_long_as_it_would_live() 
     world.wait(3650 * 86_400);
     world.register.forget(world.now);
     assert_eq!(world.status(&endless, "/me"), 401, "its id stays");
+}
+
+#[test]
+fn a_token_that_cannot_be_ended_is_said_to_go_on_and_the_others_end() {
+    let cookies = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["headers", "cookies"]});
+    let mut world = World::new(cookies, ALL);
+    let nameless = world.signed(&json!({"sub": "1", "iat": NOW, "exp": NOW + 60, "type": "access", "csrf": "C"}));
+    let session = world.access_token();
+    let bearer = format!("Bearer {nameless}");
+    let cookie = format!("access_token_cookie={session}");
+    let answer = world.answer("POST", "/auth/logout", &[("authorization", &bearer), ("cookie", &cookie)], Value::Null);
+    assert_eq!(answer.status, 501);
+    assert!(answer.body.contains("no id"), "{}", answer.body);
+    assert_eq!([world.status(&nameless, "/me"), world.status(&session, "/strict")], [200, 401]);
+    world.wait(61);
+    assert_eq!(world.log_out(&nameless), 200, "it is over by itself");
+}
+
+#[test]
+fn an_operator_revokes_a_token_without_an_end_for_ever() {
+    let mut world = World::extended();
+    let endless = world.signed(&json!({"sub": "1", "jti": "endless", "iat": NOW - 1000, "type": "access"}));
+    let good = [("authorization", "Bearer another secret of more than thirty-two bytes")];
+    let order = json!({"do": "revoke", "user": 1, "token_id": "endless"});
+    assert_eq!(world.send("POST", "/auth/admin", &good, order.clone()).0, 200);
+    for _ in 0..3 {
+        world.wait(1000 * 86_400);
+        world.register.forget(world.now);
+        assert_eq!(world.status(&endless, "/me"), 401);
+    }
+    let number = world.register.since(0, world.now).number;
+    assert_eq!(world.send("POST", "/auth/admin", &good, order).0, 200);
+    assert_eq!(world.register.since(0, world.now).number, number, "void already");
 }
 
 #[test]

@@ -194,7 +194,7 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
             (413, "Request Entity Too Large", "The declared length of the body is too large".into())
         }
         Refusal::TooManyBodies => {
-            (503, "Service Unavailable", "Too many requests are being read at once; try again".into())
+            (503, "Service Unavailable", "Too many request bodies are being read; try again".into())
         }
         Refusal::FieldTooLong { field } => {
             (400, "Bad Request", format!("{field} is longer than {} bytes", login::MAX_FIELD_BYTES).into())
@@ -207,15 +207,14 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
         ),
         Refusal::WeakPassword { text } => (400, "Bad Request", text.as_str().into()),
         Refusal::NoSuchSession => (404, "Not Found", "There is no such session (any more)".into()),
-        Refusal::ForeignSocket => (
-            403,
-            "Forbidden",
-            "A WebSocket with a token in a cookie can only be opened by a page of this site (Origin)".into(),
-        ),
+        Refusal::ForeignSocket => {
+            (403, "Forbidden", "WebSocket refused: the token is in a cookie and Origin is not this gate's".into())
+        }
         Refusal::NotRevocable => (
             501,
             "Not Implemented",
-            "Nothing was ended: this gate keeps no sessions, so the token is good until it expires".into(),
+            "Nothing was ended: the token has no id, or this gate keeps no sessions, so it is good until it expires"
+                .into(),
         ),
         Refusal::NotTheOperator => {
             (401, "Unauthorized", "Send TOLLGATE_ADMIN_SECRET as `Authorization: Bearer …`".into())
