@@ -174,7 +174,7 @@ impl World {
             return;
         }
         self.after(delay, move |world| {
-            // So many replies are kept.
+            // The object keeps a limited number of replies.
             if world.objects[object].down_until > world.now || world.objects[object].done - done > 50 {
                 return;
             }

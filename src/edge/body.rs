@@ -32,7 +32,7 @@ extern "C" {
     fn read_body(request: &Request, limit: usize, courtesy: usize) -> js_sys::Promise;
 }
 
-/// Room for a body while it is being read; given back when this is dropped, as it is when the request is cancelled.
+/// Memory reserved for a body while it is being read; released when this is dropped, as it is when the request is cancelled.
 struct Reserved {
     pool: &'static LocalKey<Cell<usize>>,
     bytes: usize,

@@ -18,7 +18,7 @@ fn namespace(env: &JsValue) -> Result<Namespace, JsValue> {
     Reflect::get(env, &BINDING.into()).map(JsCast::unchecked_into)
 }
 
-/// The value of a key, `None` if there is none.
+/// The value of a key, `None` for a missing key.
 pub(super) async fn get(env: &JsValue, key: &str) -> Result<Option<Vec<u8>>, JsValue> {
     let value = Settled::from(namespace(env)?.get(key, "arrayBuffer")?).await?;
     Ok((!value.is_null()).then(|| Uint8Array::new(&value).to_vec()))

@@ -47,7 +47,7 @@ fn settle(number: u32, is_good: bool, value: JsValue) {
     }
 }
 
-/// The value of a promise, or of what is like one, or of what is none; the error is what it was rejected with.
+/// The value of a promise, a thenable or a plain value; the error is what the promise was rejected with.
 pub(super) struct Settled {
     promise: JsValue,
     number: Option<u32>,

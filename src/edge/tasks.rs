@@ -1,9 +1,9 @@
 //! Futures that run for a request, and how they are given up when it is gone.
 //!
-//! **What always holds:** the runtime drops the promises of a request that its client has cancelled without a word, so a
+//! **What always holds:** when a client cancels its request, the runtime drops the request's promises without settling them. A
 //! future that waits for one would never be dropped, nor what it holds. Each future is therefore registered here: the entry
-//! gives it up when it hears of the cancellation ([`drop_task`]), and all that are older than any decision can be are given
-//! up with the next request ([`sweep`]).
+//! drops it when it learns of the cancellation ([`drop_task`]), and futures older than any decision can be are dropped with a
+//! later request ([`sweep`]).
 
 use super::now;
 use crate::rules::{
@@ -21,7 +21,7 @@ use std::{
 };
 use wasm_bindgen::prelude::*;
 
-/// A decision has ended by itself ([`DECISION_TIMEOUT`]) so long before its future is given up.
+/// Time between the decision's own timeout ([`DECISION_TIMEOUT`]) and the forced drop.
 const MARGIN: Span = Span::seconds(10);
 
 #[wasm_bindgen]
@@ -119,7 +119,7 @@ impl<F: Future<Output = Result<JsValue, JsValue>>> Future for Observed<F> {
         if let Some(progress) = &self.progress {
             progress.end();
         }
-        // Nobody waits for the value of one that was given up.
+        // The value of a dropped future is not used.
         task::Poll::Ready(outcome.unwrap_or(Ok(JsValue::UNDEFINED)))
     }
 }

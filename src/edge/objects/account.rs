@@ -16,7 +16,7 @@ use std::{future::Future, pin::pin, time::Duration};
 use wasm_bindgen::prelude::*;
 use worker::{Delay, Env};
 
-/// What could not be delivered is tried again after a second, and after each failure twice as late, up to this many seconds.
+/// Maximum retry delay in seconds: the first retry comes after 1 s, and the delay doubles with each failure.
 const LONGEST_BACKOFF: i32 = 300;
 /// Longer nobody is waited for.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -165,7 +165,7 @@ fn run(
     Ok(step)
 }
 
-/// How long the next delivery waits after so many failures in a row.
+/// Delay before the next delivery after `failures` failed ones in a row.
 fn backoff(failures: u32) -> Span {
     let seconds = 1_i32.checked_shl(failures.min(30)).unwrap_or(LONGEST_BACKOFF);
     Span::seconds(seconds.min(LONGEST_BACKOFF))

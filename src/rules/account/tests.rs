@@ -462,7 +462,7 @@ fn a_command_that_comes_again_is_done_once_and_gets_the_same_reply() {
     assert!(matches!(changed, Reply::Changed { .. }));
     assert_eq!(account.ask_as("4", set(), at(100_003)), changed);
     assert_eq!(account.ask_as("5", set(), at(100_004)), Reply::Stale);
-    // Tries: each counts once, and what came of it is told once.
+    // Each attempt counts once, and so does its outcome.
     let mut name = Stored::default();
     for guess in 0..5 {
         for _ in 0..3 {
