@@ -119,11 +119,13 @@ pub enum Mutant {
     AddressesFallThrough,
     /// A command that comes twice is done twice.
     RepeatsAreDone,
+    /// The devices of a name that differs in capitals only push out the owner's.
+    TwinsPushOut,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 58] = [
         Self::StalePassword,
         Self::SessionsSurvivePassword,
         Self::ReuseForgiven,
@@ -181,6 +183,7 @@ impl Mutant {
         Self::LogInClearsAddresses,
         Self::AddressesFallThrough,
         Self::RepeatsAreDone,
+        Self::TwinsPushOut,
     ];
 
     /// Is this rule broken, in this thread?

@@ -101,8 +101,8 @@ function instance() {
 
 /**
  * What outlives the instance of a request, or of an order to an object, that waits in Rust. Rust calls `begin`, `end` and
- * `polling`; what it takes from `id` and `random` is the same if the request is run again, so that commands to objects are
- * not done twice.
+ * `polling`; what it takes from `id`, `random` and `kept` is the same if the request is run again, so that commands to objects
+ * are not done twice, and a request does not meet its own effects.
  */
 class Call {
   polling = false; // is it this call's future that runs just now?
@@ -110,11 +110,16 @@ class Call {
   #task;
   #id;
   #random = [];
+  #kept = new Map();
 
   /** Does the answer still depend on the instance? */
   get inRust() { return this.#task !== undefined; }
   get id() { return this.#id ??= crypto.randomUUID(); }
   random(number) { return this.#random[number] ??= crypto.getRandomValues(new Uint8Array(96)); }
+
+  /** What was learnt under this key before the instance was lost. */
+  kept(key) { return this.#kept.get(key); }
+  keep(key, text) { this.#kept.set(key, text); }
 
   begin(task) {
     this.#task = task;

@@ -177,13 +177,16 @@ fn stranger_tries(world: &mut World, guessed: &Rc<RefCell<AllGuessed>>, means: M
 
 /// Strangers log in to their own record, whose tries the same object counts, from the address that they share.
 fn twin_logs_in(world: &mut World) {
-    let devices = vec![DeviceId::cookie(&twin(), "twin"), home(&twin())];
+    // Each time with another of many browsers, or with one that was there before.
+    let number = world.random.u32(0..20);
+    let devices =
+        vec![DeviceId::cookie(&twin(), &format!("twin {number}")), DeviceId::cookie(&twin(), "twin"), home(&twin())];
     world.command(
         0,
         Question::Try(devices.clone()),
         Box::new(move |world, reply| {
             if let Some(Reply::Go { lane }) = reply {
-                world.command(0, Question::Right(lane, devices), Box::new(|_, _| ()));
+                world.command(0, Question::Right(lane, devices, twin()), Box::new(|_, _| ()));
             }
         }),
     );
@@ -210,7 +213,7 @@ fn owner_logs_in(world: &mut World, is_known: bool, guessed: &Rc<RefCell<AllGues
                 let clears = lane == lane_of_own;
                 world.command(
                     0,
-                    Question::Right(lane, devices),
+                    Question::Right(lane, devices, owner()),
                     Box::new(move |_, _| {
                         if clears {
                             guessed.borrow_mut().thieves.0.clear();

@@ -14,6 +14,7 @@ use tollgate::{
             Account, Command, DeviceId, Lane, Link, MOST_SESSIONS, Pending, Reply, Rows, TokenLife,
             object::{Step, step},
         },
+        device::RecordId,
         json::json,
         revocation::Entry,
         time::Span,
@@ -59,7 +60,7 @@ pub enum Question {
     /// May a password be tried?
     Try(Vec<DeviceId>),
     /// It was right.
-    Right(Lane, Vec<DeviceId>),
+    Right(Lane, Vec<DeviceId>, RecordId),
     /// It was wrong.
     Wrong(Lane),
     /// It was not tried.
@@ -376,7 +377,9 @@ impl World {
     fn in_full(&mut self, question: &Question) -> Command {
         match question {
             Question::Try(devices) => Command::Try { devices: devices.clone() },
-            Question::Right(lane, devices) => Command::Right { lane: lane.clone(), devices: devices.clone() },
+            Question::Right(lane, devices, record) => {
+                Command::Right { lane: lane.clone(), devices: devices.clone(), record: record.as_str().to_owned() }
+            }
             Question::Wrong(lane) => Command::Wrong { lane: lane.clone() },
             Question::Untried(lane) => Command::Untried { lane: lane.clone() },
             Question::Deed(deed) => self.deed_in_full(*deed),

@@ -1,7 +1,7 @@
 //! Reading a body: up to a limit, in time, and of all requests together no more than the instance can hold.
 
 use super::promise::Settled;
-use crate::rules::{gate::BodyFault, login};
+use crate::rules::gate::BodyFault;
 use futures_util::future::{Either, select};
 use js_sys::Uint8Array;
 use std::{cell::Cell, pin::pin, thread::LocalKey, time::Duration};
@@ -32,6 +32,15 @@ extern "C" {
     fn read_body(request: &Request, limit: usize, courtesy: usize) -> js_sys::Promise;
 }
 
+/// What a body is read for.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// A log-in, or another request that the gate itself answers.
+    Own,
+    /// It may hold a token.
+    Token,
+}
+
 /// Memory reserved for a body while it is being read; released when this is dropped, as it is when the request is cancelled.
 struct Reserved {
     pool: &'static LocalKey<Cell<usize>>,
@@ -39,9 +48,11 @@ struct Reserved {
 }
 
 impl Reserved {
-    fn reserve(bytes: usize) -> Option<Self> {
-        // The gate's own endpoints all have this limit.
-        let pool = if bytes == login::MAX_BODY_BYTES { &OWN } else { &TOKENS };
+    fn reserve(kind: Kind, bytes: usize) -> Option<Self> {
+        let pool = match kind {
+            Kind::Own => &OWN,
+            Kind::Token => &TOKENS,
+        };
         let reserved = pool.get() + bytes;
         (reserved <= MOST_BYTES).then(|| {
             pool.set(reserved);
@@ -57,8 +68,8 @@ impl Drop for Reserved {
 }
 
 /// The body, whole and in time.
-pub(super) async fn read(request: &Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
-    let _reserved = Reserved::reserve(limit).ok_or(BodyFault::TooMany)?;
+pub(super) async fn read(kind: Kind, request: &Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
+    let _reserved = Reserved::reserve(kind, limit).ok_or(BodyFault::TooMany)?;
     let reading = Settled::from(read_body(request, limit, COURTESY));
     let body = match select(reading, pin!(Delay::from(TIMEOUT))).await {
         Either::Left((body, _)) => body.unwrap_or_default(),

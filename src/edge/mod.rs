@@ -46,6 +46,7 @@ use futures_util::future::{Either, select};
 use hot::Pending;
 use objects::EdgeObjects;
 use promise::Settled;
+use serde::{Serialize, de::DeserializeOwned};
 use std::{
     cell::{Cell, OnceCell},
     future::Future,
@@ -252,7 +253,8 @@ async fn settle(call: Call, view: View, ask: Ask<'static>, users: impl Users) ->
 async fn decide_and_carry_out(call: &Call, view: &View, mut ask: Ask<'static>, users: impl Users) -> Outcome {
     let objects = EdgeObjects::new(call);
     loop {
-        let read = async |limit| body::read(view.raw(), limit).await;
+        let kind = if matches!(ask, Ask::TokenBody(_)) { body::Kind::Token } else { body::Kind::Own };
+        let read = async |limit| body::read(kind, view.raw(), limit).await;
         let random = || call.random();
         match carry_out(call, view, answer(ask, || view.request(), &users, &objects, read, random, now).await) {
             Ok(outcome) => return outcome,
@@ -341,6 +343,18 @@ impl Call {
         #[allow(clippy::cast_possible_truncation)] // 96 at most
         progress.random(number).slice(0, N as u32).copy_to(&mut bytes);
         bytes
+    }
+
+    /// What the request has learnt under this key when it ran before: it must not be judged by its own effects.
+    fn kept<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        serde_json::from_str(&self.progress.as_ref()?.kept(key)?).ok()
+    }
+
+    /// Keeps what was learnt, in case the request is run again.
+    fn keep<T: Serialize>(&self, key: &str, learnt: &T) {
+        if let (Some(progress), Ok(text)) = (&self.progress, serde_json::to_string(learnt)) {
+            progress.keep(key, &text);
+        }
     }
 
     /// The id of the next command to an object; the same one if the request is run again.

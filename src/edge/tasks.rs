@@ -44,6 +44,12 @@ extern "C" {
     /// The random bytes of this number, the same if the request is run again.
     #[wasm_bindgen(method)]
     pub(super) fn random(this: &Progress, number: u32) -> Uint8Array;
+    /// What was kept under this key when the request ran before.
+    #[wasm_bindgen(method)]
+    pub(super) fn kept(this: &Progress, key: &str) -> Option<String>;
+    /// Keeps a text under this key, in case the request is run again.
+    #[wasm_bindgen(method)]
+    pub(super) fn keep(this: &Progress, key: &str, text: &str);
 }
 
 /// A future that is registered.

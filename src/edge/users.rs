@@ -51,7 +51,7 @@ impl SendUsers for KvUsers {
         old: Option<&Secret<String>>,
         new: &Secret<String>,
     ) -> impl Future<Output = Result<PasswordChange, AskFault>> + Send {
-        SendFuture::new(set_password(&self.0, token.identity(), old, new))
+        SendFuture::new(set_password_once(&self.0, token.identity(), old, new))
     }
 }
 
@@ -108,6 +108,22 @@ async fn stored(call: &Call, id: &Id) -> Result<Option<(Id, Profile)>, AskFault>
         (as_text @ Some(_), None) => Ok(with(id, as_text)),
         (None, as_number) => Ok(with(&number, as_number)),
     }
+}
+
+/// The same outcome if the request is run again, though the record may have been replaced by then.
+async fn set_password_once(
+    call: &Call,
+    id: Option<Id>,
+    old: Option<&Secret<String>>,
+    new: &Secret<String>,
+) -> Result<PasswordChange, AskFault> {
+    const KEY: &str = "password";
+    if let Some(change) = call.kept(KEY) {
+        return Ok(change);
+    }
+    let change = set_password(call, id, old, new).await?;
+    call.keep(KEY, &change);
+    Ok(change)
 }
 
 /// A new password for whom a token names; the old one must be right, if it is given.

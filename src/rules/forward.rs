@@ -43,41 +43,67 @@ const HOP_BY_HOP: [&str; 9] = [
 /// Client header fields that some origins believe about a request: where it comes from, to which host, path or method it goes,
 /// who sends it. The gate or the runtime knows better. Names in the form that [`plain`] gives; one that ends with `-` is a
 /// prefix (`x-forwarded-user` and `x-forwarded-client-cert` are among `x-forwarded-`).
-const SPOOFABLE: [&str; 30] = [
+const SPOOFABLE: [&str; 53] = [
     // Addresses.
     "forwarded",
     "x-forwarded",
     "x-forwarded-",
-    "x-original-forwarded-for",
+    "http-x-forwarded-",
     "x-real-ip",
     "true-client-ip",
     "client-ip",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-originating-ip",
-    "x-remote-ip",
-    "x-remote-addr",
     "fastly-client-ip",
-    // Hosts, paths and methods.
+    "proxy-client-ip",
+    "wl-proxy-client-ip",
+    "x-envoy-external-address",
+    // Hosts, schemes, paths and methods.
     "x-host",
-    "x-original-host",
-    "x-original-url",
-    "x-original-uri",
-    "x-original-method",
-    "x-rewrite-url",
-    "x-rewrite-uri",
+    "x-original-",
+    "x-rewrite-",
+    "x-envoy-original-",
     "x-http-host-override",
     "x-http-method-override",
     "x-http-method",
     "x-method-override",
-    // Users.
-    "remote-user",
-    "x-remote-user",
-    "x-webauth-user",
+    "x-scheme",
+    "x-url-scheme",
+    "front-end-https",
+    "script-name",
+    "x-script-name",
+    "path-info",
+    "x-path-info",
+    // In CGI the variable that names an outgoing proxy.
+    "proxy",
+    // Users, and the certificates that name them.
+    "remote-",
+    "x-remote-",
+    "x-webauth-",
     "x-authenticated-user",
-    "x-ssl-client-",
+    "x-authenticated-userid",
+    "x-authenticated-groups",
+    "x-proxy-user",
+    "x-user",
+    "x-user-id",
+    "x-userid",
+    "x-username",
+    "x-ms-client-principal",
+    "x-ms-client-principal-",
+    "x-goog-authenticated-user-",
+    "x-amzn-oidc-",
+    "x-client-cert",
+    "x-client-dn",
+    "x-client-verify",
+    "x-ssl-",
     "ssl-client-",
+    "x-arr-clientcert",
+    "x-arr-ssl",
+    "tls-client-",
 ];
+/// Fields that the runtime sets: in another spelling they are a client's, which some origins take for the runtime's.
+const RUNTIME_PREFIX: &str = "cf-";
 
 /// The fields in which an origin is told how the client reached the gate, when the gate knows it.
 pub const FORWARDED_FOR_HEADER: &str = "x-forwarded-for";
@@ -136,7 +162,9 @@ impl<'f> Filter<'f> {
     #[must_use]
     pub fn is_spoofable(name: &str) -> bool {
         let plain = plain(name);
-        SPOOFABLE.iter().any(|claim| if claim.ends_with('-') { plain.starts_with(claim) } else { plain == *claim })
+        let is_listed = |known: &&str| if known.ends_with('-') { plain.starts_with(*known) } else { plain == **known };
+        let is_misspelt = plain.starts_with(RUNTIME_PREFIX) && !name.eq_ignore_ascii_case(&plain);
+        is_misspelt || SPOOFABLE.iter().any(is_listed)
     }
 
     /// Is the client's field of this name kept (`TOLLGATE_KEEP_HEADERS`)?
@@ -391,12 +419,30 @@ mod tests {
             "X_HTTP_METHOD_OVERRIDE",
             "Remote-User",
             "REMOTE_USER",
+            "Remote-Groups",
+            "X-Remote-Extra-Scopes",
+            "Script_Name",
+            "Proxy",
+            "CF_Connecting_IP",
+            "cf.connecting-ip",
+            "Cf_IPCountry",
+            "X-MS-Client-Principal-Id",
         ];
         for name in claims {
             assert!(Filter::is_spoofable(name) && filter.withholds(name), "{name}");
             assert_eq!(filter.goes_on(&name.to_ascii_lowercase(), None), Some(false), "{name}");
         }
-        for name in ["X-Request-Id", "CF-Connecting-IP", "X-Forward", "Via", "User-Agent", "X-Real", "Origin"] {
+        for name in [
+            "X-Request-Id",
+            "CF-Connecting-IP",
+            "X-Forward",
+            "Via",
+            "User-Agent",
+            "X-Real",
+            "Origin",
+            "CF-IPCountry",
+            "cf-ray",
+        ] {
             assert!(!Filter::is_spoofable(name) && !filter.withholds(name), "{name}");
         }
         let keep = ["x-http-method-override".to_owned(), "X-Forwarded-For".to_owned()];

@@ -24,7 +24,7 @@ describe("what the origin is told", () => {
   after(async () => { await gate.close(); app.close(); });
 
   const seen = async (path, headers, through = gate) => JSON.parse((await raw(through, path, { headers: ["Authorization", `JWT ${token}`, ...headers] })).body);
-  const FORGED = ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-User", "X-Forwarded-Prefix", "X_Forwarded_For", "x-forwarded.host", "Forwarded", "X-Real-IP",
+  const FORGED = ["CF_Connecting_IP", "cf.connecting-ip", "CF_IPCountry", "Remote-Groups", "Proxy", "Script-Name", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-User", "X-Forwarded-Prefix", "X_Forwarded_For", "x-forwarded.host", "Forwarded", "X-Real-IP",
     "X_Real_IP", "True-Client-IP", "X-Client-IP", "Client-IP", "X-Cluster-Client-IP", "X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-HTTP-Method-Override", "X-HTTP-Method",
     "X-Method-Override", "X_HTTP_Method_Override", "Remote-User", "Remote_User", "X-Remote-User", "X-Original-Host", "X-Host", "X-Forwarded-Client-Cert", "X-SSL-Client-Verify"];
 
@@ -67,6 +67,8 @@ test("a Location at the origin's own address leads through the gate", async (t) 
     ["", undefined, [
       [`${app.url}/api/orders/?a=1#b`, (own) => `${own}/api/orders/?a=1#b`],
       [`https://${host}/x`, (own) => `${own}/x`],
+      [`ht\ttp://${host}/x`, (own) => `${own}/x`],
+      [`/\t/${host}/x`, (own) => `${own}/x`],
       [`//${host}/x`, (own) => `${own}/x`],
       [`HTTP://${host}`, (own) => `${own}/`],
       ["/api/orders/", () => "/api/orders/"],
@@ -242,6 +244,16 @@ describe("connections that outlive a token", () => {
     const other = await open("/closing/ws", token);
     for (const one of sockets.clients) one.close(4002, "theirs");
     assert.deepEqual((await once(other, "close")).map(String), ["4002", "theirs"]);
+    // A code that can't be sent on closes the other side all the same.
+    await until(() => sockets.clients.size === 0);
+    for (const code of [1015, 5000, 1]) {
+      const odd = await open("/closing/ws", token);
+      odd.on("error", () => {});
+      await until(() => sockets.clients.size === 1);
+      odd._socket.write(Buffer.from([0x88, 0x82, 0, 0, 0, 0, code >> 8, code & 255]));
+      odd._socket.end();
+      await until(() => sockets.clients.size === 0);
+    }
   });
 
   test("an event stream ends when the token does, a download goes on", async () => {

@@ -206,6 +206,10 @@ test("an answer under a rule that looks at tokens is private to its user, and is
     ["/required", cookie, { "cache-control": "max-age=60, public" }, ["max-age=60", "private"]],
     ["/required", cookie, { "cache-control": "no-store" }, ["no-store"]],
     ["/required", cookie, { "cache-control": "private" }, ["private"]],
+    ["/required", bearer, { "cache-control": "private, public, s-maxage=60" }, ["private"]],
+    ["/required", cookie, { "cache-control": 'max-age=60, x="unclosed, private, public' }, ["max-age=60", "private", 'unclosed', "x="]],
+    ["/optional", cookie, { "cache-control": "private, max-age=60" }, ["max-age=60", "private"], "Authorization, Cookie"],
+    ["/optional", cookie, { "cache-control": "no-store" }, ["no-store"]],
     // With or without a token.
     ["/optional", {}, {}, ["private"], "Authorization, Cookie"],
     ["/optional", {}, { "cache-control": "public, max-age=60", vary: "Accept-Encoding, cookie" }, ["max-age=60", "private"], "Accept-Encoding, cookie, Authorization"],

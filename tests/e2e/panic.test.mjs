@@ -100,7 +100,7 @@ test("a command that was on its way when the instance was lost is done once", as
       async ask(order) {
         const reply = await super.ask(order);
         const { command } = JSON.parse(order);
-        if (typeof command === "object" && ["open", "try", "rotate", "set-password"].some((word) => word in command)) await new Promise((resolve) => setTimeout(resolve, 300));
+        if (typeof command === "object" && ["open", "try", "rotate", "set-password", "end-all"].some((word) => word in command)) await new Promise((resolve) => setTimeout(resolve, 300));
         return reply;
       }
     }
@@ -143,5 +143,18 @@ test("a command that was on its way when the instance was lost is done once", as
   const body = JSON.stringify({ new_password: "a new password of many words" });
   const changing = other.get("/auth/password", bearer(access_token, { method: "POST", body, headers: { "content-type": "application/json" } }));
   await panics(1);
-  assert.equal((await changing).status, 200);
+  const changed = await changing;
+  assert.equal(changed.status, 200);
+  // What a request has done itself is no reason to refuse it when it is run again.
+  const token = (await changed.json()).access_token;
+  const old = JSON.stringify({ old_password: "a new password of many words", new_password: "another password of many words" });
+  const again = other.get("/auth/password", bearer(token, { method: "POST", body: old, headers: { "content-type": "application/json" } }));
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  await panics(1);
+  const next = await again;
+  assert.equal(next.status, 200);
+  const own = (await next.json()).access_token;
+  const ending = other.get("/auth/logout/all", bearer(own, { method: "POST" }));
+  await panics(1);
+  assert.equal((await ending).status, 200);
 });

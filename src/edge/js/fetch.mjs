@@ -154,12 +154,13 @@ export function cachingChanges(headers, policy, vary) {
   const value = headers.get("cache-control");
   const directives = value?.match(DIRECTIVE) ?? [];
   const nameOf = (directive) => directive.split("=", 1)[0].trim().toLowerCase();
-  // `private` with the names of fields is about those fields alone.
-  if (directives.some((directive) => /^(private|no-store)$/i.test(directive))) return changes;
+  const has = (...names) => directives.some((directive) => names.includes(nameOf(directive)));
+  if (has("no-store")) return changes;
+  // `private` with the names of fields is about those fields alone; and a quote without an end hides what follows it.
+  const isPrivate = directives.some((directive) => directive.toLowerCase() === "private") && !value.replace(/"(?:\\.|[^"\\])*"/g, "").includes('"');
   // A shared cache keeps the answer to a request with `Authorization` only if one of these says so (RFC 9111 §3.5).
-  const isKept = !(policy & IN_AUTHORIZATION)
-    || directives.some((directive) => ["public", "s-maxage", "must-revalidate"].includes(nameOf(directive)));
-  if (isKept || changes.length > 0) {
+  const isKept = !(policy & IN_AUTHORIZATION) || has("public", "s-maxage", "must-revalidate");
+  if (isPrivate ? has("public", "s-maxage") : isKept || changes.length > 0) {
     const others = directives.filter((directive) => !["public", "s-maxage", "private"].includes(nameOf(directive)));
     changes.push(["cache-control", [...others, "private"].join(", ")]);
   }
@@ -175,6 +176,7 @@ export function cachingChanges(headers, policy, vary) {
 /** A `Location` at the origin's own address, as the client can reach it through the gate; `undefined` if it stays. */
 export function relocated(location, site, host, prefix) {
   if (location === null) return undefined;
+  location = location.replace(/[\t\n\r]/g, ""); // as browsers do (WHATWG URL §4.4)
   const isAbsolute = /^\s*(?:[a-z][a-z0-9+.-]*:|[\\/]{2})/i.test(location);
   if (!isAbsolute && !(prefix && location.startsWith("/"))) return undefined;
   if (!URL.canParse(location, `http://${host}`)) return undefined;
@@ -214,8 +216,14 @@ function closingSocket(response, time) {
     from.addEventListener("message", ({ data }) => attempt(() => to.send(data)));
     from.addEventListener("close", ({ code, reason }) => {
       stop();
-      // 1005 and 1006 say that there was no code, and can't be sent.
-      attempt(() => (code === 1005 ? to.close() : to.close(code === 1006 ? 1011 : code, reason)));
+      // 1005 says that there was no code. Others can't be sent (1006, 1015), or not by JavaScript: the other side is closed
+      // all the same, or it would stay open without anybody at its end.
+      try {
+        if (code === 1005) to.close();
+        else to.close(code, reason);
+      } catch {
+        attempt(() => to.close(1011));
+      }
     });
     from.addEventListener("error", () => attempt(() => to.close(1011)));
   }

@@ -16,13 +16,11 @@ export async function keep(url, text, seconds) {
 const NOTES = ["replies", "failures"];
 const tableOf = (key) => (NOTES.includes(key) ? "notes" : "rows");
 
-/** Every row of an account's object, as JSON. */
+/** Every row of an account's object, as JSON. An object that is only asked is not stored. */
 export function read(storage) {
-  for (const table of ["rows", "notes"]) {
-    storage.sql.exec(`CREATE TABLE IF NOT EXISTS ${table} (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`);
-  }
-  const all = storage.sql.exec("SELECT key, value FROM rows UNION ALL SELECT key, value FROM notes");
-  return JSON.stringify(Object.fromEntries(all.raw()));
+  const tables = storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('rows', 'notes')").toArray();
+  const rows = tables.flatMap(({ name }) => storage.sql.exec(`SELECT key, value FROM ${name}`).raw().toArray());
+  return JSON.stringify(Object.fromEntries(rows));
 }
 
 // When the alarm of a storage rings, as far as it was set here: to set it is to write, so one that comes early enough stays.
@@ -31,6 +29,9 @@ const alarms = new WeakMap();
 /** Writes rows in one transaction, deletes those without a value, and sets the alarm to `wake`, all in the same turn. */
 export function write(storage, changes, wake) {
   storage.transactionSync(() => {
+    for (const table of ["rows", "notes"]) {
+      storage.sql.exec(`CREATE TABLE IF NOT EXISTS ${table} (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`);
+    }
     for (const [key, value] of JSON.parse(changes)) {
       if (value === null) storage.sql.exec(`DELETE FROM ${tableOf(key)} WHERE key = ?`, key);
       else storage.sql.exec(`INSERT OR REPLACE INTO ${tableOf(key)} VALUES (?, ?)`, key, value);

@@ -110,14 +110,19 @@ pub(super) async fn ask_account(
     command: Command,
     lifetimes: Lifetimes,
 ) -> Result<Reply, AskFault> {
-    let order = Order { name: object.to_owned(), id: Some(call.command_id()), command, lifetimes };
+    let id = call.command_id();
+    if let Some(reply) = call.kept(&id) {
+        return Ok(reply);
+    }
+    let order = Order { name: object.to_owned(), id: Some(id.clone()), command, lifetimes };
     let order = serde_json::to_string(&order).map_err(|_| AskFault::Unavailable)?;
     let env = call.env();
     let asked = ask_object(&env, object::BINDING, object, &order);
     let reply = patiently(call.config(), asked.map_err(|_| AskFault::Unavailable)).await;
-    let reply = reply.and_then(|reply| serde_json::from_str(&reply).map_err(|_| AskFault::Unavailable));
-    if reply.is_err() {
-        call.log(&Event::Unreachable(object::BINDING));
+    let reply = reply.and_then(|reply| serde_json::from_str::<Reply>(&reply).map_err(|_| AskFault::Unavailable));
+    match &reply {
+        Ok(reply) => call.keep(&id, reply),
+        Err(_) => call.log(&Event::Unreachable(object::BINDING)),
     }
     reply
 }

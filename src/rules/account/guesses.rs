@@ -42,6 +42,8 @@ const MOST_COOKIES: usize = 12;
 const MOST_NEW_COOKIES: usize = 4;
 /// Devices that are known by their address: whoever shares one has its lane, so there are few.
 const MOST_ADDRESSES: usize = 4;
+/// Devices of all records together whose names differ in capitals only.
+const MOST_DEVICES: usize = 64;
 /// A device that was not used for so long is a stranger again.
 const KNOWN_FOR: Span = crate::rules::device::KNOWN_FOR;
 
@@ -113,6 +115,9 @@ struct Device {
     /// Has it been known again since the log-in by which it became known?
     #[serde(default)]
     has_returned: bool,
+    /// The record for which it is known; empty for those of before.
+    #[serde(default)]
+    record: String,
 }
 
 /// The tries of one lane.
@@ -163,7 +168,7 @@ impl Guesses {
 
     /// The password was right. The lane of a device that is known by its cookie is clear again; among the strangers, and at an
     /// address, which others may share, only this try is forgiven, or each log-in of the owner would give them as many more.
-    pub(super) fn was_right(&mut self, lane: &Lane, devices: Vec<DeviceId>, now: Timestamp) {
+    pub(super) fn was_right(&mut self, lane: &Lane, devices: Vec<DeviceId>, record: &str, now: Timestamp) {
         match lane {
             Lane::Strangers if Mutant::LogInClearsStrangers.is_on() => self.strangers = Count::default(),
             Lane::Strangers => self.strangers.give_back(),
@@ -179,27 +184,36 @@ impl Guesses {
             match self.device(&id) {
                 Some(device) => device.seen = now,
                 None => {
-                    self.make_room(&id);
-                    self.devices.push(Device { id, count: Count::default(), seen: now, has_returned: false });
+                    self.make_room(&id, record);
+                    let record = record.to_owned();
+                    self.devices.push(Device { id, count: Count::default(), seen: now, has_returned: false, record });
                 }
             }
         }
     }
 
-    /// For one more device of this kind. Those go first whose cookie never came back: a client that keeps none gets a new
-    /// one at each log-in, which must not push out those of browsers.
-    fn make_room(&mut self, id: &DeviceId) {
+    /// For one more device of this kind, of this record: others' devices stay, whose names differ in capitals only. Those go
+    /// first whose cookie never came back: a client that keeps none gets a new one at each log-in, which must not push out
+    /// those of browsers.
+    fn make_room(&mut self, id: &DeviceId, record: &str) {
         let is_address = |id: &DeviceId| matches!(id, DeviceId::Address(_));
         let most = if is_address(id) { MOST_ADDRESSES } else { MOST_COOKIES };
-        let like: Vec<&Device> =
-            self.devices.iter().filter(|device| is_address(&device.id) == is_address(id)).collect();
+        let is_of_record = |device: &Device| device.record == record || Mutant::TwinsPushOut.is_on();
+        let is_like = |device: &&Device| is_address(&device.id) == is_address(id) && is_of_record(device);
+        let like: Vec<&Device> = self.devices.iter().filter(is_like).collect();
         let once = like.iter().filter(|device| !device.has_returned && !is_address(&device.id)).count();
-        if like.len() < most && once < MOST_NEW_COOKIES {
-            return;
+        let mut first = None;
+        if like.len() >= most || once >= MOST_NEW_COOKIES {
+            first = like.iter().min_by_key(|device| (once >= MOST_NEW_COOKIES && device.has_returned, device.seen));
         }
-        let first = like.iter().min_by_key(|device| (once >= MOST_NEW_COOKIES && device.has_returned, device.seen));
-        let first = first.map(|device| device.id.clone());
-        self.devices.retain(|device| Some(&device.id) != first.as_ref());
+        let mut goes = first.map(|device| device.id.clone());
+        if goes.is_none() && self.devices.len() >= MOST_DEVICES {
+            // Of all records: the largest number gives way.
+            let number = |device: &Device| self.devices.iter().filter(|other| other.record == device.record).count();
+            let largest = self.devices.iter().max_by_key(|device| (number(device), std::cmp::Reverse(device.seen)));
+            goes = largest.map(|device| device.id.clone());
+        }
+        self.devices.retain(|device| Some(&device.id) != goes.as_ref());
     }
 
     /// May a password be tried from this address, of whatever name?

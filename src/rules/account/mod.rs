@@ -72,6 +72,9 @@ pub enum Command {
         lane: Lane,
         /// These devices may try on their own from now on.
         devices: Vec<DeviceId>,
+        /// The record that was proven ([`super::device::RecordId`]): how many devices are known is limited for each.
+        #[serde(default)]
+        record: String,
     },
     /// It was wrong. Should this not come, it counts as wrong after half a minute.
     Wrong {
@@ -305,7 +308,7 @@ pub struct Pending {
 }
 
 /// What became of a new password: [`crate::Users::set_password`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum PasswordChange {
     /// Passwords are not changed here.
     NotOffered,
@@ -441,8 +444,11 @@ impl Account {
         now: Timestamp,
     ) -> Reply {
         let kind = command.kind();
+        let before = self.clone();
         let reply = self.answer(name, command, lifetimes, now);
-        if let Some(kind) = kind.filter(|_| reply.is_done()) {
+        // What changed nothing may be done again; but a reply with something in it must be the same each time.
+        let is_void = reply == Reply::Done && *self == before;
+        if let Some(kind) = kind.filter(|_| reply.is_done() && !is_void) {
             if self.replies.len() >= MAX_REPLIES {
                 self.replies.remove(0);
             }
@@ -464,8 +470,8 @@ impl Account {
                 self.guesses.was_wrong(&lane);
                 Reply::Done
             }
-            Command::Right { lane, devices } => {
-                self.guesses.was_right(&lane, devices, now);
+            Command::Right { lane, devices, record } => {
+                self.guesses.was_right(&lane, devices, &record, now);
                 Reply::Done
             }
             Command::Untried { lane } => {

@@ -337,7 +337,7 @@ fn many_right_ones_at_once_only_wait_a_moment() {
             Reply::Busy => {
                 busy += 1;
                 let lane = under_way.pop().unwrap();
-                account.ask(Command::Right { lane, devices: vec![] }, at(done));
+                account.ask(Command::Right { lane, devices: vec![], record: String::new() }, at(done));
                 done += 1;
             }
             other => panic!("{other:?}"),
@@ -363,12 +363,12 @@ fn a_device_that_logged_in_before_does_not_wait_for_strangers() {
     let mut account = Stored::default();
     let own = DeviceId::Cookie("own".into());
     assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(0)), Reply::Go { lane: Lane::Strangers });
-    account.ask(Command::Right { lane: Lane::Strangers, devices: vec![own.clone()] }, at(1));
+    account.ask(Command::Right { lane: Lane::Strangers, devices: vec![own.clone()], record: String::new() }, at(1));
     while guess(&mut account, &[], at(2)) == (Reply::Go { lane: Lane::Strangers }) {}
     assert_eq!(guess(&mut account, &[DeviceId::Cookie("other".into())], at(3)), Reply::Wait { seconds: 1 });
     let lane = Lane::Device(own.clone());
     assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(3)), Reply::Go { lane: lane.clone() });
-    account.ask(Command::Right { lane: lane.clone(), devices: vec![] }, at(4));
+    account.ask(Command::Right { lane: lane.clone(), devices: vec![], record: String::new() }, at(4));
     // The owner's log-ins don't make room for strangers.
     assert_eq!(guess(&mut account, &[], at(5)), Reply::Wait { seconds: 1 });
     // A stolen cookie has no more tries than a stranger.
@@ -383,7 +383,10 @@ fn clients_that_keep_no_cookie_push_out_no_browser() {
     let browser = DeviceId::Cookie("browser".into());
     let log_in = |account: &mut Stored, shown: &[DeviceId], new: &str, now| {
         let Reply::Go { lane } = try_as(account, shown, now) else { panic!("go") };
-        account.ask(Command::Right { lane: lane.clone(), devices: vec![DeviceId::Cookie(new.into())] }, now);
+        account.ask(
+            Command::Right { lane: lane.clone(), devices: vec![DeviceId::Cookie(new.into())], record: String::new() },
+            now,
+        );
         lane
     };
     log_in(&mut account, &[], "browser", at(0));
@@ -537,7 +540,10 @@ fn at_an_address_that_is_known_as_many_are_free_as_elsewhere() {
     let (home, own) = (DeviceId::address(&record, "192.0.2.1"), DeviceId::cookie(&record, "own"));
     let mut account = Stored::default();
     try_as(&mut account, &[], at(0));
-    account.ask(Command::Right { lane: Lane::Strangers, devices: vec![home.clone(), own.clone()] }, at(1));
+    account.ask(
+        Command::Right { lane: Lane::Strangers, devices: vec![home.clone(), own.clone()], record: String::new() },
+        at(1),
+    );
     let number = |account: &mut Stored, shown: &[DeviceId]| {
         (0..300).take_while(|_| matches!(guess(account, shown, at(2)), Reply::Go { .. })).count()
     };
@@ -547,7 +553,7 @@ fn at_an_address_that_is_known_as_many_are_free_as_elsewhere() {
         try_as(&mut account, &[own.clone(), home.clone()], at(3)),
         Reply::Go { lane: Lane::Device(own.clone()) }
     );
-    account.ask(Command::Right { lane: Lane::Device(own), devices: vec![home.clone()] }, at(4));
+    account.ask(Command::Right { lane: Lane::Device(own), devices: vec![home.clone()], record: String::new() }, at(4));
     assert_eq!(number(&mut account, std::slice::from_ref(&home)), 0, "the owner's log-in forgives nothing there");
     assert_eq!(number(&mut account, &[]), 5);
     assert_ne!(DeviceId::cookie(&record, "own"), DeviceId::cookie(&RecordId::of_name("ANN"), "own"));
@@ -613,11 +619,43 @@ fn so_many_devices_are_known() {
     for n in 0..6 {
         try_as(&mut account, &[], at(n));
         let devices = vec![DeviceId::address(&record, &n.to_string())];
-        account.ask(Command::Right { lane: Lane::Strangers, devices }, at(n));
+        account.ask(Command::Right { lane: Lane::Strangers, devices, record: String::new() }, at(n));
     }
     let mut is_known = |n: i32| match try_as(&mut account, &[DeviceId::address(&record, &n.to_string())], at(100)) {
         Reply::Go { lane } => lane != Lane::Strangers,
         other => panic!("{other:?}"),
     };
     assert_eq!([0, 1, 2, 3, 4, 5].map(&mut is_known), [false, false, true, true, true, true]);
+}
+
+#[test]
+fn a_name_that_differs_in_capitals_pushes_out_no_device() {
+    let (ann, twin) = (RecordId::of_name("ann"), RecordId::of_name("ANN"));
+    let log_in = |account: &mut Stored, record: &RecordId, device: DeviceId, now| {
+        let Reply::Go { lane } = try_as(account, std::slice::from_ref(&device), now) else { panic!("go") };
+        let (devices, record) = (vec![device], record.as_str().to_owned());
+        account.ask(Command::Right { lane: lane.clone(), devices, record }, now);
+        lane
+    };
+    let mut account = Stored::default();
+    let (own, home) = (DeviceId::cookie(&ann, "own"), DeviceId::address(&ann, "home"));
+    for device in [&own, &own, &home] {
+        log_in(&mut account, &ann, device.clone(), at(0));
+    }
+    for n in 0..40 {
+        for _ in 0..2 {
+            log_in(&mut account, &twin, DeviceId::cookie(&twin, &n.to_string()), at(1 + i64::from(n)));
+        }
+        log_in(&mut account, &twin, DeviceId::address(&twin, &n.to_string()), at(1 + i64::from(n)));
+    }
+    for device in [own, home] {
+        assert_eq!(log_in(&mut account, &ann, device.clone(), at(100)), Lane::Device(device));
+    }
+    // Many records together have a limit too, and the largest number gives way.
+    for n in 0..100 {
+        let record = RecordId::of_name(&format!("record {n}"));
+        log_in(&mut account, &record, DeviceId::cookie(&record, "x"), at(200));
+    }
+    let known = Account::read(&account.rows).unwrap();
+    assert!(format!("{:?}", known.guesses).matches("has_returned").count() <= 64);
 }

@@ -669,6 +669,10 @@ fn public_url(draft: &Draft, notices: &mut Notices) -> Option<String> {
     let url = draft.public_url.as_deref().filter(|url| !url.is_empty())?;
     check_url(OPTION, url, "https://app.example.com", "tokens travel in the open", notices)?;
     let uri: http::Uri = url.parse().ok()?;
+    if uri.port().is_some() && uri.port_u16().is_none() {
+        notices.problem(OPTION, "has no such port: write 1 to 65535, or none");
+        return None;
+    }
     if uri.path() != "/" {
         notices.problem(OPTION, "has a path: write scheme and host alone, such as \"https://app.example.com\"");
         return None;

@@ -308,7 +308,8 @@ impl Gate {
                 cookie::of_device(cookie_name, &value, path, tried.visitor.is_https, device::KNOWN_FOR),
             );
         }
-        self.tell(tried.counted, |lane| Command::Right { lane, devices }, move |_| logged_in(Ok(answer), id))
+        let record = tried.record.as_str().to_owned();
+        self.tell(tried.counted, |lane| Command::Right { lane, devices, record }, move |_| logged_in(Ok(answer), id))
     }
 }
 

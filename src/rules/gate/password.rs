@@ -139,7 +139,7 @@ impl Gate {
                 };
                 let identity = Identity { version, ..identity };
                 let opening = Opening { identity, client, message: "password changed" };
-                let right = |lane| Command::Right { lane, devices: Vec::new() };
+                let right = |lane| Command::Right { lane, devices: Vec::new(), record: String::new() };
                 gate.tell(counted, right, move |gate| gate.log_in_anew(opening))
             })
         })

@@ -12,13 +12,13 @@ use crate::rules::{
     error::Refusal,
     handlers::TokenParts,
     request::Request,
-    revocation::{Age, Judgement, Told},
+    revocation::{Age, Judgement, Marks, Told},
     route::{Endpoint, ExtendedRule, Revocation, Rule},
     time::{Period, Timestamp},
     token::{Failed, Signed, VerifiedToken},
     wire::flask_jwt_extended,
 };
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::atomic::AtomicU64};
 
 impl Gate {
     /// How long what was decided for a token at `now` holds for the same request without anybody being asked; `None` if
@@ -64,6 +64,18 @@ impl Gate {
         }
     }
 
+    /// By the snapshot, for an end of everybody alone: of all others the account's object is asked, which a request that is run
+    /// again does not find changed by itself.
+    fn judge_everybody(&self, token: &VerifiedToken, now: Timestamp) -> Judgement {
+        match (&self.revocations, token.marks()) {
+            (Some(snapshot), Some((marks, _))) => {
+                let marks = Marks { token: None, session: None, user: None, began: marks.began };
+                snapshot.judge(&marks, &AtomicU64::new(0), now)
+            }
+            _ => Judgement::Good,
+        }
+    }
+
     /// By the snapshot; if that is too old, the register is asked first. What is known last will do if `open`.
     pub(super) fn judged<'g>(
         &'g self,
@@ -72,9 +84,20 @@ impl Gate {
         now: Timestamp,
         then: impl FnOnce(&'g Self, VerifiedToken, Judgement, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
-        match self.judge(&token, now) {
+        self.judged_by(Self::judge, token, open, now, then)
+    }
+
+    fn judged_by<'g>(
+        &'g self,
+        judge: fn(&Self, &VerifiedToken, Timestamp) -> Judgement,
+        token: VerifiedToken,
+        open: bool,
+        now: Timestamp,
+        then: impl FnOnce(&'g Self, VerifiedToken, Judgement, Timestamp) -> Decision<'g> + Send + 'g,
+    ) -> Decision<'g> {
+        match judge(self, &token, now) {
             Judgement::Unknown => self.ask_revocations(now, move |gate, now| {
-                let judgement = match (gate.judge(&token, now), &gate.revocations, token.marks()) {
+                let judgement = match (judge(gate, &token, now), &gate.revocations, token.marks()) {
                     (Judgement::Unknown, Some(snapshot), Some((marks, good_under))) if open => {
                         snapshot.judge_by_what_is_known(marks, good_under)
                     }
@@ -168,8 +191,7 @@ impl Gate {
         let visitor = self.visitor(request);
         let body_fault = super::log_in::check_body(request).err();
         let revoked = move |token| refuse(endpoint, Failed::of(Refusal::Revoked, token));
-        // The snapshot alone knows of an end of everybody.
-        self.judged(token, false, now, move |gate, token, judgement, _| match judgement {
+        self.judged_by(Self::judge_everybody, token, false, now, move |gate, token, judgement, _| match judgement {
             Judgement::Good => gate.ask_account(object.clone(), check, move |gate, reply, now| match reply {
                 Ok(Reply::Alive) => match endpoint {
                     Endpoint::Sessions => gate.list_sessions(object, &token),
@@ -317,9 +339,14 @@ impl Gate {
         let is_over = session.is_none() && matches!(life, TokenLife::Until(end) if end <= now);
         match (self.account_of(token), session, token_id) {
             _ if is_over => End::Over,
-            (Some(object), Some(session), _) => End::Command { object, command: Command::End { session } },
+            (Some(object), Some(session), token_id) => {
+                // The object may never have known a session of this id, which another issuer has made.
+                let is_void = self.judge(token, now) == Judgement::Revoked;
+                let or = token_id.filter(|_| !is_void).map(|token_id| Command::Revoke { token_id, life: Some(life) });
+                End::Command { object, command: Command::End { session }, or }
+            }
             (Some(object), None, Some(token_id)) => {
-                End::Command { object, command: Command::Revoke { token_id, life: Some(life) } }
+                End::Command { object, command: Command::Revoke { token_id, life: Some(life) }, or: None }
             }
             (None, ..) | (_, None, None) => End::Impossible,
         }
@@ -328,10 +355,14 @@ impl Gate {
     /// One after the other; `is_all`: there is no other token that can't be ended.
     fn end_each(&self, mut ends: Vec<End>, is_all: bool) -> Decision<'_> {
         match ends.pop() {
-            Some(End::Command { object, command }) => {
-                self.ask_account(object, command, move |gate, reply, _| match reply {
-                    Ok(Reply::Done | Reply::Ended { .. }) => gate.end_each(ends, is_all),
-                    reply => gate.refuse_log_out(unexpected(reply).into()),
+            Some(End::Command { object, command, or }) => {
+                self.ask_account(object.clone(), command, move |gate, reply, _| match (reply, or) {
+                    (Ok(Reply::Ended { .. }), Some(command)) => {
+                        ends.push(End::Command { object, command, or: None });
+                        gate.end_each(ends, is_all)
+                    }
+                    (Ok(Reply::Done | Reply::Ended { .. }), _) => gate.end_each(ends, is_all),
+                    (reply, _) => gate.refuse_log_out(unexpected(reply).into()),
                 })
             }
             Some(End::Over | End::Impossible) | None if !is_all => self.refuse_log_out(Refusal::NotRevocable.into()),
@@ -365,8 +396,8 @@ impl Gate {
 /// How a token is ended.
 #[derive(PartialEq)]
 enum End {
-    /// By an object.
-    Command { object: String, command: Command },
+    /// By an object; `or` by another command, if it knows no such session.
+    Command { object: String, command: Command, or: Option<Command> },
     /// It is no good any more by itself.
     Over,
     /// Nothing can hit it: it has neither a session nor an id, or names no account.

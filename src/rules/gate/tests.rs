@@ -715,6 +715,22 @@ fn a_token_that_cannot_be_ended_is_said_to_go_on_and_the_others_end() {
 }
 
 #[test]
+fn a_token_of_a_session_that_the_gate_never_knew_is_revoked_by_its_id() {
+    for sid in ["not-a-session", "", "01a3185c-567a-7770-b740-a5c6e2de205b"] {
+        let mut world = World::extended();
+        let claims = json!({"sub": "1", "jti": "j", "sid": sid, "iat": NOW, "exp": NOW + 600, "type": "access"});
+        let foreign = world.signed(&claims);
+        assert_eq!(world.status(&foreign, "/me"), 200);
+        assert_eq!(world.log_out(&foreign), 200);
+        assert_eq!(world.entries(), 1, "{sid}");
+        world.wait(11);
+        assert_eq!(world.status(&foreign, "/me"), 401, "{sid}");
+        let number = world.register.since(0, world.now).number;
+        assert_eq!((world.log_out(&foreign), world.register.since(0, world.now).number), (200, number), "{sid}");
+    }
+}
+
+#[test]
 fn an_operator_revokes_a_token_without_an_end_for_ever() {
     let mut world = World::extended();
     let endless = world.signed(&json!({"sub": "1", "jti": "endless", "iat": NOW - 1000, "type": "access"}));
