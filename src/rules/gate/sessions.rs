@@ -313,12 +313,13 @@ impl Gate {
     fn log_out(&self, found: ToEnd, now: Timestamp) -> Decision<'_> {
         match found {
             ToEnd { tokens, .. } if !tokens.is_empty() && self.revocations.is_some() => {
-                let (ends, others): (Vec<End>, Vec<End>) = tokens
-                    .into_iter()
-                    .map(|token| self.end_of(&token, now))
-                    .filter(|end| *end != End::Over)
-                    .partition(|end| matches!(end, End::Command { .. }));
-                self.end_each(ends, others.is_empty())
+                let ends: Vec<Option<End>> = tokens
+                    .iter()
+                    .filter(|token| !self.is_over(token, now))
+                    .map(|token| self.end_of(token, now))
+                    .collect();
+                let is_all = ends.iter().all(Option::is_some);
+                self.end_each(ends.into_iter().flatten().collect(), is_all)
             }
             // Without sessions the cookies are all that can be taken away.
             ToEnd { tokens, in_cookie: true, .. } if !tokens.is_empty() => {
@@ -329,44 +330,47 @@ impl Gate {
         }
     }
 
-    /// How a token is ended. One that is no good any more needs no entry of its own, and one that is void has one.
-    fn end_of(&self, token: &VerifiedToken, now: Timestamp) -> End {
+    /// How long an entry of the token has to stand.
+    fn life_of(&self, token: &VerifiedToken) -> TokenLife {
         let leeway = self.config.tokens.policy().leeway();
-        let life = token
+        token
             .expires()
-            .map_or(TokenLife::Endless, |exp| TokenLife::Until(Timestamp::beginning_of(exp.next()).later(leeway)));
+            .map_or(TokenLife::Endless, |exp| TokenLife::Until(Timestamp::beginning_of(exp.next()).later(leeway)))
+    }
+
+    /// Is the token no good any more by itself? One of a session is not, as the session may go on.
+    fn is_over(&self, token: &VerifiedToken, now: Timestamp) -> bool {
+        let (session, _) = token.session_and_id();
+        session.is_none() && matches!(self.life_of(token), TokenLife::Until(end) if end <= now)
+    }
+
+    /// How a token is ended; `None` if nothing can hit it: it has neither a session nor an id, or names no account.
+    fn end_of(&self, token: &VerifiedToken, now: Timestamp) -> Option<End> {
+        let object = self.account_of(token)?;
         let (session, token_id) = token.session_and_id();
-        let is_over = session.is_none() && matches!(life, TokenLife::Until(end) if end <= now);
-        match (self.account_of(token), session, token_id) {
-            _ if is_over => End::Over,
-            (Some(object), Some(session), token_id) => {
-                // The object may never have known a session of this id, which another issuer has made.
-                let is_void = self.judge(token, now) == Judgement::Revoked;
-                let or = token_id.filter(|_| !is_void).map(|token_id| Command::Revoke { token_id, life: Some(life) });
-                End::Command { object, command: Command::End { session }, or }
-            }
-            (Some(object), None, Some(token_id)) => {
-                End::Command { object, command: Command::Revoke { token_id, life: Some(life) }, or: None }
-            }
-            (None, ..) | (_, None, None) => End::Impossible,
-        }
+        let revoke = token_id.map(|token_id| Command::Revoke { token_id, life: Some(self.life_of(token)) });
+        let Some(session) = session else { return Some(End { object, command: revoke?, or: None }) };
+        // The object may never have known a session of this id, which another issuer has made. A token that is void
+        // has its entry.
+        let or = revoke.filter(|_| self.judge(token, now) != Judgement::Revoked);
+        Some(End { object, command: Command::End { session }, or })
     }
 
     /// One after the other; `is_all`: there is no other token that can't be ended.
     fn end_each(&self, mut ends: Vec<End>, is_all: bool) -> Decision<'_> {
         match ends.pop() {
-            Some(End::Command { object, command, or }) => {
+            Some(End { object, command, or }) => {
                 self.ask_account(object.clone(), command, move |gate, reply, _| match (reply, or) {
                     (Ok(Reply::Ended { .. }), Some(command)) => {
-                        ends.push(End::Command { object, command, or: None });
+                        ends.push(End { object, command, or: None });
                         gate.end_each(ends, is_all)
                     }
                     (Ok(Reply::Done | Reply::Ended { .. }), _) => gate.end_each(ends, is_all),
                     (reply, _) => gate.refuse_log_out(unexpected(reply).into()),
                 })
             }
-            Some(End::Over | End::Impossible) | None if !is_all => self.refuse_log_out(Refusal::NotRevocable.into()),
-            Some(End::Over | End::Impossible) | None => self.ended("logout successful", true),
+            None if !is_all => self.refuse_log_out(Refusal::NotRevocable.into()),
+            None => self.ended("logout successful", true),
         }
     }
 
@@ -393,15 +397,11 @@ impl Gate {
     }
 }
 
-/// How a token is ended.
-#[derive(PartialEq)]
-enum End {
-    /// By an object; `or` by another command, if it knows no such session.
-    Command { object: String, command: Command, or: Option<Command> },
-    /// It is no good any more by itself.
-    Over,
-    /// Nothing can hit it: it has neither a session nor an id, or names no account.
-    Impossible,
+/// What ends a token: a command to an object; `or` another, if the object knows no such session.
+struct End {
+    object: String,
+    command: Command,
+    or: Option<Command>,
 }
 
 /// What a log-out found.
