@@ -94,7 +94,7 @@ impl DeviceKey {
         })
     }
 
-    /// The cookie after a log-in as this record: the entries of other records stay, as far as there is room.
+    /// The cookie after a log-in as this record: the entries of other records stay, the newest first, up to the limit.
     #[must_use]
     pub fn issue(&self, former: &str, record: &RecordId, secret: &str, now: Timestamp) -> String {
         let expires = now.later(KNOWN_FOR).numeric_date().seconds();

@@ -105,7 +105,7 @@ const SPOOFABLE: [&str; 53] = [
 /// Fields that the runtime sets: in another spelling they are a client's, which some origins take for the runtime's.
 const RUNTIME_PREFIX: &str = "cf-";
 
-/// The fields in which an origin is told how the client reached the gate, when the gate knows it.
+/// The fields that say to an origin how the client reached the gate, when the gate knows it.
 pub const FORWARDED_FOR_HEADER: &str = "x-forwarded-for";
 /// See [`FORWARDED_FOR_HEADER`]: the host, with its port.
 pub const FORWARDED_HOST_HEADER: &str = "x-forwarded-host";

@@ -95,7 +95,7 @@ describe("after a second round of aborts nothing more is held than after the fir
   }
 });
 
-test("what nobody tells the gate of is swept when no decision can be that old", async (t) => {
+test("a cancelled request that the runtime does not report is swept when no decision can be that old", async (t) => {
   const gate = await started({}, { compatibilityFlags: [] });
   t.after(() => gate.close());
   const request = post("/auth", "Content-Type: application/json\r\n", '{"username":"', 8000);
@@ -122,7 +122,7 @@ test("a decision that takes a minute is refused, and its place given back", asyn
   assert.ok(gate.lines().some((line) => line.reason === "decision_timeout" && line.level === "error"));
 });
 
-test("only so many bodies are read at once, and log-ins and tokens don't keep each other out", async (t) => {
+test("a limited number of bodies is read at once, and log-ins and tokens don't keep each other out", async (t) => {
   const gate = await started({ ORIGIN: "http://127.0.0.1:9", TOLLGATE_TOKEN_BODY_LIMIT: "1048576" });
   t.after(() => gate.close());
   const json = "Content-Type: application/json\r\n";

@@ -1,4 +1,4 @@
-// What an origin is told about the client, what comes back from it, and connections that outlive a token.
+// What an origin learns about the client, what comes back from it, and connections that outlive a token.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ const ROUTES = [
   { path: "/open/*", to: "origin", methods: ["*"], auth: "none" },
 ];
 
-describe("what the origin is told", () => {
+describe("what the origin learns", () => {
   let app, gate, token;
   before(async () => {
     app = await origin((request, answer) => answer.end(JSON.stringify(request.headers)));

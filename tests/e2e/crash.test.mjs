@@ -232,7 +232,7 @@ test("an object that is overloaded, or fails by itself, is not asked again", asy
   }
 });
 
-test("what can't be told is tried again, each time later", async (t) => {
+test("a change that can't be passed on is tried again, each time later", async (t) => {
   const entry = `
     import worker, { Account, Revocations as Real } from "./entry.js";
     export { Account };

@@ -281,7 +281,7 @@ export function fetchAsset(assets, url, request, isPrivate, vary, missing) {
   );
 }
 
-/** The answer of the list of leaked passwords, or a word that says why there is none. Padded: its length says nothing. */
+/** The answer of the list of leaked passwords, or a word that says why it did not come. Padded: its length says nothing. */
 export async function answerOf(url, milliseconds, limit) {
   try {
     const response = await perform(url, {

@@ -52,7 +52,7 @@ impl Gate {
             Search::Nowhere(_) if rule.auth == Auth::Optional => return pass(rule, Admission::Anonymous),
             Search::Nowhere(places) => Refusal::TokenNowhere(places).into(),
             Search::Failed(failed) => failed,
-            // A browser sends cookies with a handshake from any page, and asks nobody whether that page may read the answers.
+            // A browser sends cookies with a handshake from any page, and has no CORS check for what that page reads.
             Search::Found(_, Location::Cookies) if request.is_web_socket() && !self.is_from_own_page(request) => {
                 return Decision::Refuse(Refused::new(Refusal::ForeignSocket, Some(&rule.path)));
             }
@@ -68,7 +68,7 @@ impl Gate {
     fn is_from_own_page(&self, request: &Request<'_>) -> bool {
         let own = self.config.public_url.as_deref().unwrap_or(request.site);
         let sent = request.headers.get("origin").unwrap_or_default();
-        // A server that is told no scheme knows its host alone.
+        // A server that does not know its scheme compares hosts alone.
         let sent = if own.contains("://") { &*sent } else { sent.split_once("://").map_or("", |(_, host)| host) };
         !own.is_empty() && sent.eq_ignore_ascii_case(own)
     }

@@ -155,7 +155,7 @@ impl Gate {
         })
     }
 
-    /// Is there room for one more attempt under this key of the limiter of log-ins? Always, if there is no such limiter.
+    /// Does the limiter of log-ins allow one more attempt under this key? Always, if there is no such limiter.
     pub(super) fn within_attempts<'g>(
         &'g self,
         key: String,
@@ -206,8 +206,8 @@ impl Gate {
         })
     }
 
-    /// Is there room in the gate's share of hashing? For a user who is known, only within that user's own share of it. Always,
-    /// if there are no such limits.
+    /// Do the limits of hashing allow one more? For a user who is known, the user's own limit counts too. Always, if there
+    /// are no such limits.
     pub(super) fn within_hashing<'g>(
         &'g self,
         user: Option<String>,

@@ -237,9 +237,9 @@ impl Gate {
         })
     }
 
-    /// `POST /auth/logout`: ends the session of the token that comes with the request. Cookies are taken away whatever it
-    /// comes to. What a client is told is what was done: a token that can't be read or was not signed here is refused, since
-    /// its session goes on (unlike RFC 7009 §2.2, which has one answer for both).
+    /// `POST /auth/logout`: ends the session of the token that comes with the request. The answer always removes the
+    /// cookies, and says success only if something was ended: a token that can't be read or was not signed here is refused,
+    /// since its session goes on (unlike RFC 7009 §2.2, which has one answer for both).
     pub(super) fn decide_log_out<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         self.find_to_end(request, None, now)
     }
@@ -411,7 +411,7 @@ struct ToEnd {
     tokens: Vec<VerifiedToken>,
     /// Is one of them in a cookie?
     in_cookie: bool,
-    /// Why the first that was found otherwise is refused; without any, that there is none.
+    /// Why the first of the others is refused; if there was no token at all, that it is missing.
     refused: Option<Failed>,
 }
 

@@ -25,7 +25,7 @@ struct World {
     objects: HashMap<String, Rows>,
     register: Register,
     register_answers: bool,
-    /// Under this limit there is no room, for keys with this beginning.
+    /// This limit is used up, for keys with this beginning.
     full: Option<(Limit, &'static str)>,
     password: &'static str,
     version: i64,
