@@ -43,7 +43,7 @@ const HOP_BY_HOP: [&str; 9] = [
 /// Client header fields that some origins believe about a request: where it comes from, to which host, path or method it goes,
 /// who sends it. The gate or the runtime knows better. Names in the form that [`plain`] gives; one that ends with `-` is a
 /// prefix (`x-forwarded-user` and `x-forwarded-client-cert` are among `x-forwarded-`).
-const SPOOFABLE: [&str; 53] = [
+const SPOOFABLE: [&str; 76] = [
     // Addresses.
     "forwarded",
     "x-forwarded",
@@ -59,6 +59,10 @@ const SPOOFABLE: [&str; 53] = [
     "proxy-client-ip",
     "wl-proxy-client-ip",
     "x-envoy-external-address",
+    "x-forwardedfor",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "x-appengine-",
     // Hosts, schemes, paths and methods.
     "x-host",
     "x-original-",
@@ -75,6 +79,14 @@ const SPOOFABLE: [&str; 53] = [
     "x-script-name",
     "path-info",
     "x-path-info",
+    "x-proto",
+    "x-https",
+    "x-http-path-override",
+    "x-waws-unencoded-url",
+    // Which file is sent, and which checks are left out.
+    "x-sendfile-type",
+    "x-accel-",
+    "x-middleware-subrequest",
     // In CGI the variable that names an outgoing proxy.
     "proxy",
     // Users, and the certificates that name them.
@@ -93,6 +105,18 @@ const SPOOFABLE: [&str; 53] = [
     "x-ms-client-principal-",
     "x-goog-authenticated-user-",
     "x-amzn-oidc-",
+    "x-ms-token-",
+    "x-goog-iap-jwt-assertion",
+    "x-endpoint-api-userinfo",
+    "x-apigateway-api-userinfo",
+    "x-consumer-",
+    "x-credential-identifier",
+    "x-authentik-",
+    "x-pomerium-",
+    "tailscale-",
+    "oidc-claim-",
+    "auth-user",
+    "cf-access-",
     "x-client-cert",
     "x-client-dn",
     "x-client-verify",
@@ -208,7 +232,8 @@ impl<'f> Filter<'f> {
 }
 
 fn forwards_token(config: &Config, rule: &Rule) -> bool {
-    config.forward_token || rule.auth == Auth::None
+    // What is asked for with a token must not be kept for everybody.
+    (config.forward_token || rule.auth == Auth::None) && !rule.cache
 }
 
 /// Where else than in a header a token is held back under `TOLLGATE_FORWARD_TOKEN = false`: wherever the gate looks for
@@ -427,6 +452,14 @@ mod tests {
             "cf.connecting-ip",
             "Cf_IPCountry",
             "X-MS-Client-Principal-Id",
+            "Cf-Access-Authenticated-User-Email",
+            "cf-access-jwt-assertion",
+            "X-Consumer-Username",
+            "OIDC_CLAIM_sub",
+            "X-AppEngine-User-IP",
+            "X-Middleware-Subrequest",
+            "X-Sendfile-Type",
+            "X_Accel_Mapping",
         ];
         for name in claims {
             assert!(Filter::is_spoofable(name) && filter.withholds(name), "{name}");

@@ -131,6 +131,11 @@ test("every fetch is made without a cache and without following, but for an open
     assert.deepEqual([one.cache, one.redirect, one.cf, more], [cache, "manual", undefined, []], path);
     assert.deepEqual([headers["cache-control"], headers.pragma], cache ? ["no-cache", "no-cache"] : [undefined, undefined], path);
   }
+  // Of an answer that is kept for everybody nothing depends on who asks, or by which address.
+  const asked = await (await gate.get("/cached", bearing(token))).json();
+  assert.deepEqual([asked.authorization, asked["x-forwarded-host"], asked["x-forwarded-proto"]], [undefined, undefined, undefined]);
+  const open = await (await gate.get("/open", bearing(token))).json();
+  assert.deepEqual([open.authorization, open["x-forwarded-host"]], [bearing(token).headers.authorization, gate.url.host]);
   // What the client sent itself arrives.
   const headers = { ...bearing(token).headers, "cache-control": "max-age=0", pragma: "x" };
   const got = await (await gate.get("/required", { headers })).json();
@@ -206,6 +211,8 @@ test("an answer under a rule that looks at tokens is private to its user, and is
     ["/required", cookie, { "cache-control": "max-age=60, public" }, ["max-age=60", "private"]],
     ["/required", cookie, { "cache-control": "no-store" }, ["no-store"]],
     ["/required", cookie, { "cache-control": "private" }, ["private"]],
+    ["/required", cookie, { "cache-control": "must-understand, no-store, max-age=60" }, ["max-age=60", "must-understand", "no-store", "private"]],
+    ["/required", cookie, { "cache-control": 'public, x="a, no-store' }, ["a", "no-store", "private", "x="]],
     ["/required", bearer, { "cache-control": "private, public, s-maxage=60" }, ["private"]],
     ["/required", cookie, { "cache-control": 'max-age=60, x="unclosed, private, public' }, ["max-age=60", "private", 'unclosed', "x="]],
     ["/optional", cookie, { "cache-control": "private, max-age=60" }, ["max-age=60", "private"], "Authorization, Cookie"],

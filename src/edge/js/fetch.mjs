@@ -41,8 +41,10 @@ export function makeSender(base, site, milliseconds, vary, sets, policies, faile
     // Not among what is kept by token: one token comes from many addresses.
     const address = request.headers.get("cf-connecting-ip");
     if (address !== null && sets & FORWARDED_FOR) headers.set("x-forwarded-for", address);
-    if (sets & FORWARDED_HOST) headers.set("x-forwarded-host", own.slice(scheme + 3));
-    if (sets & FORWARDED_PROTO) headers.set("x-forwarded-proto", own.slice(0, scheme));
+    // An answer that a cache may keep for everybody must not depend on the address by which one visitor came.
+    const isOwnKnown = site || !(policy & MAY_CACHE);
+    if (isOwnKnown && sets & FORWARDED_HOST) headers.set("x-forwarded-host", own.slice(scheme + 3));
+    if (isOwnKnown && sets & FORWARDED_PROTO) headers.set("x-forwarded-proto", own.slice(0, scheme));
     const finish = (response) => finished(response, policy, vary, closesAt, own, origin.host, prefix);
     const fail = (why) => failed(why, isHead, began, rule, number);
     return fetchWithin(base + place, request, headers, policy & MAY_CACHE, milliseconds, finish, fail);
@@ -155,9 +157,12 @@ export function cachingChanges(headers, policy, vary) {
   const directives = value?.match(DIRECTIVE) ?? [];
   const nameOf = (directive) => directive.split("=", 1)[0].trim().toLowerCase();
   const has = (...names) => directives.some((directive) => names.includes(nameOf(directive)));
-  if (has("no-store")) return changes;
-  // `private` with the names of fields is about those fields alone; and a quote without an end hides what follows it.
-  const isPrivate = directives.some((directive) => directive.toLowerCase() === "private") && !value.replace(/"(?:\\.|[^"\\])*"/g, "").includes('"');
+  // A quote without an end hides what follows it.
+  const isWhole = !value?.replace(/"(?:\\.|[^"\\])*"/g, "").includes('"');
+  // A cache that knows `must-understand` does not obey `no-store` beside it (RFC 9111 §5.2.2.3).
+  if (isWhole && has("no-store") && !has("must-understand")) return changes;
+  // `private` with the names of fields is about those fields alone.
+  const isPrivate = isWhole && directives.some((directive) => directive.toLowerCase() === "private");
   // A shared cache keeps the answer to a request with `Authorization` only if one of these says so (RFC 9111 §3.5).
   const isKept = !(policy & IN_AUTHORIZATION) || has("public", "s-maxage", "must-revalidate");
   if (isPrivate ? has("public", "s-maxage") : isKept || changes.length > 0) {

@@ -111,7 +111,9 @@ pub(super) async fn ask_account(
     lifetimes: Lifetimes,
 ) -> Result<Reply, AskFault> {
     let id = call.command_id();
-    if let Some(reply) = call.kept(&id) {
+    // Work in the background draws ids as well: when a request is run again, another command may have this one.
+    let kept_as = format!("{id} {} {object}", command.kind().unwrap_or_default());
+    if let Some(reply) = call.kept(&kept_as) {
         return Ok(reply);
     }
     let order = Order { name: object.to_owned(), id: Some(id.clone()), command, lifetimes };
@@ -121,7 +123,7 @@ pub(super) async fn ask_account(
     let reply = patiently(call.config(), asked.map_err(|_| AskFault::Unavailable)).await;
     let reply = reply.and_then(|reply| serde_json::from_str::<Reply>(&reply).map_err(|_| AskFault::Unavailable));
     match &reply {
-        Ok(reply) => call.keep(&id, reply),
+        Ok(reply) => call.keep(&kept_as, reply),
         Err(_) => call.log(&Event::Unreachable(object::BINDING)),
     }
     reply

@@ -193,12 +193,13 @@ const NEVER: Timestamp = Timestamp::from_millis(8_640_000_000_000_000);
 impl Command {
     /// A word for a command that changes something, by which a repetition is known; `None` if it may be done again.
     #[must_use]
-    fn kind(&self) -> Option<&'static str> {
+    pub(crate) fn kind(&self) -> Option<&'static str> {
         match self {
             Self::Try { .. } => Some("try"),
             Self::Right { .. } => Some("right"),
             Self::Wrong { .. } => Some("wrong"),
             Self::Untried { .. } => Some("untried"),
+            Self::CheckAddress => Some("check-address"),
             Self::AddressFailed => Some("address-failed"),
             Self::Open { .. } => Some("open"),
             Self::Rotate { .. } => Some("rotate"),
@@ -207,7 +208,7 @@ impl Command {
             Self::Revoke { .. } => Some("revoke"),
             Self::SetPassword { .. } => Some("set-password"),
             Self::Rehash { .. } => Some("rehash"),
-            Self::CheckAddress | Self::Check { .. } | Self::List | Self::Delivered { .. } | Self::Tidy => None,
+            Self::Check { .. } | Self::List | Self::Delivered { .. } | Self::Tidy => None,
         }
     }
 }
@@ -549,12 +550,20 @@ impl Account {
                 if !Mutant::VoidNotAnnounced.is_on() {
                     self.announce(Entry { mark: Mark::token(&token_id), before: None, until });
                 }
-                // Those that end first make room: they are the ones that matter least.
-                if self.core.revoked.len() >= MOST_REVOKED
-                    && let Some(first) = self.core.revoked.iter().min_by_key(|(_, until)| **until)
-                {
-                    let first = first.0.clone();
-                    self.core.revoked.remove(&first);
+                if self.core.revoked.len() >= MOST_REVOKED {
+                    // The register has those with an end: the first of them makes room. Of one without an end this account
+                    // alone knows later on. None of them may be good again, so everything issued until now ends with them.
+                    let first =
+                        self.core.revoked.iter().filter(|(_, until)| **until < NEVER).min_by_key(|(_, until)| **until);
+                    match first.map(|(id, _)| id.clone()) {
+                        Some(first) => drop(self.core.revoked.remove(&first)),
+                        None if kept < NEVER => return Reply::Done,
+                        None => {
+                            self.end_all(name, lifetimes, now);
+                            self.core.revoked.clear();
+                            return Reply::Done;
+                        }
+                    }
                 }
                 self.core.revoked.insert(token_id, kept);
                 Reply::Done

@@ -491,6 +491,43 @@ fn a_command_that_comes_again_is_done_once_and_gets_the_same_reply() {
 }
 
 #[test]
+fn an_address_is_asked_once_for_each_command() {
+    let mut address = Stored::default();
+    let rows = address.rows.clone();
+    assert_eq!(address.ask_as("first", Command::CheckAddress, at(0)), Reply::Done);
+    assert_eq!(address.rows, rows, "what changes nothing is not written");
+    (0..50).for_each(|n| drop(address.ask_as(&n.to_string(), Command::AddressFailed, at(n))));
+    for (id, reply) in [("a", Reply::Done), ("a", Reply::Done), ("b", Reply::Wait { seconds: 1 })] {
+        assert_eq!(address.ask_as(id, Command::CheckAddress, at(5000)), reply, "{id}");
+    }
+}
+
+#[test]
+fn no_token_without_an_end_comes_back_when_there_are_too_many() {
+    let mut account = Stored::default();
+    let revoke = |id: &str, life| Command::Revoke { token_id: id.to_owned(), life: Some(life) };
+    let check = |id: &str, began| Command::Check { session: None, token_id: Some(id.into()), began, is_use: false };
+    (0..1000).for_each(|n| drop(account.ask(revoke(&format!("m{n:04}"), TokenLife::Endless), at(n))));
+    // One that ends stands in the register, and takes the place of none.
+    account.ask(revoke("short", TokenLife::Until(at(60_000))), at(2000));
+    for id in ["m0000", "m0999"] {
+        assert_eq!(account.ask(check(id, at(1)), at(2001)), Reply::Ended { reused: false }, "{id}");
+    }
+    assert_eq!(account.ask(check("other", at(1)), at(2002)), Reply::Alive);
+    // With one more, everything ends that was issued until then.
+    account.ask(revoke("a-newest", TokenLife::Endless), at(3000));
+    for id in ["m0000", "m0999", "a-newest", "other"] {
+        assert_eq!(account.ask(check(id, at(1)), at(100_000_000)), Reply::Ended { reused: false }, "{id}");
+    }
+    assert_eq!(account.ask(check("later", at(3001)), at(100_000_000)), Reply::Alive);
+    // Where there is one that ends, it makes room.
+    let mut account = Stored::default();
+    account.ask(revoke("short", TokenLife::Until(at(9_000_000))), at(0));
+    (0..1000).for_each(|n| drop(account.ask(revoke(&format!("m{n:04}"), TokenLife::Endless), at(n))));
+    assert_eq!(account.ask(check("other", at(1)), at(2002)), Reply::Alive, "nothing else has ended");
+}
+
+#[test]
 fn past_replies_are_few_and_pass_away() {
     let mut account = Stored::default();
     for n in 0..1000 {

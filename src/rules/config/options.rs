@@ -287,7 +287,7 @@ pub const TABLE: &[Option_] = &lean([
         family: Family::Tollgate,
         kind: "list of header names",
         default: "[]",
-        meaning: "Client header fields that go on to the origin although the gate drops them by default, since clients can write anything into them: `Forwarded`, `X-Forwarded-…`, `X-Real-IP`, `True-Client-IP` and others that claim an address; `X-Original-URL`, `X-Rewrite-URL`, `X-HTTP-Method-Override` and others that claim another path or method; `Remote-User` and others that claim a user. Name one only if what stands before the gate overwrites it. An X-Forwarded field that is named here is not set by the gate.",
+        meaning: "Client header fields that go on to the origin although the gate drops them by default, since clients can write anything into them: `Forwarded`, `X-Forwarded-…`, `X-Real-IP`, `True-Client-IP` and others that claim an address; `X-Original-URL`, `X-Rewrite-URL`, `X-HTTP-Method-Override` and others that claim another path or method; `Remote-User`, `Cf-Access-…` and others that claim a user. Name one only if what stands before the gate overwrites it. An X-Forwarded field that is named here is not set by the gate.",
         set: |draft, value| as_list(value).map(|list| draft.keep_headers = list),
     },
     Option_ {

@@ -18,7 +18,7 @@ use crate::rules::{
     token::{Failed, Signed, VerifiedToken},
     wire::flask_jwt_extended,
 };
-use std::{collections::HashSet, sync::atomic::AtomicU64};
+use std::sync::atomic::AtomicU64;
 
 impl Gate {
     /// How long what was decided for a token at `now` holds for the same request without anybody being asked; `None` if
@@ -237,9 +237,9 @@ impl Gate {
         })
     }
 
-    /// `POST /auth/logout`: ends the session of the token that comes with the request. The answer always removes the
-    /// cookies, and says success only if something was ended: a token that can't be read or was not signed here is refused,
-    /// since its session goes on (unlike RFC 7009 §2.2, which has one answer for both).
+    /// `POST /auth/logout`: ends the session of the token that comes with the request. The answer removes the
+    /// cookies, unless it asks for another try, and says success only if something was ended: a token that can't be read or
+    /// was not signed here is refused, since its session goes on (unlike RFC 7009 §2.2, which has one answer for both).
     pub(super) fn decide_log_out<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         self.find_to_end(request, None, now)
     }
@@ -280,12 +280,6 @@ impl Gate {
             }
         }
         found.refuse(Refusal::TokenNowhere(absent).into());
-        // Those of one session count once.
-        let mut seen = HashSet::new();
-        found.tokens.retain(|token| match token.session_and_id() {
-            (None, None) => true,
-            (session, token_id) => seen.insert(session.or(token_id)),
-        });
         self.log_out(found, now)
     }
 
@@ -360,13 +354,20 @@ impl Gate {
     fn end_each(&self, mut ends: Vec<End>, is_all: bool) -> Decision<'_> {
         match ends.pop() {
             Some(End { object, command, or }) => {
+                let asked = command.clone();
                 self.ask_account(object.clone(), command, move |gate, reply, _| match (reply, or) {
+                    (Ok(Reply::Done), _) => {
+                        // Other tokens of the same session have ended with it.
+                        ends.retain(|end| end.object != object || end.command != asked);
+                        gate.end_each(ends, is_all)
+                    }
                     (Ok(Reply::Ended { .. }), Some(command)) => {
                         ends.push(End { object, command, or: None });
                         gate.end_each(ends, is_all)
                     }
-                    (Ok(Reply::Done | Reply::Ended { .. }), _) => gate.end_each(ends, is_all),
-                    (reply, _) => gate.refuse_log_out(unexpected(reply).into()),
+                    (Ok(Reply::Ended { .. }), None) => gate.end_each(ends, is_all),
+                    // It is to be asked again, and so with the same cookies.
+                    (reply, _) => refuse(Endpoint::LogOut, unexpected(reply).into()),
                 })
             }
             None if !is_all => self.refuse_log_out(Refusal::NotRevocable.into()),

@@ -25,6 +25,7 @@ struct World {
     objects: HashMap<String, Rows>,
     register: Register,
     register_answers: bool,
+    accounts_answer: bool,
     /// This limit is used up, for keys with this beginning.
     full: Option<(Limit, &'static str)>,
     password: &'static str,
@@ -53,6 +54,7 @@ impl World {
             objects: HashMap::new(),
             register: Register::default(),
             register_answers: true,
+            accounts_answer: true,
             full: None,
             password: "right",
             version: 0,
@@ -143,6 +145,10 @@ impl World {
                     let word = serde_json::to_value(&command).unwrap();
                     let word = word.as_str().or_else(|| Some(word.as_object()?.keys().next()?.as_str())).unwrap();
                     asked.push(format!("{kind} {word}"));
+                    if !self.accounts_answer {
+                        decision = question.answer(Err(AskFault::Unavailable), now);
+                        continue;
+                    }
                     let rows = objects.entry(name.clone()).or_default();
                     let step = object::step(rows, &name, None, command, question.lifetimes(), now).unwrap();
                     for (key, value) in step.changes {
@@ -727,6 +733,47 @@ fn a_token_of_a_session_that_the_gate_never_knew_is_revoked_by_its_id() {
         assert_eq!(world.status(&foreign, "/me"), 401, "{sid}");
         let number = world.register.since(0, world.now).number;
         assert_eq!((world.log_out(&foreign), world.register.since(0, world.now).number), (200, number), "{sid}");
+    }
+}
+
+#[test]
+fn a_log_out_ends_each_token_that_came_whatever_they_share() {
+    let cookies = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["headers", "cookies"]});
+    for (one, two, entries) in [
+        (["1", "foreign", "a"], ["1", "foreign", "b"], 2),
+        (["1", "foreign", "a"], ["2", "foreign", "a"], 2),
+        (["1", "foreign", "a"], ["1", "foreign", "a"], 1),
+    ] {
+        let mut world = World::new(cookies.clone(), ALL);
+        let [one, two] = [one, two].map(|[sub, sid, jti]| {
+            let times = json!({"iat": NOW, "exp": NOW + 600, "type": "access", "csrf": "C"});
+            let mut claims = times.as_object().unwrap().clone();
+            claims.extend([("sub", sub), ("sid", sid), ("jti", jti)].map(|(name, value)| (name.into(), value.into())));
+            world.signed(&claims.into())
+        });
+        let headers = [("authorization", &*format!("Bearer {one}")), ("cookie", &format!("access_token_cookie={two}"))];
+        assert_eq!(world.answer("POST", "/auth/logout", &headers, Value::Null).status, 200);
+        world.wait(11);
+        assert_eq!([world.status(&one, "/me"), world.status(&two, "/me")], [401, 401]);
+        assert!(world.entries() <= entries, "each is written once");
+    }
+    // Two tokens of one session of the gate's own: one entry, that of the session.
+    let mut world = World::new(cookies, ALL);
+    let token = world.access_token();
+    let headers = [("authorization", &*format!("Bearer {token}")), ("cookie", &format!("access_token_cookie={token}"))];
+    assert_eq!(world.answer("POST", "/auth/logout", &headers, Value::Null).status, 200);
+    assert_eq!((world.entries(), world.asked.len()), (1, 1), "{:?}", world.asked);
+}
+
+#[test]
+fn a_log_out_that_is_to_be_asked_again_leaves_the_cookies() {
+    let cookies = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["cookies"]});
+    let mut world = World::new(cookies, ALL);
+    let cookie = format!("access_token_cookie={}", world.access_token());
+    for (answers, status) in [(false, 503), (true, 200)] {
+        world.accounts_answer = answers;
+        let answer = world.answer("POST", "/auth/logout", &[("cookie", &cookie)], Value::Null);
+        assert_eq!((answer.status, answer.header("set-cookie").is_some()), (status, answers));
     }
 }
 

@@ -253,7 +253,7 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         name: "cache",
         kind: "true or false",
         default: "false",
-        meaning: "Only beside `auth = \"none\"` and `to = \"origin\"`: may Cloudflare's cache, which lies between the gate and the origin, answer requests and keep answers? It knows URLs, not users. Everywhere else requests pass it by.",
+        meaning: "Only beside `auth = \"none\"` and `to = \"origin\"`: may Cloudflare's cache, which lies between the gate and the origin, answer requests and keep answers? It knows URLs, not users: a token does not go on with such a request, nor the address by which the client came (`X-Forwarded-Host`, `-Proto`) unless `TOLLGATE_PUBLIC_URL` fixes it; other cookies do go on. Everywhere else requests pass it by.",
     },
     RuleMember {
         name: "close_at_expiry",
