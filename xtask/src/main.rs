@@ -25,7 +25,7 @@ const TASKS: &[Task] = &[
         line: "set up, build and serve on 127.0.0.1:8787 (--port N; --once tries it and ends)",
         run: dev::dev,
     },
-    Task { name: "test", line: "every check and test (about 12 min from nothing, 4 min after)", run: test::test },
+    Task { name: "test", line: "every check and test (about 20 min from nothing, 14 min after)", run: test::test },
     Task {
         name: "tollgate",
         line: "the operators' command, from its source: tollgate user add alice (`cargo install --path cli` installs it)",

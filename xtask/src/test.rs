@@ -69,7 +69,7 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
 
 /// tests/e2e, in real workerd.
 fn end_to_end(root: &Root) -> Result<u32, Failure> {
-    let step = Step::begin("end to end in workerd (about 2 min)");
+    let step = Step::begin("end to end in workerd (about 8 min)");
     let tests: Vec<_> = std::fs::read_dir(root.join("tests/e2e"))
         .map_err(|error| step.fail(error.to_string(), "is tests/e2e there?"))?
         .filter_map(|entry| Some(entry.ok()?.path()))

@@ -259,7 +259,7 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         name: "close_at_expiry",
         kind: "true or false",
         default: "false",
-        meaning: "Closes a WebSocket (status 1008) or an event stream from the origin when the token's `exp` is reached. Without it they last until client or origin closes them.",
+        meaning: "Closes a WebSocket (status 1008) or an event stream from the origin when the token's `exp` is reached. Each message then passes through the code of the worker, which costs CPU time. Without it the runtime hands messages on by itself, until client or origin closes the connection.",
     },
     RuleMember {
         name: "realm",
