@@ -232,7 +232,7 @@ impl<'f> Filter<'f> {
 }
 
 fn forwards_token(config: &Config, rule: &Rule) -> bool {
-    // What is asked for with a token must not be kept for everybody.
+    // An answer that a cache keeps for everybody must not depend on a token.
     (config.forward_token || rule.auth == Auth::None) && !rule.cache
 }
 

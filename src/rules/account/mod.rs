@@ -551,8 +551,9 @@ impl Account {
                     self.announce(Entry { mark: Mark::token(&token_id), before: None, until });
                 }
                 if self.core.revoked.len() >= MOST_REVOKED {
-                    // The register has those with an end: the first of them makes room. Of one without an end this account
-                    // alone knows later on. None of them may be good again, so everything issued until now ends with them.
+                    // The list is full. An entry for a token that expires can go: the register keeps it until then. An entry
+                    // for a token without `exp` must stay, since only this account keeps it for ever. If all are such, every
+                    // token issued until now becomes void, which covers them all.
                     let first =
                         self.core.revoked.iter().filter(|(_, until)| **until < NEVER).min_by_key(|(_, until)| **until);
                     match first.map(|(id, _)| id.clone()) {

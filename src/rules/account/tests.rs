@@ -520,7 +520,7 @@ fn no_token_without_an_end_comes_back_when_there_are_too_many() {
         assert_eq!(account.ask(check(id, at(1)), at(100_000_000)), Reply::Ended { reused: false }, "{id}");
     }
     assert_eq!(account.ask(check("later", at(3001)), at(100_000_000)), Reply::Alive);
-    // Where there is one that ends, it makes room.
+    // An entry for a token that expires is dropped first.
     let mut account = Stored::default();
     account.ask(revoke("short", TokenLife::Until(at(9_000_000))), at(0));
     (0..1000).for_each(|n| drop(account.ask(revoke(&format!("m{n:04}"), TokenLife::Endless), at(n))));
