@@ -1,7 +1,7 @@
 //! The gate of this instance: read from the worker's variables at the first request, then kept.
 
 use crate::rules::{
-    config::{Config, Reading, Services, options},
+    config::{Config, Environment, Reading, Secrets, Services, options},
     gate::Gate,
     handlers::{Handlers, Stock},
     json::{Map, Value},
@@ -33,7 +33,8 @@ pub(super) fn gate(
     let is_stock = handlers.type_id() == TypeId::of::<Stock>();
     GATE.with(|gate| {
         *gate.get_or_init(|| {
-            let gate = read(&variables(env), handlers, has_inner, services);
+            let variables = Variables::of(env);
+            let gate = read(&variables, handlers, has_inner, services);
             STOCK.set(gate.filter(|_| is_stock));
             gate
         })
@@ -50,13 +51,10 @@ pub(super) fn loaded() -> Option<&'static Gate> {
     GATE.with(|gate| gate.get().copied().flatten())
 }
 
-fn read(
-    variables: &Map<String, Value>,
-    handlers: impl Handlers,
-    has_inner: bool,
-    services: Services,
-) -> Option<&'static Gate> {
-    let Reading { config, mut warnings } = Config::read_with(variables, services);
+fn read(variables: &Variables, handlers: impl Handlers, has_inner: bool, services: Services) -> Option<&'static Gate> {
+    let Variables { vars, secrets_store } = variables;
+    let environment = Environment { vars, services, secrets_store, secrets: Secrets::Visible };
+    let Reading { config, faults, mut warnings, unseen: _ } = Config::read_from(environment);
     warnings.extend(services.missing());
     let config = config.and_then(|config| {
         let inner = config.routes.rules().find(|rule| rule.to == Target::Worker).map(|rule| rule.index);
@@ -78,6 +76,7 @@ fn read(
         }
     };
     tell(|notice| Event::Warning(notice), &warnings);
+    tell(|notice| Event::Fault(notice), &faults);
     match config {
         // It lives as long as the instance, whose memory goes as a whole; so decisions can be kept across a wait.
         Ok(config) => Some(Box::leak(Box::new(Gate::new(config, handlers)))),
@@ -88,20 +87,33 @@ fn read(
     }
 }
 
-/// The variables and secrets that are options, as JSON. Other bindings are not touched.
-fn variables(env: &JsValue) -> Map<String, Value> {
-    let names = js_sys::Object::keys(env.unchecked_ref::<js_sys::Object>());
-    names
-        .iter()
-        .filter_map(|name| name.as_string())
-        .filter(|name| options::looks_like_ours(name))
-        .filter_map(|name| {
-            let value = js_sys::Reflect::get(env, &name.as_str().into()).ok()?;
+/// What a worker is given that has an option's name.
+struct Variables {
+    vars: Map<String, Value>,
+    /// Bound to Secrets Store.
+    secrets_store: Vec<String>,
+}
+
+impl Variables {
+    /// The variables and secrets that are options, as JSON. Other bindings are not touched.
+    fn of(env: &JsValue) -> Self {
+        let mut all = Self { vars: Map::new(), secrets_store: Vec::new() };
+        let names = js_sys::Object::keys(env.unchecked_ref::<js_sys::Object>());
+        for name in names.iter().filter_map(|name| name.as_string()).filter(|name| options::looks_like_ours(name)) {
+            let Ok(value) = js_sys::Reflect::get(env, &name.as_str().into()) else { continue };
+            // A variable is plain data; a secret of Secrets Store is an object with a method that gives a promise.
+            let is_binding =
+                value.is_object() && js_sys::Reflect::get(&value, &"get".into()).is_ok_and(|get| get.is_function());
+            if is_binding {
+                all.secrets_store.push(name);
+                continue;
+            }
             let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
             let value = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
-            Some((name, value))
-        })
-        .collect()
+            all.vars.insert(name, value);
+        }
+        all
+    }
 }
 
 /// Which bindings the worker has.

@@ -8,6 +8,7 @@
 //! [`store`]. Which options are there? [`config::options`].
 
 pub mod account;
+pub mod browser;
 pub mod config;
 pub mod cookie;
 pub mod credential;

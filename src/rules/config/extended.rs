@@ -187,6 +187,11 @@ impl Extended {
         if refresh { &self.refresh } else { &self.access }
     }
 
+    /// How long such a token lives; `None` for ever.
+    pub(super) fn lifetime(&self, refresh: bool) -> Option<Span> {
+        if refresh { self.refresh_expires } else { self.access_expires }
+    }
+
     /// Are tokens read from cookies?
     #[must_use]
     pub fn uses_cookies(&self) -> bool {

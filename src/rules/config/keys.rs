@@ -6,11 +6,26 @@ use super::read::{Draft, Notices};
 use crate::rules::{
     json::{Map, Value},
     secret::Secret,
-    token::{Algorithm, Key, KeyFault, KeyRing, VerifyingKey},
+    token::{Algorithm, Key, KeyFault, KeyRing, RingFault, VerifyingKey},
 };
 
-/// The ring, or `None` with the problems told.
-pub(super) fn keys(draft: &Draft, notices: &mut Notices) -> Option<KeyRing> {
+/// The keys, and what they do. Where a key can't be seen ([`Secrets::MayBeElsewhere`]) the ring is empty: it verifies nothing.
+pub(super) struct Keys {
+    pub(super) ring: KeyRing,
+    /// Does one of them sign?
+    pub(super) signs: bool,
+    /// Are there public ones, for others to verify with?
+    pub(super) publishes: bool,
+}
+
+impl From<KeyRing> for Keys {
+    fn from(ring: KeyRing) -> Self {
+        Self { signs: ring.signing().is_some(), publishes: ring.has_public_keys(), ring }
+    }
+}
+
+/// The keys, or `None` with the problems told.
+pub(super) fn keys(draft: &Draft, notices: &mut Notices<'_>) -> Option<Keys> {
     let named = draft.algorithm.as_deref().map(|name| algorithm(name, "JWT_ALGORITHM", notices));
     let mut accepted = Vec::new();
     for name in &draft.decode_algorithms {
@@ -20,19 +35,52 @@ pub(super) fn keys(draft: &Draft, notices: &mut Notices) -> Option<KeyRing> {
             accepted.push(algorithm);
         }
     }
-    let ring = match (&draft.keys, named) {
-        (Some(set), named) => of_a_set(draft, set, named.flatten(), &accepted, notices)?,
-        (None, None) => of_one(draft, Algorithm::Hs256, &accepted, notices)?,
-        (None, Some(algorithm)) => of_one(draft, algorithm?, &accepted, notices)?,
+    let named = match named {
+        Some(algorithm) => Some(algorithm?),
+        None => None,
+    };
+    if let Some(option) = unseen(draft, named, notices) {
+        notices.missing(option, "");
+        let is_symmetric = named.unwrap_or(Algorithm::Hs256).is_symmetric();
+        let signs = !draft.auth_url_rule.is_empty() && option != "JWT_PUBLIC_KEY";
+        let publishes = option != "JWT_SECRET_KEY" && !(option == "JWT_KEYS" && is_symmetric);
+        return Some(Keys { ring: KeyRing::verifying([]), signs, publishes });
+    }
+    let ring = match &draft.keys {
+        Some(set) => of_a_set(draft, set, named, &accepted, notices)?,
+        None => of_one(draft, named.unwrap_or(Algorithm::Hs256), &accepted, notices)?,
     };
     if ring.signing().is_none() && !draft.auth_url_rule.is_empty() {
         let option = if draft.keys.is_some() { "JWT_KEYS" } else { "JWT_PRIVATE_KEY" };
         notices.problem(option, "no key that signs, so log-ins could not be answered: give it a private key, or set JWT_AUTH_URL_RULE = \"\" if another issuer makes the tokens");
     }
-    Some(ring)
+    Some(ring.into())
 }
 
-fn algorithm(name: &str, option: &str, notices: &mut Notices) -> Option<Algorithm> {
+/// The option whose key is needed and can't be seen, as secrets of a worker on Cloudflare.
+fn unseen(draft: &Draft, named: Option<Algorithm>, notices: &Notices<'_>) -> Option<&'static str> {
+    if !notices.may_be_elsewhere() || draft.keys.is_some() {
+        return None;
+    }
+    let declared = |options: &[&'static str]| options.iter().copied().find(|option| notices.is_declared(option));
+    let default = if named.unwrap_or(Algorithm::Hs256).is_symmetric() {
+        if draft.jwt_secret_key.is_some() || draft.secret_key.is_some() {
+            return None;
+        }
+        declared(&["JWT_SECRET_KEY", "SECRET_KEY"]).unwrap_or("JWT_SECRET_KEY")
+    } else {
+        // A public key alone is enough where nobody logs in.
+        let only_verifies = draft.auth_url_rule.is_empty();
+        if draft.private_key.is_some() || (draft.public_key.is_some() && only_verifies) {
+            return None;
+        }
+        let likely = if only_verifies { "JWT_PUBLIC_KEY" } else { "JWT_PRIVATE_KEY" };
+        declared(&["JWT_PRIVATE_KEY", "JWT_PUBLIC_KEY"]).unwrap_or(likely)
+    };
+    Some(declared(&["JWT_KEYS"]).unwrap_or(default))
+}
+
+fn algorithm(name: &str, option: &str, notices: &mut Notices<'_>) -> Option<Algorithm> {
     let algorithm = Algorithm::from_name(name);
     if algorithm.is_none() {
         notices.problem(option, format!("write {}", Algorithm::ALL.map(Algorithm::name).join(", ")));
@@ -41,13 +89,16 @@ fn algorithm(name: &str, option: &str, notices: &mut Notices) -> Option<Algorith
 }
 
 /// `JWT_ALGORITHM` and its key, and the keys of what `JWT_DECODE_ALGORITHMS` has beside it.
-fn of_one(draft: &Draft, algorithm: Algorithm, accepted: &[Algorithm], notices: &mut Notices) -> Option<KeyRing> {
+fn of_one(draft: &Draft, algorithm: Algorithm, accepted: &[Algorithm], notices: &mut Notices<'_>) -> Option<KeyRing> {
     let mut ring = if algorithm.is_symmetric() {
         KeyRing::new(secret(draft, algorithm, notices)?, [])
     } else {
         pair(draft, algorithm, notices)?
     };
     for &other in accepted.iter().filter(|&&other| other != algorithm) {
+        if is_unseen(draft, other, notices) {
+            continue;
+        }
         ring = ring.with(accepted_too(draft, other, notices)?);
     }
     if ring.all().all(|key| key.algorithm().is_symmetric()) {
@@ -61,7 +112,7 @@ fn of_one(draft: &Draft, algorithm: Algorithm, accepted: &[Algorithm], notices: 
 }
 
 /// `JWT_SECRET_KEY`, else Flask's `SECRET_KEY`.
-fn secret(draft: &Draft, algorithm: Algorithm, notices: &mut Notices) -> Option<Key> {
+fn secret(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> Option<Key> {
     let Some(secret) = draft.jwt_secret_key.as_ref().or(draft.secret_key.as_ref()) else {
         notices.problem(
             "JWT_SECRET_KEY",
@@ -90,7 +141,7 @@ fn secret(draft: &Draft, algorithm: Algorithm, notices: &mut Notices) -> Option<
 }
 
 /// `JWT_PRIVATE_KEY`, `JWT_PUBLIC_KEY` or both.
-fn pair(draft: &Draft, algorithm: Algorithm, notices: &mut Notices) -> Option<KeyRing> {
+fn pair(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> Option<KeyRing> {
     let private = draft.private_key.as_ref().map(|text| Key::private(algorithm, &Secret::new(text.clone())));
     let public = draft.public_key.as_ref().map(|text| VerifyingKey::public(algorithm, text));
     let mut told = |option: &str, fault: KeyFault| {
@@ -116,8 +167,20 @@ fn pair(draft: &Draft, algorithm: Algorithm, notices: &mut Notices) -> Option<Ke
     }
 }
 
+/// Is this the secret of an algorithm that is accepted too, and can't be seen?
+fn is_unseen(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> bool {
+    let is_unseen = notices.may_be_elsewhere()
+        && algorithm.is_symmetric()
+        && draft.jwt_secret_key.is_none()
+        && draft.secret_key.is_none();
+    if is_unseen {
+        notices.missing("JWT_SECRET_KEY", "");
+    }
+    is_unseen
+}
+
 /// The key of an algorithm that is accepted beside the one that signs.
-fn accepted_too(draft: &Draft, algorithm: Algorithm, notices: &mut Notices) -> Option<VerifyingKey> {
+fn accepted_too(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> Option<VerifyingKey> {
     if algorithm.is_symmetric() {
         return secret(draft, algorithm, notices).map(VerifyingKey::from);
     }
@@ -140,15 +203,21 @@ fn of_a_set(
     set: &Map<String, Value>,
     named: Option<Algorithm>,
     accepted: &[Algorithm],
-    notices: &mut Notices,
+    notices: &mut Notices<'_>,
 ) -> Option<KeyRing> {
     for (option, value) in [("JWT_PRIVATE_KEY", &draft.private_key), ("JWT_PUBLIC_KEY", &draft.public_key)] {
         if value.is_some() {
             notices.problem(option, "stands beside JWT_KEYS: put the key into that set as a JWK, and leave this out");
         }
     }
-    let mut ring = match KeyRing::from_jwk_set(set) {
-        Ok(ring) => ring,
+    let mut ring = match KeyRing::read_jwk_set(set, named) {
+        Ok((ring, ignored)) => {
+            for RingFault { key, fault } in ignored {
+                let at = key.map(|number| format!("keys[{number}]: ")).unwrap_or_default();
+                notices.warn("JWT_KEYS", format!("{at}ignored (RFC 7517, section 5): {fault}"));
+            }
+            ring
+        }
         Err(fault) => {
             let at = fault.key.map(|number| format!("keys[{number}]: ")).unwrap_or_default();
             notices.problem("JWT_KEYS", format!("{at}{}", fault.fault));
@@ -161,9 +230,23 @@ fn of_a_set(
         let signing = signing.name();
         notices.problem("JWT_ALGORITHM", format!("the key of JWT_KEYS that signs has {signing}: leave this out"));
     }
-    for key in ring.all().filter(|key| !accepted.is_empty() && !accepted.contains(&key.algorithm())) {
-        let (id, name) = (key.id().unwrap_or("without kid"), key.algorithm().name());
-        notices.problem("JWT_DECODE_ALGORITHMS", format!("leaves out {name}, which the key {id:?} of JWT_KEYS has"));
+    if !accepted.is_empty() {
+        // JWT_ALGORITHM is always accepted. Of another issuer's keys those that are not wanted are left out; of one's own they
+        // are a mistake.
+        let is_accepted = |key: &VerifyingKey| accepted.contains(&key.algorithm()) || named == Some(key.algorithm());
+        let only_verifies = ring.signing().is_none();
+        for key in ring.all().filter(|key| !is_accepted(key)) {
+            let (id, name) = (key.id().unwrap_or("without kid"), key.algorithm().name());
+            let text = format!("leaves out {name}, which the key {id:?} of JWT_KEYS has");
+            if only_verifies {
+                notices.warn("JWT_DECODE_ALGORITHMS", format!("{text}: the key is ignored"));
+            } else {
+                notices.problem("JWT_DECODE_ALGORITHMS", text);
+            }
+        }
+        if only_verifies {
+            ring = KeyRing::verifying(ring.all().filter(|key| is_accepted(key)).cloned().collect::<Vec<_>>());
+        }
     }
     let mut secret_is_used = false;
     for &algorithm in accepted {
@@ -175,6 +258,9 @@ fn of_a_set(
             continue;
         }
         secret_is_used = true;
+        if is_unseen(draft, algorithm, notices) {
+            continue;
+        }
         ring = ring.with(secret(draft, algorithm, notices)?.into());
     }
     if draft.jwt_secret_key.is_some() && !secret_is_used {
@@ -187,7 +273,7 @@ fn of_a_set(
 pub(super) fn signing_text(draft: &Draft, ring: &KeyRing) -> Option<Secret<String>> {
     let signing = ring.signing()?;
     let text = match &draft.keys {
-        // The first private key or secret of the set, as `KeyRing::from_jwk_set` has it.
+        // The first private key or secret of the set, as `KeyRing::read_jwk_set` has it.
         Some(set) => {
             let keys = set.get("keys").and_then(Value::as_array);
             let is_secret = |key: &&Value| ["d", "k"].iter().any(|member| key.get(member).is_some());

@@ -3,8 +3,10 @@
 //! **What always holds:** every problem is reported at once, each with what to write instead; nothing is half used. The
 //! options stand in one table ([`options::TABLE`]), which feeds the reader, the defaults and docs/options.md.
 
+mod cookies;
 mod extended;
 mod keys;
+mod names;
 pub mod options;
 mod read;
 mod sessions;
@@ -132,13 +134,41 @@ impl Services {
     }
 }
 
+/// What a worker is given, as far as the reader can see it.
+#[derive(Clone, Copy)]
+pub struct Environment<'e> {
+    /// Variables and secrets, by name.
+    pub vars: &'e Map<String, Value>,
+    /// Which bindings there are beside the store.
+    pub services: Services,
+    /// Names that are bound to a secret of Secrets Store: such a binding is an object that the gate can't read as a text.
+    pub secrets_store: &'e [String],
+    /// Can the reader see every secret?
+    pub secrets: Secrets<'e>,
+}
+
+/// Which secrets the reader of an [`Environment`] sees.
+#[derive(Clone, Copy)]
+pub enum Secrets<'e> {
+    /// All: what is not there is missing. So it is in a running worker.
+    Visible,
+    /// Others may be on Cloudflare, which never shows them again. These are known to be there. A missing secret is then told in
+    /// [`Reading::unseen`], and everything else is judged as if it were there.
+    MayBeElsewhere(&'e [String]),
+}
+
 /// What reading the variables gave.
 #[derive(Debug)]
 pub struct Reading {
-    /// The configuration, or every problem of it.
+    /// The configuration, or every problem that stops the gate: what is unsafe or impossible.
     pub config: Result<Config, Vec<Notice>>,
+    /// What does not stop the gate, yet will not work: `config check` fails.
+    pub faults: Vec<Notice>,
     /// What is legal but unwise, or has no effect.
     pub warnings: Vec<Notice>,
+    /// Secrets that the gate needs and that the reader does not see ([`Secrets::MayBeElsewhere`]). The configuration then has no
+    /// key: it verifies and signs nothing.
+    pub unseen: Vec<&'static str>,
 }
 
 impl Config {
@@ -161,7 +191,13 @@ impl Config {
     /// The same, for a worker that has these bindings.
     #[must_use]
     pub fn read_with(vars: &Map<String, Value>, services: Services) -> Reading {
-        read::read(vars, services)
+        Self::read_from(Environment { vars, services, secrets_store: &[], secrets: Secrets::Visible })
+    }
+
+    /// The same, for a worker that may not be running: the one reading for the gate and for `tollgate config check`.
+    #[must_use]
+    pub fn read_from(environment: Environment<'_>) -> Reading {
+        read::read(environment)
     }
 
     /// The path of the log-in endpoint, `/` if there is none.

@@ -1,8 +1,11 @@
 //! From variables to a [`Config`], or to every problem at once.
 
-use super::{Config, Dialect, Extended, Names, Reading, SameSite, Services, Sessions, keys, options, sessions};
+use super::{
+    Config, Dialect, Environment, Extended, Reading, Secrets, Services, Sessions, cookies,
+    keys::{self, Keys},
+    names, options, sessions,
+};
 use crate::rules::{
-    cookie,
     device::DeviceKey,
     forward::Filter,
     gate::DECISION_TIMEOUT,
@@ -13,7 +16,7 @@ use crate::rules::{
     route::Endpoint,
     route::{self, Routes},
     time::Span,
-    token::{ClaimsPolicy, ExtendedPolicy, KeyRing, Policy, TimeChecks, Verifier, is_truthy},
+    token::{ClaimsPolicy, ExtendedPolicy, Policy, TimeChecks, Verifier, is_truthy},
 };
 use std::borrow::Cow;
 
@@ -59,6 +62,8 @@ pub(super) struct Draft {
     pub(super) is_extended: bool,
     pub(super) extended: Extended,
     pub(super) policy: ExtendedPolicy,
+    /// `JWT_COOKIE_DOMAIN` as it was written; what goes out is in `extended`.
+    pub(super) cookie_domain: String,
     pub(super) refresh_url: String,
     pub(super) log_out_url: String,
     pub(super) me_url: String,
@@ -114,6 +119,7 @@ impl Default for Draft {
             is_extended: false,
             extended: Extended::default(),
             policy: ExtendedPolicy::default(),
+            cookie_domain: String::new(),
             refresh_url: "/auth/refresh".into(),
             log_out_url: "/auth/logout".into(),
             me_url: "/auth/me".into(),
@@ -226,15 +232,55 @@ pub(super) fn as_object(value: &Value) -> Option<Map<String, Value>> {
 }
 
 /// What was noticed so far.
-#[derive(Default)]
-pub(super) struct Notices {
+pub(super) struct Notices<'e> {
     problems: Vec<Notice>,
+    faults: Vec<Notice>,
     warnings: Vec<Notice>,
+    unseen: Vec<&'static str>,
+    secrets: Secrets<'e>,
 }
 
-impl Notices {
+impl Notices<'_> {
+    /// Stops the gate: unsafe or impossible.
     pub(super) fn problem(&mut self, option: &str, text: impl Into<String>) {
         self.problems.push(Notice::new(option, text));
+    }
+
+    /// Does not stop the gate, yet will not work.
+    pub(super) fn fault(&mut self, option: &str, text: impl Into<String>) {
+        self.faults.push(Notice::new(option, text));
+    }
+
+    /// The same, unless it was told already.
+    pub(super) fn problem_once(&mut self, option: &str, text: &str) {
+        if !self.problems.iter().any(|known| known.option == option && known.text == text) {
+            self.problem(option, text);
+        }
+    }
+
+    /// The same, unless it was told already.
+    pub(super) fn fault_once(&mut self, option: &str, text: &str) {
+        if !self.faults.iter().any(|known| known.option == option && known.text == text) {
+            self.fault(option, text);
+        }
+    }
+
+    /// A secret that is not there: a problem, unless it may be where it can't be seen.
+    pub(super) fn missing(&mut self, option: &'static str, text: impl Into<String>) {
+        match self.secrets {
+            Secrets::Visible => self.problem(option, text),
+            Secrets::MayBeElsewhere(_) => self.unseen.push(option),
+        }
+    }
+
+    /// Is this secret known to be there, though it can't be seen?
+    pub(super) fn is_declared(&self, option: &str) -> bool {
+        matches!(self.secrets, Secrets::MayBeElsewhere(declared) if declared.iter().any(|name| name == option))
+    }
+
+    /// May secrets be where they can't be seen?
+    pub(super) fn may_be_elsewhere(&self) -> bool {
+        matches!(self.secrets, Secrets::MayBeElsewhere(_))
     }
 
     pub(super) fn warn(&mut self, option: &str, text: impl Into<String>) {
@@ -242,9 +288,11 @@ impl Notices {
     }
 }
 
-pub(super) fn read(vars: &Map<String, Value>, services: Services) -> Reading {
-    let mut notices = Notices::default();
-    let draft = draft(vars, &mut notices);
+pub(super) fn read(environment: Environment<'_>) -> Reading {
+    let Environment { vars, services, secrets_store, secrets } = environment;
+    let mut notices =
+        Notices { problems: Vec::new(), faults: Vec::new(), warnings: Vec::new(), unseen: Vec::new(), secrets };
+    let draft = draft(vars, secrets_store, &mut notices);
     let keys = keys::keys(&draft, &mut notices);
     let policy = if draft.is_extended {
         Policy::Extended(draft.policy.clone())
@@ -264,13 +312,18 @@ pub(super) fn read(vars: &Map<String, Value>, services: Services) -> Reading {
     let origin = origin(&draft, routes.as_ref(), &mut notices);
     let public_url = public_url(&draft, &mut notices);
     keep_headers(&draft, &mut notices);
+    names::check(&draft, services, &mut notices);
+    if let Some(routes) = &routes {
+        let site = public_url.as_deref();
+        cookies::check(&draft, routes, services, keys.as_ref(), site, &mut notices);
+    }
     let hashing = hashing(&draft, &mut notices);
     let pwned_url = pwned_url(&draft, &mut notices);
-    let Notices { problems, warnings } = notices;
+    let Notices { problems, faults, warnings, unseen, .. } = notices;
     let config = match (keys, routes, log, hashing) {
         (Some(keys), Some(routes), Some(log), Some(hashing)) if problems.is_empty() => Ok(Config {
-            device_key: keys::signing_text(&draft, &keys).map(|text| DeviceKey::derive(&text)),
-            tokens: Verifier::new(keys, policy, draft.token_cache as usize).revocable(services.sessions),
+            device_key: keys::signing_text(&draft, &keys.ring).map(|text| DeviceKey::derive(&text)),
+            tokens: Verifier::new(keys.ring, policy, draft.token_cache as usize).revocable(services.sessions),
             dialect: if draft.is_extended { Dialect::Extended(Box::new(draft.extended)) } else { Dialect::FlaskJwt },
             expiration_delta: draft.expiration_delta,
             not_before_delta: draft.not_before_delta,
@@ -299,12 +352,18 @@ pub(super) fn read(vars: &Map<String, Value>, services: Services) -> Reading {
         }),
         _ => Err(problems),
     };
-    Reading { config, warnings }
+    Reading { config, faults, warnings, unseen }
 }
 
-fn draft(vars: &Map<String, Value>, notices: &mut Notices) -> Draft {
+fn draft(vars: &Map<String, Value>, secrets_store: &[String], notices: &mut Notices<'_>) -> Draft {
     let mut draft = Draft::default();
-    for (name, value) in vars {
+    for name in secrets_store.iter().filter(|name| options::find(name).is_some()) {
+        notices.problem(
+            name,
+            format!("bound to Secrets Store, from which the gate reads no options: remove the binding and put the value into a secret of the worker (`npx wrangler secret put {name}`)"),
+        );
+    }
+    for (name, value) in vars.iter().filter(|(name, _)| !secrets_store.contains(name)) {
         match options::find(name) {
             Some(option) if option.family == options::Family::NeverRead => notices.warn(name, option.meaning),
             Some(option) => {
@@ -322,7 +381,7 @@ fn draft(vars: &Map<String, Value>, notices: &mut Notices) -> Draft {
     draft
 }
 
-fn claims(draft: &Draft, notices: &mut Notices) -> ClaimsPolicy {
+fn claims(draft: &Draft, notices: &mut Notices<'_>) -> ClaimsPolicy {
     let verifies = |name: &str| draft.verify_claims.iter().any(|claim| claim == name);
     if !verifies("signature") {
         notices.problem("JWT_VERIFY_CLAIMS", "\"signature\" can't be left out: an unverified token is anybody's. For a path without a token write auth = \"none\" in its route");
@@ -355,7 +414,7 @@ fn is_issued(claim: &str) -> bool {
     ["exp", "iat", "nbf", "identity"].contains(&claim)
 }
 
-fn log_in(draft: &Draft, notices: &mut Notices) {
+fn log_in(draft: &Draft, notices: &mut Notices<'_>) {
     if draft.username_key == draft.password_key {
         notices.problem(
             "JWT_AUTH_PASSWORD_KEY",
@@ -380,15 +439,9 @@ fn log_in(draft: &Draft, notices: &mut Notices) {
             notices.warn("JWT_AUTH_URL_OPTIONS", format!("{member:?} has no effect; only methods has"));
         }
     }
-    if draft.expiration_delta <= Span::ZERO {
-        notices.warn("JWT_EXPIRATION_DELTA", "tokens are issued already expired");
-    }
-    if draft.expiration_delta > Span::seconds(86_400) {
-        notices.warn("JWT_EXPIRATION_DELTA", "more than a day: a stolen token stays good as long");
-    }
 }
 
-fn header(draft: &Draft, notices: &mut Notices) {
+fn header(draft: &Draft, notices: &mut Notices<'_>) {
     // RFC 9110 §11.1: a scheme is a token.
     let is_token = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
@@ -405,7 +458,7 @@ fn header(draft: &Draft, notices: &mut Notices) {
 }
 
 /// What only one dialect has, where the other is spoken; and Flask-JWT-Extended's own.
-fn dialect(vars: &Map<String, Value>, draft: &Draft, notices: &mut Notices) {
+fn dialect(vars: &Map<String, Value>, draft: &Draft, notices: &mut Notices<'_>) {
     for option in vars.keys().filter_map(|name| options::find(name)) {
         let other = match option.family {
             options::Family::ExtendedOnly if !draft.is_extended => {
@@ -431,55 +484,12 @@ fn dialect(vars: &Map<String, Value>, draft: &Draft, notices: &mut Notices) {
         }
         return;
     }
-    let Draft { extended, policy, .. } = draft;
-    let header_names = [
-        ("JWT_HEADER_NAME", &extended.header_name),
-        ("JWT_ACCESS_CSRF_HEADER_NAME", &extended.access.csrf_header),
-        ("JWT_REFRESH_CSRF_HEADER_NAME", &extended.refresh.csrf_header),
-    ];
-    for (name, text) in header_names {
-        if http::HeaderName::from_bytes(text.as_bytes()).is_err() {
-            notices.problem(name, "no name of a header: write letters, digits and hyphens");
-        }
-    }
+    let extended = &draft.extended;
     if extended.header_type.contains([' ', '\t', ',']) {
         notices.problem("JWT_HEADER_TYPE", "matches no header: write one word, such as \"Bearer\", or nothing");
     }
-    for (kind, names) in [("ACCESS", &extended.access), ("REFRESH", &extended.refresh)] {
-        for (option, text) in [("COOKIE_NAME", &names.cookie), ("CSRF_COOKIE_NAME", &names.csrf_cookie)] {
-            if !cookie::is_name(text) {
-                notices.problem(&format!("JWT_{kind}_{option}"), "no name of a cookie: write letters, digits, - and _");
-            }
-        }
-        for (option, text) in [("COOKIE_PATH", &names.cookie_path), ("CSRF_COOKIE_PATH", &names.csrf_cookie_path)] {
-            if !cookie::is_attribute(text) {
-                notices.problem(&format!("JWT_{kind}_{option}"), "no path: write one such as \"/api\"");
-            }
-        }
-        let cookies = [
-            ("COOKIE_NAME", &names.cookie, &names.cookie_path),
-            ("CSRF_COOKIE_NAME", &names.csrf_cookie, &names.csrf_cookie_path),
-        ];
-        for (option, _, path) in cookies.into_iter().filter(|(_, name, _)| name.starts_with("__Host-")) {
-            if !extended.cookie_secure || path != "/" || !extended.cookie_domain.is_empty() {
-                notices.problem(
-                    &format!("JWT_{kind}_{option}"),
-                    "a browser takes a __Host- cookie only with JWT_COOKIE_SECURE = true, the path / and no domain",
-                );
-            }
-        }
-    }
-    if !cookie::is_attribute(&extended.cookie_domain) {
-        notices.problem("JWT_COOKIE_DOMAIN", "no domain: write one such as \"example.com\"");
-    }
-    if policy.identity_claim.is_empty() {
-        notices.problem("JWT_IDENTITY_CLAIM", "empty: give it the name of a claim");
-    }
     if extended.access_expires.is_none() {
         notices.warn("JWT_ACCESS_TOKEN_EXPIRES", "tokens are good for ever");
-    }
-    if extended.uses_cookies() {
-        cookies(extended, notices);
     }
     let within = extended.cookie_refresh_within;
     if within < Span::ZERO || extended.access_expires.is_some_and(|life| within > Span::ZERO && within >= life) {
@@ -490,42 +500,17 @@ fn dialect(vars: &Map<String, Value>, draft: &Draft, notices: &mut Notices) {
     }
 }
 
-/// What a browser needs to be safe.
-fn cookies(extended: &Extended, notices: &mut Notices) {
-    if !extended.cookie_secure {
-        notices.warn(
-            "JWT_COOKIE_SECURE",
-            "false, so a browser sends the tokens over http too: set it to true wherever there is https",
-        );
-    }
-    if extended.cookie_same_site == Some(SameSite::None) && !extended.cookie_secure {
-        notices.problem("JWT_COOKIE_SAMESITE", "\"None\" is taken by browsers with JWT_COOKIE_SECURE = true only");
-    }
-    if extended.cookie_same_site.is_none() {
-        notices.warn("JWT_COOKIE_SAMESITE", "not set: \"Lax\" keeps other sites' forms from carrying the cookies");
-    }
-    let access = Some(("JWT_ACCESS_COOKIE_NAME", &extended.access));
-    let refresh = Some(("JWT_REFRESH_COOKIE_NAME", &extended.refresh)).filter(|_| extended.refresh_tokens);
-    for (name, Names { cookie, cookie_path, .. }) in access.into_iter().chain(refresh) {
-        // Only where a browser would take it.
-        let may_be = extended.cookie_secure && extended.cookie_domain.is_empty() && cookie_path == "/";
-        if may_be && !cookie.starts_with("__Host-") {
-            notices.warn(name, "begin it with \"__Host-\": then no other host of your domain can set or overwrite it");
-        }
-    }
-    if !extended.csrf_protect {
-        notices
-            .warn("JWT_COOKIE_CSRF_PROTECT", "false: another site's page can act in the name of whoever is logged in");
-    }
-}
-
 /// Is this one of Flask-JWT's options that the other dialect has too?
 fn is_common(name: &str) -> bool {
     let log_in = ["JWT_AUTH_URL_RULE", "JWT_AUTH_URL_OPTIONS", "JWT_AUTH_USERNAME_KEY", "JWT_AUTH_PASSWORD_KEY"];
     ["JWT_SECRET_KEY", "SECRET_KEY", "JWT_ALGORITHM"].contains(&name) || log_in.contains(&name)
 }
 
-fn limits(draft: &Draft, notices: &mut Notices) {
+/// Tokens of 1 KiB for which half of an isolate's memory (128 MiB) is enough: twice their length in the cache (docs/options.md),
+/// once in the entry.
+const MOST_CACHED_TOKENS: u32 = 64 * 1024 / 3;
+
+fn limits(draft: &Draft, notices: &mut Notices<'_>) {
     let (least, most) = (password::LEAST_ITERATIONS, password::MOST_ITERATIONS);
     if !(least..=most).contains(&draft.password_iterations) {
         notices.problem("TOLLGATE_PASSWORD_ITERATIONS", format!("write {least} to {most}; OWASP asks for 600000"));
@@ -539,6 +524,11 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     }
     if draft.token_cache > 65_534 {
         notices.problem("TOLLGATE_TOKEN_CACHE", "write 0 to 65534");
+    } else if draft.token_cache > MOST_CACHED_TOKENS {
+        notices.fault(
+            "TOLLGATE_TOKEN_CACHE",
+            format!("more than an isolate has room for beside its other work: tokens of 1 KiB take 3 KiB each, and all of it has 128 MiB. Write at most {MOST_CACHED_TOKENS}"),
+        );
     }
     if !(1024..=1024 * 1024).contains(&draft.token_body_limit) {
         notices.problem("TOLLGATE_TOKEN_BODY_LIMIT", "write 1024 to 1048576 (bytes)");
@@ -555,17 +545,59 @@ fn limits(draft: &Draft, notices: &mut Notices) {
     if draft.store_timeout > DECISION_TIMEOUT {
         notices.warn("TOLLGATE_STORE_TIMEOUT", "no effect beyond a minute, after which every decision ends");
     }
-    if draft.leeway > Span::seconds(300) {
-        notices.warn("JWT_LEEWAY", "more than five minutes: tokens live that much longer than they say");
+    times(draft, notices);
+}
+
+/// Lifetimes and tolerances. A token that nobody takes is no reason to stop: an application may make its own.
+fn times(draft: &Draft, notices: &mut Notices<'_>) {
+    let (leeway, leeway_option) =
+        if draft.is_extended { (draft.policy.leeway, "JWT_DECODE_LEEWAY") } else { (draft.leeway, "JWT_LEEWAY") };
+    if leeway < Span::ZERO {
+        notices.fault(leeway_option, "negative, so a token is refused until it is that old: write 0 or more");
+    }
+    if leeway > Span::seconds(300) {
+        notices.warn(leeway_option, "more than five minutes: tokens live that much longer than they say");
+    }
+    if draft.is_extended {
+        let Extended { access_expires, refresh_expires, .. } = &draft.extended;
+        for (option, life) in
+            [("JWT_ACCESS_TOKEN_EXPIRES", access_expires), ("JWT_REFRESH_TOKEN_EXPIRES", refresh_expires)]
+        {
+            if life.is_some_and(|life| life < Span::ZERO) {
+                notices.fault(option, "negative, so each token is issued expired: write a duration such as \"15m\"");
+            }
+        }
+        return;
+    }
+    let (life, not_before) = (draft.expiration_delta, draft.not_before_delta);
+    if life < Span::ZERO {
+        notices.fault(
+            "JWT_EXPIRATION_DELTA",
+            "negative, so each token is issued expired: write a duration such as \"5m\"",
+        );
+    } else if life == Span::ZERO {
+        notices.warn("JWT_EXPIRATION_DELTA", "0, so a token is good for the leeway only");
+    } else if not_before >= life {
+        notices.fault(
+            "JWT_NOT_BEFORE_DELTA",
+            "not less than JWT_EXPIRATION_DELTA, so a token has expired before it is good: write 0",
+        );
+    }
+    if life > Span::seconds(86_400) {
+        notices.warn("JWT_EXPIRATION_DELTA", "more than a day: a stolen token stays good as long");
     }
 }
 
 /// What hashes are made and checked with.
-fn hashing(draft: &Draft, notices: &mut Notices) -> Option<Hashing> {
+fn hashing(draft: &Draft, notices: &mut Notices<'_>) -> Option<Hashing> {
     const OPTION: &str = "TOLLGATE_PASSWORD_PEPPER";
     let iterations = draft.password_iterations;
     let peppers = match (draft.peppers.clone(), draft.pepper.as_deref()) {
         (None, None | Some("")) => Peppers::default(),
+        (None, Some(_)) if notices.may_be_elsewhere() => {
+            notices.missing("TOLLGATE_PASSWORD_PEPPERS", "");
+            Peppers::default()
+        }
         (None, Some(_)) => {
             notices.problem(OPTION, "there is no TOLLGATE_PASSWORD_PEPPERS: give it this one, or leave this out");
             return None;
@@ -589,7 +621,7 @@ fn hashing(draft: &Draft, notices: &mut Notices) -> Option<Hashing> {
 }
 
 /// Where to ask whether a password is known from a leak, if that is wanted.
-fn pwned_url(draft: &Draft, notices: &mut Notices) -> Option<String> {
+fn pwned_url(draft: &Draft, notices: &mut Notices<'_>) -> Option<String> {
     const OPTION: &str = "TOLLGATE_PASSWORD_PWNED_URL";
     let url = draft.pwned_url.as_deref().unwrap_or(password::pwned::DEFAULT_URL);
     check_url(OPTION, url, password::pwned::DEFAULT_URL, "answers can be forged on their way", notices)?;
@@ -599,7 +631,7 @@ fn pwned_url(draft: &Draft, notices: &mut Notices) -> Option<String> {
     draft.pwned.then(|| url.trim_end_matches('/').to_owned())
 }
 
-fn routes(draft: &Draft, services: Services, keys: Option<&KeyRing>, notices: &mut Notices) -> Option<Routes> {
+fn routes(draft: &Draft, services: Services, keys: Option<&Keys>, notices: &mut Notices<'_>) -> Option<Routes> {
     let methods = match &draft.auth_url_options {
         None => Some(Value::from(vec!["POST"])),
         Some(table) => table.get("methods").cloned().or_else(|| Some(Value::from(vec!["GET"]))),
@@ -608,11 +640,11 @@ fn routes(draft: &Draft, services: Services, keys: Option<&KeyRing>, notices: &m
     if !draft.auth_url_rule.is_empty() {
         endpoints.push((Endpoint::LogIn, draft.auth_url_rule.as_str(), methods.unwrap_or_default()));
     }
-    if keys.is_some_and(KeyRing::has_public_keys) && !draft.jwks_url.is_empty() {
+    if keys.is_some_and(|keys| keys.publishes) && !draft.jwks_url.is_empty() {
         endpoints.push((Endpoint::Keys, draft.jwks_url.as_str(), Value::from(vec!["GET"])));
     }
     // Without a key that signs there are no new tokens.
-    let signs = keys.is_some_and(|keys| keys.signing().is_some());
+    let signs = keys.is_some_and(|keys| keys.signs);
     let session = format!("{}/{{session}}", draft.sessions_url.trim_end_matches('/'));
     let refreshes = draft.is_extended && signs && draft.extended.refresh_tokens;
     let sessions = services.sessions;
@@ -648,7 +680,7 @@ fn routes(draft: &Draft, services: Services, keys: Option<&KeyRing>, notices: &m
     }
 }
 
-fn origin(draft: &Draft, routes: Option<&Routes>, notices: &mut Notices) -> Option<String> {
+fn origin(draft: &Draft, routes: Option<&Routes>, notices: &mut Notices<'_>) -> Option<String> {
     let used = routes.is_some_and(|routes| routes.rules().any(|rule| rule.to == route::Target::Origin));
     if draft.origin.is_empty() {
         if used {
@@ -664,15 +696,11 @@ fn origin(draft: &Draft, routes: Option<&Routes>, notices: &mut Notices) -> Opti
 }
 
 /// `TOLLGATE_PUBLIC_URL`, as browsers write an origin (RFC 6454 §6.2): scheme, host, and a port if it is not the default.
-fn public_url(draft: &Draft, notices: &mut Notices) -> Option<String> {
+fn public_url(draft: &Draft, notices: &mut Notices<'_>) -> Option<String> {
     const OPTION: &str = "TOLLGATE_PUBLIC_URL";
     let url = draft.public_url.as_deref().filter(|url| !url.is_empty())?;
     check_url(OPTION, url, "https://app.example.com", "tokens travel in the open", notices)?;
     let uri: http::Uri = url.parse().ok()?;
-    if uri.port().is_some() && uri.port_u16().is_none() {
-        notices.problem(OPTION, "has no such port: write 1 to 65535, or none");
-        return None;
-    }
     if uri.path() != "/" {
         notices.problem(OPTION, "has a path: write scheme and host alone, such as \"https://app.example.com\"");
         return None;
@@ -683,7 +711,7 @@ fn public_url(draft: &Draft, notices: &mut Notices) -> Option<String> {
     Some(format!("{scheme}://{host}{port}"))
 }
 
-fn keep_headers(draft: &Draft, notices: &mut Notices) {
+fn keep_headers(draft: &Draft, notices: &mut Notices<'_>) {
     for name in &draft.keep_headers {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
             notices
@@ -698,7 +726,7 @@ fn keep_headers(draft: &Draft, notices: &mut Notices) {
 }
 
 /// Is it a URL to put paths behind? One that is not local should have https.
-fn check_url(option: &str, url: &str, example: &str, danger: &str, notices: &mut Notices) -> Option<()> {
+fn check_url(option: &str, url: &str, example: &str, danger: &str, notices: &mut Notices<'_>) -> Option<()> {
     let uri = url.parse::<http::Uri>().ok();
     let good = uri.as_ref().filter(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))
@@ -710,6 +738,13 @@ fn check_url(option: &str, url: &str, example: &str, danger: &str, notices: &mut
         notices.problem(option, format!("write a URL such as {example:?}, without user, query or fragment"));
         return None;
     };
+    // `http` reads a port as a number only when it is asked for it.
+    let port = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':')).map(|(_, port)| port);
+    let has_port = port.is_some_and(|port| !port.contains(']'));
+    if has_port && uri.port_u16().is_none_or(|port| port == 0) {
+        notices.problem(option, "has no such port: write 1 to 65535, or none");
+        return None;
+    }
     let local = ["127.0.0.1", "localhost", "[::1]"].contains(&uri.host().unwrap_or_default());
     if uri.scheme_str() == Some("http") && !local {
         notices.warn(option, format!("http, so {danger}: write https"));

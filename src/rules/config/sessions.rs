@@ -1,7 +1,7 @@
 //! The options of sessions, revocations and guesses, read and judged.
 
 use super::read::{Draft, Notices};
-use crate::rules::{cookie, secret::Secret, time::Span};
+use crate::rules::{secret::Secret, time::Span};
 
 /// What the gate is told of sessions. Has an effect where the bindings for them are there.
 #[derive(Clone, Debug)]
@@ -39,8 +39,8 @@ impl Default for Sessions {
 /// An administrator's secret is guessed at without a limit.
 const LEAST_SECRET_BYTES: usize = 32;
 
-pub(super) fn check(draft: &Draft, notices: &mut Notices) {
-    let Sessions { grace, idle, lifetime, bound, device_cookie, admin_secret, .. } = &draft.sessions;
+pub(super) fn check(draft: &Draft, notices: &mut Notices<'_>) {
+    let Sessions { grace, idle, lifetime, bound, admin_secret, .. } = &draft.sessions;
     if !(Span::ZERO..=Span::seconds(60)).contains(grace) {
         notices.problem("TOLLGATE_REFRESH_GRACE", "write 0 to 60 seconds: a stolen token is good for as long");
     }
@@ -54,9 +54,6 @@ pub(super) fn check(draft: &Draft, notices: &mut Notices) {
     }
     if !(Span::seconds(2)..=Span::seconds(300)).contains(bound) {
         notices.problem("TOLLGATE_REVOCATION_BOUND", "write 2 to 300 seconds");
-    }
-    if !device_cookie.is_empty() && !cookie::is_name(device_cookie) {
-        notices.problem("TOLLGATE_DEVICE_COOKIE", "no name of a cookie: write letters, digits, - and _");
     }
     if admin_secret.as_ref().is_some_and(|secret| secret.expose().len() < LEAST_SECRET_BYTES) {
         notices.problem(

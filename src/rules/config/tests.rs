@@ -1,5 +1,5 @@
 use super::*;
-use crate::rules::token::{ClaimsPolicy, Policy};
+use crate::rules::token::{Algorithm, ClaimsPolicy, Policy, VerifyingKey};
 use serde_json::json;
 
 fn vars(change: Value) -> Map<String, Value> {
@@ -434,7 +434,7 @@ fn what_flask_jwt_extended_notices_at_a_request_is_noticed_at_start() {
         (json!({"JWT_ACCESS_COOKIE_NAME": "a;b"}), "JWT_ACCESS_COOKIE_NAME"),
         (json!({"JWT_REFRESH_CSRF_COOKIE_PATH": "/a; Domain=x"}), "JWT_REFRESH_CSRF_COOKIE_PATH"),
         (json!({"JWT_COOKIE_DOMAIN": "a b"}), "JWT_COOKIE_DOMAIN"),
-        (json!({"JWT_ACCESS_COOKIE_NAME": "__Host-a"}), "JWT_ACCESS_COOKIE_NAME"),
+        (json!({"JWT_TOKEN_LOCATION": "cookies", "JWT_ACCESS_COOKIE_NAME": "__Host-a"}), "JWT_ACCESS_COOKIE_NAME"),
         (json!({"JWT_IDENTITY_CLAIM": ""}), "JWT_IDENTITY_CLAIM"),
         (json!({"JWT_DECODE_AUDIENCE": 7}), "JWT_DECODE_AUDIENCE"),
         (json!({"TOLLGATE_COOKIE_REFRESH_WITHIN": 900}), "TOLLGATE_COOKIE_REFRESH_WITHIN"),
@@ -491,6 +491,370 @@ fn a_cookie_that_no_browser_would_take_is_a_problem() {
         ] {
             assert_eq!(problems(with(bad)), [name]);
         }
+    }
+}
+
+/// What does not stop the gate and will not work, by its option and text.
+fn faults(change: Value) -> Vec<String> {
+    let reading = Config::read_with(&vars(change), WITH_SESSIONS);
+    assert!(reading.config.is_ok(), "{:?}", reading.config);
+    reading.faults.iter().map(ToString::to_string).collect()
+}
+
+const WITH_SESSIONS: Services = Services { sessions: true, address_limit: true, hashing_limit: true };
+
+#[test]
+fn what_will_not_work_is_a_fault_and_does_not_stop_the_gate() {
+    let cookies = |more: Value| {
+        let mut all = json!({
+            "TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": "cookies", "JWT_COOKIE_SECURE": true,
+            "JWT_COOKIE_SAMESITE": "Lax", "ROUTES": [{"path": "/api/*", "to": "identity"}],
+        });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    let extended = |more: Value| {
+        cookies(json!({"JWT_TOKEN_LOCATION": "headers"}))
+            .as_object()
+            .map(|all| {
+                let mut all = all.clone();
+                all.extend(more.as_object().unwrap().clone());
+                Value::Object(all)
+            })
+            .unwrap()
+    };
+    assert_eq!(faults(cookies(json!({}))), [""; 0]);
+    assert_eq!(faults(extended(json!({}))), [""; 0]);
+    for (change, expected) in [
+        // Times.
+        (json!({"JWT_LEEWAY": -5}), &["JWT_LEEWAY: negative"][..]),
+        (json!({"JWT_LEEWAY": 0}), &[]),
+        (extended(json!({"JWT_DECODE_LEEWAY": "-1s"})), &["JWT_DECODE_LEEWAY: negative"]),
+        (json!({"JWT_EXPIRATION_DELTA": -1}), &["JWT_EXPIRATION_DELTA: negative"]),
+        (json!({"JWT_EXPIRATION_DELTA": 0}), &[]),
+        (json!({"JWT_NOT_BEFORE_DELTA": "5m"}), &["JWT_NOT_BEFORE_DELTA: not less"]),
+        (json!({"JWT_NOT_BEFORE_DELTA": 299}), &[]),
+        (json!({"JWT_NOT_BEFORE_DELTA": -60}), &[]),
+        (extended(json!({"JWT_ACCESS_TOKEN_EXPIRES": -1})), &["JWT_ACCESS_TOKEN_EXPIRES: negative"]),
+        (extended(json!({"JWT_REFRESH_TOKEN_EXPIRES": "-1d"})), &["JWT_REFRESH_TOKEN_EXPIRES: negative"]),
+        // Memory.
+        (json!({"TOLLGATE_TOKEN_CACHE": 21_845}), &[]),
+        (json!({"TOLLGATE_TOKEN_CACHE": 21_846}), &["TOLLGATE_TOKEN_CACHE: more than"]),
+        (json!({"TOLLGATE_TOKEN_CACHE": 65_534}), &["TOLLGATE_TOKEN_CACHE: more than"]),
+        // Names that mean something else.
+        (extended(json!({"JWT_HEADER_NAME": "Cookie"})), &["JWT_HEADER_NAME: \"Cookie\""]),
+        (extended(json!({"JWT_HEADER_NAME": "host"})), &["JWT_HEADER_NAME: \"host\""]),
+        (
+            extended(json!({"JWT_HEADER_NAME": "X-Auth-Subject"})),
+            &["JWT_HEADER_NAME: \"X-Auth-Subject\" is the gate's own"],
+        ),
+        (extended(json!({"JWT_HEADER_NAME": "X-Token"})), &[]),
+        (
+            cookies(json!({"JWT_ACCESS_CSRF_HEADER_NAME": "authorization"})),
+            &["JWT_ACCESS_CSRF_HEADER_NAME: \"authorization\" is the field of the token"],
+        ),
+        (cookies(json!({"JWT_REFRESH_CSRF_HEADER_NAME": "Origin"})), &["JWT_REFRESH_CSRF_HEADER_NAME: \"Origin\""]),
+        (extended(json!({"JWT_IDENTITY_CLAIM": "exp"})), &["JWT_IDENTITY_CLAIM: \"exp\""]),
+        (extended(json!({"JWT_IDENTITY_CLAIM": "user"})), &[]),
+        (extended(json!({"JWT_QUERY_STRING_NAME": ""})), &["JWT_QUERY_STRING_NAME: empty"]),
+        // What a browser drops, or never sends back.
+        (cookies(json!({"JWT_COOKIE_DOMAIN": "localhost:8080"})), &["JWT_COOKIE_DOMAIN: no host name"]),
+        (cookies(json!({"JWT_COOKIE_DOMAIN": "https://example.com"})), &["JWT_COOKIE_DOMAIN: no host name"]),
+        (cookies(json!({"JWT_COOKIE_DOMAIN": "*.example.com"})), &["JWT_COOKIE_DOMAIN: no host name"]),
+        (cookies(json!({"JWT_COOKIE_DOMAIN": "com"})), &["JWT_COOKIE_DOMAIN: a suffix"]),
+        (cookies(json!({"JWT_COOKIE_DOMAIN": ".example.com"})), &[]),
+        (
+            cookies(json!({"JWT_COOKIE_DOMAIN": "example.com", "TOLLGATE_PUBLIC_URL": "https://app.example.org"})),
+            &["JWT_COOKIE_DOMAIN: does not cover"],
+        ),
+        (cookies(json!({"JWT_COOKIE_DOMAIN": "example.com", "TOLLGATE_PUBLIC_URL": "https://app.example.com"})), &[]),
+        (cookies(json!({"TOLLGATE_PUBLIC_URL": "http://app.example.com"})), &["JWT_COOKIE_SECURE: true, and"]),
+        (cookies(json!({"TOLLGATE_PUBLIC_URL": "http://127.0.0.1:8787"})), &[]),
+        (cookies(json!({"JWT_ACCESS_COOKIE_PATH": "api"})), &["JWT_ACCESS_COOKIE_PATH: does not begin with /"]),
+        (
+            cookies(json!({"JWT_REFRESH_COOKIE_PATH": "/token/refresh"})),
+            &["JWT_REFRESH_COOKIE_PATH: a browser does not send the cookie to \"/auth/refresh\""],
+        ),
+        (cookies(json!({"JWT_REFRESH_COOKIE_PATH": "/auth/refresh"})), &[]),
+        (cookies(json!({"JWT_REFRESH_COOKIE_PATH": "/auth"})), &[]),
+        (cookies(json!({"JWT_REFRESH_COOKIE_PATH": "/x", "TOLLGATE_REFRESH_TOKENS": false})), &[]),
+        // The endpoints for sessions are below /auth, the identity's too.
+        (
+            cookies(json!({"JWT_ACCESS_COOKIE_PATH": "/api", "JWT_REFRESH_COOKIE_PATH": "/auth"})),
+            &[
+                "\"/auth/logout/all\"",
+                "\"/auth/sessions\"",
+                "\"/auth/sessions/{session}\"",
+                "\"/auth/password\"",
+                "\"/auth/me\"",
+            ],
+        ),
+        (cookies(json!({"JWT_ACCESS_COOKIE_PATH": "/api", "JWT_TOKEN_LOCATION": ["headers", "cookies"]})), &[]),
+        (
+            cookies(json!({"JWT_ACCESS_COOKIE_PATH": "/auth"})),
+            &["JWT_ACCESS_COOKIE_PATH: a browser never sends the cookie to \"/api/*\""],
+        ),
+        (
+            cookies(json!({"JWT_REFRESH_COOKIE_NAME": "access_token_cookie"})),
+            &["JWT_REFRESH_COOKIE_NAME: the same as JWT_ACCESS_COOKIE_NAME"],
+        ),
+        (
+            cookies(json!({"TOLLGATE_DEVICE_COOKIE": "csrf_access_token"})),
+            &["TOLLGATE_DEVICE_COOKIE: the same as JWT_ACCESS_CSRF_COOKIE_NAME"],
+        ),
+        (
+            cookies(json!({"JWT_ENCODE_AUDIENCE": "x".repeat(3000)})),
+            &["JWT_ACCESS_COOKIE_NAME: \"access_token_cookie\" with its token has about", "JWT_REFRESH_COOKIE_NAME"],
+        ),
+    ] {
+        let found = faults(change.clone());
+        let is_as_expected =
+            found.len() == expected.len() && found.iter().zip(expected).all(|(one, part)| one.contains(part));
+        assert!(
+            is_as_expected,
+            "{change}
+{found:#?}
+{expected:#?}"
+        );
+    }
+    // What no browser takes at all stops the gate, in any case of its letters.
+    let stops = |change: Value| {
+        let reading = Config::read_with(&vars(change), WITH_SESSIONS);
+        reading.config.map(drop).unwrap_err().into_iter().map(|notice| notice.option).collect::<Vec<_>>()
+    };
+    let plain = |name: &str| cookies(json!({"JWT_COOKIE_SECURE": false, "JWT_ACCESS_COOKIE_NAME": name}));
+    for name in ["__Secure-a", "__secure-a", "__HOST-a", "__Http-a", "__Host-Http-a"] {
+        assert_eq!(stops(plain(name)), ["JWT_ACCESS_COOKIE_NAME"], "{name}");
+    }
+    for name in ["__Http-a", "__Host-Http-a"] {
+        assert_eq!(
+            stops(cookies(json!({"JWT_ACCESS_CSRF_COOKIE_NAME": name}))),
+            ["JWT_ACCESS_CSRF_COOKIE_NAME"],
+            "{name}"
+        );
+    }
+    assert_eq!(stops(json!({"TOLLGATE_DEVICE_COOKIE": "__Host-device"})), ["TOLLGATE_DEVICE_COOKIE"]);
+    assert_eq!(faults(json!({"TOLLGATE_DEVICE_COOKIE": "__Secure-device"})), [""; 0]);
+}
+
+#[test]
+fn patterns_of_other_routers_and_ports_that_there_are_not_stop_the_gate() {
+    for (path, instead) in [
+        ("/item/<string:name>", "write {name}"),
+        ("/item/<name>", "write {name}"),
+        ("/files/<path:rest>", "write * as the last segment"),
+        ("/item/:id", "write {id}"),
+        ("/item/:id?", "write {id}"),
+        ("/item/:id([0-9]+)", "write {id}"),
+        ("/files/:rest*", "write * as the last segment"),
+        ("/item/{id:int}", "write {id}"),
+        ("/item/{id?}", "write {id}"),
+        ("/files/{rest:path}", "write * as the last segment"),
+        ("/files/{*rest}", "write * as the last segment"),
+        ("/item/[id]", "write {id}"),
+        ("/files/[...rest]", "write * as the last segment"),
+        ("/files/**", "write * as the last segment"),
+        ("/files/*rest", "write * as the last segment"),
+        ("/item/(.*)", "write {name} for a whole segment"),
+        ("/item/a<b>", "write {name} for a whole segment"),
+    ] {
+        let reading = Config::read(&vars(json!({"ROUTES": [{"path": path, "to": "identity"}]})));
+        let problems = reading.config.map(drop).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].option == "ROUTES[0].path", "{path}: {problems:?}");
+        assert!(problems[0].text.contains(instead), "{path}: {problems:?}");
+    }
+    for path in ["/v1/things:batch", "/wiki/Foo_(bar)", "/$metadata", "/a/{id}", "/a/*", "/@me", "/a.b/c", "/~ann"] {
+        let reading = Config::read(&vars(json!({"ROUTES": [{"path": path, "to": "identity"}]})));
+        assert!(reading.config.is_ok(), "{path}");
+    }
+    for url in ["https://app.example.com:99999", "http://127.0.0.1:0", "https://[::1]:70000", "https://a.example:x"] {
+        assert_eq!(problems(json!({"ORIGIN": url})), ["ORIGIN"], "{url}");
+    }
+    for option in ["TOLLGATE_PUBLIC_URL", "TOLLGATE_PASSWORD_PWNED_URL"] {
+        assert_eq!(
+            problems(json!({option: "https://app.example.com:99999", "TOLLGATE_PASSWORD_PWNED": true})),
+            [option]
+        );
+    }
+    for url in ["https://app.example.com:8443", "http://[::1]:5000", "http://[::1]"] {
+        assert!(Config::read(&vars(json!({"ORIGIN": url}))).config.is_ok(), "{url}");
+    }
+}
+
+#[test]
+fn a_secret_of_secrets_store_is_named_for_what_it_is() {
+    let store = ["JWT_SECRET_KEY".to_owned(), "MINE".to_owned()];
+    let vars = vars(json!({"JWT_SECRET_KEY": {}}));
+    let environment =
+        Environment { vars: &vars, services: WITH_SESSIONS, secrets_store: &store, secrets: Secrets::Visible };
+    let problems = Config::read_from(environment).config.map(drop).unwrap_err();
+    assert!(problems[0].option == "JWT_SECRET_KEY" && problems[0].text.contains("Secrets Store"), "{problems:?}");
+    assert_eq!(problems.iter().filter(|problem| problem.option == "MINE").count(), 0);
+}
+
+#[test]
+fn which_values_are_secret_stands_in_the_table() {
+    for (name, value, is_secret) in [
+        ("JWT_SECRET_KEY", json!("x"), true),
+        ("JWT_SECRET_KEY", json!(""), false),
+        ("SECRET_KEY", json!("x"), true),
+        ("JWT_PRIVATE_KEY", json!("-----BEGIN PRIVATE KEY-----"), true),
+        ("JWT_PUBLIC_KEY", json!("-----BEGIN PUBLIC KEY-----"), false),
+        ("JWT_PUBLIC_KEY", json!("-----BEGIN RSA PRIVATE KEY-----"), true),
+        ("JWT_KEYS", json!({"keys": [{"kty": "OKP", "x": "a"}]}), false),
+        ("JWT_KEYS", json!({"keys": [{"kty": "OKP", "x": "a"}, {"kty": "OKP", "x": "a", "d": "b"}]}), true),
+        ("JWT_KEYS", json!(r#"{"keys": [{"kty": "oct", "k": "b"}]}"#), true),
+        ("TOLLGATE_PASSWORD_PEPPERS", json!({"k1": "x"}), true),
+        ("TOLLGATE_ADMIN_SECRET", json!("x"), true),
+        ("ORIGIN", json!("https://app.example.com"), false),
+    ] {
+        assert_eq!(options::find(name).unwrap().holds_secret(&value), is_secret, "{name} {value}");
+    }
+    // Whose kind says so is a secret in the table.
+    for option in options::TABLE.iter().filter(|option| option.kind.contains("secret")) {
+        assert_eq!(option.secrecy, options::Secrecy::Secret, "{}", option.name);
+    }
+}
+
+/// A gate that only verifies by this set: its algorithms, and what is told.
+fn published(set: Value, more: Value) -> (Result<String, String>, Vec<String>) {
+    let Value::Object(mut all) = json!({"JWT_AUTH_URL_RULE": "", "JWT_KEYS": set}) else { unreachable!() };
+    all.extend(more.as_object().unwrap().clone());
+    let told = Config::read(&all).warnings.iter().map(ToString::to_string).collect();
+    (ring(all.into()), told)
+}
+
+#[test]
+fn of_a_providers_keys_those_that_can_not_be_used_are_ignored_and_told() {
+    let jwk = |algorithm, pem: &str, more: Value| {
+        let mut jwk = VerifyingKey::public(algorithm, pem).unwrap().public_jwk().unwrap();
+        for (name, value) in more.as_object().unwrap() {
+            if value.is_null() {
+                jwk.as_object_mut().unwrap().remove(name);
+            } else {
+                jwk[name] = value.clone();
+            }
+        }
+        jwk
+    };
+    let rsa = |more| jwk(Algorithm::Rs256, key_file!("rsa.pub.pem"), more);
+    let ec = |more| jwk(Algorithm::Es256, key_file!("p256.pub.pem"), more);
+    let good = rsa(json!({"kid": "sig"}));
+    let weak = json!({"kty": "RSA", "kid": "weak", "alg": "RS256", "e": "AQAB", "n": format!("{}w", "x".repeat(170))});
+    for (other, part) in [
+        (rsa(json!({"kid": "enc", "use": "enc", "alg": "RSA-OAEP"})), "not for signatures"),
+        (rsa(json!({"kid": "enc", "use": "enc", "alg": null})), "not for signatures"),
+        (rsa(json!({"kid": "enc", "use": null, "alg": "RSA-OAEP"})), "alg is none of"),
+        (rsa(json!({"kid": "enc", "use": null, "alg": null, "key_ops": ["wrapKey"]})), "not for signatures"),
+        (ec(json!({"kid": "p", "crv": "P-384", "alg": "ES384"})), "alg is none of"),
+        (ec(json!({"kid": "p", "crv": "secp256k1", "alg": null})), "of a kind that no algorithm here has"),
+        (json!({"kty": "OKP", "crv": "X25519", "kid": "x", "x": "AAAA"}), "of a kind"),
+        (json!({"kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "AAAA"}), "alg is none of"),
+        (weak, "an RSA modulus"),
+        (rsa(json!({"kid": 7})), "kid is not a text"),
+        (json!("not a key"), "neither PEM nor JWK"),
+        (rsa(json!({"kid": "sig"})), "the same kid"),
+    ] {
+        for keys in [json!([good, other]), json!([other, good])] {
+            let (ring, told) = published(json!({"keys": keys}), json!({"JWT_ALGORITHM": "RS256"}));
+            assert_eq!(ring.as_deref(), Ok("none: RS256"), "{other}");
+            assert!(told.len() == 1 && told[0].contains("ignored") && told[0].contains(part), "{other}: {told:?}");
+        }
+        // None is left: that stops the gate.
+        if other["kid"] != "sig" {
+            let (ring, _) = published(json!({"keys": [other]}), json!({"JWT_ALGORITHM": "RS256"}));
+            assert_eq!(ring, Err("JWT_KEYS".into()), "{other}");
+        }
+    }
+    // Keys that share an id, or have none, are told apart by their algorithm (RFC 7517 §4.5).
+    for kid in [json!("1"), json!(null)] {
+        let set = json!({"keys": [rsa(json!({"kid": kid})), ec(json!({"kid": kid}))]});
+        assert_eq!(published(set, json!({})), (Ok("none: RS256 ES256".into()), vec![]), "{kid}");
+    }
+    // In a set of one's own each key must be usable, and no secret stands beside other keys.
+    let own = json!({"keys": [good, rsa(json!({"kid": "enc", "use": "enc"})), {"kty": "OKP", "crv": "Ed25519", "kid": "1", "d": "AAAA", "x": "AAAA"}]});
+    assert_eq!(published(own, json!({})).0, Err("JWT_KEYS".into()));
+    let secret =
+        json!({"kty": "oct", "kid": "s", "alg": "HS256", "k": "c2Vjb25kIHNlY3JldCBvZiBtb3JlIHRoYW4gMzIgYnl0ZXM"});
+    assert_eq!(published(json!({"keys": [good, secret]}), json!({})).0, Err("JWT_KEYS".into()));
+}
+
+#[test]
+fn a_key_without_alg_has_the_one_that_jwt_algorithm_names() {
+    let rsa = |kid: &str| {
+        let key = VerifyingKey::public(Algorithm::Rs256, key_file!("rsa.pub.pem")).unwrap();
+        let mut jwk = key.public_jwk().unwrap();
+        jwk.as_object_mut().unwrap().remove("alg");
+        jwk["kid"] = kid.into();
+        jwk
+    };
+    let set = json!({"keys": [rsa("1"), rsa("2")]});
+    for name in ["RS256", "PS384"] {
+        let told = published(set.clone(), json!({"JWT_ALGORITHM": name}));
+        assert_eq!(told, (Ok(format!("none: {name} {name}")), vec![]));
+    }
+    assert_eq!(published(set.clone(), json!({})).0, Err("JWT_KEYS".into()));
+    // Of another kind: it can't be filled in.
+    assert_eq!(published(set.clone(), json!({"JWT_ALGORITHM": "EdDSA"})).0, Err("JWT_KEYS".into()));
+    // A key that says what it is keeps that.
+    let mut named = set;
+    named["keys"][0]["alg"] = "RS512".into();
+    assert_eq!(published(named, json!({"JWT_ALGORITHM": "RS256"})).0, Ok("none: RS512 RS256".into()));
+    // A set where one key belongs.
+    let set = json!({"keys": [rsa("1")]}).to_string();
+    assert_eq!(
+        problems(json!({"JWT_ALGORITHM": "RS256", "JWT_AUTH_URL_RULE": "", "JWT_PUBLIC_KEY": set})),
+        ["JWT_PUBLIC_KEY"]
+    );
+}
+
+#[test]
+fn of_a_providers_keys_those_that_are_not_accepted_are_ignored() {
+    let rsa = VerifyingKey::public(Algorithm::Rs256, key_file!("rsa.pub.pem")).unwrap().public_jwk().unwrap();
+    let mut ec = VerifyingKey::public(Algorithm::Es256, key_file!("p256.pub.pem")).unwrap().public_jwk().unwrap();
+    ec["kid"] = "2".into();
+    let set = json!({"keys": [rsa, ec]});
+    let (ring, told) = published(set.clone(), json!({"JWT_DECODE_ALGORITHMS": ["ES256"]}));
+    assert!(ring.as_deref() == Ok("none: ES256") && told.len() == 1 && told[0].contains("RS256"), "{ring:?} {told:?}");
+    let (ring, _) = published(set, json!({"JWT_DECODE_ALGORITHMS": ["EdDSA"]}));
+    assert_eq!(ring, Err("JWT_DECODE_ALGORITHMS".into()));
+}
+
+/// What is told of the keys of a worker whose secrets can't be seen.
+fn unseen(change: Value, declared: &[&str]) -> (Vec<&'static str>, bool) {
+    let Value::Object(vars) = change else { unreachable!() };
+    let declared: Vec<String> = declared.iter().map(|&name| name.to_owned()).collect();
+    let secrets = Secrets::MayBeElsewhere(&declared);
+    let reading = Config::read_from(Environment { vars: &vars, services: WITH_SESSIONS, secrets_store: &[], secrets });
+    let config = reading.config.unwrap_or_else(|problems| panic!("{problems:?}"));
+    let is_empty = config.tokens.keys().all().next().is_none();
+    assert!(!is_empty || config.device_key.is_none());
+    (reading.unseen, is_empty)
+}
+
+#[test]
+fn a_secret_that_can_not_be_seen_is_told_and_everything_else_is_judged() {
+    for (vars, declared, expected) in [
+        (json!({}), &[][..], &["JWT_SECRET_KEY"][..]),
+        (json!({}), &["SECRET_KEY"], &["SECRET_KEY"]),
+        (json!({}), &["JWT_KEYS"], &["JWT_KEYS"]),
+        (json!({"JWT_ALGORITHM": "EdDSA"}), &[], &["JWT_PRIVATE_KEY"]),
+        (json!({"JWT_ALGORITHM": "RS256", "JWT_AUTH_URL_RULE": ""}), &[], &["JWT_PUBLIC_KEY"]),
+        (json!({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": key_file!("rsa.pub.pem")}), &[], &["JWT_PRIVATE_KEY"]),
+        (json!({"TOLLGATE_PASSWORD_PEPPER": "k1"}), &[], &["JWT_SECRET_KEY", "TOLLGATE_PASSWORD_PEPPERS"]),
+    ] {
+        assert_eq!(unseen(vars.clone(), declared), (expected.to_vec(), true), "{vars} {declared:?}");
+    }
+    for (vars, expected) in [
+        (json!({"JWT_SECRET_KEY": SECRET}), &[][..]),
+        (json!({"JWT_ALGORITHM": "EdDSA", "JWT_PRIVATE_KEY": key_file!("ed25519.pem")}), &[]),
+        (json!({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": key_file!("rsa.pub.pem"), "JWT_AUTH_URL_RULE": ""}), &[]),
+        (
+            json!({"JWT_ALGORITHM": "EdDSA", "JWT_PRIVATE_KEY": key_file!("ed25519.pem"), "JWT_DECODE_ALGORITHMS": "HS256"}),
+            &["JWT_SECRET_KEY"],
+        ),
+    ] {
+        assert_eq!(unseen(vars.clone(), &[]), (expected.to_vec(), false), "{vars}");
     }
 }
 

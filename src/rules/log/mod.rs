@@ -94,6 +94,8 @@ pub enum Event<'e> {
     },
     /// A problem of the configuration: nothing is served until it is mended.
     Problem(&'e Notice),
+    /// Something in the configuration that will not work, though the gate serves.
+    Fault(&'e Notice),
     /// A warning about the configuration.
     Warning(&'e Notice),
 }
@@ -138,6 +140,7 @@ impl Event<'_> {
         match self {
             Self::Refused { status, .. } | Self::RefusedMore { status, .. } if *status >= 500 => Level::Error,
             Self::Problem(_)
+            | Self::Fault(_)
             | Self::RecordUnusable { .. }
             | Self::Unreachable(_)
             | Self::PwnedCheckFailed { .. }
@@ -204,6 +207,10 @@ impl Event<'_> {
                 (line.event, line.option, line.text) =
                     ("config_problem", Some(notice.option.as_str()), Some(notice.text.as_str()));
             }
+            Self::Fault(notice) => {
+                (line.event, line.option, line.text) =
+                    ("config_fault", Some(notice.option.as_str()), Some(notice.text.as_str()));
+            }
             Self::Warning(notice) => {
                 (line.event, line.option, line.text) =
                     ("config_warning", Some(notice.option.as_str()), Some(notice.text.as_str()));
@@ -256,6 +263,10 @@ mod tests {
         assert_eq!(
             Event::Problem(&notice).line(Level::Error, None).as_deref(),
             Some(r#"{"level":"error","event":"config_problem","option":"JWT_LEEWAY","text":"write seconds"}"#)
+        );
+        assert_eq!(
+            Event::Fault(&notice).line(Level::Error, None).as_deref(),
+            Some(r#"{"level":"error","event":"config_fault","option":"JWT_LEEWAY","text":"write seconds"}"#)
         );
     }
 

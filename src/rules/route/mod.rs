@@ -175,6 +175,11 @@ impl Routes {
         self.places.iter().flat_map(|place| &place.rules)
     }
 
+    /// Every endpoint with its path.
+    pub fn endpoints(&self) -> impl Iterator<Item = (Endpoint, &str)> {
+        self.places.iter().filter_map(|place| Some((place.endpoint.as_ref()?.0, place.pattern.as_str())))
+    }
+
     /// The log-in endpoint's path, if there is one.
     #[must_use]
     pub fn log_in_path(&self) -> Option<&str> {

@@ -95,10 +95,53 @@ fn check_escapes(raw: &[u8]) -> Result<(), PathFault> {
     Ok(())
 }
 
+/// A segment as other routers write a variable: `<string:name>` (Flask), `:name` (Express, Rails), `{name:int}` (Starlette),
+/// `{*name}` (ASP.NET), `[name]` (Next.js), `*name`; or a regular expression. What to write instead. Read letter by letter it would hold for
+/// no request, and leave the paths that are meant to a wider rule.
+fn written_for_another_router(segment: &str) -> Option<String> {
+    let inside = |start: char, end: char| segment.strip_prefix(start)?.strip_suffix(end);
+    let one = |name: &str| format!("write {{{}}}", Some(word(name)).filter(|word| !word.is_empty()).unwrap_or("name"));
+    let rest = || String::from("write * as the last segment");
+    if let Some(variable) = inside('<', '>') {
+        let (converter, name) = variable.split_once(':').unwrap_or(("", variable));
+        return Some(if converter == "path" { rest() } else { one(name) });
+    }
+    if let Some(name) = segment.strip_prefix(':') {
+        let is_rest = name.ends_with(['*', '+']);
+        return Some(if is_rest { rest() } else { one(name) });
+    }
+    if let Some(variable) = inside('{', '}') {
+        if variable.starts_with('*') || variable.ends_with(":path") || variable.ends_with(":.*") {
+            return Some(rest());
+        }
+        return variable.split_once([':', '?', '=']).map(|(name, _)| one(name));
+    }
+    if let Some(variable) = inside('[', ']') {
+        return Some(if variable.contains("...") { rest() } else { one(variable) });
+    }
+    if segment == "**" || (segment.starts_with('*') && segment.len() > 1) {
+        return Some(rest());
+    }
+    if segment.contains(['<', '>']) || [".*", "[^", "(?", ".+"].iter().any(|regex| segment.contains(regex)) {
+        return Some(String::from("write {name} for a whole segment, and * as the last one for all below"));
+    }
+    None
+}
+
+/// The first word in a text.
+fn word(text: &str) -> &str {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let text = text.trim_start_matches(|c| !is_word(c));
+    &text[..text.find(|c| !is_word(c)).unwrap_or(text.len())]
+}
+
 /// May this be a pattern? The error says what to write instead.
 pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
     if !pattern.starts_with('/') {
         return Err("write a path that begins with /".into());
+    }
+    if let Some(instead) = pattern[1..].split('/').find_map(written_for_another_router) {
+        return Err(format!("a pattern of another router: {instead}"));
     }
     if pattern.contains(['?', '#', '%', '\\', ';']) || pattern.chars().any(char::is_control) {
         return Err("write the path as it is meant, without escapes, query, backslashes or ;".into());

@@ -20,6 +20,8 @@ pub enum KeyFault {
     PublicKey,
     /// Neither PEM nor JWK that can be read.
     Unreadable,
+    /// A JWK Set where one key belongs.
+    IsASet,
     /// A private key under a passphrase.
     Encrypted,
     /// OpenSSH's own form.
@@ -85,6 +87,7 @@ impl fmt::Display for KeyFault {
             Self::PublicKey => {
                 "a key or certificate, which anybody may know: give it a random text of 64 characters, or set JWT_ALGORITHM to the key's"
             }
+            Self::IsASet => "a JWK Set: put it into JWT_KEYS, and leave this out",
             Self::Unreadable => "neither PEM nor JWK: write the whole file, from -----BEGIN to the end, or the JWK as JSON",
             Self::Encrypted => "under a passphrase: write it without one (openssl pkey -in KEY)",
             Self::OpenSsh => "in OpenSSH's own form: write it as PKCS#8 (ssh-keygen -p -m PKCS8 -f KEY)",
@@ -100,9 +103,7 @@ impl fmt::Display for KeyFault {
             }
             Self::OtherAlgorithm => "its alg is another than the one it is to be used with: make the two the same",
             Self::NoAlgorithm => "it may have several algorithms: add the member alg",
-            Self::OtherUse => {
-                "its use or key_ops are not for signatures: take another key, or write \"use\": \"sig\" and no key_ops"
-            }
+            Self::OtherUse => "its use or key_ops are not for signatures, or malformed: take a key that is for signatures",
             Self::Numbers => "its numbers are missing, of the wrong length, or don't belong together: make it anew",
             Self::Halves => "not the public half of the private key: openssl pkey -in KEY -pubout",
             Self::NotOnCurve => "its point is not on the curve, or a weak one: make the key anew",

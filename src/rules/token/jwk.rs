@@ -53,6 +53,11 @@ impl Jwk {
         Ok(Self { material, algorithm, id, not_after, may_sign: may("sign"), may_verify: may("verify") })
     }
 
+    /// Does it name no algorithm, and is it of the kind that this one takes?
+    pub(super) fn takes(&self, algorithm: Algorithm) -> bool {
+        self.algorithm.is_none() && self.material.fits(algorithm)
+    }
+
     /// Its algorithm: the one it names, the one that is `wanted`, or the only one that its kind has.
     pub(super) fn algorithm(&self, wanted: Option<Algorithm>) -> Result<Algorithm, KeyFault> {
         match (self.algorithm, wanted) {

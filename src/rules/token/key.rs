@@ -190,6 +190,16 @@ impl Key {
         self.verifying.id()
     }
 
+    /// The length of its signatures, in bytes.
+    #[must_use]
+    pub fn signature_bytes(&self) -> usize {
+        match self.verifying.numbers() {
+            Some(Public::Rsa([n, _])) => n.len(),
+            Some(Public::Ed25519(_) | Public::P256(_)) => 64,
+            None => self.algorithm().least_key_bytes().unwrap_or_default(),
+        }
+    }
+
     /// The half that verifies.
     #[must_use]
     pub const fn verifying(&self) -> &VerifyingKey {
@@ -358,6 +368,9 @@ fn read(text: &str) -> Result<Jwk, KeyFault> {
     }
     if text.trim_start().starts_with('{') {
         let members = json::object(text.as_bytes()).map_err(|_| KeyFault::Unreadable)?;
+        if members.contains_key("keys") && !members.contains_key("kty") {
+            return Err(KeyFault::IsASet);
+        }
         return Jwk::read(&members);
     }
     let material = pem::read(text)?;

@@ -351,10 +351,20 @@ fn a_key_is_found_until_its_end_and_in_the_second_of_it() {
          "kid": "old", "not_after": NOW.seconds()},
     ]});
     let ring = ring(&set).unwrap();
-    let at = |seconds| ring.for_token_at(Some("ES256"), Some("old"), NumericDate::new(seconds).unwrap()).is_some();
+    let at = |seconds| ring.for_token_at(Some("ES256"), Some("old"), NumericDate::new(seconds).unwrap()).is_ok();
     assert_eq!([-1, 0, 1].map(|off| at(NOW.seconds() + off)), [true, true, false]);
     let far = NumericDate::new(NOW.seconds() * 2).unwrap();
-    assert!(ring.for_token_at(Some("EdDSA"), Some("new"), far).is_some(), "without an end");
+    let why = |algorithm, id, now| ring.for_token_at(algorithm, id, now).map(drop).unwrap_err();
+    assert_eq!(why(Some("ES256"), Some("old"), far), NoKey::Ended(NOW));
+    assert_eq!(why(Some("ES256"), Some("gone"), NOW), NoKey::UnknownId);
+    assert_eq!(
+        why(Some("EdDSA"), Some("old"), NOW),
+        NoKey::OtherAlgorithm { key: Algorithm::Es256, token: Algorithm::EdDsa }
+    );
+    assert_eq!(why(Some("HS256"), None, NOW), NoKey::OtherAlgorithm { key: Algorithm::EdDsa, token: Algorithm::Hs256 });
+    assert_eq!(why(Some("none"), Some("new"), NOW), NoKey::UnknownAlgorithm);
+    assert_eq!(why(None, None, NOW), NoKey::UnknownAlgorithm);
+    assert!(ring.for_token_at(Some("EdDSA"), Some("new"), far).is_ok(), "without an end");
     let ids = |now| {
         let jwks = ring.jwks(NumericDate::new(now).unwrap());
         jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()

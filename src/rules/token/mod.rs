@@ -42,7 +42,7 @@ pub use fault::KeyFault;
 pub(super) use issue::TokenIds;
 pub use issue::{Issue, Random};
 pub use key::{Key, VerifyingKey};
-pub use ring::{KeyRing, RingFault};
+pub use ring::{KeyRing, NoKey, RingFault};
 pub use signature::check_signature;
 pub use verifier::{Failed, Policy, Signed, Verifier};
 

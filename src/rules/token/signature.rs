@@ -19,7 +19,7 @@ pub(super) fn signed<'k>(
 
 /// The key that a token's header names.
 pub(super) fn find<'k>(parts: &Unverified<'_>, keys: &'k KeyRing, now: NumericDate) -> Option<&'k VerifyingKey> {
-    keys.for_token_at(parts.header().algorithm(), parts.header().key_id(), now)
+    keys.for_token_at(parts.header().algorithm(), parts.header().key_id(), now).ok()
 }
 
 /// The key, if it vouches for the token.

@@ -1,0 +1,338 @@
+//! What a browser does with a cookie that it is sent: does it keep it, and which requests will carry it?
+//!
+//! After RFC 6265bis (draft-ietf-httpbis-rfc6265bis-22), sections 5.6 and 5.7, with the length limits and prefixes that
+//! browsers apply. For the configuration reader, so that a cookie which no browser would keep is named before anybody logs in.
+//!
+//! **What always holds:** a cookie that is dropped has a reason an operator can act on. Where a rule depends on something that
+//! is not known ([`Site::host`] without a value), the cookie is kept.
+//!
+//! **What it does not do:** parse `Set-Cookie`: it is asked about cookies that [`super::cookie`] writes. It has no list of
+//! public suffixes but the few in [`PUBLIC_SUFFIXES`].
+
+use super::config::SameSite;
+use std::net::IpAddr;
+
+/// Name and value together (RFC 6265bis §5.6, step 5).
+pub const MOST_PAIR_BYTES: usize = 4096;
+/// The value of one attribute; a longer one is ignored (RFC 6265bis §5.6, step 6 of the attributes).
+pub const MOST_ATTRIBUTE_BYTES: usize = 1024;
+
+/// Domains under which strangers have theirs, beside every name without a dot (publicsuffix.org): those at which a worker may
+/// be reached.
+const PUBLIC_SUFFIXES: [&str; 2] = ["workers.dev", "pages.dev"];
+
+/// A cookie as a server sends it.
+#[derive(Clone, Copy, Debug)]
+pub struct SentCookie<'c> {
+    /// Its name.
+    pub name: &'c str,
+    /// The length of its value, in bytes.
+    pub value_bytes: usize,
+    /// `Domain`; empty for none.
+    pub domain: &'c str,
+    /// `Path`; empty for none.
+    pub path: &'c str,
+    /// `Secure`.
+    pub secure: bool,
+    /// `HttpOnly`.
+    pub http_only: bool,
+    /// `SameSite`.
+    pub same_site: Option<SameSite>,
+}
+
+/// Where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'s> {
+    /// The host, in lower case, without a port; `None` if it is not known.
+    pub host: Option<&'s str>,
+    /// Is it reached by https, or is it the browser's own machine?
+    pub is_secure: bool,
+    /// The path of the request that it answers.
+    pub path: &'s str,
+}
+
+/// Why a browser drops a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// Name and value are longer than [`MOST_PAIR_BYTES`].
+    TooLong {
+        /// As many bytes as they have together.
+        bytes: usize,
+    },
+    /// `Domain` is no host name: it has a port, a scheme, a path or a wildcard.
+    NotADomain,
+    /// `Domain` is a suffix under which strangers have names of their own.
+    PublicSuffix,
+    /// `Domain` does not cover the host that sends the cookie.
+    OtherHost,
+    /// `Secure`, sent without https.
+    SecureOverHttp,
+    /// `SameSite=None` without `Secure`.
+    NoneWithoutSecure,
+    /// The name begins with a prefix whose promise is not kept.
+    Prefix(Prefix),
+}
+
+/// A prefix of a name by which a browser promises something (RFC 6265bis §4.1.3), in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefix {
+    /// `__Secure-`: `Secure`.
+    Secure,
+    /// `__Host-`: `Secure`, `Path=/`, no `Domain`.
+    Host,
+    /// `__Http-`: `Secure`, `HttpOnly`.
+    Http,
+    /// `__Host-Http-`: what both ask for.
+    HostHttp,
+}
+
+impl Prefix {
+    /// The prefix of a name; the longest counts.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        [Self::HostHttp, Self::Host, Self::Http, Self::Secure].into_iter().find(|prefix| {
+            let text = prefix.text();
+            name.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
+        })
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Secure => "__Secure-",
+            Self::Host => "__Host-",
+            Self::Http => "__Http-",
+            Self::HostHttp => "__Host-Http-",
+        }
+    }
+
+    fn is_kept_by(self, cookie: &SentCookie<'_>) -> bool {
+        let is_bound_to_host = cookie.domain.is_empty() && cookie.path == "/";
+        cookie.secure
+            && match self {
+                Self::Secure => true,
+                Self::Host => is_bound_to_host,
+                Self::Http => cookie.http_only,
+                Self::HostHttp => is_bound_to_host && cookie.http_only,
+            }
+    }
+}
+
+/// A cookie that a browser keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCookie {
+    path: String,
+}
+
+impl StoredCookie {
+    /// Does a request for this path carry the cookie (RFC 6265bis §5.1.4)?
+    #[must_use]
+    pub fn is_sent_to(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(&self.path);
+        rest.is_some_and(|rest| rest.is_empty() || self.path.ends_with('/') || rest.starts_with('/'))
+    }
+
+    /// Does a request for some path of this pattern of `ROUTES` carry the cookie?
+    #[must_use]
+    pub fn is_sent_to_some(&self, pattern: &str) -> bool {
+        // The slash before a path that ends with one is matched by the segments; one at its end asks for a further segment.
+        let wanted: Vec<&str> = self.path.trim_start_matches('/').split('/').collect();
+        let mut segments = pattern.trim_start_matches('/').split('/');
+        for (at, segment) in wanted.iter().enumerate() {
+            let is_last_and_empty = segment.is_empty() && at + 1 == wanted.len();
+            match segments.next() {
+                Some("*") => return true,
+                Some(_) if is_last_and_empty => return true,
+                Some(own) if own == *segment || own.starts_with('{') => {}
+                Some(_) | None => return false,
+            }
+        }
+        true
+    }
+}
+
+/// What a browser does with a cookie from this site.
+///
+/// # Errors
+/// Why it is dropped.
+pub fn keep(cookie: &SentCookie<'_>, site: &Site<'_>) -> Result<StoredCookie, Dropped> {
+    let bytes = cookie.name.len() + cookie.value_bytes;
+    if bytes > MOST_PAIR_BYTES {
+        return Err(Dropped::TooLong { bytes });
+    }
+    // An attribute that is too long is as if it were not there.
+    let attribute = |text: &'_ str| text.len() <= MOST_ATTRIBUTE_BYTES;
+    let domain = cookie.domain.strip_prefix('.').unwrap_or(cookie.domain).to_ascii_lowercase();
+    if attribute(cookie.domain) && !domain.is_empty() {
+        check_domain(&domain, site.host)?;
+    }
+    if cookie.secure && !site.is_secure {
+        return Err(Dropped::SecureOverHttp);
+    }
+    if cookie.same_site == Some(SameSite::None) && !cookie.secure {
+        return Err(Dropped::NoneWithoutSecure);
+    }
+    if let Some(prefix) = Prefix::of(cookie.name).filter(|prefix| !prefix.is_kept_by(cookie)) {
+        return Err(Dropped::Prefix(prefix));
+    }
+    let path =
+        if cookie.path.starts_with('/') && attribute(cookie.path) { cookie.path } else { default_path(site.path) };
+    Ok(StoredCookie { path: path.to_owned() })
+}
+
+/// RFC 6265bis §5.7, steps 8 to 10.
+fn check_domain(domain: &str, host: Option<&str>) -> Result<(), Dropped> {
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if !is_address(domain) && !domain.split('.').all(is_label) {
+        return Err(Dropped::NotADomain);
+    }
+    if host == Some(domain) {
+        return Ok(());
+    }
+    // `localhost` has no dot, and is nobody's suffix.
+    let is_suffix = (!domain.contains('.') && domain != "localhost") || PUBLIC_SUFFIXES.contains(&domain);
+    if is_suffix && !is_address(domain) {
+        return Err(Dropped::PublicSuffix);
+    }
+    let covers = |host: &str| !is_address(host) && host.strip_suffix(domain).is_some_and(|start| start.ends_with('.'));
+    if host.is_some_and(|host| !covers(host)) { Err(Dropped::OtherHost) } else { Ok(()) }
+}
+
+/// The path of a cookie without one (RFC 6265bis §5.1.4): the request's up to its last slash.
+fn default_path(request: &str) -> &str {
+    match request.rsplit_once('/') {
+        Some((start, _)) if start.starts_with('/') => start,
+        _ => "/",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COOKIE: SentCookie<'static> = SentCookie {
+        name: "a",
+        value_bytes: 300,
+        domain: "",
+        path: "/",
+        secure: true,
+        http_only: true,
+        same_site: Some(SameSite::Lax),
+    };
+    const SITE: Site<'static> = Site { host: Some("app.example.com"), is_secure: true, path: "/auth" };
+
+    #[test]
+    fn a_prefix_promises_in_any_case() {
+        let plain = SentCookie { secure: false, ..COOKIE };
+        let deep = SentCookie { path: "/api", ..COOKIE };
+        let wide = SentCookie { domain: "example.com", ..COOKIE };
+        let seen = SentCookie { http_only: false, ..COOKIE };
+        for (name, cookie, dropped) in [
+            ("__Secure-a", plain, Some(Prefix::Secure)),
+            ("__SECURE-a", plain, Some(Prefix::Secure)),
+            ("__secure-a", deep, None),
+            ("__Host-a", COOKIE, None),
+            ("__host-a", plain, Some(Prefix::Host)),
+            ("__hOST-a", deep, Some(Prefix::Host)),
+            ("__Host-a", wide, Some(Prefix::Host)),
+            ("__Host-a", SentCookie { path: "", ..COOKIE }, Some(Prefix::Host)),
+            ("__Http-a", seen, Some(Prefix::Http)),
+            ("__Http-a", wide, None),
+            ("__host-http-a", seen, Some(Prefix::HostHttp)),
+            ("__Host-Http-a", deep, Some(Prefix::HostHttp)),
+            ("_Host-a", plain, None),
+            ("__Hosta", plain, None),
+            ("é", plain, None),
+        ] {
+            let kept = keep(&SentCookie { name, ..cookie }, &SITE);
+            assert_eq!(kept.err(), dropped.map(Dropped::Prefix), "{name} {cookie:?}");
+        }
+    }
+
+    #[test]
+    fn a_domain_covers_the_host_or_the_cookie_is_dropped() {
+        let app = Some("app.example.com");
+        for (domain, host, dropped) in [
+            ("example.com", app, None),
+            (".Example.COM", app, None),
+            ("app.example.com", app, None),
+            ("example.com", None, None),
+            ("other.example.com", app, Some(Dropped::OtherHost)),
+            ("ample.com", app, Some(Dropped::OtherHost)),
+            ("localhost:8080", None, Some(Dropped::NotADomain)),
+            ("https://example.com", None, Some(Dropped::NotADomain)),
+            ("*.example.com", None, Some(Dropped::NotADomain)),
+            ("..example.com", None, Some(Dropped::NotADomain)),
+            ("example.com/", None, Some(Dropped::NotADomain)),
+            ("example..com", None, Some(Dropped::NotADomain)),
+            ("example.com.", app, Some(Dropped::NotADomain)),
+            ("com", None, Some(Dropped::PublicSuffix)),
+            ("workers.dev", Some("gate.me.workers.dev"), Some(Dropped::PublicSuffix)),
+            ("me.workers.dev", Some("gate.me.workers.dev"), None),
+            ("localhost", Some("localhost"), None),
+            ("localhost", app, Some(Dropped::OtherHost)),
+            ("localhost", None, None),
+            ("127.0.0.1", Some("127.0.0.1"), None),
+            ("0.0.1", Some("127.0.0.1"), Some(Dropped::OtherHost)),
+            ("", app, None),
+        ] {
+            let kept = keep(&SentCookie { domain, ..COOKIE }, &Site { host, ..SITE });
+            assert_eq!(kept.err(), dropped, "{domain} for {host:?}");
+        }
+    }
+
+    #[test]
+    fn length_scheme_and_same_site_count() {
+        let kept = |cookie: SentCookie<'_>, is_secure| keep(&cookie, &Site { is_secure, ..SITE }).err();
+        assert_eq!(kept(SentCookie { value_bytes: 4095, ..COOKIE }, true), None);
+        assert_eq!(kept(SentCookie { value_bytes: 4096, ..COOKIE }, true), Some(Dropped::TooLong { bytes: 4097 }));
+        assert_eq!(kept(COOKIE, false), Some(Dropped::SecureOverHttp));
+        assert_eq!(kept(SentCookie { secure: false, ..COOKIE }, false), None);
+        let none = SentCookie { same_site: Some(SameSite::None), ..COOKIE };
+        assert_eq!(kept(none, true), None);
+        assert_eq!(kept(SentCookie { secure: false, ..none }, true), Some(Dropped::NoneWithoutSecure));
+        let long = "x".repeat(1025);
+        assert_eq!(kept(SentCookie { domain: &long, ..COOKIE }, true), None, "ignored");
+    }
+
+    #[test]
+    fn a_path_says_which_requests_carry_the_cookie() {
+        let long = format!("/{}", "x".repeat(1024));
+        for (path, sent, not_sent) in [
+            ("/", &["/", "/a", "/a/b"][..], &[][..]),
+            ("/api", &["/api", "/api/", "/api/x"], &["/", "/apix", "/API"]),
+            ("/api/", &["/api/", "/api/x"], &["/api", "/apix/"]),
+            // No path, or one without a slash in front: the request's, up to its last slash.
+            ("", &["/auth", "/auth/refresh"], &["/", "/api"]),
+            ("api", &["/auth/x"], &["/api"]),
+            (&long, &["/auth/x"], &["/"]),
+        ] {
+            let stored = keep(&SentCookie { path, ..COOKIE }, &Site { path: "/auth/login", ..SITE }).unwrap();
+            for request in sent {
+                assert!(stored.is_sent_to(request) && stored.is_sent_to_some(request), "{path} {request}");
+            }
+            for request in not_sent {
+                assert!(!stored.is_sent_to(request) && !stored.is_sent_to_some(request), "{path} {request}");
+            }
+        }
+        for (path, pattern, some) in [
+            ("/api", "/*", true),
+            ("/api", "/api/*", true),
+            ("/api", "/{any}", true),
+            ("/api", "/{any}/x", true),
+            ("/api/v1", "/api/{id}/x", true),
+            ("/api/v1", "/api", false),
+            ("/api/v1", "/api/v2/*", false),
+            ("/api/", "/api", false),
+            ("/api/", "/api/*", true),
+            ("/api", "/other/*", false),
+            ("/", "/a/b", true),
+        ] {
+            let stored = keep(&SentCookie { path, ..COOKIE }, &SITE).unwrap();
+            assert_eq!(stored.is_sent_to_some(pattern), some, "{path} {pattern}");
+        }
+    }
+}

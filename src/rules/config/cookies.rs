@@ -1,0 +1,335 @@
+//! The cookies that the gate sends, as the options name them: may they be written, does a browser keep them, and do they come
+//! back where they are needed?
+
+use super::{
+    Extended, Location, Names, SameSite, Services,
+    keys::Keys,
+    read::{Draft, Notices},
+};
+use crate::rules::{
+    browser::{self, Dropped, SentCookie, Site, StoredCookie},
+    cookie,
+    json::{Map, Value},
+    route::{Auth, Endpoint, Routes},
+    time::Timestamp,
+    token::{Fresh, Issue, Key},
+};
+
+/// Which option is at fault for what becomes of a cookie.
+#[derive(Clone, Copy)]
+struct Options {
+    name: &'static str,
+    path: &'static str,
+}
+
+/// A cookie with the options that it comes of.
+struct Written<'c> {
+    cookie: SentCookie<'c>,
+    options: Options,
+}
+
+const ACCESS: Options = Options { name: "JWT_ACCESS_COOKIE_NAME", path: "JWT_ACCESS_COOKIE_PATH" };
+const ACCESS_CSRF: Options = Options { name: "JWT_ACCESS_CSRF_COOKIE_NAME", path: "JWT_ACCESS_CSRF_COOKIE_PATH" };
+const REFRESH: Options = Options { name: "JWT_REFRESH_COOKIE_NAME", path: "JWT_REFRESH_COOKIE_PATH" };
+const REFRESH_CSRF: Options = Options { name: "JWT_REFRESH_CSRF_COOKIE_NAME", path: "JWT_REFRESH_CSRF_COOKIE_PATH" };
+const DEVICE: Options = Options { name: "TOLLGATE_DEVICE_COOKIE", path: "TOLLGATE_DEVICE_COOKIE" };
+
+/// A CSRF value is a UUID, a device's cookie about as long as a short token.
+const CSRF_BYTES: usize = 36;
+const DEVICE_BYTES: usize = 200;
+/// A user id that is a UUID, in quotes.
+const SAMPLE_ID: &str = "00000000-0000-4000-8000-000000000000";
+
+/// `public_url`: where browsers reach the gate, if that is known.
+pub(super) fn check(
+    draft: &Draft,
+    routes: &Routes,
+    services: Services,
+    keys: Option<&Keys>,
+    public_url: Option<&str>,
+    notices: &mut Notices<'_>,
+) {
+    let written = written(draft, services, keys);
+    let is_well_formed = well_formed(draft, notices);
+    if draft.is_extended && draft.extended.uses_cookies() {
+        advise(&draft.extended, notices);
+    }
+    if !is_well_formed {
+        return;
+    }
+    equal_names(&written, notices);
+    let (is_https, host) = public_url.and_then(|url| url.split_once("://")).map_or((None, None), |(scheme, rest)| {
+        let host = rest.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(rest, |(host, _)| host);
+        (Some(scheme == "https"), Some(host.trim_matches(['[', ']'])))
+    });
+    let is_own_machine = matches!(host, Some("localhost" | "127.0.0.1" | "::1"));
+    for Written { cookie, options } in &written {
+        let site = Site {
+            host,
+            is_secure: is_https.unwrap_or(cookie.secure) || is_own_machine,
+            path: routes.log_in_path().unwrap_or("/"),
+        };
+        match browser::keep(cookie, &site) {
+            Ok(stored) => {
+                if draft.is_extended {
+                    comes_back(&draft.extended, routes, &stored, *options, notices);
+                }
+            }
+            Err(dropped) => tell(dropped, cookie, *options, notices),
+        }
+    }
+}
+
+/// The cookies of a log-in, as [`cookie::Jar`] and [`cookie::of_device`] write them.
+fn written<'d>(draft: &'d Draft, services: Services, keys: Option<&Keys>) -> Vec<Written<'d>> {
+    let mut all = Vec::new();
+    let extended = &draft.extended;
+    if draft.is_extended && extended.uses_cookies() {
+        let kinds = [(false, &extended.access, ACCESS, ACCESS_CSRF), (true, &extended.refresh, REFRESH, REFRESH_CSRF)];
+        for (refresh, names, token, csrf) in
+            kinds.into_iter().filter(|(refresh, ..)| !refresh || extended.refresh_tokens)
+        {
+            let bytes = token_bytes(draft, services, refresh, keys.and_then(|keys| keys.ring.signing()));
+            let cookie = |name: &'d str, path: &'d str, value_bytes, http_only| SentCookie {
+                name,
+                value_bytes,
+                domain: &draft.cookie_domain,
+                path,
+                secure: extended.cookie_secure,
+                http_only,
+                same_site: extended.cookie_same_site,
+            };
+            all.push(Written { cookie: cookie(&names.cookie, &names.cookie_path, bytes, true), options: token });
+            if extended.csrf_protect && extended.csrf_in_cookies {
+                let cookie = cookie(&names.csrf_cookie, &names.csrf_cookie_path, CSRF_BYTES, false);
+                all.push(Written { cookie, options: csrf });
+            }
+        }
+    }
+    let name = draft.sessions.device_cookie.as_str();
+    if services.sessions && !name.is_empty() {
+        let path = if draft.auth_url_rule.is_empty() { "/" } else { &draft.auth_url_rule };
+        // `Secure` is as the request's scheme is.
+        let cookie = SentCookie {
+            name,
+            value_bytes: DEVICE_BYTES,
+            domain: "",
+            path,
+            secure: true,
+            http_only: true,
+            same_site: Some(SameSite::Strict),
+        };
+        all.push(Written { cookie, options: DEVICE });
+    }
+    all
+}
+
+/// How long a token is that the gate itself makes, without claims of an application's own.
+fn token_bytes(draft: &Draft, services: Services, refresh: bool, key: Option<&Key>) -> usize {
+    let issue = Issue {
+        refresh,
+        fresh: if refresh { Fresh::No } else { Fresh::Yes },
+        expires: draft.extended.lifetime(refresh),
+        identity_claim: &draft.policy.identity_claim,
+        identity: SAMPLE_ID.into(),
+        more: Map::new(),
+        session: services.sessions.then(|| SAMPLE_ID.to_owned()),
+        csrf: None,
+        now: Timestamp::from_seconds(2_000_000_000),
+    };
+    let (claims, _) = issue.claims(&draft.extended, &[0; 96]);
+    let base64 = |bytes: usize| (bytes * 4).div_ceil(3);
+    let header =
+        r#"{"alg":"HS256","typ":"JWT"}"#.len() + key.and_then(Key::id).map_or(0, |id| id.len() + r#","kid":"""#.len());
+    let signature = key.map_or(32, Key::signature_bytes);
+    base64(header) + 1 + base64(Value::from(claims).to_string().len()) + 1 + base64(signature)
+}
+
+/// Names and attributes that can't be written at all; `false` if there is one.
+fn well_formed(draft: &Draft, notices: &mut Notices<'_>) -> bool {
+    let mut is_good = true;
+    let mut problem = |option: &str, text: &str| {
+        is_good = false;
+        notices.problem(option, text);
+    };
+    const NO_NAME: &str = "no name of a cookie: write letters, digits, - and _";
+    const NO_PATH: &str = "no path: write one such as \"/api\"";
+    let device = &draft.sessions.device_cookie;
+    if !device.is_empty() && !cookie::is_name(device) {
+        problem(DEVICE.name, NO_NAME);
+    }
+    if draft.is_extended {
+        let kinds = [(&draft.extended.access, ACCESS, ACCESS_CSRF), (&draft.extended.refresh, REFRESH, REFRESH_CSRF)];
+        for (Names { cookie, cookie_path, csrf_cookie, csrf_cookie_path, .. }, token, csrf) in kinds {
+            for (name, path, options) in [(cookie, cookie_path, token), (csrf_cookie, csrf_cookie_path, csrf)] {
+                if !cookie::is_name(name) {
+                    problem(options.name, NO_NAME);
+                }
+                if !cookie::is_attribute(path) {
+                    problem(options.path, NO_PATH);
+                }
+            }
+        }
+        if !cookie::is_attribute(&draft.cookie_domain) {
+            problem("JWT_COOKIE_DOMAIN", "no domain: write one such as \"example.com\"");
+        }
+    }
+    is_good
+}
+
+/// What a browser needs to be safe.
+fn advise(extended: &Extended, notices: &mut Notices<'_>) {
+    if !extended.cookie_secure {
+        notices.warn(
+            "JWT_COOKIE_SECURE",
+            "false, so a browser sends the tokens over http too: set it to true wherever there is https",
+        );
+    }
+    if extended.cookie_same_site.is_none() {
+        notices.warn("JWT_COOKIE_SAMESITE", "not set: \"Lax\" keeps other sites' forms from carrying the cookies");
+    }
+    let access = Some((ACCESS.name, &extended.access));
+    let refresh = Some((REFRESH.name, &extended.refresh)).filter(|_| extended.refresh_tokens);
+    for (name, Names { cookie, cookie_path, .. }) in access.into_iter().chain(refresh) {
+        // Only where a browser would take it.
+        let may_be = extended.cookie_secure && extended.cookie_domain.is_empty() && cookie_path == "/";
+        if may_be && browser::Prefix::of(cookie).is_none() {
+            notices.warn(name, "begin it with \"__Host-\": then no other host of your domain can set or overwrite it");
+        }
+    }
+    if !extended.csrf_protect {
+        notices
+            .warn("JWT_COOKIE_CSRF_PROTECT", "false: another site's page can act in the name of whoever is logged in");
+    }
+    for (option, path) in [
+        (ACCESS.path, &extended.access.cookie_path),
+        (ACCESS_CSRF.path, &extended.access.csrf_cookie_path),
+        (REFRESH.path, &extended.refresh.cookie_path),
+        (REFRESH_CSRF.path, &extended.refresh.csrf_cookie_path),
+    ] {
+        if !path.is_empty() && !path.starts_with('/') {
+            notices.fault(
+                option,
+                "does not begin with /, so a browser takes the log-in's folder instead: write it with a / in front",
+            );
+        }
+    }
+}
+
+/// Two cookies of one name: one overwrites the other, or comes in its place.
+fn equal_names(written: &[Written<'_>], notices: &mut Notices<'_>) {
+    for (at, Written { cookie, options }) in written.iter().enumerate() {
+        if let Some(earlier) = written[..at].iter().find(|earlier| earlier.cookie.name == cookie.name) {
+            notices.fault(
+                options.name,
+                format!(
+                    "the same as {}, so one cookie takes the place of the other: give each its own name",
+                    earlier.options.name
+                ),
+            );
+        }
+    }
+}
+
+fn tell(dropped: Dropped, cookie: &SentCookie<'_>, options: Options, notices: &mut Notices<'_>) {
+    match dropped {
+        Dropped::Prefix(prefix) => {
+            let wants = match (prefix, options.name == DEVICE.name) {
+                (browser::Prefix::Host | browser::Prefix::HostHttp, true) => {
+                    "the path /, and this cookie has the log-in's: write another name"
+                }
+                (_, true) => "https: write another name",
+                (browser::Prefix::Secure, false) => "JWT_COOKIE_SECURE = true",
+                (browser::Prefix::Host, false) => "JWT_COOKIE_SECURE = true, the path / and no domain",
+                (browser::Prefix::Http, false) => "JWT_COOKIE_SECURE = true, and never a CSRF value, which scripts read",
+                (browser::Prefix::HostHttp, false) => {
+                    "JWT_COOKIE_SECURE = true, the path / and no domain, and never a CSRF value, which scripts read"
+                }
+            };
+            notices.problem(options.name, format!("a browser keeps a {} cookie only with {wants}", prefix.text()));
+        }
+        Dropped::NoneWithoutSecure => {
+            let text = "\"None\" is taken by browsers with JWT_COOKIE_SECURE = true only";
+            notices.problem_once("JWT_COOKIE_SAMESITE", text);
+        }
+        Dropped::SecureOverHttp if options.name != DEVICE.name => notices.fault_once(
+            "JWT_COOKIE_SECURE",
+            "true, and TOLLGATE_PUBLIC_URL is http: a browser drops such cookies without https",
+        ),
+        Dropped::SecureOverHttp => {}
+        Dropped::NotADomain => notices.fault_once(
+            "JWT_COOKIE_DOMAIN",
+            "no host name, and a browser keeps no cookie for anything else: write the host alone, such as \"example.com\", without scheme, port, path or *",
+        ),
+        Dropped::PublicSuffix => notices.fault_once(
+            "JWT_COOKIE_DOMAIN",
+            "a suffix that strangers' hosts share, so browsers drop the cookies: write a domain of your own, such as \"example.com\", or leave it out",
+        ),
+        Dropped::OtherHost => notices.fault_once(
+            "JWT_COOKIE_DOMAIN",
+            "does not cover the host of TOLLGATE_PUBLIC_URL, so browsers drop the cookies: write that host or a domain above it, or leave it out",
+        ),
+        Dropped::TooLong { bytes } => notices.fault(
+            options.name,
+            format!("{:?} with its token has about {bytes} bytes, and browsers drop cookies over {}: shorten JWT_ENCODE_AUDIENCE or JWT_ENCODE_ISSUER, or take shorter keys (EdDSA)", cookie.name, browser::MOST_PAIR_BYTES),
+        ),
+    }
+}
+
+/// Does the cookie come back where it is needed?
+fn comes_back(
+    extended: &Extended,
+    routes: &Routes,
+    stored: &StoredCookie,
+    options: Options,
+    notices: &mut Notices<'_>,
+) {
+    let is_refresh = options.name == REFRESH.name;
+    if !is_refresh && options.name != ACCESS.name {
+        return;
+    }
+    let is_only_place = |locations: &[Location]| locations == [Location::Cookies];
+    for (endpoint, path) in routes.endpoints() {
+        let needs_it = match endpoint {
+            Endpoint::Refresh => is_refresh,
+            Endpoint::LogOutAll | Endpoint::Sessions | Endpoint::Session | Endpoint::Password => !is_refresh,
+            // Either token ends the session.
+            Endpoint::LogOut => !is_refresh && !covers(extended.refresh_tokens.then_some(&extended.refresh), path),
+            Endpoint::LogIn | Endpoint::Keys | Endpoint::Admin => false,
+        };
+        // A refresh token in a cookie is of use there alone; an access token may come in a header as well.
+        let is_needed = needs_it && (is_refresh || is_only_place(&extended.locations));
+        if is_needed && !stored.is_sent_to_some(path) {
+            notices.fault(
+                options.path,
+                format!("a browser does not send the cookie to {path:?} ({}), which needs it: write \"/\", or a path that {path:?} begins with", endpoint.option()),
+            );
+        }
+    }
+    for rule in routes.rules().filter(|rule| rule.auth == Auth::Required) {
+        let locations = rule.extended.locations.as_ref().unwrap_or(&extended.locations);
+        if rule.extended.refresh == is_refresh && is_only_place(locations) && !stored.is_sent_to_some(&rule.path) {
+            notices.fault(
+                options.path,
+                format!("a browser never sends the cookie to {:?}, whose rule takes tokens in cookies only: write \"/\", or a path that {:?} begins with", rule.path, rule.path),
+            );
+        }
+    }
+}
+
+/// Is the cookie of these names sent to this path?
+fn covers(names: Option<&Names>, path: &str) -> bool {
+    let Some(names) = names else { return false };
+    let cookie = SentCookie {
+        name: &names.cookie,
+        value_bytes: 0,
+        domain: "",
+        path: &names.cookie_path,
+        secure: true,
+        http_only: true,
+        same_site: None,
+    };
+    let site = Site { host: None, is_secure: true, path: "/" };
+    // The name's prefix is not what is asked about.
+    browser::keep(&SentCookie { name: "", ..cookie }, &site).is_ok_and(|stored| stored.is_sent_to_some(path))
+}

@@ -1,0 +1,132 @@
+//! Names that an operator gives: of header fields, claims and members. One that means something else already is a fault: the
+//! gate runs, and the token is not found or is overwritten.
+
+use super::{
+    Services,
+    read::{Draft, Notices},
+};
+use crate::rules::forward::Filter;
+
+/// Fields that carry something else in every request, or that a page's script can't set (Fetch, "forbidden request-header").
+const TAKEN: [&str; 29] = [
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "cookie2",
+    "date",
+    "dnt",
+    "expect",
+    "host",
+    "keep-alive",
+    "origin",
+    "range",
+    "referer",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "x-request-id",
+];
+/// The same, by their beginning: a browser's own, a proxy's, the runtime's, a WebSocket handshake's, conditions.
+const TAKEN_PREFIXES: [&str; 5] = ["sec-", "proxy-", "cf-", "if-", "access-control-"];
+
+/// Why a field can't carry a token or a CSRF value.
+fn why_taken(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    if Filter::is_the_gates(&name) {
+        return Some("the gate's own field, in which it tells the origin who it is");
+    }
+    if TAKEN.contains(&name.as_str()) || TAKEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        return Some("has a meaning of its own in HTTP, or can't be set by a page's script");
+    }
+    Filter::is_spoofable(&name)
+        .then_some("a field that the gate removes on the way to the origin (TOLLGATE_KEEP_HEADERS)")
+}
+
+pub(super) fn check(draft: &Draft, services: Services, notices: &mut Notices<'_>) {
+    if !draft.is_extended {
+        return;
+    }
+    let extended = &draft.extended;
+    let fields = [
+        ("JWT_HEADER_NAME", &extended.header_name, "Authorization"),
+        ("JWT_ACCESS_CSRF_HEADER_NAME", &extended.access.csrf_header, "X-CSRF-TOKEN"),
+        ("JWT_REFRESH_CSRF_HEADER_NAME", &extended.refresh.csrf_header, "X-CSRF-TOKEN"),
+    ];
+    for (option, name, default) in fields {
+        if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            notices.problem(option, "no name of a header: write letters, digits and hyphens");
+        } else if let Some(why) =
+            why_taken(name).filter(|_| !draft.keep_headers.iter().any(|kept| kept.eq_ignore_ascii_case(name)))
+        {
+            notices.fault(option, format!("{name:?} is {why}: write another name, such as {default:?}"));
+        } else if option != "JWT_HEADER_NAME"
+            && ["authorization", extended.header_name.to_ascii_lowercase().as_str()]
+                .contains(&name.to_ascii_lowercase().as_str())
+        {
+            notices
+                .fault(option, format!("{name:?} is the field of the token: write another name, such as {default:?}"));
+        }
+    }
+    let claim = draft.policy.identity_claim.as_str();
+    if claim.is_empty() {
+        notices.problem("JWT_IDENTITY_CLAIM", "empty: give it the name of a claim");
+    } else if ["exp", "nbf", "iat", "jti", "type", "fresh", "csrf", "aud", "iss"].contains(&claim)
+        || (claim == "sid" && services.sessions)
+    {
+        notices.fault(
+            "JWT_IDENTITY_CLAIM",
+            format!("{claim:?} says something else in each token, so that one overwrites the other: write \"sub\", or a name of your own"),
+        );
+    }
+    for (option, text) in [
+        ("JWT_QUERY_STRING_NAME", &extended.query_name),
+        ("JWT_JSON_KEY", &extended.access.json_key),
+        ("JWT_REFRESH_JSON_KEY", &extended.refresh.json_key),
+        ("JWT_ERROR_MESSAGE_KEY", &extended.error_message_key),
+    ] {
+        if text.is_empty() {
+            notices.fault(option, "empty: give it a name");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_means_something_else_carries_no_token() {
+        for name in [
+            "Cookie",
+            "HOST",
+            "content-type",
+            "X-Auth-Subject",
+            "x_auth_claims",
+            "X-Request-Id",
+            "Sec-Fetch-Site",
+            "Proxy-Authorization",
+            "CF-Connecting-IP",
+            "X-Forwarded-For",
+            "X-Forwarded-User",
+            "Upgrade",
+        ] {
+            assert!(why_taken(name).is_some(), "{name}");
+        }
+        for name in ["Authorization", "X-Token", "X-CSRF-TOKEN", "X-Access-Token", "Authentication"] {
+            assert_eq!(why_taken(name), None, "{name}");
+        }
+    }
+}
