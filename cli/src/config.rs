@@ -3,18 +3,17 @@
 use crate::{
     assets::{Bypass, bypasses},
     failure::{Exit, Failure},
-    gate::SECRET as ADMIN_SECRET,
     kv::{Store, StoreArgs},
     output::{Output, counted, visible},
-    wrangler_toml::{PEPPER, PEPPERS, Position, Selection, Unusable, WranglerToml, with_placeholder_key},
+    wrangler_toml::{PEPPER, PEPPERS, Position, Selection, Unusable, View, WranglerToml},
 };
-use serde_json::{Map, Value, json};
-use std::path::PathBuf;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use tollgate::rules::{
     account::object,
     config::{
         Config, Reading,
-        options::{Family, TABLE, page},
+        options::{self, Family, TABLE, page},
     },
     password::{self, Check},
     revocation,
@@ -27,9 +26,10 @@ use tollgate::rules::{
 pub enum Command {
     /// Tell every problem of wrangler.toml at once, with its place and what to write instead
     ///
-    /// Reads [vars] as wrangler does (an environment has its own), secrets from .dev.vars beside the file, and the
-    /// bindings that the gate needs. Warns of what is legal but unwise. Exit code 1 if there is a problem; warnings alone
-    /// are good.
+    /// Reads wrangler.toml, wrangler.jsonc or wrangler.json as wrangler does (an environment has vars of its own), secrets
+    /// from .dev.vars or else .env beside the file, and the bindings that the gate needs. Judges what `wrangler dev` would
+    /// have and what a deployment would have. Warns of what is legal but unwise. Exit code 1 if there is a problem;
+    /// warnings alone are good.
     #[command(
         after_help = "Examples:\n  tollgate config check\n  tollgate config check deploy/wrangler.toml --env production --json\n  tollgate config check --store --remote    (are the demo users there?)"
     )]
@@ -52,7 +52,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
         Command::Check { file, store, mut place } => {
             if let Some(file) = file {
-                place.selection.config = file;
+                place.selection.config = Some(file);
             }
             check(store, &place, output)
         }
@@ -64,54 +64,87 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
 }
 
 /// Something to tell about the configuration.
+#[derive(PartialEq, Eq)]
 struct Finding {
+    severity: Severity,
     position: Position,
     option: String,
     text: String,
 }
 
-#[derive(Default)]
-struct Findings {
-    problems: Vec<Finding>,
-    warnings: Vec<Finding>,
+/// What becomes of a gate with this.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    /// It answers 500 to everything.
+    StopsTheGate,
+    /// It serves, and something will not work.
+    FailsTheCheck,
+    /// It works; there is something better.
+    Warns,
 }
 
+impl Severity {
+    /// As `--json` has it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::StopsTheGate => "stops_the_gate",
+            Self::FailsTheCheck => "fails_the_check",
+            Self::Warns => "warns",
+        }
+    }
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
 impl Findings {
+    /// Told once, though a deployment and `wrangler dev` may have it both.
+    fn add(&mut self, severity: Severity, position: Position, option: impl Into<String>, text: impl Into<String>) {
+        let finding = Finding { severity, position, option: option.into(), text: text.into() };
+        if !self.0.contains(&finding) {
+            self.0.push(finding);
+        }
+    }
+
     fn problem(&mut self, position: Position, option: impl Into<String>, text: impl Into<String>) {
-        self.problems.push(Finding { position, option: option.into(), text: text.into() });
+        self.add(Severity::FailsTheCheck, position, option, text);
     }
 
     fn warn(&mut self, position: Position, option: impl Into<String>, text: impl Into<String>) {
-        self.warnings.push(Finding { position, option: option.into(), text: text.into() });
+        self.add(Severity::Warns, position, option, text);
     }
 
     fn print(mut self, output: Output) -> Exit {
-        for findings in [&mut self.problems, &mut self.warnings] {
-            findings.sort_by(|a, b| {
-                let key =
-                    |finding: &Finding| (finding.position.file.clone(), finding.position.line, finding.position.column);
-                key(a).cmp(&key(b))
-            });
-        }
+        self.0.sort_by(|a, b| {
+            let key =
+                |finding: &Finding| (finding.position.file.clone(), finding.position.line, finding.position.column);
+            key(a).cmp(&key(b))
+        });
+        let (warnings, problems): (Vec<Finding>, Vec<Finding>) =
+            self.0.into_iter().partition(|finding| finding.severity == Severity::Warns);
         let mut text = String::new();
-        for (kind, findings) in [("error", &self.problems), ("warning", &self.warnings)] {
-            for Finding { position, option, text: what } in findings {
+        for (kind, findings) in [("error", &problems), ("warning", &warnings)] {
+            for Finding { position, option, text: what, .. } in findings {
                 // File and option names may hold line breaks.
                 text += &format!("{}\n", visible(&format!("{position}: {kind}: {option}: {what}")));
             }
         }
-        text += &format!("{}, {}\n", counted(self.problems.len(), "problem"), counted(self.warnings.len(), "warning"));
+        text += &format!("{}, {}\n", counted(problems.len(), "problem"), counted(warnings.len(), "warning"));
+        if problems.iter().any(|problem| problem.severity == Severity::StopsTheGate) {
+            text += "the gate answers 500 to everything until this is mended\n";
+        }
         let list = |findings: &[Finding]| -> Value {
             let one = |finding: &Finding| {
                 json!({
                     "file": finding.position.file.to_string_lossy(), "line": finding.position.line,
-                    "column": finding.position.column, "option": finding.option, "text": finding.text,
+                    "column": finding.position.column, "option": finding.option, "level": finding.severity.name(),
+                    "text": finding.text,
                 })
             };
             findings.iter().map(one).collect()
         };
-        output.result(&text, &json!({"problems": list(&self.problems), "warnings": list(&self.warnings)}));
-        if self.problems.is_empty() { Exit::Good } else { Exit::Refused }
+        output.result(&text, &json!({"problems": list(&problems), "warnings": list(&warnings)}));
+        if problems.is_empty() { Exit::Good } else { Exit::Refused }
     }
 }
 
@@ -121,106 +154,204 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
         Ok(toml) => toml,
         Err(Unusable::Unreadable(failure)) => return Err(failure),
         Err(Unusable::Wrong(position, text)) => {
-            findings.problem(position, file_name(&place.selection), text);
+            findings.add(Severity::StopsTheGate, position, file_name(&place.selection), text);
             return Ok(findings.print(output));
         }
     };
-    let mut variables = toml.variables();
-    check_secret(&toml, &mut findings);
-    check_peppers(&toml, &mut variables, &mut findings);
-    let Reading { config, warnings } = Config::read_with(&with_placeholder_key(variables), toml.services());
-    for warning in warnings {
-        findings.warn(toml.place_of(&warning.option), warning.option, warning.text);
-    }
-    match config {
-        Ok(config) => {
-            let assets = config.routes.rules().find(|rule| rule.to == Target::Assets);
-            if let Some(rule) = assets {
-                check_assets(&toml, rule.index, &mut findings);
-                for Bypass { position, option, text } in bypasses(&toml, &config.routes) {
-                    findings.problem(position, option, text);
-                }
-            } else if let Some((first, position)) = toml.assets("run_worker_first")
-                && first != true
-            {
-                findings.problem(
-                    position,
-                    "assets.run_worker_first",
-                    "no rule goes to the static files, but Cloudflare serves them before it runs the worker: write run_worker_first = true, or remove [assets]",
-                );
-            }
-            if config.routes.rules().next().is_none() {
-                findings.warn(
-                    toml.place_of("ROUTES"),
-                    "ROUTES",
-                    "no rule at all, so everything but the log-in is refused with 404: write [[vars.ROUTES]]",
-                );
-            }
-        }
-        Err(problems) => {
-            for problem in problems {
-                findings.problem(toml.place_of(&problem.option), problem.option, problem.text);
-            }
-        }
+    check_secrets(&toml, &mut findings);
+    // A local value may hide what a deployment has, and the reverse.
+    let local = check_reading(&toml, View::Local, &mut findings);
+    let deployed = check_reading(&toml, View::Deployed, &mut findings);
+    check_unseen(&toml, &local.unseen, &mut findings);
+    if let Ok(config) = &deployed.config {
+        check_urls(&toml, config, &mut findings);
     }
     check_users(&toml, &mut findings);
     check_services(&toml, &mut findings);
     check_cache(&toml, &mut findings);
     check_addresses(&toml, &mut findings);
-    if toml.vars_are_no_table() {
-        findings.problem(toml.scope_place(), "vars", "write a table: [vars]");
-    }
-    if toml.lacks_inherited_vars() {
-        findings.warn(
-            toml.scope_place(),
-            "vars",
-            "the [vars] at the top are not inherited: repeat them as [env.NAME.vars]",
-        );
-    }
+    check_files(&toml, &place.selection, &mut findings);
     if look_into_store {
         check_demo_users(place, &mut findings)?;
     }
     Ok(findings.print(output))
 }
 
-/// Cloudflare's secrets can't be seen from here, so a missing key is no problem yet.
-fn check_secret(toml: &WranglerToml, findings: &mut Findings) {
-    const KEY: &str = "JWT_SECRET_KEY";
-    let variables = toml.variables();
-    for name in [KEY, "SECRET_KEY", PEPPERS, ADMIN_SECRET].into_iter().filter(|name| toml.is_plain(name)) {
-        findings.warn(
-            toml.place_of(name),
-            name,
-            format!("in the open for all who read this file: remove it here, put it into .dev.vars, and on Cloudflare `npx wrangler secret put {name}`"),
+/// What the gate itself finds, and what its rules need of the static files.
+fn check_reading(toml: &WranglerToml, view: View, findings: &mut Findings) -> Reading {
+    let reading = toml.reading(view);
+    let problems = reading.config.as_ref().err().into_iter().flatten();
+    for (severity, notices) in [
+        (Severity::StopsTheGate, problems.collect::<Vec<_>>()),
+        (Severity::FailsTheCheck, reading.faults.iter().collect()),
+        (Severity::Warns, reading.warnings.iter().collect()),
+    ] {
+        for notice in notices {
+            findings.add(severity, toml.place_in(view, &notice.option), &*notice.option, &*notice.text);
+        }
+    }
+    let Ok(config) = &reading.config else { return reading };
+    let assets = config.routes.rules().find(|rule| rule.to == Target::Assets);
+    if let Some(rule) = assets {
+        check_assets(toml, rule.index, findings);
+        for Bypass { position, option, text } in bypasses(toml, &config.routes) {
+            findings.problem(position, option, text);
+        }
+    } else if let Some((first, position)) = toml.assets("run_worker_first")
+        && first != true
+    {
+        findings.problem(
+            position,
+            "assets.run_worker_first",
+            "no rule goes to the static files, but Cloudflare serves them before it runs the worker: write run_worker_first = true, or remove [assets]",
         );
     }
-    if variables.contains_key(KEY) || variables.contains_key("SECRET_KEY") {
-        return;
+    // The rule for TOLLGATE_ME_URL is not the operator's.
+    let is_written = toml.variables_of(view).get("ROUTES").is_some_and(|routes| *routes != json!([]));
+    if !is_written {
+        findings.warn(
+            toml.place_in(view, "ROUTES"),
+            "ROUTES",
+            format!("no rule at all, so everything but the log-in is refused with 404: write {}", toml.rule_heading()),
+        );
     }
-    let (path, exists) = toml.dev_vars_file();
-    let declared = toml.declared_secrets().is_some_and(|secrets| secrets.iter().any(|secret| secret == KEY));
-    let text = format!(
-        "not in {} ({}){}: `wrangler dev` answers 500 without it, so `echo \"JWT_SECRET_KEY=$(tollgate secret generate)\" >> {}`. On Cloudflare: `tollgate secret generate | npx wrangler secret put {KEY}`",
-        path.display(),
-        if exists { "which is there" } else { "which isn't there" },
-        if declared { ", declared as a secret here" } else { "" },
-        path.display()
-    );
-    findings.warn(toml.place_of(KEY), KEY, text);
+    reading
 }
 
-/// A key id without its table: that may be a secret on Cloudflare, too.
-fn check_peppers(toml: &WranglerToml, variables: &mut Map<String, Value>, findings: &mut Findings) {
-    if variables.contains_key(PEPPERS) || variables.get(PEPPER).is_none_or(|id| id == "") {
-        return;
+/// Secrets that everybody reads who has the file, and secrets that wrangler does not read.
+fn check_secrets(toml: &WranglerToml, findings: &mut Findings) {
+    let (path, _) = toml.secrets_file();
+    for (name, value) in &toml.plain_variables() {
+        if options::find(name).is_some_and(|option| option.holds_secret(value)) {
+            findings.problem(
+                toml.plain_place(name),
+                &**name,
+                format!("in the open for all who read this file: remove it here, put it into {} (not into git; `wrangler dev` reads it when it starts), and on Cloudflare `npx wrangler secret put {name}`. Take a new one if this file was ever shared", path.display()),
+            );
+        }
     }
-    variables.remove(PEPPER);
-    let (path, _) = toml.dev_vars_file();
-    let text = format!(
-        "{PEPPERS} is not in {}: `wrangler dev` answers 500 without it. On Cloudflare it is a secret: docs/storage.md has how to make one",
-        path.display()
-    );
-    findings.warn(toml.place_of(PEPPER), PEPPER, text);
+    for (name, position) in toml.ignored_secrets() {
+        findings.warn(
+            position,
+            name,
+            format!("not read: wrangler reads no .env where there is a {}. Move it there", path.display()),
+        );
+    }
+}
+
+/// Keys that the gate needs. Cloudflare's secrets can't be seen from here, so one that is missing is no problem yet.
+fn check_unseen(toml: &WranglerToml, unseen: &[&str], findings: &mut Findings) {
+    let (path, exists) = toml.secrets_file();
+    let declared = toml.declared_secrets().unwrap_or_default();
+    for &option in unseen {
+        let is_declared = declared.iter().any(|name| name == option);
+        let text = format!(
+            "not in {} ({}){}: `wrangler dev` answers 500 without it. {}, then start `wrangler dev` anew. On Cloudflare: {}",
+            path.display(),
+            if exists { "which is there" } else { "which isn't there" },
+            if is_declared { ", declared as a secret here" } else { "" },
+            match option {
+                PEPPERS => "docs/storage.md has how to make one".to_owned(),
+                "JWT_PUBLIC_KEY" => toml.how_to_make(option),
+                _ => format!("`{}`", toml.how_to_make(option)),
+            },
+            match option {
+                PEPPERS | "JWT_PUBLIC_KEY" => format!("`npx wrangler secret put {option}`"),
+                "JWT_PRIVATE_KEY" => {
+                    format!(
+                        "`tollgate key generate --algorithm {} | npx wrangler secret put {option}`",
+                        toml.algorithm()
+                    )
+                }
+                "JWT_KEYS" => format!("`tollgate key generate --set | npx wrangler secret put {option}`"),
+                _ => format!("`tollgate secret generate | npx wrangler secret put {option}`"),
+            },
+        );
+        // Its key id is what is written, if it is not in a file that is declared.
+        let at = if option == PEPPERS { PEPPER } else { option };
+        findings.warn(toml.place_of(at), option, text);
+    }
+}
+
+/// Addresses that a worker on Cloudflare can't reach.
+fn check_urls(toml: &WranglerToml, config: &Config, findings: &mut Findings) {
+    let goes_to_origin = config.routes.rules().any(|rule| rule.to == Target::Origin);
+    let is_placeholder = toml.kv_namespace(BINDING).is_none_or(|(id, _)| is_placeholder(&id));
+    for (option, url, what) in [
+        ("ORIGIN", config.origin.as_deref().filter(|_| goes_to_origin), "the app's public address"),
+        ("TOLLGATE_PUBLIC_URL", config.public_url.as_deref(), "the address at which clients reach the gate"),
+        ("TOLLGATE_PASSWORD_PWNED_URL", config.pwned_url.as_deref(), "a public address, or leave it out"),
+    ] {
+        let Some(url) = url.and_then(|url| url::Url::parse(url).ok()) else { continue };
+        let position = toml.place_in(View::Deployed, option);
+        if is_local(&url) {
+            let (path, _) = toml.secrets_file();
+            let text = format!(
+                "an address of this machine or network, which a worker on Cloudflare can't reach: before a deployment write {what}, and keep this one in {} for `wrangler dev`",
+                path.display()
+            );
+            // A store that is only local is told of by itself: nothing is deployed yet.
+            let severity = if is_placeholder { Severity::Warns } else { Severity::FailsTheCheck };
+            findings.add(severity, position, option, text);
+        } else if option == "ORIGIN" && is_workers_dev(&url) && !toml.has_flag("global_fetch_strictly_public") {
+            findings.problem(
+                position,
+                option,
+                "a worker's address at workers.dev, which other workers of the same account can't fetch (error 1042): give that worker a custom domain and write that, or set compatibility_flags = [\"global_fetch_strictly_public\"]",
+            );
+        }
+    }
+}
+
+fn is_workers_dev(url: &url::Url) -> bool {
+    url.domain().is_some_and(|domain| domain == "workers.dev" || domain.ends_with(".workers.dev"))
+}
+
+/// Loopback, private and link-local addresses (RFC 1918, 4193, 3927), and names that no public DNS has (RFC 6761, 6762, 8375).
+fn is_local(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
+        Some(url::Host::Ipv6(ip)) => {
+            ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
+        Some(url::Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            let ends = [".localhost", ".local", ".internal", ".home.arpa", ".lan", ".test", ".invalid"];
+            !name.contains('.') || ends.iter().any(|end| name.ends_with(end))
+        }
+        None => false,
+    }
+}
+
+/// An id that was never made by Cloudflare.
+fn is_placeholder(id: &str) -> bool {
+    id.trim_start_matches('0').len() < 8
+}
+
+/// The shape of the file, and other files that wrangler leaves aside.
+fn check_files(toml: &WranglerToml, selection: &Selection, findings: &mut Findings) {
+    if toml.vars_are_no_table() {
+        findings.add(
+            Severity::StopsTheGate,
+            toml.scope_place(),
+            "vars",
+            format!("write a table: {}", toml.heading(&["vars"])),
+        );
+    }
+    if toml.lacks_inherited_vars() {
+        findings.warn(
+            toml.scope_place(),
+            "vars",
+            format!("the vars at the top are not inherited: repeat them as {}", toml.heading(&["env", "NAME", "vars"])),
+        );
+    }
+    for path in toml.hidden_files(selection) {
+        findings.warn(
+            toml.scope_place(),
+            file_name_of(toml.path()),
+            format!("wrangler reads this file and not {}, which is here too: remove one of the two", path.display()),
+        );
+    }
 }
 
 fn check_users(toml: &WranglerToml, findings: &mut Findings) {
@@ -230,7 +361,7 @@ fn check_users(toml: &WranglerToml, findings: &mut Findings) {
             "kv_namespaces",
             format!("no binding {BINDING:?}, where the users are: write [[kv_namespaces]] with binding = \"{BINDING}\" and the id that `npx wrangler kv namespace create {BINDING}` prints (environments inherit none)"),
         ),
-        Some((id, position)) if id.trim_start_matches('0').len() < 8 => findings.warn(
+        Some((id, position)) if is_placeholder(&id) => findings.warn(
             position,
             "kv_namespaces",
             format!("the id is a placeholder, good for the local store only: before a deployment `npx wrangler kv namespace create {BINDING}`, and write the id that it prints"),
@@ -374,7 +505,11 @@ fn check_demo_users(place: &StoreArgs, findings: &mut Findings) -> Result<(), Fa
 }
 
 fn file_name(selection: &Selection) -> String {
-    selection.config.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    file_name_of(&selection.path())
+}
+
+fn file_name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The table of options and of a rule's members.

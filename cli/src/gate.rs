@@ -244,7 +244,7 @@ fn secret(toml: &WranglerToml, is_local: bool) -> Result<Secret<String>, Failure
     let told = told.get(SECRET).and_then(Value::as_str).map(str::to_owned);
     let found = std::env::var(SECRET).ok().filter(|secret| !secret.is_empty()).or(told);
     let secret = found.ok_or_else(|| {
-        let (path, _) = toml.dev_vars_file();
+        let (path, _) = toml.secrets_file();
         let nor = if is_local { format!(", nor in {}", path.display()) } else { String::new() };
         Failure::usage(
             format!("no {SECRET} in the environment{nor}; nothing was done"),

@@ -4,23 +4,24 @@ use crate::{
     clock,
     failure::{Exit, Failure},
     output::Output,
-    prompt, token,
-    wrangler_toml::{Selection, WranglerToml, with_placeholder_key},
+    prompt, secret, token,
+    wrangler_toml::{PEPPERS, Selection, View, WranglerToml},
 };
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use tollgate::rules::{
     account::Reply,
-    config::Config,
+    config::{Config, Reading},
     error::{PathFault, Refusal},
     forward::{self, Filter},
-    gate::{Ask, Decision, Gate, Passage},
+    gate::{Ask, Decision, Gate, New, Passage},
     handlers::{Handlers, Stock},
     identity::{Id, Identity},
     request::{Headers, Request},
     revocation::Told,
     route::{Auth, Endpoint, Found, Rule, Target, UserFrom, careless_reading},
     store::Profile,
+    token::Verifier,
 };
 
 #[derive(clap::Subcommand)]
@@ -68,21 +69,23 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     let Command::Test { method, path, token_stdin, mut headers, selection } = command;
     let toml = WranglerToml::read(&selection)?;
     let url = read_path(&path)?;
-    let mut variables = toml.variables();
-    let has_key = variables.contains_key("JWT_SECRET_KEY") || variables.contains_key("SECRET_KEY");
-    if token_stdin && !has_key {
-        return Err(token::no_key(&toml));
-    }
-    variables = with_placeholder_key(variables);
-    let config = Config::read_with(&variables, toml.services()).config.map_err(|_| {
+    let Reading { config, unseen, .. } = toml.reading(View::Local);
+    let mut config = config.map_err(|_| {
         Failure::refused(
             format!("{} is wrong, so the gate would answer 500 to everything", toml.path().display()),
             "`tollgate config check` tells all that is wrong, with its place",
         )
     })?;
+    if let Some(key) = unseen.iter().find(|option| **option != PEPPERS) {
+        if token_stdin {
+            return Err(toml.unseen_key(key));
+        }
+        // To show what a good token would change.
+        config.tokens = Verifier::new(token::placeholder(), config.tokens.policy().clone(), 0);
+    }
     if token_stdin {
         let token = prompt::token()?;
-        headers.push(("authorization".into(), format!("{} {}", config.header_prefix, token::bare(&token))));
+        headers.push(with_token(&config, token::bare(&token)));
     }
     let gate = Gate::new(config, Stock);
     let method = method.to_ascii_uppercase();
@@ -94,9 +97,15 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     // What a good token would change, with one made here.
     if is(&report, "code", "token_missing") {
         let identity = Identity::new(Id::Text("<the user's id>".into()));
-        if let Ok(token) = Stock.encode(&identity, gate.config(), None, clock::now()) {
+        let token = match gate.config().extended() {
+            None => Stock.encode(&identity, gate.config(), None, clock::now()),
+            Some(_) => {
+                gate.create_token(&identity, New::default(), &secret::random()?, clock::now()).map(|(token, _)| token)
+            }
+        };
+        if let Ok(token) = token {
             let mut with = case.sent.0.clone();
-            with.push(("authorization".into(), format!("{} {token}", gate.config().header_prefix)));
+            with.push(with_token(gate.config(), &token));
             let mut good = case.report(&Sent(with));
             for member in ["method", "path", "rule"] {
                 good.shift_remove(member);
@@ -114,6 +123,15 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     let refused = is(&report, "result", "refused");
     output.result(&in_words(&report), &report.into());
     Ok(if refused { Exit::Refused } else { Exit::Good })
+}
+
+/// A token in the header in which this gate looks for one.
+fn with_token(config: &Config, token: &str) -> (String, String) {
+    let (name, scheme) = match config.extended() {
+        None => ("authorization", config.header_prefix.as_str()),
+        Some(extended) => (extended.header_name.as_str(), extended.header_type.as_str()),
+    };
+    (name.to_ascii_lowercase(), format!("{scheme} {token}").trim_start().to_owned())
 }
 
 fn is(report: &Map<String, Value>, member: &str, value: &str) -> bool {

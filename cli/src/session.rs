@@ -10,7 +10,6 @@ use crate::{
     wrangler_toml::Selection,
 };
 use serde_json::{Value, json};
-use std::path::Path;
 use tollgate::rules::{account::Told, identity::Id, store::LogInRecord, time::Timestamp};
 
 #[derive(clap::Subcommand)]
@@ -262,8 +261,8 @@ impl<'a> Afterwards<'a> {
             command += " --retire-password";
         }
         command += &format!(" --gate {address}");
-        if self.selection.config != Path::new("wrangler.toml") {
-            command += &format!(" --config {}", quoted(&self.selection.config.to_string_lossy()));
+        if let Some(config) = &self.selection.config {
+            command += &format!(" --config {}", quoted(&config.to_string_lossy()));
         }
         if let Some(env) = &self.selection.env {
             command += &format!(" --env {}", quoted(env));

@@ -9,18 +9,20 @@ use crate::{
     output::{Output, json_line, remark, visible},
     prompt,
     record::id_from_text,
+    secret,
     wrangler_toml::{Selection, WranglerToml},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::json;
 use tollgate::rules::{
     error::{Malformed, Refusal},
+    gate::{Gate, New},
     handlers::{Handlers, Stock},
     identity::Identity,
     json::{self, Map, NotAnObject, Value},
     secret::Secret,
     time::{NumericDate, Span, Timestamp},
-    token::{self, Algorithm, ClaimsPolicy, Key, KeyRing, MAX_TOKEN_BYTES, TimeChecks},
+    token::{self, Algorithm, ClaimsPolicy, Key, KeyRing, MAX_TOKEN_BYTES, NoKey, TimeChecks},
     wire::flask_jwt,
 };
 
@@ -93,13 +95,28 @@ fn mint(
     output: Output,
 ) -> Result<Exit, Failure> {
     let toml = WranglerToml::read(selection)?;
-    let mut config = configured(&toml)?;
+    let mut config = toml.gate_config()?;
     config.expiration_delta = expires.unwrap_or(config.expiration_delta);
     let now = clock::now();
-    let mut claims = Stock.payload(&Identity::new(id_from_text(id)), &config, now);
-    claims.extend(extra);
-    let key = config.tokens.keys().signing().ok_or_else(no_key_signs)?;
-    let token = token::sign(key, &Map::new(), &claims);
+    let identity = Identity::new(id_from_text(id));
+    if config.tokens.keys().signing().is_none() {
+        return Err(no_key_signs());
+    }
+    let gate = Gate::new(config, Stock);
+    let config = gate.config();
+    let made = match config.extended() {
+        None => {
+            let mut claims = Stock.payload(&identity, config, now);
+            claims.extend(extra);
+            config.tokens.keys().signing().map(|key| token::sign(key, &Map::new(), &claims))
+        }
+        Some(_) => {
+            let new = New { expires: expires.map(Some), claims: extra.into_iter().collect(), ..New::default() };
+            gate.create_token(&identity, new, &secret::random()?, now).ok().map(|(token, _)| token)
+        }
+    };
+    let token = made.ok_or_else(no_key_signs)?;
+    let claims = Parts::of(&token).claims.unwrap_or_default();
     let verdict = config.tokens.verify(&token, now);
     if let Err(refusal) = &verdict {
         remark(&format!("warning: the gate refuses this token: {}", why(refusal)));
@@ -109,27 +126,6 @@ fn mint(
         &json!({"token": token, "claims": claims, "refused": verdict.as_ref().err().map(Refusal::code)}),
     );
     Ok(Exit::Good)
-}
-
-/// The configuration with its key.
-fn configured(toml: &WranglerToml) -> Result<tollgate::rules::config::Config, Failure> {
-    let variables = toml.variables();
-    if !variables.contains_key("JWT_SECRET_KEY") && !variables.contains_key("SECRET_KEY") {
-        return Err(no_key(toml));
-    }
-    toml.gate_config()
-}
-
-/// Where a key would have to be.
-pub fn no_key(toml: &WranglerToml) -> Failure {
-    let (path, _) = toml.dev_vars_file();
-    Failure::refused(
-        format!("no JWT_SECRET_KEY in {} (a secret on Cloudflare can't be read back)", path.display()),
-        format!(
-            "echo \"JWT_SECRET_KEY=$(tollgate secret generate)\" >> {}; or write the key that you have there",
-            path.display()
-        ),
-    )
 }
 
 /// A token without the scheme before it, as people paste it.
@@ -145,13 +141,18 @@ pub fn bare(text: &str) -> &str {
 fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Exit, Failure> {
     let now = clock::now();
     let parts = Parts::of(token);
+    let mut no_key = None;
     let (wrong, signature) = match verify {
         Some(selection) => {
-            let config = configured(&WranglerToml::read(selection)?)?;
+            let config = WranglerToml::read(selection)?.gate_config()?;
             match config.tokens.verify(token, now) {
                 Ok(_) => (Vec::new(), "good: it is the configured key's"),
                 Err(Refusal::BadSignature) => (vec![Refusal::BadSignature], "bad"),
                 Err(refusal) => {
+                    if refusal == Refusal::AlgorithmNotAllowed {
+                        no_key =
+                            parts.header.as_ref().ok().and_then(|header| why_no_key(config.tokens.keys(), header, now));
+                    }
                     let before =
                         matches!(refusal, Refusal::Malformed(_) | Refusal::AlgorithmNotAllowed | Refusal::TokenTooLong);
                     (
@@ -183,8 +184,12 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
         }
     }
     text += &format!("signature\n  {signature}\nverdict\n");
+    let words = |refusal: &Refusal| match &no_key {
+        Some((_, words)) if *refusal == Refusal::AlgorithmNotAllowed => words.clone(),
+        _ => why(refusal),
+    };
     for refusal in &wrong {
-        text += &format!("  refused: {} ({})\n", why(refusal), refusal.code());
+        text += &format!("  refused: {} ({})\n", words(refusal), refusal.code());
     }
     if wrong.is_empty() {
         text += if verify.is_some() { "  good\n" } else { "  nothing wrong is seen without the key\n" };
@@ -196,7 +201,13 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
         .collect();
     let wrong_json: Vec<Value> = wrong
         .iter()
-        .map(|refusal| json!({"code": refusal.code(), "text": why(refusal), "client": client_words(refusal)}))
+        .map(|refusal| {
+            let mut wrong = json!({"code": refusal.code(), "text": words(refusal), "client": client_words(refusal)});
+            if let Some((reason, _)) = no_key.as_ref().filter(|_| *refusal == Refusal::AlgorithmNotAllowed) {
+                wrong["reason"] = (*reason).into();
+            }
+            wrong
+        })
         .collect();
     let json = json!({
         "header": parts.header.as_ref().ok(), "claims": claims, "times": times,
@@ -204,6 +215,53 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
     });
     output.result(&text, &json);
     Ok(if wrong.is_empty() { Exit::Good } else { Exit::Refused })
+}
+
+/// Why no key of the gate may verify a token with this header: a stable word, and a sentence. A client is told less.
+fn why_no_key(keys: &KeyRing, header: &Map<String, Value>, now: Timestamp) -> Option<(&'static str, String)> {
+    let text = |name: &str| header.get(name).and_then(Value::as_str);
+    let (algorithm, id) = (text("alg"), text("kid"));
+    let shown = |text: Option<&str>| text.map_or("missing".to_owned(), |text| format!("\"{}\"", visible(text)));
+    let joined = |all: &mut dyn Iterator<Item = String>| {
+        let mut names: Vec<String> = Vec::new();
+        all.for_each(|name| {
+            if !names.contains(&name) {
+                names.push(name)
+            }
+        });
+        names.join(", ")
+    };
+    let algorithms = joined(&mut keys.all().map(|key| key.algorithm().name().to_owned()));
+    let is_named = id.is_some() && keys.all().any(|key| key.id() == id);
+    Some(match keys.for_token_at(algorithm, id, now.numeric_date()).err()? {
+        NoKey::UnknownAlgorithm => {
+            ("algorithm_unknown", format!("its alg is {}, and the gate's keys have {algorithms}", shown(algorithm)))
+        }
+        NoKey::OtherAlgorithm { key, token } if is_named => (
+            "algorithm_of_another_key",
+            format!("its alg is {}, and the key that its kid {} names has {}", token.name(), shown(id), key.name()),
+        ),
+        NoKey::OtherAlgorithm { token, .. } => (
+            "algorithm_of_another_key",
+            format!(
+                "its alg is {}, and the gate's keys have {algorithms} (JWT_ALGORITHM, JWT_DECODE_ALGORITHMS, JWT_KEYS)",
+                token.name()
+            ),
+        ),
+        NoKey::UnknownId => {
+            let ids = joined(&mut keys.all().filter_map(|key| key.id().map(|id| format!("\"{}\"", visible(id)))));
+            ("key_unknown", format!("its kid {} names no key of the gate, whose keys are {ids} (JWT_KEYS)", shown(id)))
+        }
+        NoKey::Ended(end) => (
+            "key_ended",
+            format!(
+                "its key {} ended at {} ({}): not_after of JWT_KEYS. The user must log in again",
+                shown(id),
+                end.utc(),
+                clock::distance(end.seconds() - now.numeric_date().seconds())
+            ),
+        ),
+    })
 }
 
 /// Header and claims as far as they can be read, to be shown.
@@ -291,7 +349,7 @@ fn no_key_signs() -> Failure {
 }
 
 /// A ring with any key: it is not the signature that is looked at.
-fn placeholder() -> KeyRing {
+pub fn placeholder() -> KeyRing {
     let key = Key::symmetric(Algorithm::Hs256, &Secret::new("-".repeat(64)), None, false);
     key.map_or_else(|_| KeyRing::verifying([]), |key| KeyRing::new(key, []))
 }
@@ -336,7 +394,7 @@ pub fn why(refusal: &Refusal) -> String {
         }
         .into(),
         Refusal::AlgorithmNotAllowed => {
-            "its alg is not that of the key: only what JWT_ALGORITHM names (HS256, HS384 or HS512) is accepted".into()
+            format!("its alg is none that a gate can verify: {}", Algorithm::ALL.map(Algorithm::name).join(", "))
         }
         Refusal::BadSignature => {
             "the signature is not that of the configured key: signed with another key, or changed since".into()

@@ -1,33 +1,48 @@
-//! wrangler.toml and `.dev.vars`, read as wrangler reads them, with the place of everything that is written there.
+//! wrangler's configuration and the local secrets beside it, read as wrangler reads them, with the place of everything that is
+//! written there.
 //!
-//! **What always holds:** vars and KV namespaces are not inherited by environments, assets, cache, routes and addresses
-//! are; `.dev.vars.NAME` stands in for `.dev.vars`; what is there wins over a var of the same name. Values are never part of an error.
+//! **What always holds:** vars, KV namespaces and secrets of Secrets Store are not inherited by environments; assets, cache,
+//! routes and addresses are. A local secret wins over a var of the same name. Values are never part of an error.
+
+mod document;
+mod dotenv;
 
 use crate::failure::Failure;
+use document::Node;
+use dotenv::{LocalSecrets, LocalVar};
 use std::{
     fmt,
-    ops::Range,
     path::{Path, PathBuf},
 };
 use tollgate::rules::{
-    config::{Config, Reading, Services},
+    config::{Config, Environment, Reading, Secrets, Services, options},
     json::{Map, Value},
     password::{Hashing, PasswordPolicy},
 };
-use toml_edit::{Document, Item, TableLike};
 
 /// Which configuration.
 #[derive(clap::Args, Clone)]
 pub struct Selection {
-    /// The configuration file
-    #[arg(long, short, value_name = "FILE", default_value = "wrangler.toml")]
-    pub config: PathBuf,
+    /// The configuration file [default: wrangler.json, wrangler.jsonc or wrangler.toml, the first that is here]
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// The environment in it, as wrangler's --env
     #[arg(long, short, value_name = "NAME")]
     pub env: Option<String>,
 }
 
-/// Where something is written: line and column count from 1.
+/// In the order in which wrangler looks for them.
+const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
+
+impl Selection {
+    /// The file that is meant.
+    pub fn path(&self) -> PathBuf {
+        let first_here = || NAMES.iter().map(Path::new).find(|path| path.exists());
+        self.config.clone().unwrap_or_else(|| first_here().unwrap_or(Path::new("wrangler.toml")).to_owned())
+    }
+}
+
+/// Where something is written: line and column count from 1; line 0 for what is in no file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     pub file: PathBuf,
@@ -37,7 +52,10 @@ pub struct Position {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+        match self.line {
+            0 => write!(f, "{}", self.file.display()),
+            line => write!(f, "{}:{line}:{}", self.file.display(), self.column),
+        }
     }
 }
 
@@ -45,7 +63,7 @@ impl fmt::Display for Position {
 pub enum Unusable {
     /// It can't be read.
     Unreadable(Failure),
-    /// It is not TOML, or lacks the environment.
+    /// It is neither TOML nor JSON, or lacks the environment.
     Wrong(Position, String),
 }
 
@@ -60,40 +78,45 @@ impl From<Unusable> for Failure {
     }
 }
 
-/// The file, with the secrets beside it.
+/// The file, with the local secrets beside it.
 pub struct WranglerToml {
     path: PathBuf,
+    text: String,
     env: Option<String>,
-    document: Document<String>,
-    dev_vars_path: PathBuf,
-    dev_vars: Option<Vec<DevVar>>,
+    root: Node,
+    local: LocalSecrets,
 }
 
-/// A line of `.dev.vars`.
-struct DevVar {
-    name: String,
-    value: String,
-    line: usize,
+/// Which values of an option count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Those of `wrangler dev`: local ones win.
+    Local,
+    /// Those of a deployment: `[vars]` alone. Its secrets can't be seen; local ones tell which there are.
+    Deployed,
 }
 
 impl WranglerToml {
     pub fn read(selection: &Selection) -> Result<Self, Unusable> {
-        let path = selection.config.clone();
+        let path = selection.path();
         let text = std::fs::read_to_string(&path).map_err(|error| {
             Unusable::Unreadable(Failure::usage(
                 format!("{}: {error}", path.display()),
-                "run it where your wrangler.toml is, or name it: --config FILE",
+                "run it where your wrangler.toml (or wrangler.jsonc) is, or name it: --config FILE",
             ))
         })?;
-        let document = Document::parse(text.clone()).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            Unusable::Wrong(position(&path, &text, at), format!("not TOML: {}", error.message().trim()))
-        })?;
-        let (dev_vars_path, dev_vars) = dev_vars(&path, selection.env.as_deref()).map_err(Unusable::Unreadable)?;
-        let file = Self { path, env: selection.env.clone(), document, dev_vars_path, dev_vars };
+        let root = Node::read(&path, &text)
+            .map_err(|malformed| Unusable::Wrong(position(&path, &text, malformed.at), malformed.text))?;
+        let mut file = Self { local: LocalSecrets::none(&path), path, text, env: selection.env.clone(), root };
+        file.local =
+            LocalSecrets::read(&file.path, file.env.as_deref(), reads_dot_env()).map_err(Unusable::Unreadable)?;
+        file.add_process_environment();
         match (&file.env, file.scope()) {
             (Some(env), None) => {
-                let text = format!("there is no [env.{env}] here: write it, or leave --env out");
+                let text = format!(
+                    "there is no environment {env:?} here: write it ({}), or leave --env out",
+                    file.heading(&["env", env])
+                );
                 Err(Unusable::Wrong(file.at(0), text))
             }
             _ => Ok(file),
@@ -102,77 +125,166 @@ impl WranglerToml {
 
     /// The same; an empty file where there is none and none was named.
     pub fn read_or_empty(selection: &Selection) -> Result<Self, Failure> {
-        let is_default = selection.env.is_none() && selection.config == Path::new("wrangler.toml");
-        if !is_default || selection.config.exists() {
+        let path = selection.path();
+        let is_default = selection.env.is_none() && selection.config.is_none();
+        if !is_default || path.exists() {
             return Ok(Self::read(selection)?);
         }
-        let document = Document::parse(String::new()).expect("nothing is TOML");
-        let path = selection.config.clone();
-        Ok(Self { dev_vars_path: path.with_file_name(".dev.vars"), path, env: None, document, dev_vars: None })
+        let root =
+            Node::read(&path, "").map_err(|_| Failure::usage("no configuration here", "name one: --config FILE"))?;
+        Ok(Self { local: LocalSecrets::none(&path), path, text: String::new(), env: None, root })
     }
 
-    /// What the gate would be told: vars and secrets that are options.
+    /// As wrangler does it without a `.dev.vars`: with declared secrets, or if it is told to, the environment of the process counts
+    /// and wins.
+    fn add_process_environment(&mut self) {
+        let is_told = std::env::var("CLOUDFLARE_INCLUDE_PROCESS_ENV").is_ok_and(|on| on.eq_ignore_ascii_case("true"));
+        let has_dev_vars = self.local.exists && is_dev_vars(&self.local.file);
+        if has_dev_vars || !reads_dot_env() || !(is_told || self.declared_secrets().is_some()) {
+            return;
+        }
+        for option in options::TABLE {
+            if let Ok(value) = std::env::var(option.name) {
+                self.local.vars.retain(|var| var.name != option.name);
+                let file = PathBuf::from("the environment");
+                self.local.vars.push(LocalVar { name: option.name.to_owned(), value, file, line: 0 });
+            }
+        }
+    }
+
+    /// What a gate started by `wrangler dev` would be told: vars and secrets that are options.
     pub fn variables(&self) -> Map<String, Value> {
+        self.variables_of(View::Local)
+    }
+
+    /// What a gate would be told, as far as it can be seen here.
+    pub fn variables_of(&self, view: View) -> Map<String, Value> {
         let mut all = self.plain_variables();
-        let secrets = self.declared_secrets();
-        for var in self.dev_vars.iter().flatten() {
-            let is_read = secrets.as_ref().is_none_or(|secrets| secrets.contains(&var.name));
-            if is_read || all.contains_key(&var.name) {
+        if view == View::Deployed {
+            return all;
+        }
+        let declared = self.declared_secrets();
+        for var in &self.local.vars {
+            let is_declared = declared.as_ref().is_none_or(|declared| declared.contains(&var.name));
+            if is_declared || all.contains_key(&var.name) {
                 all.insert(var.name.clone(), var.value.clone().into());
             }
         }
         all
     }
 
+    /// The one reading of the configuration, for a command that can't see the secrets on Cloudflare.
+    pub fn reading(&self, view: View) -> Reading {
+        let mut declared = self.declared_secrets().unwrap_or_default();
+        if view == View::Deployed {
+            // What is a secret here is one there, of another value.
+            let is_secret = |var: &&LocalVar| {
+                options::find(&var.name).is_some_and(|option| option.holds_secret(&var.value.as_str().into()))
+            };
+            declared.extend(self.local.vars.iter().filter(is_secret).map(|var| var.name.clone()));
+        }
+        let secrets_store: Vec<String> = self.secrets_store().into_iter().map(|(name, _)| name).collect();
+        Config::read_from(Environment {
+            vars: &self.variables_of(view),
+            services: self.services(),
+            secrets_store: &secrets_store,
+            secrets: Secrets::MayBeElsewhere(&declared),
+        })
+    }
+
+    /// Names that are bound to Secrets Store, and where.
+    pub fn secrets_store(&self) -> Vec<(String, Position)> {
+        let bindings = self.scope().and_then(|scope| scope.get("secrets_store_secrets"));
+        let elements = bindings.map(Node::elements).unwrap_or_default();
+        let named = |node: &Node| {
+            let member = node.member("binding")?;
+            Some((member.node().as_str()?.to_owned(), self.at(member.key_at())))
+        };
+        elements.iter().filter_map(named).collect()
+    }
+
     /// Which bindings the worker has beside the store.
     pub fn services(&self) -> Services {
-        let objects = self.scope().and_then(|scope| scope.get("durable_objects")?.as_table_like()?.get("bindings"));
+        let objects = self.scope().and_then(|scope| scope.get("durable_objects")?.get("bindings"));
         let limits = self.scope().and_then(|scope| scope.get("ratelimits"));
         let names: Vec<&str> =
-            objects.into_iter().chain(limits).flat_map(tables).filter_map(|table| text_of(table, "name")).collect();
+            objects.into_iter().chain(limits).flat_map(Node::elements).filter_map(|node| node.text("name")).collect();
         Services::of(|name| names.contains(&name))
     }
 
     /// A Durable Object's binding: its class, if that is one of this worker's, and where it is written.
     pub fn durable_object(&self, binding: &str) -> Option<(Option<&str>, Position)> {
-        let bindings = self.scope()?.get("durable_objects")?.as_table_like()?.get("bindings")?;
-        let table = tables(bindings).into_iter().find(|table| text_of(*table, "name") == Some(binding))?;
-        let class = text_of(table, "class_name").filter(|_| !table.contains_key("script_name"));
-        Some((class, self.at(key_span(table, "name").map_or(0, |span| span.start))))
+        let bindings = self.scope()?.get("durable_objects")?.get("bindings")?;
+        let node = bindings.elements().iter().find(|node| node.text("name") == Some(binding))?;
+        let class = node.text("class_name").filter(|_| node.member("script_name").is_none());
+        Some((class, self.at(node.member("name").map_or(0, document::Member::key_at))))
     }
 
     /// The classes of Durable Objects that the migrations make, with their last names. Environments inherit them.
     pub fn migrated_classes(&self) -> Vec<&str> {
-        let root: &dyn TableLike = self.document.as_table();
-        let migrations = self.scope().and_then(|scope| scope.get("migrations")).or_else(|| root.get("migrations"));
+        let migrations = self.scope().and_then(|scope| scope.get("migrations")).or_else(|| self.root.get("migrations"));
         let mut classes = Vec::new();
-        for migration in migrations.map(tables).unwrap_or_default() {
-            let made = migration.get("new_sqlite_classes").and_then(Item::as_array);
-            classes.extend(made.into_iter().flatten().filter_map(|class| class.as_str()));
-            let renamed = migration.get("renamed_classes").map(tables).unwrap_or_default();
-            classes.extend(renamed.into_iter().filter_map(|renaming| text_of(renaming, "to")));
+        for migration in migrations.map(Node::elements).unwrap_or_default() {
+            let list = |name: &str| migration.get(name).map(Node::elements).unwrap_or_default();
+            classes.extend(list("new_sqlite_classes").iter().filter_map(Node::as_str));
+            classes.extend(list("renamed_classes").iter().filter_map(|renaming| renaming.text("to")));
         }
         classes
     }
 
-    /// The gate's configuration, or why there is none.
+    /// The gate's configuration, as `wrangler dev` has it, or why there is none.
     pub fn gate_config(&self) -> Result<Config, Failure> {
-        let Reading { config, .. } = Config::read_with(&self.variables(), self.services());
-        config.map_err(|problems| {
+        let Reading { config, unseen, .. } = self.reading(View::Local);
+        let config = config.map_err(|problems| {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();
             Failure::refused(
                 format!("{}: {first}", self.path.display()),
                 "`tollgate config check` tells all that is wrong, with its place",
             )
-        })
+        })?;
+        match unseen.iter().find(|option| **option != PEPPERS) {
+            Some(option) => Err(self.unseen_key(option)),
+            None => Ok(config),
+        }
+    }
+
+    /// A key that is not on this machine.
+    pub fn unseen_key(&self, option: &str) -> Failure {
+        let (path, _) = self.secrets_file();
+        Failure::refused(
+            format!("no {option} in {} (a secret on Cloudflare can't be read back)", path.display()),
+            format!("{}; or write the key that you have there", self.how_to_make(option)),
+        )
+    }
+
+    /// A line of the shell that makes a key for `wrangler dev`.
+    pub fn how_to_make(&self, option: &str) -> String {
+        let (path, _) = self.secrets_file();
+        let path = path.display();
+        match option {
+            "JWT_PRIVATE_KEY" => format!(
+                "echo \"JWT_PRIVATE_KEY='$(tollgate key generate --algorithm {})'\" >> {path}",
+                self.algorithm()
+            ),
+            "JWT_KEYS" => format!("echo \"JWT_KEYS='$(tollgate key generate --set)'\" >> {path}"),
+            "JWT_PUBLIC_KEY" => format!(
+                "write the issuer's public key (PEM or JWK) as JWT_PUBLIC_KEY, or its JWK Set as JWT_KEYS, into [vars] or {path}"
+            ),
+            _ => format!("echo \"{option}=$(tollgate secret generate)\" >> {path}"),
+        }
+    }
+
+    /// `JWT_ALGORITHM`, as it is written.
+    pub fn algorithm(&self) -> String {
+        self.variables().get("JWT_ALGORITHM").and_then(Value::as_str).unwrap_or("HS256").to_owned()
     }
 
     /// What the gate is told about passwords, even if the rest of the configuration is wrong or its secrets are elsewhere.
     ///
-    /// Peppers come from the environment, else from `.dev.vars`; for the store on Cloudflare from the environment alone,
-    /// since the ones in `.dev.vars` are those of this machine, and a hash made with them would let nobody in there.
+    /// Peppers come from the environment, else from the local secrets; for the store on Cloudflare from the environment alone,
+    /// since the local ones are those of this machine, and a hash made with them would let nobody in there.
     pub fn passwords(&self, remote: bool) -> Result<Passwords, Failure> {
-        let mut told = with_placeholder_key(Map::new());
+        let mut told = Map::new();
         let all = self.variables();
         told.extend(all.iter().filter(|(name, _)| name.starts_with("TOLLGATE_PASSWORD_")).map(copied));
         if remote {
@@ -185,13 +297,12 @@ impl WranglerToml {
                 told.insert(name.into(), value.into());
             }
         }
-        let mut key_id = None;
-        if !told.contains_key(PEPPERS) {
-            // The secret may well be on Cloudflare; its key id is none.
-            let id = told.remove(PEPPER).and_then(|id| id.as_str().map(str::to_owned));
-            key_id = id.filter(|id| !id.is_empty());
-        }
-        let Reading { config, .. } = Config::read(&told);
+        let Reading { config, unseen, .. } = Config::read_from(Environment {
+            vars: &told,
+            services: Services::default(),
+            secrets_store: &[],
+            secrets: Secrets::MayBeElsewhere(&[]),
+        });
         let config = config.map_err(|problems| {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();
             let option = problems.first().map_or("", |problem| problem.option.as_str());
@@ -204,104 +315,132 @@ impl WranglerToml {
                 "`tollgate config check` tells all that is wrong in the files, with its place",
             )
         })?;
+        // The secret may well be on Cloudflare; its key id is none.
+        let unseen = unseen.contains(&PEPPERS).then(|| told.get(PEPPER)?.as_str().map(str::to_owned)).flatten();
         let known = config.hashing.peppers.current().map(|pepper| pepper.id().as_str().to_owned());
-        Ok(Passwords { policy: config.password_policy, key_id: known.or(key_id), hashing: config.hashing })
+        Ok(Passwords { policy: config.password_policy, key_id: known.or(unseen), hashing: config.hashing })
     }
 
     /// What stands in `[vars]`.
     pub fn plain_variables(&self) -> Map<String, Value> {
-        self.vars().into_iter().flat_map(TableLike::iter).map(|(name, item)| (name.to_owned(), to_json(item))).collect()
+        let members = self.vars().map(Node::members).unwrap_or_default();
+        members.iter().map(|member| (member.name().to_owned(), member.node().to_json())).collect()
     }
 
     /// The id of the KV namespace with this binding, empty if none is written there.
     pub fn kv_namespace(&self, binding: &str) -> Option<(String, Position)> {
         let namespaces = self.scope()?.get("kv_namespaces")?;
-        tables(namespaces).into_iter().find(|table| text_of(*table, "binding") == Some(binding)).map(|table| {
-            let at = key_span(table, "id").or_else(|| key_span(table, "binding"));
-            (text_of(table, "id").unwrap_or_default().to_owned(), self.at(at.map_or(0, |span| span.start)))
-        })
+        let node = namespaces.elements().iter().find(|node| node.text("binding") == Some(binding))?;
+        let at = node.member("id").or_else(|| node.member("binding")).map_or(node.at(), document::Member::key_at);
+        Some((node.text("id").unwrap_or_default().to_owned(), self.at(at)))
     }
 
     /// A member of `[assets]`, as JSON, and where it or its table is written. `None` if there is no such table.
     pub fn assets(&self, member: &str) -> Option<(Value, Position)> {
-        let root: &dyn TableLike = self.document.as_table();
-        let (table, span) = [self.scope(), Some(root)]
-            .into_iter()
-            .flatten()
-            .find_map(|scope| Some((scope.get("assets")?.as_table_like()?, span_of(scope, "assets"))))?;
-        let at = key_span(table, member).or(span).map_or(0, |span| span.start);
-        Some((table.get(member).map_or(Value::Null, to_json), self.at(at)))
+        let tables = [self.scope(), Some(&self.root)].into_iter().flatten();
+        let table = tables.filter_map(|scope| scope.member("assets")).find(|table| table.node().is_table())?;
+        let found = table.node().member(member);
+        let at = found.map_or(table.heading_at(), document::Member::key_at);
+        Some((found.map_or(Value::Null, |found| found.node().to_json()), self.at(at)))
     }
 
     /// A member that environments inherit, such as `["cache", "enabled"]`, as JSON, and where it is written. As in wrangler,
     /// an environment that has the first member has its own, with nothing of the one at the top.
     pub fn inherited(&self, path: &[&str]) -> Option<(Value, Position)> {
         let (first, rest) = path.split_first()?;
-        let root: &dyn TableLike = self.document.as_table();
-        let table = [self.scope(), Some(root)].into_iter().flatten().find(|scope| scope.contains_key(first))?;
-        let (mut item, mut span) = (table.get(first)?, span_of(table, first));
+        let mut found = [self.scope(), Some(&self.root)].into_iter().flatten().find_map(|scope| scope.member(first))?;
+        let mut at = found.heading_at();
         for name in rest {
-            let table = item.as_table_like()?;
-            (item, span) = (table.get(name)?, key_span(table, name));
+            found = found.node().member(name)?;
+            at = found.key_at();
         }
-        Some((to_json(item), self.at(span.map_or(0, |span| span.start))))
+        Some((found.node().to_json(), self.at(at)))
     }
 
-    /// Where an option stands: `JWT_LEEWAY`, `ROUTES[2].path`. Where it would stand, if it does not.
+    /// Where an option stands for `wrangler dev`: `JWT_LEEWAY`, `ROUTES[2].path`. Where it would stand, if it does not.
     pub fn place_of(&self, option: &str) -> Position {
-        let (name, rest) = option.split_once('[').map_or((option, ""), |(name, rest)| (name, rest));
-        if let Some(var) = self.dev_vars.iter().flatten().find(|var| var.name == name) {
-            return Position { file: self.dev_vars_path.clone(), line: var.line, column: 1 };
-        }
-        let Some(vars) = self.vars() else { return self.scope_place() };
-        let Some(item) = vars.get(name) else {
-            let span = self.scope().and_then(|scope| span_of(scope, "vars"));
-            return self.at(span.map_or(0, |span| span.start));
-        };
-        let mut span = key_span(vars, name).or_else(|| item.span());
-        if let Some((index, member)) = rest.split_once(']')
-            && let Some((rule, rule_span)) = index.parse().ok().and_then(|index| nth(item, index))
-        {
-            let member_span = rule.and_then(|rule| key_span(rule, member.trim_start_matches('.')));
-            span = member_span.or(rule_span).or(span);
-        }
-        self.at(span.map_or(0, |span| span.start))
+        self.place_in(View::Local, option)
     }
 
-    /// Is this name in `[vars]`, where everybody who has the repository reads it?
-    pub fn is_plain(&self, name: &str) -> bool {
-        self.vars().is_some_and(|vars| vars.contains_key(name))
-            && !self.dev_vars.iter().flatten().any(|var| var.name == name)
+    /// The same in a view.
+    pub fn place_in(&self, view: View, option: &str) -> Position {
+        let (name, rest) = option.split_once('[').map_or((option, ""), |(name, rest)| (name, rest));
+        if let Some(var) = self.local.get(name).filter(|_| view == View::Local) {
+            return Position { file: var.file.clone(), line: var.line, column: 1 };
+        }
+        if let Some((_, place)) = self.secrets_store().into_iter().find(|(bound, _)| bound == name) {
+            return place;
+        }
+        self.plain_place_of(name, rest)
+    }
+
+    /// Where a name stands in `[vars]`, or would.
+    pub fn plain_place(&self, name: &str) -> Position {
+        self.plain_place_of(name, "")
+    }
+
+    fn plain_place_of(&self, name: &str, rest: &str) -> Position {
+        let Some(vars) = self.vars() else { return self.scope_place() };
+        let Some(member) = vars.member(name) else {
+            let heading = self.scope().and_then(|scope| scope.member("vars"));
+            return self.at(heading.map_or(0, document::Member::heading_at));
+        };
+        let mut at = member.key_at();
+        if let Some((index, inside)) = rest.split_once(']')
+            && let Some(rule) = index.parse().ok().and_then(|index: usize| member.node().elements().get(index))
+        {
+            at = rule.member(inside.trim_start_matches('.')).map_or(rule.at(), document::Member::key_at);
+        }
+        self.at(at)
     }
 
     /// The names under `[secrets] required`, if the file has such a list.
     pub fn declared_secrets(&self) -> Option<Vec<String>> {
-        let root: &dyn TableLike = self.document.as_table();
-        let secrets = self.scope().and_then(|scope| scope.get("secrets")).or_else(|| root.get("secrets"))?;
-        let required = secrets.as_table_like()?.get("required")?.as_array()?;
-        Some(required.iter().filter_map(|name| name.as_str()).map(str::to_owned).collect())
+        let secrets = self.scope().and_then(|scope| scope.get("secrets")).or_else(|| self.root.get("secrets"))?;
+        let required = secrets.get("required")?;
+        Some(required.elements().iter().filter_map(Node::as_str).map(str::to_owned).collect())
     }
 
     /// The file of local secrets, and whether it is there.
-    pub fn dev_vars_file(&self) -> (&Path, bool) {
-        (&self.dev_vars_path, self.dev_vars.is_some())
+    pub fn secrets_file(&self) -> (&Path, bool) {
+        (&self.local.file, self.local.exists)
+    }
+
+    /// Options in an `.env` that wrangler does not read, since there is a `.dev.vars`.
+    pub fn ignored_secrets(&self) -> Vec<(&str, Position)> {
+        let place = |var: &LocalVar| Position { file: var.file.clone(), line: var.line, column: 1 };
+        let is_lost = |var: &&LocalVar| options::find(&var.name).is_some() && self.local.get(&var.name).is_none();
+        self.local.ignored.iter().filter(is_lost).map(|var| (var.name.as_str(), place(var))).collect()
+    }
+
+    /// Other configuration files here that wrangler does not read, since it finds this one first.
+    pub fn hidden_files(&self, selection: &Selection) -> Vec<PathBuf> {
+        if selection.config.is_some() {
+            return Vec::new();
+        }
+        NAMES.iter().map(PathBuf::from).filter(|path| *path != self.path && path.exists()).collect()
     }
 
     /// Where the environment begins, or the file.
     pub fn scope_place(&self) -> Position {
-        let envs = self.document.get("env").and_then(Item::as_table_like);
-        let span = self.env.as_ref().zip(envs).and_then(|(env, envs)| span_of(envs, env));
-        self.at(span.map_or(0, |span| span.start))
+        let member = self.env.as_ref().and_then(|env| self.root.get("env")?.member(env));
+        self.at(member.map_or(0, document::Member::heading_at))
     }
 
     /// Are the vars something else than a table?
     pub fn vars_are_no_table(&self) -> bool {
-        self.vars().is_none() && self.scope().is_some_and(|scope| scope.contains_key("vars"))
+        self.vars().is_none() && self.scope().is_some_and(|scope| scope.member("vars").is_some())
     }
 
     /// Are there vars at the top that the chosen environment does not get?
     pub fn lacks_inherited_vars(&self) -> bool {
-        self.env.is_some() && self.vars().is_none() && self.document.get("vars").is_some()
+        self.env.is_some() && self.vars().is_none() && self.root.member("vars").is_some()
+    }
+
+    /// Is this one of the compatibility flags?
+    pub fn has_flag(&self, flag: &str) -> bool {
+        self.inherited(&["compatibility_flags"])
+            .is_some_and(|(flags, _)| flags.as_array().is_some_and(|flags| flags.iter().any(|known| known == flag)))
     }
 
     /// The file's path.
@@ -309,20 +448,43 @@ impl WranglerToml {
         &self.path
     }
 
-    fn scope(&self) -> Option<&dyn TableLike> {
-        match &self.env {
-            None => Some(self.document.as_table()),
-            Some(env) => self.document.get("env")?.as_table_like()?.get(env)?.as_table_like(),
+    /// How a table of this name is written in this file: `[vars]`, or `"vars": {…}`.
+    pub fn heading(&self, path: &[&str]) -> String {
+        if document::is_json(&self.path) {
+            let open: Vec<String> = path.iter().map(|name| format!("{name:?}: ")).collect();
+            format!("{}{{…}}{}", open.join("{"), "}".repeat(path.len() - 1))
+        } else {
+            format!("[{}]", path.join("."))
         }
     }
 
-    fn vars(&self) -> Option<&dyn TableLike> {
-        self.scope()?.get("vars")?.as_table_like()
+    /// How a rule is headed in this file.
+    pub fn rule_heading(&self) -> &'static str {
+        if document::is_json(&self.path) { "\"vars\": {\"ROUTES\": [{…}]}" } else { "[[vars.ROUTES]]" }
+    }
+
+    fn scope(&self) -> Option<&Node> {
+        match &self.env {
+            None => Some(&self.root),
+            Some(env) => self.root.get("env")?.get(env).filter(|scope| scope.is_table()),
+        }
+    }
+
+    fn vars(&self) -> Option<&Node> {
+        self.scope()?.get("vars").filter(|vars| vars.is_table())
     }
 
     fn at(&self, offset: usize) -> Position {
-        position(&self.path, self.document.raw(), offset)
+        position(&self.path, &self.text, offset)
     }
+}
+
+fn reads_dot_env() -> bool {
+    !std::env::var("CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV").is_ok_and(|on| on.eq_ignore_ascii_case("false"))
+}
+
+fn is_dev_vars(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".dev.vars"))
 }
 
 /// The two options about peppers.
@@ -342,15 +504,6 @@ fn copied((name, value): (&String, &Value)) -> (String, Value) {
     (name.clone(), value.clone())
 }
 
-/// The same variables with a key to go on with where there is none, so that everything else can be read.
-pub fn with_placeholder_key(mut variables: Map<String, Value>) -> Map<String, Value> {
-    let has_key = ["JWT_SECRET_KEY", "SECRET_KEY"].iter().any(|name| variables.contains_key(*name));
-    if !has_key {
-        variables.insert("JWT_SECRET_KEY".into(), "-".repeat(64).into());
-    }
-    variables
-}
-
 fn position(path: &Path, text: &str, offset: usize) -> Position {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -358,134 +511,5 @@ fn position(path: &Path, text: &str, offset: usize) -> Position {
         file: path.to_owned(),
         line: before.matches('\n').count() + 1,
         column: before[line_start..].chars().count() + 1,
-    }
-}
-
-/// The tables of `[[name]]` or of an array of inline tables.
-fn tables(item: &Item) -> Vec<&dyn TableLike> {
-    if let Some(array) = item.as_array_of_tables() {
-        return array.iter().map(|table| table as &dyn TableLike).collect();
-    }
-    let values = item.as_array().into_iter().flatten();
-    values.filter_map(|value| value.as_inline_table()).map(|table| table as &dyn TableLike).collect()
-}
-
-/// A table if it is one, and where it stands.
-type Element<'i> = (Option<&'i dyn TableLike>, Option<Range<usize>>);
-
-/// An element of an array.
-fn nth(item: &Item, index: usize) -> Option<Element<'_>> {
-    if let Some(table) = item.as_array_of_tables().and_then(|array| array.get(index)) {
-        return Some((Some(table), table.span()));
-    }
-    let value = item.as_array()?.get(index)?;
-    Some((value.as_inline_table().map(|table| table as &dyn TableLike), value.span()))
-}
-
-fn key_span(table: &dyn TableLike, name: &str) -> Option<Range<usize>> {
-    table.get_key_value(name)?.0.span()
-}
-
-/// Where a member's table is headed, or its key.
-fn span_of(table: &dyn TableLike, name: &str) -> Option<Range<usize>> {
-    let (key, item) = table.get_key_value(name)?;
-    item.as_table().and_then(toml_edit::Table::span).or_else(|| key.span())
-}
-
-fn text_of<'t>(table: &'t dyn TableLike, name: &str) -> Option<&'t str> {
-    table.get(name)?.as_str()
-}
-
-/// As wrangler hands TOML on: a date becomes a text.
-fn to_json(item: &Item) -> Value {
-    if let Some(array) = item.as_array_of_tables() {
-        return array.iter().map(|table| table_to_json(table)).collect();
-    }
-    if let Some(table) = item.as_table_like() {
-        return table_to_json(table);
-    }
-    item.as_value().map_or(Value::Null, value_to_json)
-}
-
-fn table_to_json(table: &dyn TableLike) -> Value {
-    table.iter().map(|(name, item)| (name.to_owned(), to_json(item))).collect::<Map<_, _>>().into()
-}
-
-fn value_to_json(value: &toml_edit::Value) -> Value {
-    use toml_edit::Value as Toml;
-    match value {
-        Toml::String(text) => text.value().clone().into(),
-        Toml::Integer(number) => (*number.value()).into(),
-        Toml::Float(number) => (*number.value()).into(),
-        Toml::Boolean(on) => (*on.value()).into(),
-        Toml::Datetime(date) => date.value().to_string().into(),
-        Toml::Array(array) => array.iter().map(value_to_json).collect(),
-        Toml::InlineTable(table) => table_to_json(table),
-    }
-}
-
-/// `.dev.vars.NAME` if it is there, else `.dev.vars`, beside the configuration.
-fn dev_vars(config: &Path, env: Option<&str>) -> Result<(PathBuf, Option<Vec<DevVar>>), Failure> {
-    let plain = config.with_file_name(".dev.vars");
-    let of_env = env.map(|env| config.with_file_name(format!(".dev.vars.{env}")));
-    let path = of_env.filter(|path| path.exists()).unwrap_or(plain);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok((path, Some(read_dev_vars(&text)))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((path, None)),
-        Err(error) => {
-            Err(Failure::usage(format!("{}: {error}", path.display()), "make it a text file of NAME=value lines"))
-        }
-    }
-}
-
-/// What dotenv, which wrangler uses, makes of the text: `NAME=value`, perhaps after `export`; a value in quotes may go
-/// over several lines, one without ends at `#`. The last line of a name counts.
-fn read_dev_vars(text: &str) -> Vec<DevVar> {
-    let mut all: Vec<DevVar> = Vec::new();
-    let mut rest = text;
-    let mut line = 1;
-    while !rest.is_empty() {
-        let (first, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        let mut taken = rest.len() - after.len();
-        let entry = first.trim_start();
-        let entry = entry.strip_prefix("export ").unwrap_or(entry);
-        if let Some((name, value)) = entry.split_once('=')
-            && !entry.starts_with('#')
-        {
-            let value = value.trim_start();
-            let start = value.as_ptr() as usize - rest.as_ptr() as usize;
-            let quoted = value.chars().next().filter(|quote| matches!(quote, '"' | '\'' | '`')).and_then(|quote| {
-                let inside = &rest[start + 1..];
-                inside.find(quote).map(|end| (quote, &inside[..end], start + 1 + end + 1))
-            });
-            let value = match quoted {
-                Some((quote, inside, end)) => {
-                    taken = end + rest[end..].find('\n').map_or(rest.len() - end, |at| at + 1);
-                    if quote == '"' { inside.replace("\\n", "\n").replace("\\r", "\r") } else { inside.to_owned() }
-                }
-                None => value.split('#').next().unwrap_or_default().trim().to_owned(),
-            };
-            let name = name.trim().to_owned();
-            all.retain(|var| var.name != name);
-            all.push(DevVar { name, value, line });
-        }
-        line += rest[..taken].matches('\n').count();
-        rest = &rest[taken..];
-    }
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dev_vars_are_read_as_dotenv_reads_them() {
-        let text = "# a comment\nA=1\nexport B = two words # not this\nC=\"x # y\\nz\"\nD='a\nb'\nE=\nA=last\n=\nF";
-        let read: Vec<(String, String, usize)> =
-            read_dev_vars(text).into_iter().map(|var| (var.name, var.value, var.line)).collect();
-        let expected = [("B", "two words", 3), ("C", "x # y\nz", 4), ("D", "a\nb", 5), ("E", "", 7), ("A", "last", 8)];
-        let expected: Vec<_> = expected.map(|(name, value, line)| (name.to_owned(), value.to_owned(), line)).into();
-        assert_eq!(read[..5], expected);
     }
 }

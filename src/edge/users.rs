@@ -149,7 +149,7 @@ async fn set_password(
     if let Err(fault) = judged {
         return Ok(PasswordChange::Weak(fault.with_advice()));
     }
-    let hash = password::hash(new, hashing, call.random());
+    let hash = password::hash(new, &hashing.no_cheaper_than(record.hash()), call.random());
     let proven = record.version();
     Ok(PasswordChange::Prepared { proven, key, record: record.with_hash(&hash).to_json() })
 }

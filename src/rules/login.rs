@@ -91,7 +91,8 @@ pub fn judge(record: Option<&LogInRecord>, password: &Secret<String>, hashing: &
     }
 }
 
-/// The record to write in place of `proven`, whose password was just right, at today's cost and pepper; `None` if `present`, what
+/// The record to write in place of `proven`, whose password was just right, at today's cost (or
+/// its own, if that is higher) and pepper; `None` if `present`, what
 /// the store holds by now, is any other: then somebody changed it meanwhile, and that change stays.
 ///
 /// KV has no compare-and-set, and a read may be stale: docs/storage.md says what remains and how a password change
@@ -104,7 +105,8 @@ pub fn renew(
     hashing: &Hashing,
     salt: [u8; password::SALT_BYTES],
 ) -> Option<LogInRecord> {
-    (present == Some(proven)).then(|| proven.with_hash(&password::hash(password, hashing, salt)))
+    let hashing = hashing.no_cheaper_than(proven.hash());
+    (present == Some(proven)).then(|| proven.with_hash(&password::hash(password, &hashing, salt)))
 }
 
 #[cfg(test)]
@@ -205,5 +207,22 @@ mod tests {
         assert!(!judge(Some(&renewed), &password, &today).outdated);
         assert_eq!(renew(&proven, Some(&at(&old, 8)), &password, &today, [9; 16]), None, "changed meanwhile");
         assert_eq!(renew(&proven, None, &password, &today, [9; 16]), None, "deleted meanwhile");
+    }
+
+    #[test]
+    fn a_renewed_hash_is_never_cheaper_than_the_stored_one() {
+        let password = Secret::new("abcxyz".to_owned());
+        let werkzeug =
+            "pbkdf2:sha256:50000$9SP6Nwo5LaL4ddL8$3bf60202d9430337403783c9b41f693150ad926c2c4796023de1e049b6b349c9";
+        let record = format!(r#"{{"v":1,"id":1,"hash":"{werkzeug}"}}"#);
+        let stored = LogInRecord::read(record.as_bytes()).unwrap();
+        for (today, cost) in [(2_000, 50_000), (49_999, 50_000), (50_001, 50_001)] {
+            let today = Hashing::new(today);
+            assert!(judge(Some(&stored), &password, &today).outdated);
+            let renewed = renew(&stored, Some(&stored), &password, &today, [9; 16]).unwrap();
+            assert!(renewed.hash().contains(&format!("i={cost},")), "{}", renewed.hash());
+            let verdict = judge(Some(&renewed), &password, &today);
+            assert!(verdict.identity.is_some() && !verdict.outdated);
+        }
     }
 }

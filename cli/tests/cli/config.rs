@@ -1,6 +1,6 @@
 //! `tollgate config`.
 
-use super::world::{World, snapshot};
+use super::world::{KEY, Run, World, snapshot};
 
 #[test]
 fn a_good_configuration_has_no_problem() {
@@ -84,7 +84,7 @@ fn environments_have_vars_and_secrets_of_their_own() {
     snapshot("config-check-env", &world.run(&["config", "check", "--env", "staging"], "").whole());
     snapshot("config-check-env-bare", &world.run(&["config", "check", "--env", "bare"], "").whole());
     let run = world.run(&["config", "check", "--env", "nowhere"], "");
-    assert!(run.code == 1 && run.out.contains("no [env.nowhere]"), "{run:?}");
+    assert!(run.code == 1 && run.out.contains("no environment \"nowhere\""), "{run:?}");
 }
 
 #[test]
@@ -116,9 +116,9 @@ fn a_pepper_may_be_on_cloudflare_and_is_no_variable() {
     snapshot("config-check-no-pepper", &world.good(&["config", "check"], "").whole());
     let peppers = r#"{ k1 = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE" }"#;
     world.config("[vars]\n", &format!("[vars]\nTOLLGATE_PASSWORD_PEPPERS = {peppers}\n"));
-    let run = world.good(&["config", "check"], "");
-    assert!(run.out.contains("warning: TOLLGATE_PASSWORD_PEPPERS: in the open for all"), "{run:?}");
-    assert!(!run.out.contains("AQEB"), "{run:?}");
+    let run = world.run(&["config", "check"], "");
+    assert!(run.out.contains("error: TOLLGATE_PASSWORD_PEPPERS: in the open for all"), "{run:?}");
+    assert!(run.code == 1 && !run.out.contains("AQEB"), "{run:?}");
 }
 
 #[test]
@@ -340,9 +340,9 @@ fn addresses_beside_the_routes_are_a_warning() {
 fn an_operators_secret_is_no_variable() {
     let world = World::new();
     world.config("[vars]\n", "[vars]\nTOLLGATE_ADMIN_SECRET = \"hunter2, and more than thirty-two bytes\"\n");
-    let run = world.good(&["config", "check"], "");
-    assert!(run.out.contains("warning: TOLLGATE_ADMIN_SECRET: in the open for all"), "{run:?}");
-    assert!(!run.out.contains("hunter2"), "{run:?}");
+    let run = world.run(&["config", "check"], "");
+    assert!(run.out.contains("error: TOLLGATE_ADMIN_SECRET: in the open for all"), "{run:?}");
+    assert!(run.code == 1 && !run.out.contains("hunter2"), "{run:?}");
 }
 
 #[test]
@@ -362,4 +362,291 @@ fn the_options_are_the_table() {
     let json = world.good(&["config", "options", "--json"], "").json();
     assert!(json["options"].as_array().unwrap().iter().any(|option| option["name"] == "JWT_LEEWAY"));
     assert!(json["rule"].as_array().unwrap().iter().any(|member| member["name"] == "path"));
+}
+
+/// The lines of a check that begin with the place of an option.
+fn told(run: &Run, option: &str) -> Vec<String> {
+    run.out.lines().filter(|line| line.contains(&format!(": {option}: "))).map(str::to_owned).collect()
+}
+
+const PRIVATE_PEM: &str = include_str!("../../../tests/keys/ed25519.pem");
+const PUBLIC_PEM: &str = include_str!("../../../tests/keys/ed25519.pub.pem");
+
+/// A PEM file in one line of TOML.
+fn in_one_line(pem: &str) -> String {
+    pem.trim_end().replace('\n', "\\n")
+}
+
+#[test]
+fn a_secret_in_the_open_is_a_problem_whatever_is_in_dev_vars() {
+    let private = in_one_line(PRIVATE_PEM);
+    let public = in_one_line(PUBLIC_PEM);
+    let set =
+        r#"{ keys = [{ kty = "oct", kid = "1", alg = "HS256", k = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE" }] }"#;
+    let set_as_text =
+        r#"'{"keys":[{"kty":"oct","kid":"1","alg":"HS256","k":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}]}'"#;
+    for (vars, option) in [
+        (format!("JWT_SECRET_KEY = \"{KEY}\""), "JWT_SECRET_KEY"),
+        (format!("SECRET_KEY = \"{KEY}\""), "SECRET_KEY"),
+        (format!("JWT_ALGORITHM = \"EdDSA\"\nJWT_PRIVATE_KEY = \"{private}\""), "JWT_PRIVATE_KEY"),
+        (format!("JWT_KEYS = {set}"), "JWT_KEYS"),
+        (format!("JWT_KEYS = {set_as_text}"), "JWT_KEYS"),
+        (format!("JWT_ALGORITHM = \"EdDSA\"\nJWT_PUBLIC_KEY = \"{private}\""), "JWT_PUBLIC_KEY"),
+    ] {
+        for local in [format!("JWT_SECRET_KEY={KEY}\n{option}=x\n"), String::new()] {
+            let world = World::new();
+            world.config("[vars]\n", &format!("[vars]\n{vars}\n"));
+            world.write(".dev.vars", &local);
+            let run = world.run(&["config", "check"], "");
+            let line =
+                told(&run, option).into_iter().find(|line| line.contains("in the open for all")).unwrap_or_default();
+            assert!(run.code == 1 && line.starts_with("wrangler.toml:"), "{vars}\n{run:?}");
+            assert!(!run.out.contains("MC4CAQAw") && !run.out.contains("AQEBAQ") && !run.out.contains(KEY), "{run:?}");
+        }
+    }
+    // What is public may stand there.
+    let world = World::new();
+    world.config(
+        "[vars]\n",
+        &format!("[vars]\nJWT_ALGORITHM = \"EdDSA\"\nJWT_AUTH_URL_RULE = \"\"\nJWT_PUBLIC_KEY = \"{public}\"\n"),
+    );
+    world.write(".dev.vars", "");
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+}
+
+#[test]
+fn with_asymmetric_keys_the_key_that_is_needed_is_the_one_that_is_asked_for() {
+    let check = |vars: &str, local: &str| {
+        let world = World::new();
+        world.config("[vars]\n", &format!("[vars]\n{vars}\n"));
+        world.write(".dev.vars", local);
+        world.good(&["config", "check"], "")
+    };
+    let private = in_one_line(PRIVATE_PEM);
+    let run = check("JWT_ALGORITHM = \"EdDSA\"", &format!("JWT_PRIVATE_KEY=\"{private}\"\n"));
+    assert_eq!(run.out, "0 problems, 0 warnings\n");
+    let run = check("JWT_ALGORITHM = \"EdDSA\"", "");
+    assert!(told(&run, "JWT_SECRET_KEY").is_empty() && told(&run, "JWT_PRIVATE_KEY").len() == 1, "{run:?}");
+    assert!(run.out.contains("tollgate key generate --algorithm EdDSA"), "{run:?}");
+    let run = check("JWT_ALGORITHM = \"RS256\"\nJWT_AUTH_URL_RULE = \"\"", "");
+    assert!(told(&run, "JWT_SECRET_KEY").is_empty() && told(&run, "JWT_PUBLIC_KEY").len() == 1, "{run:?}");
+    // A set that is declared as a secret needs no JWT_SECRET_KEY.
+    let world = World::new();
+    world.config("[vars]\n", "[secrets]\nrequired = [\"JWT_KEYS\"]\n\n[vars]\n");
+    world.write(".dev.vars", "");
+    let run = world.good(&["config", "check"], "");
+    assert!(told(&run, "JWT_SECRET_KEY").is_empty() && told(&run, "JWT_KEYS").len() == 1, "{run:?}");
+    // The rest is judged without the key, too.
+    world.config("ORIGIN = \"https://app.example.com\"", "ORIGIN = \"nonsense\"");
+    assert_eq!(told(&world.run(&["config", "check"], ""), "ORIGIN").len(), 1);
+}
+
+#[test]
+fn a_local_value_does_not_hide_what_a_deployment_has() {
+    let world = World::new();
+    world.config("ORIGIN = \"https://app.example.com\"", "ORIGIN = \"https://app.example.com:99999\"\nJWT_LEEWAY = -5");
+    world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\nORIGIN=http://127.0.0.1:5000\nJWT_LEEWAY=5\n"));
+    let run = world.run(&["config", "check"], "");
+    assert_eq!(run.code, 1);
+    assert!(told(&run, "ORIGIN")[0].starts_with("wrangler.toml:16:1: error: ORIGIN: has no such port"), "{run:?}");
+    assert!(told(&run, "JWT_LEEWAY")[0].starts_with("wrangler.toml:17:1: error: JWT_LEEWAY: negative"), "{run:?}");
+    assert!(run.out.ends_with("the gate answers 500 to everything until this is mended\n"), "{run:?}");
+    // A local value that is wrong is told at its own place, and the deployment has nothing to do with it.
+    let world = World::new();
+    world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\nJWT_LEEWAY=-5\n"));
+    let run = world.run(&["config", "check", "--json"], "");
+    let problems = &run.json()["problems"];
+    assert_eq!(problems.as_array().unwrap().len(), 1, "{run:?}");
+    assert_eq!((&problems[0]["file"], &problems[0]["line"]), (&".dev.vars".into(), &2.into()));
+    assert_eq!(problems[0]["level"], "fails_the_check");
+}
+
+#[test]
+fn addresses_that_a_worker_can_not_reach_are_told() {
+    let check = |origin: &str, change: &[(&str, &str)]| {
+        let world = World::new();
+        world.config("ORIGIN = \"https://app.example.com\"", &format!("ORIGIN = \"{origin}\""));
+        change.iter().for_each(|(from, to)| world.config(from, to));
+        world.run(&["config", "check"], "")
+    };
+    for origin in [
+        "http://127.0.0.1:5000",
+        "http://localhost:5000",
+        "http://[::1]:5000",
+        "http://10.0.0.7",
+        "http://192.168.1.2",
+        "http://app.internal",
+        "http://flask:5000",
+        "http://0.0.0.0:5000",
+    ] {
+        let run = check(origin, &[]);
+        assert!(
+            run.code == 1
+                && told(&run, "ORIGIN")
+                    .iter()
+                    .any(|line| line.contains("error: ORIGIN: an address of this machine or network")),
+            "{run:?}"
+        );
+        // Nothing is deployed yet: the store has no id.
+        let run = check(origin, &[("0123456789abcdef0123456789abcdef", "00000000000000000000000000000001")]);
+        assert!(run.code == 0 && run.out.contains("warning: ORIGIN: an address of this machine"), "{run:?}");
+        // Nothing goes there.
+        let run = check(origin, &[("to = \"origin\"", "to = \"identity\"")]);
+        assert!(!run.out.contains("an address of this machine"), "{run:?}");
+    }
+    let run = check("https://flask.me.workers.dev", &[]);
+    assert!(run.code == 1 && told(&run, "ORIGIN")[0].contains("error 1042"), "{run:?}");
+    let flag =
+        ("preview_urls = false", "preview_urls = false\ncompatibility_flags = [\"global_fetch_strictly_public\"]");
+    assert_eq!(check("https://flask.me.workers.dev", &[flag]).code, 0);
+    let run = check("https://workers.dev.example.com", &[]);
+    assert_eq!(run.code, 0, "{run:?}");
+    // The local address in its place is no fault.
+    let world = World::new();
+    world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\nORIGIN=http://127.0.0.1:5000\n"));
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+    let run =
+        check("https://app.example.com", &[("[vars]\n", "[vars]\nTOLLGATE_PUBLIC_URL = \"http://localhost:8787\"\n")]);
+    assert!(run.code == 1 && told(&run, "TOLLGATE_PUBLIC_URL").len() == 1, "{run:?}");
+}
+
+#[test]
+fn env_files_are_read_as_wrangler_reads_them() {
+    let world = World::new();
+    std::fs::remove_file(world.path(".dev.vars")).unwrap();
+    world.write(".env", &format!("KEY_PART={KEY}\nJWT_SECRET_KEY=${{KEY_PART}}\nJWT_LEEWAY=soon\n"));
+    let run = world.run(&["config", "check"], "");
+    assert!(run.out.starts_with(".env:3:1: error: JWT_LEEWAY:") && told(&run, "JWT_SECRET_KEY").is_empty(), "{run:?}");
+    world.write(".env.local", "JWT_LEEWAY=5\n");
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+    // The file to write into is the one that is read.
+    world.write(".env", "");
+    world.write(".env.local", "");
+    let run = world.good(&["config", "check"], "");
+    assert!(run.out.contains("not in .env (which is there)") && run.out.contains(">> .env`"), "{run:?}");
+    // A .dev.vars hides it.
+    world.write(".env", &format!("JWT_SECRET_KEY={KEY}\n"));
+    world.write(".dev.vars", "");
+    let run = world.good(&["config", "check"], "");
+    assert!(run.out.contains(".env:1:1: warning: JWT_SECRET_KEY: not read: wrangler reads no .env"), "{run:?}");
+    assert!(run.out.contains("JWT_SECRET_KEY: not in .dev.vars (which is there)"), "{run:?}");
+    // Told not to look.
+    std::fs::remove_file(world.path(".dev.vars")).unwrap();
+    let mut command = world.command(&["config", "check"]);
+    command.env("CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV", "false");
+    assert!(world.finish(command, "").out.contains("not in .dev.vars (which isn't there)"));
+    // Of the environment where secrets are declared.
+    world.write(".env", "");
+    world.config("[vars]\n", "[secrets]\nrequired = [\"JWT_SECRET_KEY\"]\n\n[vars]\n");
+    let mut command = world.command(&["config", "check"]);
+    command.env("JWT_SECRET_KEY", "short");
+    let run = world.finish(command, "");
+    assert!(run.out.starts_with("the environment: error: JWT_SECRET_KEY: 5 bytes"), "{run:?}");
+}
+
+/// The world's configuration in wrangler's other form.
+const JSONC: &str = r#"// What the gate is told.
+{
+  "name": "tollgate",
+  "main": "worker/entry.mjs",
+  "compatibility_date": "2026-11-01",
+  "preview_urls": false,
+  "kv_namespaces": [{ "binding": "USERS", "id": "0123456789abcdef0123456789abcdef" }],
+  "assets": { "directory": "public", "binding": "ASSETS", "run_worker_first": true, "html_handling": "none" },
+  "vars": {
+    "ORIGIN": "https://app.example.com",
+    "TOLLGATE_PASSWORD_ITERATIONS": 100000,
+    /* a little */ "JWT_LEEWAY": 5,
+    "ROUTES": [
+      { "path": "/protected", "to": "identity", "user": "stored" },
+      { "path": "/*", "auth": "none", "to": "assets" },
+      { "path": "/api/*", "methods": ["GET", "POST"], "to": "origin" }, // the app
+    ],
+  },
+  "durable_objects": {
+    "bindings": [
+      { "name": "ACCOUNTS", "class_name": "Account" },
+      { "name": "REVOCATIONS", "class_name": "Revocations" },
+    ],
+  },
+  "migrations": [{ "tag": "v1", "new_sqlite_classes": ["Account", "Revocations"] }],
+  "ratelimits": [
+    { "name": "LOGINS_BY_ADDRESS", "namespace_id": "1001", "simple": { "limit": 30, "period": 60 } },
+    { "name": "HASHING", "namespace_id": "1002", "simple": { "limit": 600, "period": 60 } },
+  ],
+}
+"#;
+
+#[test]
+fn a_configuration_in_json_is_read_everywhere() {
+    let world = World::new();
+    world.config("ORIGIN = \"https://app.example.com\"", "ORIGIN = \"https://app.example.com\"\nJWT_LEEWAY = 5");
+    let toml = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    std::fs::remove_file(world.path("wrangler.toml")).unwrap();
+    let text = JSONC.to_owned();
+    for name in ["wrangler.jsonc", "wrangler.json"] {
+        world.write(name, &text);
+        assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+        world.good(&["user", "add", "ann", "--id", "7", "--allow-weak", "--replace"], "abcxyz");
+        assert!(world.good(&["user", "show", "ann"], "").err.contains(&format!("store: local store of ./{name}")));
+        world.good(&["token", "mint", "--id", "7"], "");
+        assert!(world.run(&["route", "test", "GET", "/protected"], "").out.contains(&format!("{name}:14")));
+        world.write(name, &text.replace("\"JWT_LEEWAY\": 5", "\"JWT_LEEWAY\": \"soon\""));
+        let run = world.run(&["config", "check"], "");
+        let line = told(&run, "JWT_LEEWAY").remove(0);
+        let place: Vec<&str> = line.split(':').collect();
+        let at = text.lines().position(|line| line.contains("JWT_LEEWAY")).unwrap();
+        let column = text.lines().nth(at).unwrap().find("\"JWT_LEEWAY\"").unwrap() + 1;
+        assert_eq!(place[..3], [name, &(at + 1).to_string(), &column.to_string()], "{line}");
+        world.write(name, "{\n  \"name\": \"x\"\n  \"main\": 1\n}\n");
+        let run = world.run(&["config", "check"], "");
+        assert!(run.code == 1 && run.out.contains("not JSON"), "{run:?}");
+        assert!(world.run(&["user", "list"], "").err.contains("not JSON"));
+        std::fs::remove_file(world.path(name)).unwrap();
+    }
+    // wrangler looks for .json first, then .jsonc, then .toml.
+    world.write("wrangler.toml", &toml);
+    world.write("wrangler.jsonc", &text);
+    let run = world.good(&["config", "check"], "");
+    assert!(run.out.contains("wrangler.jsonc: wrangler reads this file and not wrangler.toml"), "{run:?}");
+    let toml_only = world.good(&["config", "check", "wrangler.toml"], "");
+    assert_eq!(toml_only.out, "0 problems, 0 warnings\n");
+}
+
+#[test]
+fn a_binding_of_secrets_store_is_named_for_what_it_is() {
+    let world = World::new();
+    world.write(".dev.vars", "");
+    world.config(
+        "[vars]\n",
+        "[[secrets_store_secrets]]\nbinding = \"JWT_SECRET_KEY\"\nstore_id = \"1\"\nsecret_name = \"key\"\n\n[[secrets_store_secrets]]\nbinding = \"OTHER\"\nstore_id = \"1\"\nsecret_name = \"x\"\n\n[vars]\n",
+    );
+    let run = world.run(&["config", "check"], "");
+    let lines = told(&run, "JWT_SECRET_KEY");
+    assert!(lines[0].starts_with("wrangler.toml:16:1: error: JWT_SECRET_KEY: bound to Secrets Store"), "{run:?}");
+    assert!(run.code == 1 && told(&run, "OTHER").is_empty(), "{run:?}");
+}
+
+#[test]
+fn what_browsers_drop_is_told_with_its_place() {
+    let cookies = "[vars]\nTOLLGATE_WIRE = \"flask-jwt-extended\"\nJWT_TOKEN_LOCATION = \"cookies\"\n";
+    for (line, option) in [
+        ("JWT_ACCESS_COOKIE_NAME = \"__Secure-a\"", "JWT_ACCESS_COOKIE_NAME"),
+        ("JWT_ACCESS_COOKIE_NAME = \"__secure-a\"", "JWT_ACCESS_COOKIE_NAME"),
+        ("JWT_COOKIE_DOMAIN = \"localhost:8080\"", "JWT_COOKIE_DOMAIN"),
+        ("JWT_COOKIE_DOMAIN = \"https://app.example.com\"", "JWT_COOKIE_DOMAIN"),
+        ("JWT_REFRESH_COOKIE_PATH = \"/token/refresh\"", "JWT_REFRESH_COOKIE_PATH"),
+        ("JWT_ACCESS_COOKIE_PATH = \"api\"", "JWT_ACCESS_COOKIE_PATH"),
+        ("JWT_REFRESH_COOKIE_NAME = \"access_token_cookie\"", "JWT_REFRESH_COOKIE_NAME"),
+        ("TOLLGATE_DEVICE_COOKIE = \"access_token_cookie\"", "TOLLGATE_DEVICE_COOKIE"),
+    ] {
+        let world = World::new();
+        world.config("[vars]\n", &format!("{cookies}{line}\n"));
+        let run = world.run(&["config", "check"], "");
+        let line = told(&run, option).into_iter().find(|line| line.contains(": error: ")).unwrap_or_default();
+        assert!(run.code == 1 && line.starts_with("wrangler.toml:18:1: error:"), "{run:?}");
+    }
+    let world = World::new();
+    world.config("[vars]\n", cookies);
+    world.good(&["config", "check"], "");
 }

@@ -143,3 +143,81 @@ fn times_are_told_in_words() {
         &world.run(&["token", "inspect", "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJ", "--json"], "").whole(),
     );
 }
+
+#[test]
+fn the_reason_why_no_key_fits_is_told() {
+    let keys = |more: &str| {
+        format!(
+            r#"{{"keys":[{{"kty":"oct","kid":"new","alg":"HS256","k":"{}"}},{{"kty":"oct","kid":"old","alg":"HS256","k":"{}"{more}}},{{"kty":"oct","kid":"long","alg":"HS384","k":"{}"}}]}}"#,
+            Base64UrlUnpadded::encode_string(&[1; 32]),
+            Base64UrlUnpadded::encode_string(KEY.as_bytes()),
+            Base64UrlUnpadded::encode_string(&[2; 48]),
+        )
+    };
+    let world = World::new();
+    let inspect =
+        |token: &str| world.run(&["token", "inspect", "--verify", "--json"], token).json()["wrong"][0].clone();
+    let plain = json!({});
+    world.write(".dev.vars", &format!("JWT_KEYS='{}'\n", keys("")));
+    assert_eq!(inspect(&signed(KEY, json!({"kid": "old"}), plain.clone())), Value::Null);
+    for (header, reason, part) in [
+        (
+            json!({"kid": "gone"}),
+            "key_unknown",
+            "kid \"gone\" names no key of the gate, whose keys are \"new\", \"old\", \"long\"",
+        ),
+        (json!({"kid": "\u{9b}31m"}), "key_unknown", "\\u{9b}31m"),
+        (
+            json!({"kid": "old", "alg": "HS512"}),
+            "algorithm_of_another_key",
+            "its alg is HS512, and the key that its kid \"old\" names has HS256",
+        ),
+        (
+            json!({"alg": "RS256"}),
+            "algorithm_of_another_key",
+            "its alg is RS256, and the gate's keys have HS256, HS384",
+        ),
+        (json!({"alg": "ES512"}), "algorithm_unknown", "its alg is \"ES512\""),
+        (json!({"alg": "none"}), "algorithm_unknown", "its alg is \"none\""),
+    ] {
+        let wrong = inspect(&signed(KEY, header.clone(), plain.clone()));
+        assert_eq!((&wrong["code"], &wrong["reason"]), (&json!("token_algorithm"), &json!(reason)), "{header}");
+        assert!(wrong["text"].as_str().unwrap().contains(part), "{header}: {wrong}");
+    }
+    world.write(".dev.vars", &format!("JWT_KEYS='{}'\n", keys(&format!(",\"not_after\":{}", now() - 7200))));
+    let wrong = inspect(&signed(KEY, json!({"kid": "old"}), plain.clone()));
+    assert_eq!((&wrong["code"], &wrong["reason"]), (&json!("token_algorithm"), &json!("key_ended")));
+    let text = wrong["text"].as_str().unwrap();
+    assert!(text.contains("its key \"old\" ended at 2") && text.contains("2 hours ago"), "{text}");
+    world.write(".dev.vars", &format!("JWT_KEYS='{}'\n", keys(&format!(",\"not_after\":{}", now() + 7200))));
+    assert_eq!(inspect(&signed(KEY, json!({"kid": "old"}), plain)), Value::Null);
+}
+
+#[test]
+fn tokens_are_made_under_every_kind_of_key_and_in_both_dialects() {
+    let pem = include_str!("../../../tests/keys/ed25519.pem").trim_end().replace('\n', "\\n");
+    let world = World::new();
+    world.config("[vars]\n", "[vars]\nJWT_ALGORITHM = \"EdDSA\"\n");
+    world.write(".dev.vars", &format!("JWT_PRIVATE_KEY=\"{pem}\"\n"));
+    let token = world.good(&["token", "mint", "--id", "7"], "").out;
+    world.good(&["token", "inspect", "--verify"], &token);
+    assert!(world.good(&["route", "test", "GET", "/protected", "--token-stdin"], &token).out.contains("answered"));
+    // In the other dialect a text is who it is, and there is a type.
+    world.config("[vars]\n", "[vars]\nTOLLGATE_WIRE = \"flask-jwt-extended\"\n");
+    let made = world.good(&["token", "mint", "--id", "7", "--claim", "role=1", "--expires", "1h", "--json"], "").json();
+    let claims = &made["claims"];
+    assert_eq!((&claims["sub"], &claims["type"], &claims["role"]), (&json!("7"), &json!("access"), &json!(1)));
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
+    assert_eq!(made["refused"], Value::Null);
+    let token = made["token"].as_str().unwrap();
+    world.good(&["token", "inspect", "--verify"], token);
+    assert!(world.good(&["route", "test", "GET", "/protected", "--token-stdin"], token).out.contains("answered"));
+    // A key that is not here is named for what it is.
+    world.write(".dev.vars", "");
+    let run = world.run(&["token", "mint", "--id", "7"], "");
+    assert!(run.code == 1 && run.err.contains("no JWT_PRIVATE_KEY in .dev.vars"), "{run:?}");
+    let run = world.run(&["route", "test", "GET", "/protected"], "");
+    assert!(run.out.contains("good token"), "{run:?}");
+    let run = world.run(&["route", "test", "GET", "/.well-known/jwks.json"], "");
+    assert!(run.out.contains("keys endpoint"), "{run:?}");
+}

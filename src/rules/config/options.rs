@@ -310,7 +310,7 @@ pub const TABLE: &[Option_] = &lean([
         family: Family::Tollgate,
         kind: "JWK Set, as JSON text or table",
         default: "none",
-        meaning: "Several keys, in place of JWT_PRIVATE_KEY and JWT_PUBLIC_KEY: `{\"keys\": [{\"kty\": …, \"kid\": \"2026-11\", \"alg\": \"EdDSA\", …}, …]}`. The first private key (or secret) signs, all verify; a token's `kid` says which. Each of several needs a `kid`. `not_after`, in seconds like `exp`, ends a key: later its tokens are refused; the key that signs has none. Keep it in a secret.",
+        meaning: "Several keys, in place of JWT_PRIVATE_KEY and JWT_PUBLIC_KEY: `{\"keys\": [{\"kty\": …, \"kid\": \"2026-11\", \"alg\": \"EdDSA\", …}, …]}`. The first private key (or secret) signs, all verify; a token's `kid` says which. Each of several needs a `kid`. `not_after`, in seconds like `exp`, ends a key: later its tokens are refused; the key that signs has none. Keep it in a secret, unless all keys are public. A set of public keys alone, as providers publish it, may have keys that can't be used here: they are ignored with a warning. JWT_ALGORITHM is the algorithm of keys without `alg`.",
         secrecy: Secrecy::PrivateKeys,
         set: |draft, value| {
             // What is no object is told with the keys, as an empty one.
@@ -386,7 +386,7 @@ pub const TABLE: &[Option_] = &lean([
         family: Family::Tollgate,
         kind: "100000 to 5000000",
         default: "600000",
-        meaning: "What a new password hash costs. Older and foreign hashes are made anew at this cost after the next log-in that proves them. Set it at least as high as the highest that you import, or a log-in's time tells which users were imported.",
+        meaning: "What a new password hash costs. Older and foreign hashes are made anew at this cost after the next log-in that proves them; one that costs more keeps its cost. Set it at least as high as the highest that you import, or a log-in's time tells which users were imported.",
         secrecy: Secrecy::Public,
         set: |draft, value| as_whole_number(value).map(|number| draft.password_iterations = number),
     },
@@ -461,7 +461,7 @@ pub const TABLE: &[Option_] = &lean([
         family: Family::Tollgate,
         kind: "0 to 65534",
         default: "1024",
-        meaning: "How many verified tokens each instance remembers, so that the next request with one costs no cryptography; their times are judged all the same. Where all rooms are taken, a token is remembered when it comes for the second time. Takes about twice the tokens' own length of memory, at most 18 KiB each. `0` remembers none.",
+        meaning: "How many verified tokens each instance remembers, so that the next request with one costs no cryptography; their times are judged all the same. Where all rooms are taken, a token is remembered when it comes for the second time. Takes about twice the tokens' own length of memory, at most 18 KiB each; 21845 is the most for which an isolate has room. `0` remembers none.",
         secrecy: Secrecy::Public,
         set: |draft, value| as_whole_number(value).map(|number| draft.token_cache = number),
     },
@@ -1042,9 +1042,10 @@ pub fn page() -> String {
         "<!-- Written by `cargo xtask docs`, from the table in src/rules/config/options.rs. -->\n\n",
         "Options are variables of the worker: `[vars]` in wrangler.toml, or secrets. Durations are seconds, as a number ",
         "or as text such as `\"90\"`, `\"250ms\"`, `\"5m\"`, `\"1h\"`, `\"7d\"`. Lists and tables may also be given as JSON text, ",
-        "lists of words as words with commas. A wrong value is reported in the log, all of them at once, and every ",
-        "request is answered with a plain 500 until it is mended. An unknown `JWT_…` or `TOLLGATE_…` name is named in ",
-        "a warning.\n",
+        "lists of words as words with commas.\n\nA value that is unsafe or impossible stops the gate: all of them are told ",
+        "in the log at once (`config_problem`), and every request is answered with a plain 500 until they are mended. What ",
+        "else will not work is told at start, too (`config_fault`), and fails `tollgate config check`: a cookie that browsers ",
+        "drop, say. What is legal but unwise, or an unknown `JWT_…` or `TOLLGATE_…` name, is a warning (`config_warning`).\n",
     ));
     for (family, title) in [
         (Family::FlaskJwt, "Flask-JWT's, under their own names"),

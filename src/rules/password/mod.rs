@@ -43,6 +43,13 @@ impl Hashing {
     pub fn new(iterations: u32) -> Self {
         Self { iterations, peppers: Peppers::default() }
     }
+
+    /// The same, but at no lower cost than a stored hash has: whoever paid more for a user's password keeps that.
+    #[must_use]
+    pub fn no_cheaper_than(&self, stored: &str) -> Self {
+        let stored = PasswordHash::parse(stored).map_or(0, |hash| hash.iterations());
+        Self { iterations: self.iterations.max(stored), peppers: self.peppers.clone() }
+    }
 }
 
 impl Default for Hashing {
