@@ -170,6 +170,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     check_services(&toml, &mut findings);
     check_cache(&toml, &mut findings);
     check_addresses(&toml, &mut findings);
+    check_runtime(&toml, &mut findings);
     check_files(&toml, &place.selection, &mut findings);
     if look_into_store {
         check_demo_users(place, &mut findings)?;
@@ -326,6 +327,33 @@ fn is_local(url: &url::Url) -> bool {
 /// An id that was never made by Cloudflare.
 fn is_placeholder(id: &str) -> bool {
     id.trim_start_matches('0').len() < 8
+}
+
+/// What the gate needs of the runtime: fetches that bypass caches, and to learn that a client has gone.
+fn check_runtime(toml: &WranglerToml, findings: &mut Findings) {
+    const DATE: &str = "compatibility_date";
+    /// Since then `fetch` takes `cache: "no-store"`, with which each request to an origin is made.
+    const LEAST_DATE: &str = "2024-11-11";
+    const SIGNAL: &str = "enable_request_signal";
+    let date = toml.inherited(&[DATE]);
+    let written = date.as_ref().and_then(|(date, _)| date.as_str());
+    if written.is_none_or(|date| date < LEAST_DATE) {
+        let position = date.as_ref().map_or_else(|| toml.scope_place(), |(_, position)| position.clone());
+        findings.problem(
+            position,
+            DATE,
+            format!("missing or before {LEAST_DATE}, so the runtime refuses every fetch that bypasses its cache, and nothing reaches the origin: write today's date"),
+        );
+    }
+    if !toml.has_flag(SIGNAL) {
+        let flags =
+            toml.inherited(&["compatibility_flags"]).map_or_else(|| toml.scope_place(), |(_, position)| position);
+        findings.warn(
+            flags,
+            "compatibility_flags",
+            format!("without {SIGNAL:?} the gate is not told that a client has gone, and frees what its request holds after 70 seconds only: write compatibility_flags = [{SIGNAL:?}]"),
+        );
+    }
 }
 
 /// The shape of the file, and other files that wrangler leaves aside.

@@ -224,6 +224,34 @@ mod tests {
     };
     const SITE: Site<'static> = Site { host: Some("app.example.com"), is_secure: true, path: "/auth" };
 
+    /// tests/e2e/browser.test.mjs shows the same cookies to Chromium.
+    #[test]
+    fn the_table_that_chromium_agrees_with() {
+        let all: serde_json::Value = serde_json::from_str(include_str!("../../tests/browser-cookies.json")).unwrap();
+        for case in all.as_array().unwrap() {
+            let text = |name: &str| case[name].as_str();
+            let secure = case["secure"] == true;
+            let host = text("host").unwrap();
+            let cookie = SentCookie {
+                name: text("name").unwrap(),
+                value_bytes: case["value_bytes"].as_u64().unwrap_or(1) as usize,
+                domain: text("domain").unwrap_or_default(),
+                path: text("path").unwrap_or("/"),
+                secure,
+                http_only: false,
+                same_site: text("same_site").and_then(SameSite::from_name),
+            };
+            let is_secure = ["localhost", "127.0.0.1"].contains(&host);
+            let stored = keep(&cookie, &Site { host: Some(host), is_secure, path: "/auth/login" });
+            assert_eq!(stored.is_ok(), case["kept"] == true, "{case}: {stored:?}");
+            for (member, is_sent) in [("sent", true), ("not_sent", false)] {
+                for path in case[member].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str) {
+                    assert_eq!(stored.as_ref().unwrap().is_sent_to(path), is_sent, "{case} {path}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_prefix_promises_in_any_case() {
         let plain = SentCookie { secure: false, ..COOKIE };

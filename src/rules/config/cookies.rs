@@ -53,6 +53,8 @@ pub(super) fn check(
     let is_well_formed = well_formed(draft, notices);
     if draft.is_extended && draft.extended.uses_cookies() {
         advise(&draft.extended, notices);
+    } else if draft.is_extended && !draft.auth_url_rule.is_empty() {
+        never_set(routes, notices);
     }
     if !is_well_formed {
         return;
@@ -216,6 +218,16 @@ fn advise(extended: &Extended, notices: &mut Notices<'_>) {
     }
 }
 
+/// Rules that take tokens in cookies only, where no log-in sets one.
+fn never_set(routes: &Routes, notices: &mut Notices<'_>) {
+    for rule in routes.rules().filter(|rule| rule.extended.locations.as_deref() == Some(&[Location::Cookies])) {
+        notices.fault(
+            &format!("ROUTES[{}].locations", rule.index),
+            "cookies only, and no log-in sets a cookie: name \"cookies\" in JWT_TOKEN_LOCATION too",
+        );
+    }
+}
+
 /// Two cookies of one name: one overwrites the other, or comes in its place.
 fn equal_names(written: &[Written<'_>], notices: &mut Notices<'_>) {
     for (at, Written { cookie, options }) in written.iter().enumerate() {
@@ -302,7 +314,7 @@ fn comes_back(
         if is_needed && !stored.is_sent_to_some(path) {
             notices.fault(
                 options.path,
-                format!("a browser does not send the cookie to {path:?} ({}), which needs it: write \"/\", or a path that {path:?} begins with", endpoint.option()),
+                format!("a browser does not send the cookie to {path:?} ({}), which needs it: write \"/\", or a start of that path up to one of its slashes", endpoint.option()),
             );
         }
     }
@@ -311,7 +323,7 @@ fn comes_back(
         if rule.extended.refresh == is_refresh && is_only_place(locations) && !stored.is_sent_to_some(&rule.path) {
             notices.fault(
                 options.path,
-                format!("a browser never sends the cookie to {:?}, whose rule takes tokens in cookies only: write \"/\", or a path that {:?} begins with", rule.path, rule.path),
+                format!("a browser never sends the cookie to {:?}, whose rule takes tokens in cookies only: write \"/\", or a start of that path up to one of its slashes", rule.path),
             );
         }
     }

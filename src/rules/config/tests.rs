@@ -591,6 +591,10 @@ fn what_will_not_work_is_a_fault_and_does_not_stop_the_gate() {
         ),
         (cookies(json!({"JWT_ACCESS_COOKIE_PATH": "/api", "JWT_TOKEN_LOCATION": ["headers", "cookies"]})), &[]),
         (
+            extended(json!({"ROUTES": [{"path": "/a", "to": "identity", "locations": "cookies"}]})),
+            &["ROUTES[0].locations: cookies only"],
+        ),
+        (
             cookies(json!({"JWT_ACCESS_COOKIE_PATH": "/auth"})),
             &["JWT_ACCESS_COOKIE_PATH: a browser never sends the cookie to \"/api/*\""],
         ),
