@@ -91,13 +91,14 @@ enum Group {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // The message repeats the wrong argument. Rendered without colours, since those are control sequences too.
         Err(error) if error.use_stderr() => {
-            output::remark(error.render().to_string().trim_end());
+            let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+            output::usage_error(&error, json);
             return Exit::Usage.into();
         }
         Err(help) => help.exit(),
     };
+    output::set_json(cli.json);
     let output = Output { json: cli.json };
     match run(cli.group, output) {
         Ok(exit) => exit.into(),

@@ -2,7 +2,7 @@
 
 use crate::{
     failure::{Exit, Failure},
-    output::{Output, grouped, remark, visible},
+    output::{Output, grouped, remark, visible, warning},
     prompt, secret,
     wrangler_toml::{PEPPERS, Passwords, Selection, WranglerToml},
 };
@@ -155,8 +155,8 @@ pub fn judge(
 ) -> Result<(), Failure> {
     match policy.judge(password, username) {
         Err(fault) if allow_weak && fault != PasswordFault::TooLong => {
-            remark(&format!(
-                "WARNING: {fault}. It is set all the same (--allow-weak): change it before anybody can reach the gate"
+            warning(&format!(
+                "{fault}. It is set all the same (--allow-weak): change it before anybody can reach the gate"
             ));
             Ok(())
         }

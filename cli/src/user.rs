@@ -6,7 +6,7 @@ use crate::{
     gate::GateArgs,
     import,
     kv::{MOST_PAIRS, Store, StoreArgs},
-    output::{Output, counted, grouped, json_line, print_json_line, remark, visible},
+    output::{Output, counted, grouped, json_line, print_json_line, remark, visible, warning},
     password as hashes, prompt,
     record::{self, User},
     secret,
@@ -460,7 +460,7 @@ fn each_user(store: &Store, keys: &[String], mut found: impl FnMut(&User)) -> Re
         for (key, text) in &log_ins {
             match LogInRecord::read(text.as_bytes()) {
                 Ok(record) => _ = records.insert(key, record),
-                Err(_) => remark(&format!("warning: a record can't be read and is left out (key {key:?})")),
+                Err(_) => warning(&format!("a record can't be read and is left out (key {key:?})")),
             }
         }
         let profile_keys: Vec<String> = records.values().map(|record| Profile::key(&record.id())).collect();

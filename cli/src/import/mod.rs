@@ -13,7 +13,7 @@ use crate::{
     clock,
     failure::{Exit, Failure},
     kv::{Store, StoreArgs},
-    output::{Output, counted, grouped, remark, visible},
+    output::{Output, counted, grouped, remark, visible, warning},
     password as hashes,
     record::{self, User},
 };
@@ -333,8 +333,8 @@ fn refuse_weak(policy: PasswordPolicy, allow_weak: bool, lines: &mut Vec<Line>, 
         lines.iter().filter_map(|line| Some((line.number, judge(line)?))).collect();
     if allow_weak {
         if !weak.is_empty() {
-            remark(&format!(
-                "WARNING: {} set although the policy refuses them (--allow-weak): have them changed",
+            warning(&format!(
+                "{} set although the policy refuses them (--allow-weak): have them changed",
                 counted(weak.len(), "weak password")
             ));
         }
@@ -356,8 +356,8 @@ fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
     };
     let most = lines.iter().map(cost).max().unwrap_or(0);
     if most > today {
-        remark(&format!(
-            "warning: there are hashes of {} iterations; set TOLLGATE_PASSWORD_ITERATIONS as high, or a log-in's time tells which users were imported",
+        warning(&format!(
+            "there are hashes of {} iterations; set TOLLGATE_PASSWORD_ITERATIONS as high, or a log-in's time tells which users were imported",
             grouped(most as usize)
         ));
     }
@@ -368,9 +368,9 @@ fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
     };
     match lines.iter().filter(is_strange).count() {
         0 => {}
-        1 => remark("warning: 1 hash was made with a pepper that is not known here: is it known to the gate?"),
-        many => remark(&format!(
-            "warning: {} hashes were made with peppers that are not known here: are they known to the gate?",
+        1 => warning("1 hash was made with a pepper that is not known here: is it known to the gate?"),
+        many => warning(&format!(
+            "{} hashes were made with peppers that are not known here: are they known to the gate?",
             grouped(many)
         )),
     }

@@ -4,6 +4,7 @@ mod config;
 mod fake_gate;
 mod help;
 mod import;
+mod json;
 mod password;
 mod route;
 mod session;

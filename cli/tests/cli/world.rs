@@ -126,6 +126,7 @@ impl World {
             .env("TOLLGATE_WRANGLER", fake)
             .env("FAKE_WRANGLER_STORE", self.path("store"))
             .env("COLUMNS", "100")
+            .env_remove("NO_COLOR")
             .env_remove("TOLLGATE_GATE")
             .env_remove("TOLLGATE_ADMIN_SECRET")
             .env_remove("TOLLGATE_PASSWORD_PEPPERS")
