@@ -19,6 +19,7 @@ mod route;
 mod secret;
 mod session;
 mod token;
+mod trust;
 mod user;
 mod wrangler_toml;
 
