@@ -9,6 +9,7 @@ mod clock;
 mod config;
 mod failure;
 mod gate;
+mod hash_kind;
 mod import;
 mod kv;
 mod output;
