@@ -11,6 +11,7 @@ mod failure;
 mod gate;
 mod hash_kind;
 mod import;
+mod key;
 mod kv;
 mod output;
 mod password;
@@ -74,6 +75,9 @@ enum Group {
     /// Make a token, take one apart
     #[command(subcommand)]
     Token(token::Command),
+    /// Make a key pair for JWT_PRIVATE_KEY or JWT_KEYS
+    #[command(subcommand)]
+    Key(key::Command),
     /// A random key for JWT_SECRET_KEY
     #[command(subcommand)]
     Secret(secret::Command),
@@ -118,6 +122,7 @@ fn run(group: Group, output: Output) -> Result<Exit, Failure> {
         Group::Config(command) => config::run(command, output),
         Group::Route(command) => route::run(command, output),
         Group::Token(command) => token::run(command, output),
+        Group::Key(command) => key::run(command),
         Group::Secret(command) => secret::run(command, output),
         Group::Password(command) => password::run(command, output),
         Group::Completions { shell } => {

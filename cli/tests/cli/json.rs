@@ -72,6 +72,8 @@ fn both_streams_are_json() {
         (0, vec!["token", "mint", "--id", "7", "--expires", "-1h"]),
         (0, vec!["token", "inspect", "--verify", token]),
         (1, vec!["token", "inspect", "x"]),
+        (0, vec!["key", "generate"]),
+        (2, vec!["key", "generate", "--bits", "2048"]),
         (0, vec!["secret", "generate"]),
         (0, vec!["password", "hash", "--iterations", "100000"]),
         (0, vec!["password", "check", hash]),

@@ -5,6 +5,7 @@ mod fake_gate;
 mod help;
 mod import;
 mod json;
+mod key;
 mod password;
 mod route;
 mod session;
