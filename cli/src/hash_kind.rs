@@ -58,6 +58,7 @@ pub fn name(text: &str) -> Option<&'static str> {
 /// What the text is, and that it can't be used.
 pub fn describe(text: &str) -> String {
     match name(text) {
+        Some(name) if name.starts_with("a PBKDF2-SHA256 hash") => name.into(),
         Some(name) => {
             format!("{name}, and the gate verifies PBKDF2-SHA256 only (of Tollgate, passlib, Django or werkzeug)")
         }
@@ -143,6 +144,11 @@ mod tests {
         {
             assert_eq!(name(text), None, "{text}");
             assert!(advice(text).contains("is it a plain password?"));
+        }
+        let damaged = describe("pbkdf2_sha256$30000$x");
+        assert!(damaged.contains("cut short") && !damaged.contains("only"), "{damaged}");
+        for text in ["$2b$12$x", "hunter2"] {
+            assert!(describe(text).contains("PBKDF2-SHA256") && !describe(text).contains(text));
         }
     }
 }

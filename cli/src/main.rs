@@ -30,7 +30,7 @@ use failure::{Exit, Failure};
 use output::Output;
 use std::process::ExitCode;
 
-/// Users, sessions, configuration, routes and tokens of a Tollgate
+/// Users, sessions, configuration, routes, tokens and keys of a Tollgate
 ///
 /// Run it where your wrangler.toml is. Users live in the KV namespace USERS, which is read and written through wrangler:
 /// the local store unless you say --remote, and never without saying which. Sessions live at the gate, which is told over
@@ -63,7 +63,7 @@ enum Group {
     /// The users in the store
     #[command(subcommand)]
     User(user::Command),
-    /// Who is logged in, and the end of it
+    /// List and end sessions
     #[command(subcommand)]
     Session(session::Command),
     /// wrangler.toml: is it right? Which options are there?

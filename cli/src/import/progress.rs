@@ -46,7 +46,10 @@ impl Progress {
         name.push(".tollgate-progress");
         let path = PathBuf::from(name);
         let sha256 = Base64UrlUnpadded::encode_string(&Sha256::digest(content));
-        let (path, earlier, warning) = if trust::is_private(folder_of(&path)) {
+        // With its symbolic links resolved, so that what is read and written is in the folder that was looked at.
+        let folder = folder_of(&path).canonicalize().ok().filter(|folder| trust::is_private(folder));
+        let (path, earlier, warning) = if let Some(folder) = folder {
+            let path = folder.join(path.file_name().unwrap_or_default());
             match trust::read_own(&path) {
                 Ok(earlier) => (Some(path), earlier, None),
                 Err(reason) => {
