@@ -2,6 +2,13 @@
 //!
 //! **What always holds:** the answer is one of a fixed list of texts, so it holds nothing of the hash.
 
+/// What the gate would verify if it were whole.
+const DAMAGED: &str = "a PBKDF2-SHA256 hash that is damaged, or cut short";
+/// werkzeug's "hash" that is none.
+const PLAIN: &str = "a plain password of werkzeug";
+/// What Django stores for users who can't log in with a password.
+const NO_PASSWORD: &str = "Django's mark for \"no password\"";
+
 /// The kind, as a noun: `a bcrypt hash`. `None` for a text that is no known kind of hash.
 pub fn name(text: &str) -> Option<&'static str> {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
@@ -10,10 +17,7 @@ pub fn name(text: &str) -> Option<&'static str> {
         (&["$2a$", "$2b$", "$2x$", "$2y$", "bcrypt$", "bcrypt_sha256$", "$bcrypt-sha256$"], "a bcrypt hash"),
         (&["$argon2i$", "$argon2d$", "$argon2id$", "argon2$"], "an Argon2 hash"),
         (&["scrypt:", "scrypt$", "$scrypt$", "$7$"], "a scrypt hash"),
-        (
-            &["$pbkdf2-sha256$", "pbkdf2_sha256$", "pbkdf2:sha256:", "pbkdf2:sha256$"],
-            "a PBKDF2-SHA256 hash that is damaged, or cut short",
-        ),
+        (&["$pbkdf2-sha256$", "pbkdf2_sha256$", "pbkdf2:sha256:", "pbkdf2:sha256$"], DAMAGED),
         (&["$pbkdf2-sha512$", "pbkdf2_sha512$", "pbkdf2:sha512"], "a PBKDF2 hash with SHA-512"),
         (&["$pbkdf2$", "$pbkdf2-sha1$", "pbkdf2_sha1$", "pbkdf2:sha1"], "a PBKDF2 hash with SHA-1"),
         (&["pbkdf2:", "pbkdf2_", "$pbkdf2-"], "a PBKDF2 hash with a hash function that is not SHA-256"),
@@ -26,8 +30,8 @@ pub fn name(text: &str) -> Option<&'static str> {
         (&["sha256$", "sha224$", "sha384$", "sha512$"], "a salted SHA-2 hash"),
         (&["crypt$"], "a DES crypt hash"),
         (&["hmac:"], "a salted HMAC"),
-        (&["plain$"], "a plain password of werkzeug"),
-        (&["!"], "Django's mark for \"no password\""),
+        (&["plain$"], PLAIN),
+        (&["!"], NO_PASSWORD),
     ];
     let hexadecimal = |digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_ldap = || {
@@ -58,7 +62,7 @@ pub fn name(text: &str) -> Option<&'static str> {
 /// What the text is, and that it can't be used.
 pub fn describe(text: &str) -> String {
     match name(text) {
-        Some(name) if name.starts_with("a PBKDF2-SHA256 hash") => name.into(),
+        Some(DAMAGED) => DAMAGED.into(),
         Some(name) => {
             format!("{name}, and the gate verifies PBKDF2-SHA256 only (of Tollgate, passlib, Django or werkzeug)")
         }
@@ -71,11 +75,9 @@ pub fn describe(text: &str) -> String {
 /// What to do about such a hash in a file of users.
 pub fn advice(text: &str) -> &'static str {
     match name(text) {
-        Some(name) if name.starts_with("Django's mark") => {
-            "write a temporary password as \"password\", or leave this user out"
-        }
-        Some(name) if name.starts_with("a plain password") => "write the part behind plain$…$ as \"password\"",
-        Some(name) if name.starts_with("a PBKDF2-SHA256 hash") => {
+        Some(NO_PASSWORD) => "write a temporary password as \"password\", or leave this user out",
+        Some(PLAIN) => "write the part behind plain$…$ as \"password\"",
+        Some(DAMAGED) => {
             "write it as the other application has it, whole, or write a temporary password as \"password\""
         }
         Some(_) => {
