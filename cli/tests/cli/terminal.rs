@@ -200,18 +200,23 @@ fn a_configuration_does_not_reach_the_terminal() {
     }
 }
 
-/// Runs a command whose standard output and error are one terminal, and returns what it shows there.
+/// Runs a command at a terminal where `typed` was typed, and returns what it shows there.
 #[cfg(unix)]
-fn on_terminal(mut command: std::process::Command, variables: &[(&str, &str)]) -> String {
+fn on_terminal(mut command: std::process::Command, variables: &[(&str, &str)], typed: &str) -> String {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    use std::{fs::File, io::Read, process::Stdio};
+    use std::{
+        fs::File,
+        io::{Read, Write},
+    };
 
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&controller).unwrap();
     unlockpt(&controller).unwrap();
     let name = ptsname(&controller, Vec::new()).unwrap().into_string().unwrap();
     let terminal = File::options().read(true).write(true).open(name).unwrap();
-    command.stdin(Stdio::null()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
+    command.stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
+    let mut controller = File::from(controller);
+    controller.write_all(typed.as_bytes()).unwrap();
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
         command.env_remove(name);
     }
@@ -222,7 +227,7 @@ fn on_terminal(mut command: std::process::Command, variables: &[(&str, &str)]) -
     let reader = std::thread::spawn(move || {
         let (mut shown, mut part) = (Vec::new(), [0; 4096]);
         // The end of a terminal is an error (EIO) on Linux.
-        while let Ok(length @ 1..) = File::from(controller.try_clone().unwrap()).read(&mut part) {
+        while let Ok(length @ 1..) = controller.read(&mut part) {
             shown.extend(&part[..length]);
         }
         String::from_utf8(shown).unwrap().replace("\r\n", "\n")
@@ -247,23 +252,23 @@ fn errors_are_red_and_warnings_yellow_on_a_terminal_alone() {
         (&["user", "import", file, "--dry-run"], YELLOW, "the name differs only in case"),
     ];
     for (args, label, text) in cases {
-        let shown = on_terminal(world.command(args), &[]);
+        let shown = on_terminal(world.command(args), &[], "");
         assert!(shown.contains(&format!("{label}{text}")), "{shown:?}");
         // No other control sequences: those of values are escaped.
         let plain = [RED, YELLOW].iter().fold(shown.clone(), |text, label| text.replace(label, ""));
         assert!(!plain.contains('\u{1b}'), "{shown:?}");
-        for variables in [&[("NO_COLOR", "1")], &[("TERM", "dumb")], &[("NO_COLOR", "no")]] {
-            let shown = on_terminal(world.command(args), variables);
+        for variables in [&[("NO_COLOR", "1")][..], &[("TERM", "dumb"), ("CI", "1")], &[("NO_COLOR", "no")]] {
+            let shown = on_terminal(world.command(args), variables, "");
             assert!(!shown.contains('\u{1b}') && shown.contains(text), "{variables:?}: {shown:?}");
         }
-        assert!(on_terminal(world.command(args), &[("NO_COLOR", "")]).contains(label));
+        assert!(on_terminal(world.command(args), &[("NO_COLOR", "")], "").contains(label));
         // Without a terminal, even if colours are to be forced.
         let mut command = world.command(args);
         command.env("CLICOLOR_FORCE", "1");
         let run = world.finish(command, "");
         assert!(!(run.out + &run.err).contains('\u{1b}'));
         // JSON has none.
-        let shown = on_terminal(world.command(&[args, &["--json"]].concat()), &[]);
+        let shown = on_terminal(world.command(&[args, &["--json"]].concat()), &[], "");
         assert!(!shown.contains('\u{1b}'), "{shown:?}");
     }
 }
@@ -275,7 +280,7 @@ fn nobody_is_asked_with_json() {
     let gate = FakeGate::start(&world);
     let mut command = gate.command(&world, &["session", "end-everybody", "--json"]);
     command.env_remove("TOLLGATE_WRANGLER");
-    let shown = on_terminal(command, &[]);
+    let shown = on_terminal(command, &[], "yes\n");
     let failure: Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();
     assert!(failure["hint"].as_str().unwrap().contains("--yes"), "{shown}");
     assert_eq!(gate.orders(), [Value::Null; 0]);
