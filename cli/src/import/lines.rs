@@ -258,7 +258,7 @@ fn unknown(name: &str) -> String {
     // One wrong letter in four: more would find "username" in "name", which may be the name for people.
     let is_close = |member: &&&str| strsim::osa_distance(&plain, member) <= member.len() / 4;
     let nearest = MEMBERS.iter().filter(is_close).min_by_key(|member| strsim::osa_distance(&plain, member));
-    let meant = nearest.map_or_else(String::new, |member| format!("; is {member} meant?"));
+    let meant = nearest.map_or_else(String::new, |member| format!("; did you mean {member}?"));
     format!("\"{}\" is not known here: write only {}{meant}", visible(&shown), MEMBERS.join(", "))
 }
 
@@ -396,9 +396,9 @@ mod tests {
     fn a_wrong_header_line_is_told_without_showing_data() {
         for (content, part) in [
             ("name,hash\na,b\n", "column \"name\" is not known here"),
-            ("user_name,hash\na,b\n", "; is username meant?"),
-            ("username;passwort\na;b\n", "; is password meant?"),
-            ("username,attribute\na,b\n", "; is attributes meant?"),
+            ("user_name,hash\na,b\n", "; did you mean username?"),
+            ("username;passwort\na;b\n", "; did you mean password?"),
+            ("username,attribute\na,b\n", "; did you mean attributes?"),
             ("id,hash\na,b\n", "the column username is missing"),
             ("username,hash,username\na,b,c\n", "the column username is there twice"),
             ("alice,hunter2\n", "the header line is missing"),
@@ -408,7 +408,7 @@ mod tests {
             assert!(text.contains(part) && !text.contains("hunter2") && !text.contains("alice"), "{content}: {text}");
         }
         for content in ["name,hash\n", "email,hash\n", "user,hash\n", "pass,username\n"] {
-            assert!(!first_fault(content).contains("meant"), "{content}");
+            assert!(!first_fault(content).contains("did you mean"), "{content}");
         }
         let long = first_fault(&format!("username,{}\u{9b}\n", "x".repeat(1000)));
         assert!(long.contains("\"xxxx") && long.len() < 300, "{long}");
