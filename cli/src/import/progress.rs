@@ -7,7 +7,7 @@
 //! Where other users of the machine could have written it, it is not read, since it could leave users out of the import and
 //! choose ids and salts; and none is written there, since it would be of no use.
 
-use crate::{failure::Failure, secret, trust};
+use crate::{failure::Failure, output::visible, secret, trust};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -53,14 +53,14 @@ impl Progress {
             match trust::read_own(&path) {
                 Ok(earlier) => (Some(path), earlier, None),
                 Err(reason) => {
-                    let text = format!("{}: {reason}, so it is not read: the import begins again", path.display());
+                    let text = format!("{}: {reason}, so it is not read: the import begins again", shown(&path));
                     (Some(path), None, Some(text))
                 }
             }
         } else {
             let text = format!(
                 "other users of this machine can write to the folder of {}, so the progress is not kept beside it: if this run is killed, the next one begins again, and leaves users alone who are in the store already. To be able to resume, put the file into a folder that only you can write to",
-                input.display()
+                shown(input)
             );
             (None, None, Some(text))
         };
@@ -140,6 +140,11 @@ impl Progress {
         bytes.copy_from_slice(&digest[..16]);
         bytes
     }
+}
+
+/// A path within a text.
+fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy()).into_owned()
 }
 
 /// The folder that a file is in.

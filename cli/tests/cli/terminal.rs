@@ -180,6 +180,18 @@ fn an_imported_file_does_not_reach_the_terminal() {
         assert_eq!(clean(world.run(&[&["user", "import", &file][..], json].concat(), "")).code, 1);
         clean(world.good(&[&["user", "import", &file, "--skip-bad"][..], json].concat(), ""));
     }
+    // A warning that names the file.
+    #[cfg(unix)]
+    {
+        use std::{fs, os::unix::fs::PermissionsExt};
+
+        fs::create_dir(world.path("open")).unwrap();
+        fs::set_permissions(world.path("open"), fs::Permissions::from_mode(0o777)).unwrap();
+        let open = format!("open/{BAD}.jsonl");
+        world.write(&open, &line("ann", json!(9)));
+        let run = clean(world.good(&["user", "import", &open], ""));
+        assert!(run.err.contains("the progress is not kept"), "{run:?}");
+    }
     // Another name for the same id, another id for the same name.
     world.write(&file, &[line("other", json!(BAD)), line(BAD, json!(3))].join("\n"));
     for json in [&[][..], &["--json"]] {
