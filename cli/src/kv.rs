@@ -315,7 +315,7 @@ fn untrusted(path: &Path) -> Failure {
             path.display()
         ),
         format!(
-            "install wrangler in the project, beside wrangler.toml: `npm install --save-dev wrangler`; or name a program: {PROGRAM_VARIABLE}=PROGRAM"
+            "install wrangler in the project, beside wrangler.toml: `npm install --save-dev wrangler`, after `npm init --yes` if it has no package.json; or name a program: {PROGRAM_VARIABLE}=PROGRAM"
         ),
     )
 }
