@@ -261,7 +261,9 @@ impl Wrangler {
             return Ok(Self::new(program));
         }
         let starts = [config.parent().map(Path::to_owned), std::env::current_dir().ok()];
-        let starts: Vec<PathBuf> = starts.into_iter().flatten().filter_map(|start| start.canonicalize().ok()).collect();
+        // Canonical paths on Windows (`\\?\C:\…`) can't be run by cmd.exe.
+        let whole = |path: PathBuf| if cfg!(windows) { std::path::absolute(path) } else { path.canonicalize() }.ok();
+        let starts: Vec<PathBuf> = starts.into_iter().flatten().filter_map(whole).collect();
         let name = if cfg!(windows) { "wrangler.cmd" } else { "wrangler" };
         for start in &starts {
             for folder in start.ancestors() {
