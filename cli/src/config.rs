@@ -4,7 +4,7 @@ use crate::{
     assets::{Bypass, bypasses},
     failure::{Exit, Failure},
     kv::{Store, StoreArgs},
-    output::{Output, counted, visible},
+    output::{self, Output, counted},
     wrangler_toml::{PEPPER, PEPPERS, Position, Selection, Unusable, View, WranglerToml},
 };
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use tollgate::rules::{
     account::object,
     config::{
         Config, Reading,
-        options::{self, Family, TABLE, page},
+        options::{self, Family, Secrecy, TABLE, page},
     },
     password::{self, Check},
     revocation,
@@ -122,16 +122,21 @@ impl Findings {
         });
         let (warnings, problems): (Vec<Finding>, Vec<Finding>) =
             self.0.into_iter().partition(|finding| finding.severity == Severity::Warns);
-        let mut text = String::new();
-        for (kind, findings) in [("error", &problems), ("warning", &warnings)] {
-            for Finding { position, option, text: what, .. } in findings {
-                // File and option names may hold line breaks.
-                text += &format!("{}\n", visible(&format!("{position}: {kind}: {option}: {what}")));
+        let line = |severity| {
+            move |finding: &Finding| output::Finding {
+                place: finding.position.to_string(),
+                severity,
+                text: format!("{}: {}", finding.option, finding.text),
             }
-        }
-        text += &format!("{}, {}\n", counted(problems.len(), "problem"), counted(warnings.len(), "warning"));
+        };
+        let lines = problems
+            .iter()
+            .map(line(output::Severity::Error))
+            .chain(warnings.iter().map(line(output::Severity::Warning)))
+            .collect::<Vec<_>>();
+        let mut summary = format!("{}, {}", counted(problems.len(), "problem"), counted(warnings.len(), "warning"));
         if problems.iter().any(|problem| problem.severity == Severity::StopsTheGate) {
-            text += "the gate answers 500 to everything until this is mended\n";
+            summary += "\nthe gate answers 500 to everything until this is mended";
         }
         let list = |findings: &[Finding]| -> Value {
             let one = |finding: &Finding| {
@@ -143,7 +148,7 @@ impl Findings {
             };
             findings.iter().map(one).collect()
         };
-        output.result(&text, &json!({"problems": list(&problems), "warnings": list(&warnings)}));
+        output.findings(lines, &summary, &json!({"problems": list(&problems), "warnings": list(&warnings)}));
         if problems.is_empty() { Exit::Good } else { Exit::Refused }
     }
 }
@@ -555,7 +560,7 @@ fn table() -> Value {
         .map(|option| {
             json!({
                 "name": option.name, "family": family(option.family), "value": option.kind,
-                "default": option.default, "meaning": option.meaning,
+                "default": option.default, "meaning": option.meaning, "secret": option.secrecy == Secrecy::Secret,
             })
         })
         .collect();

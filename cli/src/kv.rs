@@ -2,11 +2,13 @@
 //!
 //! **What always holds:** whoever opens it is told on standard error which store it is. Keys and values go to wrangler
 //! in files that only this user can read, never as arguments, which everybody on the machine can; wrangler's own log
-//! lies beside them, and all are removed at the end. Order is the caller's: what one call puts may arrive in any order.
+//! lies beside them, and all are removed at the end. No wrangler is run that other users of the machine could have placed
+//! in a folder above the project. Order is the caller's: what one call puts may arrive in any order.
 
 use crate::{
     failure::Failure,
     output::{remark, visible},
+    trust,
     wrangler_toml::{Passwords, Selection, WranglerToml},
 };
 use serde::Serialize;
@@ -64,10 +66,8 @@ struct Pair<'p> {
 
 /// The namespace `USERS`.
 pub struct Store {
-    program: OsString,
-    first_args: Vec<OsString>,
+    wrangler: Wrangler,
     common_args: Vec<OsString>,
-    search_path: Option<OsString>,
     remote: bool,
     name: String,
     files: TempDir,
@@ -105,11 +105,11 @@ impl Store {
         let files = tempfile::Builder::new().prefix("tollgate-").tempdir().map_err(|error| {
             Failure::usage(format!("no folder for temporary files: {error}"), "set TMPDIR to one that is writable")
         })?;
-        let (program, first_args, search_path) = wrangler(&config);
+        let wrangler = Wrangler::find(&config)?;
         // The name is part of messages, where a line break in a path must not begin a line.
         let name = visible(&name).into_owned();
         remark(&format!("store: {name}"));
-        Ok(Self { program, first_args, common_args, search_path, remote: args.remote, name, files, toml })
+        Ok(Self { wrangler, common_args, remote: args.remote, name, files, toml })
     }
 
     /// What the gate of this store is told about passwords.
@@ -176,7 +176,7 @@ impl Store {
         if !prefix.is_empty() {
             args.extend(["--prefix".into(), prefix.into()]);
         }
-        let answer = self.wrangler(&args)?;
+        let answer = self.call(&args)?;
         let Ok(Value::Array(list)) = serde_json::from_str(from_first(&answer, '[')) else {
             return Err(self.not_understood("kv key list"));
         };
@@ -191,26 +191,26 @@ impl Store {
         })?;
         let mut args: Vec<OsString> = vec!["kv".into(), "bulk".into(), verb.into(), file.into_os_string()];
         args.extend(more.iter().map(OsString::from));
-        self.wrangler(&args)
+        self.call(&args)
     }
 
     /// Runs wrangler to its end; what it printed.
-    fn wrangler(&self, args: &[OsString]) -> Result<String, Failure> {
-        let mut command = Command::new(&self.program);
+    fn call(&self, args: &[OsString]) -> Result<String, Failure> {
+        let mut command = Command::new(&self.wrangler.program);
         command
-            .args(&self.first_args)
+            .args(&self.wrangler.first_args)
             .args(args)
             .args(&self.common_args)
             .envs([("WRANGLER_SEND_METRICS", "false"), ("NO_UPDATE_NOTIFIER", "1"), ("NO_COLOR", "1")])
             .envs([("WRANGLER_HIDE_BANNER", "true"), ("FORCE_COLOR", "0")])
             .env("WRANGLER_LOG_PATH", self.files.path().join("wrangler.log"))
             .stdin(Stdio::null());
-        if let Some(path) = &self.search_path {
+        if let Some(path) = &self.wrangler.search_path {
             command.env("PATH", path);
         }
         let output = command.output().map_err(|error| {
             Failure::store(
-                format!("wrangler can't be run ({}): {error}", Path::new(&self.program).display()),
+                format!("wrangler can't be run ({}): {error}", Path::new(&self.wrangler.program).display()),
                 "`npm ci` installs it; Node must be there too",
             )
         })?;
@@ -237,24 +237,89 @@ impl Store {
     }
 }
 
-/// wrangler of the nearest node_modules, with the Node that lies beside it; else npx.
-fn wrangler(config: &Path) -> (OsString, Vec<OsString>, Option<OsString>) {
-    if let Some(program) = std::env::var_os(PROGRAM_VARIABLE).filter(|program| !program.is_empty()) {
-        return (program, Vec::new(), None);
+/// How wrangler is run.
+struct Wrangler {
+    program: OsString,
+    first_args: Vec<OsString>,
+    /// `PATH` for it, where it is another one.
+    search_path: Option<OsString>,
+}
+
+impl Wrangler {
+    fn new(program: impl Into<OsString>) -> Self {
+        Self { program: program.into(), first_args: Vec::new(), search_path: None }
     }
-    let starts = [config.parent().map(Path::to_owned), std::env::current_dir().ok()];
-    let name = if cfg!(windows) { "wrangler.cmd" } else { "wrangler" };
-    for start in starts.into_iter().flatten().filter_map(|start| std::path::absolute(start).ok()) {
-        for folder in start.ancestors().map(|folder| folder.join("node_modules").join(".bin")) {
-            let program = folder.join(name);
-            if program.exists() {
+
+    /// The program that `TOLLGATE_WRANGLER` names, that of the nearest node_modules (with the Node that lies beside it), or
+    /// else npx.
+    ///
+    /// # Errors
+    /// The nearest one lies in a folder in which other users could have placed it. Then npx is not run either: it looks in
+    /// the same folders.
+    fn find(config: &Path) -> Result<Self, Failure> {
+        if let Some(program) = std::env::var_os(PROGRAM_VARIABLE).filter(|program| !program.is_empty()) {
+            return Ok(Self::new(program));
+        }
+        let starts = [config.parent().map(Path::to_owned), std::env::current_dir().ok()];
+        // Canonical paths on Windows (`\\?\C:\…`) can't be run by cmd.exe.
+        let whole = |path: PathBuf| if cfg!(windows) { std::path::absolute(path) } else { path.canonicalize() }.ok();
+        let starts: Vec<PathBuf> = starts.into_iter().flatten().filter_map(whole).collect();
+        let name = if cfg!(windows) { "wrangler.cmd" } else { "wrangler" };
+        for start in &starts {
+            for folder in start.ancestors() {
+                let bin = folder.join("node_modules").join(".bin");
+                let program = bin.join(name);
+                if !program.exists() {
+                    continue;
+                }
+                if folder != start && !is_trusted(folder, &bin, &program, start) {
+                    return Err(untrusted(&program));
+                }
                 let inherited = std::env::var_os("PATH").unwrap_or_default();
-                let path = std::iter::once(folder).chain(std::env::split_paths(&inherited));
-                return (program.into_os_string(), Vec::new(), std::env::join_paths(path).ok());
+                let path = std::iter::once(bin).chain(std::env::split_paths(&inherited));
+                return Ok(Self { search_path: std::env::join_paths(path).ok(), ..Self::new(program) });
             }
         }
+        // npx takes the nearest folder above with one of these as its project: its packages, and its .npmrc, which names the
+        // registry.
+        if let Some(start) = starts.last() {
+            let project = start
+                .ancestors()
+                .find(|folder| ["package.json", "node_modules"].iter().any(|name| folder.join(name).exists()));
+            if let Some(folder) = project.filter(|folder| *folder != start)
+                && !trust::is_at_least_as_private(&[folder], start)
+            {
+                return Err(untrusted(folder));
+            }
+        }
+        let npx = if cfg!(windows) { "npx.cmd" } else { "npx" };
+        Ok(Self { first_args: vec!["wrangler".into()], ..Self::new(npx) })
     }
-    (if cfg!(windows) { "npx.cmd" } else { "npx" }.into(), vec!["wrangler".into()], None)
+}
+
+/// Whether a program of a folder above `start` was placed there by somebody who could have placed one in `start` too. What
+/// counts is who may write into each folder on the way, and into the file that is run, behind symbolic links.
+fn is_trusted(folder: &Path, bin: &Path, program: &Path, start: &Path) -> bool {
+    let Ok(target) = program.canonicalize() else { return false };
+    let modules = folder.join("node_modules");
+    let mut paths = vec![folder, &modules, bin, &target];
+    // From the file up to its node_modules; the folder above that is the first of the list, unless a link leads elsewhere.
+    let around = target.ancestors().skip(1);
+    let mut is_last = false;
+    paths.extend(around.take_while(|path| !std::mem::replace(&mut is_last, path.ends_with("node_modules"))));
+    trust::is_at_least_as_private(&paths, start)
+}
+
+fn untrusted(path: &Path) -> Failure {
+    Failure::store(
+        format!(
+            "wrangler is not run: other users of this machine can write to {} or to a folder on its path",
+            path.display()
+        ),
+        format!(
+            "install wrangler in the project, beside wrangler.toml: `npm install --save-dev wrangler`, after `npm init --yes` if it has no package.json; or name a program: {PROGRAM_VARIABLE}=PROGRAM"
+        ),
+    )
 }
 
 /// `./wrangler.toml` for a bare name, so that it is seen that a file is meant.

@@ -9,7 +9,9 @@ mod clock;
 mod config;
 mod failure;
 mod gate;
+mod hash_kind;
 mod import;
+mod key;
 mod kv;
 mod output;
 mod password;
@@ -19,6 +21,7 @@ mod route;
 mod secret;
 mod session;
 mod token;
+mod trust;
 mod user;
 mod wrangler_toml;
 
@@ -27,7 +30,7 @@ use failure::{Exit, Failure};
 use output::Output;
 use std::process::ExitCode;
 
-/// Users, sessions, configuration, routes and tokens of a Tollgate
+/// Users, sessions, configuration, routes, tokens and keys of a Tollgate
 ///
 /// Run it where your wrangler.toml is. Users live in the KV namespace USERS, which is read and written through wrangler:
 /// the local store unless you say --remote, and never without saying which. Sessions live at the gate, which is told over
@@ -60,7 +63,7 @@ enum Group {
     /// The users in the store
     #[command(subcommand)]
     User(user::Command),
-    /// Who is logged in, and the end of it
+    /// List and end sessions
     #[command(subcommand)]
     Session(session::Command),
     /// wrangler.toml: is it right? Which options are there?
@@ -72,6 +75,9 @@ enum Group {
     /// Make a token, take one apart
     #[command(subcommand)]
     Token(token::Command),
+    /// Make a key pair for JWT_PRIVATE_KEY or JWT_KEYS
+    #[command(subcommand)]
+    Key(key::Command),
     /// A random key for JWT_SECRET_KEY
     #[command(subcommand)]
     Secret(secret::Command),
@@ -91,13 +97,14 @@ enum Group {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // The message repeats the wrong argument. Rendered without colours, since those are control sequences too.
         Err(error) if error.use_stderr() => {
-            output::remark(error.render().to_string().trim_end());
+            let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+            output::usage_error(&error, json);
             return Exit::Usage.into();
         }
         Err(help) => help.exit(),
     };
+    output::set_json(cli.json);
     let output = Output { json: cli.json };
     match run(cli.group, output) {
         Ok(exit) => exit.into(),
@@ -115,6 +122,7 @@ fn run(group: Group, output: Output) -> Result<Exit, Failure> {
         Group::Config(command) => config::run(command, output),
         Group::Route(command) => route::run(command, output),
         Group::Token(command) => token::run(command, output),
+        Group::Key(command) => key::run(command),
         Group::Secret(command) => secret::run(command, output),
         Group::Password(command) => password::run(command, output),
         Group::Completions { shell } => {

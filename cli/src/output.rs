@@ -1,18 +1,65 @@
-//! What is printed: results on standard output, as text or JSON; remarks and failures on standard error.
+//! What is printed: results on standard output, as text or JSON; remarks, warnings and failures on standard error.
 //!
-//! **What always holds:** no other file prints (main.rs denies `clippy::print_stdout` and `clippy::print_stderr`), and no
+//! **What always holds:** with `--json` every line on standard error is one JSON object, and standard output is JSON. No
+//! other file prints (main.rs denies `clippy::print_stdout` and `clippy::print_stderr`), and no
 //! unprintable character is printed. User names, user agents, claims and file names are written by others, and a terminal
 //! interprets them: ESC and U+009B (CSI as one character) begin control sequences, U+202E reverses the rest of the line,
 //! U+200B and tag characters are invisible. Text has such a character as `\u{9b}`; JSON has it as `\u009b`, which parses to
-//! the same value.
+//! the same value. Colours are added to text that is escaped already, so a value can't bring control sequences of its own.
 
 use crate::failure::Failure;
+use anstream::{
+    AutoStream, ColorChoice,
+    stream::{AsLockedWrite, RawStream},
+};
+use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 use std::{
     borrow::Cow,
     fmt::Write as _,
     io::{ErrorKind, Write},
+    sync::atomic::{AtomicBool, Ordering},
 };
+
+/// Whether `--json` was given. For the whole process, because remarks come from functions that print no result.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Prints JSON from now on, if `--json` was given. Called once, before anything is printed.
+pub fn set_json(json: bool) {
+    JSON.store(json, Ordering::Relaxed);
+}
+
+/// Whether `--json` was given.
+pub fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
+/// How serious a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+impl Severity {
+    /// The word that begins a message, in colour where the stream takes one.
+    fn label(self, is_coloured: bool) -> String {
+        let (word, colour) = match self {
+            Self::Error => ("error", AnsiColor::Red),
+            Self::Warning => ("warning", AnsiColor::Yellow),
+        };
+        let style = if is_coloured { colour.on_default().bold() } else { Style::new() };
+        format!("{style}{word}{style:#}")
+    }
+}
+
+/// One finding about a place in a file: a line of text for people.
+pub struct Finding {
+    /// File and line.
+    pub place: String,
+    pub severity: Severity,
+    pub text: String,
+}
 
 /// How results are printed.
 #[derive(Clone, Copy)]
@@ -30,17 +77,74 @@ impl Output {
         }
     }
 
+    /// A result that is a list of findings and a summary, or `json` as a whole. Places and texts are escaped here, since file
+    /// names hold line breaks.
+    pub fn findings(self, findings: impl IntoIterator<Item = Finding>, summary: &str, json: &Value) {
+        if self.json {
+            return self.result("", json);
+        }
+        let is_coloured = takes_colour(&std::io::stdout());
+        let mut text = String::new();
+        for Finding { place, severity, text: what } in findings {
+            let label = severity.label(is_coloured);
+            text += &format!("{}: {label}: {}\n", visible(&place), visible(&what));
+        }
+        text += &lines(summary.trim_end_matches('\n'));
+        print(&format!("{text}\n"));
+    }
+
     /// Why a command failed, on standard error.
     pub fn failure(self, failure: &Failure) {
+        let Failure { exit, what, hint } = failure;
         if self.json {
-            remark(&json_line(&json!({"error": failure.what, "hint": failure.hint, "exit": failure.exit as u8})));
-        } else {
-            // `what` is one line: a line break in it comes from a value (a file name, say), and escaping it keeps the
-            // value from printing a line that looks like another message. Hints have line breaks; callers escape the
-            // values in them.
-            remark(&format!("error: {}\n hint: {}", visible(&failure.what), failure.hint));
+            return print_error(&json_line(&json!({"error": what, "hint": hint, "exit": *exit as u8})));
         }
+        // `what` is one line: a line break in it comes from a value (a file name, say), and escaping it keeps the value from
+        // printing a line that looks like another message. Hints have line breaks; callers escape the values in them.
+        print_labelled(Severity::Error, &format!("{}\n hint: {}", visible(what), lines(hint)));
     }
+}
+
+/// A command line that clap refuses, on standard error.
+///
+/// clap's message repeats the wrong argument, so it is rendered without clap's colours and escaped.
+pub fn usage_error(error: &clap::Error, json: bool) {
+    let text = error.render().to_string();
+    let text = text.trim_end();
+    if !json {
+        return match text.strip_prefix("error: ") {
+            Some(text) => print_labelled(Severity::Error, &lines(text)),
+            None => print_error(&lines(text)),
+        };
+    }
+    let (what, hint) = match error.kind() {
+        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            ("no command is given".to_owned(), usage_line(text))
+        }
+        _ => {
+            // The message and clap's tips are paragraphs, with `Usage:` and a reference to --help behind them.
+            let text = text.strip_prefix("error: ").unwrap_or(text);
+            let is_message = |part: &&str| !part.starts_with("Usage:") && !part.starts_with("For more information");
+            let (tips, message): (Vec<&str>, Vec<&str>) =
+                text.split("\n\n").filter(is_message).partition(|part| part.trim_start().starts_with("tip:"));
+            let one_line = |parts: &[&str]| {
+                parts.iter().flat_map(|part| part.lines()).map(str::trim).collect::<Vec<_>>().join(" ")
+            };
+            let tips = one_line(&tips);
+            let tips = tips.trim_start_matches("tip:").trim_start();
+            let hints: Vec<String> =
+                [tips.to_owned(), usage_line(text)].into_iter().filter(|hint| !hint.is_empty()).collect();
+            (one_line(&message), hints.join("; "))
+        }
+    };
+    let hint = if hint.is_empty() { "`tollgate --help` describes the commands".to_owned() } else { hint };
+    print_error(&json_line(&json!({"error": what, "hint": hint, "exit": crate::failure::Exit::Usage as u8})));
+}
+
+/// `usage: tollgate …`, or nothing where clap names none.
+fn usage_line(text: &str) -> String {
+    let usage = text.lines().find_map(|line| line.trim().strip_prefix("Usage: "));
+    usage.map_or_else(String::new, |usage| format!("usage: {usage}"))
 }
 
 /// Lines of text on standard output.
@@ -53,10 +157,51 @@ pub fn print_json_line(value: &Value) {
     print(&format!("{}\n", json_line(value)));
 }
 
-/// Lines of text on standard error: progress and warnings.
+/// Lines of text on standard error: progress, and what a person should know. `{"remark": …}` with `--json`.
 pub fn remark(text: &str) {
+    if is_json() {
+        print_error(&json_line(&json!({"remark": text.trim()})));
+    } else {
+        print_error(&lines(text));
+    }
+}
+
+/// Something that is probably not as it should be, on standard error. `{"warning": …}` with `--json`.
+pub fn warning(text: &str) {
+    if is_json() {
+        print_error(&json_line(&json!({"warning": text.trim()})));
+    } else {
+        print_labelled(Severity::Warning, &lines(text));
+    }
+}
+
+/// A message with its severity before it. The text is escaped already.
+fn print_labelled(severity: Severity, escaped: &str) {
+    print_error(&format!("{}: {escaped}", severity.label(takes_colour(&std::io::stderr()))));
+}
+
+/// A line on standard error. The text is escaped already.
+fn print_error(escaped: &str) {
     // A closed standard error must not end the command before its result is printed.
-    let _ = writeln!(std::io::stderr().lock(), "{}", lines(text));
+    let _ = write(std::io::stderr(), &format!("{escaped}\n"));
+}
+
+/// Whether a stream is a terminal on which colours are shown and wanted. `NO_COLOR` (not empty), `CLICOLOR=0` and
+/// `TERM=dumb` turn them off; nothing turns them on for a file or a pipe.
+fn takes_colour(stream: &impl RawStream) -> bool {
+    stream.is_terminal()
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        && AutoStream::choice(stream) != ColorChoice::Never
+}
+
+/// Writes at once. Colours are shown on every system's terminals.
+fn write(stream: impl RawStream + AsLockedWrite + 'static, text: &str) -> std::io::Result<()> {
+    let mut stream: Box<dyn Write> = match takes_colour(&stream) {
+        true => Box::new(AutoStream::new(stream, ColorChoice::Always)),
+        false => Box::new(stream),
+    };
+    stream.write_all(text.as_bytes())?;
+    stream.flush()
 }
 
 /// A question on standard error, without a line break after it.
@@ -129,10 +274,13 @@ fn is_visible(c: char) -> bool {
 
 /// Writes to standard output. If its reader has ended (`| head`), the command ends without a message.
 fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    if let Err(error) = write(std::io::stdout(), text) {
         if error.kind() != ErrorKind::BrokenPipe {
-            remark(&format!("error: standard output: {error}"));
+            let failure = Failure::refused(
+                format!("standard output can't be written: {error}"),
+                "is there room on the disk? What the command did before holds",
+            );
+            Output { json: is_json() }.failure(&failure);
         }
         std::process::exit(1);
     }

@@ -2,7 +2,8 @@
 
 use crate::{
     failure::{Exit, Failure},
-    output::{Output, grouped, remark, visible},
+    hash_kind,
+    output::{Output, grouped, remark, visible, warning},
     prompt, secret,
     wrangler_toml::{PEPPERS, Passwords, Selection, WranglerToml},
 };
@@ -62,10 +63,10 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
             Ok(Exit::Good)
         }
         Command::Check { hash, selection } => {
-            PasswordHash::parse(&hash).map_err(|fault| Failure::usage(fault_text(fault), HASH_HINT))?;
+            PasswordHash::parse(&hash).map_err(|fault| unusable(&hash, fault))?;
             let hashing = Hashing { iterations: DEFAULT_ITERATIONS, ..configured(&selection)?.hashing };
-            let check =
-                password::check(Some(&hash), &prompt::password("Password: ")?, &hashing).map_err(check_failure)?;
+            let check = password::check(Some(&hash), &prompt::password("Password: ")?, &hashing)
+                .map_err(|fault| unusable(&hash, fault))?;
             let (right, outdated, text) = match check {
                 Check::Right => (true, false, "right"),
                 Check::RightButOutdated => (true, true, "right; the hash is outdated, a log-in makes it anew"),
@@ -82,24 +83,22 @@ fn configured(selection: &Selection) -> Result<Passwords, Failure> {
     WranglerToml::read_or_empty(selection)?.passwords(false)
 }
 
-fn check_failure(fault: HashFault) -> Failure {
+fn unusable(hash: &str, fault: HashFault) -> Failure {
     let hint = match fault {
         HashFault::UnknownPepper => {
             "put the secret into .dev.vars or the environment, or name its configuration: --config FILE"
         }
         HashFault::UnknownFormat | HashFault::CostTooLow | HashFault::CostTooHigh => HASH_HINT,
     };
-    Failure::usage(fault_text(fault), hint)
+    Failure::usage(fault_text(hash, fault), hint)
 }
 
 const HASH_HINT: &str = "single quotes keep the shell from reading the $ in it: tollgate password check '$pbkdf2-…'";
 
-/// Why a hash is not used.
-pub fn fault_text(fault: HashFault) -> String {
+/// Why a hash is not used. Holds nothing of it.
+pub fn fault_text(hash: &str, fault: HashFault) -> String {
     match fault {
-        HashFault::UnknownFormat => {
-            "this is no PBKDF2-SHA256 hash of Tollgate, passlib, Django or werkzeug, the only ones understood".into()
-        }
+        HashFault::UnknownFormat => format!("this is {}", hash_kind::describe(hash)),
         HashFault::UnknownPepper => {
             format!("the hash was made with a pepper that is not known here: is its key id in {PEPPERS}?")
         }
@@ -117,7 +116,7 @@ pub fn fault_text(fault: HashFault) -> String {
 pub fn describe(hash: &str) -> String {
     let parsed = match PasswordHash::parse(hash) {
         Ok(parsed) => parsed,
-        Err(fault) => return format!("unusable: {}", fault_text(fault)),
+        Err(fault) => return format!("unusable: {}", fault_text(hash, fault)),
     };
     let maker = match hash {
         _ if parsed.is_own() => "Tollgate",
@@ -141,6 +140,11 @@ pub fn cost(hash: &str) -> u32 {
     PasswordHash::parse(hash).map_or(0, |hash| hash.iterations())
 }
 
+/// How to hash in place of a stored hash: as configured, and with no fewer iterations than it has.
+pub fn not_cheaper(hashing: &Hashing, stored: Option<&str>) -> Hashing {
+    stored.map_or_else(|| hashing.clone(), |stored| hashing.no_cheaper_than(stored))
+}
+
 /// The pepper that a hash was made with, if it was made with one.
 pub fn key_id(hash: &str) -> Option<String> {
     PasswordHash::parse(hash).ok()?.key_id().map(|id| id.as_str().to_owned())
@@ -155,8 +159,8 @@ pub fn judge(
 ) -> Result<(), Failure> {
     match policy.judge(password, username) {
         Err(fault) if allow_weak && fault != PasswordFault::TooLong => {
-            remark(&format!(
-                "WARNING: {fault}. It is set all the same (--allow-weak): change it before anybody can reach the gate"
+            warning(&format!(
+                "{fault}. It is set all the same (--allow-weak): change it before anybody can reach the gate"
             ));
             Ok(())
         }
@@ -215,7 +219,8 @@ mod tests {
             assert_eq!(describe(hash), text);
             assert!(is_outdated(hash, &passwords(600_000, None)));
         }
-        assert!(describe("abcxyz").starts_with("unusable"));
+        assert!(describe("abcxyz").starts_with("unusable: this is no hash of a known kind"));
+        assert!(describe("$2b$12$abcxyz").starts_with("unusable: this is a bcrypt hash"));
     }
 
     #[test]

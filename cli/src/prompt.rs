@@ -30,18 +30,20 @@ pub fn password(prompt: &str) -> Result<Secret<String>, Failure> {
     }
 }
 
-/// Did somebody at a terminal type `yes`?
+/// Asks at the terminal, and returns whether `yes` was typed. With `--json` nobody is asked: the question would be a line of
+/// text among the JSON.
 pub fn confirm(question: &str) -> Result<bool, Failure> {
-    if !stdin().is_terminal() {
-        return Err(Failure::usage(
-            "there is nobody to ask: no terminal",
-            "add --yes if you mean it; nothing was done",
-        ));
-    }
-    output::ask(&format!("{question} Type yes:"));
-    let mut line = String::new();
-    stdin().lock().take(1 << 10).read_line(&mut line).map_err(unreadable)?;
-    Ok(line.trim() == "yes")
+    let reason = match stdin().is_terminal() {
+        _ if output::is_json() => "this needs a confirmation, and with --json nobody is asked",
+        false => "there is nobody to ask: no terminal",
+        true => {
+            output::ask(&format!("{question} Type yes:"));
+            let mut line = String::new();
+            stdin().lock().take(1 << 10).read_line(&mut line).map_err(unreadable)?;
+            return Ok(line.trim() == "yes");
+        }
+    };
+    Err(Failure::usage(reason, "add --yes if you mean it; nothing was done"))
 }
 
 /// All of standard input without white space around it: a token.

@@ -36,13 +36,18 @@ pub fn random<const N: usize>() -> Result<[u8; N], Failure> {
     Ok(bytes)
 }
 
-fn random_vec(length: usize) -> Result<Vec<u8>, Failure> {
+/// The same, as many as are asked for.
+pub fn random_vec(length: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = vec![0; length];
     fill(&mut bytes)?;
     Ok(bytes)
 }
 
 fn fill(bytes: &mut [u8]) -> Result<(), Failure> {
-    getrandom::fill(bytes)
-        .map_err(|error| Failure::usage(format!("no randomness: {error}"), "does the system have /dev/urandom?"))
+    getrandom::fill(bytes).map_err(no_randomness)
+}
+
+/// The operating system gave none.
+pub fn no_randomness(error: getrandom::Error) -> Failure {
+    Failure::usage(format!("no randomness: {error}"), "does the system have /dev/urandom?")
 }

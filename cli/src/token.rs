@@ -6,7 +6,7 @@
 use crate::{
     clock,
     failure::{Exit, Failure},
-    output::{Output, json_line, remark, visible},
+    output::{Output, json_line, visible, warning},
     prompt,
     record::id_from_text,
     secret,
@@ -119,7 +119,7 @@ fn mint(
     let claims = Parts::of(&token).claims.unwrap_or_default();
     let verdict = config.tokens.verify(&token, now);
     if let Err(refusal) = &verdict {
-        remark(&format!("warning: the gate refuses this token: {}", why(refusal)));
+        warning(&format!("the gate refuses this token: {}", why(refusal)));
     }
     output.result(
         &token,

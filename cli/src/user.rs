@@ -6,7 +6,7 @@ use crate::{
     gate::GateArgs,
     import,
     kv::{MOST_PAIRS, Store, StoreArgs},
-    output::{Output, counted, grouped, json_line, print_json_line, remark, visible},
+    output::{Output, counted, grouped, json_line, print_json_line, remark, visible, warning},
     password as hashes, prompt,
     record::{self, User},
     secret,
@@ -70,14 +70,14 @@ pub enum Command {
     /// Give a user another password, and end all sessions
     ///
     /// It is asked for twice, or is the first line of standard input. If the old hash was outdated, a log-in at the same
-    /// time may write it back (docs/storage.md); so after two minutes the store is looked at again, and put right.
+    /// time may write it back (docs/storage.md); so with --remote the store is read again after two minutes, and put right.
     #[command(after_help = "Example:\n  tollgate user set-password alice")]
     SetPassword {
         /// The name
         name: String,
-        /// When to look again after an outdated hash; 0 is never
-        #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-        second_look: u32,
+        /// When to read the store again after an outdated hash; 0 is never. Default: 120 with --remote, 0 for the local store
+        #[arg(long, value_name = "SECONDS")]
+        second_look: Option<u32>,
         /// Take a password that is short, common or otherwise refused
         #[arg(long)]
         allow_weak: bool,
@@ -146,7 +146,8 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::List { long, store } => list(long, &store, output),
         Command::SetPassword { name, second_look, allow_weak, gate, store } => {
             let afterwards = Afterwards::open(&gate, &store)?;
-            set_password(&name, second_look, allow_weak, &afterwards, &store, output)
+            let default = if store.is_remote() { REMOTE_SECOND_LOOK } else { 0 };
+            set_password(&name, second_look.unwrap_or(default), allow_weak, &afterwards, &store, output)
         }
         Command::Disable { name, gate, store } => {
             let afterwards = Afterwards::open(&gate, &store)?;
@@ -161,6 +162,9 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(&args, output),
     }
 }
+
+/// When `user set-password --remote` reads the store again, in seconds: a read of KV may be a minute old.
+const REMOTE_SECOND_LOOK: u32 = 120;
 
 fn attribute(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("write KEY=VALUE")?;
@@ -210,7 +214,7 @@ fn add(
     }
     let version = present.as_ref().map_or_else(clock::now, |present| present.next_version(clock::now()));
     let generated = given.is_none() && present.is_none();
-    let id = match given.or_else(|| present.map(|present| present.id())) {
+    let id = match given.or_else(|| present.as_ref().map(LogInRecord::id)) {
         Some(id) => id,
         None => Id::Text(Base64UrlUnpadded::encode_string(&secret::random::<16>()?)),
     };
@@ -221,7 +225,7 @@ fn add(
             "take another id, or leave --id out for a random one",
         ));
     }
-    let hash = new_hash(&store, name, permits.allow_weak)?;
+    let hash = new_hash(&store, name, present.as_ref(), permits.allow_weak)?;
     let user = User {
         name: password::normal_form(name).into_owned(),
         id,
@@ -248,13 +252,20 @@ fn add(
     ended.map(|_| Exit::Good)
 }
 
-/// Asks for a password that the policy takes, and hashes it as the gate would.
-fn new_hash(store: &Store, name: &str, allow_weak: bool) -> Result<PasswordHash, Failure> {
+/// Asks for a password that the policy takes, and hashes it as the gate would; with no fewer iterations than the hash has in
+/// whose place it comes.
+fn new_hash(
+    store: &Store,
+    name: &str,
+    present: Option<&LogInRecord>,
+    allow_weak: bool,
+) -> Result<PasswordHash, Failure> {
     let passwords = store.passwords()?;
     let password = prompt::new_password()?;
     hashes::judge(passwords.policy, &password, name, allow_weak)?;
     hashes::tell_of_pepper(&passwords);
-    Ok(password::hash(&password, &passwords.hashing, secret::random()?))
+    let hashing = hashes::not_cheaper(&passwords.hashing, present.map(LogInRecord::hash));
+    Ok(password::hash(&password, &hashing, secret::random()?))
 }
 
 fn show(name: &str, store: &StoreArgs, output: Output) -> Result<Exit, Failure> {
@@ -323,7 +334,7 @@ fn set_password(
 ) -> Result<Exit, Failure> {
     let store = Store::open(store)?;
     let record = existing(&store, name)?;
-    let hash = new_hash(&store, name, allow_weak)?;
+    let hash = new_hash(&store, name, Some(&record), allow_weak)?;
     let renewed = record.with_hash(&hash).with_version(record.next_version(clock::now()));
     let (key, value) = (LogInRecord::key(name), renewed.write());
     store.put_one((key.clone(), value.clone()))?;
@@ -332,7 +343,7 @@ fn set_password(
     let mut written = 1;
     if hashes::is_outdated(record.hash(), &store.passwords()?) && second_look > 0 {
         remark(&format!(
-            "The new password holds. The old hash was outdated, so a log-in with it may be writing it anew just now:\nlooking again in {second_look} s (leave it running; docs/storage.md says why)"
+            "The new password is stored. The old hash was outdated, so a log-in may be writing it back just now:\nthe store is read again in {second_look} s (leave this running; docs/storage.md has the reason)"
         ));
         std::thread::sleep(Duration::from_secs(second_look.into()));
         match store.get_one(&key)? {
@@ -460,7 +471,7 @@ fn each_user(store: &Store, keys: &[String], mut found: impl FnMut(&User)) -> Re
         for (key, text) in &log_ins {
             match LogInRecord::read(text.as_bytes()) {
                 Ok(record) => _ = records.insert(key, record),
-                Err(_) => remark(&format!("warning: a record can't be read and is left out (key {key:?})")),
+                Err(_) => warning(&format!("a record can't be read and is left out (key {key:?})")),
             }
         }
         let profile_keys: Vec<String> = records.values().map(|record| Profile::key(&record.id())).collect();

@@ -13,11 +13,11 @@ use crate::{
     clock,
     failure::{Exit, Failure},
     kv::{Store, StoreArgs},
-    output::{Output, counted, grouped, remark, visible},
+    output::{Finding, Output, Severity, counted, grouped, remark, visible, warning},
     password as hashes,
     record::{self, User},
 };
-use lines::{BadLine, Credential, Line};
+use lines::{BadLine, Content, Credential, Line, any_case};
 use progress::Progress;
 use serde_json::{Value, json};
 use std::{
@@ -35,7 +35,8 @@ pub const ABOUT: &str = "\
 Add users from a file of JSON lines or CSV
 
 A line is {\"username\": …, \"id\": …, \"password\" or \"hash\": …, \"status\": …, \"attributes\": {…}}, a CSV file has a header \
-line with the same names. id is an integer or a text; without one the user gets a random text. status is active or \
+line with the same names; its cells are separated by commas, semicolons or tabs. Both are UTF-8, or UTF-16 with a byte \
+order mark. id is an integer or a text; without one the user gets a random text. status is active or \
 disabled. Hashes of passlib ($pbkdf2-sha256$…), Django (pbkdf2_sha256$…), werkzeug (pbkdf2:sha256:…) and Tollgate are \
 taken as they are; a plain password is hashed here, which takes a third of a second each, and is a bad line if it is short, \
 common or the user's name.
@@ -44,7 +45,8 @@ Who is in the store already is left alone, so the same file again changes nothin
 what the file says; one whose password in the file is the one stored keeps his hash.
 
 It may be ended at any point: run it again and it goes on. How far it came is kept in FILE.tollgate-progress; keep that \
-file as long as you may import FILE again, it gives users without an id the same one each time.";
+file as long as you may import FILE again, it gives users without an id the same one each time. In a folder that other \
+users of this machine can write to it is neither read nor written.";
 
 /// The help's examples.
 pub const EXAMPLES: &str = "\
@@ -54,7 +56,7 @@ Examples:
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The file: JSON lines, or CSV if it ends in .csv
+    /// The file: JSON lines, or CSV if it ends in .csv or .tsv
     file: PathBuf,
     /// What it is, if its name does not tell
     #[arg(long)]
@@ -89,30 +91,39 @@ const MOST_TOLD: usize = 100;
 pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
     let content = std::fs::read(&args.file)
         .map_err(|error| Failure::usage(format!("{}: {error}", args.file.display()), "name a file that is there"))?;
-    let is_csv = args.file.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+    let is_csv =
+        args.file.extension().is_some_and(|end| ["csv", "tsv"].iter().any(|csv| end.eq_ignore_ascii_case(csv)));
     let format = args.format.unwrap_or(if is_csv { Format::Csv } else { Format::Jsonl });
-    let (mut lines, mut bad) = lines::read(&content, format);
+    let Content { mut lines, mut bad, similar } = lines::read(&content, format);
     refuse_weak(args.store.passwords()?.policy, args.allow_weak, &mut lines, &mut bad);
     let may_write = |bad: &[BadLine]| bad.is_empty() || args.skip_bad;
-    let mut report = Report { read: lines.len() + bad.len(), ..Report::default() };
-    if !args.dry_run && !may_write(&bad) {
-        return Ok(report.print(args, &bad, output));
+    let mut report = Report { read: lines.len() + bad.len(), similar, ..Report::default() };
+    if lines.is_empty() || !args.dry_run && !may_write(&bad) {
+        report.has_users = !lines.is_empty();
+        return report.print(args, &bad, output);
     }
     let store = Store::open(&args.store)?;
     let purpose = format!("{}; {}", store.name(), if args.replace { "replace" } else { "add" });
     let mut progress = Progress::find(&args.file, &content, &purpose, clock::now())?;
+    if let Some(text) = progress.warning().filter(|_| !args.dry_run) {
+        warning(text);
+    }
     warn_of_cost(&lines, &store)?;
     if progress.finished() > 0 {
         remark(&format!("going on after {}", counted(progress.finished(), "user")));
     }
     let left = &lines[progress.finished().min(lines.len())..];
-    let plan = Plan::make(&store, left, args.replace, &progress, &mut bad)?;
+    let mut plan = Plan::make(&store, left, args.replace, &progress, &mut bad)?;
+    plan.find_similar(&lines, &mut report.similar);
     bad.sort_by_key(|bad| bad.number);
-    if args.dry_run || !may_write(&bad) {
+    let refused = plan.todo.iter().filter(|todo| matches!(todo, Todo::Refuse)).count();
+    report.has_users = refused < lines.len();
+    if args.dry_run || !report.has_users || !may_write(&bad) {
         report.add = plan.todo.iter().filter(|todo| matches!(todo, Todo::Add { .. })).count();
-        report.known = left.len() - report.add - plan.todo.iter().filter(|todo| matches!(todo, Todo::Refuse)).count();
-        return Ok(report.print(args, &bad, output));
+        report.known = left.len() - report.add - refused;
+        return report.print(args, &bad, output);
     }
+    plan.warn_of_cheaper_hashes(left);
     // From here on there must be a seed on the disk: what is written depends on it.
     let hashing = store.passwords()?.hashing;
     let mut finished = progress.finished();
@@ -130,7 +141,7 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
             "sessions of those who were replaced go on until they log in again; to end them: tollgate session end-all NAME",
         );
     }
-    Ok(report.print(args, &bad, output))
+    report.print(args, &bad, output)
 }
 
 /// What becomes of a line.
@@ -151,6 +162,8 @@ enum Todo {
 
 struct Plan {
     todo: Vec<Todo>,
+    /// The users in the store, as far as their names are part of a key: up to about 500 bytes.
+    names: Vec<String>,
 }
 
 impl Plan {
@@ -213,7 +226,49 @@ impl Plan {
                 },
             });
         }
-        Ok(Self { todo })
+        let names = keys.iter().filter_map(|key| key.strip_prefix("login:").map(str::to_owned)).collect();
+        Ok(Self { todo, names })
+    }
+
+    /// Finds users in the store whose names differ from one of the file only in case, and are not in the file themselves.
+    fn find_similar(&mut self, lines: &[Line], similar: &mut Vec<BadLine>) {
+        let mut of_file: HashMap<String, Vec<&Line>> = HashMap::new();
+        for line in lines {
+            of_file.entry(any_case(&line.name)).or_default().push(line);
+        }
+        self.names.sort_unstable();
+        for name in &self.names {
+            let Some(lines) = of_file.get(&any_case(name)) else { continue };
+            if lines.iter().any(|line| line.name == *name) {
+                continue;
+            }
+            for line in lines {
+                let text = format!(
+                    "the name differs only in case from the user \"{}\" in the store: these are two users",
+                    visible(name)
+                );
+                similar.push(BadLine::new(line.number, text));
+            }
+        }
+        similar.sort_by_key(|line| line.number);
+    }
+
+    /// A hash of the file is stored as it is, although the one in its place costs more to guess.
+    fn warn_of_cheaper_hashes(&self, lines: &[Line]) {
+        let is_cheaper = |(line, todo): &(&Line, &Todo)| match (&line.credential, todo) {
+            (Credential::Hash(hash), Todo::Compare { log_in, .. }) => hashes::cost(hash) < hashes::cost(log_in.hash()),
+            _ => false,
+        };
+        let count = lines.iter().zip(&self.todo).filter(is_cheaper).count();
+        if count > 0 {
+            warning(&format!(
+                "{}; --replace stores them as they are, and such a password is cheaper to guess",
+                match count {
+                    1 => "1 hash in the file has fewer iterations than the stored one".into(),
+                    _ => format!("{} hashes in the file have fewer iterations than the stored ones", grouped(count)),
+                }
+            ));
+        }
     }
 }
 
@@ -271,7 +326,10 @@ fn user(line: &Line, todo: &Todo, hashing: &Hashing, progress: &Progress) -> Opt
         Credential::Hash(hash) => hash.clone(),
         Credential::Password(password) => match stored.filter(|record| proves(record, password)) {
             Some(record) => record.hash().to_owned(),
-            None => password::hash(password, hashing, progress.salt_for(&line.name)).to_string(),
+            None => {
+                let hashing = hashes::not_cheaper(hashing, stored.map(LogInRecord::hash));
+                password::hash(password, &hashing, progress.salt_for(&line.name)).to_string()
+            }
         },
     };
     let id = stored.map(LogInRecord::id).or_else(|| line.id.clone());
@@ -333,8 +391,8 @@ fn refuse_weak(policy: PasswordPolicy, allow_weak: bool, lines: &mut Vec<Line>, 
         lines.iter().filter_map(|line| Some((line.number, judge(line)?))).collect();
     if allow_weak {
         if !weak.is_empty() {
-            remark(&format!(
-                "WARNING: {} set although the policy refuses them (--allow-weak): have them changed",
+            warning(&format!(
+                "{} set although the policy refuses them (--allow-weak): have them changed",
                 counted(weak.len(), "weak password")
             ));
         }
@@ -356,8 +414,8 @@ fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
     };
     let most = lines.iter().map(cost).max().unwrap_or(0);
     if most > today {
-        remark(&format!(
-            "warning: there are hashes of {} iterations; set TOLLGATE_PASSWORD_ITERATIONS as high, or a log-in's time tells which users were imported",
+        warning(&format!(
+            "there are hashes of {} iterations; set TOLLGATE_PASSWORD_ITERATIONS as high, or a log-in's time tells which users were imported",
             grouped(most as usize)
         ));
     }
@@ -368,9 +426,9 @@ fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
     };
     match lines.iter().filter(is_strange).count() {
         0 => {}
-        1 => remark("warning: 1 hash was made with a pepper that is not known here: is it known to the gate?"),
-        many => remark(&format!(
-            "warning: {} hashes were made with peppers that are not known here: are they known to the gate?",
+        1 => warning("1 hash was made with a pepper that is not known here: is it known to the gate?"),
+        many => warning(&format!(
+            "{} hashes were made with peppers that are not known here: are they known to the gate?",
             grouped(many)
         )),
     }
@@ -388,25 +446,39 @@ fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
 #[derive(Default)]
 struct Report {
     read: usize,
+    /// Whether a line is left that is not bad.
+    has_users: bool,
     add: usize,
     replaced: usize,
     known: usize,
+    /// Names that differ only in case from others.
+    similar: Vec<BadLine>,
 }
 
 impl Report {
-    fn print(&self, args: &Args, bad: &[BadLine], output: Output) -> Exit {
+    /// Prints what was done. A file without a user that can be taken is a failure: nothing of what was meant happened.
+    fn print(&self, args: &Args, bad: &[BadLine], output: Output) -> Result<Exit, Failure> {
         let refused = !bad.is_empty() && (args.dry_run || !args.skip_bad);
         let file = args.file.to_string_lossy();
-        let file = visible(&file);
+        let finding = |severity| {
+            let file = &file;
+            move |line: &BadLine| Finding {
+                place: format!("{file}:{}", line.number),
+                severity,
+                text: line.text.clone(),
+            }
+        };
+        let errors = bad.iter().take(MOST_TOLD).map(finding(Severity::Error));
+        let warnings = self.similar.iter().take(MOST_TOLD).map(finding(Severity::Warning));
         let mut text = String::new();
-        for line in bad.iter().take(MOST_TOLD) {
-            text += &format!("{file}:{}: {}\n", line.number, line.text);
-        }
-        if bad.len() > MOST_TOLD {
-            text += &format!("… and {} more: --json tells them all\n", grouped(bad.len() - MOST_TOLD));
+        let not_told = bad.len().saturating_sub(MOST_TOLD) + self.similar.len().saturating_sub(MOST_TOLD);
+        if not_told > 0 {
+            text += &format!("… and {} more: --json tells them all\n", grouped(not_told));
         }
         text += &format!("{}, {} bad", counted(self.read, "line"), grouped(bad.len()));
-        if args.dry_run {
+        if !self.has_users {
+            text += "; nothing was written\n";
+        } else if args.dry_run {
             text += &format!("; {} would be added, {} are there already\n", grouped(self.add), grouped(self.known));
         } else if refused {
             text += "; nothing was written. Mend the file, or take the good lines with --skip-bad\n";
@@ -417,12 +489,25 @@ impl Report {
             }
             text += &format!("{} left as they were\n", grouped(self.known));
         }
-        let bad: Vec<Value> = bad.iter().map(|bad| json!({"line": bad.number, "text": bad.text})).collect();
+        let list = |lines: &[BadLine]| -> Value {
+            lines.iter().map(|line| json!({"line": line.number, "text": line.text})).collect()
+        };
         let json = json!({
-            "lines": self.read, "bad": bad, "dry_run": args.dry_run,
+            "lines": self.read, "bad": list(bad), "warnings": list(&self.similar), "dry_run": args.dry_run,
             "added": self.add, "replaced": self.replaced, "left_as_they_were": self.known,
         });
-        output.result(&text, &json);
-        if refused { Exit::Refused } else { Exit::Good }
+        output.findings(errors.chain(warnings), &text, &json);
+        match (self.has_users, bad) {
+            (false, []) => Err(Failure::refused(
+                format!("{file}: no user in the file"),
+                "write a line for each user: `tollgate user import --help` has the form",
+            )),
+            (false, _) => Err(Failure::refused(
+                format!("{file}: no line can be taken"),
+                "each line's problem is listed, with what to write instead",
+            )),
+            (true, _) if refused => Ok(Exit::Refused),
+            (true, _) => Ok(Exit::Good),
+        }
     }
 }

@@ -4,8 +4,10 @@
 //! than was done. It counts only for the same input (by SHA-256) and the same store; for another store the seed alone does.
 //! The seed makes ids and salts the same each time, and the versions of records are the time when the run began, so that
 //! what a killed run wrote is written again to the byte. Random, the seed is no secret: it tells nothing of the passwords.
+//! Where other users of the machine could have written it, it is not read, since it could leave users out of the import and
+//! choose ids and salts; and none is written there, since it would be of no use.
 
-use crate::{failure::Failure, secret};
+use crate::{failure::Failure, output::visible, secret, trust};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -31,7 +33,9 @@ struct Kept {
 }
 
 pub struct Progress {
-    path: PathBuf,
+    /// Where it is kept, if it is.
+    path: Option<PathBuf>,
+    warning: Option<String>,
     kept: Kept,
 }
 
@@ -42,7 +46,25 @@ impl Progress {
         name.push(".tollgate-progress");
         let path = PathBuf::from(name);
         let sha256 = Base64UrlUnpadded::encode_string(&Sha256::digest(content));
-        let earlier = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
+        // With its symbolic links resolved, so that what is read and written is in the folder that was looked at.
+        let folder = folder_of(&path).canonicalize().ok().filter(|folder| trust::is_private(folder));
+        let (path, earlier, warning) = if let Some(folder) = folder {
+            let path = folder.join(path.file_name().unwrap_or_default());
+            match trust::read_own(&path) {
+                Ok(earlier) => (Some(path), earlier, None),
+                Err(reason) => {
+                    let text = format!("{}: {reason}, so it is not read: the import begins again", shown(&path));
+                    (Some(path), None, Some(text))
+                }
+            }
+        } else {
+            let text = format!(
+                "other users of this machine can write to the folder of {}, so the progress is not kept beside it: if this run is killed, the next one begins again, and leaves users alone who are in the store already. To be able to resume, put the file into a folder that only you can write to",
+                shown(input)
+            );
+            (None, None, Some(text))
+        };
+        let earlier = earlier.and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
         let mut kept = match earlier.filter(|kept| kept.v == 1 && kept.sha256 == sha256) {
             Some(kept) => kept,
             None => Kept {
@@ -65,7 +87,12 @@ impl Progress {
         if kept.began.as_millis() == 0 {
             kept.began = now;
         }
-        Ok(Self { path, kept })
+        Ok(Self { path, warning, kept })
+    }
+
+    /// Why an earlier run's progress does not count, or this one's will not.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 
     /// When this run began, however often it was killed since.
@@ -82,16 +109,16 @@ impl Progress {
     pub fn save(&mut self, finished: usize, complete: bool) -> Result<(), Failure> {
         self.kept.finished = finished;
         self.kept.complete = complete;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let Some(path) = &self.path else { return Ok(()) };
         let text = serde_json::to_vec(&self.kept).unwrap_or_default();
-        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+        let written = tempfile::NamedTempFile::new_in(folder_of(path)).and_then(|mut file| {
             std::io::Write::write_all(&mut file, &text)?;
             file.as_file().sync_all()?;
-            file.persist(&self.path).map_err(|error| error.error)
+            file.persist(path).map_err(|error| error.error)
         });
         written.map(drop).map_err(|error| {
             Failure::usage(
-                format!("{}: {error}", self.path.display()),
+                format!("{}: {error}", path.display()),
                 "put the file into a folder that is writable: how far the import came is kept beside it",
             )
         })
@@ -113,6 +140,16 @@ impl Progress {
         bytes.copy_from_slice(&digest[..16]);
         bytes
     }
+}
+
+/// A path within a text.
+fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy()).into_owned()
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -364,6 +364,23 @@ fn the_options_are_the_table() {
     assert!(json["rule"].as_array().unwrap().iter().any(|member| member["name"] == "path"));
 }
 
+#[test]
+fn what_the_runtime_lacks_is_told() {
+    let world = World::new();
+    world.config("compatibility_flags = [\"enable_request_signal\"]", "compatibility_flags = [\"x\"]");
+    let run = world.good(&["config", "check"], "");
+    assert!(run.out.starts_with("wrangler.toml:1:1: warning: compatibility_flags: without"), "{run:?}");
+    for (date, code) in [("2024-11-10", 1), ("2024-11-11", 0)] {
+        let world = World::new();
+        world.config("2026-11-01", date);
+        let run = world.run(&["config", "check"], "");
+        assert_eq!((run.code, told(&run, "compatibility_date").len()), (code, code as usize), "{run:?}");
+    }
+    let world = World::new();
+    world.config("compatibility_date", "compatible_date");
+    assert!(world.run(&["config", "check"], "").out.contains("error: compatibility_date: missing"));
+}
+
 /// The lines of a check that begin with the place of an option.
 fn told(run: &Run, option: &str) -> Vec<String> {
     run.out.lines().filter(|line| line.contains(&format!(": {option}: "))).map(str::to_owned).collect()
@@ -496,8 +513,7 @@ fn addresses_that_a_worker_can_not_reach_are_told() {
     }
     let run = check("https://flask.me.workers.dev", &[]);
     assert!(run.code == 1 && told(&run, "ORIGIN")[0].contains("error 1042"), "{run:?}");
-    let flag =
-        ("preview_urls = false", "preview_urls = false\ncompatibility_flags = [\"global_fetch_strictly_public\"]");
+    let flag = ("[\"enable_request_signal\"]", "[\"enable_request_signal\", \"global_fetch_strictly_public\"]");
     assert_eq!(check("https://flask.me.workers.dev", &[flag]).code, 0);
     let run = check("https://workers.dev.example.com", &[]);
     assert_eq!(run.code, 0, "{run:?}");
@@ -547,7 +563,7 @@ fn env_files_are_read_as_wrangler_reads_them() {
 /// The world's configuration in wrangler's other form.
 const JSONC: &str = r#"// What the gate is told.
 {
-  "name": "tollgate",
+  "compatibility_flags": ["enable_request_signal"],
   "main": "worker/entry.mjs",
   "compatibility_date": "2026-11-01",
   "preview_urls": false,

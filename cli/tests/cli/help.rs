@@ -2,7 +2,7 @@
 
 use super::world::{World, snapshot};
 
-const COMMANDS: [&[&str]; 30] = [
+const COMMANDS: [&[&str]; 32] = [
     &[],
     &["user"],
     &["user", "add"],
@@ -28,6 +28,8 @@ const COMMANDS: [&[&str]; 30] = [
     &["token"],
     &["token", "mint"],
     &["token", "inspect"],
+    &["key"],
+    &["key", "generate"],
     &["secret"],
     &["secret", "generate"],
     &["password"],

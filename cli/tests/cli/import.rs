@@ -146,6 +146,191 @@ fn who_is_there_is_left_alone_unless_replaced() {
     assert_eq!(world.store().len(), 4);
 }
 
+/// Nothing was imported, so nobody may take it for done.
+#[test]
+fn a_file_without_a_user_that_can_be_taken_is_a_failure() {
+    let world = World::new();
+    for (name, content) in [
+        ("nothing.jsonl", ""),
+        ("blank.jsonl", "\n \r\n\n"),
+        ("nothing.csv", ""),
+        ("blank.csv", "\n\n"),
+        ("header.csv", "username,hash\n\n"),
+        ("bad.jsonl", "x\n{}\n"),
+        ("bad.csv", "username,hash\na,$2b$12$x\n"),
+        ("utf-16.jsonl", "{\0}\0\n\0"),
+        ("weak.jsonl", r#"{"username":"a","password":"short"}"#),
+    ] {
+        world.write(name, content);
+        for more in [&[][..], &["--dry-run"], &["--skip-bad"], &["--skip-bad", "--dry-run"], &["--json"]] {
+            let run = world.run(&[&["user", "import", name][..], more].concat(), "");
+            assert_eq!(run.code, 1, "{name} {more:?}: {run:?}");
+            let is_json = more == ["--json"];
+            let bad = if is_json { run.json()["bad"].as_array().unwrap().len() } else { run.out.lines().count() - 1 };
+            let what = if bad > 0 { "no line can be taken" } else { "no user in the file" };
+            assert!(run.err.contains(what) && run.err.contains("hint"), "{name} {more:?}: {run:?}");
+        }
+    }
+    assert!(world.store().is_empty());
+    // Good lines, but not for this store.
+    world.put("user:1", &json!({"v": 1, "id": 1, "name": "b", "status": "active"}).to_string());
+    world.write("taken.jsonl", &json!({"username": "a", "id": 1, "hash": HASHES[0]}).to_string());
+    let run = world.run(&["user", "import", "taken.jsonl", "--skip-bad"], "");
+    assert!(run.code == 1 && run.err.contains("no line can be taken"), "{run:?}");
+    assert_eq!(world.store().len(), 1);
+}
+
+#[test]
+fn files_of_spreadsheets_are_read() {
+    let world = World::new();
+    let rows = format!("id;username;hash\n1;Ann Lee;{}\n", HASHES[1]);
+    world.write("semicolons.csv", &rows);
+    world.write("tabs.TSV", &rows.replace("1;Ann", "2;Bob").replace(';', "\t"));
+    let utf16: Vec<u8> =
+        format!("\u{feff}{}", rows.replace("1;Ann", "3;Zo\u{eb}")).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(world.path("utf-16.csv"), utf16).unwrap();
+    for file in ["semicolons.csv", "tabs.TSV", "utf-16.csv"] {
+        world.good(&["user", "import", file], "");
+    }
+    let names: Vec<String> =
+        (1..=3).map(|id| value(&world, &format!("user:{id}"))["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(names, ["Ann Lee", "Bob Lee", "Zo\u{eb} Lee"]);
+}
+
+#[test]
+fn names_that_differ_only_in_case_are_warned_of() {
+    let world = World::new();
+    let line = |name: &str| json!({"username": name, "hash": HASHES[0]}).to_string();
+    world.write("first.jsonl", &[line("Ann"), line("bob\u{202e}"), line("\u{c9}va")].join("\n"));
+    let run = world.good(&["user", "import", "first.jsonl", "--json"], "");
+    assert_eq!(run.json()["warnings"], json!([]));
+    world.write("more.jsonl", &[line("ann"), line("x"), line("X"), line("BOB\u{202e}"), line("e\u{301}va")].join("\n"));
+    let dry = world.run(&["user", "import", "more.jsonl", "--dry-run"], "");
+    let run = world.good(&["user", "import", "more.jsonl", "--json"], "");
+    let warnings = run.json()["warnings"].clone();
+    let told: Vec<_> = warnings
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|warning| (warning["line"].as_u64().unwrap(), warning["text"].as_str().unwrap()))
+        .collect();
+    assert!(
+        matches!(told[..], [(1, ann), (3, x), (4, bob), (5, eva)]
+            if ann.contains("\"Ann\" in the store") && x.contains("in line 2") && bob.contains(r#""bob\u{202e}" in"#)
+                && eva.contains("\"\u{c9}va\" in the store")),
+        "{told:?}"
+    );
+    assert_eq!(dry.code, 0);
+    assert!(dry.out.contains("more.jsonl:3: warning: the name differs only in case from that in line 2"), "{dry:?}");
+    // Both are in the file: told once, however often it is imported.
+    world.write("both.jsonl", &[line("Ann"), line("ann")].join("\n"));
+    for _ in 0..2 {
+        let run = world.good(&["user", "import", "both.jsonl", "--json"], "");
+        assert_eq!(run.json()["warnings"].as_array().unwrap().len(), 1, "{run:?}");
+    }
+}
+
+#[test]
+fn a_stored_hash_is_not_replaced_by_a_cheaper_one() {
+    let world = World::new();
+    let iterations = |world: &World| {
+        let hash = value(world, "login:a")["hash"].as_str().unwrap().to_owned();
+        hash.split_once("i=").unwrap().1.split(',').next().unwrap().parse::<u32>().unwrap()
+    };
+    let costly = HASHES[3].replace("i=100000", "i=150000");
+    let record = json!({"v": 1, "id": 1, "hash": costly, "status": "active"}).to_string();
+    world.write("users.jsonl", &json!({"username": "a", "password": "correct horse battery"}).to_string());
+    for args in [
+        &["user", "import", "users.jsonl", "--replace"][..],
+        &["user", "set-password", "a"],
+        &["user", "add", "a", "--replace"],
+    ] {
+        world.put("login:a", &record);
+        world.good(args, "correct horse battery");
+        assert_eq!(iterations(&world), 150_000, "{args:?}");
+        // A cheaper one is made as dear as today's.
+        world.put("login:a", &record.replace("150000", "50000"));
+        world.good(args, "correct horse battery");
+        assert_eq!(iterations(&world), 100_000, "{args:?}");
+    }
+    // A hash of the file is stored as it is, with a warning.
+    world.put("login:a", &record);
+    world.write("hash.jsonl", &json!({"username": "a", "hash": HASHES[3]}).to_string());
+    let run = world.good(&["user", "import", "hash.jsonl", "--replace"], "");
+    assert!(run.err.contains("1 hash in the file has fewer iterations than the stored one"), "{run:?}");
+    let run = world.good(&["user", "import", "hash.jsonl", "--replace"], "");
+    assert!(!run.err.contains("fewer iterations"), "{run:?}");
+}
+
+/// What another user of the machine can write decides nothing.
+#[cfg(unix)]
+#[test]
+fn progress_in_a_folder_of_others_is_neither_read_nor_written() {
+    use std::{
+        fs::{Permissions, create_dir, set_permissions},
+        os::unix::fs::{PermissionsExt, symlink},
+    };
+
+    let world = World::new();
+    let line = |name: &str| json!({"username": name, "hash": HASHES[0]}).to_string();
+    let content = [line("a"), line("b")].join("\n");
+    // What a complete run leaves, and one that was killed after all was written.
+    world.write("users.jsonl", &content);
+    world.good(&["user", "import", "users.jsonl"], "");
+    let progress = std::fs::read_to_string(world.path("users.jsonl.tollgate-progress")).unwrap();
+    let forged = progress.replace("\"complete\":true", "\"complete\":false");
+    assert!(forged != progress && forged.contains("\"finished\":2"), "{progress}");
+
+    let import = |folder: &str, forged: &str| {
+        let _ = std::fs::remove_file(world.path("store"));
+        if !forged.is_empty() {
+            world.write(&format!("{folder}/users.jsonl.tollgate-progress"), forged);
+        }
+        let run = world.good(&["user", "import", &format!("{folder}/users.jsonl")], "");
+        (run, world.store().len())
+    };
+    for (folder, mode) in [("private", 0o755), ("open", 0o777), ("sticky", 0o1777), ("group", 0o775)] {
+        create_dir(world.path(folder)).unwrap();
+        world.write(&format!("{folder}/users.jsonl"), &content);
+        let path = world.path(folder);
+        set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        if folder == "group" && std::os::unix::fs::chown(&path, None, Some(12_345)).is_err() {
+            // Only root may choose any group.
+            continue;
+        }
+        let (run, written) = import(folder, &forged);
+        let is_trusted = folder == "private";
+        assert_eq!(written, if is_trusted { 0 } else { 4 }, "{folder}: {run:?}");
+        assert_eq!(
+            run.err.matches("other users of this machine").count(),
+            usize::from(!is_trusted),
+            "{folder}: {run:?}"
+        );
+        if !is_trusted {
+            let file = world.path(folder).join("users.jsonl.tollgate-progress");
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), forged, "left alone");
+            std::fs::remove_file(&file).unwrap();
+            assert_eq!(import(folder, "").1, 4);
+            assert!(!file.exists());
+        }
+    }
+
+    // In the user's own folder: a symbolic link is not followed, but replaced.
+    world.write("elsewhere", &forged);
+    let link = world.path("private/users.jsonl.tollgate-progress");
+    std::fs::remove_file(&link).unwrap();
+    symlink(world.path("elsewhere"), &link).unwrap();
+    let (run, written) = import("private", "");
+    assert!(written == 4 && run.err.contains("it is a symbolic link"), "{run:?}");
+    assert!(!link.is_symlink() && std::fs::read_to_string(world.path("elsewhere")).unwrap() == forged);
+    // Another user's.
+    world.write("private/users.jsonl.tollgate-progress", &forged);
+    if std::os::unix::fs::chown(&link, Some(12_345), None).is_ok() {
+        let (run, written) = import("private", "");
+        assert!(written == 4 && run.err.contains("it belongs to another user"), "{run:?}");
+    }
+}
+
 /// Killed at random points, by itself or with the wrangler that it runs, until it comes through.
 #[cfg(unix)]
 #[test]

@@ -4,6 +4,8 @@ mod config;
 mod fake_gate;
 mod help;
 mod import;
+mod json;
+mod key;
 mod password;
 mod route;
 mod session;

@@ -28,7 +28,7 @@ fn without_a_configuration_the_defaults_and_the_environment_count() {
     };
     snapshot("error-password-hash-short", &hash("short", &[]).whole());
     let weak = hash("short", &["--allow-weak"]);
-    assert!(weak.code == 0 && weak.err.starts_with("WARNING: "), "{weak:?}");
+    assert!(weak.code == 0 && weak.err.starts_with("warning: "), "{weak:?}");
     let peppered = hash("correct horse battery", &[]).out;
     assert!(peppered.starts_with("$pbkdf2-sha256$i=100000,l=32,keyid=k1$"), "{peppered}");
     snapshot("error-password-no-pepper", &world.run(&["password", "check", peppered.trim()], "x").whole());

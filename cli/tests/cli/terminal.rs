@@ -1,5 +1,5 @@
-//! Names, user agents, claims and file names that others wrote are printed escaped: in text and JSON, on standard output and
-//! standard error. JSON still parses to the same values.
+//! What a terminal shows: names, user agents, claims and file names that others wrote are printed escaped: in text and JSON, on standard output and
+//! standard error. JSON still parses to the same values. And colours, which only the command itself may bring.
 
 use super::{
     fake_gate::{Answer, FakeGate, refuse},
@@ -140,7 +140,7 @@ fn a_failure_does_not_reach_the_terminal() {
         failed(&["user", "list", "--config", BAD], 2);
         // clap repeats the argument that it refuses.
         let run = failed(&["token", "mint", "--id", "7", "--expires", &BAD.replace('\n', "")], 2);
-        assert!(run.err.contains(r"\u{202e}"), "{run:?}");
+        assert!(run.err.contains(if json.is_empty() { r"\u{202e}" } else { r"\u202e" }), "{run:?}");
         world.put(&format!("login:{BAD}!"), "damaged");
         failed(&["user", "list", "--long"], 0);
     }
@@ -180,6 +180,18 @@ fn an_imported_file_does_not_reach_the_terminal() {
         assert_eq!(clean(world.run(&[&["user", "import", &file][..], json].concat(), "")).code, 1);
         clean(world.good(&[&["user", "import", &file, "--skip-bad"][..], json].concat(), ""));
     }
+    // A warning that names the file.
+    #[cfg(unix)]
+    {
+        use std::{fs, os::unix::fs::PermissionsExt};
+
+        fs::create_dir(world.path("open")).unwrap();
+        fs::set_permissions(world.path("open"), fs::Permissions::from_mode(0o777)).unwrap();
+        let open = format!("open/{BAD}.jsonl");
+        world.write(&open, &line("ann", json!(9)));
+        let run = clean(world.good(&["user", "import", &open], ""));
+        assert!(run.err.contains("the progress is not kept"), "{run:?}");
+    }
     // Another name for the same id, another id for the same name.
     world.write(&file, &[line("other", json!(BAD)), line(BAD, json!(3))].join("\n"));
     for json in [&[][..], &["--json"]] {
@@ -198,4 +210,90 @@ fn a_configuration_does_not_reach_the_terminal() {
         clean(world.run(&[&["config", "check"][..], json].concat(), ""));
         clean(world.run(&[&["route", "test", "GET", "/a%E2%80%AEpi/x"][..], json].concat(), ""));
     }
+}
+
+/// Runs a command at a terminal where `typed` was typed, and returns what it shows there.
+#[cfg(unix)]
+fn on_terminal(mut command: std::process::Command, variables: &[(&str, &str)], typed: &str) -> String {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use std::{
+        fs::File,
+        io::{Read, Write},
+    };
+
+    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&controller).unwrap();
+    unlockpt(&controller).unwrap();
+    let name = ptsname(&controller, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    command.stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
+    let mut controller = File::from(controller);
+    controller.write_all(typed.as_bytes()).unwrap();
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
+        command.env_remove(name);
+    }
+    command.env("TERM", "xterm-256color").envs(variables.iter().copied());
+    let mut child = command.spawn().unwrap();
+    // Else the terminal stays open here.
+    drop(command);
+    let reader = std::thread::spawn(move || {
+        let (mut shown, mut part) = (Vec::new(), [0; 4096]);
+        // The end of a terminal is an error (EIO) on Linux.
+        while let Ok(length @ 1..) = controller.read(&mut part) {
+            shown.extend(&part[..length]);
+        }
+        String::from_utf8(shown).unwrap().replace("\r\n", "\n")
+    });
+    child.wait().unwrap();
+    reader.join().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn errors_are_red_and_warnings_yellow_on_a_terminal_alone() {
+    const RED: &str = "\u{1b}[1m\u{1b}[31merror\u{1b}[0m: ";
+    const YELLOW: &str = "\u{1b}[1m\u{1b}[33mwarning\u{1b}[0m: ";
+    let world = World::new();
+    let file = "b\u{1b}[31m.jsonl";
+    let line = |name: &str, id: Value| json!({"username": name, "id": id, "hash": HASH}).to_string();
+    world.write(file, &[line("Ann", 1.into()), line("ann", 2.into()), json!({BAD: 1}).to_string()].join("\n"));
+    let cases: [(&[&str], &str, &str); 4] = [
+        (&["user", "show", BAD], RED, "no user of this name"),
+        (&["user", "frobnicate\u{1b}[31m"], RED, r"unrecognized subcommand 'frobnicate"),
+        (&["user", "import", file, "--dry-run"], RED, "member "),
+        (&["user", "import", file, "--dry-run"], YELLOW, "the name differs only in case"),
+    ];
+    for (args, label, text) in cases {
+        let shown = on_terminal(world.command(args), &[], "");
+        assert!(shown.contains(&format!("{label}{text}")), "{shown:?}");
+        // No other control sequences: those of values are escaped.
+        let plain = [RED, YELLOW].iter().fold(shown.clone(), |text, label| text.replace(label, ""));
+        assert!(!plain.contains('\u{1b}'), "{shown:?}");
+        for variables in [&[("NO_COLOR", "1")][..], &[("TERM", "dumb"), ("CI", "1")], &[("NO_COLOR", "no")]] {
+            let shown = on_terminal(world.command(args), variables, "");
+            assert!(!shown.contains('\u{1b}') && shown.contains(text), "{variables:?}: {shown:?}");
+        }
+        assert!(on_terminal(world.command(args), &[("NO_COLOR", "")], "").contains(label));
+        // Without a terminal, even if colours are to be forced.
+        let mut command = world.command(args);
+        command.env("CLICOLOR_FORCE", "1");
+        let run = world.finish(command, "");
+        assert!(!(run.out + &run.err).contains('\u{1b}'));
+        // JSON has none.
+        let shown = on_terminal(world.command(&[args, &["--json"]].concat()), &[], "");
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_is_asked_with_json() {
+    let world = World::new();
+    let gate = FakeGate::start(&world);
+    let mut command = gate.command(&world, &["session", "end-everybody", "--json"]);
+    command.env_remove("TOLLGATE_WRANGLER");
+    let shown = on_terminal(command, &[], "yes\n");
+    let failure: Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();
+    assert!(failure["hint"].as_str().unwrap().contains("--yes"), "{shown}");
+    assert_eq!(gate.orders(), [Value::Null; 0]);
 }

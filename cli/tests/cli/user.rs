@@ -301,3 +301,129 @@ fn a_wrong_pepper_is_told_and_nothing_is_written() {
     assert!(world.store().is_empty() && !run.err.contains("hunter2"), "{run:?}");
     snapshot("error-pepper", &run.whole());
 }
+
+/// What wrangler finds above the project may be another user's, and would run with this user's rights.
+#[cfg(unix)]
+#[test]
+fn a_wrangler_that_others_could_have_placed_is_not_run() {
+    use std::{
+        fs::{Permissions, create_dir_all, set_permissions, write},
+        os::unix::fs::{PermissionsExt, symlink},
+    };
+
+    let world = World::new();
+    let chmod = |name: &str, mode: u32| set_permissions(world.path(name), Permissions::from_mode(mode)).unwrap();
+    let marker = world.path("marker");
+    create_dir_all(world.path("outer/node_modules/.bin")).unwrap();
+    create_dir_all(world.path("outer/node_modules/wrangler/bin")).unwrap();
+    create_dir_all(world.path("outer/project/sub")).unwrap();
+    let program = "outer/node_modules/wrangler/bin/wrangler.js";
+    write(world.path(program), format!("#!/bin/sh\ntouch '{}'\necho '[]'\n", marker.display())).unwrap();
+    chmod(program, 0o755);
+    symlink("../wrangler/bin/wrangler.js", world.path("outer/node_modules/.bin/wrangler")).unwrap();
+    for folder in ["outer", "outer/project", "outer/project/sub"] {
+        std::fs::copy(world.path("wrangler.toml"), world.path(folder).join("wrangler.toml")).unwrap();
+    }
+    let run = |folder: &str, args: &[&str]| {
+        let _ = std::fs::remove_file(&marker);
+        let mut command = world.command(&[&["user", "list"], args].concat());
+        // Neither npx, if it were run.
+        command.current_dir(world.path(folder)).env_remove("TOLLGATE_WRANGLER").env("PATH", "/usr/bin:/bin");
+        let run = world.finish(command, "");
+        (run.code, marker.exists(), run.err)
+    };
+    let folders = ["outer", "outer/node_modules", "outer/node_modules/.bin", "outer/node_modules/wrangler", program];
+    for folder in ["outer", "outer/project", "outer/project/sub"] {
+        for open in folders {
+            for all in folders.into_iter().chain(["outer/project", "outer/project/sub"]) {
+                chmod(all, 0o755);
+            }
+            let (code, is_run, err) = run(folder, &[]);
+            assert!(code == 0 && is_run, "{folder}: {err}");
+            chmod(open, 0o777);
+            let (code, is_run, err) = run(folder, &[]);
+            if folder == "outer" {
+                // The project's own.
+                assert!(code == 0 && is_run, "{open}: {err}");
+                continue;
+            }
+            assert!(code == 3 && !is_run, "{folder} {open}: {err}");
+            assert!(
+                err.contains("node_modules/.bin/wrangler") && err.contains("npm install --save-dev wrangler"),
+                "{err}"
+            );
+            // The folder of the configuration counts as well as the current one.
+            let config = world.path("outer/project/wrangler.toml");
+            let (code, is_run, err) = run("outer", &["--config", config.to_str().unwrap()]);
+            assert!(code == 3 && !is_run, "{open}: {err}");
+            // Where others can write to the project itself, nothing is gained.
+            chmod(folder, 0o777);
+            let (code, is_run, err) = run(folder, &[]);
+            assert!(code == 0 && is_run, "{folder} {open}: {err}");
+        }
+    }
+}
+
+/// npx takes packages and the registry's address from the nearest folder with a package.json.
+#[cfg(unix)]
+#[test]
+fn npx_is_not_run_in_a_project_of_others() {
+    use std::{
+        fs::{Permissions, create_dir, create_dir_all, set_permissions, write},
+        os::unix::fs::PermissionsExt,
+    };
+
+    let world = World::new();
+    let marker = world.path("marker");
+    create_dir_all(world.path("outer/project")).unwrap();
+    create_dir(world.path("bin")).unwrap();
+    std::fs::copy(world.path("wrangler.toml"), world.path("outer/project/wrangler.toml")).unwrap();
+    write(world.path("outer/package.json"), "{}").unwrap();
+    let npx = world.path("bin/npx");
+    write(&npx, format!("#!/bin/sh\ntouch '{}'\necho '[]'\n", marker.display())).unwrap();
+    set_permissions(&npx, Permissions::from_mode(0o755)).unwrap();
+    for (mode, code) in [(0o755, 0), (0o777, 3)] {
+        set_permissions(world.path("outer"), Permissions::from_mode(mode)).unwrap();
+        let _ = std::fs::remove_file(&marker);
+        let mut command = world.command(&["user", "list"]);
+        let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
+        command.current_dir(world.path("outer/project")).env_remove("TOLLGATE_WRANGLER").env("PATH", path);
+        let run = world.finish(command, "");
+        assert_eq!((run.code, marker.exists()), (code, code == 0), "{run:?}");
+    }
+}
+
+/// A read of KV may be a minute old; the local store's never is.
+#[test]
+fn only_the_store_on_cloudflare_is_read_again_by_default() {
+    use std::{
+        io::{BufRead, BufReader},
+        time::{Duration, Instant},
+    };
+
+    let world = World::new();
+    seed(&world, "alice", 7);
+    let start = Instant::now();
+    let run = world.good(&["user", "set-password", "alice"], "correct horse battery");
+    assert!(!run.err.contains("read again") && start.elapsed() < Duration::from_secs(60), "{run:?}");
+    seed(&world, "bob", 8);
+    let mut child = world.command(&["user", "set-password", "bob", "--remote"]).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"correct horse battery\n").unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let is_waiting = lines.any(|line| line.starts_with("the store is read again in 120 s"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(is_waiting);
+}
+
+/// The kind of a hash that can't be used is named, and nothing of it.
+#[test]
+fn a_hash_of_another_kind_is_named() {
+    let world = World::new();
+    let hash = "$2b$12$hunter2hunter2";
+    world.put("login:alice", &json!({"v": 1, "id": 7, "hash": hash, "status": "active"}).to_string());
+    for run in [world.run(&["user", "show", "alice"], ""), world.run(&["password", "check", hash], "x")] {
+        let text = run.out + &run.err;
+        assert!(text.contains("this is a bcrypt hash") && !text.contains("hunter2"), "{text}");
+    }
+}

@@ -11,7 +11,7 @@ use std::{
 /// The key in `.dev.vars` of every world.
 pub const KEY: &str = "a secret of more than thirty-two bytes";
 
-const CONFIG: &str = r#"name = "tollgate"
+const CONFIG: &str = r#"compatibility_flags = ["enable_request_signal"]
 main = "worker/entry.mjs"
 compatibility_date = "2026-11-01"
 preview_urls = false
@@ -126,6 +126,7 @@ impl World {
             .env("TOLLGATE_WRANGLER", fake)
             .env("FAKE_WRANGLER_STORE", self.path("store"))
             .env("COLUMNS", "100")
+            .env_remove("NO_COLOR")
             .env_remove("TOLLGATE_GATE")
             .env_remove("TOLLGATE_ADMIN_SECRET")
             .env_remove("TOLLGATE_PASSWORD_PEPPERS")

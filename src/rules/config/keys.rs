@@ -156,7 +156,7 @@ fn pair(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> Optio
         (Err(fault), _) => told("JWT_PRIVATE_KEY", fault),
         (_, Err(fault)) => told("JWT_PUBLIC_KEY", fault),
         (Ok(None), Ok(None)) => {
-            notices.problem("JWT_PRIVATE_KEY", format!("not set, and {} needs it: `npx wrangler secret put JWT_PRIVATE_KEY < key.pem`, or JWT_PUBLIC_KEY alone where another issuer makes the tokens", algorithm.name()));
+            notices.problem("JWT_PRIVATE_KEY", format!("not set, and {} needs it: `tollgate key generate --algorithm {} | npx wrangler secret put JWT_PRIVATE_KEY`, or JWT_PUBLIC_KEY alone where another issuer makes the tokens", algorithm.name(), algorithm.name()));
             None
         }
         (Ok(Some(private)), Ok(Some(public))) if !private.verifying().is_same_key(&public) => {

@@ -1,0 +1,156 @@
+//! Which kind of password hash a text is, where it is none that the gate verifies.
+//!
+//! **What always holds:** the answer is one of a fixed list of texts, so it holds nothing of the hash.
+
+/// What the gate would verify if it were whole.
+const DAMAGED: &str = "a PBKDF2-SHA256 hash that is damaged, or cut short";
+/// werkzeug's "hash" that is none.
+const PLAIN: &str = "a plain password of werkzeug";
+/// What Django stores for users who can't log in with a password.
+const NO_PASSWORD: &str = "Django's mark for \"no password\"";
+
+/// The kind, as a noun: `a bcrypt hash`. `None` for a text that is no known kind of hash.
+pub fn name(text: &str) -> Option<&'static str> {
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
+    // Longer prefixes before those that they begin with.
+    let kinds: [(&[&str], &'static str); 18] = [
+        (&["$2a$", "$2b$", "$2x$", "$2y$", "bcrypt$", "bcrypt_sha256$", "$bcrypt-sha256$"], "a bcrypt hash"),
+        (&["$argon2i$", "$argon2d$", "$argon2id$", "argon2$"], "an Argon2 hash"),
+        (&["scrypt:", "scrypt$", "$scrypt$", "$7$"], "a scrypt hash"),
+        (&["$pbkdf2-sha256$", "pbkdf2_sha256$", "pbkdf2:sha256:", "pbkdf2:sha256$"], DAMAGED),
+        (&["$pbkdf2-sha512$", "pbkdf2_sha512$", "pbkdf2:sha512"], "a PBKDF2 hash with SHA-512"),
+        (&["$pbkdf2$", "$pbkdf2-sha1$", "pbkdf2_sha1$", "pbkdf2:sha1"], "a PBKDF2 hash with SHA-1"),
+        (&["pbkdf2:", "pbkdf2_", "$pbkdf2-"], "a PBKDF2 hash with a hash function that is not SHA-256"),
+        (&["$5$"], "a sha256-crypt hash"),
+        (&["$6$"], "a sha512-crypt hash"),
+        (&["$1$", "$apr1$", "md5$1$"], "an md5-crypt hash"),
+        (&["$y$", "$gy$"], "a yescrypt hash"),
+        (&["sha1$"], "a salted SHA-1 hash"),
+        (&["md5$", "unsalted_md5$"], "a salted MD5 hash"),
+        (&["sha256$", "sha224$", "sha384$", "sha512$"], "a salted SHA-2 hash"),
+        (&["crypt$"], "a DES crypt hash"),
+        (&["hmac:"], "a salted HMAC"),
+        (&["plain$"], PLAIN),
+        (&["!"], NO_PASSWORD),
+    ];
+    let hexadecimal = |digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_ldap = || {
+        let scheme = text.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(scheme, _)| scheme);
+        scheme.is_some_and(|scheme| {
+            !scheme.is_empty()
+                && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'/'))
+        })
+    };
+    match text {
+        // The unsalted hashers of Django write an empty salt.
+        _ if begins(&["sha1$$"]) => Some("an unsalted SHA-1 hash"),
+        _ if begins(&["md5$$"]) => Some("an unsalted MD5 hash"),
+        _ if is_ldap() => Some("an LDAP hash"),
+        _ if hexadecimal(32) => Some("an MD5 digest without a salt"),
+        _ if hexadecimal(40) => Some("a SHA-1 digest without a salt"),
+        _ if hexadecimal(64) => Some("a SHA-256 digest without a salt"),
+        _ if hexadecimal(128) => Some("a SHA-512 digest without a salt"),
+        _ => match kinds.iter().find(|(prefixes, _)| begins(prefixes)) {
+            Some((_, name)) => Some(name),
+            // $kind$…, as crypt(3) and the PHC string format have it.
+            None if text.strip_prefix('$').is_some_and(|rest| rest.contains('$')) => Some("a hash of another kind"),
+            None => None,
+        },
+    }
+}
+
+/// What the text is, and that it can't be used.
+pub fn describe(text: &str) -> String {
+    match name(text) {
+        Some(DAMAGED) => DAMAGED.into(),
+        Some(name) => {
+            format!("{name}, and the gate verifies PBKDF2-SHA256 only (of Tollgate, passlib, Django or werkzeug)")
+        }
+        None => {
+            "no hash of a known kind; the gate verifies PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug)".into()
+        }
+    }
+}
+
+/// What to do about such a hash in a file of users.
+pub fn advice(text: &str) -> &'static str {
+    match name(text) {
+        Some(NO_PASSWORD) => "write a temporary password as \"password\", or leave this user out",
+        Some(PLAIN) => "write the part behind plain$…$ as \"password\"",
+        Some(DAMAGED) => {
+            "write it as the other application has it, whole, or write a temporary password as \"password\""
+        }
+        Some(_) => {
+            "write a temporary password as \"password\", or have these users log in at the old application until they have a PBKDF2-SHA256 hash there"
+        }
+        None => "is it a plain password? Then write it as \"password\"",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "0123456789abcdefABCDEF0123456789";
+
+    #[test]
+    fn each_kind_is_named() {
+        let hex = |times: usize| HEX.repeat(times);
+        for (texts, name_of_kind) in [
+            (
+                &["$2a$12$x", "$2b$12$x", "$2x$12$x", "$2y$12$x", "bcrypt$$2b$12$x", "bcrypt_sha256$$2b$12$x"][..],
+                "a bcrypt hash",
+            ),
+            (&["$argon2i$v=19$x", "$argon2d$x", "$argon2id$v=19$m=65536", "argon2$argon2id$v=19$x"], "an Argon2 hash"),
+            (&["scrypt:32768:8:1$salt$00", "scrypt$salt$16384$8$1$x", "$scrypt$ln=16,r=8,p=1$x"], "a scrypt hash"),
+            (
+                &["pbkdf2:sha512:1000$x$00", "pbkdf2_sha512$1000$x", "$pbkdf2-sha512$1000$x"],
+                "a PBKDF2 hash with SHA-512",
+            ),
+            (&["pbkdf2:sha1:1000$x$00", "pbkdf2_sha1$1000$x", "$pbkdf2$1000$x"], "a PBKDF2 hash with SHA-1"),
+            (
+                &["pbkdf2:sha384:1000$x$00", "pbkdf2:md5$x$y", "pbkdf2_sha3$x"],
+                "a PBKDF2 hash with a hash function that is not SHA-256",
+            ),
+            (
+                &["$pbkdf2-sha256$29000$x", "pbkdf2_sha256$30000$x", "pbkdf2:sha256:50000$x"],
+                "a PBKDF2-SHA256 hash that is damaged, or cut short",
+            ),
+            (&["$5$rounds=1000$x"], "a sha256-crypt hash"),
+            (&["$6$x$y"], "a sha512-crypt hash"),
+            (&["$1$x$y", "$apr1$x$y"], "an md5-crypt hash"),
+            (&["$y$j9T$x"], "a yescrypt hash"),
+            (&["sha1$salt$00"], "a salted SHA-1 hash"),
+            (&["sha1$$00"], "an unsalted SHA-1 hash"),
+            (&["md5$salt$00"], "a salted MD5 hash"),
+            (&["sha256$salt$00"], "a salted SHA-2 hash"),
+            (&["plain$$hunter2"], "a plain password of werkzeug"),
+            (&["!", "!abcdef"], "Django's mark for \"no password\""),
+            (&["{SSHA}x", "{SHA}x", "{SSHA512}x", "{CRYPT}$6$x", "{PBKDF2-SHA512}x"], "an LDAP hash"),
+            (&["$new$x"], "a hash of another kind"),
+            (&[HEX], "an MD5 digest without a salt"),
+        ] {
+            for text in texts {
+                assert_eq!(name(text), Some(name_of_kind), "{text}");
+            }
+        }
+        assert_eq!(name(&hex(2)), Some("a SHA-256 digest without a salt"));
+        assert_eq!(name(&hex(4)), Some("a SHA-512 digest without a salt"));
+        assert_eq!(name(&HEX.repeat(2)[..40]), Some("a SHA-1 digest without a salt"));
+    }
+
+    #[test]
+    fn a_password_is_not_taken_for_a_hash() {
+        for text in
+            ["", "hunter2", "correct horse battery", "{}", "{a b}c", "_underscore", &HEX[1..], "0123zzzz", "bcrypt"]
+        {
+            assert_eq!(name(text), None, "{text}");
+            assert!(advice(text).contains("is it a plain password?"));
+        }
+        let damaged = describe("pbkdf2_sha256$30000$x");
+        assert!(damaged.contains("cut short") && !damaged.contains("only"), "{damaged}");
+        for text in ["$2b$12$x", "hunter2"] {
+            assert!(describe(text).contains("PBKDF2-SHA256") && !describe(text).contains(text));
+        }
+    }
+}
