@@ -4,7 +4,7 @@
 //! Read as wrangler 4 reads it (parseRedirects, and handleRedirects and notFound of its asset worker). Where this reading is
 //! coarser, it reports too much rather than too little: lines that wrangler skips (duplicates, the 2001st) are checked too.
 
-use crate::wrangler_toml::{Position, WranglerToml};
+use crate::wrangler_config::{Position, WranglerConfig};
 use std::{
     cmp::Ordering,
     path::{Path, PathBuf},
@@ -24,7 +24,7 @@ pub struct Bypass {
 }
 
 /// Every bypass that the configuration and the assets directory show.
-pub fn bypasses(toml: &WranglerToml, routes: &Routes) -> Vec<Bypass> {
+pub fn bypasses(toml: &WranglerConfig, routes: &Routes) -> Vec<Bypass> {
     let rules: Vec<(&Rule, Vec<Segment>)> = routes.rules().map(|rule| (rule, pattern(&rule.path))).collect();
     let directory = directory(toml);
     let mut found = Vec::new();
@@ -53,7 +53,7 @@ pub fn bypasses(toml: &WranglerToml, routes: &Routes) -> Vec<Bypass> {
 }
 
 /// `assets.directory`, which wrangler takes relative to the configuration file.
-fn directory(toml: &WranglerToml) -> Option<PathBuf> {
+fn directory(toml: &WranglerConfig) -> Option<PathBuf> {
     let (directory, _) = toml.inherited(&["assets", "directory"])?;
     Some(toml.path().parent().unwrap_or(Path::new("")).join(directory.as_str()?))
 }
@@ -61,7 +61,7 @@ fn directory(toml: &WranglerToml) -> Option<PathBuf> {
 /// `not_found_handling` serves a page under every path that has no file: /index.html with `"single-page-application"`,
 /// /404.html with `"404-page"`, which the gate hands on.
 fn page_for_unknown_paths(
-    toml: &WranglerToml,
+    toml: &WranglerConfig,
     directory: Option<&Path>,
     rules: &[(&Rule, Vec<Segment>)],
 ) -> Option<Bypass> {

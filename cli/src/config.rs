@@ -5,7 +5,7 @@ use crate::{
     failure::{Exit, Failure},
     kv::{Store, StoreArgs},
     output::{self, Output, counted},
-    wrangler_toml::{PEPPER, PEPPERS, Position, Selection, Unusable, View, WranglerToml},
+    wrangler_config::{PEPPER, PEPPERS, Position, Selection, Unusable, View, WranglerConfig},
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -155,7 +155,7 @@ impl Findings {
 
 fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exit, Failure> {
     let mut findings = Findings::default();
-    let toml = match WranglerToml::read(&place.selection) {
+    let toml = match WranglerConfig::read(&place.selection) {
         Ok(toml) => toml,
         Err(Unusable::Unreadable(failure)) => return Err(failure),
         Err(Unusable::Wrong(position, text)) => {
@@ -184,7 +184,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
 }
 
 /// What the gate itself finds, and what its rules need of the static files.
-fn check_reading(toml: &WranglerToml, view: View, findings: &mut Findings) -> Reading {
+fn check_reading(toml: &WranglerConfig, view: View, findings: &mut Findings) -> Reading {
     let reading = toml.reading(view);
     let problems = reading.config.as_ref().err().into_iter().flatten();
     for (severity, notices) in [
@@ -225,7 +225,7 @@ fn check_reading(toml: &WranglerToml, view: View, findings: &mut Findings) -> Re
 }
 
 /// Secrets that everybody reads who has the file, and secrets that wrangler does not read.
-fn check_secrets(toml: &WranglerToml, findings: &mut Findings) {
+fn check_secrets(toml: &WranglerConfig, findings: &mut Findings) {
     let (path, _) = toml.secrets_file();
     for (name, value) in &toml.plain_variables() {
         if options::find(name).is_some_and(|option| option.holds_secret(value)) {
@@ -246,7 +246,7 @@ fn check_secrets(toml: &WranglerToml, findings: &mut Findings) {
 }
 
 /// Keys that the gate needs. Cloudflare's secrets can't be seen from here, so one that is missing is no problem yet.
-fn check_unseen(toml: &WranglerToml, unseen: &[&str], findings: &mut Findings) {
+fn check_unseen(toml: &WranglerConfig, unseen: &[&str], findings: &mut Findings) {
     let (path, exists) = toml.secrets_file();
     let declared = toml.declared_secrets().unwrap_or_default();
     for &option in unseen {
@@ -280,7 +280,7 @@ fn check_unseen(toml: &WranglerToml, unseen: &[&str], findings: &mut Findings) {
 }
 
 /// Addresses that a worker on Cloudflare can't reach.
-fn check_urls(toml: &WranglerToml, config: &Config, findings: &mut Findings) {
+fn check_urls(toml: &WranglerConfig, config: &Config, findings: &mut Findings) {
     let goes_to_origin = config.routes.rules().any(|rule| rule.to == Target::Origin);
     let is_placeholder = toml.kv_namespace(BINDING).is_none_or(|(id, _)| is_placeholder(&id));
     for (option, url, what) in [
@@ -335,7 +335,7 @@ fn is_placeholder(id: &str) -> bool {
 }
 
 /// What the gate needs of the runtime: fetches that bypass caches, and to learn that a client has gone.
-fn check_runtime(toml: &WranglerToml, findings: &mut Findings) {
+fn check_runtime(toml: &WranglerConfig, findings: &mut Findings) {
     const DATE: &str = "compatibility_date";
     /// Since then `fetch` takes `cache: "no-store"`, with which each request to an origin is made.
     const LEAST_DATE: &str = "2024-11-11";
@@ -362,7 +362,7 @@ fn check_runtime(toml: &WranglerToml, findings: &mut Findings) {
 }
 
 /// The shape of the file, and other files that wrangler leaves aside.
-fn check_files(toml: &WranglerToml, selection: &Selection, findings: &mut Findings) {
+fn check_files(toml: &WranglerConfig, selection: &Selection, findings: &mut Findings) {
     if toml.vars_are_no_table() {
         findings.add(
             Severity::StopsTheGate,
@@ -387,7 +387,7 @@ fn check_files(toml: &WranglerToml, selection: &Selection, findings: &mut Findin
     }
 }
 
-fn check_users(toml: &WranglerToml, findings: &mut Findings) {
+fn check_users(toml: &WranglerConfig, findings: &mut Findings) {
     match toml.kv_namespace(BINDING) {
         None => findings.problem(
             toml.scope_place(),
@@ -404,7 +404,7 @@ fn check_users(toml: &WranglerToml, findings: &mut Findings) {
 }
 
 /// What the gate does without, since a binding is missing; and bindings that are half there.
-fn check_services(toml: &WranglerToml, findings: &mut Findings) {
+fn check_services(toml: &WranglerConfig, findings: &mut Findings) {
     let stock = [(object::BINDING, "Account"), (revocation::BINDING, "Revocations")];
     let found = stock.map(|(binding, _)| toml.durable_object(binding));
     let is_half = found.iter().flatten().count() == 1;
@@ -436,7 +436,7 @@ fn check_services(toml: &WranglerToml, findings: &mut Findings) {
 }
 
 /// What the gate decides on must be what the asset server serves.
-fn check_assets(toml: &WranglerToml, rule: usize, findings: &mut Findings) {
+fn check_assets(toml: &WranglerConfig, rule: usize, findings: &mut Findings) {
     for (member, good, written, why) in [
         ("binding", json!("ASSETS"), "binding = \"ASSETS\"", "the gate finds the static files by this name"),
         ("run_worker_first", json!(true), "run_worker_first = true", "else files are served without asking the gate"),
@@ -464,7 +464,7 @@ fn check_assets(toml: &WranglerToml, rule: usize, findings: &mut Findings) {
 }
 
 /// A cache in front of the worker answers without it.
-fn check_cache(toml: &WranglerToml, findings: &mut Findings) {
+fn check_cache(toml: &WranglerConfig, findings: &mut Findings) {
     let mut tables = vec![vec!["cache"], vec!["previews", "cache"]];
     let exports = toml.inherited(&["exports"]);
     let exports = exports.as_ref().and_then(|(exports, _)| exports.as_object());
@@ -483,7 +483,7 @@ fn check_cache(toml: &WranglerToml, findings: &mut Findings) {
 
 /// Addresses of the worker beside its routes. As in wrangler 4 (getSubdomainValues), workers_dev is on by default where there
 /// are no routes, and Cloudflare's default for preview_urls follows it. Environments inherit all of these.
-fn check_addresses(toml: &WranglerToml, findings: &mut Findings) {
+fn check_addresses(toml: &WranglerConfig, findings: &mut Findings) {
     let is_route = |name: &str| toml.inherited(&[name]).filter(|(value, _)| *value != "");
     // `routes` takes precedence over `route`, even if it is inherited or empty.
     let has_routes = match is_route("routes") {

@@ -8,7 +8,7 @@ use crate::{
     failure::Failure,
     kv::StoreArgs,
     output::remark,
-    wrangler_toml::{Selection, WranglerToml},
+    wrangler_config::{Selection, WranglerConfig},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl Gate {
         let Some(address) = args.gate.as_deref().filter(|address| !address.is_empty()) else { return Ok(None) };
         let (mut endpoint, is_local) = parse(address)?;
         let address = endpoint.as_str().trim_end_matches('/').to_owned();
-        let toml = WranglerToml::read_or_empty(selection)?;
+        let toml = WranglerConfig::read_or_empty(selection)?;
         let default = options::find(PATH).map(|option| option.default).unwrap_or_default();
         endpoint.set_path(toml.variables().get(PATH).and_then(Value::as_str).unwrap_or(default));
         let secret = secret(&toml, is_local)?;
@@ -239,7 +239,7 @@ fn parse(address: &str) -> Result<(Url, bool), Failure> {
 }
 
 /// From the environment; for the local gate else from `.dev.vars`, which are this machine's.
-fn secret(toml: &WranglerToml, is_local: bool) -> Result<Secret<String>, Failure> {
+fn secret(toml: &WranglerConfig, is_local: bool) -> Result<Secret<String>, Failure> {
     let told = if is_local { toml.variables() } else { toml.plain_variables() };
     let told = told.get(SECRET).and_then(Value::as_str).map(str::to_owned);
     let found = std::env::var(SECRET).ok().filter(|secret| !secret.is_empty()).or(told);

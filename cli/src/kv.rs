@@ -9,7 +9,7 @@ use crate::{
     failure::Failure,
     output::{remark, visible},
     trust,
-    wrangler_toml::{Passwords, Selection, WranglerToml},
+    wrangler_config::{Passwords, Selection, WranglerConfig},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -46,7 +46,7 @@ impl StoreArgs {
 
     /// What the gate of this store is told about passwords, before it is opened.
     pub fn passwords(&self) -> Result<Passwords, Failure> {
-        WranglerToml::read(&self.selection)?.passwords(self.remote)
+        WranglerConfig::read(&self.selection)?.passwords(self.remote)
     }
 }
 
@@ -72,13 +72,13 @@ pub struct Store {
     name: String,
     files: TempDir,
     /// The configuration beside it.
-    pub toml: WranglerToml,
+    pub toml: WranglerConfig,
 }
 
 impl Store {
     /// Finds wrangler and says which store it will be. Nothing is asked of the store yet.
     pub fn open(args: &StoreArgs) -> Result<Self, Failure> {
-        let toml = WranglerToml::read(&args.selection)?;
+        let toml = WranglerConfig::read(&args.selection)?;
         let config = toml.path().to_owned();
         let Some((id, _)) = toml.kv_namespace(BINDING) else {
             return Err(Failure::refused(

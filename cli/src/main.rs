@@ -23,7 +23,7 @@ mod session;
 mod token;
 mod trust;
 mod user;
-mod wrangler_toml;
+mod wrangler_config;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use failure::{Exit, Failure};

@@ -5,7 +5,7 @@ use crate::{
     hash_kind,
     output::{Output, grouped, remark, visible, warning},
     prompt, secret,
-    wrangler_toml::{PEPPERS, Passwords, Selection, WranglerToml},
+    wrangler_config::{PEPPERS, Passwords, Selection, WranglerConfig},
 };
 use serde_json::json;
 use tollgate::rules::{
@@ -80,7 +80,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
 
 /// What the configuration says of passwords; the defaults, and the environment, if there is none here.
 fn configured(selection: &Selection) -> Result<Passwords, Failure> {
-    WranglerToml::read_or_empty(selection)?.passwords(false)
+    WranglerConfig::read_or_empty(selection)?.passwords(false)
 }
 
 fn unusable(hash: &str, fault: HashFault) -> Failure {

@@ -5,7 +5,7 @@ use crate::{
     failure::{Exit, Failure},
     output::Output,
     prompt, secret, token,
-    wrangler_toml::{PEPPERS, Selection, View, WranglerToml},
+    wrangler_config::{PEPPERS, Selection, View, WranglerConfig},
 };
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -67,7 +67,7 @@ impl Headers for Sent {
 
 pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     let Command::Test { method, path, token_stdin, mut headers, selection } = command;
-    let toml = WranglerToml::read(&selection)?;
+    let toml = WranglerConfig::read(&selection)?;
     let url = read_path(&path)?;
     let Reading { config, unseen, .. } = toml.reading(View::Local);
     let mut config = config.map_err(|_| {
@@ -150,7 +150,7 @@ fn read_path(path: &str) -> Result<url::Url, Failure> {
 
 struct Case<'c> {
     gate: &'c Gate,
-    toml: &'c WranglerToml,
+    toml: &'c WranglerConfig,
     method: &'c str,
     url: &'c url::Url,
     sent: Sent,

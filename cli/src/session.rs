@@ -7,7 +7,7 @@ use crate::{
     output::{Output, counted, remark, visible},
     prompt,
     record::{self, shown_id},
-    wrangler_toml::Selection,
+    wrangler_config::Selection,
 };
 use serde_json::{Value, json};
 use tollgate::rules::{account::Told, identity::Id, store::LogInRecord, time::Timestamp};

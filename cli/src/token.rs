@@ -10,7 +10,7 @@ use crate::{
     prompt,
     record::id_from_text,
     secret,
-    wrangler_toml::{Selection, WranglerToml},
+    wrangler_config::{Selection, WranglerConfig},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::json;
@@ -94,7 +94,7 @@ fn mint(
     selection: &Selection,
     output: Output,
 ) -> Result<Exit, Failure> {
-    let toml = WranglerToml::read(selection)?;
+    let toml = WranglerConfig::read(selection)?;
     let mut config = toml.gate_config()?;
     config.expiration_delta = expires.unwrap_or(config.expiration_delta);
     let now = clock::now();
@@ -144,7 +144,7 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
     let mut no_key = None;
     let (wrong, signature) = match verify {
         Some(selection) => {
-            let config = WranglerToml::read(selection)?.gate_config()?;
+            let config = WranglerConfig::read(selection)?.gate_config()?;
             match config.tokens.verify(token, now) {
                 Ok(_) => (Vec::new(), "good: it is the configured key's"),
                 Err(Refusal::BadSignature) => (vec![Refusal::BadSignature], "bad"),

@@ -79,7 +79,7 @@ impl From<Unusable> for Failure {
 }
 
 /// The file, with the local secrets beside it.
-pub struct WranglerToml {
+pub struct WranglerConfig {
     path: PathBuf,
     text: String,
     env: Option<String>,
@@ -96,7 +96,7 @@ pub enum View {
     Deployed,
 }
 
-impl WranglerToml {
+impl WranglerConfig {
     pub fn read(selection: &Selection) -> Result<Self, Unusable> {
         let path = selection.path();
         let text = std::fs::read_to_string(&path).map_err(|error| {
