@@ -1,0 +1,128 @@
+//! What is stored, and what versions of the worker send each other, keeps its spelling: names change in Rust only.
+//!
+//! `tests/pinned/written-by-fa6c1fe.json` was written by commit fa6c1fe, with its own code: records of KV, names of objects,
+//! what an account's object was sent, answered and stored, and the register's rows and messages. The version of today must
+//! read all of it, and write KV records, object names and the register's entries alike to the byte.
+
+use serde_json::Value;
+use tollgate::rules::{
+    account::{Account, Command, Lifetimes, Reply, Rows, object},
+    identity::Id,
+    password::{self, Hashing},
+    revocation::{self, Ask, Entry, Mark, Register, Told},
+    secret::Secret,
+    store::{self, LogInRecord, Profile},
+    time::{Span, Timestamp},
+};
+
+fn pinned() -> Value {
+    serde_json::from_str(include_str!("pinned/written-by-fa6c1fe.json")).expect("JSON")
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000 + millis)
+}
+
+const LIFETIMES: Lifetimes = Lifetimes {
+    grace: Span::seconds(10),
+    idle: Span::seconds(1000),
+    session: Span::seconds(5000),
+    token: Span::seconds(100),
+};
+
+#[test]
+fn kv_records_and_their_keys_are_written_alike() {
+    let pinned = &pinned()["kv"];
+    let salt = [7; password::SALT_BYTES];
+    let hash = password::hash(&Secret::new("abcxyz".to_owned()), &Hashing::new(100_000), salt);
+    for (name, id, user) in [("number", Id::Int(7), "us\u{e9}r"), ("text", Id::Text("7".into()), "user name")] {
+        let written: Vec<Value> =
+            store::writes_for(&id, user, &hash).into_iter().map(|(key, value)| [key, value].to_vec().into()).collect();
+        assert_eq!(Value::from(written), pinned[name], "{name}");
+        let record = |at: usize| pinned[name][at][1].as_str().expect("a text").as_bytes();
+        let profile = Profile::read(record(0)).expect("a profile");
+        assert!(profile.identity(&id).is_some());
+        let log_in = LogInRecord::read(record(1)).expect("a log-in record");
+        assert_eq!((log_in.id(), log_in.version()), (id, Timestamp::from_millis(0)));
+    }
+    let long = "n".repeat(600);
+    assert_eq!(LogInRecord::key(&long), pinned["long_name_key"]);
+    assert_eq!(Profile::key(&Id::Text(long)), pinned["long_id_key"]);
+}
+
+#[test]
+fn objects_have_their_names() {
+    let pinned = &pinned()["object_names"];
+    for (name, today) in [
+        ("name", object::of_name(" Ann ")),
+        ("account_number", object::of_account(&Id::Int(7), false)),
+        ("account_text", object::of_account(&Id::Text("7".into()), false)),
+        ("account_any", object::of_account(&Id::Int(7), true)),
+        ("everybody", object::EVERYBODY.to_owned()),
+        ("register", revocation::OBJECT.to_owned()),
+        ("hash", object::hash("192.0.2.7")),
+        ("session_id", object::session_id(at(0), "entropy")),
+    ] {
+        assert_eq!(pinned[name], today, "{name}");
+    }
+    assert_eq!(pinned["bindings"], serde_json::json!([object::BINDING, revocation::BINDING]));
+}
+
+/// An object of fa6c1fe that is asked on by today's version: the rows that it left, and each message that it was sent.
+#[test]
+fn an_account_of_before_is_read_and_its_messages_are_understood() {
+    let pinned = &pinned()["account"];
+    let read = |name: &str| -> Rows { serde_json::from_value(pinned[name].clone()).expect("rows") };
+    let (with_record, at_the_end) = (read("rows"), read("rows_at_the_end"));
+    for (rows, keys) in [(&with_record, &["account", "guesses", "record", "session/"][..]), (&at_the_end, &["account"])]
+    {
+        let account = Account::read(rows).expect("readable");
+        for key in keys {
+            assert!(rows.keys().any(|known| known.starts_with(key)), "{key}");
+            assert!(account.rows().keys().any(|known| known.starts_with(key)), "{key} is written on");
+        }
+    }
+    // What waits to be told is told.
+    let step = object::step(&with_record, "user:1", None, Command::Tidy, &LIFETIMES, at(900)).expect("readable");
+    assert_eq!(step.record.map(|record| record.key).as_deref(), Some("login:ann"));
+    assert_eq!(step.announcements.len(), 2, "a session and a token");
+    // Each message means to today's version what it meant then.
+    let mut rows = Rows::new();
+    for entry in pinned["history"].as_array().expect("a list") {
+        let command: Command = serde_json::from_value(entry["command"].clone()).expect("a command");
+        let now = Timestamp::from_millis(entry["now"].as_i64().expect("a time"));
+        let step = object::step(&rows, "user:1", None, command, &LIFETIMES, now).expect("readable");
+        let reply: Reply = serde_json::from_value(entry["reply"].clone()).expect("a reply");
+        assert_eq!(step.reply, reply, "{entry}");
+        assert_eq!(serde_json::to_value(&step.reply).expect("JSON"), entry["reply"]);
+        assert_eq!(serde_json::to_value(&step.announcements).expect("JSON"), entry["announcements"], "{entry}");
+        assert_eq!(serde_json::to_value(&step.record).expect("JSON"), entry["record"], "{entry}");
+        for (key, value) in step.changes {
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+    }
+    // What was void then is void now, by the rows that were left.
+    let check = Command::Check { session: None, token_id: Some("x".into()), began: at(100), is_use: true };
+    let step = object::step(&at_the_end, "user:1", None, check, &LIFETIMES, at(1300)).expect("readable");
+    assert_eq!(step.reply, Reply::Ended { reused: false });
+}
+
+#[test]
+fn the_register_keeps_its_rows_and_messages() {
+    let pinned = &pinned()["register"];
+    let stored: Vec<(u64, Entry)> = serde_json::from_value(pinned["rows"].clone()).expect("entries");
+    let register = Register::read(stored.clone());
+    assert_eq!(serde_json::to_value(register.since(0, at(1))).expect("JSON"), pinned["told"]);
+    let marks: Vec<Mark> = stored.iter().map(|(_, entry)| entry.mark).collect();
+    let expected = [Mark::token("void"), Mark::session("s"), Mark::user("user:1"), Mark::everybody()];
+    assert_eq!(marks, expected);
+    assert_eq!(serde_json::to_value(&stored).expect("JSON"), pinned["rows"]);
+    let _: Told = serde_json::from_value(pinned["told"].clone()).expect("a message");
+    for order in pinned["orders"].as_array().expect("a list") {
+        let ask: Ask = serde_json::from_value(order.clone()).expect("an order");
+        assert_eq!(serde_json::to_value(&ask).expect("JSON"), *order);
+    }
+}
