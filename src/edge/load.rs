@@ -7,7 +7,6 @@ use crate::rules::{
     json::{Map, Value},
     log::{Event, Level},
     notice::Notice,
-    route::Target,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::{
@@ -53,19 +52,10 @@ pub(super) fn loaded() -> Option<&'static Gate> {
 
 fn read(variables: &Variables, handlers: impl Handlers, has_inner: bool, services: Services) -> Option<&'static Gate> {
     let Variables { vars, secrets_store } = variables;
-    let environment = Environment { vars, services, secrets_store, secrets: Secrets::Visible };
+    let environment =
+        Environment { vars, services, secrets_store, secrets: Secrets::Visible, serves_inner: Some(has_inner) };
     let Reading { config, faults, mut warnings, unseen: _ } = Config::read_from(environment);
     warnings.extend(services.missing());
-    let config = config.and_then(|config| {
-        let inner = config.routes.rules().find(|rule| rule.to == Target::Worker).map(|rule| rule.index);
-        match inner.filter(|_| !has_inner) {
-            None => Ok(config),
-            Some(index) => Err(vec![Notice::new(
-                format!("ROUTES[{index}].to"),
-                "\"worker\" is for a worker of your own, and there is none here: write \"origin\", \"assets\" or \"identity\"",
-            )]),
-        }
-    });
     // A wrong configuration is told whatever it says of the log's level.
     let level = config.as_ref().map_or(Level::Info, |config| config.log);
     let tell = |event: fn(&Notice) -> Event<'_>, notices: &[Notice]| {

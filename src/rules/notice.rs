@@ -22,7 +22,11 @@ impl std::fmt::Display for Notice {
     }
 }
 
-/// The known name that is most like a given one.
-pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> &'n str {
-    known.max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b))).unwrap_or_default()
+/// A question that names the known name which is most like a given one; empty if none is.
+pub(super) fn did_you_mean<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
+    const LEAST_LIKENESS: f64 = 0.88;
+    let likeness = |known: &str| strsim::jaro_winkler(&name.to_ascii_uppercase(), &known.to_ascii_uppercase());
+    let nearest = known.map(|known| (likeness(known), known)).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let nearest = nearest.filter(|(likeness, _)| *likeness >= LEAST_LIKENESS);
+    nearest.map_or_else(String::new, |(_, known)| format!("; did you mean {known}?"))
 }

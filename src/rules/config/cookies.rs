@@ -199,6 +199,9 @@ fn advise(extended: &Extended, notices: &mut Notices<'_>) {
             notices.warn(name, "begin it with \"__Host-\": then no other host of your domain can set or overwrite it");
         }
     }
+    if extended.csrf_protect && extended.csrf_methods.is_empty() {
+        notices.warn("JWT_CSRF_METHODS", "empty: another site's page can act in the name of whoever is logged in");
+    }
     if !extended.csrf_protect {
         notices
             .warn("JWT_COOKIE_CSRF_PROTECT", "false: another site's page can act in the name of whoever is logged in");
@@ -301,6 +304,7 @@ fn comes_back(
         return;
     }
     let is_only_place = |locations: &[Location]| locations == [Location::Cookies];
+    let mut missed: Vec<&str> = Vec::new();
     for (endpoint, path) in routes.endpoints() {
         let needs_it = match endpoint {
             Endpoint::Refresh => is_refresh,
@@ -310,22 +314,22 @@ fn comes_back(
             Endpoint::LogIn | Endpoint::Keys | Endpoint::Admin => false,
         };
         // A refresh token in a cookie is of use there alone; an access token may come in a header as well.
-        let is_needed = needs_it && (is_refresh || is_only_place(&extended.locations));
-        if is_needed && !stored.is_sent_to_some(path) {
-            notices.fault(
-                options.path,
-                format!("a browser does not send the cookie to {path:?} ({}), which needs it: write \"/\", or a start of that path up to one of its slashes", endpoint.option()),
-            );
+        if needs_it && (is_refresh || is_only_place(&extended.locations)) && !stored.is_sent_to_some(path) {
+            missed.push(path);
         }
     }
     for rule in routes.rules().filter(|rule| rule.auth == Auth::Required) {
         let locations = rule.extended.locations.as_ref().unwrap_or(&extended.locations);
         if rule.extended.refresh == is_refresh && is_only_place(locations) && !stored.is_sent_to_some(&rule.path) {
-            notices.fault(
-                options.path,
-                format!("a browser never sends the cookie to {:?}, whose rule takes tokens in cookies only: write \"/\", or a start of that path up to one of its slashes", rule.path),
-            );
+            missed.push(&rule.path);
         }
+    }
+    if !missed.is_empty() {
+        let paths: Vec<String> = missed.iter().map(|path| format!("{path:?}")).collect();
+        notices.fault(
+            options.path,
+            format!("a browser never sends the cookie to {}, where a token is taken from cookies: write \"/\", or a start that they share, up to one of its slashes", paths.join(", ")),
+        );
     }
 }
 

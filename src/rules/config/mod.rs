@@ -145,6 +145,8 @@ pub struct Environment<'e> {
     pub secrets_store: &'e [String],
     /// Can the reader see every secret?
     pub secrets: Secrets<'e>,
+    /// Is there code behind the gate for rules with `to = "worker"`? `None` if that is not known.
+    pub serves_inner: Option<bool>,
 }
 
 /// Which secrets the reader of an [`Environment`] sees.
@@ -191,7 +193,13 @@ impl Config {
     /// The same, for a worker that has these bindings.
     #[must_use]
     pub fn read_with(vars: &Map<String, Value>, services: Services) -> Reading {
-        Self::read_from(Environment { vars, services, secrets_store: &[], secrets: Secrets::Visible })
+        Self::read_from(Environment {
+            vars,
+            services,
+            secrets_store: &[],
+            secrets: Secrets::Visible,
+            serves_inner: None,
+        })
     }
 
     /// The same, for a worker that may not be running: the one reading for the gate and for `tollgate config check`.

@@ -49,7 +49,7 @@ fn why_taken(name: &str) -> Option<&'static str> {
         return Some("the gate's own field, in which it tells the origin who it is");
     }
     if TAKEN.contains(&name.as_str()) || TAKEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
-        return Some("has a meaning of its own in HTTP, or can't be set by a page's script");
+        return Some("a field with a meaning of its own in HTTP, or one that a page's script can't set");
     }
     Filter::is_spoofable(&name)
         .then_some("a field that the gate removes on the way to the origin (TOLLGATE_KEEP_HEADERS)")

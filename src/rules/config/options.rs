@@ -52,15 +52,22 @@ impl Option_ {
     }
 }
 
-/// PEM, a JWK or a JWK Set, as text or table, with a private key or a secret in it (RFC 7518 §6).
+/// PEM, a JWK or a JWK Set, as text or table, with a private key or a secret in it (RFC 7518 §6). A text that is none of them, but
+/// has such a member's name, is taken for one that is damaged.
 fn holds_private_key(value: &Value) -> bool {
-    if let Some(text) = value.as_str() {
-        return text.contains("PRIVATE KEY")
-            || as_object(value).is_some_and(|object| holds_private_key(&object.into()));
+    const PRIVATE: [&str; 8] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
+    match value {
+        Value::String(text) => match serde_json::from_str::<Value>(text) {
+            Ok(inside) if !inside.is_string() => holds_private_key(&inside),
+            _ => text.contains("PRIVATE KEY") || ["\"d\"", "\"k\""].iter().any(|member| text.contains(member)),
+        },
+        Value::Array(keys) => keys.iter().any(holds_private_key),
+        Value::Object(key) => {
+            PRIVATE.iter().any(|name| key.contains_key(*name))
+                || key.values().any(|inside| (inside.is_array() || inside.is_object()) && holds_private_key(inside))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
-    let is_private =
-        |key: &Value| ["d", "k", "p", "q", "dp", "dq", "qi", "oth"].iter().any(|name| key.get(name).is_some());
-    is_private(value) || value["keys"].as_array().into_iter().flatten().any(is_private)
 }
 
 /// Whose option it is.
@@ -1018,6 +1025,14 @@ const fn lean<const N: usize>(mut table: [Option_; N]) -> [Option_; N] {
         n += 1;
     }
     table
+}
+
+/// A name that is nobody's option, up to the first character that no name has: what follows may be a secret that was meant to be
+/// a value.
+#[must_use]
+pub fn shown(name: &str) -> &str {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    &name[..name.find(|c| !is_name(c)).unwrap_or(name.len())]
 }
 
 /// Finds an option by its exact name.

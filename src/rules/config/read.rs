@@ -11,7 +11,7 @@ use crate::rules::{
     gate::DECISION_TIMEOUT,
     json::{self, Map, Value, json},
     log::Level,
-    notice::{Notice, nearest},
+    notice::{Notice, did_you_mean},
     password::{self, Hashing, PasswordPolicy, Peppers},
     route::Endpoint,
     route::{self, Routes},
@@ -289,7 +289,7 @@ impl Notices<'_> {
 }
 
 pub(super) fn read(environment: Environment<'_>) -> Reading {
-    let Environment { vars, services, secrets_store, secrets } = environment;
+    let Environment { vars, services, secrets_store, secrets, serves_inner } = environment;
     let mut notices =
         Notices { problems: Vec::new(), faults: Vec::new(), warnings: Vec::new(), unseen: Vec::new(), secrets };
     let draft = draft(vars, secrets_store, &mut notices);
@@ -302,17 +302,26 @@ pub(super) fn read(environment: Environment<'_>) -> Reading {
     log_in(&draft, &mut notices);
     header(&draft, &mut notices);
     limits(&draft, &mut notices);
-    dialect(vars, &draft, &mut notices);
+    dialect(vars, &draft, services, &mut notices);
     sessions::check(&draft, &mut notices);
     let log = Level::from_name(&draft.log);
     if log.is_none() {
         notices.problem("TOLLGATE_LOG", "write off, error, info or debug");
     }
     let routes = routes(&draft, services, keys.as_ref(), &mut notices);
+    if let Some(inner) = routes.iter().flat_map(Routes::rules).find(|rule| rule.to == route::Target::Worker)
+        && serves_inner == Some(false)
+    {
+        notices.problem(
+            &format!("ROUTES[{}].to", inner.index),
+            "\"worker\" is for a worker of your own, and there is none here: write \"origin\", \"assets\" or \"identity\"",
+        );
+    }
     let origin = origin(&draft, routes.as_ref(), &mut notices);
     let public_url = public_url(&draft, &mut notices);
     keep_headers(&draft, &mut notices);
     names::check(&draft, services, &mut notices);
+    idle_members(&draft, services, &mut notices);
     if let Some(routes) = &routes {
         let site = public_url.as_deref();
         cookies::check(&draft, routes, services, keys.as_ref(), site, &mut notices);
@@ -372,8 +381,8 @@ fn draft(vars: &Map<String, Value>, secrets_store: &[String], notices: &mut Noti
                 }
             }
             None if options::looks_like_ours(name) => {
-                let nearest = nearest(name, options::TABLE.iter().map(|option| option.name));
-                notices.warn(name, format!("no such option; did you mean {nearest}?"));
+                let meant = did_you_mean(name, options::TABLE.iter().map(|option| option.name));
+                notices.warn(options::shown(name), format!("no such option{meant}"));
             }
             None => {}
         }
@@ -399,7 +408,7 @@ fn claims(draft: &Draft, notices: &mut Notices<'_>) -> ClaimsPolicy {
     }
     for claim in draft.required_claims.iter().filter(|claim| !is_issued(claim)) {
         if !draft.auth_url_rule.is_empty() {
-            notices.warn("JWT_REQUIRED_CLAIMS", format!("{claim:?} is not in the tokens that the log-in here makes, so log-ins are answered 500. Leave it out, or set JWT_AUTH_URL_RULE = \"\" if another issuer makes the tokens"));
+            notices.fault("JWT_REQUIRED_CLAIMS", format!("{claim:?} is not in the tokens that the log-in here makes, so log-ins are answered 500. Leave it out, or set JWT_AUTH_URL_RULE = \"\" if another issuer makes the tokens"));
         }
     }
     ClaimsPolicy {
@@ -458,9 +467,13 @@ fn header(draft: &Draft, notices: &mut Notices<'_>) {
 }
 
 /// What only one dialect has, where the other is spoken; and Flask-JWT-Extended's own.
-fn dialect(vars: &Map<String, Value>, draft: &Draft, notices: &mut Notices<'_>) {
+fn dialect(vars: &Map<String, Value>, draft: &Draft, services: Services, notices: &mut Notices<'_>) {
     for option in vars.keys().filter_map(|name| options::find(name)) {
         let other = match option.family {
+            // A log-out takes cookies away without sessions, too.
+            options::Family::Sessions if !services.sessions && option.name != "TOLLGATE_LOGOUT_URL" => {
+                "only has an effect with the bindings ACCOUNTS and REVOCATIONS: docs/sessions.md"
+            }
             options::Family::ExtendedOnly if !draft.is_extended => {
                 "only has an effect with TOLLGATE_WIRE = \"flask-jwt-extended\""
             }
@@ -491,12 +504,68 @@ fn dialect(vars: &Map<String, Value>, draft: &Draft, notices: &mut Notices<'_>) 
     if extended.access_expires.is_none() {
         notices.warn("JWT_ACCESS_TOKEN_EXPIRES", "tokens are good for ever");
     }
+    if !draft.auth_url_rule.is_empty() {
+        takes_its_own(draft, notices);
+    }
     let within = extended.cookie_refresh_within;
     if within < Span::ZERO || extended.access_expires.is_some_and(|life| within > Span::ZERO && within >= life) {
         notices.problem(
             "TOLLGATE_COOKIE_REFRESH_WITHIN",
             "write less than JWT_ACCESS_TOKEN_EXPIRES, half of it say: else each answer brings a new token",
         );
+    }
+}
+
+/// Does the gate take the tokens that it makes?
+fn takes_its_own(draft: &Draft, notices: &mut Notices<'_>) {
+    let Extended { encode_audience, encode_issuer, .. } = &draft.extended;
+    let audiences: Vec<&str> = match encode_audience {
+        Some(Value::String(one)) => vec![one],
+        Some(list) => list.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+        None => Vec::new(),
+    };
+    let is_accepted = |accepted: &Option<Vec<String>>, own: &[&str]| {
+        accepted.as_ref().is_none_or(|accepted| own.iter().any(|own| accepted.iter().any(|known| known == own)))
+    };
+    if !is_accepted(&draft.policy.audiences, &audiences) {
+        notices.fault(
+            "JWT_DECODE_AUDIENCE",
+            "none of these is in JWT_ENCODE_AUDIENCE, so every token that a log-in gives is refused: write one of them there too",
+        );
+    }
+    if !is_accepted(&draft.policy.issuers, &encode_issuer.iter().map(String::as_str).collect::<Vec<_>>()) {
+        notices.fault(
+            "JWT_DECODE_ISSUER",
+            "JWT_ENCODE_ISSUER is none of these, so every token that a log-in gives is refused: write one of them there too",
+        );
+    }
+}
+
+/// Members of a rule that say nothing where they stand: the operator believes that something is asked.
+fn idle_members(draft: &Draft, services: Services, notices: &mut Notices<'_>) {
+    for (index, rule) in draft.routes.iter().enumerate() {
+        let option = |member: &str| format!("ROUTES[{index}].{member}");
+        if rule["auth"] == "none" {
+            let asks =
+                |member: &str| !matches!(rule[member], Value::Null | Value::Bool(false)) && rule[member] != "token";
+            for member in ["fresh", "refresh", "user", "revocation", "locations", "realm"]
+                .into_iter()
+                .filter(|&member| asks(member))
+            {
+                notices.fault(
+                    &option(member),
+                    "no effect beside auth = \"none\", where the gate looks at no token: remove one of the two",
+                );
+            }
+        } else if rule["revocation"] == "strict" && !services.sessions {
+            notices.fault(
+                &option("revocation"),
+                "no effect without the bindings ACCOUNTS and REVOCATIONS: nobody can be asked whether a token was revoked (docs/sessions.md)",
+            );
+        }
+        if rule["fresh"] == true && rule["refresh"] == true {
+            notices.fault(&option("fresh"), "no refresh token is fresh, so nobody passes: remove one of the two");
+        }
     }
 }
 
@@ -648,6 +717,7 @@ fn routes(draft: &Draft, services: Services, keys: Option<&Keys>, notices: &mut 
     let session = format!("{}/{{session}}", draft.sessions_url.trim_end_matches('/'));
     let refreshes = draft.is_extended && signs && draft.extended.refresh_tokens;
     let sessions = services.sessions;
+    let has_admin = draft.sessions.admin_secret.is_some() || notices.is_declared("TOLLGATE_ADMIN_SECRET");
     for (is_there, endpoint, path, methods) in [
         (refreshes, Endpoint::Refresh, &draft.refresh_url, &["POST"][..]),
         (draft.is_extended || sessions, Endpoint::LogOut, &draft.log_out_url, &["POST", "DELETE"]),
@@ -655,7 +725,7 @@ fn routes(draft: &Draft, services: Services, keys: Option<&Keys>, notices: &mut 
         (sessions, Endpoint::Sessions, &draft.sessions_url, &["GET"]),
         (sessions && !draft.sessions_url.is_empty(), Endpoint::Session, &session, &["DELETE"]),
         (sessions && signs, Endpoint::Password, &draft.password_url, &["POST"]),
-        (sessions && draft.sessions.admin_secret.is_some(), Endpoint::Admin, &draft.admin_url, &["POST"]),
+        (sessions && has_admin, Endpoint::Admin, &draft.admin_url, &["POST"]),
     ] {
         if is_there && !path.is_empty() {
             endpoints.push((endpoint, path, Value::from(methods.to_vec())));
@@ -673,7 +743,12 @@ fn routes(draft: &Draft, services: Services, keys: Option<&Keys>, notices: &mut 
             notices.warnings.extend(warnings);
             Some(routes)
         }
-        Err(problems) => {
+        Err(mut problems) => {
+            // The rule for who it is has no place in ROUTES.
+            let of_me = format!("ROUTES[{}]", draft.routes.len());
+            for problem in problems.iter_mut().filter(|problem| problem.option.split('.').next() == Some(&*of_me)) {
+                problem.option = "TOLLGATE_ME_URL".into();
+            }
             notices.problems.extend(problems);
             None
         }
@@ -683,7 +758,8 @@ fn routes(draft: &Draft, services: Services, keys: Option<&Keys>, notices: &mut 
 fn origin(draft: &Draft, routes: Option<&Routes>, notices: &mut Notices<'_>) -> Option<String> {
     let used = routes.is_some_and(|routes| routes.rules().any(|rule| rule.to == route::Target::Origin));
     if draft.origin.is_empty() {
-        if used {
+        // It may be a secret, too.
+        if used && !notices.is_declared("ORIGIN") {
             notices.problem(
                 "ORIGIN",
                 "not set, and a rule in ROUTES has to = \"origin\": write the URL of what lies behind the gate",

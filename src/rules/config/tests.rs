@@ -243,7 +243,6 @@ fn what_is_unwise_or_without_effect_is_told() {
         (json!({"JWT_SECRET_KEY": "super-secret", "TOLLGATE_ALLOW_SHORT_KEY": true}), "TOLLGATE_ALLOW_SHORT_KEY:"),
         (json!({"JWT_VERIFY_CLAIMS": ["signature"]}), "good for ever"),
         (json!({"JWT_VERIFY_CLAIMS": ["signature", "exp", "aud"]}), "\"aud\" has no effect"),
-        (json!({"JWT_REQUIRED_CLAIMS": ["role"]}), "\"role\" is not in the tokens"),
         (json!({"JWT_AUTH_URL_OPTIONS": {}}), "without methods"),
         (json!({"JWT_AUTH_URL_OPTIONS": {"methods": ["POST"], "subdomain": "x"}}), "\"subdomain\" has no effect"),
         (json!({"ORIGIN": "http://app.example.com"}), "write https"),
@@ -537,6 +536,27 @@ fn what_will_not_work_is_a_fault_and_does_not_stop_the_gate() {
         (json!({"JWT_NOT_BEFORE_DELTA": -60}), &[]),
         (extended(json!({"JWT_ACCESS_TOKEN_EXPIRES": -1})), &["JWT_ACCESS_TOKEN_EXPIRES: negative"]),
         (extended(json!({"JWT_REFRESH_TOKEN_EXPIRES": "-1d"})), &["JWT_REFRESH_TOKEN_EXPIRES: negative"]),
+        (json!({"JWT_REQUIRED_CLAIMS": ["role"]}), &["JWT_REQUIRED_CLAIMS: \"role\" is not in"]),
+        (json!({"JWT_REQUIRED_CLAIMS": ["role"], "JWT_AUTH_URL_RULE": ""}), &[]),
+        // Tokens that the gate makes and refuses.
+        (extended(json!({"JWT_DECODE_AUDIENCE": "x"})), &["JWT_DECODE_AUDIENCE: none of these"]),
+        (extended(json!({"JWT_DECODE_AUDIENCE": "x", "JWT_ENCODE_AUDIENCE": "y"})), &["JWT_DECODE_AUDIENCE: none"]),
+        (extended(json!({"JWT_DECODE_AUDIENCE": ["x", "y"], "JWT_ENCODE_AUDIENCE": ["y", "z"]})), &[]),
+        (extended(json!({"JWT_DECODE_AUDIENCE": "x", "JWT_AUTH_URL_RULE": ""})), &[]),
+        (extended(json!({"JWT_DECODE_ISSUER": "x"})), &["JWT_DECODE_ISSUER: JWT_ENCODE_ISSUER is none"]),
+        (extended(json!({"JWT_DECODE_ISSUER": "x", "JWT_ENCODE_ISSUER": "x"})), &[]),
+        // Members of a rule that say nothing where they stand.
+        (
+            extended(
+                json!({"ROUTES": [{"path": "/a", "to": "assets", "auth": "none", "fresh": true, "user": "stored"}]}),
+            ),
+            &["ROUTES[0].fresh: no effect beside", "ROUTES[0].user: no effect beside"],
+        ),
+        (json!({"ROUTES": [{"path": "/a", "to": "assets", "auth": "none", "user": "token"}]}), &[]),
+        (
+            extended(json!({"ROUTES": [{"path": "/a", "to": "assets", "fresh": true, "refresh": true}]})),
+            &["ROUTES[0].fresh: no refresh"],
+        ),
         // Memory.
         (json!({"TOLLGATE_TOKEN_CACHE": 21_845}), &[]),
         (json!({"TOLLGATE_TOKEN_CACHE": 21_846}), &["TOLLGATE_TOKEN_CACHE: more than"]),
@@ -573,7 +593,7 @@ fn what_will_not_work_is_a_fault_and_does_not_stop_the_gate() {
         (cookies(json!({"JWT_ACCESS_COOKIE_PATH": "api"})), &["JWT_ACCESS_COOKIE_PATH: does not begin with /"]),
         (
             cookies(json!({"JWT_REFRESH_COOKIE_PATH": "/token/refresh"})),
-            &["JWT_REFRESH_COOKIE_PATH: a browser does not send the cookie to \"/auth/refresh\""],
+            &["JWT_REFRESH_COOKIE_PATH: a browser never sends the cookie to \"/auth/refresh\", where"],
         ),
         (cookies(json!({"JWT_REFRESH_COOKIE_PATH": "/auth/refresh"})), &[]),
         (cookies(json!({"JWT_REFRESH_COOKIE_PATH": "/auth"})), &[]),
@@ -582,11 +602,7 @@ fn what_will_not_work_is_a_fault_and_does_not_stop_the_gate() {
         (
             cookies(json!({"JWT_ACCESS_COOKIE_PATH": "/api", "JWT_REFRESH_COOKIE_PATH": "/auth"})),
             &[
-                "\"/auth/logout/all\"",
-                "\"/auth/sessions\"",
-                "\"/auth/sessions/{session}\"",
-                "\"/auth/password\"",
-                "\"/auth/me\"",
+                r#""/auth/logout/all", "/auth/sessions", "/auth/sessions/{session}", "/auth/password", "/auth/me", where"#,
             ],
         ),
         (cookies(json!({"JWT_ACCESS_COOKIE_PATH": "/api", "JWT_TOKEN_LOCATION": ["headers", "cookies"]})), &[]),
@@ -661,13 +677,37 @@ fn patterns_of_other_routers_and_ports_that_there_are_not_stop_the_gate() {
         ("/files/*rest", "write * as the last segment"),
         ("/item/(.*)", "write {name} for a whole segment"),
         ("/item/a<b>", "write {name} for a whole segment"),
+        ("/(members|staff)/*", "write {name} for a whole segment"),
+        ("/v[0-9]+/x", "write {name} for a whole segment"),
+        ("/^admin", "write {name} for a whole segment"),
+        ("/members/{path...}", "write * as the last segment"),
+        ("/members/$", "write * as the last segment"),
+        ("/a/+", "write * as the last segment"),
+        ("/{css,js}/*", "write {css}"),
+        ("/users/id:int", "write {id}"),
+        ("/img/*.png", "write each file's path"),
+        ("/members ", "blanks at the end"),
+        ("/css /*", "blanks at the end"),
+        ("/mem\u{200b}bers", "not seen"),
+        ("/mem\u{a0}bers", "not seen"),
     ] {
         let reading = Config::read(&vars(json!({"ROUTES": [{"path": path, "to": "identity"}]})));
         let problems = reading.config.map(drop).unwrap_err();
         assert!(problems.len() == 1 && problems[0].option == "ROUTES[0].path", "{path}: {problems:?}");
         assert!(problems[0].text.contains(instead), "{path}: {problems:?}");
     }
-    for path in ["/v1/things:batch", "/wiki/Foo_(bar)", "/$metadata", "/a/{id}", "/a/*", "/@me", "/a.b/c", "/~ann"] {
+    for path in [
+        "/v1/things:batch",
+        "/wiki/Foo_(bar)",
+        "/$metadata",
+        "/a/{id}",
+        "/a/*",
+        "/@me",
+        "/a.b/c",
+        "/~ann",
+        "/my file.txt",
+        "/{the_id}/{a-b}",
+    ] {
         let reading = Config::read(&vars(json!({"ROUTES": [{"path": path, "to": "identity"}]})));
         assert!(reading.config.is_ok(), "{path}");
     }
@@ -686,11 +726,57 @@ fn patterns_of_other_routers_and_ports_that_there_are_not_stop_the_gate() {
 }
 
 #[test]
+fn what_stands_in_the_last_rule_or_is_a_secret_by_mistake_is_told_so() {
+    let rule = json!({"ROUTES": [{"path": "/a", "to": "identity", "JWT_LEEWAY": 5, "workers_dev": false, "atuh": "none", "x": 1}]});
+    let problems = Config::read(&vars(rule)).config.map(drop).unwrap_err();
+    let told = |member: &str| {
+        let option = format!("ROUTES[0].{member}");
+        problems.iter().find(|problem| problem.option == option).map(|problem| problem.text.clone()).unwrap_or_default()
+    };
+    assert!(told("JWT_LEEWAY").contains("under [vars]"), "{problems:?}");
+    assert!(told("workers_dev").contains("above the first table"), "{problems:?}");
+    assert_eq!((told("atuh").as_str(), told("x").as_str()), ("no such member; did you mean auth?", "no such member"));
+    let told =
+        warnings(json!({"JWT_SECRET_KEY=hunter2, which is secret": 1, "jwt_leeway": 5, "JWT_BLACKLIST_ENABLED": true}));
+    assert!(told[0].starts_with("JWT_SECRET_KEY: no such option"), "{told:?}");
+    assert!(told.iter().all(|told| !told.contains("hunter2")), "{told:?}");
+    assert!(told[1].ends_with("did you mean JWT_LEEWAY?") && !told[2].contains("did you mean"), "{told:?}");
+}
+
+#[test]
+fn the_rule_for_who_it_is_and_the_worker_behind_are_judged_by_their_options() {
+    let me = |url: &str| problems(json!({"TOLLGATE_WIRE": "flask-jwt-extended", "TOLLGATE_ME_URL": url}));
+    for url in ["bad", "/me/:id"] {
+        assert_eq!(me(url), ["TOLLGATE_ME_URL"], "{url}");
+    }
+    let vars = vars(json!({"ROUTES": [{"path": "/a", "to": "worker"}]}));
+    let read = |serves_inner| {
+        let environment = Environment {
+            vars: &vars,
+            services: WITH_SESSIONS,
+            secrets_store: &[],
+            secrets: Secrets::Visible,
+            serves_inner,
+        };
+        Config::read_from(environment).config.map(drop).map_err(|problems| problems[0].option.clone())
+    };
+    assert_eq!([None, Some(true), Some(false)].map(read), [Ok(()), Ok(()), Err("ROUTES[0].to".into())]);
+    let twins = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "TOLLGATE_LOGOUT_URL": "/auth"});
+    let told = Config::read(&super::tests::vars(twins)).config.map(drop).unwrap_err();
+    assert!(told[0].text.contains("is JWT_AUTH_URL_RULE too"), "{told:?}");
+}
+
+#[test]
 fn a_secret_of_secrets_store_is_named_for_what_it_is() {
     let store = ["JWT_SECRET_KEY".to_owned(), "MINE".to_owned()];
     let vars = vars(json!({"JWT_SECRET_KEY": {}}));
-    let environment =
-        Environment { vars: &vars, services: WITH_SESSIONS, secrets_store: &store, secrets: Secrets::Visible };
+    let environment = Environment {
+        vars: &vars,
+        services: WITH_SESSIONS,
+        secrets_store: &store,
+        secrets: Secrets::Visible,
+        serves_inner: None,
+    };
     let problems = Config::read_from(environment).config.map(drop).unwrap_err();
     assert!(problems[0].option == "JWT_SECRET_KEY" && problems[0].text.contains("Secrets Store"), "{problems:?}");
     assert_eq!(problems.iter().filter(|problem| problem.option == "MINE").count(), 0);
@@ -708,6 +794,9 @@ fn which_values_are_secret_stands_in_the_table() {
         ("JWT_KEYS", json!({"keys": [{"kty": "OKP", "x": "a"}]}), false),
         ("JWT_KEYS", json!({"keys": [{"kty": "OKP", "x": "a"}, {"kty": "OKP", "x": "a", "d": "b"}]}), true),
         ("JWT_KEYS", json!(r#"{"keys": [{"kty": "oct", "k": "b"}]}"#), true),
+        ("JWT_KEYS", json!("[{\"kty\": \"OKP\", \"d\": \"b\"}]"), true),
+        ("JWT_KEYS", json!("{\"keys\": [{\"kty\": \"OKP\", \"d\": \"b\"}"), true),
+        ("JWT_KEYS", json!([{"kty": "oct", "k": "b"}]), true),
         ("TOLLGATE_PASSWORD_PEPPERS", json!({"k1": "x"}), true),
         ("TOLLGATE_ADMIN_SECRET", json!("x"), true),
         ("ORIGIN", json!("https://app.example.com"), false),
@@ -829,7 +918,13 @@ fn unseen(change: Value, declared: &[&str]) -> (Vec<&'static str>, bool) {
     let Value::Object(vars) = change else { unreachable!() };
     let declared: Vec<String> = declared.iter().map(|&name| name.to_owned()).collect();
     let secrets = Secrets::MayBeElsewhere(&declared);
-    let reading = Config::read_from(Environment { vars: &vars, services: WITH_SESSIONS, secrets_store: &[], secrets });
+    let reading = Config::read_from(Environment {
+        vars: &vars,
+        services: WITH_SESSIONS,
+        secrets_store: &[],
+        secrets,
+        serves_inner: None,
+    });
     let config = reading.config.unwrap_or_else(|problems| panic!("{problems:?}"));
     let is_empty = config.tokens.keys().all().next().is_none();
     assert!(!is_empty || config.device_key.is_none());

@@ -237,13 +237,13 @@ impl Routes {
                     (Ok(()), Ok(())) => continue,
                     (Ok(()), Err(twin)) => &self.places[twin],
                     (Err(twin), _) => {
-                        problems.push(Notice::new(
-                            place.origin(),
-                            format!(
-                                "{:?} and {:?} are one pattern: write both in the same way",
-                                place.pattern, self.places[twin].pattern
-                            ),
-                        ));
+                        let (pattern, twin) = (&place.pattern, &self.places[twin]);
+                        let text = if *pattern == twin.pattern {
+                            format!("{pattern:?} is {} too: give each a path of its own", twin.origin())
+                        } else {
+                            format!("{pattern:?} and {:?} are one pattern: write both in the same way", twin.pattern)
+                        };
+                        problems.push(Notice::new(place.origin(), text));
                         continue;
                     }
                 };

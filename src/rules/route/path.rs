@@ -111,18 +111,33 @@ fn written_for_another_router(segment: &str) -> Option<String> {
         return Some(if is_rest { rest() } else { one(name) });
     }
     if let Some(variable) = inside('{', '}') {
-        if variable.starts_with('*') || variable.ends_with(":path") || variable.ends_with(":.*") {
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+        if variable.starts_with('*') || [":path", ":.*", "..."].iter().any(|end| variable.ends_with(end)) {
             return Some(rest());
         }
-        return variable.split_once([':', '?', '=']).map(|(name, _)| one(name));
+        return (!variable.is_empty() && !variable.chars().all(is_name)).then(|| one(variable));
     }
     if let Some(variable) = inside('[', ']') {
         return Some(if variable.contains("...") { rest() } else { one(variable) });
     }
-    if segment == "**" || (segment.starts_with('*') && segment.len() > 1) {
+    if segment.len() > 1 && segment.starts_with("*.") {
+        return Some(String::from(
+            "write each file's path, or put the files into a folder and write * as the last segment",
+        ));
+    }
+    if segment == "**" || (segment.starts_with('*') && segment.len() > 1) || ["$", "+", "#"].contains(&segment) {
         return Some(rest());
     }
-    if segment.contains(['<', '>']) || [".*", "[^", "(?", ".+"].iter().any(|regex| segment.contains(regex)) {
+    let types = ["int", "integer", "str", "string", "float", "uuid", "path", "slug", "number"];
+    if let Some((name, kind)) = segment.split_once(':')
+        && types.contains(&kind)
+    {
+        return Some(one(name));
+    }
+    // No path has these as they are (RFC 3986 §3.3): they are of a regular expression.
+    if segment.contains(['<', '>', '[', ']', '|', '^', '"', '`'])
+        || [".*", "(?", ".+"].iter().any(|regex| segment.contains(regex))
+    {
         return Some(String::from("write {name} for a whole segment, and * as the last one for all below"));
     }
     None
@@ -139,6 +154,11 @@ fn word(text: &str) -> &str {
 pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
     if !pattern.starts_with('/') {
         return Err("write a path that begins with /".into());
+    }
+    let is_blank =
+        |c: char| (c.is_whitespace() && c != ' ') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    if pattern.contains(is_blank) || pattern.split('/').any(|segment| segment.trim() != segment) {
+        return Err("has blanks at the end of a segment, or characters that are not seen: remove them".into());
     }
     if let Some(instead) = pattern[1..].split('/').find_map(written_for_another_router) {
         return Err(format!("a pattern of another router: {instead}"));

@@ -2,9 +2,9 @@
 
 use super::path;
 use crate::rules::{
-    config::{Location, as_list, as_seconds},
+    config::{Location, as_list, as_seconds, options},
     json::{Map, Value},
-    notice::{Notice, nearest},
+    notice::{Notice, did_you_mean},
     time::Span,
 };
 
@@ -315,6 +315,19 @@ const fn lean<const N: usize>(mut table: [RuleMember; N]) -> [RuleMember; N] {
     table
 }
 
+/// Names at the top of wrangler's file that operators write at its end.
+const OF_WRANGLER: [&str; 9] = [
+    "workers_dev",
+    "preview_urls",
+    "compatibility_date",
+    "compatibility_flags",
+    "route",
+    "routes",
+    "main",
+    "account_id",
+    "logpush",
+];
+
 /// What the documentation adds to the table of members.
 pub const RULE_NOTES: &str = r#"
 The narrowest pattern wins, whatever the order: a segment as written before `{name}`, before `*`. Two rules may have one
@@ -342,8 +355,15 @@ impl Rule {
         let mut problem =
             |member: &str, text: String| problems.push(Notice::new(format!("ROUTES[{index}].{member}"), text));
         for name in table.keys().filter(|name| !RULE_MEMBERS.iter().any(|member| member.name == *name)) {
-            let nearest = nearest(name, RULE_MEMBERS.iter().map(|member| member.name));
-            problem(name, format!("no such member; did you mean {nearest}?"));
+            // In TOML what stands behind the last rule is in it.
+            let text = if options::find(name).is_some() {
+                "an option, and no member of a rule: move it up, under [vars] and above the first rule".to_owned()
+            } else if OF_WRANGLER.contains(&name.as_str()) {
+                "of wrangler, and no member of a rule: move it up, above the first table of the file".to_owned()
+            } else {
+                format!("no such member{}", did_you_mean(name, RULE_MEMBERS.iter().map(|member| member.name)))
+            };
+            problem(options::shown(name), text);
         }
         let path = match table.get("path").map(Value::as_str) {
             Some(Some(path)) => path::check_pattern(path).map(|()| path.to_owned()),

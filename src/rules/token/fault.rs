@@ -102,7 +102,7 @@ impl fmt::Display for KeyFault {
                 "its alg is none of HS256, HS384, HS512, EdDSA, ES256, RS256, RS384, RS512, PS256, PS384, PS512"
             }
             Self::OtherAlgorithm => "its alg is another than the one it is to be used with: make the two the same",
-            Self::NoAlgorithm => "it may have several algorithms: add the member alg",
+            Self::NoAlgorithm => "it may have several algorithms: write the one that is meant as JWT_ALGORITHM, or add the member alg",
             Self::OtherUse => "its use or key_ops are not for signatures, or malformed: take a key that is for signatures",
             Self::Numbers => "its numbers are missing, of the wrong length, or don't belong together: make it anew",
             Self::Halves => "not the public half of the private key: openssl pkey -in KEY -pubout",

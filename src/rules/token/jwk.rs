@@ -44,7 +44,11 @@ impl Jwk {
         };
         let not_after = match members.get("not_after") {
             None => None,
-            Some(seconds) => Some(seconds.as_i64().and_then(NumericDate::new).ok_or(KeyFault::NotAfter)?),
+            // Beyond the year 5000 it is milliseconds, or no end at all.
+            Some(seconds) => {
+                let seconds = seconds.as_i64().filter(|&seconds| seconds < 100_000_000_000);
+                Some(seconds.and_then(NumericDate::new).ok_or(KeyFault::NotAfter)?)
+            }
         };
         let material = material(members)?;
         if algorithm.is_some_and(|algorithm| !material.fits(algorithm)) {
