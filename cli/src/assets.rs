@@ -52,6 +52,42 @@ pub fn bypasses(toml: &WranglerConfig, routes: &Routes) -> Vec<Bypass> {
     found
 }
 
+/// Files of this machine that lie among the static files: wrangler uploads everything there but what `.assetsignore` names.
+pub fn exposed_files(toml: &WranglerConfig) -> Vec<PathBuf> {
+    let Some(directory) = directory(toml).and_then(|directory| directory.canonicalize().ok()) else {
+        return Vec::new();
+    };
+    let ignored = std::fs::read_to_string(directory.join(".assetsignore")).unwrap_or_default();
+    let config = toml.path();
+    let mut files = vec![config.to_owned(), toml.secrets_file().0.to_owned()];
+    files.extend(config.parent().into_iter().flat_map(secret_files));
+    files.extend(secret_files(&directory));
+    let mut found: Vec<PathBuf> = Vec::new();
+    for file in files {
+        let Ok(whole) = file.canonicalize() else { continue };
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_ignored = ignored.lines().any(|line| line.trim().trim_start_matches('/') == name);
+        if whole.starts_with(&directory)
+            && !is_ignored
+            && !found.iter().any(|known| known.file_name() == file.file_name())
+        {
+            found.push(file);
+        }
+    }
+    found
+}
+
+/// `.dev.vars`, `.env` and theirs for environments, in this folder.
+fn secret_files(folder: &Path) -> Vec<PathBuf> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_secret = |name: &str| [".dev.vars", ".env"].iter().any(|start| name.starts_with(start));
+    let mut files: Vec<PathBuf> =
+        entries.filter(|entry| is_secret(&entry.file_name().to_string_lossy())).map(|entry| entry.path()).collect();
+    files.sort();
+    files
+}
+
 /// `assets.directory`, which wrangler takes relative to the configuration file.
 fn directory(toml: &WranglerConfig) -> Option<PathBuf> {
     let (directory, _) = toml.inherited(&["assets", "directory"])?;

@@ -1,7 +1,7 @@
 //! `tollgate config`: is wrangler.toml right, and what may stand in it.
 
 use crate::{
-    assets::{Bypass, bypasses},
+    assets::{Bypass, bypasses, exposed_files},
     failure::{Exit, Failure},
     kv::{Store, StoreArgs},
     output::{self, Output, counted},
@@ -17,7 +17,7 @@ use tollgate::rules::{
     },
     password::{self, Check},
     revocation,
-    route::{RULE_MEMBERS, Target},
+    route::{RULE_MEMBERS, Target, UserFrom},
     secret::Secret,
     store::{BINDING, LogInRecord},
 };
@@ -167,11 +167,11 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     // A local value may hide what a deployment has, and the reverse.
     let local = check_reading(&toml, View::Local, &mut findings);
     let deployed = check_reading(&toml, View::Deployed, &mut findings);
-    check_unseen(&toml, &local.unseen, &mut findings);
+    check_unseen(&toml, &local.unseen, &deployed.unseen, &mut findings);
     if let Ok(config) = &deployed.config {
         check_urls(&toml, config, &mut findings);
     }
-    check_users(&toml, &mut findings);
+    check_users(&toml, local.config.as_ref().ok(), &mut findings);
     check_services(&toml, &mut findings);
     check_cache(&toml, &mut findings);
     check_addresses(&toml, &mut findings);
@@ -213,7 +213,10 @@ fn check_reading(toml: &WranglerConfig, view: View, findings: &mut Findings) -> 
         );
     }
     // The rule for TOLLGATE_ME_URL is not the operator's.
-    let is_written = toml.variables_of(view).get("ROUTES").is_some_and(|routes| *routes != json!([]));
+    let is_written = toml.variables_of(view).get("ROUTES").is_some_and(|routes| {
+        let inside = routes.as_str().and_then(|text| serde_json::from_str(text).ok());
+        inside.as_ref().unwrap_or(routes) != &json!([])
+    });
     if !is_written {
         findings.warn(
             toml.place_in(view, "ROUTES"),
@@ -224,17 +227,33 @@ fn check_reading(toml: &WranglerConfig, view: View, findings: &mut Findings) -> 
     reading
 }
 
-/// Secrets that everybody reads who has the file, and secrets that wrangler does not read.
+/// Secrets that everybody reads who has the file, whichever environment they are for, and secrets that wrangler does not read.
 fn check_secrets(toml: &WranglerConfig, findings: &mut Findings) {
     let (path, _) = toml.secrets_file();
-    for (name, value) in &toml.plain_variables() {
-        if options::find(name).is_some_and(|option| option.holds_secret(value)) {
-            findings.problem(
-                toml.plain_place(name),
-                &**name,
-                format!("in the open for all who read this file: remove it here, put it into {} (not into git; `wrangler dev` reads it when it starts), and on Cloudflare `npx wrangler secret put {name}`. Take a new one if this file was ever shared", path.display()),
-            );
+    for (name, value, position) in toml.all_plain_variables() {
+        // A name that is meant to be that of a secret, and a private key under whatever name, count too.
+        let near = options::near_secret(name);
+        let is_secret = match options::find(name) {
+            Some(option) => option.holds_secret(&value),
+            None => near.is_some() || value.as_str().is_some_and(|text| text.contains("PRIVATE KEY-----")),
+        };
+        if !is_secret {
+            continue;
         }
+        let belongs = match (name, near) {
+            ("JWT_PUBLIC_KEY", _) => "JWT_PRIVATE_KEY",
+            (_, Some(near)) => near,
+            _ => options::shown(name),
+        };
+        findings.problem(
+            position,
+            options::shown(name),
+            format!(
+                "in the open for all who read this file: remove it here, put it into {} as {belongs} (not into git; `wrangler dev` reads it when it starts), and on Cloudflare `npx wrangler secret put {belongs}{}`. Take a new one if this file was ever shared",
+                path.display(),
+                toml.env_argument()
+            ),
+        );
     }
     for (name, position) in toml.ignored_secrets() {
         findings.warn(
@@ -246,36 +265,59 @@ fn check_secrets(toml: &WranglerConfig, findings: &mut Findings) {
 }
 
 /// Keys that the gate needs. Cloudflare's secrets can't be seen from here, so one that is missing is no problem yet.
-fn check_unseen(toml: &WranglerConfig, unseen: &[&str], findings: &mut Findings) {
+fn check_unseen(toml: &WranglerConfig, local: &[&str], deployed: &[&str], findings: &mut Findings) {
     let (path, exists) = toml.secrets_file();
-    let declared = toml.declared_secrets().unwrap_or_default();
-    for &option in unseen {
-        let is_declared = declared.iter().any(|name| name == option);
+    let declared = toml.declared_secrets();
+    let is_declared = |option: &str| declared.iter().flatten().any(|name| name == option);
+    let is_bound = |option: &str| toml.secrets_store().iter().any(|(name, _)| name == option);
+    let put = |option: &str| format!("npx wrangler secret put {option}{}", toml.env_argument());
+    for &option in local.iter().filter(|option| !is_bound(option)) {
+        // Its key id is what is written, if the table is in no file.
+        let position = toml.place_of(if option == PEPPERS { PEPPER } else { option });
+        if toml.is_local(option) {
+            // There, and not read; or read, and of no use, which is told.
+            if declared.is_some() && !is_declared(option) {
+                let text = format!(
+                    "in {}, and not among [secrets] required, so wrangler does not read it: name it there",
+                    path.display()
+                );
+                findings.problem(position, option, text);
+            }
+            continue;
+        }
         let text = format!(
-            "not in {} ({}){}: `wrangler dev` answers 500 without it. {}, then start `wrangler dev` anew. On Cloudflare: {}",
+            "not in {} ({}){}: `wrangler dev` answers 500 without it. {}, then start `wrangler dev` anew. On Cloudflare: {}{}",
             path.display(),
             if exists { "which is there" } else { "which isn't there" },
-            if is_declared { ", declared as a secret here" } else { "" },
+            if is_declared(option) { ", declared as a secret here" } else { "" },
             match option {
                 PEPPERS => "docs/storage.md has how to make one".to_owned(),
-                "JWT_PUBLIC_KEY" => toml.how_to_make(option),
+                _ if toml.how_to_make(option).starts_with("write") => toml.how_to_make(option),
                 _ => format!("`{}`", toml.how_to_make(option)),
             },
             match option {
-                PEPPERS | "JWT_PUBLIC_KEY" => format!("`npx wrangler secret put {option}`"),
-                "JWT_PRIVATE_KEY" => {
-                    format!(
-                        "`tollgate key generate --algorithm {} | npx wrangler secret put {option}`",
-                        toml.algorithm()
-                    )
-                }
-                "JWT_KEYS" => format!("`tollgate key generate --set | npx wrangler secret put {option}`"),
-                _ => format!("`tollgate secret generate | npx wrangler secret put {option}`"),
+                "JWT_PRIVATE_KEY" =>
+                    format!("`tollgate key generate --algorithm {} | {}`", toml.algorithm(), put(option)),
+                "JWT_KEYS" if !toml.only_verifies() => format!("`tollgate key generate --set | {}`", put(option)),
+                PEPPERS | "JWT_PUBLIC_KEY" | "JWT_KEYS" => format!("`{}`", put(option)),
+                _ => format!("`tollgate secret generate | {}`", put(option)),
+            },
+            if option == "JWT_PRIVATE_KEY" {
+                ". If another issuer makes the tokens, write JWT_AUTH_URL_RULE = \"\" and its JWT_PUBLIC_KEY or JWT_KEYS instead"
+            } else {
+                ""
             },
         );
-        // Its key id is what is written, if it is not in a file that is declared.
-        let at = if option == PEPPERS { PEPPER } else { option };
-        findings.warn(toml.place_of(at), option, text);
+        findings.warn(position, option, text);
+    }
+    for &option in
+        deployed.iter().filter(|option| !local.contains(option) && !toml.is_local(option) && !is_declared(option))
+    {
+        findings.warn(
+            toml.place_in(View::Deployed, option),
+            option,
+            format!("a deployment needs it, and `wrangler dev` does not: does an option such as JWT_ALGORITHM stand in {} alone? Then write it under [vars] too", path.display()),
+        );
     }
 }
 
@@ -292,13 +334,26 @@ fn check_urls(toml: &WranglerConfig, config: &Config, findings: &mut Findings) {
         let position = toml.place_in(View::Deployed, option);
         if is_local(&url) {
             let (path, _) = toml.secrets_file();
+            let who = if option == "TOLLGATE_PUBLIC_URL" { "clients elsewhere" } else { "a worker on Cloudflare" };
             let text = format!(
-                "an address of this machine or network, which a worker on Cloudflare can't reach: before a deployment write {what}, and keep this one in {} for `wrangler dev`",
+                "an address of this machine or network, which {who} can't reach: before a deployment write {what}, and keep this one in {} for `wrangler dev`",
                 path.display()
             );
             // A store that is only local is told of by itself: nothing is deployed yet.
             let severity = if is_placeholder { Severity::Warns } else { Severity::FailsTheCheck };
             findings.add(severity, position, option, text);
+        } else if option != "TOLLGATE_PUBLIC_URL" && !matches!(url.host(), Some(url::Host::Domain(_))) {
+            findings.problem(
+                position,
+                option,
+                "an IP address, from which a worker on Cloudflare can't fetch (error 1003): write a host name that leads there",
+            );
+        } else if option == "ORIGIN" && custom_domains(toml).iter().any(|domain| url.domain() == Some(domain)) {
+            findings.problem(
+                position,
+                option,
+                "the gate's own custom domain (routes), so the gate would ask itself: write the address of the application behind it",
+            );
         } else if option == "ORIGIN" && is_workers_dev(&url) && !toml.has_flag("global_fetch_strictly_public") {
             findings.problem(
                 position,
@@ -309,6 +364,14 @@ fn check_urls(toml: &WranglerConfig, config: &Config, findings: &mut Findings) {
     }
 }
 
+/// Hosts of which the worker is the origin.
+fn custom_domains(toml: &WranglerConfig) -> Vec<String> {
+    let routes = toml.inherited(&["routes"]).map(|(routes, _)| routes);
+    let routes = routes.as_ref().and_then(Value::as_array).into_iter().flatten();
+    let custom = routes.filter(|route| route["custom_domain"] == true);
+    custom.filter_map(|route| route["pattern"].as_str()).map(str::to_ascii_lowercase).collect()
+}
+
 fn is_workers_dev(url: &url::Url) -> bool {
     url.domain().is_some_and(|domain| domain == "workers.dev" || domain.ends_with(".workers.dev"))
 }
@@ -316,9 +379,13 @@ fn is_workers_dev(url: &url::Url) -> bool {
 /// Loopback, private and link-local addresses (RFC 1918, 4193, 3927), and names that no public DNS has (RFC 6761, 6762, 8375).
 fn is_local(url: &url::Url) -> bool {
     match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
+        Some(url::Host::Ipv4(ip)) => is_local_address(ip),
         Some(url::Host::Ipv6(ip)) => {
-            ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local()
+            ip.to_ipv4_mapped().is_some_and(is_local_address)
+                || ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
         }
         Some(url::Host::Domain(name)) => {
             let name = name.trim_end_matches('.');
@@ -329,9 +396,16 @@ fn is_local(url: &url::Url) -> bool {
     }
 }
 
-/// An id that was never made by Cloudflare.
+fn is_local_address(ip: std::net::Ipv4Addr) -> bool {
+    let [first, second, ..] = ip.octets();
+    // RFC 6598: shared by a carrier's customers.
+    let is_shared = first == 100 && (64..128).contains(&second);
+    ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified() || is_shared
+}
+
+/// An id that was never made by Cloudflare, whose ids are 32 hexadecimal digits.
 fn is_placeholder(id: &str) -> bool {
-    id.trim_start_matches('0').len() < 8
+    id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) || id.trim_start_matches('0').len() < 8
 }
 
 /// What the gate needs of the runtime: fetches that bypass caches, and to learn that a client has gone.
@@ -342,12 +416,20 @@ fn check_runtime(toml: &WranglerConfig, findings: &mut Findings) {
     const SIGNAL: &str = "enable_request_signal";
     let date = toml.inherited(&[DATE]);
     let written = date.as_ref().and_then(|(date, _)| date.as_str());
-    if written.is_none_or(|date| date < LEAST_DATE) {
+    // Each has a flag before it is the default, and one to be without it afterwards.
+    let is_date = |date: &str| {
+        date.len() == 10
+            && date.char_indices().all(|(at, c)| if [4, 7].contains(&at) { c == '-' } else { c.is_ascii_digit() })
+    };
+    let is_late = written.is_some_and(|date| is_date(date) && date >= LEAST_DATE);
+    if toml.has_flag("cache_option_disabled")
+        || !(is_late || written.is_some() && toml.has_flag("cache_option_enabled"))
+    {
         let position = date.as_ref().map_or_else(|| toml.scope_place(), |(_, position)| position.clone());
         findings.problem(
             position,
             DATE,
-            format!("missing or before {LEAST_DATE}, so the runtime refuses every fetch that bypasses its cache, and nothing reaches the origin: write today's date"),
+            format!("missing, no date such as \"2026-11-01\", or before {LEAST_DATE} (or with cache_option_disabled), so the runtime refuses every fetch that bypasses its cache, and nothing reaches the origin: write today's date"),
         );
     }
     if !toml.has_flag(SIGNAL) {
@@ -378,6 +460,37 @@ fn check_files(toml: &WranglerConfig, selection: &Selection, findings: &mut Find
             format!("the vars at the top are not inherited: repeat them as {}", toml.heading(&["env", "NAME", "vars"])),
         );
     }
+    for file in exposed_files(toml) {
+        let position =
+            toml.inherited(&["assets", "directory"]).map_or_else(|| toml.scope_place(), |(_, position)| position);
+        findings.problem(
+            position,
+            "assets.directory",
+            format!("{} lies among the static files, and wrangler uploads them all: move the files to a folder of their own, or name it in .assetsignore", file.display()),
+        );
+    }
+    for (name, position) in toml.misplaced_options() {
+        let heading = if name == "ROUTES" { toml.rule_heading().to_owned() } else { toml.heading(&["vars"]) };
+        findings.problem(
+            position,
+            name,
+            format!("stands outside vars, where the gate does not see it: write it under {heading}"),
+        );
+    }
+    for (name, position) in toml.doubled_members() {
+        findings.problem(
+            position,
+            options::shown(name),
+            "written twice in this table, and only the last one is read: remove this one",
+        );
+    }
+    if toml.inherited(&["main"]).is_none() {
+        findings.problem(
+            toml.scope_place(),
+            "main",
+            "missing, so there is no worker to run: write main = \"worker/entry.mjs\", or your own",
+        );
+    }
     for path in toml.hidden_files(selection) {
         findings.warn(
             toml.scope_place(),
@@ -387,17 +500,28 @@ fn check_files(toml: &WranglerConfig, selection: &Selection, findings: &mut Find
     }
 }
 
-fn check_users(toml: &WranglerConfig, findings: &mut Findings) {
+/// `config`: the gate's, if there is one.
+fn check_users(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Findings) {
+    let make = format!("`npx wrangler kv namespace create {BINDING}`");
+    let asks_store = config.is_none_or(|config| {
+        config.routes.log_in_path().is_some() || config.routes.rules().any(|rule| rule.user == UserFrom::Stored)
+    });
     match toml.kv_namespace(BINDING) {
+        None if !asks_store => {}
         None => findings.problem(
             toml.scope_place(),
             "kv_namespaces",
-            format!("no binding {BINDING:?}, where the users are: write [[kv_namespaces]] with binding = \"{BINDING}\" and the id that `npx wrangler kv namespace create {BINDING}` prints (environments inherit none)"),
+            format!("no binding {BINDING:?}, where the users are: write {} with binding = \"{BINDING}\" and the id that {make} prints (environments inherit none)", toml.list_heading("kv_namespaces")),
+        ),
+        Some((id, position)) if id.is_empty() => findings.warn(
+            position,
+            "kv_namespaces",
+            format!("no id, so wrangler makes a new, empty namespace at the first deployment: {make}, and write the id that it prints"),
         ),
         Some((id, position)) if is_placeholder(&id) => findings.warn(
             position,
             "kv_namespaces",
-            format!("the id is a placeholder, good for the local store only: before a deployment `npx wrangler kv namespace create {BINDING}`, and write the id that it prints"),
+            format!("the id is a placeholder, good for the local store only: before a deployment {make}, and write the id that it prints"),
         ),
         Some(_) => {}
     }
@@ -422,6 +546,16 @@ fn check_services(toml: &WranglerConfig, findings: &mut Findings) {
             *lacking,
             format!("no such binding, and sessions need both, so they are off: write [[durable_objects.bindings]] with name = \"{lacking}\" and class_name = \"{class}\" too"),
         );
+    }
+    for ((binding, expected), found) in stock.iter().zip(&found).filter(|_| toml.is_stock()) {
+        if let Some((Some(class), position)) = found
+            && class != expected
+        {
+            let text =
+                format!("the class {class:?} is none of the stock worker's for it: write class_name = {expected:?}");
+            findings.problem(position.clone(), *binding, text);
+            return;
+        }
     }
     let made = toml.migrated_classes();
     let is_lacking = |class: &&str| !made.contains(class);

@@ -94,7 +94,7 @@ impl Store {
         let mut common_args: Vec<OsString> = vec!["--binding".into(), BINDING.into()];
         common_args.push(if args.remote { "--remote" } else { "--local" }.into());
         common_args.extend(["--config".into(), config.clone().into_os_string()]);
-        if let Some(env) = &args.selection.env {
+        if let Some(env) = args.selection.env() {
             name += &format!(", environment {env}");
             common_args.extend(["--env".into(), env.into()]);
         }

@@ -264,7 +264,7 @@ impl<'a> Afterwards<'a> {
         if let Some(config) = &self.selection.config {
             command += &format!(" --config {}", quoted(&config.to_string_lossy()));
         }
-        if let Some(env) = &self.selection.env {
+        if let Some(env) = self.selection.env() {
             command += &format!(" --env {}", quoted(env));
         }
         command

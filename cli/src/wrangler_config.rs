@@ -27,14 +27,19 @@ pub struct Selection {
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The environment in it, as wrangler's --env
-    #[arg(long, short, value_name = "NAME")]
-    pub env: Option<String>,
+    #[arg(long, short, value_name = "NAME", env = "CLOUDFLARE_ENV", hide_env_values = true)]
+    env: Option<String>,
 }
 
 /// In the order in which wrangler looks for them.
 const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
 
 impl Selection {
+    /// The environment that is meant; as for wrangler, an empty name is none.
+    pub fn env(&self) -> Option<&str> {
+        self.env.as_deref().filter(|env| !env.is_empty())
+    }
+
     /// The file that is meant.
     pub fn path(&self) -> PathBuf {
         let first_here = || NAMES.iter().map(Path::new).find(|path| path.exists());
@@ -100,14 +105,16 @@ impl WranglerConfig {
     pub fn read(selection: &Selection) -> Result<Self, Unusable> {
         let path = selection.path();
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            Unusable::Unreadable(Failure::usage(
-                format!("{}: {error}", path.display()),
-                "run it where your wrangler.toml (or wrangler.jsonc) is, or name it: --config FILE",
-            ))
+            let hint = match error.kind() {
+                std::io::ErrorKind::InvalidData => "save it as UTF-8",
+                _ => "run it where your wrangler.toml (or wrangler.jsonc) is, or name it: --config FILE",
+            };
+            Unusable::Unreadable(Failure::usage(format!("{}: {error}", path.display()), hint))
         })?;
         let root = Node::read(&path, &text)
             .map_err(|malformed| Unusable::Wrong(position(&path, &text, malformed.at), malformed.text))?;
-        let mut file = Self { local: LocalSecrets::none(&path), path, text, env: selection.env.clone(), root };
+        let mut file =
+            Self { local: LocalSecrets::none(&path), path, text, env: selection.env().map(str::to_owned), root };
         file.local =
             LocalSecrets::read(&file.path, file.env.as_deref(), reads_dot_env()).map_err(Unusable::Unreadable)?;
         file.add_process_environment();
@@ -126,7 +133,7 @@ impl WranglerConfig {
     /// The same; an empty file where there is none and none was named.
     pub fn read_or_empty(selection: &Selection) -> Result<Self, Failure> {
         let path = selection.path();
-        let is_default = selection.env.is_none() && selection.config.is_none();
+        let is_default = selection.env().is_none() && selection.config.is_none();
         if !is_default || path.exists() {
             return Ok(Self::read(selection)?);
         }
@@ -177,11 +184,8 @@ impl WranglerConfig {
     pub fn reading(&self, view: View) -> Reading {
         let mut declared = self.declared_secrets().unwrap_or_default();
         if view == View::Deployed {
-            // What is a secret here is one there, of another value.
-            let is_secret = |var: &&LocalVar| {
-                options::find(&var.name).is_some_and(|option| option.holds_secret(&var.value.as_str().into()))
-            };
-            declared.extend(self.local.vars.iter().filter(is_secret).map(|var| var.name.clone()));
+            // What is here may be a secret there, of another value.
+            declared.extend(self.local.vars.iter().map(|var| var.name.clone()));
         }
         let secrets_store: Vec<String> = self.secrets_store().into_iter().map(|(name, _)| name).collect();
         Config::read_from(Environment {
@@ -189,7 +193,15 @@ impl WranglerConfig {
             services: self.services(),
             secrets_store: &secrets_store,
             secrets: Secrets::MayBeElsewhere(&declared),
+            // The stock worker has none.
+            serves_inner: self.is_stock().then_some(false),
         })
+    }
+
+    /// Is this the stock worker, by its entry?
+    pub fn is_stock(&self) -> bool {
+        let main = self.inherited(&["main"]);
+        main.is_some_and(|(main, _)| main.as_str().is_some_and(|main| main.ends_with("worker/entry.mjs")))
     }
 
     /// Names that are bound to Secrets Store, and where.
@@ -266,12 +278,22 @@ impl WranglerConfig {
                 "echo \"JWT_PRIVATE_KEY='$(tollgate key generate --algorithm {})'\" >> {path}",
                 self.algorithm()
             ),
-            "JWT_KEYS" => format!("echo \"JWT_KEYS='$(tollgate key generate --set)'\" >> {path}"),
+            "JWT_KEYS" if self.only_verifies() => {
+                format!("write the issuer's JWK Set as JWT_KEYS into [vars] or {path}")
+            }
+            "JWT_KEYS" => {
+                format!("echo \"JWT_KEYS='$(tollgate key generate --set)'\" >> {path}")
+            }
             "JWT_PUBLIC_KEY" => format!(
                 "write the issuer's public key (PEM or JWK) as JWT_PUBLIC_KEY, or its JWK Set as JWT_KEYS, into [vars] or {path}"
             ),
             _ => format!("echo \"{option}=$(tollgate secret generate)\" >> {path}"),
         }
+    }
+
+    /// Is there no log-in, since another issuer makes the tokens?
+    pub fn only_verifies(&self) -> bool {
+        self.variables().get("JWT_AUTH_URL_RULE").is_some_and(|rule| rule == "" || rule.is_null())
     }
 
     /// `JWT_ALGORITHM`, as it is written.
@@ -302,6 +324,7 @@ impl WranglerConfig {
             services: Services::default(),
             secrets_store: &[],
             secrets: Secrets::MayBeElsewhere(&[]),
+            serves_inner: None,
         });
         let config = config.map_err(|problems| {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();
@@ -365,18 +388,64 @@ impl WranglerConfig {
     /// The same in a view.
     pub fn place_in(&self, view: View, option: &str) -> Position {
         let (name, rest) = option.split_once('[').map_or((option, ""), |(name, rest)| (name, rest));
-        if let Some(var) = self.local.get(name).filter(|_| view == View::Local) {
-            return Position { file: var.file.clone(), line: var.line, column: 1 };
-        }
         if let Some((_, place)) = self.secrets_store().into_iter().find(|(bound, _)| bound == name) {
             return place;
+        }
+        if let Some(var) = self.local.get(name).filter(|_| view == View::Local) {
+            return Position { file: var.file.clone(), line: var.line, column: 1 };
         }
         self.plain_place_of(name, rest)
     }
 
-    /// Where a name stands in `[vars]`, or would.
-    pub fn plain_place(&self, name: &str) -> Position {
-        self.plain_place_of(name, "")
+    /// Everything that stands in the `[vars]` of the file, whichever environment is chosen, with its place: a member that is
+    /// written twice, too.
+    pub fn all_plain_variables(&self) -> Vec<(&str, Value, Position)> {
+        let environments = self.root.get("env").map(Node::members).unwrap_or_default();
+        let scopes = std::iter::once(&self.root).chain(environments.iter().map(document::Member::node));
+        let vars = scopes.flat_map(Node::members).filter(|member| member.name() == "vars");
+        vars.flat_map(|vars| vars.node().members())
+            .map(|member| (member.name(), member.node().to_json(), self.at(member.key_at())))
+            .collect()
+    }
+
+    /// Options that stand outside `[vars]`, where the gate does not see them.
+    pub fn misplaced_options(&self) -> Vec<(&str, Position)> {
+        let scopes = [Some(&self.root), self.scope()].into_iter().flatten();
+        let mut found: Vec<(&str, Position)> = Vec::new();
+        for member in scopes.flat_map(Node::members) {
+            let place = (member.name(), self.at(member.heading_at()));
+            if options::find(member.name()).is_some() && !found.contains(&place) {
+                found.push(place);
+            }
+        }
+        found
+    }
+
+    /// Names that one table of a JSON file has twice: the first is not read.
+    pub fn doubled_members(&self) -> Vec<(&str, Position)> {
+        let mut found = Vec::new();
+        let mut open = vec![&self.root];
+        while let Some(node) = open.pop() {
+            let members = node.members();
+            for (at, member) in members.iter().enumerate() {
+                if members[at + 1..].iter().any(|later| later.name() == member.name()) {
+                    found.push((member.name(), self.at(member.key_at())));
+                }
+                open.push(member.node());
+            }
+            open.extend(node.elements());
+        }
+        found
+    }
+
+    /// Has this name a local value?
+    pub fn is_local(&self, name: &str) -> bool {
+        self.local.get(name).is_some()
+    }
+
+    /// What chooses this environment in a call of wrangler: ` --env NAME`, or nothing.
+    pub fn env_argument(&self) -> String {
+        self.env.as_ref().map_or_else(String::new, |env| format!(" --env {env}"))
     }
 
     fn plain_place_of(&self, name: &str, rest: &str) -> Position {
@@ -394,9 +463,9 @@ impl WranglerConfig {
         self.at(at)
     }
 
-    /// The names under `[secrets] required`, if the file has such a list.
+    /// The names under `[secrets] required`, if the file has such a list. Environments do not inherit it.
     pub fn declared_secrets(&self) -> Option<Vec<String>> {
-        let secrets = self.scope().and_then(|scope| scope.get("secrets")).or_else(|| self.root.get("secrets"))?;
+        let secrets = self.scope()?.get("secrets")?;
         let required = secrets.get("required")?;
         Some(required.elements().iter().filter_map(Node::as_str).map(str::to_owned).collect())
     }
@@ -456,6 +525,11 @@ impl WranglerConfig {
         } else {
             format!("[{}]", path.join("."))
         }
+    }
+
+    /// How an element of such a list is headed in this file: `[[name]]`, or `"name": [{…}]`.
+    pub fn list_heading(&self, name: &str) -> String {
+        if document::is_json(&self.path) { format!("{name:?}: [{{…}}]") } else { format!("[[{name}]]") }
     }
 
     /// How a rule is headed in this file.

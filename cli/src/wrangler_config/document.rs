@@ -3,7 +3,7 @@
 //! **What always holds:** what wrangler would read is read: a later member of the same name wins (JSON), a date is a text
 //! (TOML), comments and a last comma are allowed in `.json` and `.jsonc` alike.
 
-use jsonc_parser::{CollectOptions, ParseOptions, ast, common::Ranged as _, parse_to_ast};
+use jsonc_parser::{CollectOptions, ParseOptions, ast, common::Ranged as _, errors::ParseErrorKind, parse_to_ast};
 use std::path::Path;
 use tollgate::rules::json::{Map, Value};
 use toml_edit::{Document, Item, TableLike};
@@ -139,8 +139,11 @@ fn read_json(text: &str) -> Result<Node, Malformed> {
     };
     // The parser takes no byte order mark; the places are counted behind it.
     let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let parsed = parse_to_ast(&text[mark..], &CollectOptions::default(), &options)
-        .map_err(|error| Malformed { at: mark + error.range().start, text: format!("not JSON: {}", error.kind()) })?;
+    let parsed = parse_to_ast(&text[mark..], &CollectOptions::default(), &options).map_err(|error| {
+        let is_open = matches!(error.kind(), ParseErrorKind::UnterminatedObject | ParseErrorKind::UnterminatedArray);
+        let at = if is_open { text.trim_end().len() } else { mark + error.range().start };
+        Malformed { at, text: format!("not JSON: {}", error.kind()) }
+    })?;
     match parsed.value {
         Some(value @ ast::Value::Object(_)) => Ok(of_json(&value, mark)),
         Some(other) => Err(Malformed { at: mark + other.start(), text: "not an object: write { … }".into() }),
@@ -259,6 +262,7 @@ mod tests {
             ("a.toml", "a = 1\nb = \n", 10, "not TOML"),
             ("a.json", "{\"a\": 1 \"b\": 2}", 8, "not JSON"),
             ("a.json", "{'a': 1}", 1, "not JSON"),
+            ("a.json", "{\"a\": [1]\n", 9, "not JSON"),
             ("a.jsonc", "[]", 0, "not an object"),
             ("a.jsonc", "", 0, "empty"),
         ] {

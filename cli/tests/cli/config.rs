@@ -291,7 +291,7 @@ fn addresses_beside_the_routes_are_a_warning() {
         let names = json["warnings"].as_array().unwrap().iter().map(|warning| warning["option"].as_str().unwrap());
         names.filter(|name| ["workers_dev", "preview_urls"].contains(name)).map(str::to_owned).collect::<Vec<_>>()
     };
-    let routes = "routes = [{ pattern = \"app.example.com\", custom_domain = true }]";
+    let routes = "routes = [{ pattern = \"gate.example.com\", custom_domain = true }]";
     for (top, expected) in [
         ("", &["preview_urls"][..]),
         ("workers_dev = true", &["preview_urls"]),
@@ -665,4 +665,170 @@ fn what_browsers_drop_is_told_with_its_place() {
     let world = World::new();
     world.config("[vars]\n", cookies);
     world.good(&["config", "check"], "");
+}
+
+/// A check of the world's configuration with changes.
+fn checked(changes: &[(&str, &str)], args: &[&str]) -> Run {
+    let world = World::new();
+    changes.iter().for_each(|(from, to)| world.config(from, to));
+    world.run(&[&["config", "check"], args].concat(), "")
+}
+
+#[test]
+fn a_secret_in_the_open_is_found_in_every_table_and_under_names_that_were_meant() {
+    let secret = "hunter2, and more than thirty-two bytes";
+    let end = "new_sqlite_classes = [\"Account\", \"Revocations\"]";
+    let of_env = format!("{end}\n[env.production.vars]\nJWT_SECRET_KEY = \"{secret}\"\n");
+    for (from, to, option, hint) in [
+        (end, of_env.clone(), "JWT_SECRET_KEY", "JWT_SECRET_KEY`"),
+        ("[vars]\n", format!("[vars]\nJWT_SECRET = \"{secret}\"\n"), "JWT_SECRET", "secret put JWT_SECRET_KEY"),
+        ("[vars]\n", format!("[vars]\njwt_secret_key = \"{secret}\"\n"), "jwt_secret_key", "secret put JWT_SECRET_KEY"),
+        ("[vars]\n", format!("[vars]\nSIGNING = \"{}\"\n", in_one_line(PRIVATE_PEM)), "SIGNING", "secret put SIGNING"),
+        (
+            "[vars]\n",
+            format!("[vars]\nJWT_ALGORITHM = \"EdDSA\"\nJWT_PUBLIC_KEY = \"{}\"\n", in_one_line(PRIVATE_PEM)),
+            "JWT_PUBLIC_KEY",
+            "secret put JWT_PRIVATE_KEY",
+        ),
+    ] {
+        let run = checked(&[(from, &to)], &[]);
+        let lines = told(&run, option);
+        let line = lines.iter().find(|line| line.contains("in the open for all")).map_or("", String::as_str);
+        assert!(run.code == 1 && line.contains(hint), "{run:?}");
+        assert!(!run.out.contains("hunter2") && !run.out.contains("MC4CAQAw"), "{run:?}");
+    }
+    // A call of wrangler is for the environment that was asked about.
+    let run = checked(&[(end, &of_env)], &["--env", "production"]);
+    assert!(run.out.contains("npx wrangler secret put JWT_SECRET_KEY --env production`"), "{run:?}");
+    // What is written twice in JSON is there twice.
+    let world = World::new();
+    std::fs::remove_file(world.path("wrangler.toml")).unwrap();
+    let twice = format!("\"vars\": {{ \"JWT_SECRET_KEY\": \"{secret}\" }},\n  \"vars\": {{");
+    world.write("wrangler.jsonc", &JSONC.replace("\"vars\": {", &twice));
+    let run = world.run(&["config", "check"], "");
+    assert!(
+        told(&run, "JWT_SECRET_KEY")[0].contains("in the open") && told(&run, "vars")[0].contains("written twice"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn what_stands_in_the_wrong_place_is_told() {
+    for (from, to, option, part) in [
+        (
+            "[[vars.ROUTES]]\npath = \"/protected\"",
+            "[[ROUTES]]\npath = \"/protected\"",
+            "ROUTES",
+            "write it under [[vars.ROUTES]]",
+        ),
+        ("[assets]\n", "JWT_LEEWAY = 5\n[assets]\n", "JWT_LEEWAY", ""),
+        ("main = \"worker/entry.mjs\"\n", "", "main", "missing"),
+        ("class_name = \"Account\"", "class_name = \"Accounts\"", "ACCOUNTS", "write class_name = \"Account\""),
+        ("class_name = \"Account\"", "class_name = \"Revocations\"", "ACCOUNTS", "write class_name = \"Account\""),
+        ("to = \"assets\"", "to = \"worker\"", "ROUTES[1].to", "of your own"),
+        ("2026-11-01", "today", "compatibility_date", "no date"),
+    ] {
+        let run = checked(&[(from, to)], &[]);
+        if part.is_empty() {
+            // It stands in the table before, of the store.
+            assert_eq!(run.code, 0, "{run:?}");
+            continue;
+        }
+        assert!(run.code == 1 && told(&run, option).iter().any(|line| line.contains(part)), "{option}: {run:?}");
+    }
+    let run = checked(&[("preview_urls = false\n", "preview_urls = false\nJWT_LEEWAY = 5\n")], &[]);
+    assert!(run.code == 1 && told(&run, "JWT_LEEWAY")[0].starts_with("wrangler.toml:5:1: error"), "{run:?}");
+    let flags = "[\"enable_request_signal\"]";
+    let with = |flag: &str| format!("[\"enable_request_signal\", \"{flag}\"]");
+    assert_eq!(checked(&[("2026-11-01", "2024-10-01"), (flags, &with("cache_option_enabled"))], &[]).code, 0);
+    assert_eq!(checked(&[(flags, &with("cache_option_disabled"))], &[]).code, 1);
+    let run = checked(&[("id = \"0123456789abcdef0123456789abcdef\"\n", "")], &[]);
+    assert!(run.code == 0 && run.out.contains("warning: kv_namespaces: no id"), "{run:?}");
+    for id in ["<your-kv-id>", "01234567-89ab-cdef-0123-456789abcdef"] {
+        let run = checked(&[("0123456789abcdef0123456789abcdef", id)], &[]);
+        assert!(run.out.contains("warning: kv_namespaces: the id is a placeholder"), "{run:?}");
+    }
+}
+
+#[test]
+fn origins_that_a_worker_can_not_ask_are_told() {
+    let with = |origin: &str| ("https://app.example.com".to_owned(), origin.to_owned());
+    for (origin, part) in [
+        ("https://203.0.113.5", "an IP address"),
+        ("https://[2001:db8::1]", "an IP address"),
+        ("http://100.64.0.1", "an address of this machine or network"),
+        ("http://[::ffff:127.0.0.1]:5000", "an address of this machine or network"),
+    ] {
+        let (from, to) = with(origin);
+        let run = checked(&[(&from, &to)], &[]);
+        assert!(run.code == 1 && told(&run, "ORIGIN").iter().any(|line| line.contains(part)), "{run:?}");
+    }
+    let route = |custom: &str| format!("preview_urls = false\nroutes = [{{ pattern = \"app.example.com\"{custom} }}]");
+    let run = checked(&[("preview_urls = false", &route(", custom_domain = true"))], &[]);
+    assert!(run.code == 1 && told(&run, "ORIGIN")[0].contains("the gate would ask itself"), "{run:?}");
+    assert_eq!(checked(&[("preview_urls = false", &route(", zone_name = \"example.com\""))], &[]).code, 0);
+    // One that is a secret, or only local and declared.
+    let world = World::new();
+    world.config("ORIGIN = \"https://app.example.com\"\n", "");
+    assert!(told(&world.run(&["config", "check"], ""), "ORIGIN")[0].contains("not set"));
+    world.config("[vars]\n", "[secrets]\nrequired = [\"ORIGIN\", \"JWT_SECRET_KEY\"]\n\n[vars]\n");
+    world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\nORIGIN=http://127.0.0.1:5000\n"));
+    assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
+}
+
+#[test]
+fn secrets_are_asked_for_where_they_are_missing_and_not_where_they_are() {
+    // There, and not read.
+    let world = World::new();
+    world.config("[vars]\n", "[secrets]\nrequired = [\"TOLLGATE_ADMIN_SECRET\"]\n\n[vars]\n");
+    let run = world.run(&["config", "check"], "");
+    assert!(told(&run, "JWT_SECRET_KEY")[0].contains("not among [secrets] required"), "{run:?}");
+    // Environments do not inherit the list.
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    world.write("wrangler.toml", &format!("{config}\n[env.staging.vars]\n"));
+    let run = world.run(&["config", "check", "--env", "staging"], "");
+    assert!(told(&run, "JWT_SECRET_KEY").is_empty(), "{run:?}");
+    // An environment of the shell; an empty name is none.
+    let named = |env: &str| {
+        let mut command = world.command(&["config", "check"]);
+        command.env("CLOUDFLARE_ENV", env);
+        world.finish(command, "").out
+    };
+    assert!(named("staging").contains("environments inherit none") && !named("").contains("environments inherit none"));
+    // Only a deployment lacks it.
+    let world = World::new();
+    world.write(".dev.vars", &format!("JWT_ALGORITHM=EdDSA\nJWT_PRIVATE_KEY=\"{}\"\n", in_one_line(PRIVATE_PEM)));
+    let run = world.good(&["config", "check"], "");
+    assert!(told(&run, "JWT_SECRET_KEY")[0].contains("a deployment needs it"), "{run:?}");
+    // Another issuer's keys are not made here.
+    let world = World::new();
+    world.config(
+        "[vars]\n",
+        "[secrets]\nrequired = [\"JWT_KEYS\"]\n\n[vars]\nJWT_AUTH_URL_RULE = \"\"\nJWT_ALGORITHM = \"RS256\"\n",
+    );
+    world.write(".dev.vars", "");
+    let run = world.good(&["config", "check"], "");
+    assert!(run.out.contains("write the issuer's JWK Set") && !run.out.contains("key generate"), "{run:?}");
+}
+
+#[test]
+fn secrets_among_the_static_files_are_a_problem() {
+    for directory in [".", "./"] {
+        let world = World::new();
+        world.config("directory = \"public\"", &format!("directory = \"{directory}\""));
+        let run = world.run(&["config", "check"], "");
+        let lines = told(&run, "assets.directory");
+        assert!(run.code == 1 && lines.len() == 2, "{run:?}");
+        assert!(
+            lines.iter().any(|line| line.contains(".dev.vars lies"))
+                && lines.iter().any(|line| line.contains("wrangler.toml lies"))
+        );
+        world.write(".assetsignore", "/.dev.vars\nwrangler.toml\n");
+        world.good(&["config", "check"], "");
+    }
+    let world = World::new();
+    std::fs::create_dir(world.path("public")).unwrap();
+    world.good(&["config", "check"], "");
+    world.write("public/.env.local", "X=1\n");
+    assert!(world.run(&["config", "check"], "").out.contains("public/.env.local lies among the static files"));
 }

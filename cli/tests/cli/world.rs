@@ -128,6 +128,7 @@ impl World {
             .env("COLUMNS", "100")
             .env_remove("NO_COLOR")
             .env_remove("TOLLGATE_GATE")
+            .env_remove("CLOUDFLARE_ENV")
             .env_remove("TOLLGATE_ADMIN_SECRET")
             .env_remove("TOLLGATE_PASSWORD_PEPPERS")
             .env_remove("TOLLGATE_PASSWORD_PEPPER")

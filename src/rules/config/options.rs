@@ -1035,6 +1035,20 @@ pub fn shown(name: &str) -> &str {
     &name[..name.find(|c| !is_name(c)).unwrap_or(name.len())]
 }
 
+/// The secret option that a name is likely to be meant for, if it is no option's: `JWT_SECRET`, `jwt_secret_key`.
+#[must_use]
+pub fn near_secret(name: &str) -> Option<&'static str> {
+    const LEAST_LIKENESS: f64 = 0.93;
+    if find(name).is_some() {
+        return None;
+    }
+    let name = shown(name).to_ascii_uppercase();
+    let likeness = |option: &&Option_| strsim::jaro_winkler(&name, option.name);
+    let nearest = TABLE.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    let is_near = likeness(&nearest) >= LEAST_LIKENESS && nearest.secrecy == Secrecy::Secret;
+    is_near.then_some(nearest.name)
+}
+
 /// Finds an option by its exact name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Option_> {

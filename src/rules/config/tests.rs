@@ -749,10 +749,10 @@ fn the_rule_for_who_it_is_and_the_worker_behind_are_judged_by_their_options() {
     for url in ["bad", "/me/:id"] {
         assert_eq!(me(url), ["TOLLGATE_ME_URL"], "{url}");
     }
-    let vars = vars(json!({"ROUTES": [{"path": "/a", "to": "worker"}]}));
+    let with_worker = vars(json!({"ROUTES": [{"path": "/a", "to": "worker"}]}));
     let read = |serves_inner| {
         let environment = Environment {
-            vars: &vars,
+            vars: &with_worker,
             services: WITH_SESSIONS,
             secrets_store: &[],
             secrets: Secrets::Visible,
@@ -762,7 +762,7 @@ fn the_rule_for_who_it_is_and_the_worker_behind_are_judged_by_their_options() {
     };
     assert_eq!([None, Some(true), Some(false)].map(read), [Ok(()), Ok(()), Err("ROUTES[0].to".into())]);
     let twins = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "TOLLGATE_LOGOUT_URL": "/auth"});
-    let told = Config::read(&super::tests::vars(twins)).config.map(drop).unwrap_err();
+    let told = Config::read(&vars(twins)).config.map(drop).unwrap_err();
     assert!(told[0].text.contains("is JWT_AUTH_URL_RULE too"), "{told:?}");
 }
 
