@@ -38,8 +38,8 @@ async function modules({ main, others }, entry) {
   return all;
 }
 
-/** The KV records of the demo users, as `cargo xtask dev` writes them. */
-const demoUsers = JSON.parse(await readFile(`${root}xtask/demo-users.json`, "utf8"));
+/** The KV records of user1 and user2, ids 1 and 2, password abcxyz. (The demo users of `cargo xtask dev` have other ids.) */
+const testUsers = JSON.parse(await readFile(`${root}tests/e2e/users.json`, "utf8"));
 
 /** What wrangler makes of a configuration for Miniflare, without the variables. */
 function workerOf(config) {
@@ -80,7 +80,7 @@ export async function start({ config: file = "wrangler.toml", vars = {}, secret 
   }));
   const url = await runtime.unsafeGetDirectURL("tollgate");
   const kv = worker.kvNamespaces.USERS && !options.kvNamespaces ? await runtime.getKVNamespace("USERS", "tollgate") : undefined;
-  if (users && kv) for (const { key, value } of demoUsers) await kv.put(key, value);
+  if (users && kv) for (const { key, value } of testUsers) await kv.put(key, value);
   const get = (path, init) => fetch(url.origin + path, { redirect: "manual", ...init });
   const logIn = (username = "user1", password = "abcxyz") =>
     get("/auth", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ username, password }) });

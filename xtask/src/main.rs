@@ -2,7 +2,9 @@
 
 mod bench;
 mod build;
+mod demo;
 mod dev;
+mod origin;
 mod setup;
 mod simulate;
 mod step;
