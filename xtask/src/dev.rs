@@ -140,7 +140,8 @@ fn greeting(port: u16, known: &[&str], origin: Origin) -> String {
     let app = format!("http://127.0.0.1:{}", origin::PORT);
     let app = match origin {
         Origin::Demo => format!(
-            "Behind it, for /api/*: the small application examples/origin/app.mjs on {app}. It ends with the gate; if you start your own there before, it takes its place."
+            "Behind it, for /api/*: a demonstration application (examples/origin/app.mjs) on {app}, which ends with the gate.\n\
+             To use your own, start it on that port first."
         ),
         Origin::Own => format!("Behind it, for /api/*: your application, which listens on {app}."),
         Origin::Nothing => format!(
@@ -316,7 +317,7 @@ mod tests {
     #[test]
     fn what_is_behind_the_gate_is_said() {
         for (origin, said) in [
-            (Origin::Demo, "the small application examples/origin/app.mjs on http://127.0.0.1:5000"),
+            (Origin::Demo, "a demonstration application (examples/origin/app.mjs) on http://127.0.0.1:5000"),
             (Origin::Own, "your application, which listens on http://127.0.0.1:5000"),
             (Origin::Nothing, "start your application on http://127.0.0.1:5000"),
             (Origin::Elsewhere, "the address in ORIGIN"),
