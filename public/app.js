@@ -38,7 +38,12 @@ function element(tag, className, text) {
 }
 
 function announce(sentence) {
-  $("announce").textContent = sentence;
+  $("announce").textContent = sentence.replaceAll("`", "");
+}
+
+// Shows a sentence; what stands between backticks in it is code.
+function say(node, sentence) {
+  node.replaceChildren(...sentence.split("`").map((part, i) => (i % 2 ? element("code", "", part) : part)));
 }
 
 // On a narrow screen the news may land below the fold: bring it up, but never move what is in sight.
@@ -56,7 +61,7 @@ function send(path, options = {}) {
 // ---- 1. Log in ----
 
 function loginError(message, field) {
-  $("login-error").textContent = message;
+  say($("login-error"), message);
   for (const id of ["username", "password"]) $(id).removeAttribute("aria-invalid");
   if (!field) return;
   field.setAttribute("aria-invalid", "true");
@@ -75,7 +80,7 @@ function withdrawDemo() {
 function refusal(response, isDemo) {
   switch (response.status) {
     case 401: return isDemo
-      ? "The demo users were changed or removed here. Log in as another user, or add one: cargo xtask tollgate user add NAME"
+      ? "The demo users were changed or removed here. Log in as another user, or add one: `cargo xtask tollgate user add NAME`"
       : "The gate does not know this username and password.";
     case 429: {
       const wait = Number(response.headers.get("Retry-After"));
@@ -153,7 +158,7 @@ function loggedOut(response, exp) {
   const perhaps = expired ? "and has expired." : `but may stay good ${until}.`;
   switch (response?.status) {
     case undefined: return `No answer from the gate. ${forgotten}, ${perhaps}`;
-    case 200: return "Logged out at the gate. It refuses this token within the revocation bound: 10 seconds, unless TOLLGATE_REVOCATION_BOUND says otherwise.";
+    case 200: return "Logged out at the gate. It refuses this token within the revocation bound: 10 seconds, unless `TOLLGATE_REVOCATION_BOUND` says otherwise.";
     case 401: return `The gate did not take this token (401) and ended nothing. ${forgotten}.`;
     case 404: case 405: case 501: return `This gate can’t end this token (${response.status}). ${forgotten}, ${still}`;
     default: return `The gate could not log you out (${response.status}). ${forgotten}, ${perhaps}`;
@@ -161,7 +166,7 @@ function loggedOut(response, exp) {
 }
 
 function logoutResult(sentence) {
-  $("logout-result").textContent = sentence;
+  say($("logout-result"), sentence);
   $("logout-result").hidden = sentence === "";
   if (sentence) announce(sentence);
 }
@@ -359,8 +364,8 @@ function verdict(path, response) {
 function advice(path, response) {
   if (!isApp(path)) return "";
   switch (response?.status) {
-    case 502: case 504: return "Start an app at the address in ORIGIN (wrangler.toml). In the checkout of Tollgate, node examples/origin/app.mjs starts the demonstration’s on port 5000; cargo xtask dev does so by itself where that port is free.";
-    case 404: return "If your own app is behind the gate, it has no /api/hello. The demonstration’s has: examples/origin/app.mjs";
+    case 502: case 504: return "Start an app at the address in `ORIGIN` (wrangler.toml). In the checkout of Tollgate `node examples/origin/app.mjs` starts a small one on port 5000; `cargo xtask dev` does so itself if that port is free when it starts.";
+    case 404: return "Your own app, it seems, has no `/api/hello`. The one in `examples/origin/app.mjs` has.";
     default: return "";
   }
 }
@@ -382,7 +387,11 @@ function showAnswer(path, request, response, body, ms) {
   if (challenge) article.append(element("pre", "answer-challenge", `WWW-Authenticate: ${challenge}`));
   article.append(element("pre", "answer-body", bodyText(body)));
   const help = advice(path, response);
-  if (help) article.append(element("p", "answer-advice", help));
+  if (help) {
+    const paragraph = element("p", "answer-advice");
+    say(paragraph, help);
+    article.append(paragraph);
+  }
 
   $("answers-none").hidden = true;
   $("answers").prepend(article);

@@ -186,7 +186,7 @@ test("the token is kept nowhere, and a log-out ends it at the gate", async () =>
   await page.click("#logout");
   await shows("#logout-result", "Logged out at the gate.");
   const since = Date.now();
-  assert.equal(await text("#announce"), await text("#logout-result"));
+  assert.equal(await text("#announce"), await text("#logout-result"), "it is read out");
   assert.equal(await page.locator("#token-some").isVisible(), false);
   assert.equal(await text("#token"), "");
   assert.ok(await page.locator("#call-with").isDisabled());
