@@ -14,6 +14,8 @@ import { unstable_getMiniflareWorkerOptions as miniflareOptions, unstable_readCo
 process.env.WRANGLER_LOG = "error"; // or it tells that there is a .dev.vars, which is not read here
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
+/** Where nothing listens: tcpmux, which only root could serve. */
+const NOBODY = "http://127.0.0.1:1";
 export const SECRET = "a secret of more than thirty-two bytes, for tests";
 
 /** The worker as wrangler would deploy it, bundled by `cargo xtask test`. */
@@ -47,9 +49,12 @@ function workerOf(config) {
   return { ...worker, modulesRoot: root, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
 }
 
-/** The variables over those of a configuration; not those of somebody's .dev.vars. */
+/**
+ * The variables over those of a configuration; not those of somebody's .dev.vars. On the port in the ORIGIN of wrangler.toml the
+ * developer's application may listen: a test that names no origin has none.
+ */
 const bindingsOf = (config, vars) =>
-  Object.fromEntries(Object.entries({ ...config.vars, ...vars }).filter(([, value]) => value !== undefined));
+  Object.fromEntries(Object.entries({ ...config.vars, ...(config.vars.ORIGIN && { ORIGIN: NOBODY }), ...vars }).filter(([, value]) => value !== undefined));
 
 /**
  * A running gate. `vars` are put over those of wrangler.toml (or `config`; `undefined` takes one away), `options` over Miniflare's; `entry`

@@ -10,7 +10,8 @@ use std::{
 };
 
 const NAMES: [&str; 2] = ["user1", "user2"];
-/// Made by `cargo run -p tools -- demo-users`: to compile the rules natively for it would take a newcomer 40 s.
+/// Made by `cargo run -p tools -- demo-users`: to compile the rules natively for it would take a newcomer 40 s. A change of
+/// them is another [`SEED_VERSION`], and the records before it join [`FIRST_RECORDS`].
 const RECORDS: &str = include_str!("../demo-users.json");
 /// What earlier versions wrote: ids 1 and 2, which an import of a Flask application's users needs.
 const FIRST_RECORDS: &str = include_str!("../demo-users-v1.json");

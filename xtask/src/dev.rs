@@ -143,7 +143,7 @@ fn greeting(port: u16, known: &[&str], origin: Origin) -> String {
             "Behind it, for /api/*: a demonstration application (examples/origin/app.mjs) on {app}, which ends with the gate.\n\
              To use your own, start it on that port first."
         ),
-        Origin::Own => format!("Behind it, for /api/*: your application, which listens on {app}."),
+        Origin::Own => format!("Behind it, for /api/*: what listens on {app} already, your own application."),
         Origin::Nothing => format!(
             "Behind it, for /api/*: nothing. examples/origin/app.mjs ended, see above; start your application on {app}."
         ),
@@ -318,7 +318,7 @@ mod tests {
     fn what_is_behind_the_gate_is_said() {
         for (origin, said) in [
             (Origin::Demo, "a demonstration application (examples/origin/app.mjs) on http://127.0.0.1:5000"),
-            (Origin::Own, "your application, which listens on http://127.0.0.1:5000"),
+            (Origin::Own, "what listens on http://127.0.0.1:5000 already, your own application"),
             (Origin::Nothing, "start your application on http://127.0.0.1:5000"),
             (Origin::Elsewhere, "the address in ORIGIN"),
         ] {
