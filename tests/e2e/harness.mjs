@@ -1,5 +1,6 @@
 // Starts the gate in real workerd, set up by a wrangler.toml, with fresh storage and a free port of its own. No proxy
 // stands in between: what a test sends is what the worker gets, and the worker's fetch is workerd's.
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
@@ -207,6 +208,13 @@ export async function origin(listener) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return { server, url: `http://127.0.0.1:${server.address().port}`, close: () => { server.closeAllConnections(); server.close(); } };
+}
+
+/** examples/origin on a free port: `{ url, close() }`. */
+export async function exampleOrigin() {
+  const app = spawn(process.execPath, ["examples/origin/app.mjs"], { cwd: root, env: { ...process.env, PORT: "0" }, stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await app.stdout.setEncoding("utf8").take(1).toArray();
+  return { url: line.match(/http:\S+/)[0], close: () => (app.kill() ? once(app, "exit") : undefined) };
 }
 
 const CHROMIUM = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", chromium.executablePath()];

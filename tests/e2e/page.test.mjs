@@ -1,16 +1,14 @@
 // The first page, as a newcomer sees it in Chromium.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { bearing, browse, root, start, until } from "./harness.mjs";
+import { bearing, browse, exampleOrigin, root, start, until } from "./harness.mjs";
 
 let gate, browser, page, app;
 /** What the browser complains of: the page's errors, and what its Content-Security-Policy stops. */
 const complaints = [];
 before(async () => {
-  app = await demoApp();
+  app = await exampleOrigin();
   gate = await start({ vars: { ORIGIN: app.url, TOLLGATE_REVOCATION_BOUND: "2" } });
   browser = await browse();
   page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
@@ -24,13 +22,6 @@ before(async () => {
   await page.goto(gate.url.href, { waitUntil: "load" });
 });
 after(async () => { await browser?.close(); await gate?.close(); app?.close(); });
-
-/** examples/origin on a free port. */
-async function demoApp() {
-  const child = spawn(process.execPath, ["examples/origin/app.mjs"], { cwd: root, env: { ...process.env, PORT: "0" }, stdio: ["ignore", "pipe", "inherit"] });
-  const [line] = await child.stdout.setEncoding("utf8").take(1).toArray();
-  return { url: line.match(/http:\S+/)[0], close: () => (child.kill() ? once(child, "exit") : undefined) };
-}
 
 const text = (selector) => page.locator(selector).textContent();
 const shows = (selector, what) => page.locator(selector).filter({ hasText: what }).waitFor();
