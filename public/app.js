@@ -7,7 +7,19 @@ const PATIENCE = 10_000; // ms before a silent gate counts as down
 const LONGEST_BODY = 4000; // characters of an answer shown
 
 const REASONS = { 200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-  429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable" };
+  405: "Method Not Allowed", 429: "Too Many Requests", 500: "Internal Server Error", 501: "Not Implemented",
+  502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout" };
+const DEMO_USERS = ["user1", "user2"]; // of `cargo xtask dev`; whether they are in the store, only a log-in can tell
+const DEMO_PASSWORD = "abcxyz";
+// The hints under the buttons while there is a token. Those without one are in the page itself.
+const HINTS_WITH_TOKEN = {
+  "call-with": "The gate itself says who you are",
+  "call-without": "Refused: the answer asks for a token",
+  "call-changed": "Refused: the signature no longer fits",
+  "call-members": "A static file behind the gate",
+  "call-hello": "Sent on to your app, which says what it saw",
+  "call-hint": "Three of them send your token as it is, and pass as long as the gate accepts it. The other two are refused.",
+};
 const TIME_CLAIMS = { iat: "Issued", nbf: "Good from", exp: "Expires" };
 
 const $ = (id) => document.getElementById(id);
@@ -16,7 +28,7 @@ const $ = (id) => document.getElementById(id);
 let token = null;
 let claims = null;
 let ticker = 0;
-let attempt = 0; // number of the newest log-in; an older answer that comes late is dropped
+let attempt = 0; // number of the newest log-in or log-out; an older answer that comes late is dropped
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -26,7 +38,12 @@ function element(tag, className, text) {
 }
 
 function announce(sentence) {
-  $("announce").textContent = sentence;
+  $("announce").textContent = sentence.replaceAll("`", "");
+}
+
+// Shows a sentence; what stands between backticks in it is code.
+function say(node, sentence) {
+  node.replaceChildren(...sentence.split("`").map((part, i) => (i % 2 ? element("code", "", part) : part)));
 }
 
 // On a narrow screen the news may land below the fold: bring it up, but never move what is in sight.
@@ -44,16 +61,27 @@ function send(path, options = {}) {
 // ---- 1. Log in ----
 
 function loginError(message, field) {
-  $("login-error").textContent = message;
+  say($("login-error"), message);
   for (const id of ["username", "password"]) $(id).removeAttribute("aria-invalid");
   if (!field) return;
   field.setAttribute("aria-invalid", "true");
   field.focus();
 }
 
-function refusal(response) {
+// Whether these are the demo user's name and password, as they were made.
+const isDemo = (username, password) => DEMO_USERS.includes(username) && password === DEMO_PASSWORD;
+
+// The demo users are not what they were: offer them no longer.
+function withdrawDemo() {
+  $("fill-demo").hidden = true;
+  for (const id of ["username", "password"]) $(id).removeAttribute("placeholder");
+}
+
+function refusal(response, isDemo) {
   switch (response.status) {
-    case 401: return "The gate does not know this username and password.";
+    case 401: return isDemo
+      ? "The demo users were changed or removed here. Log in as another user, or add one: `cargo xtask tollgate user add NAME`"
+      : "The gate does not know this username and password.";
     case 429: {
       const wait = Number(response.headers.get("Retry-After"));
       return wait > 0 ? `Too many tries. Wait ${wait} s, then try again.` : "Too many tries. Wait a little, then try again.";
@@ -68,10 +96,15 @@ async function logIn(event) {
   const username = $("username");
   const password = $("password");
   const empty = [username, password].find((input) => input.value === "");
-  if (empty) return loginError("Type a username and a password, or fill in the demo user.", empty);
+  if (empty) {
+    return loginError($("fill-demo").hidden ? "Type a username and a password."
+      : "Type a username and a password, or fill in the demo user.", empty);
+  }
 
   const mine = ++attempt;
+  const demo = isDemo(username.value, password.value);
   loginError("");
+  logoutResult("");
   $("login").setAttribute("aria-busy", "true");
   try {
     const response = await send("/auth", {
@@ -81,7 +114,8 @@ async function logIn(event) {
     });
     const answer = response.ok ? await response.json().catch(() => null) : null;
     if (mine !== attempt) return;
-    if (!response.ok) return loginError(refusal(response));
+    if (response.status === 401 && demo) withdrawDemo();
+    if (!response.ok) return loginError(refusal(response, demo));
     // Only visible ASCII can travel in a header, so nothing else is a token we could show again.
     if (typeof answer?.access_token !== "string" || !/^[\x21-\x7e]+$/.test(answer.access_token)) {
       return loginError("The gate said yes, but sent no token this page can read.");
@@ -97,13 +131,44 @@ async function logIn(event) {
   }
 }
 
-function logOut() {
-  attempt++; // a log-in still on its way must not bring the token back
+// Forgets the token at once, whatever the gate will answer, and asks the gate to end it.
+async function logOut() {
+  const { exp } = claims;
+  const jwt = token;
+  const mine = ++attempt; // a log-in still on its way must not bring the token back
   $("login").removeAttribute("aria-busy");
   loginError("");
   setToken(null);
-  announce("Logged out. The token is forgotten.");
+  logoutResult("The token is forgotten here. Logging out at the gate…");
   $("username").focus(); // the button that had the focus is gone
+
+  let response = null;
+  try {
+    response = await send("/auth/logout", { method: "POST", headers: { Authorization: `JWT ${jwt}` } });
+  } catch { /* no answer */ }
+  if (mine === attempt) logoutResult(loggedOut(response, exp));
+}
+
+// What a log-out did, by the gate's answer to it.
+function loggedOut(response, exp) {
+  const forgotten = "The token is forgotten here";
+  const expired = Number.isFinite(exp) && exp + LEEWAY < Date.now() / 1000;
+  const until = Number.isFinite(exp) ? `until it expires, at ${new Date(exp * 1000).toLocaleTimeString()}` : "without end: it names no time at which it expires";
+  const still = expired ? "and has expired." : `but stays good ${until}.`;
+  const perhaps = expired ? "and has expired." : `but may stay good ${until}.`;
+  switch (response?.status) {
+    case undefined: return `No answer from the gate. ${forgotten}, ${perhaps}`;
+    case 200: return "Logged out at the gate. It refuses this token within the revocation bound: 10 seconds, unless `TOLLGATE_REVOCATION_BOUND` says otherwise.";
+    case 401: return `The gate did not take this token (401) and ended nothing. ${forgotten}.`;
+    case 404: case 405: case 501: return `This gate can’t end this token (${response.status}). ${forgotten}, ${still}`;
+    default: return `The gate could not log you out (${response.status}). ${forgotten}, ${perhaps}`;
+  }
+}
+
+function logoutResult(sentence) {
+  say($("logout-result"), sentence);
+  $("logout-result").hidden = sentence === "";
+  if (sentence) announce(sentence);
 }
 
 // ---- 2. The token, taken apart ----
@@ -142,7 +207,7 @@ function setToken(next) {
   const none = token === null;
   $("token-none").hidden = !none;
   $("token-some").hidden = none;
-  $("call-hint").hidden = !none;
+  showHints(none);
   $("call-with").disabled = none;
   $("call-changed").disabled = none;
 
@@ -152,6 +217,14 @@ function setToken(next) {
   if (none) return;
   tick();
   ticker = setInterval(tick, 250); // four times a second, so that no second is skipped
+}
+
+// The hints are true of the requests that the buttons would send now.
+const hintOf = (id) => $(id).querySelector("small") ?? $(id);
+const HINTS_WITHOUT_TOKEN = Object.fromEntries(Object.keys(HINTS_WITH_TOKEN).map((id) => [id, hintOf(id).textContent]));
+
+function showHints(none) {
+  for (const [id, hint] of Object.entries(none ? HINTS_WITHOUT_TOKEN : HINTS_WITH_TOKEN)) hintOf(id).textContent = hint;
 }
 
 function timeRows() {
@@ -274,16 +347,30 @@ async function knock(path, jwt, changedAt) {
   } catch {
     response = null; // also when the answer broke off half-way
   }
-  showAnswer(request, response, body, Math.round(performance.now() - start));
+  showAnswer(path, request, response, body, Math.round(performance.now() - start));
 }
 
-function verdict(response) {
+const isApp = (path) => path.startsWith("/api/");
+
+function verdict(path, response) {
   if (!response) return "";
-  if (response.ok) return "The gate opened.";
-  return response.status === 401 ? "The gate stayed shut." : "Not an answer this page expected.";
+  if (response.ok) return isApp(path) ? "The gate opened, and your app answered." : "The gate opened.";
+  if (response.status === 401) return isApp(path) ? "The gate stayed shut. Your app saw nothing." : "The gate stayed shut.";
+  if (isApp(path) && [502, 504].includes(response.status)) return "The gate opened, but your app did not answer.";
+  return "Not an answer this page expected.";
 }
 
-function showAnswer(request, response, body, ms) {
+// What to do about an answer, if there is something.
+function advice(path, response) {
+  if (!isApp(path)) return "";
+  switch (response?.status) {
+    case 502: case 504: return "Start an app at the address in `ORIGIN` (wrangler.toml). In the checkout of Tollgate `node examples/origin/app.mjs` starts a small one on port 5000; `cargo xtask dev` does so itself if that port is free when it starts.";
+    case 404: return "Your own app, it seems, has no `/api/hello`. The one in `examples/origin/app.mjs` has.";
+    default: return "";
+  }
+}
+
+function showAnswer(path, request, response, body, ms) {
   const article = element("article", "answer");
   article.dataset.kind = response?.ok ? "good" : "bad";
   const status = response
@@ -291,7 +378,7 @@ function showAnswer(request, response, body, ms) {
     : "No answer";
 
   const line = element("div", "answer-line");
-  line.append(element("span", "answer-status", status), element("span", "answer-verdict", verdict(response)),
+  line.append(element("span", "answer-status", status), element("span", "answer-verdict", verdict(path, response)),
     element("span", "answer-ms", `${ms} ms`));
   article.setAttribute("aria-label", `${request.firstChild.data}: ${status}`);
   article.append(line, request);
@@ -299,20 +386,26 @@ function showAnswer(request, response, body, ms) {
   const challenge = response?.headers.get("WWW-Authenticate");
   if (challenge) article.append(element("pre", "answer-challenge", `WWW-Authenticate: ${challenge}`));
   article.append(element("pre", "answer-body", bodyText(body)));
+  const help = advice(path, response);
+  if (help) {
+    const paragraph = element("p", "answer-advice");
+    say(paragraph, help);
+    article.append(paragraph);
+  }
 
   $("answers-none").hidden = true;
   $("answers").prepend(article);
   while ($("answers").children.length > KEEP) $("answers").lastElementChild.remove();
   reveal(article);
-  announce(`${status}, after ${ms} milliseconds. ${verdict(response)}`);
+  announce(`${status}, after ${ms} milliseconds. ${verdict(path, response)} ${help}`);
 }
 
 // ---- Wiring ----
 
 $("login-form").addEventListener("submit", logIn);
 $("fill-demo").addEventListener("click", () => {
-  $("username").value = "user1";
-  $("password").value = "abcxyz";
+  [$("username").value] = DEMO_USERS;
+  $("password").value = DEMO_PASSWORD;
   loginError("");
   $("login").focus();
 });
@@ -325,3 +418,4 @@ $("call-changed").addEventListener("click", () => {
   knock("/protected", jwt, at);
 });
 $("call-members").addEventListener("click", () => knock("/members/welcome.txt", token));
+$("call-hello").addEventListener("click", () => knock("/api/hello", token));

@@ -1,4 +1,4 @@
-// What a log-in is without a store: read the body, derive, compare with the hash of the demo users' user1.
+// What a log-in is without a store: read the body, derive, compare with the hash of user1 in tests/e2e/users.json.
 const SALT = Uint8Array.from(atob("2Pl5+2/O/FiIRpl9/9XfyA=="), (char) => char.charCodeAt(0));
 const HASH = Uint8Array.from(atob("/vKFknz6q3eff2yzrHXaYhg97CQ5yFUEdgPjc5EGjEs="), (char) => char.charCodeAt(0));
 

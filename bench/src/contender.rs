@@ -373,7 +373,7 @@ impl Workshop {
             })
             .collect::<Vec<_>>()
             .join(",\n    ");
-        let records = fs::read_to_string(self.root.join("xtask/demo-users.json"))?;
+        let records = fs::read_to_string(self.root.join("tests/e2e/users.json"))?;
         let records: Value = serde_json::from_str(&records)?;
         let date = self.compatibility_date()?;
         let bindings = bindings.join(",\n    ");

@@ -1,7 +1,7 @@
 // The examples, each in real workerd.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bearing, mint, origin, payload, start } from "./harness.mjs";
+import { bearing, exampleOrigin, mint, origin, payload, start } from "./harness.mjs";
 
 const build = (name) => ({ main: `examples/${name}/entry.mjs`, others: [`examples/${name}/build`] });
 const text = async (answer) => [answer.status, await answer.text()];
@@ -48,6 +48,26 @@ test("axum: the layer guards the routes, the extractors tell who it is, the user
     assert.equal((await gate.logIn("user1", "wrong")).status, 401);
     assert.equal((await gate.get("/elsewhere", bearing(token))).status, 404);
   } finally { await gate.close(); }
+});
+
+test("origin: an application learns from the gate who its caller is", async () => {
+  const app = await exampleOrigin();
+  const gate = await start({ vars: { ORIGIN: app.url } });
+  try {
+    const json = async (answer) => [answer.status, await answer.json()];
+    const token = await mint({ identity: "é 1%" });
+    const [status, hello] = await json(await gate.get("/api/hello", bearing(token)));
+    assert.deepEqual([status, hello.hello, hello.subject, hello.claims], [200, "é 1%", "é 1%", payload(token)]);
+    assert.equal(hello.forwarded.host, gate.url.host);
+    const put = await gate.get("/api/x?y=1", bearing(token, { method: "PUT", body: "z" }));
+    assert.deepEqual(await json(put), [200, { method: "PUT", path: "/api/x?y=1", subject: "é 1%" }]);
+    const forged = { headers: { "x-auth-subject": "root", "x-auth-claims": "e30" } };
+    assert.equal((await gate.get("/api/hello", forged)).status, 401);
+    assert.equal((await (await gate.get("/api/hello", bearing(token, forged))).json()).subject, "é 1%");
+    assert.equal((await fetch(`${app.url}/api/hello`, { headers: { "x-auth-subject": "%" } })).status, 400);
+    assert.equal((await (await fetch(`${app.url}/api/hello`)).json()).hello, "stranger");
+    assert.equal((await fetch(`${app.url}/elsewhere`)).status, 404);
+  } finally { await gate.close(); await app.close(); }
 });
 
 test("the stock worker has no code of its own behind it: such a rule is a wrong configuration", async () => {

@@ -1,5 +1,6 @@
 // Starts the gate in real workerd, set up by a wrangler.toml, with fresh storage and a free port of its own. No proxy
 // stands in between: what a test sends is what the worker gets, and the worker's fetch is workerd's.
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
@@ -14,6 +15,8 @@ import { unstable_getMiniflareWorkerOptions as miniflareOptions, unstable_readCo
 process.env.WRANGLER_LOG = "error"; // or it tells that there is a .dev.vars, which is not read here
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
+/** Where nothing listens: tcpmux, which only root could serve. */
+const NOBODY = "http://127.0.0.1:1";
 export const SECRET = "a secret of more than thirty-two bytes, for tests";
 
 /** The worker as wrangler would deploy it, bundled by `cargo xtask test`. */
@@ -38,8 +41,8 @@ async function modules({ main, others }, entry) {
   return all;
 }
 
-/** The KV records of the demo users, as `cargo xtask dev` writes them. */
-const demoUsers = JSON.parse(await readFile(`${root}xtask/demo-users.json`, "utf8"));
+/** The KV records of user1 and user2, ids 1 and 2, password abcxyz. (The demo users of `cargo xtask dev` have other ids.) */
+const testUsers = JSON.parse(await readFile(`${root}tests/e2e/users.json`, "utf8"));
 
 /** What wrangler makes of a configuration for Miniflare, without the variables. */
 function workerOf(config) {
@@ -47,9 +50,12 @@ function workerOf(config) {
   return { ...worker, modulesRoot: root, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
 }
 
-/** The variables over those of a configuration; not those of somebody's .dev.vars. */
+/**
+ * The variables over those of a configuration; not those of somebody's .dev.vars. On the port in the ORIGIN of wrangler.toml the
+ * developer's application may listen: a test that names no origin has none.
+ */
 const bindingsOf = (config, vars) =>
-  Object.fromEntries(Object.entries({ ...config.vars, ...vars }).filter(([, value]) => value !== undefined));
+  Object.fromEntries(Object.entries({ ...config.vars, ...(config.vars.ORIGIN && { ORIGIN: NOBODY }), ...vars }).filter(([, value]) => value !== undefined));
 
 /**
  * A running gate. `vars` are put over those of wrangler.toml (or `config`; `undefined` takes one away), `options` over Miniflare's; `entry`
@@ -80,7 +86,7 @@ export async function start({ config: file = "wrangler.toml", vars = {}, secret 
   }));
   const url = await runtime.unsafeGetDirectURL("tollgate");
   const kv = worker.kvNamespaces.USERS && !options.kvNamespaces ? await runtime.getKVNamespace("USERS", "tollgate") : undefined;
-  if (users && kv) for (const { key, value } of demoUsers) await kv.put(key, value);
+  if (users && kv) for (const { key, value } of testUsers) await kv.put(key, value);
   const get = (path, init) => fetch(url.origin + path, { redirect: "manual", ...init });
   const logIn = (username = "user1", password = "abcxyz") =>
     get("/auth", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ username, password }) });
@@ -202,6 +208,13 @@ export async function origin(listener) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return { server, url: `http://127.0.0.1:${server.address().port}`, close: () => { server.closeAllConnections(); server.close(); } };
+}
+
+/** examples/origin on a free port: `{ url, close() }`. */
+export async function exampleOrigin() {
+  const app = spawn(process.execPath, ["examples/origin/app.mjs"], { cwd: root, env: { ...process.env, PORT: "0" }, stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await app.stdout.setEncoding("utf8").take(1).toArray();
+  return { url: line.match(/http:\S+/)[0], close: () => (app.kill() ? once(app, "exit") : undefined) };
 }
 
 const CHROMIUM = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", chromium.executablePath()];

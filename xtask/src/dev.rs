@@ -1,7 +1,9 @@
-//! `cargo xtask dev`: from nothing to a running gate with two demo users.
+//! `cargo xtask dev`: from nothing to a running gate, with two demo users and a small application behind it.
 
 use crate::{
     build::{self, Flavour},
+    demo::{self, Store},
+    origin::{self, App, Origin},
     setup,
     step::{Failure, Root, Step},
 };
@@ -18,7 +20,8 @@ use std::{
 };
 
 const DEFAULT_PORT: u16 = 8787;
-const SEED_MARK: &str = ".wrangler/tollgate-demo-users";
+/// Of the demo users.
+const PASSWORD: &str = "abcxyz";
 
 struct Options {
     port: u16,
@@ -35,6 +38,13 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
             "end what uses it, or take another: cargo xtask dev --port 8788",
         ));
     }
+    if options.port == origin::PORT && origin::is_stock_origin(root) {
+        return Err(Failure::new(
+            "dev",
+            format!("port {} is the application's, as ORIGIN says: the gate would call itself", options.port),
+            "take another: cargo xtask dev --port 8788",
+        ));
+    }
     // At the same time: one waits for the network, the other for the compiler.
     std::thread::scope(|scope| {
         let npm_tools = scope.spawn(|| setup::npm_tools(root));
@@ -42,19 +52,21 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
         npm_tools.join().expect("set-up does not panic").and(built)
     })?;
     secret(root)?;
-    demo_users(root)?;
+    let store = if options.once {
+        // Of its own: what is tried here neither depends on the developer's users nor changes them.
+        Store::empty(root, root.target().join(format!("dev-once-{}", options.port)))?
+    } else {
+        Store::of_developer(root)
+    };
+    let seeded = store.seed()?;
     let ended = told_to_end();
+    let app = if options.once { None } else { Some(App::start(root)?) };
     let step = Step::begin("wrangler dev (about 5 s)");
     let mut server = Server(
         root.npm_command("wrangler")
-            .args([
-                "dev",
-                "--ip",
-                "127.0.0.1",
-                "--port",
-                &options.port.to_string(),
-                "--show-interactive-dev-session=false",
-            ])
+            .args(["dev", "--ip", "127.0.0.1", "--port", &options.port.to_string()])
+            .arg("--show-interactive-dev-session=false")
+            .args(store.options())
             .stdin(Stdio::null())
             .stdout(std::io::stderr())
             .spawn()
@@ -62,10 +74,37 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
                 step.fail(format!("wrangler can't be run: {error}"), "remove node_modules and try again")
             })?,
     );
+    let (opened, records) = std::thread::scope(|scope| {
+        let records = scope.spawn(|| match seeded {
+            None if !options.once => store.demo_records().ok(),
+            seeded => seeded,
+        });
+        (wait_until_open(&step, &mut server, options.port, &ended), records.join().expect("reading does not panic"))
+    });
+    if !opened? {
+        return Ok(());
+    }
+    step.done("");
+    let Some(mut app) = app else {
+        three_calls(options.port)?;
+        drop(server);
+        return store.remove();
+    };
+    // If the store could not be read, nobody is announced.
+    let known = demo::known(&records.unwrap_or_default());
+    println!("\n{}", greeting(options.port, &known, app.origin()));
+    while !ended.load(Ordering::Relaxed) && matches!(server.0.try_wait(), Ok(None)) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// Waits for the gate's first answer. `false` if we are told to end before.
+fn wait_until_open(step: &Step, server: &mut Server, port: u16, ended: &AtomicBool) -> Result<bool, Failure> {
     let began = Instant::now();
-    while call(options.port, "OPTIONS", "/auth", None, None).is_err() {
+    while call(port, "OPTIONS", "/auth", None, None).is_err() {
         if ended.load(Ordering::Relaxed) {
-            return Ok(());
+            return Ok(false);
         }
         if let Ok(Some(status)) = server.0.try_wait() {
             return Err(step.fail(format!("wrangler ended with {status}"), "see what it said above"));
@@ -75,25 +114,7 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    step.done("");
-    if options.once {
-        return three_calls(options.port);
-    }
-    let port = options.port;
-    println!(
-        "\nThe gate is open: http://127.0.0.1:{port}/ (user1 or user2, password abcxyz)\n\nLog in, be refused without a token, reach /protected with it:\n"
-    );
-    println!("{}\n", log_in_line(port));
-    println!("curl -i http://127.0.0.1:{port}/protected\n");
-    println!(
-        "curl -i -H \"Authorization: JWT $({} | sed 's/.*:\"\\(.*\\)\".*/\\1/')\" http://127.0.0.1:{port}/protected\n",
-        log_in_line(port)
-    );
-    println!("Edits in src/, worker/ and wrangler.toml are served again by themselves. Ctrl-C ends it.");
-    while !ended.load(Ordering::Relaxed) && matches!(server.0.try_wait(), Ok(None)) {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    Ok(())
+    Ok(true)
 }
 
 /// Becomes true when we are told to end, by Ctrl-C or a signal; wrangler is then ended with us.
@@ -105,9 +126,40 @@ fn told_to_end() -> Arc<AtomicBool> {
     ended
 }
 
-fn log_in_line(port: u16) -> String {
+/// What is printed when the gate is open. `known` are the demo users that can log in: only they are announced.
+fn greeting(port: u16, known: &[&str], origin: Origin) -> String {
+    let (users, name, password) = match known {
+        [] => {
+            let add = "Add a user who can log in: cargo xtask tollgate user add NAME";
+            (format!("http://127.0.0.1:{port}/\n{add}"), "NAME", "PASSWORD")
+        }
+        [name, ..] => {
+            (format!("http://127.0.0.1:{port}/ ({}, password {PASSWORD})", known.join(" or ")), *name, PASSWORD)
+        }
+    };
+    let app = format!("http://127.0.0.1:{}", origin::PORT);
+    let app = match origin {
+        Origin::Demo => format!(
+            "Behind it, for /api/*: a demonstration application (examples/origin/app.mjs) on {app}, which ends with the gate.\n\
+             To use your own, start it on that port first."
+        ),
+        Origin::Own => format!("Behind it, for /api/*: what listens on {app} already, your own application."),
+        Origin::Nothing => format!(
+            "Behind it, for /api/*: nothing. examples/origin/app.mjs ended, see above; start your application on {app}."
+        ),
+        Origin::Elsewhere => "Behind it: your application at the address in ORIGIN.".into(),
+    };
+    let log_in = format!(
+        "curl -s -H 'Content-Type: application/json' -d '{{\"username\":\"{name}\",\"password\":\"{password}\"}}' http://127.0.0.1:{port}/auth"
+    );
+    let with_token = format!("curl -i -H \"Authorization: JWT $({log_in} | sed 's/.*:\"\\(.*\\)\".*/\\1/')\"");
     format!(
-        "curl -s -H 'Content-Type: application/json' -d '{{\"username\":\"user1\",\"password\":\"abcxyz\"}}' http://127.0.0.1:{port}/auth"
+        "The gate is open: {users}\n{app}\n\n\
+         Log in, be refused without a token, reach /protected with it:\n\n\
+         {log_in}\n\n\
+         curl -i http://127.0.0.1:{port}/protected\n\n\
+         {with_token} http://127.0.0.1:{port}/protected\n\n\
+         Edits in src/, worker/ and wrangler.toml are served again by themselves. Ctrl-C ends it."
     )
 }
 
@@ -149,32 +201,13 @@ fn secret(root: &Root) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The demo users, in the store that `wrangler dev` reads.
-fn demo_users(root: &Root) -> Result<(), Failure> {
-    let mark = root.join(SEED_MARK);
-    if mark.exists() && root.join(".wrangler/state").exists() {
-        return Ok(());
-    }
-    let step = Step::begin("two demo users in the local store");
-    let hint = "remove the folder .wrangler and try again";
-    // Made once by `cargo run -p tools -- demo-users`: to compile the rules natively for it would take a newcomer 40 s.
-    let bulk = root.join("xtask/demo-users.json");
-    step.run(
-        root.npm_command("wrangler").args(["kv", "bulk", "put", "--binding", "USERS", "--local"]).arg(&bulk),
-        hint,
-    )?;
-    fs::write(mark, "").map_err(|error| step.fail(error.to_string(), hint))?;
-    step.done("");
-    Ok(())
-}
-
 /// Log in, be refused, pass: printed, and right or an error.
 fn three_calls(port: u16) -> Result<(), Failure> {
     let wrong = |what: &str, answer: &str| {
         Failure::new(
             "dev --once",
             format!("{what}; the answer was:\n{answer}"),
-            "is .dev.vars whole? Remove .wrangler to seed the users again",
+            "see what the gate logged above; `cargo xtask tollgate config check` reads wrangler.toml and .dev.vars",
         )
     };
     let told = |method: &str, path: &str, token: Option<&str>, body: Option<&str>| -> Result<String, Failure> {
@@ -184,8 +217,8 @@ fn three_calls(port: u16) -> Result<(), Failure> {
         println!("{}\n", answer.trim_end());
         Ok(answer)
     };
-    let body = r#"{"username":"user1","password":"abcxyz"}"#;
-    let granted = told("POST", "/auth", None, Some(body))?;
+    let body = format!(r#"{{"username":"user1","password":"{PASSWORD}"}}"#);
+    let granted = told("POST", "/auth", None, Some(&body))?;
     let token = granted.split_once("\"access_token\":\"").and_then(|(_, rest)| rest.split('"').next());
     let Some(token) = token.filter(|_| granted.starts_with("HTTP/1.1 200")) else {
         return Err(wrong("the log-in gave no token", &granted));
@@ -197,7 +230,7 @@ fn three_calls(port: u16) -> Result<(), Failure> {
         return Err(wrong("/protected without a token was not refused with a challenge", &refused));
     }
     let passed = told("GET", "/protected", Some(token), None)?;
-    if !passed.starts_with("HTTP/1.1 200") || !passed.contains("\"identity\":1") {
+    if !passed.starts_with("HTTP/1.1 200") || !passed.contains(r#""identity":"demo-1""#) {
         return Err(wrong("/protected with the token did not say who it is", &passed));
     }
     println!("All three were right.");
@@ -224,14 +257,23 @@ pub fn call(port: u16, method: &str, path: &str, token: Option<&str>, body: Opti
     }
 }
 
-/// wrangler, ended with what it started when this goes out of scope.
-struct Server(Child);
+/// A program that ends, with what it started, when this goes out of scope.
+pub struct Server(pub Child);
+
+impl Server {
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
         // SIGINT lets wrangler end workerd; killing it would leave workerd behind.
-        let ended =
-            Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().is_ok_and(|status| status.success());
+        let ended = self.is_running()
+            && Command::new("kill")
+                .args(["-INT", &self.0.id().to_string()])
+                .status()
+                .is_ok_and(|status| status.success());
         let began = Instant::now();
         while ended && began.elapsed() < Duration::from_secs(10) {
             if matches!(self.0.try_wait(), Ok(Some(_))) {
@@ -241,5 +283,46 @@ impl Drop for Server {
         }
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_demo_users_that_can_log_in_are_announced() {
+        let both = greeting(8787, &["user1", "user2"], Origin::Demo);
+        assert!(both.starts_with("The gate is open: http://127.0.0.1:8787/ (user1 or user2, password abcxyz)\n"));
+        assert!(both.contains(r#"-d '{"username":"user1","password":"abcxyz"}' http://127.0.0.1:8787/auth"#));
+
+        let one = greeting(8788, &["user2"], Origin::Demo);
+        assert!(one.starts_with("The gate is open: http://127.0.0.1:8788/ (user2, password abcxyz)\n"));
+        assert_eq!(one.matches(r#""username":"user2","password":"abcxyz""#).count(), 2);
+        assert!(!one.contains("user1"));
+
+        let none = greeting(8787, &[], Origin::Demo);
+        assert!(none.starts_with("The gate is open: http://127.0.0.1:8787/\n"));
+        assert!(none.contains("cargo xtask tollgate user add NAME"));
+        assert_eq!(none.matches(r#""username":"NAME","password":"PASSWORD""#).count(), 2);
+        assert!(!none.contains("user1") && !none.contains(PASSWORD));
+    }
+
+    #[test]
+    fn the_token_in_the_third_line_comes_from_the_first() {
+        let text = greeting(8787, &["user1"], Origin::Own);
+        assert!(text.contains(r#"/auth | sed 's/.*:"\(.*\)".*/\1/')" http://127.0.0.1:8787/protected"#), "{text}");
+    }
+
+    #[test]
+    fn what_is_behind_the_gate_is_said() {
+        for (origin, said) in [
+            (Origin::Demo, "a demonstration application (examples/origin/app.mjs) on http://127.0.0.1:5000"),
+            (Origin::Own, "what listens on http://127.0.0.1:5000 already, your own application"),
+            (Origin::Nothing, "start your application on http://127.0.0.1:5000"),
+            (Origin::Elsewhere, "the address in ORIGIN"),
+        ] {
+            assert!(greeting(8787, &[], origin).contains(said));
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 mod bench;
 mod build;
+mod demo;
 mod dev;
+mod origin;
 mod setup;
 mod simulate;
 mod step;
@@ -22,7 +24,7 @@ struct Task {
 const TASKS: &[Task] = &[
     Task {
         name: "dev",
-        line: "set up, build and serve on 127.0.0.1:8787 (--port N; --once tries it and ends)",
+        line: "set up, build and serve on 127.0.0.1:8787 (--port N; --once: try it in a store of its own and end)",
         run: dev::dev,
     },
     Task { name: "test", line: "every check and test (about 20 min from nothing, 14 min after)", run: test::test },

@@ -2,9 +2,11 @@
 
 use crate::{
     build::{self, Flavour},
+    demo::Store,
     setup, simulate,
     step::{Failure, Root, Step},
 };
+use serde_json::json;
 use std::process::Command;
 
 /// Runs everything.
@@ -62,6 +64,7 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
     setup::pip()?;
     count += end_to_end(root)?;
     replay(root)?;
+    import_beside_demo_users(root)?;
     first_contact(root)?;
     println!("{count} passed, 0 failed");
     Ok(())
@@ -120,7 +123,40 @@ fn replay(root: &Root) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a newcomer types first.
+/// A store that `cargo xtask dev` has seeded takes the users of a Flask application, which have the ids 1 and 2.
+fn import_beside_demo_users(root: &Root) -> Result<(), Failure> {
+    let step = Step::begin("an import with ids 1 and 2 beside the demo users");
+    let hint = "cargo xtask tollgate user import FILE --persist-to FOLDER shows it alone";
+    let folder = root.target().join("import-beside-demo-users");
+    let store = Store::empty(root, folder.clone())?;
+    store.seed()?;
+    let hash = "pbkdf2:sha256:50000$9SP6Nwo5LaL4ddL8$3bf60202d9430337403783c9b41f693150ad926c2c4796023de1e049b6b349c9";
+    let line = |(id, name)| format!("{}\n", json!({"username": name, "id": id, "hash": hash}));
+    let file = folder.join("users.jsonl");
+    std::fs::write(&file, [(1, "alice"), (2, "bob")].map(line).concat())
+        .map_err(|error| step.fail(error.to_string(), "is target/ writable?"))?;
+    let tollgate = |args: &[&str]| {
+        let mut command = root.cargo_command(["xtask", "tollgate", "user"]);
+        command.args(args).args(store.options());
+        command
+    };
+    step.output(tollgate(&["import"]).arg(&file), hint)?;
+    let listed = step.standard_output(&mut tollgate(&["list", "--long", "--json"]), hint)?;
+    let user = |id, name| json!({"username": name, "id": id, "status": "active"});
+    let expected = json!([
+        user(json!(1), "alice"),
+        user(json!(2), "bob"),
+        user(json!("demo-1"), "user1"),
+        user(json!("demo-2"), "user2"),
+    ]);
+    if serde_json::from_str(&listed).ok() != Some(expected) {
+        return Err(step.fail(format!("these users are in the store:\n{listed}"), hint));
+    }
+    step.done("");
+    store.remove()
+}
+
+/// What a newcomer types first, in a store of its own.
 fn first_contact(root: &Root) -> Result<(), Failure> {
     let step = Step::begin("cargo xtask dev --once");
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
