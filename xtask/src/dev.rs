@@ -181,21 +181,38 @@ fn options(args: &[String]) -> Result<Options, Failure> {
     Ok(options)
 }
 
-/// `.dev.vars` with a random key, unless there is one.
-fn secret(root: &Root) -> Result<(), Failure> {
-    let path = root.join(".dev.vars");
-    if path.exists() {
-        return Ok(());
+/// The file into which a random key goes; `None` if one of these has a key, or may have one. A `.dev.vars` would hide an `.env`
+/// from wrangler, which reads `.env.local` beside it.
+fn file_for_key(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    if read(".dev.vars").is_some() {
+        return None;
     }
-    let step = Step::begin("a random JWT_SECRET_KEY in .dev.vars");
+    let texts: Vec<String> = [".env", ".env.local"].into_iter().filter_map(read).collect();
+    let has_key = |line: &str| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+        let name = line.split(['=', ':']).next().unwrap_or_default().trim();
+        ["JWT_SECRET_KEY", "SECRET_KEY", "JWT_PRIVATE_KEY", "JWT_KEYS"].contains(&name)
+    };
+    if texts.iter().flat_map(|text| text.lines()).any(has_key) {
+        return None;
+    }
+    Some(if texts.is_empty() { ".dev.vars" } else { ".env.local" })
+}
+
+/// A random key for `wrangler dev`, unless there is one.
+fn secret(root: &Root) -> Result<(), Failure> {
+    let Some(name) = file_for_key(|name| fs::read_to_string(root.join(name)).ok()) else { return Ok(()) };
+    let step = Step::begin(format!("a random JWT_SECRET_KEY in {name}"));
     let mut bytes = [0; 48];
     getrandom::fill(&mut bytes).map_err(|error| step.fail(error.to_string(), "is there a source of randomness?"))?;
     let key: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // nobody else's to read
-    let written = options.open(path).and_then(|mut file| writeln!(file, "JWT_SECRET_KEY={key}"));
+    // A last line without a line break is not gone on with.
+    let written = options.open(root.join(name)).and_then(|mut file| write!(file, "\nJWT_SECRET_KEY={key}\n"));
     written.map_err(|error| step.fail(error.to_string(), "is the folder writable?"))?;
     step.done("");
     Ok(())
@@ -289,6 +306,22 @@ impl Drop for Server {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_made_where_wrangler_reads_it_and_hides_nothing() {
+        for (files, expected) in [
+            (&[][..], Some(".dev.vars")),
+            (&[(".dev.vars", "")], None),
+            (&[(".env", "A=1\n")], Some(".env.local")),
+            (&[(".env", "A=1\n"), (".env.local", "B=1")], Some(".env.local")),
+            (&[(".env", "export JWT_SECRET_KEY=x\n")], None),
+            (&[(".env", "A=1\n"), (".env.local", " JWT_KEYS = 'x'\n")], None),
+            (&[(".env", "# JWT_SECRET_KEY=x\nMY_SECRET_KEY=x\n")], Some(".env.local")),
+        ] {
+            let read = |name: &str| files.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned());
+            assert_eq!(file_for_key(read), expected, "{files:?}");
+        }
+    }
 
     #[test]
     fn only_demo_users_that_can_log_in_are_announced() {
