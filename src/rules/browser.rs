@@ -7,7 +7,7 @@
 //! is not known ([`Site::host`] without a value), the cookie is kept.
 //!
 //! **What it does not do:** parse `Set-Cookie`: it is asked about cookies that [`super::cookie`] writes. It has no list of
-//! public suffixes but the few in [`PUBLIC_SUFFIXES`].
+//! public suffixes but a few (`PUBLIC_SUFFIXES`).
 
 use super::config::SameSite;
 use std::net::IpAddr;
