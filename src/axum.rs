@@ -1,7 +1,7 @@
 //! The gate before axum's routes, on workers and on any other server.
 //!
-//! [`GateLayer`] is a layer for `Router::layer`: it answers log-ins and refusals itself, and hands on what the gate lets
-//! through, whatever `to` its rule has, with the reason in the request's extensions. Handlers read it with the
+//! [`GateLayer`] is a layer for `Router::layer`: it answers log-ins and refusals itself, and hands on what the gate
+//! lets through, whatever `to` its rule has, with the reason in the request's extensions. Handlers read it with the
 //! extractors [`CurrentIdentity`] and [`Claims`].
 //!
 //! **What always holds:** what is handed on was let through by the gate; identity headers that a client sent do not
@@ -219,8 +219,8 @@ fn now() -> Timestamp {
     Timestamp::from_millis(millis as i64)
 }
 
-/// Extracts who it is: Flask-JWT's `current_identity`. Without a token (`auth = "optional"` or `"none"`) it refuses with
-/// 401, so that a route that forgets its rule stays shut; `Option<CurrentIdentity>` is then `None`.
+/// Extracts who it is: Flask-JWT's `current_identity`. Without a token (`auth = "optional"` or `"none"`) it refuses
+/// with 401, so that a route that forgets its rule stays shut; `Option<CurrentIdentity>` is then `None`.
 #[derive(Clone, Debug)]
 pub struct CurrentIdentity(pub Identity);
 

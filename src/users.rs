@@ -14,8 +14,8 @@ use crate::rules::{
 
 /// Who the users are: Flask-JWT's `authentication_handler` and `identity_handler`.
 ///
-/// [`SendUsers`] is the same for servers with threads, such as axum's: its futures can be sent. Implement that one where
-/// you can; whatever implements it is `Users` too.
+/// [`SendUsers`] is the same for servers with threads, such as axum's: its futures can be sent. Implement that one
+/// where you can; whatever implements it is `Users` too.
 #[trait_variant::make(SendUsers: Send)]
 pub trait Users {
     /// `authentication_handler`: whose name and password are these? `None` for nobody's.
@@ -33,8 +33,8 @@ pub trait Users {
     /// As for [`Users::authenticate`].
     async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, AskFault>;
 
-    /// A new password for whom this token names; the old one must be right, if it is given. Asked where there are sessions
-    /// (docs/sessions.md), all of which end then.
+    /// A new password for whom this token names; the old one must be right, if it is given. Asked where there are
+    /// sessions (docs/sessions.md), all of which end then.
     ///
     /// # Errors
     /// As for [`Users::authenticate`].

@@ -1,8 +1,8 @@
 //! What is stored, and what versions of the worker send each other, keeps its spelling: names change in Rust only.
 //!
-//! `tests/pinned/written-by-fa6c1fe.json` was written by commit fa6c1fe, with its own code: records of KV, names of objects,
-//! what an account's object was sent, answered and stored, and the register's rows and messages. The version of today must
-//! read all of it, and write KV records, object names and the register's entries alike to the byte.
+//! `tests/pinned/written-by-fa6c1fe.json` was written by commit fa6c1fe, with its own code: records of KV, names of
+//! objects, what an account's object was sent, answered and stored, and the register's rows and messages. The version
+//! of today must read all of it, and write KV records, object names and the register's entries alike to the byte.
 
 use serde_json::Value;
 use tollgate::rules::{

@@ -1,13 +1,14 @@
-// The stock worker's entry (the library's JavaScript is in src/edge/js). It hands requests to the rules in Wasm and survives their panics; it decides nothing.
+// The stock worker's entry (the library's JavaScript is in src/edge/js). It hands requests to the rules in Wasm and
+// survives their panics; it decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import * as rust from "../build/tollgate.js";
 import module from "../build/tollgate_bg.wasm"; // wrangler compiles it
 
 rust.initSync({ module });
 
-// What is kept of this instance: where requests are written for it; how refusals look; which header fields go on; and, by
-// `Authorization`, what is known of a token: what becomes of one request with it from then until then (it is told this, or it
-// goes on to the origin under this rule), and what an origin is told.
+// What is kept of this instance: where requests are written for it; how refusals look; which header fields go on; and,
+// by `Authorization`, what is known of a token: what becomes of one request with it from then until then (it is told
+// this, or it goes on to the origin under this rule), and what an origin is told.
 let buffer, init, refusals, goingOn, kept, send;
 function begin() {
   buffer = rust.buffer();
@@ -63,7 +64,8 @@ begin();
 
 // A Rust panic (panic=abort) ends in a trap: the instance's memory may be torn and every future in it is lost. So the
 // next call gets a fresh instance, the request that panicked a 500, and those that waited in the old one are run again.
-// `criticalError` is set by the panic hook of the `worker` crate (an internal of 0.8; tests/e2e/panic.test.mjs watches it).
+// `criticalError` is set by the panic hook of the `worker` crate (an internal of 0.8; tests/e2e/panic.test.mjs watches
+// it).
 let crashed = false;
 const waiting = new Set();
 Object.defineProperty(rust.__worker_init_state(), "criticalError", {
@@ -251,7 +253,8 @@ function goOn(request, env, ctx, isDecided, former) {
   const mended = answer.catch(broken);
   // The runtime's own promise, on which the instance has no hold any more.
   if (!call.inRust) return mended;
-  // Fires with the compatibility flag `enable_request_signal`; else, and where the runtime cancels by itself, Rust sweeps.
+  // Fires with the compatibility flag `enable_request_signal`; else, and where the runtime cancels by itself, Rust
+  // sweeps.
   if (former === undefined) request.signal.addEventListener("abort", () => call.drop());
   // What follows on this promise runs in this request's own context, whoever's panic resolved it.
   const lost = new Promise((resolve) => { call.lost = resolve; });

@@ -1,4 +1,5 @@
-// The data centre's cache as workerd asks for it: a PUT's body is the whole answer with its head, a GET wants to have it.
+// The data centre's cache as workerd asks for it: a PUT's body is the whole answer with its head, a GET wants to have
+// it.
 const kept = new Map();
 const LINES = new TextEncoder().encode("\r\n\r\n");
 

@@ -1,5 +1,5 @@
-// A log-in's work with hash-wasm. It compiles its Wasm from text, which workerd forbids: so the same module is handed to
-// it as a compiled one, which hash-wasm-module.mjs took out of the package.
+// A log-in's work with hash-wasm. It compiles its Wasm from text, which workerd forbids: so the same module is handed
+// to it as a compiled one, which hash-wasm-module.mjs took out of the package.
 import { createSHA256, pbkdf2 } from "hash-wasm";
 import { logIn } from "./log-in.mjs";
 import module from "./sha256.wasm";

@@ -1,4 +1,5 @@
-// A KV namespace as workerd asks for it, with the users of tests/e2e in it, and with as many more as are asked for by their number.
+// A KV namespace as workerd asks for it, with the users of tests/e2e in it, and with as many more as are asked for by
+// their number.
 export default {
   fetch(request, { RECORDS }) {
     const key = decodeURIComponent(new URL(request.url).pathname.slice(1));

@@ -344,8 +344,8 @@ impl Workshop {
         Server::start_at(gunicorn, port)
     }
 
-    /// workerd's configuration. The objects are in a worker of their own, of the same code, as they are mostly elsewhere
-    /// in production; what they store lies in the folder `objects`.
+    /// workerd's configuration. The objects are in a worker of their own, of the same code, as they are mostly
+    /// elsewhere in production; what they store lies in the folder `objects`.
     fn config(&self, contender: Contender, setting: &Setting, objects: Option<&Path>) -> Result<String> {
         let text = |name: &str, value: &str| format!("(name = {}, text = {})", quoted(name), quoted(value));
         let mut bindings = vec![text("JWT_SECRET_KEY", SECRET), text("ORIGIN", &format!("http://{}", self.origin))];

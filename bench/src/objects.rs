@@ -1,4 +1,5 @@
-//! What is put into a gate's objects before it is measured: orders as the gate sends them (bench/contenders/orders.mjs).
+//! What is put into a gate's objects before it is measured: orders as the gate sends them
+//! (bench/contenders/orders.mjs).
 
 use crate::{load, server::Server, tokens::Mint};
 use anyhow::{Context, Result, bail};

@@ -1,5 +1,5 @@
-//! What sessions cost: protected requests however much is revoked, refreshes, a cold isolate's first snapshot, and log-ins
-//! while others guess. What is compared runs at the same time on one core.
+//! What sessions cost: protected requests however much is revoked, refreshes, a cold isolate's first snapshot, and
+//! log-ins while others guess. What is compared runs at the same time on one core.
 
 use crate::{
     contender::{Contender, Setting, Workshop},
@@ -105,8 +105,8 @@ impl Trio {
         let floor = || workshop.start(Contender::Floor, &Setting::default());
         let servers: [Server; 3] = started([&gate, &other, &floor], reversed)?;
         let mut mint = Mint::new(TOKEN, Algorithm::Hs256)?.with_sessions();
-        // One request before the others, which takes in the snapshot: else sixteen do, each on its own, and nothing else
-        // is done while the load warms up.
+        // One request before the others, which takes in the snapshot: else sixteen do, each on its own, and nothing
+        // else is done while the load warms up.
         for server in &servers[..2] {
             let first = Supply::new(Use::Same, &mint.tokens(Use::Same, 1), Contender::Tollgate.prefix())?;
             let load =
@@ -169,8 +169,8 @@ pub fn refresh_takes(pace: Pace) -> Duration {
     (pace.warm * 2 + pace.round + Duration::from_secs(4)) * u32::try_from(pace.rounds).unwrap_or(u32::MAX)
 }
 
-/// `POST /auth/refresh` in the extended dialect, each with the newest refresh token of its session: with rotation, and at
-/// the same time another gate without. Two servers on one core.
+/// `POST /auth/refresh` in the extended dialect, each with the newest refresh token of its session: with rotation, and
+/// at the same time another gate without. Two servers on one core.
 ///
 /// # Errors
 /// If a server fails, or answers with another status than it should.
@@ -226,9 +226,9 @@ pub fn snapshot_takes(entries: usize, rounds: usize) -> Duration {
     Duration::from_millis(2 * rounds as u64 * (800 + entries as u64 / 50)) + IDLE
 }
 
-/// What a cold isolate needs to take in the whole snapshot: the first request that is judged by it, the bytes that come, and
-/// how much the memory of the process rises (the gate's isolate, the register's and the cache's). And the same with sixteen
-/// requests at once, and how long the register takes to answer when it has to read what it stored.
+/// What a cold isolate needs to take in the whole snapshot: the first request that is judged by it, the bytes that
+/// come, and how much the memory of the process rises (the gate's isolate, the register's and the cache's). And the
+/// same with sixteen requests at once, and how long the register takes to answer when it has to read what it stored.
 ///
 /// # Errors
 /// If a server fails, or answers with another status than it should.

@@ -198,8 +198,8 @@ impl Supply {
     }
 }
 
-/// Open sessions, each with the refresh token that it has now. Requests take one after the other, so that each session goes
-/// on about as often as the others.
+/// Open sessions, each with the refresh token that it has now. Requests take one after the other, so that each session
+/// goes on about as often as the others.
 #[derive(Clone)]
 pub struct Wheel(Arc<Mutex<VecDeque<HeaderValue>>>);
 

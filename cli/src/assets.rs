@@ -1,8 +1,10 @@
-//! Files that the asset server serves under another path than their own, after the gate has decided on that path: rewrites
-//! (lines of `_redirects` with status 200) and the page for unknown paths. Such a file may be protected by another rule.
+//! Files that the asset server serves under another path than their own, after the gate has decided on that path:
+//! rewrites (lines of `_redirects` with status 200) and the page for unknown paths. Such a file may be protected by
+//! another rule.
 //!
-//! Read as wrangler 4 reads it (parseRedirects, and handleRedirects and notFound of its asset worker). Where this reading is
-//! coarser, it reports too much rather than too little: lines that wrangler skips (duplicates, the 2001st) are checked too.
+//! Read as wrangler 4 reads it (parseRedirects, and handleRedirects and notFound of its asset worker). Where this
+//! reading is coarser, it reports too much rather than too little: lines that wrangler skips (duplicates, the 2001st)
+//! are checked too.
 
 use crate::wrangler_config::{Position, WranglerConfig};
 use std::{
@@ -52,7 +54,8 @@ pub fn bypasses(toml: &WranglerConfig, routes: &Routes) -> Vec<Bypass> {
     found
 }
 
-/// Files of this machine that lie among the static files: wrangler uploads everything there but what `.assetsignore` names.
+/// Files of this machine that lie among the static files: wrangler uploads everything there but what `.assetsignore`
+/// names.
 pub fn exposed_files(toml: &WranglerConfig) -> Vec<PathBuf> {
     let Some(directory) = directory(toml).and_then(|directory| directory.canonicalize().ok()) else {
         return Vec::new();
@@ -220,8 +223,8 @@ fn protecting<'r>(rules: &[(&'r Rule, Vec<Segment>)], paths: &[Segment]) -> Vec<
     all.iter().copied().filter(|rule| rule.auth != Auth::None).filter(|rule| is_about_reading(rule)).collect()
 }
 
-/// The rules that apply to at least one of these paths: their pattern overlaps with the paths, and no narrower pattern covers
-/// all of them.
+/// The rules that apply to at least one of these paths: their pattern overlaps with the paths, and no narrower pattern
+/// covers all of them.
 fn applying<'r>(rules: &[(&'r Rule, Vec<Segment>)], paths: &[Segment]) -> Vec<&'r Rule> {
     let is_hidden = |own: &[Segment]| rules.iter().any(|(_, other)| is_narrower(other, own) && covers(other, paths));
     rules.iter().filter(|(_, own)| overlaps(own, paths) && !is_hidden(own)).map(|(rule, _)| *rule).collect()
@@ -354,7 +357,8 @@ fn target(from: &str, to: &str) -> Option<Vec<Segment>> {
     let to = normalized(to)?;
     let is_plain = |text: &str| !text.contains('*') && !has_placeholder(text);
     let is_dynamic = !is_plain(from);
-    // A value consists of whole segments where the placeholder does. Elsewhere it can be "..": `/a*` matches "/a../members".
+    // A value consists of whole segments where the placeholder does. Elsewhere it can be "..": `/a*` matches
+    // "/a../members".
     let is_whole = |text: &str| {
         let name = text.strip_prefix(':').unwrap_or_default();
         text == "*" || (!name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
@@ -364,8 +368,8 @@ fn target(from: &str, to: &str) -> Option<Vec<Segment>> {
     let has_host =
         to.strip_prefix("//").is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '\\', '?', '#']));
     let to = if is_dynamic && !has_host { collapsed(&to.replace('\\', "/")) } else { to };
-    // Relative to the request's URL. Two slashes or more (or backslashes) begin a host: WHATWG URL, "special authority ignore
-    // slashes state", which the crate has for whole URLs only.
+    // Relative to the request's URL. Two slashes or more (or backslashes) begin a host: WHATWG URL, "special authority
+    // ignore slashes state", which the crate has for whole URLs only.
     let after_slashes = to.trim_start_matches(['/', '\\']);
     let host = if to.len() - after_slashes.len() > 1 { "" } else { "gate.invalid/" };
     let url = match Url::parse(&format!("https://{host}{after_slashes}")) {

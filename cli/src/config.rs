@@ -26,10 +26,10 @@ use tollgate::rules::{
 pub enum Command {
     /// Tell every problem of wrangler.toml at once, with its place and what to write instead
     ///
-    /// Reads wrangler.toml, wrangler.jsonc or wrangler.json as wrangler does (an environment has vars of its own), secrets
-    /// from .dev.vars or else .env beside the file, and the bindings that the gate needs. Judges what `wrangler dev` would
-    /// have and what a deployment would have. Warns of what is legal but unwise. Exit code 1 if there is a problem;
-    /// warnings alone are good.
+    /// Reads wrangler.toml, wrangler.jsonc or wrangler.json as wrangler does (an environment has vars of its own),
+    /// secrets from .dev.vars or else .env beside the file, and the bindings that the gate needs. Judges what `wrangler
+    /// dev` would have and what a deployment would have. Warns of what is legal but unwise. Exit code 1 if there is a
+    /// problem; warnings alone are good.
     #[command(
         after_help = "Examples:\n  tollgate config check\n  tollgate config check deploy/wrangler.toml --env production --json\n  tollgate config check --store --remote    (are the demo users there?)"
     )]
@@ -227,7 +227,8 @@ fn check_reading(toml: &WranglerConfig, view: View, findings: &mut Findings) -> 
     reading
 }
 
-/// Secrets that everybody reads who has the file, whichever environment they are for, and secrets that wrangler does not read.
+/// Secrets that everybody reads who has the file, whichever environment they are for, and secrets that wrangler does
+/// not read.
 fn check_secrets(toml: &WranglerConfig, findings: &mut Findings) {
     let (path, _) = toml.secrets_file();
     for (name, value, position) in toml.all_plain_variables() {
@@ -376,7 +377,8 @@ fn is_workers_dev(url: &url::Url) -> bool {
     url.domain().is_some_and(|domain| domain == "workers.dev" || domain.ends_with(".workers.dev"))
 }
 
-/// Loopback, private and link-local addresses (RFC 1918, 4193, 3927), and names that no public DNS has (RFC 6761, 6762, 8375).
+/// Loopback, private and link-local addresses (RFC 1918, 4193, 3927), and names that no public DNS has (RFC 6761, 6762,
+/// 8375).
 fn is_local(url: &url::Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(ip)) => is_local_address(ip),
@@ -615,8 +617,8 @@ fn check_cache(toml: &WranglerConfig, findings: &mut Findings) {
     }
 }
 
-/// Addresses of the worker beside its routes. As in wrangler 4 (getSubdomainValues), workers_dev is on by default where there
-/// are no routes, and Cloudflare's default for preview_urls follows it. Environments inherit all of these.
+/// Addresses of the worker beside its routes. As in wrangler 4 (getSubdomainValues), workers_dev is on by default where
+/// there are no routes, and Cloudflare's default for preview_urls follows it. Environments inherit all of these.
 fn check_addresses(toml: &WranglerConfig, findings: &mut Findings) {
     let is_route = |name: &str| toml.inherited(&[name]).filter(|(value, _)| *value != "");
     // `routes` takes precedence over `route`, even if it is inherited or empty.

@@ -1,8 +1,8 @@
 //! The gate's endpoint for operators, where sessions are ended.
 //!
-//! **What always holds:** the secret goes to the address that was named and nowhere else (no redirect is followed), over TLS
-//! unless the gate is on this machine; it is no argument and part of no message. The users of the local store are spoken of
-//! to a local gate only: elsewhere the same ids are other people.
+//! **What always holds:** the secret goes to the address that was named and nowhere else (no redirect is followed),
+//! over TLS unless the gate is on this machine; it is no argument and part of no message. The users of the local store
+//! are spoken of to a local gate only: elsewhere the same ids are other people.
 
 use crate::{
     failure::Failure,
@@ -93,8 +93,8 @@ impl Gate {
         self.order(&json!({"do": "end", "user": user.to_json(), "session": session}))
     }
 
-    /// Ends all of them. `version`: and refuses log-ins by every record that is older than this one, which was just written;
-    /// `retire_password`: by every record of before.
+    /// Ends all of them. `version`: and refuses log-ins by every record that is older than this one, which was just
+    /// written; `retire_password`: by every record of before.
     pub fn end_all(&self, user: &Id, retire_password: bool, version: Option<Timestamp>) -> Result<(), Failure> {
         let what = if retire_password { "retire-password" } else { "end-all" };
         let mut order = json!({"do": what, "user": user.to_json()});

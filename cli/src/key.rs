@@ -1,7 +1,7 @@
 //! `tollgate key`: keys that sign tokens.
 //!
-//! **What always holds:** a key is made of the operating system's randomness, by the crates that sign with it at the gate. The
-//! `kid`, which every token and the public keys show, tells nothing of what is secret.
+//! **What always holds:** a key is made of the operating system's randomness, by the crates that sign with it at the
+//! gate. The `kid`, which every token and the public keys show, tells nothing of what is secret.
 
 use crate::{
     failure::{Exit, Failure},
@@ -22,9 +22,9 @@ use tollgate::rules::{json::Map, token::Algorithm};
 pub enum Command {
     /// Make a private key, and print it as a JWK on one line
     ///
-    /// Its key id is the thumbprint of the public key (RFC 7638), or random for a secret. From the operating system's generator.
-    /// The gate takes it as JWT_PRIVATE_KEY, with JWT_ALGORITHM set; as a set (--set) it takes it as JWT_KEYS, and the
-    /// algorithm of the key counts. docs/keys.md describes both, and how to change keys.
+    /// Its key id is the thumbprint of the public key (RFC 7638), or random for a secret. From the operating system's
+    /// generator. The gate takes it as JWT_PRIVATE_KEY, with JWT_ALGORITHM set; as a set (--set) it takes it as
+    /// JWT_KEYS, and the algorithm of the key counts. docs/keys.md describes both, and how to change keys.
     #[command(
         after_help = "Examples:\n  tollgate key generate | npx wrangler secret put JWT_PRIVATE_KEY\n  echo \"JWT_PRIVATE_KEY=$(tollgate key generate)\" >> .dev.vars\n  tollgate key generate --algorithm ES256 --set | npx wrangler secret put JWT_KEYS"
     )]
@@ -139,7 +139,8 @@ impl Material {
         jwk.into()
     }
 
-    /// The thumbprint of the public key. A secret has none: whoever tries out secrets could tell by it which one is right.
+    /// The thumbprint of the public key. A secret has none: whoever tries out secrets could tell by it which one is
+    /// right.
     fn key_id(&self) -> Result<String, Failure> {
         if self.public.len() == 1 {
             return Ok(Base64UrlUnpadded::encode_string(&secret::random::<16>()?));

@@ -2,8 +2,8 @@
 //!
 //! **What always holds:** whoever opens it is told on standard error which store it is. Keys and values go to wrangler
 //! in files that only this user can read, never as arguments, which everybody on the machine can; wrangler's own log
-//! lies beside them, and all are removed at the end. No wrangler is run that other users of the machine could have placed
-//! in a folder above the project. Order is the caller's: what one call puts may arrive in any order.
+//! lies beside them, and all are removed at the end. No wrangler is run that other users of the machine could have
+//! placed in a folder above the project. Order is the caller's: what one call puts may arrive in any order.
 
 use crate::{
     failure::Failure,
@@ -250,12 +250,12 @@ impl Wrangler {
         Self { program: program.into(), first_args: Vec::new(), search_path: None }
     }
 
-    /// The program that `TOLLGATE_WRANGLER` names, that of the nearest node_modules (with the Node that lies beside it), or
-    /// else npx.
+    /// The program that `TOLLGATE_WRANGLER` names, that of the nearest node_modules (with the Node that lies beside
+    /// it), or else npx.
     ///
     /// # Errors
-    /// The nearest one lies in a folder in which other users could have placed it. Then npx is not run either: it looks in
-    /// the same folders.
+    /// The nearest one lies in a folder in which other users could have placed it. Then npx is not run either: it looks
+    /// in the same folders.
     fn find(config: &Path) -> Result<Self, Failure> {
         if let Some(program) = std::env::var_os(PROGRAM_VARIABLE).filter(|program| !program.is_empty()) {
             return Ok(Self::new(program));
@@ -280,8 +280,8 @@ impl Wrangler {
                 return Ok(Self { search_path: std::env::join_paths(path).ok(), ..Self::new(program) });
             }
         }
-        // npx takes the nearest folder above with one of these as its project: its packages, and its .npmrc, which names the
-        // registry.
+        // npx takes the nearest folder above with one of these as its project: its packages, and its .npmrc, which
+        // names the registry.
         if let Some(start) = starts.last() {
             let project = start
                 .ancestors()
@@ -297,13 +297,14 @@ impl Wrangler {
     }
 }
 
-/// Whether a program of a folder above `start` was placed there by somebody who could have placed one in `start` too. What
-/// counts is who may write into each folder on the way, and into the file that is run, behind symbolic links.
+/// Whether a program of a folder above `start` was placed there by somebody who could have placed one in `start` too.
+/// What counts is who may write into each folder on the way, and into the file that is run, behind symbolic links.
 fn is_trusted(folder: &Path, bin: &Path, program: &Path, start: &Path) -> bool {
     let Ok(target) = program.canonicalize() else { return false };
     let modules = folder.join("node_modules");
     let mut paths = vec![folder, &modules, bin, &target];
-    // From the file up to its node_modules; the folder above that is the first of the list, unless a link leads elsewhere.
+    // From the file up to its node_modules; the folder above that is the first of the list, unless a link leads
+    // elsewhere.
     let around = target.ancestors().skip(1);
     let mut is_last = false;
     paths.extend(around.take_while(|path| !std::mem::replace(&mut is_last, path.ends_with("node_modules"))));

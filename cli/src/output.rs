@@ -1,11 +1,12 @@
 //! What is printed: results on standard output, as text or JSON; remarks, warnings and failures on standard error.
 //!
-//! **What always holds:** with `--json` every line on standard error is one JSON object, and standard output is JSON. No
-//! other file prints (main.rs denies `clippy::print_stdout` and `clippy::print_stderr`), and no
-//! unprintable character is printed. User names, user agents, claims and file names are written by others, and a terminal
-//! interprets them: ESC and U+009B (CSI as one character) begin control sequences, U+202E reverses the rest of the line,
-//! U+200B and tag characters are invisible. Text has such a character as `\u{9b}`; JSON has it as `\u009b`, which parses to
-//! the same value. Colours are added to text that is escaped already, so a value can't bring control sequences of its own.
+//! **What always holds:** with `--json` every line on standard error is one JSON object, and standard output is JSON.
+//! No other file prints (main.rs denies `clippy::print_stdout` and `clippy::print_stderr`), and no unprintable
+//! character is printed. User names, user agents, claims and file names are written by others, and a terminal
+//! interprets them: ESC and U+009B (CSI as one character) begin control sequences, U+202E reverses the rest of the
+//! line, U+200B and tag characters are invisible. Text has such a character as `\u{9b}`; JSON has it as `\u009b`, which
+//! parses to the same value. Colours are added to text that is escaped already, so a value can't bring control
+//! sequences of its own.
 
 use crate::failure::Failure;
 use anstream::{
@@ -77,8 +78,8 @@ impl Output {
         }
     }
 
-    /// A result that is a list of findings and a summary, or `json` as a whole. Places and texts are escaped here, since file
-    /// names hold line breaks.
+    /// A result that is a list of findings and a summary, or `json` as a whole. Places and texts are escaped here,
+    /// since file names hold line breaks.
     pub fn findings(self, findings: impl IntoIterator<Item = Finding>, summary: &str, json: &Value) {
         if self.json {
             return self.result("", json);
@@ -99,8 +100,9 @@ impl Output {
         if self.json {
             return print_error(&json_line(&json!({"error": what, "hint": hint, "exit": *exit as u8})));
         }
-        // `what` is one line: a line break in it comes from a value (a file name, say), and escaping it keeps the value from
-        // printing a line that looks like another message. Hints have line breaks; callers escape the values in them.
+        // `what` is one line: a line break in it comes from a value (a file name, say), and escaping it keeps the value
+        // from printing a line that looks like another message. Hints have line breaks; callers escape the values in
+        // them.
         print_labelled(Severity::Error, &format!("{}\n hint: {}", visible(what), lines(hint)));
     }
 }
@@ -210,8 +212,8 @@ pub fn ask(question: &str) {
     let _ = write!(err, "{} ", visible(question)).and_then(|()| err.flush());
 }
 
-/// A value within a text, such as a name, with every unprintable character escaped. That includes tabs and line breaks, so
-/// that a value can't begin another column or line.
+/// A value within a text, such as a name, with every unprintable character escaped. That includes tabs and line breaks,
+/// so that a value can't begin another column or line.
 pub fn visible(text: &str) -> Cow<'_, str> {
     escape(text, is_visible, |escaped, c| _ = write!(escaped, "{}", c.escape_default()))
 }
@@ -230,8 +232,8 @@ fn lines(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// JSON text with unprintable characters as `\uXXXX`, above U+FFFF as a surrogate pair (RFC 8259 §7). They can only be inside
-/// strings, where serde_json has already escaped everything below U+0020; so a line break here is layout.
+/// JSON text with unprintable characters as `\uXXXX`, above U+FFFF as a surrogate pair (RFC 8259 §7). They can only be
+/// inside strings, where serde_json has already escaped everything below U+0020; so a line break here is layout.
 fn escape_json(json: &str) -> Cow<'_, str> {
     escape(
         json,
@@ -257,11 +259,11 @@ fn escape(text: &str, is_kept: impl Fn(char) -> bool, write: impl Fn(&mut String
 
 /// Whether the character is printable.
 ///
-/// Decided by the standard library: `escape_debug` escapes the general categories Cc, Cf, Zl, Zp, Zs (except for the space),
-/// Co, Cs and Cn. That is stricter than a terminal needs (it includes the no-break space and characters newer than the
-/// compiler's Unicode version), but needs no crate with Unicode tables; a unit test checks it against the list of Cf. The
-/// character is put after another one because `escape_debug` also escapes combining marks at the start of a text, and names
-/// in Hindi or Thai contain them.
+/// Decided by the standard library: `escape_debug` escapes the general categories Cc, Cf, Zl, Zp, Zs (except for the
+/// space), Co, Cs and Cn. That is stricter than a terminal needs (it includes the no-break space and characters newer
+/// than the compiler's Unicode version), but needs no crate with Unicode tables; a unit test checks it against the list
+/// of Cf. The character is put after another one because `escape_debug` also escapes combining marks at the start of a
+/// text, and names in Hindi or Thai contain them.
 fn is_visible(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();

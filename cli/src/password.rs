@@ -20,9 +20,9 @@ use tollgate::rules::{
 pub enum Command {
     /// Make the hash that is stored for a password
     ///
-    /// The password is asked for twice, or is the first line of standard input. Its policy and the pepper are those of the
-    /// configuration, if there is one here, and of its secrets in .dev.vars; TOLLGATE_PASSWORD_PEPPERS in the environment
-    /// counts before them.
+    /// The password is asked for twice, or is the first line of standard input. Its policy and the pepper are those of
+    /// the configuration, if there is one here, and of its secrets in .dev.vars; TOLLGATE_PASSWORD_PEPPERS in the
+    /// environment counts before them.
     #[command(after_help = "Examples:\n  tollgate password hash\n  pass show alice | tollgate password hash")]
     Hash {
         /// What the hash costs
@@ -36,9 +36,9 @@ pub enum Command {
     },
     /// Is this the password of a hash?
     ///
-    /// Takes hashes of Tollgate, passlib, Django and werkzeug (PBKDF2 with SHA-256). The password is asked for, or is the
-    /// first line of standard input. The pepper of a hash is looked for where `password hash` finds it. Exit code 0: right,
-    /// 1: wrong.
+    /// Takes hashes of Tollgate, passlib, Django and werkzeug (PBKDF2 with SHA-256). The password is asked for, or is
+    /// the first line of standard input. The pepper of a hash is looked for where `password hash` finds it. Exit code
+    /// 0: right, 1: wrong.
     #[command(
         after_help = "Example (single quotes: a hash is full of $):\n  tollgate password check 'pbkdf2_sha256$600000$salt$6pP…='"
     )]

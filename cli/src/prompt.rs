@@ -30,8 +30,8 @@ pub fn password(prompt: &str) -> Result<Secret<String>, Failure> {
     }
 }
 
-/// Asks at the terminal, and returns whether `yes` was typed. With `--json` nobody is asked: the question would be a line of
-/// text among the JSON.
+/// Asks at the terminal, and returns whether `yes` was typed. With `--json` nobody is asked: the question would be a
+/// line of text among the JSON.
 pub fn confirm(question: &str) -> Result<bool, Failure> {
     let reason = match stdin().is_terminal() {
         _ if output::is_json() => "this needs a confirmation, and with --json nobody is asked",

@@ -1,7 +1,7 @@
 //! A user, as the two records of docs/storage.md tell of one together.
 //!
-//! **What always holds:** a hash is stored in the spelling in which it came, since what a foreign hash was made of depends
-//! on it; what is written can be read back by the gate.
+//! **What always holds:** a hash is stored in the spelling in which it came, since what a foreign hash was made of
+//! depends on it; what is written can be read back by the gate.
 
 use crate::{failure::Failure, output::json_line};
 use serde_json::json;

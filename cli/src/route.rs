@@ -28,8 +28,8 @@ use tollgate::rules::{
 pub enum Command {
     /// Say which rule holds for a request, whether it is let through, and what would be sent on
     ///
-    /// Nothing is sent. Without a token it is also said what a good one would change. Exit code 0: let through or answered,
-    /// 1: refused.
+    /// Nothing is sent. Without a token it is also said what a good one would change. Exit code 0: let through or
+    /// answered, 1: refused.
     #[command(
         after_help = "Examples:\n  tollgate route test GET /api/orders\n  tollgate route test GET '/api/orders?page=2' --header 'Cookie: a=b' --json\n  tollgate token mint --id 7 | tollgate route test GET /api/orders --token-stdin"
     )]

@@ -47,8 +47,8 @@ pub enum Command {
     },
     /// Take a token apart and say what is wrong with it
     ///
-    /// Needs no key: then everything but the signature is judged, by Flask-JWT's defaults. With --verify the configured key
-    /// and options count. Exit code 0: nothing is wrong, 1: the gate would refuse it.
+    /// Needs no key: then everything but the signature is judged, by Flask-JWT's defaults. With --verify the configured
+    /// key and options count. Exit code 0: nothing is wrong, 1: the gate would refuse it.
     #[command(
         after_help = "Examples:\n  tollgate token inspect eyJ0eXAi…\n  pbpaste | tollgate token inspect --verify"
     )]

@@ -1,21 +1,23 @@
-//! Which other users of this machine could write into a folder, and so place files there that this command would read or
-//! run.
+//! Which other users of this machine could write into a folder, and so place files there that this command would read
+//! or run.
 //!
-//! **What always holds:** an answer that can't be found out is "others can write". Root and the user who runs the command are
-//! not others. Systems without Unix permissions are trusted: their folders carry access lists, which are not read here.
+//! **What always holds:** an answer that can't be found out is "others can write". Root and the user who runs the
+//! command are not others. Systems without Unix permissions are trusted: their folders carry access lists, which are
+//! not read here.
 
 use std::path::Path;
 
-/// Whether only this user and root can write into the folder. The folders above it count too: whoever may write into one of
-/// them could put another folder in its place, unless the sticky bit keeps that from them (as in `/tmp`).
+/// Whether only this user and root can write into the folder. The folders above it count too: whoever may write into
+/// one of them could put another folder in its place, unless the sticky bit keeps that from them (as in `/tmp`).
 ///
-/// The folder itself must not be sticky and writable by all: there others can't replace files, but can create them first.
+/// The folder itself must not be sticky and writable by all: there others can't replace files, but can create them
+/// first.
 pub fn is_private(folder: &Path) -> bool {
     imp::is_private(folder)
 }
 
-/// Whether whoever may write into one of `paths` may write into `folder` too, so that trusting the former gives nobody a
-/// power that the latter does not give already.
+/// Whether whoever may write into one of `paths` may write into `folder` too, so that trusting the former gives nobody
+/// a power that the latter does not give already.
 pub fn is_at_least_as_private(paths: &[&Path], folder: &Path) -> bool {
     imp::is_at_least_as_private(paths, folder)
 }

@@ -69,13 +69,15 @@ pub enum Command {
     },
     /// Give a user another password, and end all sessions
     ///
-    /// It is asked for twice, or is the first line of standard input. If the old hash was outdated, a log-in at the same
-    /// time may write it back (docs/storage.md); so with --remote the store is read again after two minutes, and put right.
+    /// It is asked for twice, or is the first line of standard input. If the old hash was outdated, a log-in at the
+    /// same time may write it back (docs/storage.md); so with --remote the store is read again after two minutes, and
+    /// put right.
     #[command(after_help = "Example:\n  tollgate user set-password alice")]
     SetPassword {
         /// The name
         name: String,
-        /// When to read the store again after an outdated hash; 0 is never. Default: 120 with --remote, 0 for the local store
+        /// When to read the store again after an outdated hash; 0 is never. Default: 120 with --remote, 0 for the local
+        /// store
         #[arg(long, value_name = "SECONDS")]
         second_look: Option<u32>,
         /// Take a password that is short, common or otherwise refused
@@ -88,8 +90,8 @@ pub enum Command {
     },
     /// Refuse a user's log-ins, and end all sessions
     ///
-    /// Without a gate to tell (--gate) tokens are refused only where a route has user = "stored", and the others go on until
-    /// they expire.
+    /// Without a gate to tell (--gate) tokens are refused only where a route has user = "stored", and the others go on
+    /// until they expire.
     #[command(after_help = "Example:\n  tollgate user disable alice --remote --gate https://app.example.com")]
     Disable {
         /// The name
@@ -109,8 +111,8 @@ pub enum Command {
     },
     /// Remove a user, and end all sessions
     ///
-    /// Without a gate to tell (--gate) tokens are refused only where a route has user = "stored", and the others go on until
-    /// they expire.
+    /// Without a gate to tell (--gate) tokens are refused only where a route has user = "stored", and the others go on
+    /// until they expire.
     #[command(
         after_help = "Examples:\n  tollgate user delete alice\n  tollgate user delete alice --id 7    (what an interrupted delete left)"
     )]
@@ -252,8 +254,8 @@ fn add(
     ended.map(|_| Exit::Good)
 }
 
-/// Asks for a password that the policy takes, and hashes it as the gate would; with no fewer iterations than the hash has in
-/// whose place it comes.
+/// Asks for a password that the policy takes, and hashes it as the gate would; with no fewer iterations than the hash
+/// has in whose place it comes.
 fn new_hash(
     store: &Store,
     name: &str,

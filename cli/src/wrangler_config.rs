@@ -1,8 +1,8 @@
-//! wrangler's configuration and the local secrets beside it, read as wrangler reads them, with the place of everything that is
-//! written there.
+//! wrangler's configuration and the local secrets beside it, read as wrangler reads them, with the place of everything
+//! that is written there.
 //!
-//! **What always holds:** vars, KV namespaces and secrets of Secrets Store are not inherited by environments; assets, cache,
-//! routes and addresses are. A local secret wins over a var of the same name. Values are never part of an error.
+//! **What always holds:** vars, KV namespaces and secrets of Secrets Store are not inherited by environments; assets,
+//! cache, routes and addresses are. A local secret wins over a var of the same name. Values are never part of an error.
 
 mod document;
 mod dotenv;
@@ -142,8 +142,8 @@ impl WranglerConfig {
         Ok(Self { local: LocalSecrets::none(&path), path, text: String::new(), env: None, root })
     }
 
-    /// As wrangler does it without a `.dev.vars`: with declared secrets, or if it is told to, the environment of the process counts
-    /// and wins.
+    /// As wrangler does it without a `.dev.vars`: with declared secrets, or if it is told to, the environment of the
+    /// process counts and wins.
     fn add_process_environment(&mut self) {
         let is_told = std::env::var("CLOUDFLARE_INCLUDE_PROCESS_ENV").is_ok_and(|on| on.eq_ignore_ascii_case("true"));
         let has_dev_vars = self.local.exists && is_dev_vars(&self.local.file);
@@ -301,10 +301,11 @@ impl WranglerConfig {
         self.variables().get("JWT_ALGORITHM").and_then(Value::as_str).unwrap_or("HS256").to_owned()
     }
 
-    /// What the gate is told about passwords, even if the rest of the configuration is wrong or its secrets are elsewhere.
+    /// What the gate is told about passwords, even if the rest of the configuration is wrong or its secrets are
+    /// elsewhere.
     ///
-    /// Peppers come from the environment, else from the local secrets; for the store on Cloudflare from the environment alone,
-    /// since the local ones are those of this machine, and a hash made with them would let nobody in there.
+    /// Peppers come from the environment, else from the local secrets; for the store on Cloudflare from the environment
+    /// alone, since the local ones are those of this machine, and a hash made with them would let nobody in there.
     pub fn passwords(&self, remote: bool) -> Result<Passwords, Failure> {
         let mut told = Map::new();
         let all = self.variables();
@@ -367,8 +368,8 @@ impl WranglerConfig {
         Some((found.map_or(Value::Null, |found| found.node().to_json()), self.at(at)))
     }
 
-    /// A member that environments inherit, such as `["cache", "enabled"]`, as JSON, and where it is written. As in wrangler,
-    /// an environment that has the first member has its own, with nothing of the one at the top.
+    /// A member that environments inherit, such as `["cache", "enabled"]`, as JSON, and where it is written. As in
+    /// wrangler, an environment that has the first member has its own, with nothing of the one at the top.
     pub fn inherited(&self, path: &[&str]) -> Option<(Value, Position)> {
         let (first, rest) = path.split_first()?;
         let mut found = [self.scope(), Some(&self.root)].into_iter().flatten().find_map(|scope| scope.member(first))?;
@@ -397,8 +398,8 @@ impl WranglerConfig {
         self.plain_place_of(name, rest)
     }
 
-    /// Everything that stands in the `[vars]` of the file, whichever environment is chosen, with its place: a member that is
-    /// written twice, too.
+    /// Everything that stands in the `[vars]` of the file, whichever environment is chosen, with its place: a member
+    /// that is written twice, too.
     pub fn all_plain_variables(&self) -> Vec<(&str, Value, Position)> {
         let environments = self.root.get("env").map(Node::members).unwrap_or_default();
         let scopes = std::iter::once(&self.root).chain(environments.iter().map(document::Member::node));

@@ -1,7 +1,7 @@
 // An application behind the gate, for the demonstration: `cargo xtask dev` starts it if its port is free.
 //
-// It trusts the headers X-Auth-* and X-Forwarded-* and verifies no token. That is safe only where nothing but the gate can
-// reach the application: any other client could set these headers itself. It therefore listens on 127.0.0.1 only.
+// It trusts the headers X-Auth-* and X-Forwarded-* and verifies no token. That is safe only where nothing but the gate
+// can reach the application: any other client could set these headers itself. It therefore listens on 127.0.0.1 only.
 import { createServer } from "node:http";
 
 const HOST = "127.0.0.1";

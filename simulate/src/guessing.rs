@@ -1,5 +1,5 @@
-//! Days on which strangers guess a password, and its owner logs in. Some strangers share the owner's address; some own a
-//! record whose name differs from the owner's in capitals only, and log in to it in between.
+//! Days on which strangers guess a password, and its owner logs in. Some strangers share the owner's address; some own
+//! a record whose name differs from the owner's in capitals only, and log in to it in between.
 
 use crate::{
     object::{Object, Question},
@@ -94,7 +94,8 @@ pub fn days(world: &mut World) {
     let owner_every = [20, 60, 300][world.random.usize(..3)] * MINUTE;
     let (mut owner_next, mut wait, mut since_owner) = (owner_every, 0, 0);
     while world.now < end && world.oracle.violation.is_none() {
-        // As soon as it may be, at the same moment, at leisure; or a few after each log-in of the owner, which may forgive them.
+        // As soon as it may be, at the same moment, at leisure; or a few after each log-in of the owner, which may
+        // forgive them.
         let pause = match hurry {
             0 => wait,
             3 if since_owner < FEW => wait,

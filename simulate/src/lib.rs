@@ -1,5 +1,5 @@
-//! Random histories of accounts, of the register and of isolates, with delays, crashes, and lost, repeated and reordered
-//! messages; and what must hold in each of them.
+//! Random histories of accounts, of the register and of isolates, with delays, crashes, and lost, repeated and
+//! reordered messages; and what must hold in each of them.
 //!
 //! **What always holds:** a history is a function of its seed and of nothing else. The rules are called exactly as the
 //! real objects and isolates call them ([`tollgate::rules::account::object::step`],

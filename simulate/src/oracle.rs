@@ -1,9 +1,9 @@
-//! What must hold, judged by facts of its own: who was told what, at which true time. It sees deeds and replies, never the
-//! state of the code that is tried.
+//! What must hold, judged by facts of its own: who was told what, at which true time. It sees deeds and replies, never
+//! the state of the code that is tried.
 //!
 //! Each deed is told twice: [`Oracle::written`] when its outcome is stored, in the order in which the object decided;
-//! [`Oracle::acknowledged`] when the reply leaves the object. What ends is over for refresh tokens and strict checks from
-//! the first on; for access tokens the bound counts from the second.
+//! [`Oracle::acknowledged`] when the reply leaves the object. What ends is over for refresh tokens and strict checks
+//! from the first on; for access tokens the bound counts from the second.
 
 use crate::settings::Settings;
 use std::{collections::HashMap, fmt, sync::atomic::AtomicU64};

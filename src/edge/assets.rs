@@ -1,8 +1,8 @@
 //! On to the static files.
 //!
 //! **What always holds:** the asset server is asked for the path that was ruled on (`html_handling = "none"` in
-//! wrangler.toml, so that it makes nothing else of it); a folder means its index.html. A redirect of the asset server is
-//! handed on, so that the gate decides about where it leads. What a token protects is not kept by shared caches.
+//! wrangler.toml, so that it makes nothing else of it); a folder means its index.html. A redirect of the asset server
+//! is handed on, so that the gate decides about where it leads. What a token protects is not kept by shared caches.
 
 use super::{Call, view::View};
 use crate::rules::{error::Refusal, forward, gate::Passage, route::INDEX_PAGE};

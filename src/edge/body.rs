@@ -15,8 +15,8 @@ const COURTESY: usize = 64 * 1024;
 /// A body of 64 KiB has arrived by then, from anywhere.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How many bytes the bodies that are being read may have together, for each kind: an isolate has 128 MB. With the default
-/// limits 1,024 log-ins and 256 bodies with tokens are read at once, and neither kind keeps the other out.
+/// How many bytes the bodies that are being read may have together, for each kind: an isolate has 128 MB. With the
+/// default limits 1,024 log-ins and 256 bodies with tokens are read at once, and neither kind keeps the other out.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 thread_local! {
@@ -41,7 +41,8 @@ pub(super) enum Kind {
     Token,
 }
 
-/// Memory reserved for a body while it is being read; released when this is dropped, as it is when the request is cancelled.
+/// Memory reserved for a body while it is being read; released when this is dropped, as it is when the request is
+/// cancelled.
 struct Reserved {
     pool: &'static LocalKey<Cell<usize>>,
     bytes: usize,

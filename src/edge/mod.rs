@@ -1,8 +1,8 @@
 //! The thin adapter between workerd and the rules: wasm32 only.
 //!
 //! **What always holds:** it decides nothing. It turns a request into plain values, asks [`Gate::decide`], answers the
-//! questions that come back (KV or an application's own [`Users`]; the body; the objects), and turns the decision into a response. Who
-//! it lets where is in the rules. There is one gate a worker, made at its first request.
+//! questions that come back (KV or an application's own [`Users`]; the body; the objects), and turns the decision into
+//! a response. Who it lets where is in the rules. There is one gate a worker, made at its first request.
 //!
 //! ```ignore
 //! #[event(fetch)]
@@ -189,8 +189,8 @@ async fn to_worker(response: JsValue) -> worker::Result<worker::Response> {
     Ok(response.unchecked_into::<web_sys::Response>().into())
 }
 
-/// Answers a request without a promise where nothing must be waited for: what the stock worker's entry calls.
-/// Goes on from [`hot::decide`] if that was called for this request just before, and said so. `progress` is what the entry
+/// Answers a request without a promise where nothing must be waited for: what the stock worker's entry calls. Goes on
+/// from [`hot::decide`] if that was called for this request just before, and said so. `progress` is what the entry
 /// keeps of the request, which it may run again.
 pub fn reply<A: Application>(
     request: web_sys::Request,
@@ -307,8 +307,8 @@ fn delay(span: Span) -> worker::Delay {
     Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or_default()).into()
 }
 
-/// One plain 500, for a request that a panic or an exception has cost its answer; the log says which exception it was, but not
-/// its message, which may hold what the client sent.
+/// One plain 500, for a request that a panic or an exception has cost its answer; the log says which exception it was,
+/// but not its message, which may hold what the client sent.
 #[must_use]
 pub fn broken(error: &JsValue) -> web_sys::Response {
     let (name, at) = described(error);

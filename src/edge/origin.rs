@@ -106,8 +106,8 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
     sent.unwrap_or_else(|error| call.failed(view.is_head(), &error, passage.rule()))
 }
 
-/// A function of JavaScript that sends to the origin what is forwarded, with a policy for each rule: what it must know if the
-/// origin fails are the arguments of [`Failed`] but the first.
+/// A function of JavaScript that sends to the origin what is forwarded, with a policy for each rule: what it must know
+/// if the origin fails are the arguments of [`Failed`] but the first.
 pub(super) fn sender(config: &Config) -> JsValue {
     SENDER.with(|sender| sender.get_or_init(|| FAILED.with(|failed| sender_to(config, failed))).clone())
 }

@@ -1,8 +1,8 @@
 //! Promises of JavaScript as futures.
 //!
 //! **What always holds:** such a future can be dropped at any time, and then nothing of it is left. (`JsFuture` of
-//! wasm-bindgen leaves four allocations behind if its promise never settles, as those of a cancelled request don't.) The
-//! promise holds a number; what belongs to the number is here.
+//! wasm-bindgen leaves four allocations behind if its promise never settles, as those of a cancelled request don't.)
+//! The promise holds a number; what belongs to the number is here.
 
 use js_sys::Promise;
 use std::{

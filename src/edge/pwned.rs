@@ -1,8 +1,8 @@
 //! Is a new password known from a leak? Asked of Have I Been Pwned, or of what `TOLLGATE_PASSWORD_PWNED_URL` names.
 //!
-//! **What always holds:** only where `TOLLGATE_PASSWORD_PWNED` is set, and only what [`Question`] lets out. It waits two
-//! seconds at most, with the answer's body, and reads no further than to a limit. What fails lets the password through
-//! with a line in the log: a service that is down must not keep people from changing their passwords.
+//! **What always holds:** only where `TOLLGATE_PASSWORD_PWNED` is set, and only what [`Question`] lets out. It waits
+//! two seconds at most, with the answer's body, and reads no further than to a limit. What fails lets the password
+//! through with a line in the log: a service that is down must not keep people from changing their passwords.
 
 use super::{Call, promise::Settled};
 use crate::rules::{

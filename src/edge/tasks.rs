@@ -1,9 +1,9 @@
 //! Futures that run for a request, and how they are given up when it is gone.
 //!
-//! **What always holds:** when a client cancels its request, the runtime drops the request's promises without settling them. A
-//! future that waits for one would never be dropped, nor what it holds. Each future is therefore registered here: the entry
-//! drops it when it learns of the cancellation ([`drop_task`]), and futures older than any decision can be are dropped with a
-//! later request ([`sweep`]).
+//! **What always holds:** when a client cancels its request, the runtime drops the request's promises without settling
+//! them. A future that waits for one would never be dropped, nor what it holds. Each future is therefore registered
+//! here: the entry drops it when it learns of the cancellation ([`drop_task`]), and futures older than any decision can
+//! be are dropped with a later request ([`sweep`]).
 
 use super::now;
 use crate::rules::{

@@ -1,13 +1,14 @@
 //! What a browser does with a cookie that it is sent: does it keep it, and which requests will carry it?
 //!
 //! After RFC 6265bis (draft-ietf-httpbis-rfc6265bis-22), sections 5.6 and 5.7, with the length limits and prefixes that
-//! browsers apply. For the configuration reader, so that a cookie which no browser would keep is named before anybody logs in.
+//! browsers apply. For the configuration reader, so that a cookie which no browser would keep is named before anybody
+//! logs in.
 //!
-//! **What always holds:** a cookie that is dropped has a reason an operator can act on. Where a rule depends on something that
-//! is not known ([`Site::host`] without a value), the cookie is kept.
+//! **What always holds:** a cookie that is dropped has a reason an operator can act on. Where a rule depends on
+//! something that is not known ([`Site::host`] without a value), the cookie is kept.
 //!
-//! **What it does not do:** parse `Set-Cookie`: it is asked about cookies that [`super::cookie`] writes. It has no list of
-//! public suffixes but a few (`PUBLIC_SUFFIXES`).
+//! **What it does not do:** parse `Set-Cookie`: it is asked about cookies that [`super::cookie`] writes. It has no list
+//! of public suffixes but a few (`PUBLIC_SUFFIXES`).
 
 use super::config::SameSite;
 use std::net::IpAddr;
@@ -17,8 +18,8 @@ pub const MOST_PAIR_BYTES: usize = 4096;
 /// The value of one attribute; a longer one is ignored (RFC 6265bis §5.6, step 6 of the attributes).
 pub const MOST_ATTRIBUTE_BYTES: usize = 1024;
 
-/// Domains under which strangers have theirs, beside every name without a dot (publicsuffix.org): those at which a worker may
-/// be reached.
+/// Domains under which strangers have theirs, beside every name without a dot (publicsuffix.org): those at which a
+/// worker may be reached.
 const PUBLIC_SUFFIXES: [&str; 2] = ["workers.dev", "pages.dev"];
 
 /// A cookie as a server sends it.
@@ -136,7 +137,8 @@ impl StoredCookie {
     /// Does a request for some path of this pattern of `ROUTES` carry the cookie?
     #[must_use]
     pub fn is_sent_to_some(&self, pattern: &str) -> bool {
-        // The slash before a path that ends with one is matched by the segments; one at its end asks for a further segment.
+        // The slash before a path that ends with one is matched by the segments; one at its end asks for a further
+        // segment.
         let wanted: Vec<&str> = self.path.trim_start_matches('/').split('/').collect();
         let mut segments = pattern.trim_start_matches('/').split('/');
         for (at, segment) in wanted.iter().enumerate() {

@@ -1,8 +1,9 @@
 //! The cookie by which a browser is known again at the log-in, so that what strangers do does not hold up its user.
 //!
-//! **What always holds:** the gate believes only what it has written itself. Each entry of the cookie carries a MAC over the
-//! login record that was proven, the device's secret and the entry's expiry; an entry proves nothing about another record,
-//! and nothing after it has expired. The key is derived from the key that signs tokens, so there is no other secret to keep.
+//! **What always holds:** the gate believes only what it has written itself. Each entry of the cookie carries a MAC
+//! over the login record that was proven, the device's secret and the entry's expiry; an entry proves nothing about
+//! another record, and nothing after it has expired. The key is derived from the key that signs tokens, so there is no
+//! other secret to keep.
 
 use super::{
     account::object,
@@ -25,8 +26,8 @@ const PART_SEPARATOR: char = '.';
 const KEY_LABEL: &[u8] = b"tollgate device cookie, key, version 1";
 const MAC_LABEL: &[u8] = b"tollgate device cookie, entry, version 1";
 
-/// A login record, whether it exists or not, as devices and counters know it: the SHA-256 of its exact key. Two names that
-/// differ in capitals are two records.
+/// A login record, whether it exists or not, as devices and counters know it: the SHA-256 of its exact key. Two names
+/// that differ in capitals are two records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordId(String);
 

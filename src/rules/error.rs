@@ -1,8 +1,9 @@
 //! Every reason for not letting a request through, in one enum.
 //!
 //! **What always holds:** a variant holds names, limits and fixed texts, never a value out of a token, a password or a
-//! key (but for two that Flask-JWT-Extended tells the client: the name of an extension, the subject of a good token). What a client sees of it is decided in [`super::wire`] (exhaustively: a new reason cannot be forgotten there),
-//! what an operator sees in [`super::log`]. Each has a stable [code](Refusal::code).
+//! key (but for two that Flask-JWT-Extended tells the client: the name of an extension, the subject of a good token).
+//! What a client sees of it is decided in [`super::wire`] (exhaustively: a new reason cannot be forgotten there), what
+//! an operator sees in [`super::log`]. Each has a stable [code](Refusal::code).
 
 /// Why a request is not let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,8 +171,8 @@ pub enum Refusal {
     NoSuchSession,
     /// A WebSocket handshake with a token in a cookie, from another site's page or from no page (`Origin`).
     ForeignSocket,
-    /// A log-out with a token that can't be ended: the gate keeps no sessions and the token is in no cookie, or the token has
-    /// neither a session nor an id.
+    /// A log-out with a token that can't be ended: the gate keeps no sessions and the token is in no cookie, or the
+    /// token has neither a session nor an id.
     NotRevocable,
     /// The secret of the operators' endpoint is wrong or missing.
     NotTheOperator,
@@ -427,8 +428,8 @@ impl Refusal {
         )
     }
 
-    /// Is it about the token or the log-in: a `JWTError` of Flask-JWT, which its `jwt_error_handler` would see, or one that
-    /// Flask-JWT-Extended has a loader for? The others are answers of Flask itself, or of the gate.
+    /// Is it about the token or the log-in: a `JWTError` of Flask-JWT, which its `jwt_error_handler` would see, or one
+    /// that Flask-JWT-Extended has a loader for? The others are answers of Flask itself, or of the gate.
     #[must_use]
     pub const fn is_jwt_error(&self) -> bool {
         match self {

@@ -1,9 +1,9 @@
 //! What is sent on to an origin: which of the client's headers, whether with the token, and who the gate says it is.
 //!
-//! **What always holds:** whatever spelling a client gives an identity header (case, `_`, `.` or any other mark for `-`:
-//! CGI and PHP read them all as one), it does not arrive;
-//! ours are set afterwards, so an origin may trust them. This holds on every route, those without a token too
-//! (oauth2-proxy#624). Values can't break a header: the subject is percent-encoded, the claims are base64url.
+//! **What always holds:** whatever spelling a client gives an identity header (case, `_`, `.` or any other mark for
+//! `-`: CGI and PHP read them all as one), it does not arrive; ours are set afterwards, so an origin may trust them.
+//! This holds on every route, those without a token too (oauth2-proxy#624). Values can't break a header: the subject is
+//! percent-encoded, the claims are base64url.
 
 use super::{
     config::{Config, Location},
@@ -40,9 +40,9 @@ const HOP_BY_HOP: [&str; 9] = [
     "http2-settings",
 ];
 
-/// Client header fields that some origins believe about a request: where it comes from, to which host, path or method it goes,
-/// who sends it. The gate or the runtime knows better. Names in the form that [`plain`] gives; one that ends with `-` is a
-/// prefix (`x-forwarded-user` and `x-forwarded-client-cert` are among `x-forwarded-`).
+/// Client header fields that some origins believe about a request: where it comes from, to which host, path or method
+/// it goes, who sends it. The gate or the runtime knows better. Names in the form that [`plain`] gives; one that ends
+/// with `-` is a prefix (`x-forwarded-user` and `x-forwarded-client-cert` are among `x-forwarded-`).
 const SPOOFABLE: [&str; 76] = [
     // Addresses.
     "forwarded",
@@ -162,7 +162,8 @@ impl<'f> Filter<'f> {
         Self { connection: None, token_header, forward_token: config.forward_token, keep: &config.keep_headers }
     }
 
-    /// Does a header field go on? `None` if that can't be told without the others. `value` is asked for `Connection` alone.
+    /// Does a header field go on? `None` if that can't be told without the others. `value` is asked for `Connection`
+    /// alone.
     #[must_use]
     pub fn goes_on(&self, name: &str, value: Option<&str>) -> Option<bool> {
         let is_alone = |word: &str| {
@@ -181,8 +182,8 @@ impl<'f> Filter<'f> {
         plain(name).starts_with(IDENTITY_PREFIX)
     }
 
-    /// Does this header of a client claim what only the gate or the runtime knows, or another path or method? `name` in any
-    /// case, with any mark for `-`.
+    /// Does this header of a client claim what only the gate or the runtime knows, or another path or method? `name` in
+    /// any case, with any mark for `-`.
     #[must_use]
     pub fn is_spoofable(name: &str) -> bool {
         let plain = plain(name);
@@ -301,15 +302,17 @@ fn plain_char(c: char) -> char {
     if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
 }
 
-/// How the answer to a request may be cached, and by whom: what the edge's JavaScript (`edge/js/fetch.mjs`) acts on, as bits.
+/// How the answer to a request may be cached, and by whom: what the edge's JavaScript (`edge/js/fetch.mjs`) acts on, as
+/// bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CachePolicy(u32);
 
 impl CachePolicy {
-    /// The rule looks for tokens, so the answer is one user's: it is fetched past Cloudflare's cache, and only that user's own
-    /// cache may keep it.
+    /// The rule looks for tokens, so the answer is one user's: it is fetched past Cloudflare's cache, and only that
+    /// user's own cache may keep it.
     pub const LOOKS_AT_TOKENS: u32 = 1;
-    /// The token came in `Authorization`, where RFC 9111 §3.5 keeps shared caches away from answers that don't invite them.
+    /// The token came in `Authorization`, where RFC 9111 §3.5 keeps shared caches away from answers that don't invite
+    /// them.
     pub const IN_AUTHORIZATION: u32 = 2;
     /// The rule has `auth = "optional"`: the answer depends on whether there was a token.
     pub const OPTIONAL: u32 = 4;
@@ -350,8 +353,8 @@ fn token_header(config: &Config) -> String {
     config.extended().map_or(AUTHORIZATION.into(), |extended| extended.header_name.to_ascii_lowercase())
 }
 
-/// Which of the `X-Forwarded-…` fields the gate sets, as bits for the edge's JavaScript: those that `TOLLGATE_KEEP_HEADERS`
-/// does not leave to the client. For 1, Host 2, Proto 4.
+/// Which of the `X-Forwarded-…` fields the gate sets, as bits for the edge's JavaScript: those that
+/// `TOLLGATE_KEEP_HEADERS` does not leave to the client. For 1, Host 2, Proto 4.
 #[must_use]
 pub fn forwarded_fields(config: &Config) -> u32 {
     let filter = Filter::for_tokens(config);

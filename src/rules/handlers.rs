@@ -28,8 +28,8 @@ pub struct TokenParts<'t> {
 
 /// An application's own handlers. Implement it with an empty body for the libraries'.
 ///
-/// The first ones are Flask-JWT's, from [`Handlers::additional_claims`] on they are Flask-JWT-Extended's loaders; each is
-/// called where its dialect is spoken (`TOLLGATE_WIRE`).
+/// The first ones are Flask-JWT's, from [`Handlers::additional_claims`] on they are Flask-JWT-Extended's loaders; each
+/// is called where its dialect is spoken (`TOLLGATE_WIRE`).
 pub trait Handlers: Send + Sync + 'static {
     /// `request_handler`: the token in a request, `None` if there is none.
     ///
@@ -69,8 +69,8 @@ pub trait Handlers: Send + Sync + 'static {
         Map::new()
     }
 
-    /// `jwt_encode_handler`: a new token. `session` is the id of its session, where there are any: the claim `sid`, without
-    /// which the session can't be ended.
+    /// `jwt_encode_handler`: a new token. `session` is the id of its session, where there are any: the claim `sid`,
+    /// without which the session can't be ended.
     ///
     /// # Errors
     /// [`Refusal::Misconfigured`] if a required claim is not in the payload, or no key signs.
@@ -113,7 +113,8 @@ pub trait Handlers: Send + Sync + 'static {
         Map::new()
     }
 
-    /// `user_identity_loader`: what stands in `JWT_IDENTITY_CLAIM`. By default the id, as text where a `sub` must be one.
+    /// `user_identity_loader`: what stands in `JWT_IDENTITY_CLAIM`. By default the id, as text where a `sub` must be
+    /// one.
     fn user_identity(&self, identity: &Identity, config: &Config) -> Value {
         if config.tokens.policy().identity_is_text() { identity.id.to_string().into() } else { identity.id.to_json() }
     }
@@ -123,8 +124,8 @@ pub trait Handlers: Send + Sync + 'static {
         config.tokens.keys().signing()
     }
 
-    /// `decode_key_loader`: the key for a token, by its header and claims, which nobody has vouched for yet; `None` refuses
-    /// it. A key is used with its own algorithm alone. Asked if [`Handlers::has_decode_key`] says so.
+    /// `decode_key_loader`: the key for a token, by its header and claims, which nobody has vouched for yet; `None`
+    /// refuses it. A key is used with its own algorithm alone. Asked if [`Handlers::has_decode_key`] says so.
     fn decode_key(&self, _unverified: TokenParts<'_>) -> Option<&VerifyingKey> {
         None
     }
@@ -135,7 +136,8 @@ pub trait Handlers: Send + Sync + 'static {
         false
     }
 
-    /// `token_in_blocklist_loader`: was the token revoked? Asked at every request, so it must be quick: look into memory.
+    /// `token_in_blocklist_loader`: was the token revoked? Asked at every request, so it must be quick: look into
+    /// memory.
     fn token_in_blocklist(&self, _token: TokenParts<'_>) -> bool {
         false
     }
@@ -145,8 +147,8 @@ pub trait Handlers: Send + Sync + 'static {
         true
     }
 
-    /// Are [`Handlers::token_in_blocklist`] and [`Handlers::token_verification`] left as they are? Then no claims are read
-    /// for them.
+    /// Are [`Handlers::token_in_blocklist`] and [`Handlers::token_verification`] left as they are? Then no claims are
+    /// read for them.
     fn looks_at_no_claims(&self) -> bool {
         false
     }

@@ -116,14 +116,15 @@ impl LogInRecord {
         self.status
     }
 
-    /// Which of a user's passwords this is: the later, the newer. An account's object refuses a log-in by one that is older
-    /// than one that it knows of.
+    /// Which of a user's passwords this is: the later, the newer. An account's object refuses a log-in by one that is
+    /// older than one that it knows of.
     #[must_use]
     pub fn version(&self) -> Timestamp {
         self.version
     }
 
-    /// The version of a record that comes in the place of this one: now, or just after this one's if the clock is behind.
+    /// The version of a record that comes in the place of this one: now, or just after this one's if the clock is
+    /// behind.
     #[must_use]
     pub fn next_version(&self, now: Timestamp) -> Timestamp {
         std::cmp::max(now, Timestamp::from_millis(self.version.as_millis().saturating_add(1)))

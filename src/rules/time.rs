@@ -108,7 +108,8 @@ impl NumericDate {
     #[must_use]
     pub fn utc(self) -> String {
         let (days, rest) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
-        // Days since 0000-03-01, so that the leap day is a year's last (Howard Hinnant, "chrono-compatible date algorithms").
+        // Days since 0000-03-01, so that the leap day is a year's last (Howard Hinnant, "chrono-compatible date
+        // algorithms").
         let shifted = days + 719_468;
         let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
         let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

@@ -1,4 +1,5 @@
-// Each algorithm with a key pair, in workerd: the gate's tokens in jose's hands, jose's at the gate; and a ring of keys.
+// Each algorithm with a key pair, in workerd: the gate's tokens in jose's hands, jose's at the gate; and a ring of
+// keys.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
-// The configuration reader says of each cookie what a browser does with it (src/rules/browser.rs). Chromium does the same: the
-// table is tests/browser-cookies.json, which the unit test of the rules reads too.
+// The configuration reader says of each cookie what a browser does with it (src/rules/browser.rs). Chromium does the
+// same: the table is tests/browser-cookies.json, which the unit test of the rules reads too.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";

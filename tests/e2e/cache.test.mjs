@@ -1,4 +1,5 @@
-// Nothing that the gate fetches for a user is answered from, or stored in, a shared cache; and no fetch follows a redirect.
+// Nothing that the gate fetches for a user is answered from, or stored in, a shared cache; and no fetch follows a
+// redirect.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request as send } from "node:http";

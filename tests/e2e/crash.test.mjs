@@ -1,5 +1,5 @@
-// What was acknowledged survives: a killed process, a register that can't be reached, a panic. In real workerd with real
-// Durable Objects.
+// What was acknowledged survives: a killed process, a register that can't be reached, a panic. In real workerd with
+// real Durable Objects.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

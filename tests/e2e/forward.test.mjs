@@ -240,7 +240,8 @@ test("who comes with a token elsewhere is told as himself, whatever else the req
 });
 
 test("path and query arrive byte for byte", async () => {
-  // All that RFC 3986 lets stand there, escapes in their own case; but for ' in the query, which workerd's fetch sends as %27.
+  // All that RFC 3986 lets stand there, escapes in their own case; but for ' in the query, which workerd's fetch sends
+  // as %27.
   for (const path of ["/api/echo", "/api/echo?", "/api/", "/api/a'b(c)*!$&,=:@-._~", "/api/%7euser/%c3%a9/%C3%A9%20", "/api/echo?a=1&a=2&b=%20+%2f%2F%00&c=../x/?/:@!$(),*;=&&", "/api/echo?%"]) {
     assert.equal((await echo(path)).url, path);
   }

@@ -1,5 +1,5 @@
-// TOLLGATE_FORWARD_TOKEN = false in workerd: an origin sees no token, wherever the client has put it. And what becomes of
-// two lines of cookies.
+// TOLLGATE_FORWARD_TOKEN = false in workerd: an origin sees no token, wherever the client has put it. And what becomes
+// of two lines of cookies.
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";

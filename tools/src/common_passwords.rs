@@ -1,8 +1,8 @@
 //! `tools common-passwords`: the list of the most common passwords, and what the gate has of it.
 //!
-//! Without arguments it packs tools/common-passwords.txt into src/rules/password/common.bin. With two files it makes the
-//! list anew before: `DJANGO` is `common-passwords.txt` of Django, `BURNETT` the passwords of Mark Burnett's list, the most
-//! common first (both are named in src/rules/password/common.NOTICE).
+//! Without arguments it packs tools/common-passwords.txt into src/rules/password/common.bin. With two files it makes
+//! the list anew before: `DJANGO` is `common-passwords.txt` of Django, `BURNETT` the passwords of Mark Burnett's list,
+//! the most common first (both are named in src/rules/password/common.NOTICE).
 
 use std::{collections::BTreeSet, fs, path::Path};
 use tollgate::rules::password::{
@@ -11,8 +11,8 @@ use tollgate::rules::password::{
     normal_form,
 };
 
-/// For each least length that an operator may ask for, so many of the most common passwords that are as long: five times
-/// the tries that NIST SP 800-63B-4 §3.2.2 allows in all before an account is locked.
+/// For each least length that an operator may ask for, so many of the most common passwords that are as long: five
+/// times the tries that NIST SP 800-63B-4 §3.2.2 allows in all before an account is locked.
 const OF_EACH_LENGTH: usize = 500;
 
 /// Writes the list, if it is to be made anew, and its packed form.

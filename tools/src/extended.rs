@@ -1,5 +1,5 @@
-//! The Flask-JWT-Extended application behind the transcripts (`../shared/oracle/README.md` §3), with the gate in front of
-//! it: its configuration, its loaders, its user, its routes, and what it answers to a request that is let through.
+//! The Flask-JWT-Extended application behind the transcripts (`../shared/oracle/README.md` §3), with the gate in front
+//! of it: its configuration, its loaders, its user, its routes, and what it answers to a request that is let through.
 
 use crate::{
     app::option,
@@ -41,8 +41,8 @@ pub struct App {
 }
 
 impl App {
-    /// Reads a `config`. `pair` is a private and a public key for an asymmetric algorithm, of which the transcripts have
-    /// the public one only.
+    /// Reads a `config`. `pair` is a private and a public key for an asymmetric algorithm, of which the transcripts
+    /// have the public one only.
     ///
     /// # Errors
     /// A member or value that is not known here: nothing is skipped in silence.
@@ -91,8 +91,8 @@ impl App {
         Ok(app)
     }
 
-    /// The same for one request: with a rule that no gate takes, if it goes there; with a private key of our own, if a token
-    /// is to be made with one that is not in the file. Without it the gate only verifies.
+    /// The same for one request: with a rule that no gate takes, if it goes there; with a private key of our own, if a
+    /// token is to be made with one that is not in the file. Without it the gate only verifies.
     #[must_use]
     pub fn serving(self, request: &Request) -> Self {
         let issues = makes_tokens(request);

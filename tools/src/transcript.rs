@@ -49,8 +49,8 @@ pub enum Library {
 }
 
 impl Library {
-    /// Of a file: Flask-JWT has a log-in of its own, at `/auth`; Flask-JWT-Extended tells its refusals as `msg`, and its
-    /// application has routes that the other has not.
+    /// Of a file: Flask-JWT has a log-in of its own, at `/auth`; Flask-JWT-Extended tells its refusals as `msg`, and
+    /// its application has routes that the other has not.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let cases = || text.lines().filter_map(|line| serde_json::from_str::<Case>(line).ok());
@@ -199,7 +199,8 @@ fn mac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Vec<u8> {
         .to_vec()
 }
 
-/// `"now+5"` and `"now-5"` as seconds. A time written out in digits is that of the recording, so it moves with the clock.
+/// `"now+5"` and `"now-5"` as seconds. A time written out in digits is that of the recording, so it moves with the
+/// clock.
 fn at(claims: &Value, clock: Clock) -> Value {
     let Value::Object(claims) = claims else { return claims.clone() };
     let claims = claims.iter().map(|(name, value)| {

@@ -1,8 +1,8 @@
 //! Runs public test vectors (Wycheproof's JWS, JWK, mixed and PBKDF2 files, RFC 7520's cookbook) that lie in a folder.
 //!
 //! **What always holds:** what a gate itself would call is called: [`KeyRing::from_jwk_set`], [`check_signature`],
-//! [`password::check`]. An invalid vector that passes is wrong, and so is a valid one that is refused, unless its reason
-//! is one of the few below; which ones they are is counted and printed, so none can hide.
+//! [`password::check`]. An invalid vector that passes is wrong, and so is a valid one that is refused, unless its
+//! reason is one of the few below; which ones they are is counted and printed, so none can hide.
 
 use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value, json};

@@ -284,8 +284,8 @@ impl Turn<'_> {
         self.age().is_some_and(|age| age >= AGED && has_come(age))
     }
 
-    /// A token's times are whole seconds, so it must be judged in the second in which it is made; where the configuration
-    /// has parts of seconds, early in it.
+    /// A token's times are whole seconds, so it must be judged in the second in which it is made; where the
+    /// configuration has parts of seconds, early in it.
     fn wait_for_room(&self) {
         let has_parts = self.setting.vars.values().any(|value| value.as_f64().is_some_and(|it| it.fract() != 0.0));
         let passed = now().fract();

@@ -15,8 +15,8 @@ use tollgate::{
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 
-/// Handles one request: a `Response`, or a promise of one where something must be waited for. `is_decided`: was [`decide`]
-/// just called for it, and said that this goes on?
+/// Handles one request: a `Response`, or a promise of one where something must be waited for. `is_decided`: was
+/// [`decide`] just called for it, and said that this goes on?
 #[wasm_bindgen]
 pub fn handle(request: Request, env: JsValue, ctx: JsValue, progress: Progress, is_decided: bool) -> JsValue {
     tasks::sweep();
@@ -36,8 +36,8 @@ pub fn drop_task(number: u32) {
     tasks::drop_task(number);
 }
 
-/// Where the entry writes a request before it calls [`decide`]: the buffer itself, a view of this instance's memory that
-/// must be made anew when the memory has grown.
+/// Where the entry writes a request before it calls [`decide`]: the buffer itself, a view of this instance's memory
+/// that must be made anew when the memory has grown.
 #[wasm_bindgen]
 pub fn buffer() -> js_sys::Uint8Array {
     let (at, length) = edge::hot::buffer();

@@ -118,7 +118,8 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
             .typescript(false)
             .demangle(false)
             .generate_output()?;
-        // `{:#}`: without the hash that wasm-bindgen leaves at the end of each. Nobody reads it, and it can't be compressed.
+        // `{:#}`: without the hash that wasm-bindgen leaves at the end of each. Nobody reads it, and it can't be
+        // compressed.
         for function in glue.wasm_mut().funcs.iter_mut() {
             function.name = function.name.take().map(|name| format!("{:#}", rustc_demangle::demangle(&name)));
         }

@@ -1,5 +1,5 @@
-//! The demo users of `cargo xtask dev`: user1 and user2, with a password that everybody knows. What is written into a local
-//! store, and which of them may be announced.
+//! The demo users of `cargo xtask dev`: user1 and user2, with a password that everybody knows. What is written into a
+//! local store, and which of them may be announced.
 
 use crate::step::{Failure, Root, Step};
 use std::{
@@ -10,8 +10,8 @@ use std::{
 };
 
 const NAMES: [&str; 2] = ["user1", "user2"];
-/// Made by `cargo run -p tools -- demo-users`: to compile the rules natively for it would take a newcomer 40 s. A change of
-/// them is another [`SEED_VERSION`], and the records before it join [`FIRST_RECORDS`].
+/// Made by `cargo run -p tools -- demo-users`: to compile the rules natively for it would take a newcomer 40 s. A
+/// change of them is another [`SEED_VERSION`], and the records before it join [`FIRST_RECORDS`].
 const RECORDS: &str = include_str!("../demo-users.json");
 /// What earlier versions wrote: ids 1 and 2, which an import of a Flask application's users needs.
 const FIRST_RECORDS: &str = include_str!("../demo-users-v1.json");
@@ -104,8 +104,8 @@ impl<'r> Store<'r> {
         read_answer(&answer).ok_or(answer)
     }
 
-    /// Writes the demo users into a store that has not had them, and replaces those of an earlier version. Gives the records
-    /// that are there then, or `None` if the store was seeded before and nobody looked.
+    /// Writes the demo users into a store that has not had them, and replaces those of an earlier version. Gives the
+    /// records that are there then, or `None` if the store was seeded before and nobody looked.
     pub fn seed(&self) -> Result<Option<Records>, Failure> {
         let mark = fs::read_to_string(self.mark()).ok();
         if mark.as_deref() == Some(SEED_VERSION) && !self.is_new() {
@@ -143,8 +143,8 @@ struct Plan {
 }
 
 /// `found` are the records of [`Store::demo_records`]. A demo user of the first version is replaced if both records are
-/// exactly as they were written; one that was changed or deleted is left alone. Where the store was not seeded before, a user
-/// is written if the name and the profile's key are free.
+/// exactly as they were written; one that was changed or deleted is left alone. Where the store was not seeded before,
+/// a user is written if the name and the profile's key are free.
 fn plan(was_seeded: bool, found: &Records) -> Plan {
     let mut plan = Plan::default();
     for (new, first) in users(RECORDS).into_iter().zip(users(FIRST_RECORDS)) {
@@ -187,7 +187,8 @@ fn users(file: &str) -> [[(String, String); 2]; 2] {
     [[pair(0), pair(1)], [pair(2), pair(3)]]
 }
 
-/// What `wrangler kv bulk get` prints: a JSON object with `{"value": …}` or `{"value": null}` for each key, after its remarks.
+/// What `wrangler kv bulk get` prints: a JSON object with `{"value": …}` or `{"value": null}` for each key, after its
+/// remarks.
 fn read_answer(text: &str) -> Option<Records> {
     let found: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text[text.find('{')?..]).ok()?;
     Some(found.into_iter().filter_map(|(key, entry)| Some((key, entry["value"].as_str()?.to_owned()))).collect())

@@ -181,8 +181,8 @@ fn options(args: &[String]) -> Result<Options, Failure> {
     Ok(options)
 }
 
-/// The file into which a random key goes; `None` if one of these has a key, or may have one. A `.dev.vars` would hide an `.env`
-/// from wrangler, which reads `.env.local` beside it.
+/// The file into which a random key goes; `None` if one of these has a key, or may have one. A `.dev.vars` would hide
+/// an `.env` from wrangler, which reads `.env.local` beside it.
 fn file_for_key(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     if read(".dev.vars").is_some() {
         return None;

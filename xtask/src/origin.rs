@@ -67,8 +67,8 @@ impl App {
     }
 }
 
-/// Whether a program listens on the port. Asked in two ways: macOS lets one bind 127.0.0.1 beside a program that listens
-/// on all addresses.
+/// Whether a program listens on the port. Asked in two ways: macOS lets one bind 127.0.0.1 beside a program that
+/// listens on all addresses.
 fn is_taken() -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() || TcpListener::bind(address).is_err()

@@ -1,4 +1,5 @@
-//! `cargo xtask simulate`: random histories of accounts, revocations and stale stores (the package `tollgate-simulate`).
+//! `cargo xtask simulate`: random histories of accounts, revocations and stale stores (the package
+//! `tollgate-simulate`).
 
 use crate::step::{Failure, Root, Step};
 use std::process::Command;

@@ -1,8 +1,8 @@
 //! A file of users, read line by line: JSON lines or CSV, in UTF-8 or in UTF-16 with a byte order mark.
 //!
-//! **What always holds:** every bad line is found, not the first alone; what is said of one holds nothing of its values,
-//! which may be passwords. Names of members and columns are repeated, cut to [`MOST_NAME_CHARACTERS`]; but nothing of the
-//! first row of a CSV file that has none of the known columns, since that may be data.
+//! **What always holds:** every bad line is found, not the first alone; what is said of one holds nothing of its
+//! values, which may be passwords. Names of members and columns are repeated, cut to [`MOST_NAME_CHARACTERS`]; but
+//! nothing of the first row of a CSV file that has none of the known columns, since that may be data.
 
 use super::{Format, in_parallel};
 use crate::{hash_kind, output::visible, password::fault_text, record};
@@ -218,8 +218,8 @@ fn is_member(name: &str) -> bool {
     MEMBERS.contains(&name)
 }
 
-/// The separator under which the header line has known columns only, with `username` among them; else the one under which it
-/// has the most known columns, the comma first.
+/// The separator under which the header line has known columns only, with `username` among them; else the one under
+/// which it has the most known columns, the comma first.
 fn separator(content: &[u8]) -> u8 {
     let known = |separator: &u8| {
         let row = csv_reader(content, *separator).into_byte_records().next();

@@ -1,10 +1,10 @@
 //! `tollgate user import`: many users at once.
 //!
-//! **What always holds:** a kill at any point loses and doubles nothing. Of each part of the file the profiles are written
-//! before the log-in records, so every prefix is harmless (docs/storage.md); a part is counted as finished
-//! ([`progress`]) after its writes; and a part that is written twice is written alike, since ids and salts come of a seed
-//! that is kept, and versions are the time that is kept with it. Who is in the store already is left alone, or with
-//! `--replace` written only where he differs, so the same file again changes nothing.
+//! **What always holds:** a kill at any point loses and doubles nothing. Of each part of the file the profiles are
+//! written before the log-in records, so every prefix is harmless (docs/storage.md); a part is counted as finished
+//! ([`progress`]) after its writes; and a part that is written twice is written alike, since ids and salts come of a
+//! seed that is kept, and versions are the time that is kept with it. Who is in the store already is left alone, or
+//! with `--replace` written only where he differs, so the same file again changes nothing.
 
 mod lines;
 mod progress;
@@ -83,7 +83,8 @@ pub enum Format {
     Csv,
 }
 
-/// Of a part of so many users the profiles are one bulk call (Cloudflare takes 10,000 pairs), the log-in records another.
+/// Of a part of so many users the profiles are one bulk call (Cloudflare takes 10,000 pairs), the log-in records
+/// another.
 const PART: usize = 5_000;
 /// Bad lines that are told to people; JSON has them all.
 const MOST_TOLD: usize = 100;
@@ -230,7 +231,8 @@ impl Plan {
         Ok(Self { todo, names })
     }
 
-    /// Finds users in the store whose names differ from one of the file only in case, and are not in the file themselves.
+    /// Finds users in the store whose names differ from one of the file only in case, and are not in the file
+    /// themselves.
     fn find_similar(&mut self, lines: &[Line], similar: &mut Vec<BadLine>) {
         let mut of_file: HashMap<String, Vec<&Line>> = HashMap::new();
         for line in lines {
@@ -310,8 +312,8 @@ fn writes(lines: &[Line], todo: &[Todo], hashing: &Hashing, progress: &Progress,
     writes
 }
 
-/// What a line makes of its user, `None` where nothing is to be written. A stored hash that proves the line's password is
-/// kept.
+/// What a line makes of its user, `None` where nothing is to be written. A stored hash that proves the line's password
+/// is kept.
 fn user(line: &Line, todo: &Todo, hashing: &Hashing, progress: &Progress) -> Option<User> {
     let stored = match todo {
         Todo::Add { .. } => None,

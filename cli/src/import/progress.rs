@@ -1,11 +1,11 @@
 //! How far an import came, kept in `FILE.tollgate-progress` beside the input.
 //!
-//! **What always holds:** it is replaced as a whole (by rename) after the writes that it speaks of, so it never claims more
-//! than was done. It counts only for the same input (by SHA-256) and the same store; for another store the seed alone does.
-//! The seed makes ids and salts the same each time, and the versions of records are the time when the run began, so that
-//! what a killed run wrote is written again to the byte. Random, the seed is no secret: it tells nothing of the passwords.
-//! Where other users of the machine could have written it, it is not read, since it could leave users out of the import and
-//! choose ids and salts; and none is written there, since it would be of no use.
+//! **What always holds:** it is replaced as a whole (by rename) after the writes that it speaks of, so it never claims
+//! more than was done. It counts only for the same input (by SHA-256) and the same store; for another store the seed
+//! alone does. The seed makes ids and salts the same each time, and the versions of records are the time when the run
+//! began, so that what a killed run wrote is written again to the byte. Random, the seed is no secret: it tells nothing
+//! of the passwords. Where other users of the machine could have written it, it is not read, since it could leave users
+//! out of the import and choose ids and salts; and none is written there, since it would be of no use.
 
 use crate::{failure::Failure, output::visible, secret, trust};
 use base64ct::{Base64UrlUnpadded, Encoding};

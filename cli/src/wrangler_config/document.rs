@@ -1,7 +1,7 @@
 //! A configuration file as a tree, with the place of everything in it: TOML, or JSON with comments.
 //!
-//! **What always holds:** what wrangler would read is read: a later member of the same name wins (JSON), a date is a text
-//! (TOML), comments and a last comma are allowed in `.json` and `.jsonc` alike.
+//! **What always holds:** what wrangler would read is read: a later member of the same name wins (JSON), a date is a
+//! text (TOML), comments and a last comma are allowed in `.json` and `.jsonc` alike.
 
 use jsonc_parser::{CollectOptions, ParseOptions, ast, common::Ranged as _, errors::ParseErrorKind, parse_to_ast};
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! Local secrets: `.dev.vars` or `.env`, read as wrangler 4 reads them (loadDotDevDotVars and loadDotEnv; dotenv 16 and
 //! dotenv-expand 12).
 //!
-//! **What always holds:** where there is a `.dev.vars` (or `.dev.vars.NAME`), no `.env` is read. Of `.env`, `.env.local`,
-//! `.env.NAME` and `.env.NAME.local` the later one wins. Values are never part of an error.
+//! **What always holds:** where there is a `.dev.vars` (or `.dev.vars.NAME`), no `.env` is read. Of `.env`,
+//! `.env.local`, `.env.NAME` and `.env.NAME.local` the later one wins. Values are never part of an error.
 
 use crate::failure::Failure;
 use regex::{Captures, Regex};
@@ -113,8 +113,8 @@ fn parse(text: &str, file: &Path) -> Vec<LocalVar> {
     all
 }
 
-/// `$NAME` and `${NAME}`, with `:-` or `-` before a default, `:+` or `+` before an alternative; `\$` is a dollar. A name stands
-/// for the value of an earlier line.
+/// `$NAME` and `${NAME}`, with `:-` or `-` before a default, `:+` or `+` before an alternative; `\$` is a dollar. A
+/// name stands for the value of an earlier line.
 fn expand(vars: &mut [LocalVar]) {
     static NAME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\\\$|\$\{([^{}]+)\}|\$([A-Za-z_][A-Za-z0-9_]*)").expect("an expression"));

@@ -1,5 +1,6 @@
-//! What a terminal shows: names, user agents, claims and file names that others wrote are printed escaped: in text and JSON, on standard output and
-//! standard error. JSON still parses to the same values. And colours, which only the command itself may bring.
+//! What a terminal shows: names, user agents, claims and file names that others wrote are printed escaped: in text and
+//! JSON, on standard output and standard error. JSON still parses to the same values. And colours, which only the
+//! command itself may bring.
 
 use super::{
     fake_gate::{Answer, FakeGate, refuse},
@@ -9,8 +10,8 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
 use tollgate::rules::{error::Refusal, identity::Id, store::Profile};
 
-/// ESC [, CSI in one character, DEL, a right-to-left override and its end, a zero-width space, an isolate, a byte order mark,
-/// a line separator, a tag character; and a line break with what looks like a message of the command.
+/// ESC [, CSI in one character, DEL, a right-to-left override and its end, a zero-width space, an isolate, a byte order
+/// mark, a line separator, a tag character; and a line break with what looks like a message of the command.
 const BAD: &str = "x\u{1b}[31m\u{9b}2J\u{7f}\u{202e}y\u{202c}\u{200b}\u{2066}\u{feff}\u{2028}\u{e0001}\nerror: z";
 const HASH: &str = "$pbkdf2-sha256$i=100000,l=32$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo";
 const HIDDEN: &str = "\u{7f}\u{ad}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}\u{e0001}";

@@ -1,5 +1,5 @@
-//! The gate as a layer before axum's routes. In a worker (`fetch` below) the users are those in KV and the rules those of
-//! wrangler.toml; the tests run the same routes natively, with users and rules of their own.
+//! The gate as a layer before axum's routes. In a worker (`fetch` below) the users are those in KV and the rules those
+//! of wrangler.toml; the tests run the same routes natively, with users and rules of their own.
 
 use axum::{Router, routing::get};
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-// Every fetch that the gate makes: from the origin, the static files and the list of leaked passwords. The rules say what is
-// sent and how the answer may be cached; nothing here keeps state between requests.
+// Every fetch that the gate makes: from the origin, the static files and the list of leaked passwords. The rules say
+// what is sent and how the answer may be cached; nothing here keeps state between requests.
 
 // What the rules say about an answer, in bits (`forward::CachePolicy`).
 const LOOKS_AT_TOKENS = 1; // the rule looks for a token, so the answer is one user's
@@ -67,10 +67,10 @@ export function send(sender, place, request, withheld, added, ...rest) {
   return sender(place, request, headers, ...rest);
 }
 
-// The origin's response; without one in time, what `fail` makes of the reason. The origin's time runs while it takes
-// in a part of the body and until its headers come; not while the client is slow, nor while the answer's body comes. What
-// is not waited for any more the runtime ends with the request, a timer too (an AbortController for it: 0.13 of a forwarded
-// request's time; to clear the timer: 0.01).
+// The origin's response; without one in time, what `fail` makes of the reason. The origin's time runs while it takes in
+// a part of the body and until its headers come; not while the client is slow, nor while the answer's body comes. What
+// is not waited for any more the runtime ends with the request, a timer too (an AbortController for it: 0.13 of a
+// forwarded request's time; to clear the timer: 0.01).
 function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail) {
   return new Promise((resolve, reject) => {
     let timer, answered = false;
@@ -221,8 +221,8 @@ function closingSocket(response, time) {
     from.addEventListener("message", ({ data }) => attempt(() => to.send(data)));
     from.addEventListener("close", ({ code, reason }) => {
       stop();
-      // 1005 says that there was no code. Others can't be sent (1006, 1015), or not by JavaScript: the other side is closed
-      // all the same, or it would stay open without anybody at its end.
+      // 1005 says that there was no code. Others can't be sent (1006, 1015), or not by JavaScript: the other side is
+      // closed all the same, or it would stay open without anybody at its end.
       try {
         if (code === 1005) to.close();
         else to.close(code, reason);

@@ -11,8 +11,8 @@ export async function keep(url, text, seconds) {
   await caches.default.put(url, new Response(text, { headers: { "cache-control": `max-age=${seconds}` } }));
 }
 
-// An account's rows by table. Those in `notes` came later: a worker of an earlier version, which runs beside this one during a
-// deployment or again after a rollback, reads the other table whole and refuses a row that it does not know.
+// An account's rows by table. Those in `notes` came later: a worker of an earlier version, which runs beside this one
+// during a deployment or again after a rollback, reads the other table whole and refuses a row that it does not know.
 const NOTES = ["replies", "failures"];
 const tableOf = (key) => (NOTES.includes(key) ? "notes" : "rows");
 
@@ -23,7 +23,8 @@ export function read(storage) {
   return JSON.stringify(Object.fromEntries(rows));
 }
 
-// When the alarm of a storage rings, as far as it was set here: to set it is to write, so one that comes early enough stays.
+// When the alarm of a storage rings, as far as it was set here: to set it is to write, so one that comes early enough
+// stays.
 const alarms = new WeakMap();
 
 /** Writes rows in one transaction, deletes those without a value, and sets the alarm to `wake`, all in the same turn. */

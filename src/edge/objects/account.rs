@@ -1,9 +1,9 @@
-//! Inside an account's object. Its class calls [`step`] for an order, and then, one after the other, [`deliver`] for what
-//! others must be told.
+//! Inside an account's object. Its class calls [`step`] for an order, and then, one after the other, [`deliver`] for
+//! what others must be told.
 //!
-//! **What always holds:** all that a step changes is written in one transaction, with an alarm beside it if something is left
-//! to tell; the runtime lets no reply out before it is on disk. Deliveries take turns, and each reads anew what there is to
-//! tell: of two passwords the later one is in KV at last.
+//! **What always holds:** all that a step changes is written in one transaction, with an alarm beside it if something
+//! is left to tell; the runtime lets no reply out before it is on disk. Deliveries take turns, and each reads anew what
+//! there is to tell: of two passwords the later one is in KV at last.
 
 use super::{super::kv, Order, ask_object, now, unreadable};
 use crate::rules::{
@@ -81,7 +81,8 @@ pub fn step(storage: &JsValue, order: &str) -> Result<Done, JsValue> {
     })
 }
 
-/// Tells the register and KV what they must know: has the register all of it? What is not taken is told again by the alarm.
+/// Tells the register and KV what they must know: has the register all of it? What is not taken is told again by the
+/// alarm.
 ///
 /// # Errors
 /// If the state can't be read or written.

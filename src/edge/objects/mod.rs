@@ -1,9 +1,9 @@
 //! The objects: how a gate asks them, and what they do inside.
 //!
 //! **What always holds:** an object decides nothing. Its rules are [`crate::rules::account`] and
-//! [`crate::rules::revocation`]; here is how its state is stored and whom it must tell. A worker's entry makes one class
-//! of each, whose methods call [`account::step`], [`account::deliver`], [`account::alarm`] and [`register::ask`]: see
-//! `worker/entry.mjs`.
+//! [`crate::rules::revocation`]; here is how its state is stored and whom it must tell. A worker's entry makes one
+//! class of each, whose methods call [`account::step`], [`account::deliver`], [`account::alarm`] and [`register::ask`]:
+//! see `worker/entry.mjs`.
 
 pub mod account;
 pub mod register;
@@ -197,8 +197,9 @@ async fn is_room(call: &Call, limit: Limit, key: String) -> bool {
     })
 }
 
-/// Sends an order to the object of this name, and waits for the reply. Once more if the object was reset meanwhile, as every
-/// deployment does to all of them: an order can be repeated, since commands have ids and the register's are idempotent.
+/// Sends an order to the object of this name, and waits for the reply. Once more if the object was reset meanwhile, as
+/// every deployment does to all of them: an order can be repeated, since commands have ids and the register's are
+/// idempotent.
 async fn ask_object(env: &Env, binding: &str, name: &str, order: &str) -> Result<String, JsValue> {
     match ask_object_once(env, binding, name, order).await {
         Err(error) if is_worth_a_retry(&error) => ask_object_once(env, binding, name, order).await,

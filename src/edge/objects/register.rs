@@ -29,8 +29,8 @@ thread_local! {
     static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
 }
 
-/// Does what the register is told. `is_first`: is it the first order to this object since it was started? Then what this
-/// instance holds may be of an earlier one.
+/// Does what the register is told. `is_first`: is it the first order to this object since it was started? Then what
+/// this instance holds may be of an earlier one.
 ///
 /// # Errors
 /// If the state can't be read or written: nothing is acknowledged then.

@@ -1,7 +1,8 @@
 //! A session and the chain of its refresh tokens (a "family": RFC 9700 §4.14.2).
 //!
-//! **What always holds:** each token is good for one use, which makes one successor. Within the grace after that use the
-//! same successor is given again (a lost answer, two tabs); later, a second use is refused, and the caller ends the family.
+//! **What always holds:** each token is good for one use, which makes one successor. Within the grace after that use
+//! the same successor is given again (a lost answer, two tabs); later, a second use is refused, and the caller ends the
+//! family.
 
 use super::{super::time::Span, Lifetimes, Timestamp, Told};
 use crate::mutant::Mutant;

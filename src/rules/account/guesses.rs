@@ -1,12 +1,13 @@
 //! How often a password may be tried.
 //!
-//! **What always holds:** a try is counted before the password is looked at, so that a hundred at once are a hundred. Some
-//! may be under way at the same time, and the first few that were wrong cost nothing; then each costs twice the wait of the
-//! one before, up to a quarter of an hour. One is forgiven for each quarter of an hour. No user is ever locked out: a device
-//! that logged in before has a lane of its own, so what strangers do does not hold up the owner.
+//! **What always holds:** a try is counted before the password is looked at, so that a hundred at once are a hundred.
+//! Some may be under way at the same time, and the first few that were wrong cost nothing; then each costs twice the
+//! wait of the one before, up to a quarter of an hour. One is forgiven for each quarter of an hour. No user is ever
+//! locked out: a device that logged in before has a lane of its own, so what strangers do does not hold up the owner.
 //!
-//! A right password forgives only what was tried in a lane that belongs to one device and one record. The object counts for
-//! all names that differ in capitals or outer blanks only; a device is known for the exact record that it logged in as.
+//! A right password forgives only what was tried in a lane that belongs to one device and one record. The object counts
+//! for all names that differ in capitals or outer blanks only; a device is known for the exact record that it logged in
+//! as.
 
 use super::Timestamp;
 use crate::{
@@ -25,15 +26,15 @@ const GIVEN_UP: Span = Span::seconds(30);
 const LONGEST: u32 = 15 * 60;
 /// Wrong tries when the wait is the longest: 1, 2, 4 … 512 seconds lie before it.
 const STEEPEST: u32 = FREE + 10;
-/// The most tries that one lane allows in any 24 hours: the free ones and those under way at once, then one each quarter
-/// of an hour.
+/// The most tries that one lane allows in any 24 hours: the free ones and those under way at once, then one each
+/// quarter of an hour.
 pub const MOST_GUESSES_A_DAY: u32 = FREE + UNDER_WAY as u32 + 24 * 60 * 60 / LONGEST;
 /// Failures from one address, about whatever names, that cost no wait: a school whose pupils log in at once makes some.
 pub const FREE_FAILURES_BY_ADDRESS: u32 = 50;
 /// The longest wait for an address, and the time in which one failure is forgiven, in seconds.
 pub const LONGEST_BY_ADDRESS: u32 = 60;
-/// The most failures from one address in any 24 hours: the free ones, those whose wait is shorter than a minute (1, 2, 4 … 32
-/// seconds), then one a minute. Beyond them only those that were under way when the last free one failed.
+/// The most failures from one address in any 24 hours: the free ones, those whose wait is shorter than a minute (1, 2,
+/// 4 … 32 seconds), then one a minute. Beyond them only those that were under way when the last free one failed.
 pub const MOST_FAILURES_A_DAY_BY_ADDRESS: u32 =
     FREE_FAILURES_BY_ADDRESS + LONGEST_BY_ADDRESS.ilog2() + 1 + 24 * 60 * 60 / LONGEST_BY_ADDRESS;
 /// Devices that are known by their cookie.
@@ -132,9 +133,9 @@ struct Count {
 }
 
 impl Guesses {
-    /// Counts a try, in the first lane that allows it: that of a device that is known by its cookie, else the strangers'. At a
-    /// known address the try is counted there and nowhere else, so that as many tries are allowed there as elsewhere: their
-    /// number does not say who logs in from it.
+    /// Counts a try, in the first lane that allows it: that of a device that is known by its cookie, else the
+    /// strangers'. At a known address the try is counted there and nowhere else, so that as many tries are allowed
+    /// there as elsewhere: their number does not say who logs in from it.
     pub(super) fn take(&mut self, shown: &[DeviceId], now: Timestamp) -> Result<Lane, Wait> {
         let is_shown = |device: &&mut Device| shown.contains(&device.id) && !Mutant::NoLaneOfItsOwn.is_on();
         let is_cookie = |device: &Device| matches!(device.id, DeviceId::Cookie(_));
@@ -166,8 +167,9 @@ impl Guesses {
         self.count(lane).into_iter().for_each(Count::was_wrong);
     }
 
-    /// The password was right. The lane of a device that is known by its cookie is clear again; among the strangers, and at an
-    /// address, which others may share, only this try is forgiven, or each log-in of the owner would give them as many more.
+    /// The password was right. The lane of a device that is known by its cookie is clear again; among the strangers,
+    /// and at an address, which others may share, only this try is forgiven, or each log-in of the owner would give
+    /// them as many more.
     pub(super) fn was_right(&mut self, lane: &Lane, devices: Vec<DeviceId>, record: &str, now: Timestamp) {
         match lane {
             Lane::Strangers if Mutant::LogInClearsStrangers.is_on() => self.strangers = Count::default(),
@@ -192,9 +194,9 @@ impl Guesses {
         }
     }
 
-    /// For one more device of this kind, of this record: others' devices stay, whose names differ in capitals only. Those go
-    /// first whose cookie never came back: a client that keeps none gets a new one at each log-in, which must not push out
-    /// those of browsers.
+    /// For one more device of this kind, of this record: others' devices stay, whose names differ in capitals only.
+    /// Those go first whose cookie never came back: a client that keeps none gets a new one at each log-in, which must
+    /// not push out those of browsers.
     fn make_room(&mut self, id: &DeviceId, record: &str) {
         let is_address = |id: &DeviceId| matches!(id, DeviceId::Address(_));
         let most = if is_address(id) { MOST_ADDRESSES } else { MOST_COOKIES };
@@ -282,8 +284,8 @@ impl Count {
         Ok(())
     }
 
-    /// For an address, of which failures alone are counted. Once they cost a wait, an attempt takes the place of the next one
-    /// before its outcome is known: of a hundred at once one is allowed.
+    /// For an address, of which failures alone are counted. Once they cost a wait, an attempt takes the place of the
+    /// next one before its outcome is known: of a hundred at once one is allowed.
     fn check_address(&mut self, now: Timestamp) -> Result<(), Wait> {
         let wrong = self.unforgiven(now);
         if wrong < FREE_FAILURES_BY_ADDRESS {

@@ -1,13 +1,13 @@
-//! One account as a state machine: its sessions and the refresh tokens that carry them on, how often its password may be
-//! guessed, and which version of the password counts.
+//! One account as a state machine: its sessions and the refresh tokens that carry them on, how often its password may
+//! be guessed, and which version of the password counts.
 //!
 //! **What always holds:** it knows no I/O and no clock. A [`Command`] changes the state and gives a [`Reply`]; whoever
-//! stores it writes [`Account::rows`] in one transaction before the reply goes out, so an order of commands is an order of
-//! states, and a crash loses nothing that was acknowledged. No token is stored that could be used: ids, and the randomness
-//! that a token is made of together with a key that is not here.
+//! stores it writes [`Account::rows`] in one transaction before the reply goes out, so an order of commands is an order
+//! of states, and a crash loses nothing that was acknowledged. No token is stored that could be used: ids, and the
+//! randomness that a token is made of together with a key that is not here.
 //!
-//! Each account has an object of its own, and so has each name that is tried in a log-in and each address from which one
-//! fails ([`object`]): a name that no user has is guessed at under the same rules.
+//! Each account has an object of its own, and so has each name that is tried in a log-in and each address from which
+//! one fails ([`object`]): a name that no user has is guessed at under the same rules.
 
 mod family;
 mod guesses;
@@ -32,8 +32,8 @@ use std::collections::BTreeMap;
 pub const MOST_SESSIONS: usize = 100;
 /// As many refused tokens an account remembers one by one.
 const MOST_REVOKED: usize = 1000;
-/// A revocation is remembered for so much longer than a token lives: the clocks of whoever issued it, ended it and judges it
-/// differ, and of a token's last second all is good.
+/// A revocation is remembered for so much longer than a token lives: the clocks of whoever issued it, ended it and
+/// judges it differ, and of a token's last second all is good.
 const MARGIN: Span = Span::seconds(10);
 
 /// How long things last. Comes with each command, so that an object needs no configuration of its own.
@@ -86,8 +86,8 @@ pub enum Command {
         /// The lane that was said there.
         lane: Lane,
     },
-    /// May a password be tried from this address ([`object::of_address`])? Of an address that has failed too often one attempt
-    /// is allowed at a time: it takes the place of the next, whatever comes of it.
+    /// May a password be tried from this address ([`object::of_address`])? Of an address that has failed too often one
+    /// attempt is allowed at a time: it takes the place of the next, whatever comes of it.
     CheckAddress,
     /// A password that was tried from this address was wrong.
     AddressFailed,
@@ -186,8 +186,8 @@ pub enum TokenLife {
     Endless,
 }
 
-/// The end of what never ends: the last moment that ECMAScript's clock can show (ECMA-262 §21.4.1.1), a number that JSON
-/// carries unchanged.
+/// The end of what never ends: the last moment that ECMAScript's clock can show (ECMA-262 §21.4.1.1), a number that
+/// JSON carries unchanged.
 const NEVER: Timestamp = Timestamp::from_millis(8_640_000_000_000_000);
 
 impl Command {
@@ -386,7 +386,8 @@ const GUESSES: &str = "guesses";
 const PENDING: &str = "record";
 const REPLIES: &str = "replies";
 const FAMILY: &str = "session/";
-/// How long a reply is kept: a request that is run again comes within a decision's time ([`super::gate::DECISION_TIMEOUT`]).
+/// How long a reply is kept: a request that is run again comes within a decision's time
+/// ([`super::gate::DECISION_TIMEOUT`]).
 const REPLY_KEPT_FOR: Span = Span::seconds(120);
 /// At most this many replies are kept; older ones are dropped first.
 const MAX_REPLIES: usize = 64;
@@ -536,8 +537,8 @@ impl Account {
                 Reply::Done
             }
             Command::Revoke { token_id, life } => {
-                // The register keeps it for as long as a token with `exp` can live; this account for as long as any can, and is
-                // asked about each token without.
+                // The register keeps it for as long as a token with `exp` can live; this account for as long as any
+                // can, and is asked about each token without.
                 let (until, kept) = match life {
                     Some(TokenLife::Until(end)) => (end.later(MARGIN), end.later(MARGIN)),
                     None | Some(TokenLife::Endless) => (lifetimes.none_lives(now), NEVER),
@@ -551,9 +552,9 @@ impl Account {
                     self.announce(Entry { mark: Mark::token(&token_id), before: None, until });
                 }
                 if self.core.revoked.len() >= MOST_REVOKED {
-                    // The list is full. An entry for a token that expires can go: the register keeps it until then. An entry
-                    // for a token without `exp` must stay, since only this account keeps it for ever. If all are such, every
-                    // token issued until now becomes void, which covers them all.
+                    // The list is full. An entry for a token that expires can go: the register keeps it until then. An
+                    // entry for a token without `exp` must stay, since only this account keeps it for ever. If all are
+                    // such, every token issued until now becomes void, which covers them all.
                     let first =
                         self.core.revoked.iter().filter(|(_, until)| **until < NEVER).min_by_key(|(_, until)| **until);
                     match first.map(|(id, _)| id.clone()) {
@@ -718,7 +719,8 @@ impl Account {
     fn tidy(&mut self, lifetimes: &Lifetimes, now: Timestamp) {
         let over = self.families.extract_if(.., |_, family| family.ends(lifetimes) <= now);
         for (session, family) in over.collect::<Vec<_>>() {
-            // An access token that lives longer than its session would outlast a log-out that finds no session any more.
+            // An access token that lives longer than its session would outlast a log-out that finds no session any
+            // more.
             let until = lifetimes.none_lives(family.last_used());
             if until > now && !Mutant::RunsOutInSilence.is_on() {
                 self.announce(Entry { mark: Mark::session(&session), before: None, until });

@@ -21,8 +21,8 @@ pub struct Step {
     pub changes: Vec<(String, Option<String>)>,
     /// Then the register is told these; if that is done, [`Command::Delivered`] comes next.
     pub announcements: Vec<Entry>,
-    /// Then KV is told this; the same holds. One write at a time, and always what the latest step says: another command may
-    /// have come while the register was told.
+    /// Then KV is told this; the same holds. One write at a time, and always what the latest step says: another command
+    /// may have come while the register was told.
     pub record: Option<Pending>,
     /// Then the reply goes out.
     pub reply: Reply,
@@ -41,8 +41,8 @@ impl Step {
     }
 }
 
-/// What the object does: out of what it has stored, a command with its id, and the time. A command that comes again under the
-/// same id gets the same reply, and nothing is done again.
+/// What the object does: out of what it has stored, a command with its id, and the time. A command that comes again
+/// under the same id gets the same reply, and nothing is done again.
 ///
 /// # Errors
 /// If what is stored can't be read; then nothing is done.
@@ -89,8 +89,8 @@ pub fn step(
     })
 }
 
-/// The object that counts tries of this name, whether anybody has it or not. By its hash: people type passwords into name
-/// fields. Whatever its capitals and the blanks around it: an application may have one user for all of them.
+/// The object that counts tries of this name, whether anybody has it or not. By its hash: people type passwords into
+/// name fields. Whatever its capitals and the blanks around it: an application may have one user for all of them.
 #[must_use]
 pub fn of_name(name: &str) -> String {
     format!("name:{}", hash(&LogInRecord::key(&name.trim().to_lowercase())))
@@ -102,8 +102,8 @@ pub fn of_address(address: &str) -> String {
     format!("address:{}", hash(address))
 }
 
-/// The object of the account that tokens name so. `is_text`: do they name everybody by a text, so that user `1` and user
-/// `"1"` can't be told apart?
+/// The object of the account that tokens name so. `is_text`: do they name everybody by a text, so that user `1` and
+/// user `"1"` can't be told apart?
 #[must_use]
 pub fn of_account(id: &Id, is_text: bool) -> String {
     if is_text { format!("user:{}", Id::Text(id.to_string()).to_json()) } else { format!("user:{}", id.to_json()) }

@@ -1,3 +1,5 @@
+//! Accounts: sessions, revocations and guesses, one command after another.
+
 use super::*;
 use crate::rules::{device::RecordId, identity::Id, json::json};
 
@@ -547,7 +549,8 @@ fn past_replies_are_few_and_pass_away() {
 
 #[test]
 fn an_address_has_so_many_failures_in_any_day() {
-    // One at a time, or as many at once as the limiter of attempts allows in a minute; as soon as may be, and after each rest.
+    // One at a time, or as many at once as the limiter of attempts allows in a minute; as soon as may be, and after
+    // each rest.
     for (at_once, rest) in [(1, 0), (1, 60), (1, 600), (1, 20_000), (120, 0), (120, 60), (120, 3600), (120, 8 * 3600)] {
         let (mut address, mut now, mut made) = (Guesses::default(), at(0), Vec::new());
         while now < at(3 * 86_400_000) {

@@ -1,5 +1,5 @@
-//! The cookies that the gate sends, as the options name them: may they be written, does a browser keep them, and do they come
-//! back where they are needed?
+//! The cookies that the gate sends, as the options name them: may they be written, does a browser keep them, and do
+//! they come back where they are needed?
 
 use super::{
     Extended, Location, Names, SameSite, Services,

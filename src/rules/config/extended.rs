@@ -204,8 +204,8 @@ impl Extended {
         self.locations.iter().any(|location| *location != Location::Cookies)
     }
 
-    /// Does a request of this method need the CSRF value beside a cookie? HEAD is a GET whose body is not sent, so it needs
-    /// it where GET does (the real library lets it slip past).
+    /// Does a request of this method need the CSRF value beside a cookie? HEAD is a GET whose body is not sent, so it
+    /// needs it where GET does (the real library lets it slip past).
     #[must_use]
     pub fn needs_csrf(&self, method: &str) -> bool {
         let is_method = |known: &String| known == method || (method == "HEAD" && known == "GET");

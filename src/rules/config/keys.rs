@@ -9,7 +9,8 @@ use crate::rules::{
     token::{Algorithm, Key, KeyFault, KeyRing, RingFault, VerifyingKey},
 };
 
-/// The keys, and what they do. Where a key can't be seen ([`Secrets::MayBeElsewhere`]) the ring is empty: it verifies nothing.
+/// The keys, and what they do. Where a key can't be seen ([`Secrets::MayBeElsewhere`]) the ring is empty: it verifies
+/// nothing.
 pub(super) struct Keys {
     pub(super) ring: KeyRing,
     /// Does one of them sign?
@@ -231,8 +232,8 @@ fn of_a_set(
         notices.problem("JWT_ALGORITHM", format!("the key of JWT_KEYS that signs has {signing}: leave this out"));
     }
     if !accepted.is_empty() {
-        // JWT_ALGORITHM is always accepted. Of another issuer's keys those that are not wanted are left out; of one's own they
-        // are a mistake.
+        // JWT_ALGORITHM is always accepted. Of another issuer's keys those that are not wanted are left out; of one's
+        // own they are a mistake.
         let is_accepted = |key: &VerifyingKey| accepted.contains(&key.algorithm()) || named == Some(key.algorithm());
         let only_verifies = ring.signing().is_none();
         for key in ring.all().filter(|key| !is_accepted(key)) {

@@ -141,7 +141,8 @@ pub struct Environment<'e> {
     pub vars: &'e Map<String, Value>,
     /// Which bindings there are beside the store.
     pub services: Services,
-    /// Names that are bound to a secret of Secrets Store: such a binding is an object that the gate can't read as a text.
+    /// Names that are bound to a secret of Secrets Store: such a binding is an object that the gate can't read as a
+    /// text.
     pub secrets_store: &'e [String],
     /// Can the reader see every secret?
     pub secrets: Secrets<'e>,
@@ -154,8 +155,8 @@ pub struct Environment<'e> {
 pub enum Secrets<'e> {
     /// All: what is not there is missing. So it is in a running worker.
     Visible,
-    /// Others may be on Cloudflare, which never shows them again. These are known to be there. A missing secret is then told in
-    /// [`Reading::unseen`], and everything else is judged as if it were there.
+    /// Others may be on Cloudflare, which never shows them again. These are known to be there. A missing secret is then
+    /// told in [`Reading::unseen`], and everything else is judged as if it were there.
     MayBeElsewhere(&'e [String]),
 }
 
@@ -168,8 +169,8 @@ pub struct Reading {
     pub faults: Vec<Notice>,
     /// What is legal but unwise, or has no effect.
     pub warnings: Vec<Notice>,
-    /// Secrets that the gate needs and that the reader does not see ([`Secrets::MayBeElsewhere`]). The configuration then has no
-    /// key: it verifies and signs nothing.
+    /// Secrets that the gate needs and that the reader does not see ([`Secrets::MayBeElsewhere`]). The configuration
+    /// then has no key: it verifies and signs nothing.
     pub unseen: Vec<&'static str>,
 }
 

@@ -1,5 +1,5 @@
-//! Names that an operator gives: of header fields, claims and members. One that means something else already is a fault: the
-//! gate runs, and the token is not found or is overwritten.
+//! Names that an operator gives: of header fields, claims and members. One that means something else already is a
+//! fault: the gate runs, and the token is not found or is overwritten.
 
 use super::{
     Services,
@@ -7,7 +7,8 @@ use super::{
 };
 use crate::rules::forward::Filter;
 
-/// Fields that carry something else in every request, or that a page's script can't set (Fetch, "forbidden request-header").
+/// Fields that carry something else in every request, or that a page's script can't set (Fetch, "forbidden
+/// request-header").
 const TAKEN: [&str; 29] = [
     "accept",
     "accept-charset",

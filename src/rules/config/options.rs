@@ -9,8 +9,8 @@ use super::{
 };
 use crate::rules::{json::Value, password::Peppers, secret::Secret};
 
-/// One option: its name, and how its value gets into a configuration. In a module for Wasm without what the documentation
-/// says; but the `meaning` of what is [never read](Family::NeverRead) stands in a warning.
+/// One option: its name, and how its value gets into a configuration. In a module for Wasm without what the
+/// documentation says; but the `meaning` of what is [never read](Family::NeverRead) stands in a warning.
 pub struct Option_ {
     /// The name of the variable or secret.
     pub name: &'static str,
@@ -52,8 +52,8 @@ impl Option_ {
     }
 }
 
-/// PEM, a JWK or a JWK Set, as text or table, with a private key or a secret in it (RFC 7518 §6). A text that is none of them, but
-/// has such a member's name, is taken for one that is damaged.
+/// PEM, a JWK or a JWK Set, as text or table, with a private key or a secret in it (RFC 7518 §6). A text that is none
+/// of them, but has such a member's name, is taken for one that is damaged.
 fn holds_private_key(value: &Value) -> bool {
     const PRIVATE: [&str; 8] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
     match value {
@@ -1027,8 +1027,8 @@ const fn lean<const N: usize>(mut table: [Option_; N]) -> [Option_; N] {
     table
 }
 
-/// A name that is nobody's option, up to the first character that no name has: what follows may be a secret that was meant to be
-/// a value.
+/// A name that is nobody's option, up to the first character that no name has: what follows may be a secret that was
+/// meant to be a value.
 #[must_use]
 pub fn shown(name: &str) -> &str {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';

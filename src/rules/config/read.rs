@@ -575,8 +575,8 @@ fn is_common(name: &str) -> bool {
     ["JWT_SECRET_KEY", "SECRET_KEY", "JWT_ALGORITHM"].contains(&name) || log_in.contains(&name)
 }
 
-/// Tokens of 1 KiB for which half of an isolate's memory (128 MiB) is enough: twice their length in the cache (docs/options.md),
-/// once in the entry.
+/// Tokens of 1 KiB for which half of an isolate's memory (128 MiB) is enough: twice their length in the cache
+/// (docs/options.md), once in the entry.
 const MOST_CACHED_TOKENS: u32 = 64 * 1024 / 3;
 
 fn limits(draft: &Draft, notices: &mut Notices<'_>) {
@@ -771,7 +771,8 @@ fn origin(draft: &Draft, routes: Option<&Routes>, notices: &mut Notices<'_>) -> 
     Some(draft.origin.trim_end_matches('/').to_owned())
 }
 
-/// `TOLLGATE_PUBLIC_URL`, as browsers write an origin (RFC 6454 §6.2): scheme, host, and a port if it is not the default.
+/// `TOLLGATE_PUBLIC_URL`, as browsers write an origin (RFC 6454 §6.2): scheme, host, and a port if it is not the
+/// default.
 fn public_url(draft: &Draft, notices: &mut Notices<'_>) -> Option<String> {
     const OPTION: &str = "TOLLGATE_PUBLIC_URL";
     let url = draft.public_url.as_deref().filter(|url| !url.is_empty())?;

@@ -1,3 +1,5 @@
+//! The configuration reader: defaults, spellings, problems, faults and warnings.
+
 use super::*;
 use crate::rules::token::{Algorithm, ClaimsPolicy, Policy, VerifyingKey};
 use serde_json::json;

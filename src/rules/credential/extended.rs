@@ -1,8 +1,8 @@
 //! Where Flask-JWT-Extended looks for a token, and for the CSRF value beside a cookie (facts: Flask-JWT-Extended 3.1, 6
 //! to 8).
 //!
-//! **What always holds:** words are parted by spaces and tabs, not by all that Python calls white space. The CSRF cookie
-//! is never read: what a browser sends by itself proves nothing.
+//! **What always holds:** words are parted by spaces and tabs, not by all that Python calls white space. The CSRF
+//! cookie is never read: what a browser sends by itself proves nothing.
 
 use crate::rules::{
     config::{Extended, Location, Names},

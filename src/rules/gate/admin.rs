@@ -1,4 +1,5 @@
-//! `POST /auth/admin`: what an operator does to sessions (`tollgate session`). There is no such endpoint without a secret.
+//! `POST /auth/admin`: what an operator does to sessions (`tollgate session`). There is no such endpoint without a
+//! secret.
 //!
 //! **What always holds:** the secret is compared in constant time, before the body is read.
 

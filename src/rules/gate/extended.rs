@@ -146,8 +146,8 @@ impl Gate {
         Ok(())
     }
 
-    /// Lets through; with new cookies, where the token came in one and is about to expire (facts 12: "refresh, browsers with
-    /// cookies").
+    /// Lets through; with new cookies, where the token came in one and is about to expire (facts 12: "refresh, browsers
+    /// with cookies").
     pub(super) fn admit_extended<'g>(
         &'g self,
         config: &'g Extended,
@@ -166,7 +166,8 @@ impl Gate {
         }
     }
 
-    /// Lets through with the cookies of a new token; where there are sessions, if the account says that this one goes on.
+    /// Lets through with the cookies of a new token; where there are sessions, if the account says that this one goes
+    /// on.
     fn renew<'g>(&'g self, rule: &'g Rule, identity: Arc<Identity>, token: VerifiedToken) -> Decision<'g> {
         let renewed = move |gate: &'g Self, identity: Arc<Identity>, token: VerifiedToken| {
             gate.ask_random(move |gate, random, now| {
@@ -203,8 +204,8 @@ impl Gate {
         jar
     }
 
-    /// `POST /auth/refresh`: a new access token, not fresh, for a refresh token; where refresh tokens rotate, a new one of
-    /// those too.
+    /// `POST /auth/refresh`: a new access token, not fresh, for a refresh token; where refresh tokens rotate, a new one
+    /// of those too.
     pub(super) fn decide_refresh<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         if self.config.extended().is_none() {
             return refuse_refresh(Refusal::NotFound.into());

@@ -1,8 +1,9 @@
 //! `POST /auth`: in which order a log-in is judged.
 //!
-//! **What always holds:** all limits apply before a hash is computed, and treat an unknown name like a known one. First what is shared: attempts from the address, then failures from there; a device that proves that it logged
-//! in as this record before has a limit of its own in their place. Then the name, whose object counts the attempt before
-//! anything is looked at. Then the whole gate's share of hashing.
+//! **What always holds:** all limits apply before a hash is computed, and treat an unknown name like a known one. First
+//! what is shared: attempts from the address, then failures from there; a device that proves that it logged in as this
+//! record before has a limit of its own in their place. Then the name, whose object counts the attempt before anything
+//! is looked at. Then the whole gate's share of hashing.
 
 use super::{Answered, AskFault, Decision, Gate, Limit, New, Outcome, Refused};
 use crate::rules::{
@@ -164,8 +165,8 @@ impl Gate {
         if self.config.services.address_limit { self.ask_limit(Limit::Address, key, then) } else { then(self, true) }
     }
 
-    /// Failures from an address, whichever names they were about. Never the only defence: an object that can't be reached
-    /// lets through.
+    /// Failures from an address, whichever names they were about. Never the only defence: an object that can't be
+    /// reached lets through.
     fn limit_failures(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
         match tried.address_object().filter(|_| self.config.services.sessions) {
             None => self.count_try(tried, credentials, MOST_PAUSES),
@@ -195,8 +196,8 @@ impl Gate {
         })
     }
 
-    /// Known devices have a share of their own, so that a flood of strangers does not hold them up; and each user has a share
-    /// of that, so that none uses up the others'.
+    /// Known devices have a share of their own, so that a flood of strangers does not hold them up; and each user has a
+    /// share of that, so that none uses up the others'.
     fn limit_hashing(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
         let is_known = matches!(tried.counted, Some((_, Lane::Device(_))));
         let user = is_known.then(|| format!("user:{}", tried.record.as_str()));
@@ -206,8 +207,8 @@ impl Gate {
         })
     }
 
-    /// Do the limits of hashing allow one more? For a user who is known, the user's own limit counts too. Always, if there
-    /// are no such limits.
+    /// Do the limits of hashing allow one more? For a user who is known, the user's own limit counts too. Always, if
+    /// there are no such limits.
     pub(super) fn within_hashing<'g>(
         &'g self,
         user: Option<String>,

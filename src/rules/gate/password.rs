@@ -1,9 +1,9 @@
 //! `POST /auth/password`: a user's new password.
 //!
 //! **What always holds:** who has only a token must prove more: the old password, or that the token comes from a log-in
-//! just now (a fresh one, in the dialect that has such). What costs nothing comes first: a weak password is refused before
-//! any limit is drawn on. Then each attempt counts, for the account and for its address. All sessions end; the answer is
-//! that of a log-in.
+//! just now (a fresh one, in the dialect that has such). What costs nothing comes first: a weak password is refused
+//! before any limit is drawn on. Then each attempt counts, for the account and for its address. All sessions end; the
+//! answer is that of a log-in.
 
 use super::{
     Answered, Decision, Gate, Outcome,
@@ -78,7 +78,8 @@ impl Gate {
         })
     }
 
-    /// Attempts from an address, as for log-ins; then those of the account, whether there is an old password to guess or not.
+    /// Attempts from an address, as for log-ins; then those of the account, whether there is an old password to guess
+    /// or not.
     fn limit_change(&self, change: Change) -> Decision<'_> {
         let Some(address) = change.address.clone() else { return self.count_change(change) };
         self.within_attempts(address, move |gate, is_room| match is_room {

@@ -1,7 +1,8 @@
 //! Sessions: who asks whether a token was revoked, and the endpoints at which users see and end theirs.
 //!
-//! **What always holds:** an end is answered with 200 when the account's object has it and the register knows of it, not
-//! before; or if there is nothing left to end. A token whose signature is good ends its session, an expired one too.
+//! **What always holds:** an end is answered with 200 when the account's object has it and the register knows of it,
+//! not before; or if there is nothing left to end. A token whose signature is good ends its session, an expired one
+//! too.
 
 use super::{Answered, AskFault, Decision, Gate, Outcome, Refused, extended::Search};
 use crate::rules::{
@@ -22,8 +23,8 @@ use std::sync::atomic::AtomicU64;
 
 impl Gate {
     /// How long what was decided for a token at `now` holds for the same request without anybody being asked; `None` if
-    /// not at all. Where there are revocations, until it is time to ask for new ones: one that comes in before, with a late
-    /// answer to an earlier question, hits when the period is over, a third of the bound after the snapshot's age.
+    /// not at all. Where there are revocations, until it is time to ask for new ones: one that comes in before, with a
+    /// late answer to an earlier question, hits when the period is over, a third of the bound after the snapshot's age.
     #[must_use]
     pub fn good_while(&self, token: &VerifiedToken, now: Timestamp) -> Option<Period> {
         let good = self.config.tokens.good_while(token)?;
@@ -64,8 +65,8 @@ impl Gate {
         }
     }
 
-    /// By the snapshot, for an end of everybody alone: of all others the account's object is asked, which a request that is run
-    /// again does not find changed by itself.
+    /// By the snapshot, for an end of everybody alone: of all others the account's object is asked, which a request
+    /// that is run again does not find changed by itself.
     fn judge_everybody(&self, token: &VerifiedToken, now: Timestamp) -> Judgement {
         match (&self.revocations, token.marks()) {
             (Some(snapshot), Some((marks, _))) => {
@@ -137,8 +138,8 @@ impl Gate {
         Some((self.account_of(token)?, Command::Check { session, token_id, began: marks.began, is_use }))
     }
 
-    /// `GET /auth/sessions`, `DELETE /auth/sessions/{id}`, `POST /auth/logout/all`, `POST /auth/password`: whose token is
-    /// it, and does the account's object say that it is good?
+    /// `GET /auth/sessions`, `DELETE /auth/sessions/{id}`, `POST /auth/logout/all`, `POST /auth/password`: whose token
+    /// is it, and does the account's object say that it is good?
     pub(super) fn decide_own_account<'g>(
         &'g self,
         endpoint: Endpoint,
@@ -150,8 +151,8 @@ impl Gate {
         })
     }
 
-    /// The token that comes to an endpoint, wherever the dialect looks for it: a refresh token for a refresh, else an access
-    /// token.
+    /// The token that comes to an endpoint, wherever the dialect looks for it: a refresh token for a refresh, else an
+    /// access token.
     pub(super) fn with_token<'g>(
         &'g self,
         endpoint: Endpoint,
@@ -237,15 +238,15 @@ impl Gate {
         })
     }
 
-    /// `POST /auth/logout`: ends the session of the token that comes with the request. The answer removes the
-    /// cookies, unless it asks for another try, and says success only if something was ended: a token that can't be read or
-    /// was not signed here is refused, since its session goes on (unlike RFC 7009 §2.2, which has one answer for both).
+    /// `POST /auth/logout`: ends the session of the token that comes with the request. The answer removes the cookies,
+    /// unless it asks for another try, and says success only if something was ended: a token that can't be read or was
+    /// not signed here is refused, since its session goes on (unlike RFC 7009 §2.2, which has one answer for both).
     pub(super) fn decide_log_out<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         self.find_to_end(request, None, now)
     }
 
-    /// The token of each place. The cookie with the refresh token counts as much as that with the access token, and neither
-    /// needs a CSRF value: another site could take the cookies away just as well.
+    /// The token of each place. The cookie with the refresh token counts as much as that with the access token, and
+    /// neither needs a CSRF value: another site could take the cookies away just as well.
     fn find_to_end<'g>(&'g self, request: &Request<'_>, body: Option<&[u8]>, now: Timestamp) -> Decision<'g> {
         let mut found = ToEnd::default();
         let Some(config) = self.config.extended() else {

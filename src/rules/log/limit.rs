@@ -1,8 +1,8 @@
 //! A flood of refusals does not become a flood of lines.
 //!
-//! **What always holds:** what is not written is counted, and the count is written. A refusal for a rare reason is not lost
-//! among many for others: the first for each reason in a second is written in any case. So there are never more lines in a
-//! second than the limit of all reasons together, and two for each reason.
+//! **What always holds:** what is not written is counted, and the count is written. A refusal for a rare reason is not
+//! lost among many for others: the first for each reason in a second is written in any case. So there are never more
+//! lines in a second than the limit of all reasons together, and two for each reason.
 
 use super::{
     super::{
@@ -42,7 +42,8 @@ struct Seen {
 pub enum Fate {
     /// It is written.
     Written,
-    /// It is counted, the first for its reason in this second: when the second is over, [`Limiter::counted`] tells of it.
+    /// It is counted, the first for its reason in this second: when the second is over, [`Limiter::counted`] tells of
+    /// it.
     CountedFirst,
     /// It is counted.
     Counted,

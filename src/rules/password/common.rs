@@ -1,11 +1,11 @@
 //! The most common passwords, as fingerprints: enough to know one again, not to read one.
 //!
-//! **What always holds:** a password of the list is found; one in 438,000 others is too, and is then refused for nothing
-//! (at most one in 100,000, says a test). `common.bin` is made of tools/common-passwords.txt by `tools common-passwords`;
-//! where the list comes from, and its licences: common.NOTICE.
+//! **What always holds:** a password of the list is found; one in 438,000 others is too, and is then refused for
+//! nothing (at most one in 100,000, says a test). `common.bin` is made of tools/common-passwords.txt by `tools
+//! common-passwords`; where the list comes from, and its licences: common.NOTICE.
 //!
-//! The form: the first four bytes of each SHA-256 as a number, sorted, the distance from one to the next in seven bits a
-//! byte, low ones first, the eighth set where more come (LEB128). What 9,805 passwords weigh so and otherwise:
+//! The form: the first four bytes of each SHA-256 as a number, sorted, the distance from one to the next in seven bits
+//! a byte, low ones first, the eighth set where more come (LEB128). What 9,805 passwords weigh so and otherwise:
 //!
 //! | form | bytes | gzip -9 | others taken for one |
 //! |---|---|---|---|

@@ -2,7 +2,8 @@
 //!
 //! **What always holds:** PBKDF2-HMAC-SHA256; comparison in constant time; a stored hash whose cost is absurd is
 //! refused before it is computed; a check costs the same whether the user exists or not, and whatever the record holds
-//! (by a budget of iterations). Passwords are compared in Normalization Form C, so composed and decomposed typing are the same.
+//! (by a budget of iterations). Passwords are compared in Normalization Form C, so composed and decomposed typing are
+//! the same.
 
 pub mod common;
 mod hash;
@@ -130,8 +131,9 @@ pub fn normal_form(text: &str) -> Cow<'_, str> {
     ComposingNormalizer::new_nfc().normalize(text)
 }
 
-/// As passwords and names are compared where only likeness counts: in lower case, in Normalization Form C. Nothing else is
-/// made alike (no `0` for `o`): NIST asks for the whole password to be compared, and a list can have the variants itself.
+/// As passwords and names are compared where only likeness counts: in lower case, in Normalization Form C. Nothing else
+/// is made alike (no `0` for `o`): NIST asks for the whole password to be compared, and a list can have the variants
+/// itself.
 fn folded(text: &str) -> String {
     normal_form(&normal_form(text).to_lowercase()).into_owned()
 }

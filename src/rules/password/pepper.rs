@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 const LEAST_BYTES: usize = 32;
 const MAX_ID_BYTES: usize = 16;
 
-/// The name of a pepper, which is no secret: 1 to 16 of `a` to `z`, `0` to `9` and `-`, all of which a PHC string takes.
+/// The name of a pepper, which is no secret: 1 to 16 of `a` to `z`, `0` to `9` and `-`, all of which a PHC string
+/// takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyId(String);
 
@@ -96,7 +97,8 @@ impl Peppers {
         Ok(Self { all, current })
     }
 
-    /// The same, with new hashes made with this one; without a pepper if it is empty. `None` if there is none of this id.
+    /// The same, with new hashes made with this one; without a pepper if it is empty. `None` if there is none of this
+    /// id.
     #[must_use]
     pub fn using(self, id: &str) -> Option<Self> {
         if id.is_empty() {

@@ -39,8 +39,8 @@ impl Question {
         format!("{}/{}", api.trim_end_matches('/'), &self.digest.expose()[..PREFIX])
     }
 
-    /// Is the password among the lines of the answer? A line is the other digits, `:` and how often it was seen; padding
-    /// has a zero there.
+    /// Is the password among the lines of the answer? A line is the other digits, `:` and how often it was seen;
+    /// padding has a zero there.
     ///
     /// # Errors
     /// If a line is none, or the answer is too long: an error page, say.

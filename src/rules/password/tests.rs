@@ -1,3 +1,5 @@
+//! Hashes, peppers and the policy for new passwords.
+
 use super::*;
 use crate::rules::json::{Map, Value, json};
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
@@ -127,7 +129,8 @@ fn peppered(ids: &[&str], current: &str) -> Hashing {
     Hashing { iterations: 1_000, peppers: Peppers::read(&table).unwrap().using(current).unwrap() }
 }
 
-/// Python: `hashlib.pbkdf2_hmac("sha256", hmac.digest(bytes([1] * 32), "caf\u00e9 horse".encode(), "sha256"), bytes([7] * 16), 1000)`
+/// Python: `hashlib.pbkdf2_hmac("sha256", hmac.digest(bytes([1] * 32), "caf\u00e9 horse".encode(), "sha256"), bytes([7]
+/// * 16), 1000)`
 const PEPPERED: &str =
     "$pbkdf2-sha256$i=1000,l=32,keyid=k1$BwcHBwcHBwcHBwcHBwcHBw$vO1rtRHSGyIgdo/QvSZXx9Emf//NtFxsYN6n+iisss0";
 

@@ -1,8 +1,8 @@
 //! Which tokens are void before they expire, at no cost to those that are good.
 //!
-//! **What always holds:** one register ([`Register`]) takes every revocation down before it is acknowledged. Each isolate
-//! holds a [`Snapshot`] of it and judges by that without asking anybody; the snapshot says how old it is, and one that is
-//! older than the bound judges nothing. So a token that was revoked passes for no longer than the bound
+//! **What always holds:** one register ([`Register`]) takes every revocation down before it is acknowledged. Each
+//! isolate holds a [`Snapshot`] of it and judges by that without asking anybody; the snapshot says how old it is, and
+//! one that is older than the bound judges nothing. So a token that was revoked passes for no longer than the bound
 //! (`TOLLGATE_REVOCATION_BOUND`). An entry is kept until the last token that it could hit has expired.
 
 mod register;
@@ -21,8 +21,8 @@ pub const BINDING: &str = "REVOCATIONS";
 /// The one object's name.
 pub const OBJECT: &str = "all";
 
-/// What a revocation hits: a token, a session or a user, by 64 bits of its SHA-256. Two of a hundred thousand are the same
-/// with a chance of one in three thousand million.
+/// What a revocation hits: a token, a session or a user, by 64 bits of its SHA-256. Two of a hundred thousand are the
+/// same with a chance of one in three thousand million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark(u64);
 

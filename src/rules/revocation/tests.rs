@@ -1,3 +1,5 @@
+//! The register and the snapshots of it.
+
 use super::*;
 use crate::rules::time::Span;
 use std::sync::atomic::AtomicU64;

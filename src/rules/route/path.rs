@@ -95,9 +95,9 @@ fn check_escapes(raw: &[u8]) -> Result<(), PathFault> {
     Ok(())
 }
 
-/// A segment as other routers write a variable: `<string:name>` (Flask), `:name` (Express, Rails), `{name:int}` (Starlette),
-/// `{*name}` (ASP.NET), `[name]` (Next.js), `*name`; or a regular expression. What to write instead. Read letter by letter it would hold for
-/// no request, and leave the paths that are meant to a wider rule.
+/// A segment as other routers write a variable: `<string:name>` (Flask), `:name` (Express, Rails), `{name:int}`
+/// (Starlette), `{*name}` (ASP.NET), `[name]` (Next.js), `*name`; or a regular expression. What to write instead. Read
+/// letter by letter it would hold for no request, and leave the paths that are meant to a wider rule.
 fn written_for_another_router(segment: &str) -> Option<String> {
     let inside = |start: char, end: char| segment.strip_prefix(start)?.strip_suffix(end);
     let one = |name: &str| format!("write {{{}}}", Some(word(name)).filter(|word| !word.is_empty()).unwrap_or("name"));

@@ -41,7 +41,8 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Does the gate look for a token under this rule? What passes is then an answer to one user, and private to that user.
+    /// Does the gate look for a token under this rule? What passes is then an answer to one user, and private to that
+    /// user.
     #[must_use]
     pub fn looks_at_tokens(&self) -> bool {
         self.auth != Auth::None

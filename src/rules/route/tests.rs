@@ -1,3 +1,5 @@
+//! Paths: which rule holds, and which spellings are refused.
+
 use super::*;
 use serde_json::json;
 

@@ -1,10 +1,10 @@
 //! Tokens that were found good before: the next request with one of them costs no cryptography.
 //!
-//! **What always holds:** only verified tokens are kept, and each for its own text alone, compared whole. How many there
-//! are is fixed, and how long one may be, so that no flood of tokens takes more memory. A token that finds no empty room
-//! drives out one of two, and only when it comes for the second time in a row: a flood of tokens that come once drives
-//! nobody out. What depends on the time is judged again at every hit: see [`super::Verifier`], which owns a cache together
-//! with the keys it speaks for.
+//! **What always holds:** only verified tokens are kept, and each for its own text alone, compared whole. How many
+//! there are is fixed, and how long one may be, so that no flood of tokens takes more memory. A token that finds no
+//! empty room drives out one of two, and only when it comes for the second time in a row: a flood of tokens that come
+//! once drives nobody out. What depends on the time is judged again at every hit: see [`super::Verifier`], which owns a
+//! cache together with the keys it speaks for.
 
 use super::{super::pair::Pair, VerifiedToken};
 use std::{
@@ -27,8 +27,8 @@ pub(super) struct Cache {
 #[derive(Default)]
 struct Set {
     tokens: Pair<(Mark, VerifiedToken)>,
-    /// The one that last found no room. For the sake of those who come often: a flood of tokens that come once would drive
-    /// them out.
+    /// The one that last found no room. For the sake of those who come often: a flood of tokens that come once would
+    /// drive them out.
     waiting: Option<Mark>,
 }
 

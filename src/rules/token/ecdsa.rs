@@ -1,8 +1,8 @@
 //! ES256: ECDSA on P-256 with SHA-256 (RFC 7518 §3.4) as an algorithm of `jwt-compact`.
 //!
 //! **What always holds:** a signature is the 64 bytes of r and s, never DER; r or s that is zero or not below the
-//! group's order is refused. The point is on the curve: a key that says otherwise is refused when it is loaded. Signing is
-//! deterministic (RFC 6979): it needs no randomness, so bad randomness can't give the key away.
+//! group's order is refused. The point is on the curve: a key that says otherwise is refused when it is loaded. Signing
+//! is deterministic (RFC 6979): it needs no randomness, so bad randomness can't give the key away.
 //!
 //! **What it does not do:** ask for the lower of the two values that s may have. RFC 7518 does not, and of the tokens
 //! that OpenSSL and WebCrypto sign every other has the higher. So whoever holds a token can write its signature in one

@@ -1,7 +1,7 @@
 //! What Flask-JWT-Extended asks of a token, in its order (facts: Flask-JWT-Extended 3.3).
 //!
-//! **What always holds:** all of a token but its expiry is judged first, then the CSRF value that came with it, then the
-//! expiry. What depends on the time or on the request is judged again at every use of a remembered token.
+//! **What always holds:** all of a token but its expiry is judged first, then the CSRF value that came with it, then
+//! the expiry. What depends on the time or on the request is judged again at every use of a remembered token.
 
 use super::{
     super::{
@@ -192,8 +192,8 @@ impl ExtendedPolicy {
         Ok(VerifiedToken::new(token, parts.payload_range(), Some(times), Some(identity), Some(session), marks))
     }
 
-    /// What is judged at every use: times, and the CSRF value that was sent, if one was needed (facts 3.3, steps 18, 19,
-    /// 27 and 28).
+    /// What is judged at every use: times, and the CSRF value that was sent, if one was needed (facts 3.3, steps 18,
+    /// 19, 27 and 28).
     pub(super) fn judge_use(
         &self,
         times: &Times,

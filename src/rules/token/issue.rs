@@ -28,8 +28,8 @@ pub struct Issue<'i> {
     pub identity: Value,
     /// What `additional_claims_loader` adds.
     pub more: Map<String, Value>,
-    /// The id of its session, where there are any: the claim `sid`. Nothing that is added takes its place then, nor that of
-    /// the token's own id, or the session could not be ended.
+    /// The id of its session, where there are any: the claim `sid`. Nothing that is added takes its place then, nor
+    /// that of the token's own id, or the session could not be ended.
     pub session: Option<String>,
     /// Its CSRF value, if it is not to be a new one.
     pub csrf: Option<String>,

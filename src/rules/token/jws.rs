@@ -1,7 +1,8 @@
 //! The compact form of a JWS (RFC 7515 §3.1), decoded strictly and once.
 //!
 //! **What always holds:** canonical base64url only (no padding, no stray characters, unused bits zero), so one token
-//! has one spelling. Nothing but `alg` and `kid` can be read of an [`Unverified`] token before its signature is checked.
+//! has one spelling. Nothing but `alg` and `kid` can be read of an [`Unverified`] token before its signature is
+//! checked.
 
 use super::super::{
     error::{Malformed, Refusal, Unencoded},
@@ -43,7 +44,8 @@ impl Header {
         })
     }
 
-    /// RFC 7515 §4.1.4 and §4.1.11, in PyJWT's order. `b64` (RFC 7797) counts as an extension: it changes what is signed.
+    /// RFC 7515 §4.1.4 and §4.1.11, in PyJWT's order. `b64` (RFC 7797) counts as an extension: it changes what is
+    /// signed.
     fn understood(members: &Map<String, Value>) -> Result<(), Refusal> {
         const NAME_BYTES: usize = 64;
         if members.get("kid").is_some_and(|kid| !kid.is_string()) {
@@ -114,8 +116,8 @@ pub(super) struct Unverified<'t> {
 }
 
 impl<'t> Unverified<'t> {
-    /// In PyJWT's order: header, payload, signature. A token with more than two dots has them in its payload. `known` is
-    /// a header that was read before: nearly all tokens of a gate have the same.
+    /// In PyJWT's order: header, payload, signature. A token with more than two dots has them in its payload. `known`
+    /// is a header that was read before: nearly all tokens of a gate have the same.
     pub(super) fn parse(token: &'t str, known: Option<Arc<Header>>) -> Result<Self, Refusal> {
         let too_few = Refusal::Malformed(Malformed::NotEnoughSegments);
         let (signing_input, signature) = token.rsplit_once('.').ok_or_else(|| too_few.clone())?;
@@ -176,8 +178,8 @@ pub(super) fn decode(segment: &str, part: Malformed) -> Result<Vec<u8>, Refusal>
     Ok(decoded)
 }
 
-/// What a client sends is no secret of the gate's: it need not be read in constant time, as keys are (base64ct: a fifth of
-/// the instructions of a token's first use).
+/// What a client sends is no secret of the gate's: it need not be read in constant time, as keys are (base64ct: a fifth
+/// of the instructions of a token's first use).
 fn decode_behind(decoded: &mut Vec<u8>, segment: &str, part: Malformed) -> Result<(), Refusal> {
     URL_SAFE_NO_PAD.decode_vec(segment, decoded).map_err(|_| Refusal::Malformed(part))
 }

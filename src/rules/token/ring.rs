@@ -68,7 +68,8 @@ impl KeyRing {
         Self { signing: None, others: keys.into_iter().collect() }
     }
 
-    /// The keys of a JWK Set (RFC 7517 §5), each of which must be usable. The first that is private, or a secret, signs.
+    /// The keys of a JWK Set (RFC 7517 §5), each of which must be usable. The first that is private, or a secret,
+    /// signs.
     ///
     /// # Errors
     /// The first fault.
@@ -76,9 +77,9 @@ impl KeyRing {
         Self::of_keys(keys_of(set)?, None, None)
     }
 
-    /// The same for a set that may be another issuer's: one without a private key or a secret, as providers publish it. Its
-    /// keys that can't be used here (for encryption, of another kind or curve, malformed) are left out and told, as RFC 7517 §5
-    /// asks; only a set in which none is left is a fault. In a set of one's own each key must be usable.
+    /// The same for a set that may be another issuer's: one without a private key or a secret, as providers publish it.
+    /// Its keys that can't be used here (for encryption, of another kind or curve, malformed) are left out and told, as
+    /// RFC 7517 §5 asks; only a set in which none is left is a fault. In a set of one's own each key must be usable.
     ///
     /// `default` is the algorithm of a key that names none (RFC 7517 §4.4) and is of its kind.
     ///
@@ -139,7 +140,8 @@ impl KeyRing {
         let mut ring = Self { signing: None, others: Vec::new() };
         let has_several = jwks.len() > 1;
         for (number, algorithm, jwk) in &jwks {
-            // Other issuers' keys of several kinds may share an id (RFC 7517 §4.5), or have none: the algorithm tells them apart.
+            // Other issuers' keys of several kinds may share an id (RFC 7517 §4.5), or have none: the algorithm tells
+            // them apart.
             let is_same = |known: &VerifyingKey| {
                 known.id() == jwk.id.as_deref() && (!is_published || known.algorithm() == *algorithm)
             };
@@ -226,7 +228,8 @@ impl KeyRing {
         self.all().any(|key| key.public_jwk().is_some())
     }
 
-    /// The JWK Set for `/.well-known/jwks.json`: the public keys that are good at this time, and nothing of the secrets.
+    /// The JWK Set for `/.well-known/jwks.json`: the public keys that are good at this time, and nothing of the
+    /// secrets.
     #[must_use]
     pub fn jwks(&self, now: NumericDate) -> Value {
         let keys: Vec<Value> =

@@ -31,8 +31,8 @@ pub(super) fn signed_by<'k>(
     if key.verify(parts.signing_input(), parts.signature()) { Ok(key) } else { Err(Refusal::BadSignature) }
 }
 
-/// Is a token signed by one of these keys, and its header understood? Says nothing of its claims, which it need not have:
-/// for test vectors, whose payloads are any bytes. A gate asks [`super::verify`].
+/// Is a token signed by one of these keys, and its header understood? Says nothing of its claims, which it need not
+/// have: for test vectors, whose payloads are any bytes. A gate asks [`super::verify`].
 ///
 /// # Errors
 /// The first thing that is wrong, as [`super::verify`] has it.

@@ -1,3 +1,5 @@
+//! Tokens: signed, taken apart, verified and remembered.
+
 use super::*;
 use crate::rules::{
     error::{Malformed, TimeClaim, Unencoded},

@@ -1,8 +1,8 @@
 //! Flask-JWT-Extended's dialect: how a grant, an identity and each refusal look (facts: Flask-JWT-Extended 3 to 9).
 //!
-//! **What always holds:** the function `words` matches every [`Refusal`], so a new one cannot reach the wire by accident.
-//! The status and text are the real library's; where it answers with an HTML page or a crash, this has the shape of its
-//! refusals: docs/differences.md.
+//! **What always holds:** the function `words` matches every [`Refusal`], so a new one cannot reach the wire by
+//! accident. The status and text are the real library's; where it answers with an HTML page or a crash, this has the
+//! shape of its refusals: docs/differences.md.
 
 use super::{Answer, flask_jwt, line};
 use crate::rules::{
@@ -55,8 +55,8 @@ pub fn sessions(sessions: &[Told], current: Option<&str>) -> Answer {
     Answer::json(200, &json!({"sessions": sessions.iter().map(one).collect::<Vec<_>>()}))
 }
 
-/// Who it is: what `to = "identity"` and the endpoint for it answer. `named` as the token does, whatever the type of the
-/// stored id.
+/// Who it is: what `to = "identity"` and the endpoint for it answer. `named` as the token does, whatever the type of
+/// the stored id.
 #[must_use]
 pub fn identity(named: Option<&Id>, identity: Option<&Identity>, jar: &Jar) -> Answer {
     with_cookies(Answer::of_json(200, identity_text(named, identity)), jar)
@@ -75,8 +75,8 @@ fn attributes(identity: &Identity) -> impl Iterator<Item = (&str, &Value)> {
     identity.attributes.iter().map(|(name, value)| (name.as_str(), value))
 }
 
-/// A refusal in Flask-JWT-Extended's words, under `JWT_ERROR_MESSAGE_KEY`. There is a challenge only if an embedder's own
-/// refusal has one: the real library sends none.
+/// A refusal in Flask-JWT-Extended's words, under `JWT_ERROR_MESSAGE_KEY`. There is a challenge only if an embedder's
+/// own refusal has one: the real library sends none.
 #[must_use]
 pub fn refusal(refusal: &Refusal, config: &Extended) -> Answer {
     let (status, text) = words(refusal);
