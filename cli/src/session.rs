@@ -1,4 +1,4 @@
-//! `tollgate session`: who is logged in, and the end of it. And what other commands say of sessions to the gate.
+//! `tollgate session`: lists and ends sessions at a gate. Other commands end sessions with what is here.
 
 use crate::{
     failure::{Exit, Failure},
@@ -204,8 +204,8 @@ pub enum Why {
 
 /// What other commands say to the gate when they have changed a user in the store.
 ///
-/// Always the store first: if the gate is not told any more, the change holds, and sessions go on as if there were no gate
-/// to tell. The other way round a user could log in again in between, with what is to be refused.
+/// Always the store first: if the gate is not told any more, the change holds, and sessions go on as if there were no
+/// gate to tell. The other way round a user could log in again in between, with what is to be refused.
 pub struct Afterwards<'a> {
     gate: Option<Gate>,
     selection: &'a Selection,

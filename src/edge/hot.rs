@@ -2,9 +2,9 @@
 //!
 //! **What always holds:** it decides nothing either. It puts the few parts that decisions mostly need before
 //! [`Gate::decide`], and hands the answer to the entry. What the same request would be told again the entry may keep
-//! ([`Outlet`]), for a period that the rules name. All else goes on in [`super::reply`], with the decision that was made
-//! here. This is for the stock handlers only, which look at nothing more. Whatever is kept here and there is gone with the
-//! instance.
+//! ([`Outlet`]), for a period that the rules name. All else goes on in [`super::reply`], with the decision that was
+//! made here. This is for the stock handlers only, which look at nothing more. Whatever is kept here and there is gone
+//! with the instance.
 
 use super::{id_prefix, load, log, next_number, origin, respond};
 use crate::rules::{
@@ -49,11 +49,12 @@ extern "C" {
     /// Keeps what is said next for the same request, from then until then (milliseconds), and as many others.
     #[wasm_bindgen(method)]
     fn keep(this: &Outlet, from: f64, until: f64, rooms: usize);
-    /// The header fields that tell an origin whose the token is, one a line; to be kept for the token with as many others.
+    /// The header fields that tell an origin whose the token is, one a line; to be kept for the token with as many
+    /// others.
     #[wasm_bindgen(method)]
     fn vouch(this: &Outlet, fields: &str, rooms: usize);
-    /// What is answered and logged under this number from now on: a request's number is to be put behind `id` in the line,
-    /// if there is one.
+    /// What is answered and logged under this number from now on: a request's number is to be put behind `id` in the
+    /// line, if there is one.
     #[wasm_bindgen(method)]
     fn refusal(this: &Outlet, number: usize, init: JsValue, body: &str, id: &str, line: &str);
     /// Answers that, for the request of this number, and logs it if it is to be.
@@ -91,11 +92,11 @@ pub fn buffer() -> (usize, usize) {
     BUFFER.with_borrow_mut(|buffer| (buffer.as_mut_ptr() as usize, buffer.len()))
 }
 
-/// Decides upon the request in the buffer, whose parts are so long, at `now` (milliseconds). `is_vouched`: does the entry
-/// know what to tell an origin of the token?
+/// Decides the request in the buffer; `method`, `url` and `authorization` are the byte lengths of its parts. `now` is
+/// in milliseconds. `is_vouched`: does the entry know what to tell an origin of the token?
 ///
-/// Says how many letters of the buffer are the answer to who it is; or 0, the entry has the response already; or -1,
-/// [`super::reply`] goes on; or -2 for the first rule, -3 for the second and so on: forward it.
+/// Returns how many bytes of the buffer are the answer to who it is; or 0 if the entry has the response already; or -1
+/// if [`super::reply`] goes on; or -2 for the first rule, -3 for the second and so on: forward it under that rule.
 #[must_use]
 pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, is_vouched: bool) -> i32 {
     // What nobody carried out is another request's.
@@ -158,8 +159,8 @@ fn keep(gate: &Gate, passage: &Passage<'_>, seen: &Seen<'_>, now: Timestamp) {
     }
 }
 
-/// Does the entry know all that it must to forward this? If the token is new to it, it is told. What it knows it keeps by
-/// `Authorization`: so only for a token that stood there.
+/// Does the entry know all that it must to forward this? If the token is new to it, it is told. What it knows it keeps
+/// by `Authorization`: so only for a token that stood there.
 fn vouch(gate: &Gate, passage: &Passage<'_>, seen: &Seen<'_>, is_vouched: bool) -> bool {
     let config = gate.config();
     let Admission::Verified { location: Location::Headers, .. } = passage.admission() else { return false };
@@ -175,8 +176,8 @@ fn vouch(gate: &Gate, passage: &Passage<'_>, seen: &Seen<'_>, is_vouched: bool) 
     true
 }
 
-/// Does a header field of a request with a token go on to the origin ([`Filter::goes_on`])? `None` if that can't be told
-/// without the others.
+/// Does a header field of a request with a token go on to the origin ([`Filter::goes_on`])? `None` if that can't be
+/// told without the others.
 #[must_use]
 pub fn goes_on(name: &str, value: Option<&str>) -> Option<bool> {
     Filter::for_tokens(load::stock()?.config()).goes_on(name, value)
@@ -188,7 +189,8 @@ pub fn sender() -> JsValue {
     load::stock().map_or(JsValue::UNDEFINED, |gate| origin::sender(gate.config()))
 }
 
-/// All but its id is the same for each refusal of a kind under a rule: 0.2 of a request's time less than to make it anew.
+/// All but its id is the same for each refusal of a kind under a rule: 0.2 of a request's time less than to make it
+/// anew.
 fn refuse(gate: &Gate, refused: &Refused<'static>, now: Timestamp) -> bool {
     if refused.refusal.is_of_one_request() {
         return false;
@@ -273,8 +275,8 @@ impl<'b> Seen<'b> {
         Some(Self { method, url, authorization: authorization.map(|_| rest), is_not_enough: Cell::new(false) })
     }
 
-    /// Is what is told of this request's token kept? When it comes for the second time: most of a flood of others never does.
-    /// And in its usual spelling, so that one token has no more rooms than there are cases of its scheme.
+    /// Is what is told of this request's token kept? When it comes for the second time: most of a flood of others never
+    /// does. And in its usual spelling, so that one token has no more rooms than there are cases of its scheme.
     fn is_worth_keeping(&self, passage: &Passage<'_>) -> bool {
         let Some(token) = passage.admission().token().filter(|token| token.is_remembered()) else { return false };
         let (Some(authorization), length) = (self.authorization, self.method.len() + self.url.len()) else {

@@ -6,6 +6,7 @@ pub mod differences;
 pub mod extended;
 pub mod native;
 pub mod replay;
+pub mod tidy;
 pub mod transcript;
 pub mod vectors;
 pub mod workerd;

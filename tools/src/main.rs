@@ -12,7 +12,7 @@ use tools::{
     common_passwords,
     native::Native,
     replay::{self, Player},
-    vectors,
+    tidy, vectors,
     workerd::Workerd,
 };
 
@@ -46,10 +46,11 @@ fn main() -> ExitCode {
             }
         }
         Some("replay") if args.len() > 1 => replay(&args[1..]),
+        Some("tidy") if args.len() == 1 => tidy(),
         Some("vectors") if args.len() == 2 => vectors(Path::new(&args[1])),
         _ => {
             eprintln!(
-                "error: tools demo-users | docs | common-passwords [DJANGO BURNETT] | replay [--workerd] FILE… | vectors DIR"
+                "error: tools demo-users | docs | common-passwords [DJANGO BURNETT] | replay [--workerd] FILE… | tidy | vectors DIR"
             );
             ExitCode::from(2)
         }
@@ -57,7 +58,8 @@ fn main() -> ExitCode {
 }
 
 /// `user1` and `user2`, password `abcxyz`: what `wrangler kv bulk put` takes, in the order of the writes. It is kept in
-/// xtask/demo-users.json. The ids are texts, because the users of a Flask application, once imported, have the ids 1 and 2.
+/// xtask/demo-users.json. The ids are texts, because the users of a Flask application, once imported, have the ids 1
+/// and 2.
 fn demo_users() -> serde_json::Value {
     let mut all = Vec::new();
     for (id, name) in [("demo-1", "user1"), ("demo-2", "user2")] {
@@ -83,6 +85,22 @@ fn replay(args: &[String]) -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Is the repository as it says it is?
+fn tidy() -> ExitCode {
+    match tidy::look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")) {
+        Ok(found) if found.is_empty() => ExitCode::SUCCESS,
+        Ok(found) => {
+            found.iter().for_each(|line| println!("{line}"));
+            eprintln!("error: {} findings\n hint: each says what to write", found.len());
+            ExitCode::FAILURE
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -142,7 +160,8 @@ mod tests {
     use serde_json::json;
     use tollgate::rules::{login, store::LogInRecord};
 
-    /// The records of a file, as the current version would write them, for users with these ids and the password `abcxyz`.
+    /// The records of a file, as the current version would write them, for users with these ids and the password
+    /// `abcxyz`.
     fn are_current(file: &str, ids: [Id; 2]) {
         let kept: Vec<serde_json::Value> = serde_json::from_str(file).unwrap();
         assert_eq!(kept.len(), 4);

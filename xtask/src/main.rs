@@ -27,7 +27,17 @@ const TASKS: &[Task] = &[
         line: "set up, build and serve on 127.0.0.1:8787 (--port N; --once: try it in a store of its own and end)",
         run: dev::dev,
     },
-    Task { name: "test", line: "every check and test (about 20 min from nothing, 14 min after)", run: test::test },
+    Task { name: "check", line: "format, clippy, tidy and unit tests (under 1 min)", run: test::quick },
+    Task {
+        name: "test",
+        line: "every check and test (about 20 min from nothing, 15 min after; --only STEP runs one step)",
+        run: test::test,
+    },
+    Task {
+        name: "tidy",
+        line: "is what the repository says of itself so: headers, paths, links, columns, phrases (1 s)",
+        run: |root, args| tools(root, "tidy", args),
+    },
     Task {
         name: "tollgate",
         line: "the operators' command, from its source: tollgate user add alice (`cargo install --path cli` installs it)",

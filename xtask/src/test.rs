@@ -9,52 +9,148 @@ use crate::{
 use serde_json::json;
 use std::process::Command;
 
-/// Runs everything.
-pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
+/// A step of `cargo xtask test`, and so of what CI runs.
+struct Part {
+    name: &'static str,
+    /// With everything built.
+    usual: &'static str,
+    /// Is it one of `cargo xtask check`?
+    is_quick: bool,
+    /// How many tests ran.
+    run: fn(&Root) -> Result<u32, Failure>,
+}
+
+/// Every step, the quickest first.
+const PARTS: &[Part] = &[
+    Part {
+        name: "format",
+        usual: "1 s",
+        is_quick: true,
+        run: |root| check(root, "format", &["fmt", "--all", "--check"], "cargo fmt --all"),
+    },
+    Part { name: "tidy", usual: "1 s", is_quick: true, run: tidy },
+    Part { name: "clippy", usual: "5 s", is_quick: true, run: clippy_native },
+    Part { name: "clippy-wasm", usual: "5 s", is_quick: true, run: clippy_wasm },
+    Part { name: "unit", usual: "30 s", is_quick: true, run: unit },
+    Part { name: "doc", usual: "10 s", is_quick: false, run: documentation },
+    Part { name: "licences", usual: "1 s", is_quick: false, run: licences },
+    Part { name: "advisories", usual: "5 s", is_quick: false, run: advisories },
+    Part { name: "native", usual: "2 min", is_quick: false, run: native },
+    Part { name: "simulate", usual: "1 min", is_quick: false, run: |root| simulate::test(root).map(|()| 0) },
+    Part { name: "vectors", usual: "5 s", is_quick: false, run: vectors },
+    Part { name: "e2e", usual: "8 min", is_quick: false, run: end_to_end },
+    Part { name: "replay", usual: "1 min", is_quick: false, run: replay },
+    Part { name: "import", usual: "10 s", is_quick: false, run: import_beside_demo_users },
+    Part { name: "dev", usual: "20 s", is_quick: false, run: first_contact },
+];
+
+/// Runs everything; with `--only STEP`, once or more, those steps.
+pub fn test(root: &Root, args: &[String]) -> Result<(), Failure> {
+    let chosen = chosen(args)?;
     setup::set_up(root)?;
-    check(root, "format", &["fmt", "--all", "--check"], "cargo fmt --all")?;
+    run(root, PARTS.iter().filter(|part| chosen.is_empty() || chosen.contains(&part.name)))
+}
+
+/// `cargo xtask check`: what can be said in a minute.
+pub fn quick(root: &Root, args: &[String]) -> Result<(), Failure> {
+    if let Some(other) = args.first() {
+        return Err(Failure::new(
+            "check",
+            format!("no option {other:?}"),
+            "cargo xtask test --only STEP runs one step",
+        ));
+    }
+    setup::wasm_target(root)?;
+    run(root, PARTS.iter().filter(|part| part.is_quick))
+}
+
+/// The steps that are named.
+fn chosen(args: &[String]) -> Result<Vec<&'static str>, Failure> {
+    let mut names = Vec::new();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let name = match arg.as_str() {
+            "--only" => args.next(),
+            _ => None,
+        };
+        match name.and_then(|name| PARTS.iter().find(|part| part.name == name)) {
+            Some(part) => names.push(part.name),
+            None => {
+                let list: Vec<String> = PARTS.iter().map(|part| format!("{} ({})", part.name, part.usual)).collect();
+                let given = name.unwrap_or(arg);
+                return Err(Failure::new(
+                    "test",
+                    format!("no step {given:?}"),
+                    format!("--only STEP, one of: {}", list.join(", ")),
+                ));
+            }
+        }
+    }
+    Ok(names)
+}
+
+fn run<'p>(root: &Root, parts: impl Iterator<Item = &'p Part>) -> Result<(), Failure> {
+    let mut count = 0;
+    for part in parts {
+        count += (part.run)(root)?;
+    }
+    println!("{count} passed, 0 failed");
+    Ok(())
+}
+
+fn tidy(root: &Root) -> Result<u32, Failure> {
+    check(
+        root,
+        "tidy",
+        &["run", "--locked", "--quiet", "--package", "tools", "--", "tidy"],
+        "each line above says what to write",
+    )
+}
+
+fn clippy_native(root: &Root) -> Result<u32, Failure> {
     let clippy =
         ["clippy", "--locked", "--quiet", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
-    check(root, "clippy, native", &clippy, "mend what clippy says above")?;
-    let clippy = [
-        "clippy",
-        "--locked",
-        "--quiet",
-        "--package",
-        "tollgate",
-        "--package",
-        "tollgate-worker",
-        "--package",
-        "example-own-users",
-        "--package",
-        "example-axum",
-        "--package",
-        "bench-workers-rs",
-        "--target",
-        "wasm32-unknown-unknown",
-        "--profile",
-        "worker-dev",
-        "--features",
-        "tollgate-worker/fault-injection",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    check(root, "clippy, wasm32", &clippy, "mend what clippy says above")?;
+    check(root, "clippy, native", &clippy, "mend what clippy says above")
+}
+
+fn clippy_wasm(root: &Root) -> Result<u32, Failure> {
+    let packages = ["tollgate", "tollgate-worker", "example-own-users", "example-axum", "bench-workers-rs"];
+    let mut clippy = vec!["clippy", "--locked", "--quiet"];
+    clippy.extend(packages.iter().flat_map(|package| ["--package", package]));
+    clippy.extend(["--target", "wasm32-unknown-unknown", "--profile", "worker-dev"]);
+    clippy.extend(["--features", "tollgate-worker/fault-injection", "--", "-D", "warnings"]);
+    check(root, "clippy, wasm32", &clippy, "mend what clippy says above")
+}
+
+/// The unit tests of the rules and of these commands.
+fn unit(root: &Root) -> Result<u32, Failure> {
+    let packages = ["--package", "tollgate", "--package", "xtask", "--package", "tools"];
+    tests(root, "unit tests", &[&["test", "--locked", "--lib", "--bins", "--all-features"][..], &packages].concat())
+}
+
+fn documentation(root: &Root) -> Result<u32, Failure> {
     let doc = ["doc", "--locked", "--quiet", "--workspace", "--no-deps", "--all-features"];
-    check(root, "documentation", &doc, "mend what rustdoc says above")?;
-    licences(root)?;
-    advisories(root)?;
-    let mut count = 0;
-    let step = Step::begin("native tests (unit, property, transcript)");
-    let output = step.output(
-        &mut root.cargo_command(["test", "--locked", "--workspace", "--all-features"]),
-        "cargo test shows them alone",
-    )?;
-    count += passed(&output, "test result: ok. ", " passed");
-    step.done("");
-    simulate::test(root)?;
-    vectors(root)?;
+    check(root, "documentation", &doc, "mend what rustdoc says above")
+}
+
+fn native(root: &Root) -> Result<u32, Failure> {
+    tests(root, "native tests (unit, property, transcript)", &["test", "--locked", "--workspace", "--all-features"])
+}
+
+/// Runs cargo's tests, and counts them.
+fn tests(root: &Root, name: &str, args: &[&str]) -> Result<u32, Failure> {
+    let step = Step::begin(name);
+    let output = step.output(&mut root.cargo_command(args), "cargo test shows them alone")?;
+    let count = passed(&output, "test result: ok. ", " passed");
+    if count == 0 {
+        return Err(step.fail("no test ran", "is the package's name right?"));
+    }
+    step.done(&format!("{count} tests"));
+    Ok(count)
+}
+
+/// tests/e2e, in real workerd.
+fn end_to_end(root: &Root) -> Result<u32, Failure> {
     build::deployable(root)?;
     build::build(root, Flavour::Faults)?;
     for name in build::EXAMPLES {
@@ -62,16 +158,6 @@ pub fn test(root: &Root, _args: &[String]) -> Result<(), Failure> {
     }
     setup::browser(root)?;
     setup::pip()?;
-    count += end_to_end(root)?;
-    replay(root)?;
-    import_beside_demo_users(root)?;
-    first_contact(root)?;
-    println!("{count} passed, 0 failed");
-    Ok(())
-}
-
-/// tests/e2e, in real workerd.
-fn end_to_end(root: &Root) -> Result<u32, Failure> {
     let step = Step::begin("end to end in workerd (about 8 min)");
     let tests: Vec<_> = std::fs::read_dir(root.join("tests/e2e"))
         .map_err(|error| step.fail(error.to_string(), "is tests/e2e there?"))?
@@ -96,21 +182,22 @@ fn end_to_end(root: &Root) -> Result<u32, Failure> {
 }
 
 /// Public test vectors, where they lie beside the checkout: they are not ours to copy.
-fn vectors(root: &Root) -> Result<(), Failure> {
+fn vectors(root: &Root) -> Result<u32, Failure> {
     let step = Step::begin("public test vectors");
     let folder = root.join("../shared/vectors");
     if !folder.is_dir() {
         step.done("there is no folder ../shared/vectors: not run");
-        return Ok(());
+        return Ok(0);
     }
     let mut command = root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", "vectors"]);
     let output = step.output(command.arg(folder), "cargo xtask vectors ../shared/vectors shows it alone")?;
     step.done(output.lines().last().unwrap_or_default());
-    Ok(())
+    Ok(0)
 }
 
 /// The recorded cases, in real workerd.
-fn replay(root: &Root) -> Result<(), Failure> {
+fn replay(root: &Root) -> Result<u32, Failure> {
+    build::deployable(root)?;
     for name in ["flask_jwt", "flask_jwt_extended", "flask_jwt_extended_more"] {
         let step = Step::begin(format!("recorded cases in workerd: {name}"));
         let mut replay =
@@ -120,11 +207,11 @@ fn replay(root: &Root) -> Result<(), Failure> {
         let counts = output.lines().last().and_then(|line| line.strip_prefix(&format!("{file}: ")));
         step.done(counts.unwrap_or_default());
     }
-    Ok(())
+    Ok(0)
 }
 
 /// A store that `cargo xtask dev` has seeded takes the users of a Flask application, which have the ids 1 and 2.
-fn import_beside_demo_users(root: &Root) -> Result<(), Failure> {
+fn import_beside_demo_users(root: &Root) -> Result<u32, Failure> {
     let step = Step::begin("an import with ids 1 and 2 beside the demo users");
     let hint = "cargo xtask tollgate user import FILE --persist-to FOLDER shows it alone";
     let folder = root.target().join("import-beside-demo-users");
@@ -153,11 +240,12 @@ fn import_beside_demo_users(root: &Root) -> Result<(), Failure> {
         return Err(step.fail(format!("these users are in the store:\n{listed}"), hint));
     }
     step.done("");
-    store.remove()
+    store.remove()?;
+    Ok(0)
 }
 
 /// What a newcomer types first, in a store of its own.
-fn first_contact(root: &Root) -> Result<(), Failure> {
+fn first_contact(root: &Root) -> Result<u32, Failure> {
     let step = Step::begin("cargo xtask dev --once");
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     let port = port.map_err(|error| step.fail(error.to_string(), "is there a free port?"))?.port().to_string();
@@ -166,14 +254,14 @@ fn first_contact(root: &Root) -> Result<(), Failure> {
         "it shows what it does when run alone",
     )?;
     step.done("");
-    Ok(())
+    Ok(0)
 }
 
-fn check(root: &Root, name: &str, args: &[&str], hint: &str) -> Result<(), Failure> {
+fn check(root: &Root, name: &str, args: &[&str], hint: &str) -> Result<u32, Failure> {
     let step = Step::begin(name);
     step.run(root.cargo_command(args).env("RUSTDOCFLAGS", "-D warnings"), hint)?;
     step.done("");
-    Ok(())
+    Ok(0)
 }
 
 /// Sums the numbers between `before` and `after` in each line that has them.
@@ -193,7 +281,7 @@ fn passed(output: &str, before: &str, after: &str) -> u32 {
 }
 
 /// Every dependency's licence must be one of these, alone or as a choice.
-fn licences(root: &Root) -> Result<(), Failure> {
+fn licences(root: &Root) -> Result<u32, Failure> {
     const ALLOWED: [&str; 14] = [
         "MIT",
         "Apache-2.0",
@@ -235,18 +323,18 @@ fn licences(root: &Root) -> Result<(), Failure> {
         ));
     }
     step.done(&format!("{} packages", packages.len()));
-    Ok(())
+    Ok(0)
 }
 
 /// Known faults of the dependencies, where the database can be fetched; where not, that is said.
-fn advisories(root: &Root) -> Result<(), Failure> {
+fn advisories(root: &Root) -> Result<u32, Failure> {
     let step = Step::begin("security advisories");
     let reached = Command::new("timeout")
         .args(["20", "git", "ls-remote", "--quiet", "https://github.com/RustSec/advisory-db", "HEAD"])
         .output();
     if !reached.is_ok_and(|output| output.status.success()) {
         step.done("the database (RustSec/advisory-db) can't be reached from here: not checked");
-        return Ok(());
+        return Ok(0);
     }
     let tools = root.target().join("tools");
     let audit = tools.join("bin/cargo-audit");
@@ -256,5 +344,5 @@ fn advisories(root: &Root) -> Result<(), Failure> {
     }
     step.run(Command::new(audit).current_dir(root).args(["audit", "--quiet"]), "update what it names: cargo update")?;
     step.done("none");
-    Ok(())
+    Ok(0)
 }

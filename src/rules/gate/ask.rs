@@ -16,7 +16,7 @@ use crate::rules::{
     token::{Random, VerifiedToken},
 };
 
-/// While another request asks the register, this one looks so often and so many times whether it has an answer.
+/// Poll interval and maximum polls while another request refreshes the snapshot.
 const MOMENT: Span = Span::A_MOMENT;
 const MOST_MOMENTS: u32 = 40;
 
@@ -354,8 +354,8 @@ impl Gate {
         Decision::Ask(Ask::Identity(AskIdentity { gate: self, token, then: Box::new(then) }))
     }
 
-    /// Reads a body that may hold a token, at most `TOLLGATE_TOKEN_BODY_LIMIT` bytes of it; one that declares more is refused
-    /// without being read. `rule` is what the log says of a refusal.
+    /// Reads a body that may hold a token, at most `TOLLGATE_TOKEN_BODY_LIMIT` bytes of it; one that declares more is
+    /// refused without being read. `rule` is what the log says of a refusal.
     pub(super) fn ask_token_body<'g>(
         &'g self,
         request: &Request<'_>,

@@ -1,4 +1,4 @@
-//! The only entrance: what becomes of a request, and in which order that is found out.
+//! Decides every request. The order of checks is the order of these files.
 //!
 //! **What always holds:** [`Gate::decide`] is synchronous and total. What it cannot tell from memory it returns as a
 //! question ([`Ask`]); whoever has the answer hands it to the question, which decides further. So the whole protocol,
@@ -34,8 +34,8 @@ use super::{
 };
 use std::sync::Arc;
 
-/// The longest time that a decision takes, all its questions included; then 503. Whatever is held for an older one is of a
-/// request that the runtime has cancelled.
+/// The longest time that a decision takes, all its questions included; then 503. Whatever is held for an older one is
+/// of a request that the runtime has cancelled.
 pub const DECISION_TIMEOUT: Span = Span::seconds(60);
 
 /// What becomes of a request.
@@ -166,8 +166,8 @@ impl<'g> Passage<'g> {
         &self.admission
     }
 
-    /// The cookies that go out with the answer, whoever makes it: those of a new token, where the one that came in a cookie
-    /// is about to expire.
+    /// The cookies that go out with the answer, whoever makes it: those of a new token, where the one that came in a
+    /// cookie is about to expire.
     #[must_use]
     pub fn renewal(&self) -> &Jar {
         &self.renewal
@@ -273,8 +273,8 @@ impl Gate {
         self.judged(token, open, now, move |gate, token, judgement, now| match (judgement, rule.revocation) {
             (Judgement::Revoked, _) => gate.refuse_token(rule, Refusal::Revoked, token),
             (Judgement::Unknown, _) => refuse(rule, Refusal::StoreUnavailable),
-            // The snapshot alone knows of an end of everybody. The account remembers for ever what the register forgets: a token
-            // without `exp` is good for ever if it is not asked about.
+            // The snapshot alone knows of an end of everybody. The account remembers for ever what the register
+            // forgets: a token without `exp` is good for ever if it is not asked about.
             (Judgement::Good, Revocation::Strict) => gate.ask_whether_alive(rule, token, location),
             (Judgement::Good, _) if token.expires().is_none() && gate.is_alive(&token, false).is_some() => {
                 gate.ask_whether_alive(rule, token, location)

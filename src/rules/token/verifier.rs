@@ -69,8 +69,8 @@ impl From<ClaimsPolicy> for Policy {
     }
 }
 
-/// Why a token is refused, and the token, if all but the last checks found it good: an application may want to say whose
-/// it was.
+/// Why a token is refused, and the token, if all but the last checks found it good: an application may want to say
+/// whose it was.
 #[derive(Debug)]
 pub struct Failed {
     /// Why.
@@ -124,7 +124,7 @@ pub struct Verifier {
     keys: KeyRing,
     policy: Policy,
     cache: Cache,
-    /// Is taken down what a revocation can hit a token by?
+    /// Whether to record the token's revocation keys.
     is_revocable: bool,
     /// That of the last good token; of the first one until there is any.
     header: Mutex<Option<Arc<Header>>>,
@@ -150,7 +150,8 @@ impl Verifier {
         &self.keys
     }
 
-    /// `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`; or `JWT_DECODE_…`, `JWT_IDENTITY_CLAIM`, `JWT_VERIFY_SUB`.
+    /// `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`; or `JWT_DECODE_…`, `JWT_IDENTITY_CLAIM`,
+    /// `JWT_VERIFY_SUB`.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
@@ -213,8 +214,8 @@ impl Verifier {
         Ok(token)
     }
 
-    /// A token whose signature is good, whatever its claims say: an expired one may still end its session. It is never let
-    /// through.
+    /// A token whose signature is good, whatever its claims say: an expired one may still end its session. It is never
+    /// let through.
     ///
     /// # Errors
     /// [`Refusal`]s of the compact form, the key and the signature alone.

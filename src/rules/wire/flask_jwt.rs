@@ -1,8 +1,8 @@
 //! Flask-JWT's dialect: how a grant, an identity and each refusal look (facts 2 to 10).
 //!
-//! **What always holds:** the function `words` matches every [`Refusal`], so a new one cannot reach the wire by accident. Texts are
-//! fixed; of what a client sent nothing comes back. Where the real library answers with an HTML page or a crash, this
-//! has the same shape as its refusals: docs/differences.md.
+//! **What always holds:** the function `words` matches every [`Refusal`], so a new one cannot reach the wire by
+//! accident. Texts are fixed; of what a client sent nothing comes back. Where the real library answers with an HTML
+//! page or a crash, this has the same shape as its refusals: docs/differences.md.
 
 use super::{Answer, line};
 use crate::rules::{
@@ -87,7 +87,7 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
     let (status, error, description): (u16, &str, Cow<'_, str>) = match refusal {
         Refusal::NotFound => (404, "Not Found", "No rule of this gate names the path".into()),
         Refusal::FileNotFound => (404, "Not Found", "There is no such file".into()),
-        Refusal::MethodNotAllowed { .. } => (405, "Method Not Allowed", "The path does not take this method".into()),
+        Refusal::MethodNotAllowed { .. } => (405, "Method Not Allowed", "Method not allowed for this path".into()),
         Refusal::MissingLastSlash { .. } => (308, "Permanent Redirect", "The path ends with a slash".into()),
         Refusal::AmbiguousPath(fault) => (
             400,
@@ -99,7 +99,7 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
                 PathFault::DoubleEscape => "The path has an escape of an escape",
                 PathFault::EmptySegment => "The path has an empty segment (//)",
                 PathFault::OtherRuleInAnotherReading => {
-                    "The path would mean another one without its capitals, parameters, last dots, blanks or slash"
+                    "Ambiguous path: a case-insensitive or normalised reading matches another rule"
                 }
             }
             .into(),
@@ -185,7 +185,7 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
         Refusal::BodyNotAnObject => {
             (400, "Bad Request", "The body must be one JSON object in UTF-8, without repeated members".into())
         }
-        Refusal::BodyTooSlow => (408, "Request Timeout", "The body does not come".into()),
+        Refusal::BodyTooSlow => (408, "Request Timeout", "Timed out reading the request body".into()),
         Refusal::BodyInterrupted => (400, "Bad Request", "The body stopped before its end".into()),
         Refusal::BodyTooLarge { limit: Some(limit) } => {
             (413, "Request Entity Too Large", format!("The body is longer than {limit} bytes").into())
