@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tollgate::rules::{
     account::object,
+    browser::{self, Dropped, SentCookie, Site},
     config::{
         Config, Reading,
         options::{self, Family, Secrecy, TABLE, page},
@@ -135,8 +136,10 @@ impl Findings {
             .chain(warnings.iter().map(line(output::Severity::Warning)))
             .collect::<Vec<_>>();
         let mut summary = format!("{}, {}", counted(problems.len(), "problem"), counted(warnings.len(), "warning"));
-        if problems.iter().any(|problem| problem.severity == Severity::StopsTheGate) {
-            summary += "\nthe gate answers 500 to everything until this is mended";
+        let stops = problems.iter().filter(|problem| problem.severity == Severity::StopsTheGate).count();
+        if stops > 0 {
+            let which = if stops == problems.len() { "as it is,".to_owned() } else { format!("for {stops} of them") };
+            summary += &format!("\n{which} the gate answers 500 to everything");
         }
         let list = |findings: &[Finding]| -> Value {
             let one = |finding: &Finding| {
@@ -159,7 +162,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
         Ok(toml) => toml,
         Err(Unusable::Unreadable(failure)) => return Err(failure),
         Err(Unusable::Wrong(position, text)) => {
-            findings.add(Severity::StopsTheGate, position, file_name(&place.selection), text);
+            findings.problem(position, file_name(&place.selection), text);
             return Ok(findings.print(output));
         }
     };
@@ -168,9 +171,9 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     let local = check_reading(&toml, View::Local, &mut findings);
     let deployed = check_reading(&toml, View::Deployed, &mut findings);
     check_unseen(&toml, &local.unseen, &deployed.unseen, &mut findings);
-    if let Ok(config) = &deployed.config {
-        check_urls(&toml, config, &mut findings);
-    }
+    check_urls(&toml, deployed.config.as_ref().ok(), &mut findings);
+    check_cookie_domain(&toml, &mut findings);
+    check_inherited(&toml, &mut findings);
     check_users(&toml, local.config.as_ref().ok(), &mut findings);
     check_services(&toml, &mut findings);
     check_cache(&toml, &mut findings);
@@ -323,13 +326,16 @@ fn check_unseen(toml: &WranglerConfig, local: &[&str], deployed: &[&str], findin
 }
 
 /// Addresses that a worker on Cloudflare can't reach.
-fn check_urls(toml: &WranglerConfig, config: &Config, findings: &mut Findings) {
-    let goes_to_origin = config.routes.rules().any(|rule| rule.to == Target::Origin);
+/// `config`: the gate's, if there is one; else what is written counts.
+fn check_urls(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Findings) {
+    let vars = toml.variables_of(View::Deployed);
+    let text = |name: &str| vars.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let goes_to_origin = config.is_none_or(|config| config.routes.rules().any(|rule| rule.to == Target::Origin));
     let is_placeholder = toml.kv_namespace(BINDING).is_none_or(|(id, _)| is_placeholder(&id));
     for (option, url, what) in [
-        ("ORIGIN", config.origin.as_deref().filter(|_| goes_to_origin), "the app's public address"),
-        ("TOLLGATE_PUBLIC_URL", config.public_url.as_deref(), "the address at which clients reach the gate"),
-        ("TOLLGATE_PASSWORD_PWNED_URL", config.pwned_url.as_deref(), "a public address, or leave it out"),
+        ("ORIGIN", text("ORIGIN").filter(|_| goes_to_origin), "the app's public address"),
+        ("TOLLGATE_PUBLIC_URL", text("TOLLGATE_PUBLIC_URL"), "the address at which clients reach the gate"),
+        ("TOLLGATE_PASSWORD_PWNED_URL", text("TOLLGATE_PASSWORD_PWNED_URL"), "a public address, or leave it out"),
     ] {
         let Some(url) = url.and_then(|url| url::Url::parse(url).ok()) else { continue };
         let position = toml.place_in(View::Deployed, option);
@@ -362,6 +368,45 @@ fn check_urls(toml: &WranglerConfig, config: &Config, findings: &mut Findings) {
                 "a worker's address at workers.dev, which other workers of the same account can't fetch (error 1042): give that worker a custom domain and write that, or set compatibility_flags = [\"global_fetch_strictly_public\"]",
             );
         }
+    }
+}
+
+/// A custom domain is where browsers reach the gate, if TOLLGATE_PUBLIC_URL says nothing else.
+fn check_cookie_domain(toml: &WranglerConfig, findings: &mut Findings) {
+    let vars = toml.variables_of(View::Deployed);
+    let text = |name: &str| vars.get(name).and_then(Value::as_str).unwrap_or_default();
+    let domain = text("JWT_COOKIE_DOMAIN");
+    let hosts = custom_domains(toml);
+    if domain.is_empty() || !text("TOLLGATE_PUBLIC_URL").is_empty() || hosts.is_empty() {
+        return;
+    }
+    let is_kept = |host: &String| {
+        let cookie =
+            SentCookie { name: "a", value_bytes: 0, domain, path: "/", secure: true, http_only: true, same_site: None };
+        browser::keep(&cookie, &Site { host: Some(host), is_secure: true, path: "/" }) != Err(Dropped::OtherHost)
+    };
+    if !hosts.iter().any(is_kept) {
+        findings.problem(
+            toml.place_in(View::Deployed, "JWT_COOKIE_DOMAIN"),
+            "JWT_COOKIE_DOMAIN",
+            format!("does not cover {} (routes), so browsers drop the cookies: write that host or a domain above it, or leave it out", hosts.join(", ")),
+        );
+    }
+}
+
+/// Options that an environment does not get from the top: they are the defaults there.
+fn check_inherited(toml: &WranglerConfig, findings: &mut Findings) {
+    let lost = toml.lost_options();
+    if !lost.is_empty() {
+        findings.warn(
+            toml.scope_place(),
+            "vars",
+            format!(
+                "environments inherit no vars, so {} {} the default here: repeat what is meant",
+                lost.join(", "),
+                if lost.len() == 1 { "has" } else { "have" }
+            ),
+        );
     }
 }
 
@@ -459,7 +504,10 @@ fn check_files(toml: &WranglerConfig, selection: &Selection, findings: &mut Find
         findings.warn(
             toml.scope_place(),
             "vars",
-            format!("the vars at the top are not inherited: repeat them as {}", toml.heading(&["env", "NAME", "vars"])),
+            format!(
+                "the vars at the top are not inherited: repeat them as {}",
+                toml.heading(&["env", toml.env_name(), "vars"])
+            ),
         );
     }
     for file in exposed_files(toml) {
@@ -472,7 +520,7 @@ fn check_files(toml: &WranglerConfig, selection: &Selection, findings: &mut Find
         );
     }
     for (name, position) in toml.misplaced_options() {
-        let heading = if name == "ROUTES" { toml.rule_heading().to_owned() } else { toml.heading(&["vars"]) };
+        let heading = if name == "ROUTES" { toml.rule_heading() } else { toml.heading(&["vars"]) };
         findings.problem(
             position,
             name,

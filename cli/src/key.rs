@@ -81,10 +81,10 @@ fn what_to_do(algorithm: Algorithm, set: bool) -> String {
     let name = algorithm.name();
     match (set, algorithm.is_symmetric()) {
         (true, _) => format!(
-            "this is a JWK Set with a key that signs with {name}, a secret: put it into JWT_KEYS (npx wrangler secret put JWT_KEYS, or .dev.vars); JWT_PRIVATE_KEY, JWT_PUBLIC_KEY and JWT_ALGORITHM must not be set beside it"
+            "this is a JWK Set with a key that signs with {name}, a secret: put it into JWT_KEYS (npx wrangler secret put JWT_KEYS, or .dev.vars); leave JWT_PRIVATE_KEY and JWT_PUBLIC_KEY out beside it, and JWT_ALGORITHM too or make it {name}. Keep a copy where you keep secrets: Cloudflare never shows it again, and you need it to change keys"
         ),
         (false, false) => format!(
-            "this is a private key, a secret: put it into JWT_PRIVATE_KEY (npx wrangler secret put JWT_PRIVATE_KEY, or .dev.vars), and write JWT_ALGORITHM = \"{name}\" under [vars]"
+            "this is a private key, a secret: put it into JWT_PRIVATE_KEY (npx wrangler secret put JWT_PRIVATE_KEY, or .dev.vars), and write JWT_ALGORITHM = \"{name}\" under [vars]. Keep a copy where you keep secrets: Cloudflare never shows it again, and you need it to change keys"
         ),
         (false, true) => format!(
             "this is a key for {name}, a secret. The gate takes it in a JWK Set only: add --set, and put the set into JWT_KEYS; or make a text for JWT_SECRET_KEY: tollgate secret generate"

@@ -278,8 +278,16 @@ impl Case<'_> {
             Refusal::AmbiguousPath(_) => {
                 format!("{}; gate and origin might read it differently", token::client_words(refusal))
             }
+            Refusal::AlgorithmNotAllowed => self.why_no_key().unwrap_or_else(|| token::why(refusal)),
             _ => token::why(refusal),
         }
+    }
+
+    /// Why no key fits the token of the header, as `token inspect --verify` says it.
+    fn why_no_key(&self) -> Option<String> {
+        let (name, _) = with_token(self.gate.config(), "");
+        let sent = self.sent.get(&name)?;
+        token::why_no_key_of(self.gate.config().tokens.keys(), token::bare(&sent), clock::now())
     }
 
     /// The rule that holds there, by its place; or words for what holds otherwise.

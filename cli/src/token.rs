@@ -217,6 +217,11 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
     Ok(if wrong.is_empty() { Exit::Good } else { Exit::Refused })
 }
 
+/// The same sentence for a whole token.
+pub fn why_no_key_of(keys: &KeyRing, token: &str, now: Timestamp) -> Option<String> {
+    Some(why_no_key(keys, &Parts::of(token).header.ok()?, now)?.1)
+}
+
 /// Why no key of the gate may verify a token with this header: a stable word, and a sentence. A client is told less.
 fn why_no_key(keys: &KeyRing, header: &Map<String, Value>, now: Timestamp) -> Option<(&'static str, String)> {
     let text = |name: &str| header.get(name).and_then(Value::as_str);

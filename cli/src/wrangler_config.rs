@@ -120,8 +120,11 @@ impl WranglerConfig {
         file.add_process_environment();
         match (&file.env, file.scope()) {
             (Some(env), None) => {
+                let known = file.root.get("env").map(Node::members).unwrap_or_default();
+                let known: Vec<&str> = known.iter().map(document::Member::name).collect();
                 let text = format!(
-                    "there is no environment {env:?} here: write it ({}), or leave --env out",
+                    "there is no environment {env:?} here{}: write it ({}), or leave --env out",
+                    if known.is_empty() { String::new() } else { format!(", only {}", known.join(", ")) },
                     file.heading(&["env", env])
                 );
                 Err(Unusable::Wrong(file.at(0), text))
@@ -444,6 +447,11 @@ impl WranglerConfig {
         self.local.get(name).is_some()
     }
 
+    /// The environment's name, empty for the top.
+    pub fn env_name(&self) -> &str {
+        self.env.as_deref().unwrap_or_default()
+    }
+
     /// What chooses this environment in a call of wrangler: ` --env NAME`, or nothing.
     pub fn env_argument(&self) -> String {
         self.env.as_ref().map_or_else(String::new, |env| format!(" --env {env}"))
@@ -513,6 +521,14 @@ impl WranglerConfig {
             .is_some_and(|(flags, _)| flags.as_array().is_some_and(|flags| flags.iter().any(|known| known == flag)))
     }
 
+    /// Options of the `[vars]` at the top that the chosen environment's own do not have.
+    pub fn lost_options(&self) -> Vec<&str> {
+        let (Some(_), Some(own)) = (&self.env, self.vars()) else { return Vec::new() };
+        let top = self.root.get("vars").map(Node::members).unwrap_or_default();
+        let is_lost = |name: &&str| options::find(name).is_some() && own.member(name).is_none();
+        top.iter().map(document::Member::name).filter(is_lost).collect()
+    }
+
     /// The file's path.
     pub fn path(&self) -> &Path {
         &self.path
@@ -530,12 +546,16 @@ impl WranglerConfig {
 
     /// How an element of such a list is headed in this file: `[[name]]`, or `"name": [{…}]`.
     pub fn list_heading(&self, name: &str) -> String {
-        if document::is_json(&self.path) { format!("{name:?}: [{{…}}]") } else { format!("[[{name}]]") }
+        match (&self.env, document::is_json(&self.path)) {
+            (_, true) => format!("{name:?}: [{{…}}]"),
+            (None, false) => format!("[[{name}]]"),
+            (Some(env), false) => format!("[[env.{env}.{name}]]"),
+        }
     }
 
     /// How a rule is headed in this file.
-    pub fn rule_heading(&self) -> &'static str {
-        if document::is_json(&self.path) { "\"vars\": {\"ROUTES\": [{…}]}" } else { "[[vars.ROUTES]]" }
+    pub fn rule_heading(&self) -> String {
+        self.list_heading(if document::is_json(&self.path) { "ROUTES" } else { "vars.ROUTES" })
     }
 
     fn scope(&self) -> Option<&Node> {

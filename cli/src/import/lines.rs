@@ -188,6 +188,10 @@ fn read_csv(content: &[u8], reading: &mut Reading) {
             columns = Some(names);
             continue;
         };
+        // An empty row of a spreadsheet.
+        if row.iter().all(|cell| cell.trim_ascii().is_empty()) {
+            continue;
+        }
         let members = if row.len() == columns.len() {
             cells(columns, &row)
         } else {
@@ -224,7 +228,7 @@ fn separator(content: &[u8]) -> u8 {
     let known = |separator: &u8| {
         let row = csv_reader(content, *separator).into_byte_records().next();
         let columns = row.and_then(Result::ok).map(|row| columns_of(&row)).unwrap_or_default();
-        let known = columns.iter().filter(|name| is_member(name)).count();
+        let known = columns.iter().filter(|name| is_member(&name.to_lowercase())).count();
         (check_columns(&columns).is_ok(), known)
     };
     SEPARATORS.into_iter().rev().max_by_key(known).unwrap_or(b',')
@@ -233,7 +237,7 @@ fn separator(content: &[u8]) -> u8 {
 /// Whether this is a header line. The error says what to write.
 fn check_columns(names: &[String]) -> Result<(), String> {
     let all = MEMBERS.join(", ");
-    if !names.iter().any(|name| is_member(name)) {
+    if !names.iter().any(|name| is_member(&name.to_lowercase())) {
         return Err(format!("the header line is missing: write one with columns out of {all}"));
     }
     if let Some(name) = names.iter().find(|name| !is_member(name)) {

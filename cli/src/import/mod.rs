@@ -120,8 +120,14 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
     let refused = plan.todo.iter().filter(|todo| matches!(todo, Todo::Refuse)).count();
     report.has_users = refused < lines.len();
     if args.dry_run || !report.has_users || !may_write(&bad) {
-        report.add = plan.todo.iter().filter(|todo| matches!(todo, Todo::Add { .. })).count();
-        report.known = left.len() - report.add - refused;
+        if args.dry_run && args.replace {
+            // Who differs is only known when it is made.
+            plan.warn_of_cheaper_hashes(left);
+            writes(left, &plan.todo, &store.passwords()?.hashing, &progress, &mut report);
+        } else {
+            report.add = plan.todo.iter().filter(|todo| matches!(todo, Todo::Add { .. })).count();
+            report.known = left.len() - report.add - refused;
+        }
         return report.print(args, &bad, output);
     }
     plan.warn_of_cheaper_hashes(left);
@@ -481,7 +487,12 @@ impl Report {
         if !self.has_users {
             text += "; nothing was written\n";
         } else if args.dry_run {
-            text += &format!("; {} would be added, {} are there already\n", grouped(self.add), grouped(self.known));
+            text += if refused { "; nothing would be written. With --skip-bad " } else { "; " };
+            text += &format!("{} would be added, ", grouped(self.add));
+            if args.replace {
+                text += &format!("{} would be replaced, ", grouped(self.replaced));
+            }
+            text += &format!("{} are there already\n", grouped(self.known));
         } else if refused {
             text += "; nothing was written. Mend the file, or take the good lines with --skip-bad\n";
         } else {

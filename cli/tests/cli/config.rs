@@ -467,7 +467,7 @@ fn a_local_value_does_not_hide_what_a_deployment_has() {
     assert_eq!(run.code, 1);
     assert!(told(&run, "ORIGIN")[0].starts_with("wrangler.toml:16:1: error: ORIGIN: has no such port"), "{run:?}");
     assert!(told(&run, "JWT_LEEWAY")[0].starts_with("wrangler.toml:17:1: error: JWT_LEEWAY: negative"), "{run:?}");
-    assert!(run.out.ends_with("the gate answers 500 to everything until this is mended\n"), "{run:?}");
+    assert!(run.out.ends_with("for 1 of them the gate answers 500 to everything\n"), "{run:?}");
     // A local value that is wrong is told at its own place, and the deployment has nothing to do with it.
     let world = World::new();
     world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\nJWT_LEEWAY=-5\n"));
@@ -831,4 +831,50 @@ fn secrets_among_the_static_files_are_a_problem() {
     world.good(&["config", "check"], "");
     world.write("public/.env.local", "X=1\n");
     assert!(world.run(&["config", "check"], "").out.contains("public/.env.local lies among the static files"));
+}
+
+#[test]
+fn what_an_environment_does_not_inherit_is_told_by_name() {
+    let world = World::new();
+    let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+    let config = config.replace("[vars]\n", "[vars]\nJWT_EXPIRATION_DELTA = \"1h\"\n");
+    world.write("wrangler.toml", &format!("{config}\n[env.staging.vars]\nORIGIN = \"https://staging.example.com\"\n"));
+    let run = world.run(&["config", "check", "--env", "staging"], "");
+    let lines = told(&run, "vars");
+    assert!(
+        lines[0].contains("so JWT_EXPIRATION_DELTA, TOLLGATE_PASSWORD_ITERATIONS, ROUTES have the default here"),
+        "{run:?}"
+    );
+    assert!(run.out.contains("write [[env.staging.kv_namespaces]]"), "{run:?}");
+    let run = world.run(&["config", "check", "--env", "stagin"], "");
+    assert!(
+        run.out.contains("no environment \"stagin\" here, only staging") && !run.out.contains("answers 500"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn every_problem_is_told_although_another_stops_the_gate() {
+    let local = ("https://app.example.com", "http://127.0.0.1:5000");
+    let run = checked(&[local, ("[vars]\n", "[vars]\nJWT_EXPIRATION_DELTA = \"1x\"\n")], &[]);
+    assert!(told(&run, "ORIGIN").len() == 1 && told(&run, "JWT_EXPIRATION_DELTA").len() == 1, "{run:?}");
+    assert!(run.out.ends_with("2 problems, 0 warnings\nfor 1 of them the gate answers 500 to everything\n"), "{run:?}");
+    let cookies = "[vars]\nTOLLGATE_WIRE = \"flask-jwt-extended\"\nJWT_TOKEN_LOCATION = \"cookies\"\nJWT_ACCESS_COOKIE_PATH = \"/app\"\nJWT_COOKIE_DOMAIN = \"b.example.org\"\n";
+    let route = "preview_urls = false\nroutes = [{ pattern = \"gate.example.com\", custom_domain = true }]";
+    let run = checked(&[("[vars]\n", cookies), ("preview_urls = false", route)], &[]);
+    assert!(told(&run, "JWT_ACCESS_COOKIE_PATH").len() == 1, "{run:?}");
+    assert!(told(&run, "JWT_COOKIE_DOMAIN")[0].contains("does not cover gate.example.com"), "{run:?}");
+    let covered = cookies.replace("b.example.org", "example.com");
+    assert!(
+        told(&checked(&[("[vars]\n", &covered), ("preview_urls = false", route)], &[]), "JWT_COOKIE_DOMAIN").is_empty()
+    );
+    let public = format!("{cookies}TOLLGATE_PUBLIC_URL = \"https://a.example.com\"\n");
+    let run = checked(&[("[vars]\n", &public)], &[]);
+    assert!(told(&run, "JWT_ACCESS_COOKIE_PATH").len() == 1 && told(&run, "JWT_COOKIE_DOMAIN").len() == 1, "{run:?}");
+    // Flask's own name, where it stands.
+    let world = World::new();
+    world.write(".dev.vars", "X=1\nSECRET_KEY=dev\n");
+    assert!(world.run(&["config", "check"], "").out.starts_with(".dev.vars:2:1: error: SECRET_KEY: 3 bytes"));
+    world.write(".dev.vars", "JWT_KEYS={\"kty\":\"oct\",\"k\":\"x\"}\n");
+    assert!(world.run(&["config", "check"], "").out.contains("one key, not a set"));
 }

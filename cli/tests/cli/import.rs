@@ -407,3 +407,30 @@ fn a_hundred_thousand_users_survive_kills_with_nothing_doubled_or_lost() {
     }
     eprintln!("{USERS} users, {kills} kills, {:.1} s", elapsed.as_secs_f64());
 }
+
+#[test]
+fn a_dry_run_says_what_the_run_would_do() {
+    let world = World::new();
+    let hash = |salt: &str| format!("pbkdf2_sha256$100000${salt}$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=");
+    let line =
+        |name: &str, salt: &str| format!("{{\"username\":\"{name}\",\"id\":\"{name}\",\"hash\":\"{}\"}}\n", hash(salt));
+    world.write("users.jsonl", &(line("ann", "one") + &line("bob", "two")));
+    world.good(&["user", "import", "users.jsonl"], "");
+    world.write("users.jsonl", &(line("ann", "one") + &line("bob", "three") + &line("eve", "four")));
+    let counts = |args: &[&str]| {
+        let json = world.run(&[&["user", "import", "users.jsonl", "--replace", "--json"], args].concat(), "").json();
+        ["added", "replaced", "left_as_they_were"].map(|name| json[name].as_u64().unwrap())
+    };
+    assert_eq!(counts(&["--dry-run"]), [1, 1, 1]);
+    assert_eq!(counts(&[]), [1, 1, 1]);
+    assert_eq!(counts(&["--dry-run"]), [0, 0, 3]);
+    world.write("users.jsonl", &(line("new", "one") + "{}\n"));
+    let run = world.run(&["user", "import", "users.jsonl", "--dry-run"], "");
+    assert!(run.out.contains("nothing would be written. With --skip-bad 1 would be added"), "{run:?}");
+    // Rows of a spreadsheet without anything in them, and names of columns in capitals.
+    world.write("users.csv", &format!("username;id;hash\nzoe;9;{}\n;;\n ; ;\n", hash("x")));
+    assert_eq!(world.good(&["user", "import", "users.csv", "--json"], "").json()["added"], 1);
+    world.write("users.csv", "Username;ID;Password\na;1;secret-words\n");
+    let run = world.run(&["user", "import", "users.csv"], "");
+    assert!(run.out.contains("did you mean username?") && !run.out.contains("secret-words"), "{run:?}");
+}

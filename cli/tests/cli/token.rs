@@ -187,6 +187,12 @@ fn the_reason_why_no_key_fits_is_told() {
     world.write(".dev.vars", &format!("JWT_KEYS='{}'\n", keys(&format!(",\"not_after\":{}", now() - 7200))));
     let wrong = inspect(&signed(KEY, json!({"kid": "old"}), plain.clone()));
     assert_eq!((&wrong["code"], &wrong["reason"]), (&json!("token_algorithm"), &json!("key_ended")));
+    // A test of a route says the same.
+    let run = world.run(
+        &["route", "test", "GET", "/protected", "--token-stdin"],
+        &signed(KEY, json!({"kid": "old"}), plain.clone()),
+    );
+    assert!(run.code == 1 && run.out.contains("its key \"old\" ended at 2"), "{run:?}");
     let text = wrong["text"].as_str().unwrap();
     assert!(text.contains("its key \"old\" ended at 2") && text.contains("2 hours ago"), "{text}");
     world.write(".dev.vars", &format!("JWT_KEYS='{}'\n", keys(&format!(",\"not_after\":{}", now() + 7200))));

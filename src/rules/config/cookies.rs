@@ -77,7 +77,15 @@ pub(super) fn check(
                     comes_back(&draft.extended, routes, &stored, *options, notices);
                 }
             }
-            Err(dropped) => tell(dropped, cookie, *options, notices),
+            Err(dropped) => {
+                tell(dropped, cookie, *options, notices);
+                // Whether its path is right is another question.
+                let kept = SentCookie { name: "", value_bytes: 0, domain: "", same_site: None, ..*cookie };
+                if let (true, Ok(stored)) = (draft.is_extended, browser::keep(&kept, &Site { is_secure: true, ..site }))
+                {
+                    comes_back(&draft.extended, routes, &stored, *options, notices);
+                }
+            }
         }
     }
 }
@@ -199,8 +207,22 @@ fn advise(extended: &Extended, notices: &mut Notices<'_>) {
             notices.warn(name, "begin it with \"__Host-\": then no other host of your domain can set or overwrite it");
         }
     }
-    if extended.csrf_protect && extended.csrf_methods.is_empty() {
-        notices.warn("JWT_CSRF_METHODS", "empty: another site's page can act in the name of whoever is logged in");
+    let unprotected: Vec<&str> =
+        ["POST", "PUT", "PATCH", "DELETE"].into_iter().filter(|method| !extended.needs_csrf(method)).collect();
+    if extended.csrf_protect && !unprotected.is_empty() {
+        notices.warn(
+            "JWT_CSRF_METHODS",
+            format!(
+                "without {}: another site's page can act so in the name of whoever is logged in",
+                unprotected.join(", ")
+            ),
+        );
+    }
+    if extended.csrf_protect && !extended.csrf_in_cookies && !extended.tokens_in_body() {
+        notices.warn(
+            "JWT_CSRF_IN_COOKIES",
+            "false, and the log-in's answer has no token either, so a page gets the CSRF value only if the origin tells it",
+        );
     }
     if !extended.csrf_protect {
         notices

@@ -121,6 +121,7 @@ fn secret(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> Opt
         );
         return None;
     };
+    let option = if draft.jwt_secret_key.is_some() { "JWT_SECRET_KEY" } else { "SECRET_KEY" };
     let secret = Secret::new(secret.clone());
     match Key::symmetric(algorithm, &secret, None, draft.allow_short_key) {
         Ok(key) => {
@@ -131,11 +132,11 @@ fn secret(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> Opt
             Some(key)
         }
         Err(KeyFault::Short { bytes, least }) => {
-            notices.problem("JWT_SECRET_KEY", format!("{bytes} bytes, and {} needs {least} or more. Take a longer one; to go on with an old Flask secret for a while, set TOLLGATE_ALLOW_SHORT_KEY = true", algorithm.name()));
+            notices.problem(option, format!("{bytes} bytes, and {} needs {least} or more. Take a longer one; to go on with an old Flask secret for a while, set TOLLGATE_ALLOW_SHORT_KEY = true", algorithm.name()));
             None
         }
         Err(fault) => {
-            notices.problem("JWT_SECRET_KEY", fault.to_string());
+            notices.problem(option, fault.to_string());
             None
         }
     }
@@ -211,6 +212,13 @@ fn of_a_set(
             notices.problem(option, "stands beside JWT_KEYS: put the key into that set as a JWK, and leave this out");
         }
     }
+    if set.contains_key("kty") && !set.contains_key("keys") {
+        notices.problem(
+            "JWT_KEYS",
+            "one key, not a set: write {\"keys\": […]} around it (`tollgate key generate --set` does)",
+        );
+        return None;
+    }
     let mut ring = match KeyRing::read_jwk_set(set, named) {
         Ok((ring, ignored)) => {
             for RingFault { key, fault } in ignored {
@@ -265,7 +273,7 @@ fn of_a_set(
         ring = ring.with(secret(draft, algorithm, notices)?.into());
     }
     if draft.jwt_secret_key.is_some() && !secret_is_used {
-        notices.warn("JWT_SECRET_KEY", "no effect beside JWT_KEYS; to keep its tokens good for a while, name its algorithm in JWT_DECODE_ALGORITHMS too");
+        notices.warn("JWT_SECRET_KEY", "no effect beside JWT_KEYS, so tokens that were signed with it are refused: to keep them good for a while, name its algorithm in JWT_DECODE_ALGORITHMS too");
     }
     Some(ring)
 }
