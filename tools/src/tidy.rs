@@ -1,9 +1,8 @@
 //! What the repository says about itself must be so: `cargo xtask tidy`.
 //!
-//! **What always holds:** only files that git knows are looked at; each finding has its file and line. What is checked:
-//! each module has a header; each path, link and anchor that a page or a comment names is there; each end-to-end file is in
-//! tests/e2e/README.md; lines of code and comments have at most 120 columns; none of the phrases comes back that
-//! `PHRASES` retires.
+//! **What always holds:** only files that git knows are looked at; each finding has its file and line. Checked:
+//! each module has a header; each path, link and anchor that a page or a comment names is there; each end-to-end file
+//! is in tests/e2e/README.md; comments have at most 120 columns; none of the phrases comes back that `PHRASES` retires.
 //!
 //! **What it does not do:** judge language beyond that list, or look into files that are written by other commands.
 
