@@ -7,6 +7,9 @@
 //! **What always holds:** what is handed on was let through by the gate; identity headers that a client sent do not
 //! arrive.
 
+// The host under axum: clock and randomness are its own.
+#![allow(clippy::disallowed_methods)]
+
 use crate::{
     rules::{
         config::Config,

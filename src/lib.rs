@@ -37,6 +37,8 @@
 
 pub mod rules;
 
+mod engine;
+
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(target_arch = "wasm32")]

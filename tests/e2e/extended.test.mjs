@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { SignJWT } from "jose";
 import { WebSocket, WebSocketServer } from "ws";
-import { SECRET, origin, payload, raw, start as startWith, until } from "./harness.mjs";
+import { SECRET, origin, payload, raw, rawRefused, start as startWith, until } from "./harness.mjs";
 
 // As the real libraries are: without sessions.
 const start = (settings) => startWith({ sessions: false, ...settings });
@@ -319,7 +319,7 @@ for (const [way, framing] of Object.entries(WAYS)) {
       const body = Buffer.from(JSON.stringify({ access_token: token, filler: "x".repeat(size - token.length - 31) }));
       got = undefined;
       const began = Date.now();
-      const answer = await raw(gate, "/json/x", {
+      const answer = await rawRefused(gate, "/json/x", {
         method: "POST",
         headers: ["Content-Type", "application/json", "Connection", "close", ...framing(body)],
         send: (out) => {

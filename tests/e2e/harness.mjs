@@ -179,6 +179,20 @@ export async function raw(gate, path, { method = "GET", headers = [], send = (ou
   return (await Promise.all([whole, send(out)]))[0];
 }
 
+/**
+ * The same for a body that the gate refuses before it has read it all: it closes the connection behind its answer, and what the
+ * client still writes can make its kernel throw the answer away (RFC 9112 §9.6). Then it is asked again.
+ */
+export async function rawRefused(gate, path, options) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await raw(gate, path, options);
+    } catch (error) {
+      if (attempt === 10 || !["EPIPE", "ECONNRESET"].includes(error.code)) throw error;
+    }
+  }
+}
+
 /** The workerds of this process. */
 async function workerds() {
   const pids = [];

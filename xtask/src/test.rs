@@ -32,6 +32,7 @@ const PARTS: &[Part] = &[
     Part { name: "clippy", usual: "5 s", is_quick: true, run: clippy_native },
     Part { name: "clippy-wasm", usual: "5 s", is_quick: true, run: clippy_wasm },
     Part { name: "unit", usual: "30 s", is_quick: true, run: unit },
+    Part { name: "features", usual: "20 s", is_quick: false, run: features },
     Part { name: "doc", usual: "10 s", is_quick: false, run: documentation },
     Part { name: "licences", usual: "1 s", is_quick: false, run: licences },
     Part { name: "advisories", usual: "5 s", is_quick: false, run: advisories },
@@ -120,6 +121,17 @@ fn clippy_wasm(root: &Root) -> Result<u32, Failure> {
     clippy.extend(["--target", "wasm32-unknown-unknown", "--profile", "worker-dev"]);
     clippy.extend(["--features", "tollgate-worker/fault-injection", "--", "-D", "warnings"]);
     check(root, "clippy, wasm32", &clippy, "mend what clippy says above")
+}
+
+/// The library with no feature, and with each alone.
+fn features(root: &Root) -> Result<u32, Failure> {
+    for feature in ["", "ecdsa", "eddsa", "rsa", "axum", "testkit", "mutants"] {
+        let name = if feature.is_empty() { "clippy, no feature".into() } else { format!("clippy, feature {feature}") };
+        let clippy =
+            ["clippy", "--locked", "--quiet", "--package", "tollgate", "--no-default-features", "--features", feature];
+        check(root, &name, &[&clippy[..], &["--", "-D", "warnings"]].concat(), "mend what clippy says above")?;
+    }
+    Ok(0)
 }
 
 /// The unit tests of the rules and of these commands.

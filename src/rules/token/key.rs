@@ -5,12 +5,6 @@
 //! refused (RFC 7518 §3.2), unless the operator says by name that an old Flask secret must go on for a while; weak
 //! keys of the other kinds always are. A public key is never an HMAC secret. Secrets are wiped on drop.
 
-#[cfg(feature = "ecdsa")]
-use super::ecdsa::{self, Es256};
-#[cfg(feature = "eddsa")]
-use super::eddsa::{self, EdDsa};
-#[cfg(feature = "rsa")]
-use super::rsa::{self, Rsa};
 use super::{
     super::{
         json::{self, Value},
@@ -23,6 +17,12 @@ use super::{
     pem,
 };
 pub use super::{algorithm::Algorithm, fault::KeyFault};
+#[cfg(feature = "ecdsa")]
+use crate::engine::ecdsa::{self, Es256};
+#[cfg(feature = "eddsa")]
+use crate::engine::eddsa::{self, EdDsa};
+#[cfg(feature = "rsa")]
+use crate::engine::rsa::{self, Rsa};
 use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use jwt_compact::AlgorithmSignature;
 use pkcs8::der::{Decode, asn1::SequenceRef};

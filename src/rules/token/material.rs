@@ -1,12 +1,12 @@
 //! What a PEM file or a JWK holds, as plain numbers: read, but not yet judged.
 //!
 //! **What always holds:** private parts are [`Secret`]s. Whether the numbers make a key that may be used is for the
-//! algorithm to say ([`super::eddsa`], [`super::ecdsa`], [`super::rsa`]).
+//! algorithm to say (`crate::engine`).
 
 use super::super::secret::Secret;
 
 /// A key by its kind. Integers and points are big-endian bytes, as RFC 7518 §6 has them.
-pub(super) enum Material {
+pub(crate) enum Material {
     /// A shared secret.
     Oct(Secret<Vec<u8>>),
     /// A key of Ed25519 (RFC 8032): one half at least.
@@ -27,15 +27,15 @@ pub(super) enum Material {
 }
 
 /// The private numbers of RSA that the others follow from.
-pub(super) struct RsaPrivate {
-    pub(super) d: Secret<Vec<u8>>,
-    pub(super) p: Secret<Vec<u8>>,
-    pub(super) q: Secret<Vec<u8>>,
+pub(crate) struct RsaPrivate {
+    pub(crate) d: Secret<Vec<u8>>,
+    pub(crate) p: Secret<Vec<u8>>,
+    pub(crate) q: Secret<Vec<u8>>,
 }
 
 impl Material {
     /// Is there anything in it that must stay secret?
-    pub(super) const fn is_private(&self) -> bool {
+    pub(crate) const fn is_private(&self) -> bool {
         match self {
             Self::Oct(_) => true,
             Self::Ed25519 { seed, .. } => seed.is_some(),

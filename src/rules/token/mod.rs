@@ -12,10 +12,6 @@
 mod algorithm;
 mod cache;
 mod claims;
-#[cfg(feature = "ecdsa")]
-mod ecdsa;
-#[cfg(feature = "eddsa")]
-mod eddsa;
 mod extended;
 mod fault;
 mod hmac;
@@ -29,8 +25,6 @@ mod key;
 mod material;
 mod pem;
 mod ring;
-#[cfg(feature = "rsa")]
-mod rsa;
 mod signature;
 mod verifier;
 
@@ -42,6 +36,10 @@ pub use fault::KeyFault;
 pub(super) use issue::TokenIds;
 pub use issue::{Issue, Random};
 pub use key::{Key, VerifyingKey};
+#[cfg(any(feature = "ecdsa", feature = "eddsa", feature = "rsa"))]
+pub(crate) use material::Material;
+#[cfg(feature = "rsa")]
+pub(crate) use material::RsaPrivate;
 pub use ring::{KeyRing, NoKey, RingFault};
 pub use signature::check_signature;
 pub use verifier::{Failed, Policy, Signed, Verifier};

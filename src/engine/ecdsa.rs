@@ -10,7 +10,7 @@
 //!
 //! jwt-compact has its own on p256 0.13, which brings a second sha2.
 
-use super::{key::KeyFault, material::Material};
+use crate::rules::token::{KeyFault, Material};
 use jwt_compact::AlgorithmSignature;
 use p256::ecdsa::{
     Signature, SigningKey, VerifyingKey,
@@ -19,10 +19,10 @@ use p256::ecdsa::{
 use std::{borrow::Cow, num::NonZeroUsize};
 
 /// ES256 of RFC 7518 §3.4.
-pub(super) struct Es256;
+pub(crate) struct Es256;
 
 /// 64 bytes: r and s, each from 1 to the order less 1.
-pub(super) struct Es256Signature(Signature);
+pub(crate) struct Es256Signature(Signature);
 
 impl AlgorithmSignature for Es256Signature {
     const LENGTH: Option<NonZeroUsize> = NonZeroUsize::new(64);
@@ -52,7 +52,7 @@ impl jwt_compact::Algorithm for Es256 {
 }
 
 /// The private key, wiped on drop, and the public one; they must belong together.
-pub(super) fn signing_key(material: &Material) -> Result<SigningKey, KeyFault> {
+pub(crate) fn signing_key(material: &Material) -> Result<SigningKey, KeyFault> {
     let Material::P256 { scalar, point } = material else { return Err(KeyFault::OtherKind) };
     let scalar = scalar.as_ref().ok_or(KeyFault::NotPrivate)?;
     let scalar: &[u8; 32] = scalar.expose().as_slice().try_into().map_err(|_| KeyFault::Numbers)?;
@@ -64,13 +64,13 @@ pub(super) fn signing_key(material: &Material) -> Result<SigningKey, KeyFault> {
 }
 
 /// The public key: a point of the curve, not the one at infinity.
-pub(super) fn verifying_key(material: &Material) -> Result<VerifyingKey, KeyFault> {
+pub(crate) fn verifying_key(material: &Material) -> Result<VerifyingKey, KeyFault> {
     let Material::P256 { point: Some(point), .. } = material else { return Err(KeyFault::OtherKind) };
     VerifyingKey::from_sec1_bytes(point).map_err(|_| KeyFault::NotOnCurve)
 }
 
 /// The coordinates, 32 bytes each, as a JWK has them.
-pub(super) fn coordinates(key: &VerifyingKey) -> [Vec<u8>; 2] {
+pub(crate) fn coordinates(key: &VerifyingKey) -> [Vec<u8>; 2] {
     let point = key.to_sec1_point(false);
     let (x, y) = point.as_bytes()[1..].split_at(32);
     [x.to_vec(), y.to_vec()]

@@ -5,16 +5,16 @@
 //!
 //! jwt-compact has its own on ed25519-dalek 2, which brings a second sha2.
 
-use super::{key::KeyFault, material::Material};
+use crate::rules::token::{KeyFault, Material};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use jwt_compact::AlgorithmSignature;
 use std::{borrow::Cow, num::NonZeroUsize};
 
 /// EdDSA of RFC 8037 §3.1, with the one curve that is used for it.
-pub(super) struct EdDsa;
+pub(crate) struct EdDsa;
 
 /// 64 bytes: R and S.
-pub(super) struct EdDsaSignature(Signature);
+pub(crate) struct EdDsaSignature(Signature);
 
 impl AlgorithmSignature for EdDsaSignature {
     const LENGTH: Option<NonZeroUsize> = NonZeroUsize::new(64);
@@ -44,7 +44,7 @@ impl jwt_compact::Algorithm for EdDsa {
 }
 
 /// The private key, wiped on drop, and the public one; they must belong together.
-pub(super) fn signing_key(material: &Material) -> Result<SigningKey, KeyFault> {
+pub(crate) fn signing_key(material: &Material) -> Result<SigningKey, KeyFault> {
     let Material::Ed25519 { seed, public } = material else { return Err(KeyFault::OtherKind) };
     let seed = seed.as_ref().ok_or(KeyFault::NotPrivate)?;
     let seed: &[u8; 32] = seed.expose().as_slice().try_into().map_err(|_| KeyFault::Numbers)?;
@@ -56,7 +56,7 @@ pub(super) fn signing_key(material: &Material) -> Result<SigningKey, KeyFault> {
 }
 
 /// The public key: a point of the curve in its one spelling, not of small order.
-pub(super) fn verifying_key(material: &Material) -> Result<VerifyingKey, KeyFault> {
+pub(crate) fn verifying_key(material: &Material) -> Result<VerifyingKey, KeyFault> {
     let Material::Ed25519 { public: Some(public), .. } = material else { return Err(KeyFault::OtherKind) };
     let bytes: &[u8; 32] = public.as_slice().try_into().map_err(|_| KeyFault::Numbers)?;
     let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyFault::NotOnCurve)?;

@@ -5,26 +5,23 @@
 //! (CVE-2017-15361) is refused: its factors can be found. PSS has its hash for MGF1 and a salt as long as the hash.
 //!
 //! **Randomness:** signing takes it from the host (`getrandom`), for the salt and to blind the private operation
-//! (RUSTSEC-2023-0071: see SECURITY.md). It is the one place in the rules that does: a salt or blind that comes in as
-//! an argument could be used twice. Verifying takes none.
+//! (RUSTSEC-2023-0071: see SECURITY.md). The rules hand none in: a salt or blind that comes in as an argument could be used
+//! twice. Verifying takes none.
 //!
 //! jwt-compact has its own on rsa 0.9, whose arithmetic takes more or less time by the private key.
 
-use super::{
-    key::{Algorithm, KeyFault},
-    material::{Material, RsaPrivate},
-};
+use crate::rules::token::{Algorithm, KeyFault, Material, RsaPrivate};
 use ::rsa::{BoxedUint, Pkcs1v15Sign, PrivateKey, PublicKey, traits::PublicKeyParts};
 use jwt_compact::AlgorithmSignature;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use std::{borrow::Cow, num::NonZeroUsize, ops::RangeInclusive};
 
 /// How long a modulus may be, in bits.
-pub(super) const MODULUS_BITS: RangeInclusive<usize> = 2048..=4096;
+pub(crate) const MODULUS_BITS: RangeInclusive<usize> = 2048..=4096;
 
 /// One of the six: padding and hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rsa {
+pub(crate) enum Rsa {
     Rs256,
     Rs384,
     Rs512,
@@ -34,7 +31,7 @@ pub(super) enum Rsa {
 }
 
 impl Rsa {
-    pub(super) const fn of(algorithm: Algorithm) -> Option<Self> {
+    pub(crate) const fn of(algorithm: Algorithm) -> Option<Self> {
         Some(match algorithm {
             Algorithm::Rs256 => Self::Rs256,
             Algorithm::Rs384 => Self::Rs384,
@@ -48,7 +45,7 @@ impl Rsa {
         })
     }
 
-    pub(super) const fn algorithm(self) -> Algorithm {
+    pub(crate) const fn algorithm(self) -> Algorithm {
         match self {
             Self::Rs256 => Algorithm::Rs256,
             Self::Rs384 => Algorithm::Rs384,
@@ -61,7 +58,7 @@ impl Rsa {
 }
 
 /// As long as the modulus.
-pub(super) struct RsaSignature(Vec<u8>);
+pub(crate) struct RsaSignature(Vec<u8>);
 
 impl AlgorithmSignature for RsaSignature {
     /// It depends on the key, which compares it.
@@ -114,7 +111,7 @@ impl jwt_compact::Algorithm for Rsa {
 }
 
 /// The private key, wiped on drop: its numbers belong together.
-pub(super) fn signing_key(material: &Material) -> Result<PrivateKey, KeyFault> {
+pub(crate) fn signing_key(material: &Material) -> Result<PrivateKey, KeyFault> {
     let Material::Rsa { n, e, private } = material else { return Err(KeyFault::OtherKind) };
     let RsaPrivate { d, p, q } = private.as_ref().ok_or(KeyFault::NotPrivate)?;
     // The modulus first: the rest is arithmetic on numbers as long as it is.
@@ -124,7 +121,7 @@ pub(super) fn signing_key(material: &Material) -> Result<PrivateKey, KeyFault> {
 }
 
 /// The public key, if its numbers may be trusted.
-pub(super) fn verifying_key(material: &Material) -> Result<PublicKey, KeyFault> {
+pub(crate) fn verifying_key(material: &Material) -> Result<PublicKey, KeyFault> {
     let Material::Rsa { n, e, .. } = material else { return Err(KeyFault::OtherKind) };
     let [n, e] = [n, e].map(|number| &number[number.iter().take_while(|&&byte| byte == 0).count()..]);
     let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
@@ -142,7 +139,7 @@ pub(super) fn verifying_key(material: &Material) -> Result<PublicKey, KeyFault> 
 }
 
 /// Modulus and exponent, as a JWK has them.
-pub(super) fn numbers(key: &PublicKey) -> [Vec<u8>; 2] {
+pub(crate) fn numbers(key: &PublicKey) -> [Vec<u8>; 2] {
     [key.n_bytes().into_vec(), key.e_bytes().into_vec()]
 }
 
