@@ -5,8 +5,8 @@
 //! (CVE-2017-15361) is refused: its factors can be found. PSS has its hash for MGF1 and a salt as long as the hash.
 //!
 //! **Randomness:** signing takes it from the host (`getrandom`), for the salt and to blind the private operation
-//! (RUSTSEC-2023-0071: see SECURITY.md). The rules hand none in: a salt or blind that comes in as an argument could be used
-//! twice. Verifying takes none.
+//! (RUSTSEC-2023-0071: see SECURITY.md). The rules hand none in: a salt or blind that comes in as an argument could be
+//! used twice. Verifying takes none.
 //!
 //! jwt-compact has its own on rsa 0.9, whose arithmetic takes more or less time by the private key.
 
