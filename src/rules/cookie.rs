@@ -1,5 +1,5 @@
-//! Cookies: those that come are read, and those that go are written, as Flask-JWT-Extended's server does it (facts:
-//! Flask-JWT-Extended 7).
+//! Cookies: those that come are read, and those that go are written, as Flask-JWT-Extended's server does it
+//! (docs/compat/flask-jwt-extended.md#cookie and #cookies).
 //!
 //! **What always holds:** a name, path or domain comes from the configuration, which is checked ([`is_name`],
 //! [`is_attribute`]); a value is a token or an id, which can't hold a separator.

@@ -18,7 +18,8 @@ pub enum Refusal {
         /// What is allowed, as the `Allow` header has it.
         allow: String,
     },
-    /// `JWT_AUTH_URL_RULE` ends with a slash, and the path lacks it: Flask sends clients on (facts: Flask-JWT 10).
+    /// `JWT_AUTH_URL_RULE` ends with a slash, and the path lacks it: Flask sends clients on
+    /// (docs/compat/flask-jwt.md#flasks-own-answers).
     MissingLastSlash {
         /// Where to: path and query.
         location: String,
@@ -26,7 +27,7 @@ pub enum Refusal {
     /// The path can be read in more than one way, so that gate and origin might not mean the same.
     AmbiguousPath(PathFault),
 
-    // --- finding the token (facts: Flask-JWT 4.1)
+    // --- finding the token (docs/compat/flask-jwt.md#finding-the-token, rows 4 to 7)
     /// No token in the request.
     MissingToken {
         /// The realm of the challenge.
@@ -41,7 +42,7 @@ pub enum Refusal {
     /// The token is longer than [`super::token::MAX_TOKEN_BYTES`].
     TokenTooLong,
 
-    // --- finding it as Flask-JWT-Extended does (facts: Flask-JWT-Extended 3.1, 3.2)
+    // --- finding it as Flask-JWT-Extended does (docs/compat/flask-jwt-extended.md#finding-the-token and #csrf)
     /// No token in any of these places, in the order in which they were searched.
     TokenNowhere(Vec<Absent>),
     /// The header has the right first word, but not one word after it.
@@ -65,7 +66,7 @@ pub enum Refusal {
     /// The CSRF value is not that of the token.
     CsrfMismatch,
 
-    // --- decoding it (facts: Flask-JWT 4.2)
+    // --- decoding it (docs/compat/flask-jwt.md#decoding)
     /// The token is not of the compact form (RFC 7515 §3.1), decoded strictly.
     Malformed(Malformed),
     /// The header's `alg` is not that of any key.
@@ -134,7 +135,7 @@ pub enum Refusal {
     /// The identity function knows no user for the token.
     NoSuchUser,
 
-    // --- log-in (facts: Flask-JWT 2)
+    // --- log-in (docs/compat/flask-jwt.md#log-in)
     /// The body's media type is not JSON.
     BodyNotDeclaredJson,
     /// The body is not JSON, or not an object.

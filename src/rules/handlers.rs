@@ -1,4 +1,5 @@
-//! What Flask-JWT (facts 6) and Flask-JWT-Extended (its facts 9.1) let an application replace, under their own names.
+//! What Flask-JWT (docs/compat/flask-jwt.md#hooks) and Flask-JWT-Extended (docs/compat/flask-jwt-extended.md#loaders)
+//! let an application replace, under their own names.
 //!
 //! **What always holds:** the methods here are those that need not wait; `authentication_handler` and
 //! `identity_handler` (Flask-JWT-Extended: `user_lookup_loader`), which may, are the questions

@@ -1,4 +1,4 @@
-//! `POST /auth`: what is read from the body, and what the stored record makes of it (facts: Flask-JWT 2).
+//! `POST /auth`: what is read from the body, and what the stored record makes of it (docs/compat/flask-jwt.md#log-in).
 //!
 //! **What always holds:** no such user, a wrong password, a disabled user and an unusable stored hash look and cost
 //! the same to a client. Reading the body and judging the record are pure; the store is asked in between.
@@ -38,7 +38,7 @@ pub fn is_json(content_type: Option<&str>) -> bool {
 /// documentation reads the two and looks at no others.
 ///
 /// # Errors
-/// The first refusal of facts 2, rows 4 to 6.
+/// The first refusal of docs/compat/flask-jwt.md#log-in, rows 4 to 6.
 pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Refusal> {
     let members = json::object(body).map_err(|_| Refusal::BodyNotAnObject)?;
     let username = field(&members, &config.username_key)?;

@@ -1,5 +1,5 @@
-//! The Flask application behind the transcripts (`../shared/oracle/README.md` §2), with the gate in front of it: its
-//! configuration, its hooks, its users, and what it answers to a request that the gate lets through.
+//! The Flask application behind the transcripts (docs/compat/transcripts.md#applications), with the gate in front of
+//! it: its configuration, its hooks, its users, and what it answers to a request that the gate lets through.
 
 use crate::transcript::Request;
 use serde_json::{Map, Value, json};

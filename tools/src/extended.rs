@@ -1,5 +1,6 @@
-//! The Flask-JWT-Extended application behind the transcripts (`../shared/oracle/README.md` §3), with the gate in front
-//! of it: its configuration, its loaders, its user, its routes, and what it answers to a request that is let through.
+//! The Flask-JWT-Extended application behind the transcripts (docs/compat/transcripts.md#applications), with the gate
+//! in front of it: its configuration, its loaders, its user, its routes, and what it answers to a request that is let
+//! through.
 
 use crate::{
     app::option,

@@ -1,4 +1,4 @@
-//! Replays recorded transcripts (`../shared/oracle/README.md` §4): against the rules with the recorded clock
+//! Replays recorded transcripts (docs/compat/transcripts.md#replay): against the rules with the recorded clock
 //! ([`crate::native`]), or against real workerd with tokens made anew ([`crate::workerd`]).
 
 use crate::{

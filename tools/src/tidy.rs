@@ -145,7 +145,7 @@ fn phrases(file: &Path, text: &str, at: &mut impl FnMut(usize, String)) {
 fn paths(root: &Path, file: &Path, kind: &str, text: &str, at: &mut impl FnMut(usize, String)) {
     static PATH: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
-            r"(?:^|[\s`(\[])((?:src|docs|tests|cli|xtask|examples|worker|tools|bench|simulate|public|fuzz)/[A-Za-z0-9_./-]*[A-Za-z0-9_])(#[a-z0-9-]+)?",
+            r"(?:^|[\s`(\[])((?:src|docs|tests|cli|xtask|examples|worker|tools|bench|simulate|public|fuzz)/[A-Za-z0-9_./-]*[A-Za-z0-9_])(#[a-z0-9_-]+)?",
         )
         .expect("an expression")
     });

@@ -1,4 +1,4 @@
-//! Recorded requests and answers, made concrete and compared (`../shared/oracle/README.md` §1 and §4).
+//! Recorded requests and answers, made concrete and compared (docs/compat/transcripts.md#form-of-a-line).
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
@@ -238,7 +238,7 @@ fn mangled(token: &str, how: &str) -> Result<String, String> {
 }
 
 impl Exchange<'_> {
-    /// In what our answer differs from the recorded one, by README §4. Times in tokens may be off by `tolerance`
+    /// In what our answer differs from the recorded one, by #comparison. Times in tokens may be off by `tolerance`
     /// seconds.
     #[must_use]
     pub fn differences(&self, tolerance: f64) -> Vec<String> {
@@ -275,7 +275,7 @@ impl Exchange<'_> {
 }
 
 impl Exchange<'_> {
-    /// The same cookies in the same order, their attributes as a set; tokens, CSRF values and times by README §4.
+    /// The same cookies in the same order, their attributes as a set; tokens, CSRF values and times by #comparison.
     fn same_cookies(&self, tolerance: f64) -> bool {
         let (recorded, sent) = (cookies(&self.case.headers), cookies(&self.ours.headers));
         recorded.len() == sent.len()
@@ -394,7 +394,7 @@ fn same_json(one: &Value, other: &Value, tolerance: f64) -> bool {
 mod tests {
     use super::*;
 
-    /// All but those that README §1 says were made a second earlier.
+    /// All but those that docs/compat/transcripts.md#tokens says were made a second earlier.
     #[test]
     fn a_token_made_by_its_specification_is_the_recorded_one() {
         let mut made = 0;

@@ -1,5 +1,5 @@
 //! Plays cases against the gate in real workerd, one for each configuration, with tokens made anew for the present
-//! (`../shared/oracle/README.md` §4 ii). tests/e2e/replay.mjs starts the gates and sends the requests.
+//! (docs/compat/transcripts.md#against-workerd). tests/e2e/replay.mjs starts the gates and sends the requests.
 
 use crate::{
     app::{App, Users},

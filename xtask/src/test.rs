@@ -9,15 +9,24 @@ use crate::{
 use serde_json::json;
 use std::process::Command;
 
-/// A step of `cargo xtask test`, and so of what CI runs.
+/// A step of `cargo xtask test`, which is what CI runs, or of `cargo xtask check`.
 struct Part {
     name: &'static str,
     /// With everything built.
     usual: &'static str,
-    /// Is it one of `cargo xtask check`?
-    is_quick: bool,
+    belongs_to: Belongs,
     /// How many tests ran.
     run: fn(&Root) -> Result<u32, Failure>,
+}
+
+/// Which command runs a step when none is named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Belongs {
+    Both,
+    /// `cargo xtask check`: a later step of `cargo xtask test` does the same and more.
+    Check,
+    /// `cargo xtask test`.
+    Test,
 }
 
 /// Every step, the quickest first.
@@ -25,31 +34,35 @@ const PARTS: &[Part] = &[
     Part {
         name: "format",
         usual: "1 s",
-        is_quick: true,
+        belongs_to: Belongs::Both,
         run: |root| check(root, "format", &["fmt", "--all", "--check"], "cargo fmt --all"),
     },
-    Part { name: "tidy", usual: "1 s", is_quick: true, run: tidy },
-    Part { name: "clippy", usual: "5 s", is_quick: true, run: clippy_native },
-    Part { name: "clippy-wasm", usual: "5 s", is_quick: true, run: clippy_wasm },
-    Part { name: "unit", usual: "30 s", is_quick: true, run: unit },
-    Part { name: "features", usual: "20 s", is_quick: false, run: features },
-    Part { name: "doc", usual: "10 s", is_quick: false, run: documentation },
-    Part { name: "licences", usual: "1 s", is_quick: false, run: licences },
-    Part { name: "advisories", usual: "5 s", is_quick: false, run: advisories },
-    Part { name: "native", usual: "2 min", is_quick: false, run: native },
-    Part { name: "simulate", usual: "1 min", is_quick: false, run: |root| simulate::test(root).map(|()| 0) },
-    Part { name: "vectors", usual: "5 s", is_quick: false, run: vectors },
-    Part { name: "e2e", usual: "8 min", is_quick: false, run: end_to_end },
-    Part { name: "replay", usual: "1 min", is_quick: false, run: replay },
-    Part { name: "import", usual: "10 s", is_quick: false, run: import_beside_demo_users },
-    Part { name: "dev", usual: "20 s", is_quick: false, run: first_contact },
+    Part { name: "tidy", usual: "1 s", belongs_to: Belongs::Both, run: tidy },
+    Part { name: "clippy", usual: "5 s", belongs_to: Belongs::Both, run: clippy_native },
+    Part { name: "clippy-wasm", usual: "5 s", belongs_to: Belongs::Both, run: clippy_wasm },
+    Part { name: "unit", usual: "30 s", belongs_to: Belongs::Check, run: unit },
+    Part { name: "features", usual: "20 s", belongs_to: Belongs::Test, run: features },
+    Part { name: "doc", usual: "10 s", belongs_to: Belongs::Test, run: documentation },
+    Part { name: "licences", usual: "1 s", belongs_to: Belongs::Test, run: licences },
+    Part { name: "advisories", usual: "5 s", belongs_to: Belongs::Test, run: advisories },
+    Part { name: "native", usual: "2 min", belongs_to: Belongs::Test, run: native },
+    Part { name: "simulate", usual: "1 min", belongs_to: Belongs::Test, run: |root| simulate::test(root).map(|()| 0) },
+    Part { name: "vectors", usual: "5 s", belongs_to: Belongs::Test, run: vectors },
+    Part { name: "e2e", usual: "8 min", belongs_to: Belongs::Test, run: end_to_end },
+    Part { name: "replay", usual: "1 min", belongs_to: Belongs::Test, run: replay },
+    Part { name: "import", usual: "10 s", belongs_to: Belongs::Test, run: import_beside_demo_users },
+    Part { name: "dev", usual: "20 s", belongs_to: Belongs::Test, run: first_contact },
 ];
 
 /// Runs everything; with `--only STEP`, once or more, those steps.
 pub fn test(root: &Root, args: &[String]) -> Result<(), Failure> {
     let chosen = chosen(args)?;
     setup::set_up(root)?;
-    run(root, PARTS.iter().filter(|part| chosen.is_empty() || chosen.contains(&part.name)))
+    let is_asked_for = |part: &&Part| match chosen.is_empty() {
+        true => part.belongs_to != Belongs::Check,
+        false => chosen.contains(&part.name),
+    };
+    run(root, PARTS.iter().filter(is_asked_for))
 }
 
 /// `cargo xtask check`: what can be said in a minute.
@@ -62,7 +75,7 @@ pub fn quick(root: &Root, args: &[String]) -> Result<(), Failure> {
         ));
     }
     setup::wasm_target(root)?;
-    run(root, PARTS.iter().filter(|part| part.is_quick))
+    run(root, PARTS.iter().filter(|part| part.belongs_to != Belongs::Test))
 }
 
 /// The steps that are named.

@@ -1,4 +1,4 @@
-//! Flask-JWT-Extended's options (facts: Flask-JWT-Extended 1), read and judged.
+//! Flask-JWT-Extended's options (docs/compat/flask-jwt-extended.md#options), read and judged.
 
 use crate::rules::{json::Value, time::Span};
 

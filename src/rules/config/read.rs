@@ -418,7 +418,7 @@ fn claims(draft: &Draft, notices: &mut Notices<'_>) -> ClaimsPolicy {
     }
 }
 
-/// Is this claim in the tokens that the stock log-in makes (facts 3)?
+/// Is this claim in the tokens that the stock log-in makes (docs/compat/flask-jwt.md#payload)?
 fn is_issued(claim: &str) -> bool {
     ["exp", "iat", "nbf", "identity"].contains(&claim)
 }

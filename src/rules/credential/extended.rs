@@ -1,5 +1,5 @@
-//! Where Flask-JWT-Extended looks for a token, and for the CSRF value beside a cookie (facts: Flask-JWT-Extended 3.1, 6
-//! to 8).
+//! Where Flask-JWT-Extended looks for a token, and for the CSRF value beside a cookie
+//! (docs/compat/flask-jwt-extended.md#finding-the-token and #csrf).
 //!
 //! **What always holds:** words are parted by spaces and tabs, not by all that Python calls white space. The CSRF
 //! cookie is never read: what a browser sends by itself proves nothing.
@@ -56,7 +56,7 @@ fn found(token: &str) -> Sought {
     Sought::Found { token: token.to_owned(), csrf: None }
 }
 
-/// Facts 6.
+/// The token in a header (docs/compat/flask-jwt-extended.md#header).
 fn in_header(request: &Request<'_>, config: &Extended) -> Result<Sought, Refusal> {
     let (name, scheme) = (&config.header_name, &config.header_type);
     let blanks = [' ', '\t'];
@@ -83,7 +83,8 @@ fn in_header(request: &Request<'_>, config: &Extended) -> Result<Sought, Refusal
     }
 }
 
-/// Facts 7.2, 7.3.
+/// The token in a cookie (docs/compat/flask-jwt-extended.md#cookie), and the CSRF value beside it (#csrf, steps 1
+/// and 2).
 fn in_cookie(request: &Request<'_>, body: Option<&[u8]>, config: &Extended, names: &Names) -> Result<Sought, Refusal> {
     let header = request.headers.get("cookie").unwrap_or_default();
     let Some(token) = cookie::value(&header, &names.cookie) else {
@@ -108,7 +109,7 @@ fn in_cookie(request: &Request<'_>, body: Option<&[u8]>, config: &Extended, name
     }
 }
 
-/// Facts 8.1.
+/// The token in the query string (docs/compat/flask-jwt-extended.md#query-string).
 fn in_query(request: &Request<'_>, config: &Extended) -> Result<Sought, Refusal> {
     let (name, prefix) = (&config.query_name, &config.query_prefix);
     let mut parameters = form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
@@ -121,7 +122,8 @@ fn in_query(request: &Request<'_>, config: &Extended) -> Result<Sought, Refusal>
     }
 }
 
-/// Facts 8.2. A body that is no object has no member either.
+/// The token in a JSON body (docs/compat/flask-jwt-extended.md#json-body). A body that is no object has no member
+/// either.
 fn in_json(request: &Request<'_>, body: Option<&[u8]>, names: &Names) -> Result<Sought, Refusal> {
     if !login::is_json(request.headers.get("content-type").as_deref()) {
         return Ok(Sought::Absent(Absent::JsonMediaType));

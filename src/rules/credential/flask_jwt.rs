@@ -1,4 +1,4 @@
-//! Where a token is looked for: Flask-JWT's default request handler (facts 4.1).
+//! Where a token is looked for: Flask-JWT's default request handler (docs/compat/flask-jwt.md#finding-the-token).
 //!
 //! **What always holds:** only the `Authorization` header is read; its words are parted by spaces and tabs, not by all
 //! that Python calls white space. The token is not judged here.
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// The token in an `Authorization` header. `realm` is for the challenge if there is none.
 ///
 /// # Errors
-/// The first refusal of facts 4.1.
+/// The first refusal of docs/compat/flask-jwt.md#finding-the-token, rows 4 to 7.
 pub fn from_authorization<'h>(
     header: Option<Cow<'h, str>>,
     prefix: &str,

@@ -1,4 +1,4 @@
-//! Flask-JWT-Extended's order of checks (facts: Flask-JWT-Extended 3), and its endpoints.
+//! Flask-JWT-Extended's order of checks (docs/compat/flask-jwt-extended.md#order-of-checks), and its endpoints.
 
 use super::{
     Admission, Answered, Decision, Gate, Outcome, Refused,
@@ -73,7 +73,8 @@ impl Gate {
         !own.is_empty() && sent.eq_ignore_ascii_case(own)
     }
 
-    /// In each place in turn; anything but "nothing here" ends the search (facts 3.1).
+    /// In each place in turn; anything but "nothing here" ends the search
+    /// (docs/compat/flask-jwt-extended.md#finding-the-token, steps 2 to 5).
     pub(super) fn search(
         &self,
         config: &Extended,
@@ -118,7 +119,8 @@ impl Gate {
         config.tokens.verify_with(token, csrf, Some(&choose), now)
     }
 
-    /// Type, freshness, blocklist, verification, in this order (facts 3.4).
+    /// Type, freshness, blocklist, verification, in this order (docs/compat/flask-jwt-extended.md#judging-the-token,
+    /// steps 1 to 4).
     fn judge_session(&self, asked: &ExtendedRule, token: &VerifiedToken, now: Timestamp) -> Result<(), Refusal> {
         let session = token.session().ok_or(Refusal::Internal)?;
         if asked.verify_type && session.refresh != asked.refresh {
@@ -146,8 +148,8 @@ impl Gate {
         Ok(())
     }
 
-    /// Lets through; with new cookies, where the token came in one and is about to expire (facts 12: "refresh, browsers
-    /// with cookies").
+    /// Lets through; with new cookies, where the token came in one and is about to expire
+    /// (docs/compat/flask-jwt-extended.md#implicit-refresh).
     pub(super) fn admit_extended<'g>(
         &'g self,
         config: &'g Extended,

@@ -400,7 +400,7 @@ impl Gate {
         }
     }
 
-    /// What the application's own loader says, if it says anything (facts: Flask-JWT-Extended 9.3).
+    /// What the application's own loader says, if it says anything (docs/compat/flask-jwt-extended.md#errors).
     fn own_words(&self, refused: &Refused<'_>) -> Option<Answer> {
         let (header, payload) =
             refused.signed.as_ref().map(|token| (token.header(), token.claims())).unwrap_or_default();

@@ -49,7 +49,7 @@ impl Rule {
     }
 }
 
-/// What Flask-JWT-Extended's `jwt_required` is told besides (facts: Flask-JWT-Extended 2).
+/// What Flask-JWT-Extended's `jwt_required` is told besides (docs/compat/flask-jwt-extended.md#jwt_required).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtendedRule {
     /// Must the token be fresh, and since when?

@@ -1,4 +1,5 @@
-//! The claims a token must have (RFC 7519 §4.1), judged in Flask-JWT's order (facts 4.2, rows 13 to 20).
+//! The claims a token must have (RFC 7519 §4.1), judged in Flask-JWT's order (docs/compat/flask-jwt.md#decoding, rows
+//! 13 to 23).
 
 use super::super::{
     error::{Refusal, TimeClaim},
@@ -42,7 +43,7 @@ impl ClaimsPolicy {
     /// second.
     ///
     /// # Errors
-    /// The first refusal of facts 4.2, rows 13 to 20.
+    /// The first refusal of docs/compat/flask-jwt.md#decoding, rows 13 to 23.
     pub fn judge<'c>(&self, claim: impl Fn(&str) -> Option<&'c Value>, now: NumericDate) -> Result<Times, Refusal> {
         // PyJWT asks for these three in this order whatever the order of the option; then come the others.
         let known = ["exp", "iat", "nbf"];
@@ -137,8 +138,8 @@ impl Times {
     }
 }
 
-/// A time claim (facts 4.3): an integer, a fraction (cut toward zero), or a text of plain
-/// digits, within ±2⁵³.
+/// A time claim (docs/compat/flask-jwt.md#times): an integer, a fraction (cut toward zero), or a text of plain digits,
+/// within ±2⁵³.
 pub(super) fn date(value: &Value, name: TimeClaim) -> Result<NumericDate, Refusal> {
     let seconds = match value {
         Value::Number(number) => number.as_i64().or_else(|| {

@@ -1,4 +1,4 @@
-//! What Flask-JWT-Extended asks of a token, in its order (facts: Flask-JWT-Extended 3.3).
+//! What Flask-JWT-Extended asks of a token, in its order (docs/compat/flask-jwt-extended.md#decoding).
 //!
 //! **What always holds:** all of a token but its expiry is judged first, then the CSRF value that came with it, then
 //! the expiry. What depends on the time or on the request is judged again at every use of a remembered token.
@@ -126,8 +126,8 @@ impl Session {
         if let Csrf::Value(value) = &self.csrf { Some(value) } else { None }
     }
 
-    /// Facts 3.2, rows 4 and 5. In constant time. The real library breaks down over what is not ASCII: it is equal to
-    /// nothing.
+    /// Compares the CSRF value in constant time (docs/compat/flask-jwt-extended.md#csrf, steps 4 and 5). The real
+    /// library breaks down over what is not ASCII: it is equal to nothing.
     fn judge_csrf(&self, sent: &str) -> Result<(), Refusal> {
         match &self.csrf {
             Csrf::Absent => Err(Refusal::MissingClaim("csrf".into())),
@@ -138,7 +138,7 @@ impl Session {
 }
 
 impl ExtendedPolicy {
-    /// Signature and claims, but for the expiry (facts 3.3, steps 4c to 27).
+    /// Signature and claims, but for the expiry (docs/compat/flask-jwt-extended.md#decoding, steps 6 and 9 to 28).
     pub(super) fn verify(
         &self,
         token: &str,
@@ -192,8 +192,8 @@ impl ExtendedPolicy {
         Ok(VerifiedToken::new(token, parts.payload_range(), Some(times), Some(identity), Some(session), marks))
     }
 
-    /// What is judged at every use: times, and the CSRF value that was sent, if one was needed (facts 3.3, steps 18,
-    /// 19, 27 and 28).
+    /// What is judged at every use: times, and the CSRF value that was sent, if one was needed
+    /// (docs/compat/flask-jwt-extended.md#decoding, steps 21, 22, 30 and 31).
     pub(super) fn judge_use(
         &self,
         times: &Times,

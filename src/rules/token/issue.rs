@@ -1,4 +1,4 @@
-//! The tokens that Flask-JWT-Extended issues (facts: Flask-JWT-Extended 4).
+//! The tokens that Flask-JWT-Extended issues (docs/compat/flask-jwt-extended.md#issued-tokens).
 
 use super::{
     super::{

@@ -3,7 +3,7 @@
 //! **What always holds:** [`verify`] checks signature, times and audience in one call and is the only way from text to
 //! a [`VerifiedToken`] (but for [`VerifiedToken::assert_verified`], for an embedder's own `decode`). The signature
 //! comes before the claims, so a forger's words choose no answer. Each key carries its algorithm; the header's `alg` is
-//! compared with it, never obeyed. The order of checks is Flask-JWT's (facts 4.2).
+//! compared with it, never obeyed. The order of checks is Flask-JWT's (docs/compat/flask-jwt.md#decoding).
 //!
 //! **What is whose:** the cryptography and the binding of key and algorithm are `jwt-compact`'s
 //! ([`jwt_compact::Algorithm`]). The compact form is read here, because jwt-compact refuses what Flask-JWT accepts
@@ -126,7 +126,8 @@ impl VerifiedToken {
         self.claims_as().unwrap_or_default()
     }
 
-    /// The claims with what Flask-JWT-Extended fills in where they are missing (facts 3.3, step 26).
+    /// The claims with what Flask-JWT-Extended fills in where they are missing
+    /// (docs/compat/flask-jwt-extended.md#decoding, step 29).
     #[must_use]
     pub fn claims_with_defaults(&self) -> Map<String, Value> {
         let mut claims = self.claims();
@@ -229,7 +230,7 @@ impl std::fmt::Debug for VerifiedToken {
 /// Takes a token apart and judges it.
 ///
 /// # Errors
-/// The first thing that is wrong, in the order of facts 4.2.
+/// The first thing that is wrong, in the order of docs/compat/flask-jwt.md#decoding, rows 2 to 23.
 pub fn verify(token: &str, keys: &KeyRing, policy: &ClaimsPolicy, now: Timestamp) -> Result<VerifiedToken, Refusal> {
     judge(token, &unverified(token, None)?, keys, policy, false, now)
 }
@@ -277,7 +278,7 @@ fn marks<'c>(
 }
 
 /// Makes a token: `extra` follows `typ` and `alg` in the header; a member of that name replaces the text, while the
-/// signature is still the key's (facts 3).
+/// signature is still the key's (docs/compat/flask-jwt.md#grant).
 #[must_use]
 pub fn sign(key: &Key, extra: &Map<String, Value>, claims: &Map<String, Value>) -> String {
     let mut header = Map::new();
@@ -290,7 +291,8 @@ pub fn sign(key: &Key, extra: &Map<String, Value>, claims: &Map<String, Value>) 
     sign_as(key, &header, claims)
 }
 
-/// Makes a token as PyJWT 2 does: the members of the header sorted, `extra` among them (facts: Flask-JWT-Extended 4).
+/// Makes a token as PyJWT 2 does: the members of the header sorted, `extra` among them
+/// (docs/compat/flask-jwt-extended.md#issued-tokens).
 #[must_use]
 pub fn sign_sorted(key: &Key, extra: &Map<String, Value>, claims: &Map<String, Value>) -> String {
     let own = [("typ", Some("JWT")), ("alg", Some(key.algorithm().name())), ("kid", key.id())];

@@ -1,4 +1,4 @@
-//! Flask-JWT's dialect: how a grant, an identity and each refusal look (facts 2 to 10).
+//! Flask-JWT's dialect: how a grant, an identity and each refusal look (docs/compat/flask-jwt.md).
 //!
 //! **What always holds:** the function `words` matches every [`Refusal`], so a new one cannot reach the wire by
 //! accident. Texts are fixed; of what a client sent nothing comes back. Where the real library answers with an HTML
@@ -22,7 +22,7 @@ struct RefusalBody<'b> {
     status_code: u16,
 }
 
-/// `{"access_token": …}` (facts 2).
+/// `{"access_token": …}` (docs/compat/flask-jwt.md#grant).
 #[must_use]
 pub fn grant(access_token: &str) -> Answer {
     #[derive(Serialize)]
@@ -56,7 +56,7 @@ pub fn identity_text(identity: Option<&Identity>) -> String {
     }
 }
 
-/// OPTIONS, answered without a token (facts 10).
+/// OPTIONS, answered without a token (docs/compat/flask-jwt.md#flasks-own-answers).
 #[must_use]
 pub fn options(allow: &str) -> Answer {
     Answer {

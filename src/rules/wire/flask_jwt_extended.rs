@@ -1,4 +1,5 @@
-//! Flask-JWT-Extended's dialect: how a grant, an identity and each refusal look (facts: Flask-JWT-Extended 3 to 9).
+//! Flask-JWT-Extended's dialect: how a grant, an identity and each refusal look
+//! (docs/compat/flask-jwt-extended.md#errors).
 //!
 //! **What always holds:** the function `words` matches every [`Refusal`], so a new one cannot reach the wire by
 //! accident. The status and text are the real library's; where it answers with an HTML page or a crash, this has the
@@ -212,7 +213,8 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>) {
     (status, text)
 }
 
-/// One place has its own words; of several all are told, in the order in which they were searched (facts 3.1).
+/// One place has its own words; of several all are told, in the order in which they were searched
+/// (docs/compat/flask-jwt-extended.md#finding-the-token, step 5).
 fn nowhere(places: &[Absent]) -> String {
     let text = |place: &Absent| match place {
         Absent::Header { name } => format!("Missing {name} Header"),
