@@ -135,9 +135,9 @@ test("a command that was on its way when the instance was lost is done once", as
   }
   assert.deepEqual(statuses, Array(5).fill(401));
   // The next must wait. On a slow machine the first waits are over before they are asked about; they double each time.
-  const next = [];
-  for (let guess = 0; guess < 4 && !next.includes(429); guess++) next.push((await other.logIn("user1", "wrong")).status);
-  assert.equal(next.at(-1), 429, String(next));
+  const later = [];
+  for (let guess = 0; guess < 4 && !later.includes(429); guess++) later.push((await other.logIn("user1", "wrong")).status);
+  assert.equal(later.at(-1), 429, String(later));
   // A refresh and a change of the password are answered as if nothing had happened.
   const { access_token, refresh_token } = await (await other.logIn("user2")).json();
   const refreshing = other.get("/auth/refresh", bearer(refresh_token, { method: "POST" }));

@@ -7,7 +7,7 @@ use crate::{
     step::{Failure, Root, Step},
 };
 use serde_json::json;
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 /// A step of `cargo xtask test`, which is what CI runs, or of `cargo xtask check`.
 struct Part {
@@ -40,6 +40,7 @@ const PARTS: &[Part] = &[
     Part { name: "tidy", usual: "1 s", belongs_to: Belongs::Both, run: tidy },
     Part { name: "clippy", usual: "5 s", belongs_to: Belongs::Both, run: clippy_native },
     Part { name: "clippy-wasm", usual: "5 s", belongs_to: Belongs::Both, run: clippy_wasm },
+    Part { name: "javascript", usual: "5 s", belongs_to: Belongs::Both, run: javascript },
     Part { name: "unit", usual: "30 s", belongs_to: Belongs::Check, run: unit },
     Part { name: "features", usual: "20 s", belongs_to: Belongs::Test, run: features },
     Part { name: "doc", usual: "10 s", belongs_to: Belongs::Test, run: documentation },
@@ -74,7 +75,7 @@ pub fn quick(root: &Root, args: &[String]) -> Result<(), Failure> {
             "cargo xtask test --only STEP runs one step",
         ));
     }
-    setup::wasm_target(root)?;
+    setup::set_up(root)?;
     run(root, PARTS.iter().filter(|part| part.belongs_to != Belongs::Test))
 }
 
@@ -134,6 +135,33 @@ fn clippy_wasm(root: &Root) -> Result<u32, Failure> {
     clippy.extend(["--target", "wasm32-unknown-unknown", "--profile", "worker-dev"]);
     clippy.extend(["--features", "tollgate-worker/fault-injection", "--", "-D", "warnings"]);
     check(root, "clippy, wasm32", &clippy, "mend what clippy says above")
+}
+
+/// Every JavaScript file can be parsed: the end-to-end tests, which would tell it too, come last.
+fn javascript(root: &Root) -> Result<u32, Failure> {
+    let step = Step::begin("syntax of JavaScript");
+    let mut count = 0;
+    let mut folders: Vec<PathBuf> =
+        ["bench", "examples", "public", "src", "tests", "worker"].map(|name| root.join(name)).to_vec();
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|error| step.fail(error.to_string(), "is it readable?"))?;
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            // `build`, and what tools keep in folders of their own, is not ours.
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && !name.starts_with('.') && !["build", "node_modules", "target"].contains(&name.as_str())
+            {
+                folders.push(path);
+            } else if name.ends_with(".mjs") || name.ends_with(".js") {
+                step.run(root.npm_command("node").arg("--check").arg(&path), "mend what node says above")?;
+                count += 1;
+            }
+        }
+    }
+    if count == 0 {
+        return Err(step.fail("no JavaScript file is there", "where does it lie now?"));
+    }
+    step.done(&format!("{count} files"));
+    Ok(0)
 }
 
 /// The library with no feature, and with each alone.
