@@ -163,3 +163,32 @@ fn has_mark_of_roca(modulus: &[u8]) -> bool {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_modulus_with_the_mark_of_roca_is_refused() {
+        // 65537 to the power of 128, in bytes: times 65537 is itself, moved by two bytes, plus itself.
+        let mut power = vec![1_u8];
+        for _ in 0..128 {
+            let mut carry = 0;
+            let mut next: Vec<u8> = Vec::new();
+            for at in 0..power.len() + 3 {
+                let digit = |at: Option<usize>| at.and_then(|at| power.get(at)).map_or(0, |&digit| u16::from(digit));
+                let sum = digit(Some(at)) + digit(at.checked_sub(2)) + carry;
+                next.push(sum.to_le_bytes()[0]);
+                carry = sum >> 8;
+            }
+            power = next;
+        }
+        power.reverse();
+        let judge = |n: Vec<u8>| verifying_key(&Material::Rsa { n, e: vec![1, 0, 1], private: None }).map(drop);
+        assert_eq!(judge(power.clone()), Err(KeyFault::Roca));
+        // Another residue modulo 3 or 5, and it is a modulus like others.
+        let last = power.last_mut().unwrap();
+        *last = last.wrapping_add(2);
+        assert_eq!(judge(power), Ok(()));
+    }
+}

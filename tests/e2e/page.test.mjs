@@ -62,6 +62,7 @@ test("it opens without a complaint, under a strict policy", async () => {
   const answer = await page.reload();
   const policy = answer.headers()["content-security-policy"];
   assert.match(policy, /default-src 'none'/);
+  assert.match(policy, /frame-ancestors 'none'/);
   assert.doesNotMatch(policy, /unsafe|\*|data:/);
   assert.equal(await page.title(), "Tollgate – no token, no passage");
   assert.equal(await page.locator("#token-some").isVisible(), false);

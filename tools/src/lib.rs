@@ -3,6 +3,7 @@
 pub mod app;
 pub mod common_passwords;
 pub mod differences;
+pub mod errors;
 pub mod extended;
 pub mod native;
 pub mod replay;

@@ -9,7 +9,7 @@ use tollgate::rules::{
     store,
 };
 use tools::{
-    common_passwords,
+    common_passwords, errors,
     native::Native,
     replay::{self, Player},
     tidy, vectors,
@@ -24,13 +24,14 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some("docs") => {
-            match std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/options.md"), options::page()) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    eprintln!("error: docs/options.md: {error}");
-                    ExitCode::FAILURE
+            let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+            for (name, page) in [("options.md", options::page()), ("errors.md", errors::page())] {
+                if let Err(error) = std::fs::write(docs.join(name), page) {
+                    eprintln!("error: docs/{name}: {error}");
+                    return ExitCode::FAILURE;
                 }
             }
+            ExitCode::SUCCESS
         }
         Some("common-passwords") if [1, 3].contains(&args.len()) => {
             let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

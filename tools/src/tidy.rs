@@ -2,7 +2,9 @@
 //!
 //! **What always holds:** only files that git knows are looked at; each finding has its file and line. Checked:
 //! each module has a header; each path, link and anchor that a page or a comment names is there; each end-to-end file
-//! is in tests/e2e/README.md; comments have at most 120 columns; none of the phrases comes back that `PHRASES` retires.
+//! is in tests/e2e/README.md; each code of a refusal and each event of the log is in docs/errors.md; each test that
+//! tests/README.md names is there; comments have at most 120 columns; none of the phrases comes back that `PHRASES`
+//! retires.
 //!
 //! **What it does not do:** judge language beyond that list, or look into files that are written by other commands.
 
@@ -59,6 +61,8 @@ pub fn look(root: &Path) -> Result<Vec<String>, String> {
         }
     }
     found.extend(end_to_end(root, &files)?);
+    found.extend(codes(root)?);
+    found.extend(named_tests(root)?);
     Ok(found)
 }
 
@@ -249,6 +253,51 @@ fn end_to_end(root: &Path, files: &BTreeSet<PathBuf>) -> Result<Vec<String>, Str
     Ok(missing.chain(gone).collect())
 }
 
+/// Each test that tests/README.md names, as `FILE.rs`: `function`, or `FILE.mjs`: "title", is in that file.
+fn named_tests(root: &Path) -> Result<Vec<String>, String> {
+    static FILE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"`([^`\s]+\.(?:rs|mjs))`: ((?:(?:`[a-z0-9_]+`|"[^"]+")(?:, )?)+)"#).expect("an expression")
+    });
+    static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"`([a-z0-9_]+)`|("[^"]+")"#).expect("an expression"));
+    const PAGE: &str = "tests/README.md";
+    let text = fs::read_to_string(root.join(PAGE)).map_err(|error| format!("{PAGE}: {error}"))?;
+    let mut found = Vec::new();
+    for (line, content) in text.lines().enumerate() {
+        for named in FILE.captures_iter(content) {
+            let source = fs::read_to_string(root.join(&named[1])).unwrap_or_default();
+            for name in NAME.captures_iter(&named[2]) {
+                let wanted = name.get(1).map_or_else(|| name[0].to_owned(), |name| format!("fn {}(", name.as_str()));
+                if !source.contains(&wanted) {
+                    found.push(format!("{PAGE}:{}: {} has no test {}", line + 1, &named[1], &name[0]));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Each code of a refusal and each event of the log has its row in docs/errors.md, and each row is one.
+fn codes(root: &Path) -> Result<Vec<String>, String> {
+    static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"=> "([a-z_]+)""#).expect("an expression"));
+    static EVENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"=\s*\("([a-z_]+)","#).expect("an expression"));
+    static ROW: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^\| `([a-z_]+)` ").expect("an expression"));
+    const PAGE: &str = "docs/errors.md";
+    let read = |name: &str| fs::read_to_string(root.join(name)).map_err(|error| format!("{name}: {error}"));
+    let names = |expression: &Regex, text: &str| -> BTreeSet<String> {
+        expression.captures_iter(text).map(|found| found[1].to_owned()).collect()
+    };
+    let refusals = read("src/rules/error.rs")?;
+    let after = |text: &str, from: &str| text.split_once(from).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+    let log = read("src/rules/log/mod.rs")?;
+    let log = log.split("#[cfg(test)]").next().unwrap_or_default();
+    let mut known = names(&CODE, &after(&refusals, "fn code("));
+    known.extend(names(&EVENT, log));
+    let rows = names(&ROW, &read(PAGE)?);
+    let missing = known.difference(&rows).map(|name| format!("{PAGE}:1: no row for {name}"));
+    let gone = rows.difference(&known).map(|name| format!("{PAGE}:1: {name} is neither a code nor an event"));
+    Ok(missing.chain(gone).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,7 +312,7 @@ mod tests {
         };
         write("a.rs", "fn main() {}\n");
         write("b.mjs", "export {};\n");
-        write("c.rs", &format!("//! Good.\n// {}\n", "x".repeat(120)));
+        write("c.rs", &format!("//! Good.\nfn is_there() {{}}\n// {}\n", "x".repeat(120)));
         write(
             "d.rs",
             "//! See docs/gone.md, docs/page.md#gone and docs/page.md#a-heading, `src/{a,b}.rs`, tests/e2e/NAME.test.mjs.\n",
@@ -272,9 +321,16 @@ mod tests {
             "docs/page.md",
             "# A heading\n\n[a](gone.md) [b](#a-heading) [c](#gone) [d](https://example.com/x)\nIs told whole.\n",
         );
+        write(
+            "tests/README.md",
+            "`tests/e2e/there.test.mjs`: \"is there\", \"is gone\"; `c.rs`: `is_there`, `is_gone`\n",
+        );
         write("tests/e2e/README.md", "| `there` | x |\n| `row` | x |\n");
-        write("tests/e2e/there.test.mjs", "// Good.\n");
+        write("tests/e2e/there.test.mjs", "// Good.\ntest(\"is there\");\n");
         write("tests/e2e/other.test.mjs", "// Good.\n");
+        write("src/rules/error.rs", "//! Good.\nfn code() { match self { A => \"a_code\", B => \"b_code\" } }\n");
+        write("src/rules/log/mod.rs", "//! Good.\nfn line() { (event, x) = (\"an_event\", y) }\n");
+        write("docs/errors.md", "# Errors\n\n| `a_code` | x |\n| `gone` | x |\n");
         let git = |args: &[&str]| {
             assert!(Command::new("git").args(args).current_dir(&folder).output().unwrap().status.success())
         };
@@ -290,12 +346,17 @@ mod tests {
             [
                 "a.rs:1: the module has no header",
                 "b.mjs:1: the module has no header",
-                "c.rs:2: 123 columns, and at most 120 are wanted",
+                "c.rs:3: 123 columns, and at most 120 are wanted",
                 "d.rs:1: docs/page.md has no heading \"gone\"",
                 "d.rs:1: there is no docs/gone.md",
+                "docs/errors.md:1: gone is neither a code nor an event",
+                "docs/errors.md:1: no row for an_event",
+                "docs/errors.md:1: no row for b_code",
                 "docs/page.md:3: #gone",
                 "docs/page.md:3: there is no gone.md",
                 "docs/page.md:4: \"is told whole\" was replaced by plainer words",
+                "tests/README.md:1: c.rs has no test `is_gone`",
+                "tests/README.md:1: tests/e2e/there.test.mjs has no test \"is gone\"",
                 "tests/e2e/README.md:1: no row for other",
                 "tests/e2e/README.md:1: row is no file here",
             ]

@@ -79,7 +79,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "docs",
-        line: "write docs/options.md from the table in the code",
+        line: "write docs/options.md and docs/errors.md from the code",
         run: |root, args| tools(root, "docs", args),
     },
     Task {

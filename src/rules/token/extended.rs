@@ -276,3 +276,21 @@ pub(in crate::rules) fn is_truthy(value: &Value) -> bool {
         Value::Object(members) => !members.is_empty(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_is_compared_to_the_letter() {
+        let policy = ExtendedPolicy { issuers: Some(vec!["https://id.example".into()]), ..ExtendedPolicy::default() };
+        for (issuer, outcome) in [
+            ("https://id.example", Ok(())),
+            ("https://ID.example", Err(Refusal::InvalidIssuer)),
+            ("https://id.example/", Err(Refusal::InvalidIssuer)),
+            ("", Err(Refusal::InvalidIssuer)),
+        ] {
+            assert_eq!(policy.judge_issuer(Some(&issuer.into())), outcome, "{issuer}");
+        }
+    }
+}

@@ -219,10 +219,12 @@ fn a_bad_key_is_told_by_its_fault() {
     }
     assert_eq!(symmetric(Algorithm::Hs256, "").map(drop), Err(KeyFault::Empty));
     assert_eq!(symmetric(Algorithm::Rs256, SECRET).map(drop), Err(KeyFault::OtherKind));
-    for (length, outcome) in [(31, Err(KeyFault::Short { bytes: 31, least: 32 })), (32, Ok(()))] {
-        let secret = Secret::new("x".repeat(length));
-        assert_eq!(Key::symmetric(Algorithm::Hs256, &secret, None, false).map(drop), outcome);
-        assert!(Key::symmetric(Algorithm::Hs256, &secret, None, true).is_ok());
+    for (algorithm, least) in [(Algorithm::Hs256, 32), (Algorithm::Hs384, 48), (Algorithm::Hs512, 64)] {
+        for (bytes, outcome) in [(least - 1, Err(KeyFault::Short { bytes: least - 1, least })), (least, Ok(()))] {
+            let secret = Secret::new("x".repeat(bytes));
+            assert_eq!(Key::symmetric(algorithm, &secret, None, false).map(drop), outcome);
+            assert!(Key::symmetric(algorithm, &secret, None, true).is_ok());
+        }
     }
 }
 

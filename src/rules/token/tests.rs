@@ -237,10 +237,29 @@ fn a_header_that_asks_for_more_is_refused_but_unknown_members_are_not() {
         (r#"{"alg":"HS256","kid":7}"#, Err(Refusal::KeyIdNotAString)),
         (r#"{"alg":"HS256","kid":null}"#, Err(Refusal::KeyIdNotAString)),
         (r#"{"alg":"HS256","crit":["x"],"x":1}"#, Err(Refusal::CriticalExtension { name: "x".into() })),
+        (r#"{"alg":"HS256","crit":["alg"]}"#, Err(Refusal::CriticalExtension { name: "alg".into() })),
         (r#"{"alg":"HS256","crit":[]}"#, Err(Refusal::CriticalEmpty)),
         (r#"{"alg":"HS256","b64":false}"#, Err(Refusal::UnencodedPayload(Unencoded::NotCritical))),
     ] {
         assert_eq!(check(&raw(header, &good)).map(drop), outcome, "{header}");
+    }
+}
+
+#[test]
+fn a_token_does_not_bring_its_own_key() {
+    let secret = "another secret of more than thirty-two bytes";
+    let other = key(Algorithm::Hs256, secret, None);
+    let jwk = json!({"kty": "oct", "k": Base64UrlUnpadded::encode_string(secret.as_bytes())});
+    for header in [
+        json!({"alg": "HS256", "jwk": jwk}),
+        json!({"alg": "HS256", "jwk": jwk, "kid": "own"}),
+        json!({"alg": "HS256", "jku": "data:application/json,{}", "x5c": ["AAAA"]}),
+    ] {
+        let claims = Value::Object(good_claims());
+        let parts = [&header, &claims].map(|part| Base64UrlUnpadded::encode_string(part.to_string().as_bytes()));
+        let signature = other.sign(parts.join(".").as_bytes());
+        let token = format!("{}.{}", parts.join("."), Base64UrlUnpadded::encode_string(&signature));
+        assert_eq!(check(&token), Err(Refusal::BadSignature), "{header}");
     }
 }
 
@@ -256,6 +275,7 @@ fn a_ring_chooses_by_id_and_never_crosses_algorithms() {
     let now = NumericDate::new(NOW).unwrap();
     let found = |alg, kid| keys.for_token_at(Some(alg), kid, now).ok().and_then(VerifyingKey::id);
     assert_eq!(found("HS256", Some("old")), Some("old"));
+    assert_eq!(found("HS256", Some("OLD")), None, "case counts");
     assert_eq!(found("HS512", Some("old")), None, "the id binds, and with it the algorithm");
     assert_eq!(found("HS512", Some("big")), Some("big"));
     assert_eq!(found("HS256", None), Some("new"), "the signing key");

@@ -1,0 +1,434 @@
+//! docs/errors.md: every code of a refusal as clients and operators meet it, and every event of the log.
+//!
+//! **What always holds:** statuses and texts come from the gate itself ([`tollgate::rules::wire`]); what a code means
+//! and what to do stands here. `cargo xtask tidy` finds a code or an event that has no row.
+
+use std::fmt::Write;
+use tollgate::rules::{
+    config::Extended,
+    error::{Absent, JwtError, Malformed, PathFault, Refusal, TimeClaim, Unencoded},
+    login,
+    wire::{Answer, flask_jwt, flask_jwt_extended},
+};
+
+/// Refusals of one subject.
+struct Family {
+    title: &'static str,
+    rows: Vec<Row>,
+}
+
+/// A code.
+struct Row {
+    /// The refusals that have it; where their texts differ, all texts are told.
+    refusals: Vec<Refusal>,
+    meaning: &'static str,
+    /// What the operator does, or the client's developer; empty for nothing.
+    remedy: &'static str,
+}
+
+fn row(refusals: impl Into<Vec<Refusal>>, meaning: &'static str, remedy: &'static str) -> Row {
+    Row { refusals: refusals.into(), meaning, remedy }
+}
+
+/// The page, whole.
+#[must_use]
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Errors and log events\n\n\
+        Written by `cargo xtask docs` from the gate's own answers; not to be changed by hand.\n\n\
+        A refusal is logged as the event `refused`, with its code as `reason`. Codes stay the same when texts change.\n\
+        Words in braces stand for what the request or the configuration has; numbers are examples. A client of Flask-JWT\n\
+        reads the text as `description`; one of Flask-JWT-Extended as `msg` (`JWT_ERROR_MESSAGE_KEY`). What to watch for:\n\
+        [operating.md](operating.md#what-to-alarm-on).\n",
+    );
+    for family in families() {
+        let _ = write!(
+            page,
+            "\n## {}\n\n| Code | `flask-jwt` | `flask-jwt-extended` | Meaning | What to do |\n|---|---|---|---|---|\n",
+            family.title
+        );
+        for row in family.rows {
+            let code = row.refusals.first().map_or("", Refusal::code);
+            let told = |answer: &dyn Fn(&Refusal) -> Answer, member: &str| {
+                let mut told: Vec<String> = Vec::new();
+                for refusal in &row.refusals {
+                    let words = words(&answer(refusal), member);
+                    if !told.contains(&words) {
+                        told.push(words);
+                    }
+                }
+                told.join("<br>")
+            };
+            let flask_jwt = told(&flask_jwt::refusal, "description");
+            let config = Extended::default();
+            let extended = told(&|refusal| flask_jwt_extended::refusal(refusal, &config), "msg");
+            let remedy = if row.remedy.is_empty() { "nothing" } else { row.remedy };
+            let _ = writeln!(page, "| `{code}` | {flask_jwt} | {extended} | {} | {remedy} |", row.meaning);
+        }
+    }
+    page.push_str(LOG);
+    page
+}
+
+/// Status and text of an answer.
+fn words(answer: &Answer, member: &str) -> String {
+    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let text = body[member].as_str().unwrap_or_default();
+    format!("{} {}", answer.status, text.replace('|', "\\|").replace('<', "&lt;"))
+}
+
+fn families() -> Vec<Family> {
+    let name = || "{name}".to_owned();
+    vec![
+        Family {
+            title: "Paths",
+            rows: vec![
+                row([Refusal::NotFound], "No rule of `ROUTES` names the path.", "add a rule, if it is to be served"),
+                row([Refusal::FileNotFound], "A rule leads to the static files, and there is none of this name.", ""),
+                row(
+                    [Refusal::MethodNotAllowed { allow: "GET".into() }],
+                    "A rule names the path, but not with this method; `Allow` has those that it takes.",
+                    "add the method to the rule's `methods`, if it is to be served",
+                ),
+                row(
+                    [Refusal::MissingLastSlash { location: "/auth/".into() }],
+                    "`JWT_AUTH_URL_RULE` ends with a slash, and the path lacks it: `Location` has it.",
+                    "",
+                ),
+                row(
+                    [Refusal::AmbiguousPath(PathFault::BadEscape)],
+                    "A `%` that two hexadecimal digits don't follow, or bytes that are not UTF-8.",
+                    "",
+                ),
+                row(
+                    [Refusal::AmbiguousPath(PathFault::HiddenSeparator)],
+                    "`%2f`, `%5c`, a backslash, or an escaped dot segment: only some servers see a separator there.",
+                    "",
+                ),
+                row([Refusal::AmbiguousPath(PathFault::ControlCharacter)], "The path has a control character.", ""),
+                row(
+                    [Refusal::AmbiguousPath(PathFault::DoubleEscape)],
+                    "`%25` before two hexadecimal digits: decoded twice, it is another path.",
+                    "",
+                ),
+                row([Refusal::AmbiguousPath(PathFault::EmptySegment)], "The path has `//`.", ""),
+                row(
+                    [Refusal::AmbiguousPath(PathFault::OtherRuleInAnotherReading)],
+                    "Read without regard to case, `;` parameters or a last slash, another rule would hold.",
+                    "the client sends the path as the rule has it",
+                ),
+            ],
+        },
+        Family {
+            title: "Finding the token",
+            rows: vec![
+                row(
+                    [
+                        Refusal::MissingToken { realm: "Login Required".into() },
+                        Refusal::TokenNowhere(vec![Absent::Header { name: "Authorization".into() }]),
+                        Refusal::TokenNowhere(vec![Absent::Scheme {
+                            name: "Authorization".into(),
+                            scheme: "Bearer".into(),
+                        }]),
+                        Refusal::TokenNowhere(vec![Absent::Cookie { name: name() }]),
+                        Refusal::TokenNowhere(vec![Absent::QueryParameter { name: name() }]),
+                        Refusal::TokenNowhere(vec![Absent::JsonMediaType]),
+                        Refusal::TokenNowhere(vec![Absent::JsonMember { name: name() }]),
+                    ],
+                    "No token where one is looked for.",
+                    "the client logs in, and sends its token",
+                ),
+                row([Refusal::UnsupportedScheme], "The header's first word is not `JWT_AUTH_HEADER_PREFIX`.", ""),
+                row([Refusal::TokenMissingAfterScheme], "The first word stands alone.", ""),
+                row([Refusal::TokenContainsSpaces], "The header has more than two words.", ""),
+                row([Refusal::TokenTooLong], "The token is longer than the gate reads.", "put less into its claims"),
+                row(
+                    [Refusal::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() }],
+                    "The header has the right first word, but not one word after it.",
+                    "",
+                ),
+                row(
+                    [Refusal::BadQueryPrefix { name: name(), prefix: "{prefix}".into() }],
+                    "The query parameter does not begin with `JWT_QUERY_STRING_VALUE_PREFIX`.",
+                    "",
+                ),
+                row([Refusal::TokenNotText], "The member of the body that should be the token is no text.", ""),
+                row(
+                    [Refusal::CsrfMissing],
+                    "The token is in a cookie, the method changes something, and no CSRF value stands beside it.",
+                    "the page sends the value of the CSRF cookie in `X-CSRF-TOKEN`",
+                ),
+                row([Refusal::CsrfMismatch], "The CSRF value is not that of the token.", ""),
+            ],
+        },
+        Family {
+            title: "Decoding the token",
+            rows: vec![
+                row([Refusal::Malformed(Malformed::NotEnoughSegments)], "The token has fewer than two dots.", ""),
+                row(
+                    [Refusal::Malformed(Malformed::HeaderEncoding)],
+                    "The token's header is not base64url without padding.",
+                    "",
+                ),
+                row([Refusal::Malformed(Malformed::HeaderNotJson)], "The token's header is not JSON.", ""),
+                row([Refusal::Malformed(Malformed::HeaderNotAnObject)], "The token's header is not an object.", ""),
+                row(
+                    [Refusal::Malformed(Malformed::PayloadEncoding)],
+                    "The token's payload is not base64url without padding.",
+                    "",
+                ),
+                row([Refusal::Malformed(Malformed::PayloadNotJson)], "The token's payload is not JSON.", ""),
+                row([Refusal::Malformed(Malformed::PayloadNotAnObject)], "The token's payload is not an object.", ""),
+                row(
+                    [Refusal::Malformed(Malformed::SignatureEncoding)],
+                    "The token's signature is not base64url without padding.",
+                    "",
+                ),
+                row([Refusal::AlgorithmMissing], "The token's header has no `alg`.", ""),
+                row(
+                    [Refusal::AlgorithmNotAllowed],
+                    "No configured key has the `alg` of the token's header.",
+                    "if an application of yours signs such tokens, configure its key: [keys.md](keys.md)",
+                ),
+                row(
+                    [Refusal::BadSignature],
+                    "No configured key has made this signature.",
+                    "if many: was a key replaced too early? [keys.md](keys.md) has the order",
+                ),
+                row(
+                    [Refusal::CriticalExtension { name: name() }],
+                    "The token's header has `crit` with an extension that the gate does not know.",
+                    "",
+                ),
+                row(
+                    [Refusal::CriticalEmpty, Refusal::CriticalNotText, Refusal::CriticalMissing],
+                    "`crit` in the token's header has another form than RFC 7515 §4.1.11 wants.",
+                    "",
+                ),
+                row(
+                    [
+                        Refusal::UnencodedPayload(Unencoded::PayloadPresent),
+                        Refusal::UnencodedPayload(Unencoded::NotCritical),
+                        Refusal::UnencodedPayload(Unencoded::Detached),
+                    ],
+                    "The token's header has `b64: false` (RFC 7797), which is not taken.",
+                    "",
+                ),
+                row([Refusal::KeyIdNotAString], "`kid` in the token's header is no string.", ""),
+            ],
+        },
+        Family {
+            title: "Claims",
+            rows: vec![
+                row(
+                    [Refusal::MissingClaim("{name}".into()), Refusal::RegisteredClaimMissing("aud")],
+                    "A required claim is missing or null.",
+                    "`JWT_REQUIRED_CLAIMS` and the options of the dialect say which are required",
+                ),
+                row(
+                    [TimeClaim::Iat, TimeClaim::Nbf, TimeClaim::Exp].map(Refusal::NotANumericDate),
+                    "A claim that is a time is no number, or beyond 2⁵³.",
+                    "",
+                ),
+                row(
+                    [Refusal::IssuedInTheFuture],
+                    "`iat` lies in the future, beyond `JWT_LEEWAY`.",
+                    "set the clock of who issues tokens",
+                ),
+                row(
+                    [Refusal::NotYetValid],
+                    "`nbf` lies in the future, beyond the leeway.",
+                    "set the clock of who issues tokens",
+                ),
+                row([Refusal::Expired], "`exp` lies in the past.", "the client refreshes its token, or logs in"),
+                row(
+                    [Refusal::InvalidAudience],
+                    "`aud` is not the configured audience; in the dialect of Flask-JWT, which knows none, the token has one.",
+                    "",
+                ),
+                row([Refusal::InvalidClaimFormat], "`aud` is neither a string nor a list of strings.", ""),
+                row([Refusal::IssuerNotText, Refusal::InvalidIssuer], "`iss` is not the configured issuer.", ""),
+                row([Refusal::SubjectNotText], "`sub` is no string.", "issue tokens with a string as subject"),
+                row([Refusal::TokenIdNotText], "`jti` is no string.", ""),
+                row(
+                    [true, false].map(|refresh| Refusal::WrongType { refresh }),
+                    "A refresh token came where an access token is wanted, or the other way round.",
+                    "",
+                ),
+                row(
+                    [Refusal::NotFresh],
+                    "The rule wants a token that comes from a log-in, not from a refresh.",
+                    "the client asks for the password again",
+                ),
+                row([Refusal::Revoked], "The token was revoked, or its session ended.", "the client logs in"),
+                row(
+                    [Refusal::RefreshReused],
+                    "A refresh token that was spent came once more: it may be stolen, so its session was ended.",
+                    "if many: [operating.md](operating.md#what-to-alarm-on)",
+                ),
+                row([Refusal::ClaimsRejected], "The application's `token_verification_loader` says no.", ""),
+                row(
+                    [Refusal::NoSuchUser, Refusal::UserNotLoaded { subject: "{subject}".into() }],
+                    "The token is good, but its user is not in the store.",
+                    "",
+                ),
+                row(
+                    [Refusal::ForeignSocket],
+                    "A WebSocket handshake with a token in a cookie, from another site's page or from no page.",
+                    "`TOLLGATE_PUBLIC_URL` is the address that browsers use",
+                ),
+            ],
+        },
+        Family {
+            title: "Bodies",
+            rows: vec![
+                row([Refusal::BodyNotDeclaredJson], "The body's `Content-Type` is not JSON.", ""),
+                row([Refusal::BodyNotAnObject], "The body is not JSON, or not an object.", ""),
+                row(
+                    [
+                        Refusal::BodyTooLarge { limit: Some(login::MAX_BODY_BYTES) },
+                        Refusal::BodyTooLarge { limit: None },
+                    ],
+                    "The body is longer than this endpoint reads.",
+                    "",
+                ),
+                row(
+                    [Refusal::TooManyBodies],
+                    "As many bodies as one instance holds at once are being read.",
+                    "if often: clients send bodies very slowly; a rule of Cloudflare's firewall",
+                ),
+                row([Refusal::FieldTooLong { field: name() }], "A name or password is longer than the gate reads.", ""),
+                row([Refusal::BodyInterrupted], "The body stopped before its end.", ""),
+                row([Refusal::BodyTooSlow], "The body did not come in time.", ""),
+            ],
+        },
+        Family {
+            title: "Log-in, passwords and sessions",
+            rows: vec![
+                row(
+                    [Refusal::BadCredentials],
+                    "Name and password are not those of a user; or members are missing, empty, no text, or too many.",
+                    "if the user is sure: `tollgate user show NAME`",
+                ),
+                row(
+                    [Refusal::TooManyTries { retry_after: 30 }],
+                    "Too many passwords were tried for this name, from this address or at this gate. `Retry-After` has the \
+                    seconds.",
+                    "nothing; a user who can't wait gets a new password: `tollgate user set-password NAME`",
+                ),
+                row(
+                    [Refusal::WeakPassword { text: "{what is wrong with it}".into() }],
+                    "A new password is not taken: too short, too common, known from a leak.",
+                    "",
+                ),
+                row([Refusal::NoSuchSession], "The session that is to be ended is not there.", ""),
+                row(
+                    [Refusal::NotRevocable],
+                    "A log-out with a token that nothing can end before it expires.",
+                    "turn sessions on: [sessions.md](sessions.md)",
+                ),
+            ],
+        },
+        Family {
+            title: "The operators' endpoint",
+            rows: vec![
+                row(
+                    [Refusal::NotTheOperator],
+                    "`TOLLGATE_ADMIN_SECRET` is wrong or missing in the request.",
+                    "if you did not send it, somebody guesses: it is as long as you make it",
+                ),
+                row([Refusal::BadCommand], "No such command, or a member is missing.", "use the command `tollgate`"),
+            ],
+        },
+        Family {
+            title: "What lies behind the gate",
+            rows: vec![
+                row(
+                    [Refusal::StoreUnavailable],
+                    "KV or an object did not answer in time, or holds something that can't be read.",
+                    "look for `unreachable` and `record_unusable` beside it; Cloudflare's status",
+                ),
+                row(
+                    [Refusal::DecisionTimeout],
+                    "The decision took longer than a minute.",
+                    "KV, objects, or functions of your application are very slow",
+                ),
+                row(
+                    [Refusal::AssetsUnavailable],
+                    "The static files don't answer, or there is no binding `ASSETS`.",
+                    "`tollgate config check`",
+                ),
+                row(
+                    [Refusal::OriginUnreachable],
+                    "The origin could not be reached.",
+                    "is it running? is `ORIGIN` right?",
+                ),
+                row(
+                    [Refusal::OriginTimeout],
+                    "The origin did not begin to answer within `ORIGIN_TIMEOUT`.",
+                    "look at its log; raise `ORIGIN_TIMEOUT`",
+                ),
+                row(
+                    [Refusal::Misconfigured],
+                    "The configuration is unsafe or impossible: nothing is served.",
+                    "`config_problem` beside it says what to write; `tollgate config check`",
+                ),
+                row([Refusal::Internal], "A bug of the gate.", "report it"),
+                row(
+                    [Refusal::Custom(JwtError::new("{error}", "{what your function says}"))],
+                    "A function of your application refused, in its own words.",
+                    "",
+                ),
+            ],
+        },
+    ]
+}
+
+/// The second half of the page.
+const LOG: &str = "
+## Log events
+
+One JSON object a line, with `level`, `event`, and where a request led to it `request_id` (the answer's `X-Request-Id`)
+and `duration_ms`. `TOLLGATE_LOG` says which levels are written.
+
+| Event | Level | Its members | Meaning | What to do |
+|---|---|---|---|---|
+| `login` | info | `subject` | A user logged in. | nothing |
+| `password_changed` | info | `subject` | A user has a new password. | nothing |
+| `hash_renewed` | info | `subject` | A hash was made anew at today's cost. | nothing |
+| `passed` | debug | `rule`, `subject` | A request passed. | nothing |
+| `refused` | info; error from status 500 | `reason`, `status`, `rule` | A request was refused. | by `reason`: the tables above |
+| `refused_more` | as `refused` | `reason`, `status`, `count` | More refusals for that reason within a second than are written one by one (`TOLLGATE_LOG_REFUSALS`). | [operating.md](operating.md#what-to-alarm-on) |
+| `record_unusable` | error | `subject`, `reason` | A stored record could not be used: `login_record_unreadable`, `profile_unreadable`, `id_of_two_users`, `hash_format`, `hash_cost_too_low`, `hash_cost_too_high`, `hash_pepper_unknown`. | `tollgate user show NAME`; for a pepper: is it in TOLLGATE_PASSWORD_PEPPERS? |
+| `unreachable` | error | `reason`: the binding | An object or limiter of this binding did not answer. | Cloudflare's status; is the binding in wrangler.toml? |
+| `pwned_check_failed` | error | `reason` | Nobody could tell whether a new password is known from a leak, so it was taken. | nothing, now and then |
+| `exception` | error | `reason`: its kind; `text`: where | An exception of JavaScript has cost a request its answer. | report it |
+| `config_problem` | error | `option`, `text` | The configuration stops the gate. | what `text` says |
+| `config_fault` | error | `option`, `text` | Something in the configuration will not work, though the gate serves. | what `text` says |
+| `config_warning` | info | `option`, `text` | Legal, but unwise. | what `text` says |
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_as_written() {
+        let page_there = include_str!("../../docs/errors.md");
+        assert!(page_there == page(), "docs/errors.md is not what the gate answers: run `cargo xtask docs`");
+    }
+
+    #[test]
+    fn a_row_has_one_code_and_a_code_has_one_row() {
+        let mut codes = Vec::new();
+        for row in families().iter().flat_map(|family| &family.rows) {
+            let code = row.refusals[0].code();
+            assert!(row.refusals.iter().all(|refusal| refusal.code() == code), "{code}");
+            codes.push(code);
+        }
+        let count = codes.len();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), count);
+    }
+}
