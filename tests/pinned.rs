@@ -3,6 +3,7 @@
 //! `tests/pinned/written-by-fa6c1fe.json` was written by commit fa6c1fe, with its own code: records of KV, names of
 //! objects, what an account's object was sent, answered and stored, and the register's rows and messages. The version
 //! of today must read all of it, and write KV records, object names and the register's entries alike to the byte.
+//! `tests/pinned/names-of-fa6c1fe.json` are the names in its log.
 
 use serde_json::Value;
 use tollgate::rules::{
@@ -48,6 +49,20 @@ fn kv_records_and_their_keys_are_written_alike() {
     let long = "n".repeat(600);
     assert_eq!(LogInRecord::key(&long), pinned["long_name_key"]);
     assert_eq!(Profile::key(&Id::Text(long)), pinned["long_id_key"]);
+}
+
+/// Others alarm on these: a name that goes, or gets another meaning, needs a note in CHANGELOG.md.
+#[test]
+fn codes_of_refusals_and_events_of_the_log_keep_their_names() {
+    let pinned: Value = serde_json::from_str(include_str!("pinned/names-of-fa6c1fe.json")).expect("JSON");
+    // Written from the code, and compared with it by the tests of the package that writes it.
+    let page = include_str!("../docs/errors.md");
+    let names = |kind: &str| -> Vec<String> { serde_json::from_value(pinned[kind].clone()).expect("texts") };
+    let rows = [names("codes"), names("events")].concat();
+    let gone: Vec<&String> = rows.iter().filter(|name| !page.contains(&format!("\n| `{name}` | "))).collect();
+    assert_eq!(gone, Vec::<&String>::new());
+    let row = page.lines().find(|line| line.starts_with("| `record_unusable` ")).expect("its row");
+    assert!(names("record_unusable").iter().all(|reason| row.contains(&format!("`{reason}`"))), "{row}");
 }
 
 #[test]

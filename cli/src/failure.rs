@@ -44,3 +44,14 @@ impl Failure {
         Self { exit: Exit::Store, what: what.into(), hint: hint.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scripts rely on them.
+    #[test]
+    fn exit_codes_keep_their_numbers() {
+        assert_eq!([Exit::Good, Exit::Refused, Exit::Usage, Exit::Store].map(|exit| exit as u8), [0, 1, 2, 3]);
+    }
+}
