@@ -81,7 +81,7 @@ pub fn advice(text: &str) -> &'static str {
             "write it as the other application has it, whole, or write a temporary password as \"password\""
         }
         Some(_) => {
-            "write a temporary password as \"password\", or have your application store a PBKDF2-SHA256 hash when these users next log in there (README, \"Moving from Flask-JWT\"), and import them afterwards"
+            "write a temporary password as \"password\", or have your application store a PBKDF2-SHA256 hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards"
         }
         None => "is it a plain password? Then write it as \"password\"",
     }

@@ -1,12 +1,11 @@
 // What an origin learns about the client, what comes back from it, and connections that outlive a token.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
-import { FAULTY, bearing, mint, origin, raw, root, start, until } from "./harness.mjs";
+import { FAULTY, bearing, mint, origin, raw, start, until } from "./harness.mjs";
+import { flaskApp, install } from "./python.mjs";
 
 const EXTENDED = { TOLLGATE_WIRE: "flask-jwt-extended", JWT_TOKEN_LOCATION: ["headers", "cookies"] };
 const ROUTES = [
@@ -108,22 +107,17 @@ test("a Location at the origin's own address leads through the gate", async (t) 
 });
 
 test("a real Flask application's own redirects and URLs stay at the gate", async (t) => {
-  const port = await new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => { const { port } = server.address(); server.close(() => resolve(port)); });
-  });
-  const program = `
+  await install();
+  const flask = await flaskApp(`
 from flask import Flask, request, redirect, url_for
 app = Flask(__name__)
 @app.get("/api/orders/")
 def orders(): return {"remote": request.headers.get("X-Forwarded-For"), "host": request.headers.get("X-Forwarded-Host")}
 @app.get("/api/old")
 def old(): return redirect(url_for("orders", _external=True))
-app.run(port=${port})
-`;
-  const flask = spawn("python3", ["-c", program], { cwd: root, stdio: "ignore" });
+`);
   t.after(() => flask.kill());
-  await until(() => fetch(`http://127.0.0.1:${port}/`).then(() => true, () => false));
-  const gate = await start({ vars: { ORIGIN: `http://127.0.0.1:${port}`, ROUTES } });
+  const gate = await start({ vars: { ORIGIN: flask.url, ROUTES } });
   t.after(() => gate.close());
   const token = await gate.token();
   for (const path of ["/api/orders", "/api/old"]) {

@@ -1,48 +1,21 @@
 // Tollgate's tokens in the hands of other libraries, and theirs at Tollgate; also through its published keys.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { readFile, rm } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { promisify } from "node:util";
 import { SignJWT, createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify } from "jose";
 import { SECRET, bearing, mint, payload, root, start as startWith } from "./harness.mjs";
+import { install, python } from "./python.mjs";
 
 // As the real libraries are: without sessions.
 const start = (settings) => startWith({ sessions: false, ...settings });
 
-
-const run = promisify(execFile);
-const FOLDER = `${root}target/pyjwt`;
 const key = new TextEncoder().encode(SECRET);
 
 let gate;
 before(async () => {
-  await installPyJwt();
+  await install();
   gate = await start();
 });
 after(() => gate?.close());
-
-/** Into target/pyjwt, once; with `pip --target`, for which Debian's python3-venv is not needed. */
-async function installPyJwt() {
-  await run("python3", ["--version"]).catch(() => assert.fail("no Python: `apt-get install python3 python3-pip`"));
-  const requirements = `${root}tests/e2e/requirements.txt`;
-  const wanted = (await readFile(requirements, "utf8")).trim().split("\n");
-  const installed =
-    "from importlib.metadata import version as v; import sys; print('\\n'.join(f'{n}=={v(n)}' for n in sys.argv[1:]))";
-  const names = wanted.map((line) => line.split("==")[0]);
-  if ((await python(["-c", installed, ...names]).catch(() => "none")) === wanted.join("\n")) return;
-  await rm(FOLDER, { recursive: true, force: true });
-  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-  await run("python3", [...pip, "--target", FOLDER, "--requirement", requirements]).catch(({ stderr }) =>
-    assert.fail(`PyJWT can't be had; if pip is missing: \`apt-get install python3-pip\`.\n${stderr}`),
-  );
-}
-
-/** What a program prints that has PyJWT and Flask-JWT-Extended. */
-async function python(args) {
-  const env = { ...process.env, PYTHONPATH: FOLDER, PYTHONSAFEPATH: "1", PYTHONDONTWRITEBYTECODE: "1" };
-  return (await run("python3", args, { env })).stdout.trim();
-}
 
 test("PyJWT accepts the gate's tokens, with each algorithm, and the gate those of PyJWT", async () => {
   const long = "k".repeat(64);
