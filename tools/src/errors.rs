@@ -37,8 +37,9 @@ pub fn page() -> String {
         "# Errors and log events\n\n\
         Written by `cargo xtask docs` from the gate's own answers; not to be changed by hand.\n\n\
         A refusal is logged as the event `refused`, with its code as `reason`. Codes stay the same when texts change.\n\
-        Words in braces stand for what the request or the configuration has; numbers are examples. A client of Flask-JWT\n\
-        reads the text as `description`; one of Flask-JWT-Extended as `msg` (`JWT_ERROR_MESSAGE_KEY`). What to watch for:\n\
+        Text in {braces} is filled in from the request or the configuration; numbers such as 30 seconds are examples; `–`:\n\
+        this dialect does not answer it. A client of Flask-JWT reads the texts as `error` and `description`; one of\n\
+        Flask-JWT-Extended reads `msg` (`JWT_ERROR_MESSAGE_KEY`), spelled as the library spells it. What to watch for:\n\
         [operating.md](operating.md#what-to-alarm-on).\n",
     );
     for family in families() {
@@ -49,19 +50,13 @@ pub fn page() -> String {
         );
         for row in family.rows {
             let code = row.refusals.first().map_or("", Refusal::code);
-            let told = |answer: &dyn Fn(&Refusal) -> Answer, member: &str| {
-                let mut told: Vec<String> = Vec::new();
-                for refusal in &row.refusals {
-                    let words = words(&answer(refusal), member);
-                    if !told.contains(&words) {
-                        told.push(words);
-                    }
-                }
-                told.join("<br>")
-            };
-            let flask_jwt = told(&flask_jwt::refusal, "description");
             let config = Extended::default();
-            let extended = told(&|refusal| flask_jwt_extended::refusal(refusal, &config), "msg");
+            let flask_jwt = told(row.refusals.iter().filter(|refusal| !is_of_flask_jwt_extended(refusal)), |refusal| {
+                words(&flask_jwt::refusal(refusal), &["error", "description"])
+            });
+            let extended = told(row.refusals.iter().filter(|refusal| !is_of_flask_jwt(refusal)), |refusal| {
+                words(&flask_jwt_extended::refusal(refusal, &config), &["msg"])
+            });
             let remedy = if row.remedy.is_empty() { "nothing" } else { row.remedy };
             let _ = writeln!(page, "| `{code}` | {flask_jwt} | {extended} | {} | {remedy} |", row.meaning);
         }
@@ -70,11 +65,57 @@ pub fn page() -> String {
     page
 }
 
-/// Status and text of an answer.
-fn words(answer: &Answer, member: &str) -> String {
+/// A cell with all texts, each once.
+fn told<'r>(refusals: impl Iterator<Item = &'r Refusal>, words: impl Fn(&Refusal) -> String) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for words in refusals.map(words) {
+        if !told.contains(&words) {
+            told.push(words);
+        }
+    }
+    if told.is_empty() { "–".into() } else { told.join("<br>") }
+}
+
+/// Status of an answer, and the text in these members of its body.
+fn words(answer: &Answer, members: &[&str]) -> String {
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    let text = body[member].as_str().unwrap_or_default();
-    format!("{} {}", answer.status, text.replace('|', "\\|").replace('<', "&lt;"))
+    let texts: Vec<&str> = members.iter().filter_map(|member| body[*member].as_str()).collect();
+    format!("{} {}", answer.status, texts.join(": ").replace('|', "\\|").replace('<', "&lt;"))
+}
+
+/// Does only the search of Flask-JWT find this (src/rules/credential/flask_jwt.rs)?
+const fn is_of_flask_jwt(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::MissingToken { .. }
+            | Refusal::UnsupportedScheme
+            | Refusal::TokenMissingAfterScheme
+            | Refusal::TokenContainsSpaces
+    )
+}
+
+/// Does only Flask-JWT-Extended's search or judgement find this (src/rules/credential/extended.rs,
+/// src/rules/token/extended.rs)?
+const fn is_of_flask_jwt_extended(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::TokenNowhere(_)
+            | Refusal::BadHeader { .. }
+            | Refusal::BadQueryPrefix { .. }
+            | Refusal::TokenNotText
+            | Refusal::CsrfMissing
+            | Refusal::CsrfMismatch
+            | Refusal::AlgorithmMissing
+            | Refusal::RegisteredClaimMissing(_)
+            | Refusal::IssuerNotText
+            | Refusal::InvalidIssuer
+            | Refusal::SubjectNotText
+            | Refusal::TokenIdNotText
+            | Refusal::WrongType { .. }
+            | Refusal::NotFresh
+            | Refusal::ClaimsRejected
+            | Refusal::UserNotLoaded { .. }
+    )
 }
 
 fn families() -> Vec<Family> {
@@ -135,7 +176,7 @@ fn families() -> Vec<Family> {
                         Refusal::TokenNowhere(vec![Absent::JsonMediaType]),
                         Refusal::TokenNowhere(vec![Absent::JsonMember { name: name() }]),
                     ],
-                    "No token where one is looked for.",
+                    "No token where one is looked for. Flask-JWT's answer has `WWW-Authenticate: JWT realm=\"…\"`.",
                     "the client logs in, and sends its token",
                 ),
                 row([Refusal::UnsupportedScheme], "The header's first word is not `JWT_AUTH_HEADER_PREFIX`.", ""),
@@ -335,7 +376,7 @@ fn families() -> Vec<Family> {
                 row(
                     [Refusal::NotTheOperator],
                     "`TOLLGATE_ADMIN_SECRET` is wrong or missing in the request.",
-                    "if you did not send it, somebody guesses: it is as long as you make it",
+                    "if it was not you, somebody is guessing the secret: make it long and random (`tollgate secret generate`)",
                 ),
                 row([Refusal::BadCommand], "No such command, or a member is missing.", "use the command `tollgate`"),
             ],
@@ -401,7 +442,7 @@ and `duration_ms`. `TOLLGATE_LOG` says which levels are written.
 | `refused_more` | as `refused` | `reason`, `status`, `count` | More refusals for that reason within a second than are written one by one (`TOLLGATE_LOG_REFUSALS`). | [operating.md](operating.md#what-to-alarm-on) |
 | `record_unusable` | error | `subject`, `reason` | A stored record could not be used: `login_record_unreadable`, `profile_unreadable`, `id_of_two_users`, `hash_format`, `hash_cost_too_low`, `hash_cost_too_high`, `hash_pepper_unknown`. | `tollgate user show NAME`; for a pepper: is it in TOLLGATE_PASSWORD_PEPPERS? |
 | `unreachable` | error | `reason`: the binding | An object or limiter of this binding did not answer. | Cloudflare's status; is the binding in wrangler.toml? |
-| `pwned_check_failed` | error | `reason` | Nobody could tell whether a new password is known from a leak, so it was taken. | nothing, now and then |
+| `pwned_check_failed` | error | `reason` | The leak service did not answer, so a new password was taken unchecked. | nothing now and then; if often: can the gate reach it? |
 | `exception` | error | `reason`: its kind; `text`: where | An exception of JavaScript has cost a request its answer. | report it |
 | `config_problem` | error | `option`, `text` | The configuration stops the gate. | what `text` says |
 | `config_fault` | error | `option`, `text` | Something in the configuration will not work, though the gate serves. | what `text` says |
