@@ -187,8 +187,8 @@ fn bench(options: &Options) -> Result<()> {
     let pace = if options.quick {
         Pace { rounds, warm: Duration::from_millis(1000), round: Duration::from_millis(1500) }
     } else {
-        // V8 compiles a function anew when it has run long enough: after 3 s a token's first use was 0.77 of the floor,
-        // after 12 s 0.87. An edge instance lives for hours.
+        // V8 optimizes a function only after it has run for a while: after 3 s a token's first use was 0.77 of the
+        // floor, after 12 s 0.87. An edge instance lives for hours.
         Pace { rounds, warm: Duration::from_secs(12), round: Duration::from_secs(3) }
     };
     let mut workshop = Workshop::new()?;

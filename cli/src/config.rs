@@ -73,7 +73,7 @@ struct Finding {
     text: String,
 }
 
-/// What becomes of a gate with this.
+/// How a finding affects a running gate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Severity {
     /// It answers 500 to everything.
@@ -99,7 +99,7 @@ impl Severity {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// Told once, though a deployment and `wrangler dev` may have it both.
+    /// Adds a finding once, even if both `wrangler dev` and a deployment have it.
     fn add(&mut self, severity: Severity, position: Position, option: impl Into<String>, text: impl Into<String>) {
         let finding = Finding { severity, position, option: option.into(), text: text.into() };
         if !self.0.contains(&finding) {
@@ -279,7 +279,7 @@ fn check_unseen(toml: &WranglerConfig, local: &[&str], deployed: &[&str], findin
         // Its key id is what is written, if the table is in no file.
         let position = toml.place_of(if option == PEPPERS { PEPPER } else { option });
         if toml.is_local(option) {
-            // There, and not read; or read, and of no use, which is told.
+            // It is set here: either wrangler does not read it, or its value is unusable and has its own finding.
             if declared.is_some() && !is_declared(option) {
                 let text = format!(
                     "in {}, and not among [secrets] required, so wrangler does not read it: name it there",
@@ -346,7 +346,7 @@ fn check_urls(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Fin
                 "an address of this machine or network, which {who} can't reach: before a deployment write {what}, and keep this one in {} for `wrangler dev`",
                 path.display()
             );
-            // A store that is only local is told of by itself: nothing is deployed yet.
+            // Only a warning while the KV id is a placeholder: nothing is deployed yet.
             let severity = if is_placeholder { Severity::Warns } else { Severity::FailsTheCheck };
             findings.add(severity, position, option, text);
         } else if option != "TOLLGATE_PUBLIC_URL" && !matches!(url.host(), Some(url::Host::Domain(_))) {
@@ -602,7 +602,7 @@ fn check_services(toml: &WranglerConfig, findings: &mut Findings) {
             && class != expected
         {
             let text =
-                format!("the class {class:?} is none of the stock worker's for it: write class_name = {expected:?}");
+                format!("the stock worker has no class {class:?} for this binding: write class_name = {expected:?}");
             findings.problem(position.clone(), *binding, text);
             return;
         }

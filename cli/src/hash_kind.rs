@@ -1,10 +1,10 @@
-//! Which kind of password hash a text is, where it is none that the gate verifies.
+//! Names the kind of a password hash that the gate can't verify.
 //!
 //! **What always holds:** the answer is one of a fixed list of texts, so it holds nothing of the hash.
 
-/// What the gate would verify if it were whole.
+/// A kind that the gate verifies, but incomplete or altered.
 const DAMAGED: &str = "a PBKDF2-SHA256 hash that is damaged, or cut short";
-/// werkzeug's "hash" that is none.
+/// werkzeug's method `plain`, which stores the password itself.
 const PLAIN: &str = "a plain password of werkzeug";
 /// What Django stores for users who can't log in with a password.
 const NO_PASSWORD: &str = "Django's mark for \"no password\"";

@@ -34,7 +34,7 @@ use std::process::ExitCode;
 ///
 /// Run it where your wrangler.toml is. Users live in the KV namespace USERS, which is read and written through
 /// wrangler: the local store unless you say --remote, and never without saying which. Sessions live at the gate, which
-/// is told over HTTP: --gate, or TOLLGATE_GATE in the environment.
+/// is called over HTTP: --gate, or TOLLGATE_GATE in the environment.
 #[derive(Parser)]
 #[command(name = "tollgate", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {

@@ -204,8 +204,8 @@ pub enum Why {
 
 /// What other commands say to the gate when they have changed a user in the store.
 ///
-/// Always the store first: if the gate is not told any more, the change holds, and sessions go on as if there were no
-/// gate to tell. The other way round a user could log in again in between, with what is to be refused.
+/// The store is always changed first. If the gate can't be reached afterwards, the change holds and sessions go on as
+/// without --gate. In the other order the user could log in again in between with the old record.
 pub struct Afterwards<'a> {
     gate: Option<Gate>,
     selection: &'a Selection,

@@ -222,7 +222,8 @@ pub fn why_no_key_of(keys: &KeyRing, token: &str, now: Timestamp) -> Option<Stri
     Some(why_no_key(keys, &Parts::of(token).header.ok()?, now)?.1)
 }
 
-/// Why no key of the gate may verify a token with this header: a stable word, and a sentence. A client is told less.
+/// Why no key of the gate may verify a token with this header: a stable code, and a sentence. The
+/// answer to a client has less detail.
 fn why_no_key(keys: &KeyRing, header: &Map<String, Value>, now: Timestamp) -> Option<(&'static str, String)> {
     let text = |name: &str| header.get(name).and_then(Value::as_str);
     let (algorithm, id) = (text("alg"), text("kid"));
@@ -399,7 +400,7 @@ pub fn why(refusal: &Refusal) -> String {
         }
         .into(),
         Refusal::AlgorithmNotAllowed => {
-            format!("its alg is none that a gate can verify: {}", Algorithm::ALL.map(Algorithm::name).join(", "))
+            format!("a gate can't verify its alg, only {}", Algorithm::ALL.map(Algorithm::name).join(", "))
         }
         Refusal::BadSignature => {
             "the signature is not that of the configured key: signed with another key, or changed since".into()

@@ -162,12 +162,12 @@ impl WranglerConfig {
         }
     }
 
-    /// What a gate started by `wrangler dev` would be told: vars and secrets that are options.
+    /// The options, in vars and secrets, that a gate started by `wrangler dev` would get.
     pub fn variables(&self) -> Map<String, Value> {
         self.variables_of(View::Local)
     }
 
-    /// What a gate would be told, as far as it can be seen here.
+    /// The options that a gate would get, as far as they can be seen here.
     pub fn variables_of(&self, view: View) -> Map<String, Value> {
         let mut all = self.plain_variables();
         if view == View::Deployed {
@@ -304,8 +304,7 @@ impl WranglerConfig {
         self.variables().get("JWT_ALGORITHM").and_then(Value::as_str).unwrap_or("HS256").to_owned()
     }
 
-    /// What the gate is told about passwords, even if the rest of the configuration is wrong or its secrets are
-    /// elsewhere.
+    /// The options about passwords, even if the rest of the configuration is wrong or its secrets are elsewhere.
     ///
     /// Peppers come from the environment, else from the local secrets; for the store on Cloudflare from the environment
     /// alone, since the local ones are those of this machine, and a hash made with them would let nobody in there.
@@ -342,7 +341,7 @@ impl WranglerConfig {
                 "`tollgate config check` tells all that is wrong in the files, with its place",
             )
         })?;
-        // The secret may well be on Cloudflare; its key id is none.
+        // The peppers may be a secret on Cloudflare; the id of the current one is not secret.
         let unseen = unseen.contains(&PEPPERS).then(|| told.get(PEPPER)?.as_str().map(str::to_owned)).flatten();
         let known = config.hashing.peppers.current().map(|pepper| pepper.id().as_str().to_owned());
         Ok(Passwords { policy: config.password_policy, key_id: known.or(unseen), hashing: config.hashing })
@@ -587,7 +586,7 @@ pub const PEPPERS: &str = "TOLLGATE_PASSWORD_PEPPERS";
 pub const PEPPER: &str = "TOLLGATE_PASSWORD_PEPPER";
 const PEPPER_OPTIONS: [&str; 2] = [PEPPERS, PEPPER];
 
-/// What the gate is told about passwords.
+/// The options about passwords.
 pub struct Passwords {
     pub policy: PasswordPolicy,
     pub hashing: Hashing,

@@ -436,7 +436,7 @@ and `duration_ms`. `TOLLGATE_LOG` says which levels are written.
 |---|---|---|---|---|
 | `login` | info | `subject` | A user logged in. | nothing |
 | `password_changed` | info | `subject` | A user has a new password. | nothing |
-| `hash_renewed` | info | `subject` | A hash was made anew at today's cost. | nothing |
+| `hash_renewed` | info | `subject` | A hash was replaced by one at the configured cost. | nothing |
 | `passed` | debug | `rule`, `subject` | A request passed. | nothing |
 | `refused` | info; error from status 500 | `reason`, `status`, `rule` | A request was refused. | by `reason`: the tables above |
 | `refused_more` | as `refused` | `reason`, `status`, `count` | More refusals for that reason within a second than are written one by one (`TOLLGATE_LOG_REFUSALS`). | [operating.md](operating.md#what-to-alarm-on) |

@@ -88,7 +88,7 @@ fn utf8(content: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
         [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
         [0xef, 0xbb, 0xbf, rest @ ..] => return Ok(rest.into()),
         _ => {
-            // Text in Latin letters has a NUL in every second byte, and names of members are such; UTF-8 has none.
+            // In UTF-16 every second byte of ASCII characters is NUL, and member names are ASCII. UTF-8 has no NUL.
             let start = &content[..content.len().min(4096)];
             let nuls = start.iter().filter(|byte| **byte == 0).count();
             let is_utf16 = nuls > start.len() / 8;

@@ -83,10 +83,10 @@ pub enum Format {
     Csv,
 }
 
-/// Of a part of so many users the profiles are one bulk call (Cloudflare takes 10,000 pairs), the log-in records
-/// another.
+/// Users per batch: their profiles are one bulk call, their login records another (Cloudflare takes at most 10,000
+/// pairs a call).
 const PART: usize = 5_000;
-/// Bad lines that are told to people; JSON has them all.
+/// Bad lines shown as text, at most; `--json` has all.
 const MOST_TOLD: usize = 100;
 
 pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {

@@ -15,7 +15,7 @@ use crate::rules::{
     token::{Fresh, Issue, Key},
 };
 
-/// Which option is at fault for what becomes of a cookie.
+/// The options that decide each property of a cookie: the one to blame if a browser drops it.
 #[derive(Clone, Copy)]
 struct Options {
     name: &'static str,

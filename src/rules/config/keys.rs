@@ -25,7 +25,7 @@ impl From<KeyRing> for Keys {
     }
 }
 
-/// The keys, or `None` with the problems told.
+/// The keys; `None` if there are problems, which are then in `notices`.
 pub(super) fn keys(draft: &Draft, notices: &mut Notices<'_>) -> Option<Keys> {
     let named = draft.algorithm.as_deref().map(|name| algorithm(name, "JWT_ALGORITHM", notices));
     let mut accepted = Vec::new();

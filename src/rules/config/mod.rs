@@ -156,7 +156,7 @@ pub enum Secrets<'e> {
     /// All: what is not there is missing. So it is in a running worker.
     Visible,
     /// Others may be on Cloudflare, which never shows them again. These are known to be there. A missing secret is then
-    /// told in [`Reading::unseen`], and everything else is judged as if it were there.
+    /// listed in [`Reading::unseen`], and everything else is judged as if it were set.
     MayBeElsewhere(&'e [String]),
 }
 

@@ -45,15 +45,15 @@ impl Option_ {
     pub fn holds_secret(&self, value: &Value) -> bool {
         match self.secrecy {
             Secrecy::Public => false,
-            // An empty text is none.
+            // An empty value counts as unset.
             Secrecy::Secret => !value.is_null() && value != "",
             Secrecy::PrivateKeys => holds_private_key(value),
         }
     }
 }
 
-/// PEM, a JWK or a JWK Set, as text or table, with a private key or a secret in it (RFC 7518 §6). A text that is none
-/// of them, but has such a member's name, is taken for one that is damaged.
+/// PEM, a JWK or a JWK Set, as text or table, with a private key or a secret in it (RFC 7518 §6). Any other text
+/// with the name of a private member counts as a damaged private key.
 fn holds_private_key(value: &Value) -> bool {
     const PRIVATE: [&str; 8] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
     match value {
@@ -393,7 +393,7 @@ pub const TABLE: &[Option_] = &lean([
         family: Family::Tollgate,
         kind: "100000 to 5000000",
         default: "600000",
-        meaning: "What a new password hash costs. Older and foreign hashes are made anew at this cost after the next log-in that proves them; one that costs more keeps its cost. Set it at least as high as the highest that you import, or a log-in's time tells which users were imported.",
+        meaning: "What a new password hash costs. Older and foreign hashes are replaced at this cost after the next log-in that proves them; one that costs more keeps its cost. Set it at least as high as the highest that you import, or a log-in's time tells which users were imported.",
         secrecy: Secrecy::Public,
         set: |draft, value| as_whole_number(value).map(|number| draft.password_iterations = number),
     },
@@ -414,7 +414,7 @@ pub const TABLE: &[Option_] = &lean([
         family: Family::Tollgate,
         kind: "key id, or empty for none",
         default: "the only one there is",
-        meaning: "The pepper of TOLLGATE_PASSWORD_PEPPERS that new hashes are made with; needed where there are several. Hashes with another, or with none, are made anew after the next log-in that proves them.",
+        meaning: "The pepper of TOLLGATE_PASSWORD_PEPPERS that new hashes are made with; needed where there are several. Hashes with another, or with none, are replaced after the next log-in that proves them.",
         secrecy: Secrecy::Public,
         set: |draft, value| as_text(value).map(|text| draft.pepper = Some(text)),
     },

@@ -251,14 +251,14 @@ impl Notices<'_> {
         self.faults.push(Notice::new(option, text));
     }
 
-    /// The same, unless it was told already.
+    /// The same, unless it is in the list already.
     pub(super) fn problem_once(&mut self, option: &str, text: &str) {
         if !self.problems.iter().any(|known| known.option == option && known.text == text) {
             self.problem(option, text);
         }
     }
 
-    /// The same, unless it was told already.
+    /// The same, unless it is in the list already.
     pub(super) fn fault_once(&mut self, option: &str, text: &str) {
         if !self.faults.iter().any(|known| known.option == option && known.text == text) {
             self.fault(option, text);
