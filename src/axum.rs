@@ -13,11 +13,11 @@
 use crate::{
     rules::{
         config::Config,
-        error::Refusal,
         forward::Filter,
-        gate::{Admission, Ask, BodyFault, Decision, Gate},
+        gate::{Ask, BodyFault, Decision, Gate, Principal},
         handlers::Handlers,
         identity::Identity,
+        rejection::Rejection,
         request::{Headers, Request},
         time::Timestamp,
         token::Random,
@@ -146,7 +146,7 @@ where
                 };
                 clean(&mut parts.headers);
                 let renewal = passage.renewal().clone();
-                parts.extensions.insert(Arc::new(passage.into_admission()));
+                parts.extensions.insert(Arc::new(passage.into_principal()));
                 let mut response = inner.call(http::Request::from_parts(parts, body)).await?;
                 for cookie in renewal.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
                     response.headers_mut().append(http::header::SET_COOKIE, cookie);
@@ -233,43 +233,43 @@ pub struct Claims<T>(pub T);
 
 /// A refusal of an extractor.
 #[derive(Debug)]
-pub struct Rejected(Refusal);
+pub struct ExtractorRejection(Rejection);
 
-impl IntoResponse for Rejected {
+impl IntoResponse for ExtractorRejection {
     fn into_response(self) -> Response {
-        response(flask_jwt::refusal(&self.0))
+        response(flask_jwt::rejection(&self.0))
     }
 }
 
-fn admission(parts: &Parts) -> Result<&Admission, Rejected> {
-    parts.extensions.get::<Arc<Admission>>().map(AsRef::as_ref).ok_or(Rejected(Refusal::Misconfigured))
+fn principal(parts: &Parts) -> Result<&Principal, ExtractorRejection> {
+    parts.extensions.get::<Arc<Principal>>().map(AsRef::as_ref).ok_or(ExtractorRejection(Rejection::Misconfigured))
 }
 
-fn missing() -> Rejected {
-    Rejected(Refusal::MissingToken { realm: "Login Required".into() })
+fn missing() -> ExtractorRejection {
+    ExtractorRejection(Rejection::MissingToken { realm: "Login Required".into() })
 }
 
 impl<S: Sync> FromRequestParts<S> for CurrentIdentity {
-    type Rejection = Rejected;
+    type Rejection = ExtractorRejection;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejected> {
-        admission(parts)?.identity().cloned().map(Self).ok_or_else(missing)
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ExtractorRejection> {
+        principal(parts)?.identity().cloned().map(Self).ok_or_else(missing)
     }
 }
 
 impl<S: Sync> OptionalFromRequestParts<S> for CurrentIdentity {
-    type Rejection = Rejected;
+    type Rejection = ExtractorRejection;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Rejected> {
-        Ok(admission(parts)?.identity().cloned().map(Self))
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, ExtractorRejection> {
+        Ok(principal(parts)?.identity().cloned().map(Self))
     }
 }
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
-    type Rejection = Rejected;
+    type Rejection = ExtractorRejection;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejected> {
-        let token = admission(parts)?.token().ok_or_else(missing)?;
-        token.claims_as().map(Self).map_err(|_| Rejected(Refusal::InvalidClaimFormat))
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ExtractorRejection> {
+        let token = principal(parts)?.token().ok_or_else(missing)?;
+        token.claims_as().map(Self).map_err(|_| ExtractorRejection(Rejection::InvalidClaimFormat))
     }
 }

@@ -50,13 +50,13 @@ mod users;
 
 pub use rules::{
     config::Config,
-    error::{JwtError, Refusal},
-    gate::{Admission, Ask, AskFault, Decision, Gate, Passage},
-    handlers::{Handlers, Stock, TokenParts},
+    diagnostic::Diagnostic,
+    gate::{Ask, AskFault, Authorized, Decision, Gate, Principal},
+    handlers::{DefaultHandlers, Handlers, TokenParts},
     identity::{Id, Identity},
     json,
     login::Credentials,
-    notice::Notice,
+    rejection::{JwtError, Rejection},
     request::{Headers, Request},
     time::Timestamp,
     token::VerifiedToken,

@@ -34,7 +34,7 @@ pub enum Mutant {
     /// An old answer of the register takes the place of a newer one.
     SnapshotGoesBack,
     /// The owner's log-in gives strangers their first tries again.
-    LogInClearsStrangers,
+    LoginClearsStrangers,
     /// A known device waits with the strangers.
     NoLaneOfItsOwn,
     /// Tries are counted, but never wait.
@@ -105,7 +105,7 @@ pub enum Mutant {
     ForgivenByTheMinute,
     /// A try that was none gives all back.
     UntriedForgivesAll,
-    /// A device that was never seen has a lane of its own.
+    /// A device that was never seen has a bucket of its own.
     EveryoneHasALane,
     /// A known device never waits.
     DeviceUnlimited,
@@ -114,7 +114,7 @@ pub enum Mutant {
     /// A device is known for every name that differs in capitals only.
     TwinsShareDevices,
     /// The owner's log-in gives everybody at the owner's address their first tries again.
-    LogInClearsAddresses,
+    LoginClearsAddresses,
     /// Who has no try left at a known address goes on among the strangers.
     AddressesFallThrough,
     /// A command that comes twice is done twice.
@@ -140,7 +140,7 @@ impl Mutant {
         Self::StaleSnapshot,
         Self::GoodForEver,
         Self::SnapshotGoesBack,
-        Self::LogInClearsStrangers,
+        Self::LoginClearsStrangers,
         Self::NoLaneOfItsOwn,
         Self::GuessesUnlimited,
         Self::VoidTokenRotates,
@@ -180,7 +180,7 @@ impl Mutant {
         Self::DeviceUnlimited,
         Self::EndsByTheClock,
         Self::TwinsShareDevices,
-        Self::LogInClearsAddresses,
+        Self::LoginClearsAddresses,
         Self::AddressesFallThrough,
         Self::RepeatsAreDone,
         Self::TwinsPushOut,

@@ -6,9 +6,9 @@ use crate::rules::{
     identity::Identity,
     login::Credentials,
     request::Request,
-    revocation::Told,
+    revocation::Delta,
     secret::Secret,
-    time::{Span, Timestamp},
+    time::{Duration, Timestamp},
     token::{Random, VerifiedToken},
 };
 
@@ -49,7 +49,7 @@ pub trait Users {
     }
 }
 
-/// What else a gate asks, where its configuration has [`crate::rules::config::Services`].
+/// What else a gate asks, where its configuration has [`crate::rules::config::Bindings`].
 #[trait_variant::make(SendObjects: Send)]
 pub trait Objects {
     /// Asks the object of this name.
@@ -59,7 +59,7 @@ pub trait Objects {
     async fn account(&self, object: &str, command: &Command, lifetimes: &Lifetimes) -> Result<Reply, AskFault>;
 
     /// Waits.
-    async fn pause(&self, span: Span);
+    async fn pause(&self, span: Duration);
 
     /// Is there room for one more?
     async fn limit(&self, limit: Limit, key: &str) -> bool;
@@ -68,7 +68,7 @@ pub trait Objects {
     ///
     /// # Errors
     /// [`AskFault::Unavailable`] if the register can't be reached.
-    async fn revocations(&self, since: u64) -> Result<Told, AskFault>;
+    async fn revocations(&self, since: u64) -> Result<Delta, AskFault>;
 }
 
 /// For a gate without sessions, which never asks.
@@ -80,13 +80,13 @@ impl SendObjects for NoObjects {
         Err(AskFault::Unavailable)
     }
 
-    async fn pause(&self, _: Span) {}
+    async fn pause(&self, _: Duration) {}
 
     async fn limit(&self, _: Limit, _: &str) -> bool {
         false
     }
 
-    async fn revocations(&self, _: u64) -> Result<Told, AskFault> {
+    async fn revocations(&self, _: u64) -> Result<Delta, AskFault> {
         Err(AskFault::Unavailable)
     }
 }

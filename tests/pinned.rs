@@ -10,10 +10,10 @@ use tollgate::rules::{
     account::{Account, Command, Lifetimes, Reply, Rows, object},
     identity::Id,
     password::{self, Hashing},
-    revocation::{self, Ask, Entry, Mark, Register, Told},
+    revocation::{self, Ask, Delta, Entry, RevocationKey, RevocationLog},
     secret::Secret,
-    store::{self, LogInRecord, Profile},
-    time::{Span, Timestamp},
+    store::{self, LoginRecord, Profile},
+    time::{Duration, Timestamp},
 };
 
 fn pinned() -> Value {
@@ -25,10 +25,10 @@ fn at(millis: i64) -> Timestamp {
 }
 
 const LIFETIMES: Lifetimes = Lifetimes {
-    grace: Span::seconds(10),
-    idle: Span::seconds(1000),
-    session: Span::seconds(5000),
-    token: Span::seconds(100),
+    grace: Duration::seconds(10),
+    idle: Duration::seconds(1000),
+    session: Duration::seconds(5000),
+    token: Duration::seconds(100),
 };
 
 #[test]
@@ -43,11 +43,11 @@ fn kv_records_and_their_keys_are_written_alike() {
         let record = |at: usize| pinned[name][at][1].as_str().expect("a text").as_bytes();
         let profile = Profile::read(record(0)).expect("a profile");
         assert!(profile.identity(&id).is_some());
-        let log_in = LogInRecord::read(record(1)).expect("a log-in record");
-        assert_eq!((log_in.id(), log_in.version()), (id, Timestamp::from_millis(0)));
+        let login = LoginRecord::read(record(1)).expect("a log-in record");
+        assert_eq!((login.id(), login.version()), (id, Timestamp::from_millis(0)));
     }
     let long = "n".repeat(600);
-    assert_eq!(LogInRecord::key(&long), pinned["long_name_key"]);
+    assert_eq!(LoginRecord::key(&long), pinned["long_name_key"]);
     assert_eq!(Profile::key(&Id::Text(long)), pinned["long_id_key"]);
 }
 
@@ -129,13 +129,18 @@ fn an_account_of_before_is_read_and_its_messages_are_understood() {
 fn the_register_keeps_its_rows_and_messages() {
     let pinned = &pinned()["register"];
     let stored: Vec<(u64, Entry)> = serde_json::from_value(pinned["rows"].clone()).expect("entries");
-    let register = Register::read(stored.clone());
+    let register = RevocationLog::read(stored.clone());
     assert_eq!(serde_json::to_value(register.since(0, at(1))).expect("JSON"), pinned["told"]);
-    let marks: Vec<Mark> = stored.iter().map(|(_, entry)| entry.mark).collect();
-    let expected = [Mark::token("void"), Mark::session("s"), Mark::user("user:1"), Mark::everybody()];
+    let marks: Vec<RevocationKey> = stored.iter().map(|(_, entry)| entry.mark).collect();
+    let expected = [
+        RevocationKey::token("void"),
+        RevocationKey::session("s"),
+        RevocationKey::user("user:1"),
+        RevocationKey::everybody(),
+    ];
     assert_eq!(marks, expected);
     assert_eq!(serde_json::to_value(&stored).expect("JSON"), pinned["rows"]);
-    let _: Told = serde_json::from_value(pinned["told"].clone()).expect("a message");
+    let _: Delta = serde_json::from_value(pinned["told"].clone()).expect("a message");
     for order in pinned["orders"].as_array().expect("a list") {
         let ask: Ask = serde_json::from_value(order.clone()).expect("an order");
         assert_eq!(serde_json::to_value(&ask).expect("JSON"), *order);

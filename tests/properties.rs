@@ -16,18 +16,20 @@ use std::borrow::Cow;
 use tollgate::rules::{
     config::{Config, options},
     cookie, credential,
-    error::Refusal,
     forward::Filter,
     gate::{Ask, BodyFault, Decision, Gate},
-    handlers::Stock,
+    handlers::DefaultHandlers,
     json::{self, Map, Value},
     login,
     password::{self, PasswordPolicy, pwned::Question},
+    rejection::Rejection,
     request::{Headers, Request},
     route::{Auth, Endpoint, Found, Routes},
     secret::Secret,
-    time::{Span, Timestamp},
-    token::{self, Algorithm, ClaimsPolicy, ExtendedPolicy, Key, KeyRing, Policy, TimeChecks, VerifiedToken, Verifier},
+    time::{Duration, Timestamp},
+    token::{
+        self, Algorithm, ClaimsPolicy, FlaskJwtExtendedPolicy, Key, KeySet, Policy, TimeChecks, VerifiedToken, Verifier,
+    },
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -39,19 +41,19 @@ fn members(value: Value) -> Map<String, Value> {
 
 const SYMMETRIC: [Algorithm; 3] = [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512];
 
-fn ring(algorithm: Algorithm, secret: &str) -> KeyRing {
-    KeyRing::new(Key::symmetric(algorithm, &Secret::new(secret.to_owned()), None, true).unwrap(), [])
+fn ring(algorithm: Algorithm, secret: &str) -> KeySet {
+    KeySet::new(Key::symmetric(algorithm, &Secret::new(secret.to_owned()), None, true).unwrap(), [])
 }
 
 fn policy() -> ClaimsPolicy {
     ClaimsPolicy {
         required: ["exp", "iat", "nbf"].map(str::to_owned).to_vec(),
         checks: TimeChecks { exp: true, nbf: true, iat: true },
-        leeway: Span::seconds(10),
+        leeway: Duration::seconds(10),
     }
 }
 
-fn verify(text: &str, keys: &KeyRing) -> Result<VerifiedToken, Refusal> {
+fn verify(text: &str, keys: &KeySet) -> Result<VerifiedToken, Rejection> {
     token::verify(text, keys, &policy(), NOW)
 }
 
@@ -77,7 +79,7 @@ fn gate() -> Gate {
             {"path": "/api/*", "methods": ["*"], "to": "origin"},
         ],
     });
-    Gate::new(Config::read(&members(vars)).config.expect("good"), Stock)
+    Gate::new(Config::read(&members(vars)).config.expect("good"), DefaultHandlers)
 }
 
 struct Fields<'f>(&'f [(&'f str, &'f str)]);
@@ -152,7 +154,7 @@ proptest! {
     /// Whatever was asked before, in whatever order and at whatever time: the same answer as from nothing.
     #[test]
     fn what_is_remembered_changes_no_answer(
-        rooms in 0..6usize,
+        capacity in 0..6usize,
         tokens in vec((-400..400i64, -400..400i64, -400..400i64, 0..3u8), 1..6),
         visits in vec((0..6usize, -500..500i64), 1..40),
     ) {
@@ -170,7 +172,7 @@ proptest! {
                 token::sign(signer.signing().unwrap(), &Map::new(), &claims)
             })
             .collect();
-        let remembering = Verifier::new(keys(), policy(), rooms);
+        let remembering = Verifier::new(keys(), policy(), capacity);
         for (which, seconds) in visits {
             let (token, now) = (&tokens[which % tokens.len()], Timestamp::from_millis(NOW.as_millis() + seconds * 1000));
             prop_assert_eq!(remembering.verify(token, now), token::verify(token, &keys(), &policy(), now));
@@ -184,12 +186,12 @@ proptest! {
         iat in proptest::option::of(-400..400i64),
         nbf in proptest::option::of(-400..400i64),
         leeway in -3000..100_000i64,
-        extended in any::<bool>(),
+        flask_jwt_extended in any::<bool>(),
         times in vec(-510_000..510_000i64, 1..40),
     ) {
-        let leeway = Span::from_millis(leeway).unwrap();
-        let policy = match extended {
-            true => Policy::Extended(ExtendedPolicy { leeway, verify_sub: false, ..ExtendedPolicy::default() }),
+        let leeway = Duration::from_millis(leeway).unwrap();
+        let policy = match flask_jwt_extended {
+            true => Policy::FlaskJwtExtended(FlaskJwtExtendedPolicy { leeway, verify_sub: false, ..FlaskJwtExtendedPolicy::default() }),
             false => Policy::FlaskJwt(ClaimsPolicy { required: Vec::new(), leeway, ..policy() }),
         };
         let mut claims = Map::from_iter([("sub".to_owned(), Value::from("ann"))]);
@@ -223,14 +225,14 @@ proptest! {
             let keys = ring(algorithm, &secret);
             let token = token::sign(keys.signing().unwrap(), &Map::new(), &claims);
             if token.len() > token::MAX_TOKEN_BYTES {
-                prop_assert_eq!(verify(&token, &keys), Err(Refusal::TokenTooLong));
+                prop_assert_eq!(verify(&token, &keys), Err(Rejection::TokenTooLong));
                 continue;
             }
             let verified = verify(&token, &keys).unwrap();
             prop_assert_eq!(verified.claims(), claims.clone());
-            prop_assert_eq!(verify(&token, &ring(algorithm, &format!("{secret}{suffix}"))), Err(Refusal::BadSignature));
+            prop_assert_eq!(verify(&token, &ring(algorithm, &format!("{secret}{suffix}"))), Err(Rejection::BadSignature));
             for another in SYMMETRIC.into_iter().filter(|&another| another != algorithm) {
-                prop_assert_eq!(verify(&token, &ring(another, &secret)), Err(Refusal::AlgorithmNotAllowed));
+                prop_assert_eq!(verify(&token, &ring(another, &secret)), Err(Rejection::AlgorithmNotAllowed));
             }
         }
     }
@@ -272,7 +274,7 @@ proptest! {
     }
 
     #[test]
-    fn a_log_in_asks_for_nobody_but_whom_the_body_names(
+    fn a_login_asks_for_nobody_but_whom_the_body_names(
         body in prop_oneof![
             vec(any::<u8>(), 0..64),
             object_of(&["username", "password", "é", ""]).prop_map(|object| json::to_ascii(&object).into_bytes()),
@@ -312,7 +314,7 @@ proptest! {
                     prop_assert!(matches!(ask.answer(Err(BodyFault::Interrupted)), Decision::Refuse(_)));
                 }
                 Decision::Ask(_) => prop_assert!(false, "asks for somebody without a token"),
-                Decision::Refuse(refused) => prop_assert!(gate.answer(&refused.refusal).status >= 300),
+                Decision::Refuse(refused) => prop_assert!(gate.answer(&refused.rejection).status >= 300),
                 Decision::Answer(_) | Decision::Identity(_) => {}
             }
         }
@@ -382,7 +384,7 @@ proptest! {
     }
 
     #[test]
-    fn a_password_that_may_be_set_is_long_enough_and_can_log_in(
+    fn a_password_that_may_be_set_is_long_enough_and_can_login(
         password in ".{0,100}",
         name in any::<String>(),
         min_length in 8..=64_usize,
@@ -411,7 +413,7 @@ proptest! {
     ) {
         let rule = |rule: Vec<(&str, Value)>| rule.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let rules = rules.into_iter().map(rule);
-        match Routes::read(&[(Endpoint::LogIn, "/auth", json!(["POST"]))], &rules.map(Value::Object).collect::<Vec<_>>()) {
+        match Routes::read(&[(Endpoint::Login, "/auth", json!(["POST"]))], &rules.map(Value::Object).collect::<Vec<_>>()) {
             Ok((routes, _)) => drop(routes.find("GET", &path)),
             Err(problems) => prop_assert!(!problems.is_empty()),
         }
@@ -433,7 +435,7 @@ proptest! {
         };
         let path = path.concat() + end;
         if is_open(&path) == Some(true) {
-            let read = format!("/{}", careless_reading(&path).join("/"));
+            let read = format!("/{}", lenient_path(&path).join("/"));
             prop_assert_ne!(is_open(&read), Some(false), "{} of {}", read, path);
         }
     }
@@ -490,7 +492,7 @@ fn spelling(before: &'static [&'static str], after: &'static [&'static str]) -> 
 
 /// Without a token nothing passes that an origin could take for a page below `/members/`.
 fn is_guarded(path: &str) -> TestCaseResult {
-    let segments = careless_reading(path);
+    let segments = lenient_path(path);
     prop_assert!(segments.first().is_none_or(|first| first != "members") || !passes(path), "{}", path);
     Ok(())
 }
@@ -504,7 +506,7 @@ fn passes(path: &str) -> bool {
 
 /// The segments that an origin sees which undoes escapes once, and minds no case, parameters, dots, empty segments, or
 /// dots and blanks at a segment's end.
-fn careless_reading(path: &str) -> Vec<String> {
+fn lenient_path(path: &str) -> Vec<String> {
     let decoded = percent_decode_str(path).decode_utf8_lossy().to_lowercase().replace('\\', "/");
     let mut segments = Vec::new();
     for segment in decoded.split('/').map(|segment| segment.split(';').next().unwrap_or_default()) {

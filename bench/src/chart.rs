@@ -90,8 +90,8 @@ pub fn chart(report: &Report) -> String {
     // Behind the bars.
     let floor = format!("<line class=\"floor\" x1=\"{x}\" x2=\"{x}\" y1=\"{top:.1}\" y2=\"{bottom:.1}\"/>\n");
     drawing.svg.insert_str(line, &floor);
-    let log_ins = log_ins(report);
-    if !log_ins.is_empty() {
+    let logins = logins(report);
+    if !logins.is_empty() {
         drawing.y += 30.0;
         drawing.text(24.0, "title", "A log-in: 600,000 rounds of PBKDF2");
         drawing.y += 20.0;
@@ -100,8 +100,8 @@ pub fn chart(report: &Report) -> String {
             "quiet",
             "CPU time against native OpenSSL’s, as Python’s hashlib calls it. Shorter is better.",
         );
-        let most = log_ins.iter().map(|bar| bar.value).fold(1.0, f64::max);
-        drawing.group("", &log_ins, (WIDTH - LEFT - RIGHT) / most);
+        let most = logins.iter().map(|bar| bar.value).fold(1.0, f64::max);
+        drawing.group("", &logins, (WIDTH - LEFT - RIGHT) / most);
     }
     drawing.y += 22.0;
     let machine = ["cpu", "cores"].map(|name| report.machine.get(name).map(crate::report::plain).unwrap_or_default());
@@ -145,7 +145,7 @@ fn bars(report: &Report, kind: &str) -> Vec<Bar> {
     NAMES.iter().filter(|(name, _)| *name != "hono" || kind != "refuse").filter_map(bar).collect()
 }
 
-fn log_ins(report: &Report) -> Vec<Bar> {
+fn logins(report: &Report) -> Vec<Bar> {
     let bar = |&(name, label): &(&str, &'static str)| {
         let row: &Row = report.row(&format!("login/{name}"))?;
         let value = row.ratio_to_openssl?;

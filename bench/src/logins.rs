@@ -43,7 +43,7 @@ fn load() -> Result<Load> {
     })
 }
 
-fn log_in(server: &Server) -> Result<Measured> {
+fn login(server: &Server) -> Result<Measured> {
     load::run(&load()?, server, || ())
 }
 
@@ -56,17 +56,17 @@ pub fn measure(workshop: &Workshop, contender: Contender, rounds: usize) -> Resu
     let [server, openssl] = servers;
     let (server, openssl) = (server?, openssl?);
     for _ in 0..WARM {
-        log_in(&server)?;
-        log_in(&openssl)?;
+        login(&server)?;
+        login(&openssl)?;
     }
     let pairs = (0..2 * rounds)
         .map(|round| {
             Ok(if round % 2 == 0 {
-                let one = log_in(&server)?;
-                (one, log_in(&openssl)?)
+                let one = login(&server)?;
+                (one, login(&openssl)?)
             } else {
-                let other = log_in(&openssl)?;
-                (log_in(&server)?, other)
+                let other = login(&openssl)?;
+                (login(&server)?, other)
             })
         })
         .collect::<Result<Vec<_>>>()?;
@@ -93,7 +93,7 @@ pub fn measure(workshop: &Workshop, contender: Contender, rounds: usize) -> Resu
 /// If a log-in fails.
 pub fn measure_cold(workshop: &Workshop, contender: Contender, rounds: usize) -> Result<Row> {
     let first =
-        (0..rounds).map(|_| log_in(&workshop.start(contender, &Setting::default())?)).collect::<Result<Vec<_>>>()?;
+        (0..rounds).map(|_| login(&workshop.start(contender, &Setting::default())?)).collect::<Result<Vec<_>>>()?;
     Ok(Row {
         name: format!("login-cold/{contender}"),
         cpu_us: Some(rounded(Spread::of(first.iter().map(Measured::cpu_us)).median)),

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tollgate::rules::{
-    account::{Command, Lifetimes, Link, Reply, object},
+    account::{Command, Lifetimes, RefreshToken, Reply, object},
     identity::Id,
-    revocation::{self, Entry, Mark},
-    time::{Span, Timestamp},
+    revocation::{self, Entry, RevocationKey},
+    time::{Duration, Timestamp},
     token::Random,
 };
 
@@ -21,8 +21,8 @@ const AT_ONCE: usize = 10_000;
 /// # Errors
 /// If the register does not take them.
 pub fn revoke(server: &Server, count: usize) -> Result<()> {
-    let until = now()?.later(Span::seconds(86_400));
-    let entry = |number: usize| Entry { mark: Mark::session(&format!("ended {number}")), before: None, until };
+    let until = now()?.later(Duration::seconds(86_400));
+    let entry = |number: usize| Entry { mark: RevocationKey::session(&format!("ended {number}")), before: None, until };
     for first in (0..count).step_by(AT_ONCE) {
         let entries = (first..count.min(first + AT_ONCE)).map(entry).collect();
         let order = serde_json::to_string(&revocation::Ask::Revoke { entries })?;
@@ -46,10 +46,10 @@ pub fn snapshot_bytes(server: &Server) -> Result<usize> {
 /// If an object does not open one.
 pub fn open(server: &Server, mint: &Mint, count: usize) -> Result<Vec<String>> {
     let lifetimes = Lifetimes {
-        grace: Span::seconds(10),
-        idle: Span::seconds(30 * 86_400),
-        session: Span::seconds(90 * 86_400),
-        token: Span::seconds(960),
+        grace: Duration::seconds(10),
+        idle: Duration::seconds(30 * 86_400),
+        session: Duration::seconds(90 * 86_400),
+        token: Duration::seconds(960),
     };
     let now = now()?;
     let token_id = |user: usize| format!("first of {user}");
@@ -60,7 +60,7 @@ pub fn open(server: &Server, mint: &Mint, count: usize) -> Result<Vec<String>> {
         let command = Command::Open {
             version: Timestamp::default(),
             entropy: user.to_string(),
-            refresh: Some(Link { token_id: token_id(user), seed, issued_at: now }),
+            refresh: Some(RefreshToken { token_id: token_id(user), seed, issued_at: now }),
             user_agent: "bench".into(),
             country: "CH".into(),
         };

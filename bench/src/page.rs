@@ -139,12 +139,12 @@ fn sessions(text: &mut String, report: &Report) {
         };
         table(text, &heads, attack.iter().map(cells));
         let costs = attack.iter().find_map(|row| Some((more(row, "refused_cpu_us")?, more(row, "log_in_cpu_us")?)));
-        if let Some((refused, log_in)) = costs {
+        if let Some((refused, login)) = costs {
             let _ = writeln!(
                 text,
                 "A refused guess takes {refused:.0} µs of CPU, a log-in {:.0} ms: {:.0} times as much.\n",
-                log_in / 1e3,
-                log_in / refused
+                login / 1e3,
+                login / refused
             );
         }
     }

@@ -301,7 +301,7 @@ pub fn attack_takes(rounds: usize) -> Duration {
     (Duration::from_millis(350 * 2 * LOG_INS as u64 + 4000) + ALONE) * u32::try_from(rounds).unwrap_or(u32::MAX)
 }
 
-fn log_in(password: &str, client: Client) -> Result<Load> {
+fn login(password: &str, client: Client) -> Result<Load> {
     Ok(Load {
         method: Method::POST,
         path: "/auth".parse()?,
@@ -324,7 +324,7 @@ pub fn measure_attack(workshop: &Workshop, rounds: usize) -> Result<Vec<Row>> {
     let (mut hashes, mut costs, mut guesses) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let server = workshop.start(Contender::Tollgate, &with_objects())?;
-        let owner = log_in("abcxyz", OWNER)?;
+        let owner = login("abcxyz", OWNER)?;
         load::run(&Load { end: End::Requests(3), ..owner.clone() }, &server, || ())?;
         let alone = load::run(&owner, &server, || ())?;
         hashes.push(alone.cpu_us());
@@ -335,7 +335,7 @@ pub fn measure_attack(workshop: &Workshop, rounds: usize) -> Result<Vec<Row>> {
             also: Some(401),
             connections: CONNECTIONS,
             end: End::When(Arc::clone(&is_over)),
-            ..log_in("a wrong guess", Client::Many)?
+            ..login("a wrong guess", Client::Many)?
         };
         let (meanwhile, guessed) = thread::scope(|scope| {
             let attacking = scope.spawn(|| load::run(&attack, &server, || ()));
@@ -373,9 +373,9 @@ pub fn measure_attack(workshop: &Workshop, rounds: usize) -> Result<Vec<Row>> {
 }
 
 /// Microseconds a refused guess: what is left when each that was judged has cost as much as a log-in.
-fn cpu_of_refused(guessed: &Measured, log_in_us: f64) -> f64 {
+fn cpu_of_refused(guessed: &Measured, login_us: f64) -> f64 {
     let refused = guessed.requests - guessed.also;
-    let left = guessed.cpu.as_secs_f64() * 1e6 - guessed.also as f64 * log_in_us;
+    let left = guessed.cpu.as_secs_f64() * 1e6 - guessed.also as f64 * login_us;
     left.max(0.0) / refused.max(1) as f64
 }
 

@@ -11,7 +11,7 @@ use std::{
     cmp::Ordering,
     path::{Path, PathBuf},
 };
-use tollgate::rules::route::{Auth, Freshness, INDEX_PAGE, Revocation, Routes, Rule, Target, UserFrom};
+use tollgate::rules::route::{Auth, INDEX_PAGE, RequiredFreshness, Revocation, Routes, Rule, Target, UserFrom};
 use url::Url;
 
 /// The file of redirects and rewrites in the assets directory.
@@ -174,7 +174,11 @@ fn stricter_pair<'r>(sources: &[&'r Rule], targets: &[&'r Rule]) -> Option<(&'r 
 /// Whether the rule requires something of a request that the other does not.
 fn is_stricter(rule: &Rule, other: &Rule) -> bool {
     let more = |rule: &Rule| {
-        [rule.user == UserFrom::Stored, rule.extended.fresh != Freshness::Any, rule.revocation == Revocation::Strict]
+        [
+            rule.user == UserFrom::Stored,
+            rule.flask_jwt_extended.fresh != RequiredFreshness::Any,
+            rule.revocation == Revocation::Strict,
+        ]
     };
     match level(rule.auth).cmp(&level(other.auth)) {
         Ordering::Greater => true,
@@ -209,7 +213,7 @@ fn shown(rule: &Rule) -> String {
         Auth::Required => "required",
     };
     let user = if rule.user == UserFrom::Stored { ", user = \"stored\"" } else { "" };
-    let fresh = if rule.extended.fresh == Freshness::Any { "" } else { ", fresh" };
+    let fresh = if rule.flask_jwt_extended.fresh == RequiredFreshness::Any { "" } else { ", fresh" };
     let strict = if rule.revocation == Revocation::Strict { ", revocation = \"strict\"" } else { "" };
     format!("ROUTES[{}] (path = {:?}, auth = \"{auth}\"{user}{fresh}{strict})", rule.index, rule.path)
 }

@@ -13,14 +13,14 @@ use tollgate::rules::{
     account::object,
     browser::{self, Dropped, SentCookie, Site},
     config::{
-        Config, Reading,
+        Config, Loaded,
         options::{self, Family, Secrecy, TABLE, page},
     },
     password::{self, Check},
     revocation,
     route::{RULE_MEMBERS, Target, UserFrom},
     secret::Secret,
-    store::{BINDING, LogInRecord},
+    store::{BINDING, LoginRecord},
 };
 
 #[derive(clap::Subcommand)]
@@ -187,7 +187,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
 }
 
 /// What the gate itself finds, and what its rules need of the static files.
-fn check_reading(toml: &WranglerConfig, view: View, findings: &mut Findings) -> Reading {
+fn check_reading(toml: &WranglerConfig, view: View, findings: &mut Findings) -> Loaded {
     let reading = toml.reading(view);
     let problems = reading.config.as_ref().err().into_iter().flatten();
     for (severity, notices) in [
@@ -554,7 +554,7 @@ fn check_files(toml: &WranglerConfig, selection: &Selection, findings: &mut Find
 fn check_users(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Findings) {
     let make = format!("`npx wrangler kv namespace create {BINDING}`");
     let asks_store = config.is_none_or(|config| {
-        config.routes.log_in_path().is_some() || config.routes.rules().any(|rule| rule.user == UserFrom::Stored)
+        config.routes.login_path().is_some() || config.routes.rules().any(|rule| rule.user == UserFrom::Stored)
     });
     match toml.kv_namespace(BINDING) {
         None if !asks_store => {}
@@ -582,7 +582,7 @@ fn check_services(toml: &WranglerConfig, findings: &mut Findings) {
     let stock = [(object::BINDING, "Account"), (revocation::BINDING, "Revocations")];
     let found = stock.map(|(binding, _)| toml.durable_object(binding));
     let is_half = found.iter().flatten().count() == 1;
-    for notice in toml.services().missing() {
+    for notice in toml.bindings().missing() {
         if !(is_half && notice.option.contains(object::BINDING)) {
             findings.warn(toml.scope_place(), notice.option, notice.text);
         }
@@ -702,10 +702,10 @@ fn check_demo_users(place: &StoreArgs, findings: &mut Findings) -> Result<(), Fa
     let store = Store::open(place)?;
     let hashing = store.passwords()?.hashing;
     let names = ["user1", "user2"];
-    let found = store.get(&names.map(LogInRecord::key))?;
+    let found = store.get(&names.map(LoginRecord::key))?;
     let position = store.toml.kv_namespace(BINDING).map_or_else(|| store.toml.scope_place(), |(_, position)| position);
     for name in names {
-        let record = found.get(&LogInRecord::key(name)).and_then(|text| LogInRecord::read(text.as_bytes()).ok());
+        let record = found.get(&LoginRecord::key(name)).and_then(|text| LoginRecord::read(text.as_bytes()).ok());
         let known = record.is_some_and(|record| {
             let check = password::check(Some(record.hash()), &Secret::new("abcxyz".into()), &hashing);
             matches!(check, Ok(Check::Right | Check::RightButOutdated))

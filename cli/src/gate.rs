@@ -12,7 +12,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
-use tollgate::rules::{account::Told, config::options, identity::Id, secret::Secret, time::Timestamp};
+use tollgate::rules::{account::SessionSummary, config::options, identity::Id, secret::Secret, time::Timestamp};
 use ureq::{Agent, http::HeaderValue};
 use url::{Host, Url};
 
@@ -29,7 +29,7 @@ pub struct GateArgs {
 pub const SECRET: &str = "TOLLGATE_ADMIN_SECRET";
 const PATH: &str = "TOLLGATE_ADMIN_URL";
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// A hundred sessions are a fraction of it.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -53,7 +53,7 @@ impl Gate {
         endpoint.set_path(toml.variables().get(PATH).and_then(Value::as_str).unwrap_or(default));
         let secret = secret(&toml, is_local)?;
         remark(&format!("gate: {address}"));
-        Ok(Some(Self { address, endpoint, secret, patience: PATIENCE, is_local }))
+        Ok(Some(Self { address, endpoint, secret, patience: TIMEOUT, is_local }))
     }
 
     /// The same; there must be one.
@@ -83,7 +83,7 @@ impl Gate {
     }
 
     /// A user's sessions, the latest first.
-    pub fn sessions(&self, user: &Id) -> Result<Vec<Told>, Failure> {
+    pub fn sessions(&self, user: &Id) -> Result<Vec<SessionSummary>, Failure> {
         let mut answer = self.tell(&json!({"do": "list", "user": user.to_json()}))?;
         serde_json::from_value(answer["sessions"].take()).map_err(|_| self.not_understood())
     }

@@ -9,7 +9,7 @@ use tollgate::rules::{
     identity::Id,
     json::{self, Map, Value},
     login::MAX_FIELD_BYTES,
-    store::{LogInRecord, Profile, Status, VERSION},
+    store::{LoginRecord, Profile, Status, VERSION},
     time::Timestamp,
 };
 
@@ -21,7 +21,7 @@ pub struct User {
     pub hash: String,
     pub status: Status,
     pub attributes: Map<String, Value>,
-    /// [`LogInRecord::version`]. Not exported: wherever the user is imported, he is new.
+    /// [`LoginRecord::version`]. Not exported: wherever the user is imported, he is new.
     pub version: Timestamp,
 }
 
@@ -40,25 +40,25 @@ impl User {
     }
 
     /// The log-in record's key and value. Written last, removed first.
-    pub fn log_in(&self) -> (String, String) {
+    pub fn login(&self) -> (String, String) {
         let status = shown_status(self.status);
         let mut record = json!({"v": VERSION, "id": self.id.to_json(), "hash": self.hash, "status": status});
         if self.version.as_millis() != 0 {
             record["version"] = self.version.as_millis().into();
         }
-        (LogInRecord::key(&self.name), json::to_ascii(&record))
+        (LoginRecord::key(&self.name), json::to_ascii(&record))
     }
 
     /// From both records. `name` is what it is known by if there is no profile.
-    pub fn read(name: &str, log_in: &LogInRecord, profile: Option<&str>) -> Self {
+    pub fn read(name: &str, login: &LoginRecord, profile: Option<&str>) -> Self {
         let profile = profile.map(members).unwrap_or_default();
         Self {
             name: profile.get("name").and_then(Value::as_str).unwrap_or(name).to_owned(),
-            id: log_in.id(),
-            hash: log_in.hash().to_owned(),
-            status: log_in.status(),
+            id: login.id(),
+            hash: login.hash().to_owned(),
+            status: login.status(),
             attributes: profile.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default(),
-            version: log_in.version(),
+            version: login.version(),
         }
     }
 
@@ -89,8 +89,8 @@ pub fn profile_name(profile: &str) -> Option<String> {
 }
 
 /// The log-in record, or a failure that leaves it alone.
-pub fn log_in(text: &str) -> Result<LogInRecord, Failure> {
-    LogInRecord::read(text.as_bytes()).map_err(|_| {
+pub fn login(text: &str) -> Result<LoginRecord, Failure> {
+    LoginRecord::read(text.as_bytes()).map_err(|_| {
         Failure::refused(
             "the user's record can't be read: it is damaged, or a newer version's",
             "it was left alone; to write it anew: tollgate user add NAME --replace",
@@ -147,9 +147,9 @@ mod tests {
                 attributes: members(r#"{"role":"admin"}"#),
                 version: Timestamp::from_millis(version),
             };
-            let ((profile_key, profile), (log_in_key, record)) = (user.profile(), user.log_in());
-            assert_eq!((profile_key, log_in_key), (Profile::key(&id), "login:us\u{e9}r".into()));
-            let record = LogInRecord::read(record.as_bytes()).unwrap();
+            let ((profile_key, profile), (login_key, record)) = (user.profile(), user.login());
+            assert_eq!((profile_key, login_key), (Profile::key(&id), "login:us\u{e9}r".into()));
+            let record = LoginRecord::read(record.as_bytes()).unwrap();
             assert_eq!((record.id(), record.hash(), record.status()), (id.clone(), hash, status));
             let identity = Profile::read(profile.as_bytes()).unwrap().identity(&id);
             assert_eq!(identity.is_some(), status == Status::Active);

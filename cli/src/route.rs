@@ -11,15 +11,15 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use tollgate::rules::{
     account::Reply,
-    config::{Config, Reading},
-    error::{PathFault, Refusal},
+    config::{Config, Loaded},
     forward::{self, Filter},
-    gate::{Ask, Decision, Gate, New, Passage},
-    handlers::{Handlers, Stock},
+    gate::{Ask, Authorized, Decision, Gate, TokenSpec},
+    handlers::{DefaultHandlers, Handlers},
     identity::{Id, Identity},
+    rejection::{PathFault, Rejection},
     request::{Headers, Request},
-    revocation::Told,
-    route::{Auth, Endpoint, Found, Rule, Target, UserFrom, careless_reading},
+    revocation::Delta,
+    route::{Auth, Endpoint, Found, Rule, Target, UserFrom, lenient_path},
     store::Profile,
     token::Verifier,
 };
@@ -69,7 +69,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     let Command::Test { method, path, token_stdin, mut headers, selection } = command;
     let toml = WranglerConfig::read(&selection)?;
     let url = read_path(&path)?;
-    let Reading { config, unseen, .. } = toml.reading(View::Local);
+    let Loaded { config, unseen, .. } = toml.reading(View::Local);
     let mut config = config.map_err(|_| {
         Failure::refused(
             format!("{} is wrong, so the gate would answer 500 to everything", toml.path().display()),
@@ -87,7 +87,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         let token = prompt::token()?;
         headers.push(with_token(&config, token::bare(&token)));
     }
-    let gate = Gate::new(config, Stock);
+    let gate = Gate::new(config, DefaultHandlers);
     let method = method.to_ascii_uppercase();
     let case = Case { gate: &gate, toml: &toml, method: &method, url: &url, sent: Sent(headers) };
     let mut report = case.report(&case.sent);
@@ -97,11 +97,11 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     // What a good token would change, with one made here.
     if is(&report, "code", "token_missing") {
         let identity = Identity::new(Id::Text("<the user's id>".into()));
-        let token = match gate.config().extended() {
-            None => Stock.encode(&identity, gate.config(), None, clock::now()),
-            Some(_) => {
-                gate.create_token(&identity, New::default(), &secret::random()?, clock::now()).map(|(token, _)| token)
-            }
+        let token = match gate.config().flask_jwt_extended() {
+            None => DefaultHandlers.encode(&identity, gate.config(), None, clock::now()),
+            Some(_) => gate
+                .create_token(&identity, TokenSpec::default(), &secret::random()?, clock::now())
+                .map(|(token, _)| token),
         };
         if let Ok(token) = token {
             let mut with = case.sent.0.clone();
@@ -127,9 +127,9 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
 
 /// A token in the header in which this gate looks for one.
 fn with_token(config: &Config, token: &str) -> (String, String) {
-    let (name, scheme) = match config.extended() {
+    let (name, scheme) = match config.flask_jwt_extended() {
         None => ("authorization", config.header_prefix.as_str()),
-        Some(extended) => (extended.header_name.as_str(), extended.header_type.as_str()),
+        Some(flask_jwt_extended) => (flask_jwt_extended.header_name.as_str(), flask_jwt_extended.header_type.as_str()),
     };
     (name.to_ascii_lowercase(), format!("{scheme} {token}").trim_start().to_owned())
 }
@@ -166,12 +166,12 @@ impl Case<'_> {
             Ok(Found::Rule(rule)) => report.insert("rule".into(), self.rule(rule)),
             Ok(Found::Endpoint(endpoint)) => {
                 let what = match endpoint {
-                    Endpoint::LogIn => "it wants name and password as JSON, and no token",
+                    Endpoint::Login => "it wants name and password as JSON, and no token",
                     Endpoint::Refresh => "it wants a refresh token, and gives an access token",
-                    Endpoint::LogOut => "it ends the session of the token that comes along, and takes the cookies away",
+                    Endpoint::Logout => "it ends the session of the token that comes along, and takes the cookies away",
                     Endpoint::Sessions => "it tells a user's sessions, and wants a token",
                     Endpoint::Session => "it ends one of a user's sessions, and wants a token",
-                    Endpoint::LogOutAll => "it ends all of a user's sessions, and wants a token",
+                    Endpoint::LogoutAll => "it ends all of a user's sessions, and wants a token",
                     Endpoint::Password => "it changes a user's password, and wants a token",
                     Endpoint::Admin => "it takes an operator's commands, and wants TOLLGATE_ADMIN_SECRET",
                     Endpoint::Keys => "it tells the public keys, and wants no token",
@@ -189,7 +189,7 @@ impl Case<'_> {
         let mut decision = self.gate.decide(&request, clock::now());
         // Nothing is revoked, as far as is known here.
         if let Decision::Ask(Ask::Revocations(ask)) = decision {
-            let told = Told { as_of: clock::now(), since: 0, number: 0, entries: Vec::new() };
+            let told = Delta { as_of: clock::now(), since: 0, number: 0, entries: Vec::new() };
             decision = ask.answer(Ok(told), clock::now());
         }
         if let Decision::Ask(Ask::Account(ask)) = decision {
@@ -206,11 +206,11 @@ impl Case<'_> {
         }
         match decision {
             Decision::Refuse(refused) => {
-                let answer = self.gate.answer(&refused.refusal);
+                let answer = self.gate.answer(&refused.rejection);
                 report.insert("result".into(), "refused".into());
                 report.insert("status".into(), answer.status.into());
-                report.insert("code".into(), refused.refusal.code().into());
-                report.insert("why".into(), self.why_refused(&refused.refusal).into());
+                report.insert("code".into(), refused.rejection.code().into());
+                report.insert("why".into(), self.why_refused(&refused.rejection).into());
                 for name in ["www-authenticate", "allow", "location"] {
                     if let Some(value) = answer.header(name) {
                         report.insert(name.into(), value.into());
@@ -256,30 +256,30 @@ impl Case<'_> {
     }
 
     /// More words for an operator than a client gets.
-    fn why_refused(&self, refusal: &Refusal) -> String {
-        match refusal {
-            Refusal::NotFound => "no rule in ROUTES names this path (case and a last slash count)".into(),
-            Refusal::MethodNotAllowed { allow } => {
+    fn why_refused(&self, rejection: &Rejection) -> String {
+        match rejection {
+            Rejection::NotFound => "no rule in ROUTES names this path (case and a last slash count)".into(),
+            Rejection::MethodNotAllowed { allow } => {
                 let method = allow.split(',').next().unwrap_or_default();
                 let who = self.who_has(method, self.url.path());
                 format!("{who} names this path, but not with this method: if it should pass, add it to methods there")
             }
-            Refusal::MissingLastSlash { .. } => {
+            Rejection::MissingLastSlash { .. } => {
                 "JWT_AUTH_URL_RULE ends with a slash, so clients are sent on to it".into()
             }
-            Refusal::MissingToken { .. } => "the rule needs a token, and there is none".into(),
-            Refusal::AmbiguousPath(PathFault::OtherRuleInAnotherReading) => {
-                let folded = careless_reading(self.url.path()).unwrap_or_default();
+            Rejection::MissingToken { .. } => "the rule needs a token, and there is none".into(),
+            Rejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading) => {
+                let normalized = lenient_path(self.url.path()).unwrap_or_default();
                 format!(
-                    "whoever reads it without its capitals, ; parameters or last slash reads {folded}, for which {} holds: write a rule for this very path if it is meant",
-                    self.who_has(self.method, &folded)
+                    "whoever reads it without its capitals, ; parameters or last slash reads {normalized}, for which {} holds: write a rule for this very path if it is meant",
+                    self.who_has(self.method, &normalized)
                 )
             }
-            Refusal::AmbiguousPath(_) => {
-                format!("{}; gate and origin might read it differently", token::client_words(refusal))
+            Rejection::AmbiguousPath(_) => {
+                format!("{}; gate and origin might read it differently", token::client_words(rejection))
             }
-            Refusal::AlgorithmNotAllowed => self.why_no_key().unwrap_or_else(|| token::why(refusal)),
-            _ => token::why(refusal),
+            Rejection::AlgorithmNotAllowed => self.why_no_key().unwrap_or_else(|| token::why(rejection)),
+            _ => token::why(rejection),
         }
     }
 
@@ -329,13 +329,13 @@ impl Case<'_> {
 
     fn passed(
         &self,
-        passage: &Passage<'_>,
-        whither: &str,
+        passage: &Authorized<'_>,
+        destination: &str,
         url: Option<String>,
         sent: &Sent,
         report: &mut Map<String, Value>,
     ) {
-        let identity = passage.admission().identity();
+        let identity = passage.principal().identity();
         let why = match (passage.rule().auth, identity) {
             (_, Some(_)) => "the token is good",
             (Auth::None, None) => "auth = \"none\": the gate does not look for a token",
@@ -343,7 +343,7 @@ impl Case<'_> {
             (_, None) => "auth = \"optional\", and there is no token that counts",
         };
         report.insert("result".into(), "passes".into());
-        report.insert("to".into(), whither.into());
+        report.insert("to".into(), destination.into());
         report.insert("why".into(), why.into());
         let Some(url) = url else { return };
         let connection = sent.get("connection");
@@ -354,7 +354,7 @@ impl Case<'_> {
         names.sort_unstable();
         names.dedup();
         let (withheld, goes_on): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| filter.withholds(name));
-        let set: Map<String, Value> = forward::identity_headers(passage.admission())
+        let set: Map<String, Value> = forward::identity_headers(passage.principal())
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect();
@@ -400,9 +400,9 @@ fn outcome(report: &Map<String, Value>) -> Vec<String> {
     let text = |name: &str| report.get(name).and_then(Value::as_str).unwrap_or_default();
     let code = if text("code").is_empty() { String::new() } else { format!(" ({})", text("code")) };
     let status = report.get("status").map_or_else(String::new, |status| format!(" {status}"));
-    let whither = if text("to").is_empty() { String::new() } else { format!(" {}", text("to")) };
+    let destination = if text("to").is_empty() { String::new() } else { format!(" {}", text("to")) };
     let mut lines =
-        vec![format!("result   {}{whither}{status}{code}", text("result")), format!("why      {}", text("why"))];
+        vec![format!("result   {}{destination}{status}{code}", text("result")), format!("why      {}", text("why"))];
     for name in ["www-authenticate", "allow", "location"] {
         if !text(name).is_empty() {
             lines.push(format!("header   {name}: {}", text(name)));

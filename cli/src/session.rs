@@ -10,7 +10,7 @@ use crate::{
     wrangler_config::Selection,
 };
 use serde_json::{Value, json};
-use tollgate::rules::{account::Told, identity::Id, store::LogInRecord, time::Timestamp};
+use tollgate::rules::{account::SessionSummary, identity::Id, store::LoginRecord, time::Timestamp};
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -159,27 +159,27 @@ fn open(who: &Who, gate: &GateArgs, place: &StoreArgs) -> Result<(Gate, Id), Fai
         (name, None) => {
             gate.must_fit(place)?;
             let store = Store::open(place)?;
-            let key = LogInRecord::key(name.as_deref().unwrap_or_default());
+            let key = LoginRecord::key(name.as_deref().unwrap_or_default());
             let text = store.get_one(&key)?.ok_or_else(|| {
                 Failure::refused(
                     format!("no user of this name in the {}", store.name()),
                     "who was deleted is named by --id; `tollgate user list` names the others (case counts)",
                 )
             })?;
-            record::log_in(&text)?.id()
+            record::login(&text)?.id()
         }
     };
     Ok((gate, id))
 }
 
 /// One line a session.
-fn table(sessions: &[Told]) -> String {
+fn table(sessions: &[SessionSummary]) -> String {
     if sessions.is_empty() {
         return "no sessions".into();
     }
     let time = |seconds| Timestamp::from_seconds(seconds).numeric_date().utc();
     let head = ["SESSION", "LOGGED IN", "LAST USED", "COUNTRY", "CLIENT"].map(str::to_owned);
-    let row = |told: &Told| {
+    let row = |told: &SessionSummary| {
         let [id, country, client] = [&told.id, &told.country, &told.user_agent].map(|text| visible(text).into_owned());
         [id, time(told.created), time(told.last_used), country, client]
     };
@@ -227,7 +227,7 @@ impl<'a> Afterwards<'a> {
                 Why::Password(_) => "tokens go on until they expire",
                 Why::Gone(_) => "tokens go on until they expire where a route has user = \"token\"",
             };
-            if !store.toml.services().sessions {
+            if !store.toml.bindings().sessions {
                 remark(&format!("{tokens}: this gate has no sessions (`tollgate config check`)"));
                 return Ok(false);
             }

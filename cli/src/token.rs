@@ -15,14 +15,14 @@ use crate::{
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::json;
 use tollgate::rules::{
-    error::{Malformed, Refusal},
-    gate::{Gate, New},
-    handlers::{Handlers, Stock},
+    gate::{Gate, TokenSpec},
+    handlers::{DefaultHandlers, Handlers},
     identity::Identity,
     json::{self, Map, NotAnObject, Value},
+    rejection::{Malformed, Rejection},
     secret::Secret,
-    time::{NumericDate, Span, Timestamp},
-    token::{self, Algorithm, ClaimsPolicy, Key, KeyRing, MAX_TOKEN_BYTES, NoKey, TimeChecks},
+    time::{Duration, NumericDate, Timestamp},
+    token::{self, Algorithm, ClaimsPolicy, Key, KeySet, MAX_TOKEN_BYTES, NoKey, TimeChecks},
     wire::flask_jwt,
 };
 
@@ -41,7 +41,7 @@ pub enum Command {
         claims: Vec<(String, Value)>,
         /// How long it lives: 90, 5m, 1h, 7d; -5m is expired already
         #[arg(long, value_name = "DURATION", value_parser = span, allow_hyphen_values = true)]
-        expires: Option<Span>,
+        expires: Option<Duration>,
         #[command(flatten)]
         selection: Selection,
     },
@@ -83,14 +83,14 @@ fn claim(text: &str) -> Result<(String, Value), String> {
     Ok((name.to_owned(), value))
 }
 
-fn span(text: &str) -> Result<Span, String> {
-    Span::parse(text).ok_or_else(|| "write a duration such as 90, 5m, 1h or 7d".into())
+fn span(text: &str) -> Result<Duration, String> {
+    Duration::parse(text).ok_or_else(|| "write a duration such as 90, 5m, 1h or 7d".into())
 }
 
 fn mint(
     id: &str,
     extra: Vec<(String, Value)>,
-    expires: Option<Span>,
+    expires: Option<Duration>,
     selection: &Selection,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -102,28 +102,29 @@ fn mint(
     if config.tokens.keys().signing().is_none() {
         return Err(no_key_signs());
     }
-    let gate = Gate::new(config, Stock);
+    let gate = Gate::new(config, DefaultHandlers);
     let config = gate.config();
-    let made = match config.extended() {
+    let made = match config.flask_jwt_extended() {
         None => {
-            let mut claims = Stock.payload(&identity, config, now);
+            let mut claims = DefaultHandlers.payload(&identity, config, now);
             claims.extend(extra);
             config.tokens.keys().signing().map(|key| token::sign(key, &Map::new(), &claims))
         }
         Some(_) => {
-            let new = New { expires: expires.map(Some), claims: extra.into_iter().collect(), ..New::default() };
+            let new =
+                TokenSpec { expires: expires.map(Some), claims: extra.into_iter().collect(), ..TokenSpec::default() };
             gate.create_token(&identity, new, &secret::random()?, now).ok().map(|(token, _)| token)
         }
     };
     let token = made.ok_or_else(no_key_signs)?;
     let claims = Parts::of(&token).claims.unwrap_or_default();
     let verdict = config.tokens.verify(&token, now);
-    if let Err(refusal) = &verdict {
-        warning(&format!("the gate refuses this token: {}", why(refusal)));
+    if let Err(rejection) = &verdict {
+        warning(&format!("the gate refuses this token: {}", why(rejection)));
     }
     output.result(
         &token,
-        &json!({"token": token, "claims": claims, "refused": verdict.as_ref().err().map(Refusal::code)}),
+        &json!({"token": token, "claims": claims, "refused": verdict.as_ref().err().map(Rejection::code)}),
     );
     Ok(Exit::Good)
 }
@@ -147,16 +148,18 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
             let config = WranglerConfig::read(selection)?.gate_config()?;
             match config.tokens.verify(token, now) {
                 Ok(_) => (Vec::new(), "good: it is the configured key's"),
-                Err(Refusal::BadSignature) => (vec![Refusal::BadSignature], "bad"),
-                Err(refusal) => {
-                    if refusal == Refusal::AlgorithmNotAllowed {
+                Err(Rejection::BadSignature) => (vec![Rejection::BadSignature], "bad"),
+                Err(rejection) => {
+                    if rejection == Rejection::AlgorithmNotAllowed {
                         no_key =
                             parts.header.as_ref().ok().and_then(|header| why_no_key(config.tokens.keys(), header, now));
                     }
-                    let before =
-                        matches!(refusal, Refusal::Malformed(_) | Refusal::AlgorithmNotAllowed | Refusal::TokenTooLong);
+                    let before = matches!(
+                        rejection,
+                        Rejection::Malformed(_) | Rejection::AlgorithmNotAllowed | Rejection::TokenTooLong
+                    );
                     (
-                        vec![refusal],
+                        vec![rejection],
                         if before {
                             "not checked: the token is refused before"
                         } else {
@@ -184,12 +187,12 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
         }
     }
     text += &format!("signature\n  {signature}\nverdict\n");
-    let words = |refusal: &Refusal| match &no_key {
-        Some((_, words)) if *refusal == Refusal::AlgorithmNotAllowed => words.clone(),
-        _ => why(refusal),
+    let words = |rejection: &Rejection| match &no_key {
+        Some((_, words)) if *rejection == Rejection::AlgorithmNotAllowed => words.clone(),
+        _ => why(rejection),
     };
-    for refusal in &wrong {
-        text += &format!("  refused: {} ({})\n", words(refusal), refusal.code());
+    for rejection in &wrong {
+        text += &format!("  refused: {} ({})\n", words(rejection), rejection.code());
     }
     if wrong.is_empty() {
         text += if verify.is_some() { "  good\n" } else { "  nothing wrong is seen without the key\n" };
@@ -201,9 +204,10 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
         .collect();
     let wrong_json: Vec<Value> = wrong
         .iter()
-        .map(|refusal| {
-            let mut wrong = json!({"code": refusal.code(), "text": words(refusal), "client": client_words(refusal)});
-            if let Some((reason, _)) = no_key.as_ref().filter(|_| *refusal == Refusal::AlgorithmNotAllowed) {
+        .map(|rejection| {
+            let mut wrong =
+                json!({"code": rejection.code(), "text": words(rejection), "client": client_words(rejection)});
+            if let Some((reason, _)) = no_key.as_ref().filter(|_| *rejection == Rejection::AlgorithmNotAllowed) {
                 wrong["reason"] = (*reason).into();
             }
             wrong
@@ -218,13 +222,13 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
 }
 
 /// The same sentence for a whole token.
-pub fn why_no_key_of(keys: &KeyRing, token: &str, now: Timestamp) -> Option<String> {
+pub fn why_no_key_of(keys: &KeySet, token: &str, now: Timestamp) -> Option<String> {
     Some(why_no_key(keys, &Parts::of(token).header.ok()?, now)?.1)
 }
 
 /// Why no key of the gate may verify a token with this header: a stable code, and a sentence. The
 /// answer to a client has less detail.
-fn why_no_key(keys: &KeyRing, header: &Map<String, Value>, now: Timestamp) -> Option<(&'static str, String)> {
+fn why_no_key(keys: &KeySet, header: &Map<String, Value>, now: Timestamp) -> Option<(&'static str, String)> {
     let text = |name: &str| header.get(name).and_then(Value::as_str);
     let (algorithm, id) = (text("alg"), text("kid"));
     let shown = |text: Option<&str>| text.map_or("missing".to_owned(), |text| format!("\"{}\"", visible(text)));
@@ -272,8 +276,8 @@ fn why_no_key(keys: &KeyRing, header: &Map<String, Value>, now: Timestamp) -> Op
 
 /// Header and claims as far as they can be read, to be shown.
 struct Parts {
-    header: Result<Map<String, Value>, Refusal>,
-    claims: Result<Map<String, Value>, Refusal>,
+    header: Result<Map<String, Value>, Rejection>,
+    claims: Result<Map<String, Value>, Rejection>,
 }
 
 impl Parts {
@@ -282,9 +286,9 @@ impl Parts {
         let (header, claims) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
         let read = |segment: &str, faults: [Malformed; 3]| {
             let [encoding, not_json, not_an_object] = faults;
-            let bytes = Base64UrlUnpadded::decode_vec(segment).map_err(|_| Refusal::Malformed(encoding))?;
+            let bytes = Base64UrlUnpadded::decode_vec(segment).map_err(|_| Rejection::Malformed(encoding))?;
             json::object(&bytes).map_err(|fault| {
-                Refusal::Malformed(match fault {
+                Rejection::Malformed(match fault {
                     NotAnObject::NotJson => not_json,
                     NotAnObject::OtherType => not_an_object,
                 })
@@ -301,19 +305,19 @@ impl Parts {
 }
 
 /// Everything that Flask-JWT's defaults find wrong, one refusal each, the signature left aside.
-fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<Refusal> {
+fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<Rejection> {
     let policy = |required: &[&str], checks| ClaimsPolicy {
         required: required.iter().map(|&name| name.to_owned()).collect(),
         checks,
-        leeway: Span::seconds(10),
+        leeway: Duration::seconds(10),
     };
     let none = TimeChecks { exp: false, nbf: false, iat: false };
     let algorithm = parts.header.as_ref().ok().and_then(|header| Algorithm::from_name(header.get("alg")?.as_str()?));
     let keys = placeholder();
     // The token as it is: the compact form, and `alg`.
     match token::verify(token, &keys, &policy(&[], none), now) {
-        Err(refusal @ (Refusal::TokenTooLong | Refusal::Malformed(_))) => return vec![refusal],
-        Err(Refusal::AlgorithmNotAllowed) if algorithm.is_none() => return vec![Refusal::AlgorithmNotAllowed],
+        Err(rejection @ (Rejection::TokenTooLong | Rejection::Malformed(_))) => return vec![rejection],
+        Err(Rejection::AlgorithmNotAllowed) if algorithm.is_none() => return vec![Rejection::AlgorithmNotAllowed],
         _ => {}
     }
     let (Ok(header), Ok(claims)) = (&parts.header, &parts.claims) else {
@@ -328,12 +332,12 @@ fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<Re
         policy(&[], TimeChecks { nbf: true, ..none }),
         policy(&[], TimeChecks { exp: true, ..none }),
     ];
-    let mut wrong: Vec<Refusal> = Vec::new();
-    let mut found = |refusal: Result<(), Refusal>| {
-        if let Err(refusal) = refusal
-            && !wrong.contains(&refusal)
+    let mut wrong: Vec<Rejection> = Vec::new();
+    let mut found = |rejection: Result<(), Rejection>| {
+        if let Err(rejection) = rejection
+            && !wrong.contains(&rejection)
         {
-            wrong.push(refusal);
+            wrong.push(rejection);
         }
     };
     for policy in all {
@@ -355,9 +359,9 @@ fn no_key_signs() -> Failure {
 }
 
 /// A ring with any key: it is not the signature that is looked at.
-pub fn placeholder() -> KeyRing {
+pub fn placeholder() -> KeySet {
     let key = Key::symmetric(Algorithm::Hs256, &Secret::new("-".repeat(64)), None, false);
-    key.map_or_else(|_| KeyRing::verifying([]), |key| KeyRing::new(key, []))
+    key.map_or_else(|_| KeySet::verifying([]), |key| KeySet::new(key, []))
 }
 
 fn time_in_words(name: &str, value: &Value, now: Timestamp) -> Option<String> {
@@ -374,17 +378,17 @@ fn time_in_words(name: &str, value: &Value, now: Timestamp) -> Option<String> {
 }
 
 /// What a client is told.
-pub fn client_words(refusal: &Refusal) -> String {
-    let body = flask_jwt::refusal(refusal).body;
+pub fn client_words(rejection: &Rejection) -> String {
+    let body = flask_jwt::rejection(rejection).body;
     let body: Value = serde_json::from_str(&body).unwrap_or_default();
     body["description"].as_str().unwrap_or_default().to_owned()
 }
 
 /// What is wrong with a token, for an operator.
-pub fn why(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::TokenTooLong => format!("longer than {MAX_TOKEN_BYTES} bytes"),
-        Refusal::Malformed(part) => match part {
+pub fn why(rejection: &Rejection) -> String {
+    match rejection {
+        Rejection::TokenTooLong => format!("longer than {MAX_TOKEN_BYTES} bytes"),
+        Rejection::Malformed(part) => match part {
             Malformed::NotEnoughSegments => {
                 "not a token: it has fewer than two dots (header.claims.signature); was it cut short?"
             }
@@ -399,33 +403,33 @@ pub fn why(refusal: &Refusal) -> String {
             Malformed::SignatureEncoding => "the signature is not base64url without padding; was the token cut short?",
         }
         .into(),
-        Refusal::AlgorithmNotAllowed => {
+        Rejection::AlgorithmNotAllowed => {
             format!("a gate can't verify its alg, only {}", Algorithm::ALL.map(Algorithm::name).join(", "))
         }
-        Refusal::BadSignature => {
+        Rejection::BadSignature => {
             "the signature is not that of the configured key: signed with another key, or changed since".into()
         }
-        Refusal::MissingClaim(name) => format!("the claim {name:?} is missing or null (JWT_REQUIRED_CLAIMS)"),
-        Refusal::NotANumericDate(claim) => {
+        Rejection::MissingClaim(name) => format!("the claim {name:?} is missing or null (JWT_REQUIRED_CLAIMS)"),
+        Rejection::NotANumericDate(claim) => {
             format!("the claim {:?} is no time: it must be seconds since 1970", claim.name())
         }
-        Refusal::IssuedInTheFuture => {
+        Rejection::IssuedInTheFuture => {
             "issued in the future (iat): does the issuer's clock run ahead? JWT_LEEWAY allows for some".into()
         }
-        Refusal::NotYetValid => "not yet good (nbf lies in the future): does a clock run ahead?".into(),
-        Refusal::Expired => "expired (exp lies in the past): log in again".into(),
-        Refusal::InvalidAudience => "it is for an audience (aud), and this gate is in none".into(),
-        Refusal::InvalidClaimFormat => "aud is neither a text nor a list of texts".into(),
-        Refusal::CriticalExtension { .. }
-        | Refusal::CriticalEmpty
-        | Refusal::CriticalNotText
-        | Refusal::CriticalMissing
-        | Refusal::UnencodedPayload(_) => "it demands an extension (crit or b64) that is not understood".into(),
-        Refusal::KeyIdNotAString => "kid is not a text".into(),
-        Refusal::NoSuchUser => "the claim \"identity\" names no user: it must be an integer or a text".into(),
-        Refusal::UnsupportedScheme => "the first word of Authorization is not JWT_AUTH_HEADER_PREFIX".into(),
-        Refusal::TokenMissingAfterScheme => "there is no token behind the scheme".into(),
-        Refusal::TokenContainsSpaces => "there is more than one word behind the scheme".into(),
-        _ => client_words(refusal),
+        Rejection::NotYetValid => "not yet good (nbf lies in the future): does a clock run ahead?".into(),
+        Rejection::Expired => "expired (exp lies in the past): log in again".into(),
+        Rejection::InvalidAudience => "it is for an audience (aud), and this gate is in none".into(),
+        Rejection::InvalidClaimFormat => "aud is neither a text nor a list of texts".into(),
+        Rejection::CriticalExtension { .. }
+        | Rejection::CriticalEmpty
+        | Rejection::CriticalNotText
+        | Rejection::CriticalMissing
+        | Rejection::UnencodedPayload(_) => "it demands an extension (crit or b64) that is not understood".into(),
+        Rejection::KeyIdNotAString => "kid is not a text".into(),
+        Rejection::NoSuchUser => "the claim \"identity\" names no user: it must be an integer or a text".into(),
+        Rejection::UnsupportedScheme => "the first word of Authorization is not JWT_AUTH_HEADER_PREFIX".into(),
+        Rejection::TokenMissingAfterScheme => "there is no token behind the scheme".into(),
+        Rejection::TokenContainsSpaces => "there is more than one word behind the scheme".into(),
+        _ => client_words(rejection),
     }
 }

@@ -18,7 +18,7 @@ use std::{collections::HashMap, time::Duration};
 use tollgate::rules::{
     identity::Id,
     password::{self, PasswordHash},
-    store::{LogInRecord, Profile, Status},
+    store::{LoginRecord, Profile, Status},
 };
 
 #[derive(clap::Subcommand)]
@@ -190,12 +190,12 @@ fn add(
 ) -> Result<Exit, Failure> {
     record::check_name(name).map_err(|instead| Failure::usage(instead, "tollgate user add alice"))?;
     let store = Store::open(store)?;
-    let log_in_key = LogInRecord::key(name);
+    let login_key = LoginRecord::key(name);
     let given = id.as_deref().map(record::id_from_text);
-    let mut keys = vec![log_in_key.clone()];
+    let mut keys = vec![login_key.clone()];
     keys.extend(given.as_ref().map(Profile::key));
     let found = store.get(&keys)?;
-    let present = match found.get(&log_in_key) {
+    let present = match found.get(&login_key) {
         Some(_) if permits.replace.is_none() => {
             return Err(Failure::refused(
                 "there is a user of this name already",
@@ -203,7 +203,7 @@ fn add(
             ));
         }
         // One that can't be read is what --replace is for; its id is then the one given.
-        Some(text) => LogInRecord::read(text.as_bytes()).ok(),
+        Some(text) => LoginRecord::read(text.as_bytes()).ok(),
         None => None,
     };
     if let (Some(given), Some(present)) = (&given, &present)
@@ -216,7 +216,7 @@ fn add(
     }
     let version = present.as_ref().map_or_else(clock::now, |present| present.next_version(clock::now()));
     let generated = given.is_none() && present.is_none();
-    let id = match given.or_else(|| present.as_ref().map(LogInRecord::id)) {
+    let id = match given.or_else(|| present.as_ref().map(LoginRecord::id)) {
         Some(id) => id,
         None => Id::Text(Base64UrlUnpadded::encode_string(&secret::random::<16>()?)),
     };
@@ -237,8 +237,8 @@ fn add(
         version,
     };
     store.put_one(user.profile())?;
-    store.put_one(user.log_in())?;
-    let replaced = found.contains_key(&log_in_key);
+    store.put_one(user.login())?;
+    let replaced = found.contains_key(&login_key);
     let ended = match permits.replace.filter(|_| replaced) {
         Some(afterwards) => afterwards.end_sessions(&store, &user.id, Why::Password(version)),
         None => Ok(false),
@@ -259,14 +259,14 @@ fn add(
 fn new_hash(
     store: &Store,
     name: &str,
-    present: Option<&LogInRecord>,
+    present: Option<&LoginRecord>,
     allow_weak: bool,
 ) -> Result<PasswordHash, Failure> {
     let passwords = store.passwords()?;
     let password = prompt::new_password()?;
     hashes::judge(passwords.policy, &password, name, allow_weak)?;
     hashes::tell_of_pepper(&passwords);
-    let hashing = hashes::not_cheaper(&passwords.hashing, present.map(LogInRecord::hash));
+    let hashing = hashes::not_cheaper(&passwords.hashing, present.map(LoginRecord::hash));
     Ok(password::hash(&password, &hashing, secret::random()?))
 }
 
@@ -338,7 +338,7 @@ fn set_password(
     let record = existing(&store, name)?;
     let hash = new_hash(&store, name, Some(&record), allow_weak)?;
     let renewed = record.with_hash(&hash).with_version(record.next_version(clock::now()));
-    let (key, value) = (LogInRecord::key(name), renewed.write());
+    let (key, value) = (LoginRecord::key(name), renewed.write());
     store.put_one((key.clone(), value.clone()))?;
     // Before the second look: that takes its time.
     let ended = afterwards.end_sessions(&store, &record.id(), Why::Password(renewed.version()));
@@ -370,8 +370,8 @@ fn ends(ended: &Result<bool, Failure>) -> &'static str {
 }
 
 /// Has somebody else given the user another password or status since?
-fn is_later(present: &str, record: &LogInRecord) -> bool {
-    LogInRecord::read(present.as_bytes()).is_ok_and(|present| present.version() > record.version())
+fn is_later(present: &str, record: &LoginRecord) -> bool {
+    LoginRecord::read(present.as_bytes()).is_ok_and(|present| present.version() > record.version())
 }
 
 /// As with removing: refused at the log-in first; let in there last.
@@ -383,12 +383,12 @@ fn set_status(
     output: Output,
 ) -> Result<Exit, Failure> {
     let store = Store::open(store)?;
-    let log_in_key = LogInRecord::key(name);
+    let login_key = LoginRecord::key(name);
     let record = existing(&store, name)?;
     let profile_key = Profile::key(&record.id());
     let profile = store.get_one(&profile_key)?;
     let renewed = record.with_version(record.next_version(clock::now()));
-    let mut writes = vec![(log_in_key, record::with_status(&renewed.write(), status))];
+    let mut writes = vec![(login_key, record::with_status(&renewed.write(), status))];
     writes.extend(profile.map(|profile| (profile_key, record::with_status(&profile, status))));
     if status == Status::Active {
         writes.reverse();
@@ -424,18 +424,18 @@ fn delete(
     output: Output,
 ) -> Result<Exit, Failure> {
     let store = Store::open(store)?;
-    let log_in_key = LogInRecord::key(name);
+    let login_key = LoginRecord::key(name);
     let given = id.as_deref().map(record::id_from_text);
-    let id = match (store.get_one(&log_in_key)?, given) {
+    let id = match (store.get_one(&login_key)?, given) {
         (Some(text), given) => {
-            let id = record::log_in(&text)?.id();
+            let id = record::login(&text)?.id();
             if given.is_some_and(|given| given != id) {
                 return Err(Failure::refused(
                     format!("the user has the id {}", record::shown_id(&id)),
                     "leave --id out, or is it another user that you mean?",
                 ));
             }
-            store.delete(&log_in_key)?;
+            store.delete(&login_key)?;
             id
         }
         (None, Some(given)) => {
@@ -468,10 +468,10 @@ fn export(store: &StoreArgs) -> Result<Exit, Failure> {
 fn each_user(store: &Store, keys: &[String], mut found: impl FnMut(&User)) -> Result<(), Failure> {
     let mut done = 0;
     for part in keys.chunks(MOST_PAIRS / 2) {
-        let log_ins = store.get(part)?;
-        let mut records: HashMap<&str, LogInRecord> = HashMap::new();
-        for (key, text) in &log_ins {
-            match LogInRecord::read(text.as_bytes()) {
+        let logins = store.get(part)?;
+        let mut records: HashMap<&str, LoginRecord> = HashMap::new();
+        for (key, text) in &logins {
+            match LoginRecord::read(text.as_bytes()) {
                 Ok(record) => _ = records.insert(key, record),
                 Err(_) => warning(&format!("a record can't be read and is left out (key {key:?})")),
             }
@@ -492,9 +492,9 @@ fn each_user(store: &Store, keys: &[String], mut found: impl FnMut(&User)) -> Re
     Ok(())
 }
 
-fn existing(store: &Store, name: &str) -> Result<LogInRecord, Failure> {
-    match store.get_one(&LogInRecord::key(name))? {
-        Some(text) => record::log_in(&text),
+fn existing(store: &Store, name: &str) -> Result<LoginRecord, Failure> {
+    match store.get_one(&LoginRecord::key(name))? {
+        Some(text) => record::login(&text),
         None => Err(no_such_user(store)),
     }
 }

@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use tollgate::rules::{
-    config::{Config, Environment, Reading, Secrets, Services, options},
+    config::{Bindings, Config, Environment, Loaded, Secrets, options},
     json::{Map, Value},
     password::{Hashing, PasswordPolicy},
 };
@@ -184,7 +184,7 @@ impl WranglerConfig {
     }
 
     /// The one reading of the configuration, for a command that can't see the secrets on Cloudflare.
-    pub fn reading(&self, view: View) -> Reading {
+    pub fn reading(&self, view: View) -> Loaded {
         let mut declared = self.declared_secrets().unwrap_or_default();
         if view == View::Deployed {
             // What is here may be a secret there, of another value.
@@ -193,7 +193,7 @@ impl WranglerConfig {
         let secrets_store: Vec<String> = self.secrets_store().into_iter().map(|(name, _)| name).collect();
         Config::read_from(Environment {
             vars: &self.variables_of(view),
-            services: self.services(),
+            bindings: self.bindings(),
             secrets_store: &secrets_store,
             secrets: Secrets::MayBeElsewhere(&declared),
             // The stock worker has none.
@@ -219,12 +219,12 @@ impl WranglerConfig {
     }
 
     /// Which bindings the worker has beside the store.
-    pub fn services(&self) -> Services {
+    pub fn bindings(&self) -> Bindings {
         let objects = self.scope().and_then(|scope| scope.get("durable_objects")?.get("bindings"));
         let limits = self.scope().and_then(|scope| scope.get("ratelimits"));
         let names: Vec<&str> =
             objects.into_iter().chain(limits).flat_map(Node::elements).filter_map(|node| node.text("name")).collect();
-        Services::of(|name| names.contains(&name))
+        Bindings::of(|name| names.contains(&name))
     }
 
     /// A Durable Object's binding: its class, if that is one of this worker's, and where it is written.
@@ -249,7 +249,7 @@ impl WranglerConfig {
 
     /// The gate's configuration, as `wrangler dev` has it, or why there is none.
     pub fn gate_config(&self) -> Result<Config, Failure> {
-        let Reading { config, unseen, .. } = self.reading(View::Local);
+        let Loaded { config, unseen, .. } = self.reading(View::Local);
         let config = config.map_err(|problems| {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();
             Failure::refused(
@@ -322,9 +322,9 @@ impl WranglerConfig {
                 told.insert(name.into(), value.into());
             }
         }
-        let Reading { config, unseen, .. } = Config::read_from(Environment {
+        let Loaded { config, unseen, .. } = Config::read_from(Environment {
             vars: &told,
-            services: Services::default(),
+            bindings: Bindings::default(),
             secrets_store: &[],
             secrets: Secrets::MayBeElsewhere(&[]),
             serves_inner: None,

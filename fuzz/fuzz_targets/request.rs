@@ -16,13 +16,13 @@ use sha2::Sha256;
 use std::{borrow::Cow, str};
 use tollgate::rules::{
     config::Config,
-    gate::{Ask, Decision, Gate, Passage},
-    handlers::Stock,
+    gate::{Ask, Decision, Gate, Authorized},
+    handlers::DefaultHandlers,
     login,
     password::PasswordHash,
     request::{Headers, Request},
     route::{Auth, Target},
-    store::{LogInRecord, Profile},
+    store::{LoginRecord, Profile},
     time::Timestamp,
     token,
 };
@@ -64,7 +64,7 @@ fn gate() -> Gate {
     else {
         unreachable!()
     };
-    Gate::new(Config::read(&vars).config.expect("a good configuration"), Stock)
+    Gate::new(Config::read(&vars).config.expect("a good configuration"), DefaultHandlers)
 }
 
 /// A request's header fields.
@@ -87,9 +87,9 @@ fn read_authorization(gate: &Gate, authorization: &str) {
         Decision::Forward(passage) => {
             let token = authorization.split([' ', '\t']).rfind(|word| !word.is_empty()).expect("a token");
             assert_genuine(token);
-            assert!(passage.admission().identity().is_some());
+            assert!(passage.principal().identity().is_some());
         }
-        Decision::Refuse(refused) => assert!((400..=599).contains(&gate.answer(&refused.refusal).status)),
+        Decision::Refuse(refused) => assert!((400..=599).contains(&gate.answer(&refused.rejection).status)),
         _ => panic!("neither forwarded nor refused"),
     }
 }
@@ -133,9 +133,9 @@ fn read_body(gate: &Gate, body: &[u8]) {
                 assert_eq!(members[name].as_str(), Some(text.as_str()), "{name}");
                 assert!((1..=login::MAX_FIELD_BYTES).contains(&text.len()), "{name}");
             }
-            let _ = LogInRecord::key(sent.username.expose());
+            let _ = LoginRecord::key(sent.username.expose());
         }
-        Decision::Refuse(refused) => assert!((400..=499).contains(&gate.answer(&refused.refusal).status)),
+        Decision::Refuse(refused) => assert!((400..=499).contains(&gate.answer(&refused.rejection).status)),
         _ => panic!("neither asked nor refused"),
     }
 }
@@ -147,7 +147,7 @@ fn read_target(gate: &Gate, target: &str) {
 }
 
 /// Nothing passes without a token but what is open, to an origin too that minds no case, parameters or empty segments.
-fn assert_open(passage: &Passage<'_>, path: &str) {
+fn assert_open(passage: &Authorized<'_>, path: &str) {
     assert_eq!((passage.rule().auth, passage.rule().to), (Auth::None, Target::Assets));
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8().expect("UTF-8").to_lowercase();
     let segments: Vec<&str> = decoded
@@ -161,8 +161,8 @@ fn assert_open(passage: &Passage<'_>, path: &str) {
 
 /// What KV holds.
 fn read_records(text: &[u8]) {
-    if let Ok(record) = LogInRecord::read(text) {
-        assert_eq!(LogInRecord::read(record.write().as_bytes()).as_ref(), Ok(&record));
+    if let Ok(record) = LoginRecord::read(text) {
+        assert_eq!(LoginRecord::read(record.write().as_bytes()).as_ref(), Ok(&record));
         let id = record.id();
         let _ = (Profile::key(&id), PasswordHash::parse(record.hash()), record.status());
     }

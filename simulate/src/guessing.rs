@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 use tollgate::rules::{
-    account::{DeviceId, Lane, MOST_GUESSES_A_DAY, Reply},
+    account::{Bucket, DeviceId, MOST_GUESSES_A_DAY, Reply},
     device::RecordId,
 };
 
@@ -17,7 +17,7 @@ const MINUTE: i64 = 60_000;
 const FEW: u32 = 4;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-/// What was guessed in one lane.
+/// What was guessed in one bucket.
 #[derive(Default)]
 struct Guessed(VecDeque<i64>);
 
@@ -33,7 +33,7 @@ impl Guessed {
     }
 }
 
-/// What was guessed, by the lane in which it was counted.
+/// What was guessed, by the bucket in which it was counted.
 #[derive(Default)]
 struct AllGuessed {
     strangers: Guessed,
@@ -144,29 +144,35 @@ fn stranger_tries(world: &mut World, guessed: &Rc<RefCell<AllGuessed>>, means: M
         Box::new(move |world, reply| match reply {
             Some(Reply::Wait { seconds }) => *next.borrow_mut() = i64::from(seconds) * 1000,
             Some(Reply::Busy) => *next.borrow_mut() = 500,
-            Some(Reply::Go { lane }) if untried => {
-                world.command(0, Question::Untried(lane), Box::new(|_, _| ()));
+            Some(Reply::Allowed { bucket }) if untried => {
+                world.command(0, Question::Untried(bucket), Box::new(|_, _| ()));
             }
-            Some(Reply::Go { lane }) => {
+            Some(Reply::Allowed { bucket }) => {
                 *next.borrow_mut() = 0;
                 // Sometimes nobody tells that it was wrong.
                 if !is_silent {
-                    world.command(0, Question::Wrong(lane.clone()), Box::new(|_, _| ()));
+                    world.command(0, Question::Wrong(bucket.clone()), Box::new(|_, _| ()));
                 }
                 let mut all = guessed.borrow_mut();
-                let guessed = match &lane {
-                    Lane::Strangers => &mut all.strangers,
-                    Lane::Device(DeviceId::Address(_)) => &mut all.neighbours,
-                    Lane::Device(DeviceId::Cookie(_)) => &mut all.thieves,
+                let guessed = match &bucket {
+                    Bucket::Strangers => &mut all.strangers,
+                    Bucket::Device(DeviceId::Address(_)) => &mut all.neighbours,
+                    Bucket::Device(DeviceId::Cookie(_)) => &mut all.thieves,
                 };
                 if guessed.one_more(world.now) {
-                    world.violated(Rule::Guesses, format!("more than {MOST_GUESSES_A_DAY} guesses in a day: {lane:?}"));
+                    world.violated(
+                        Rule::LoginThrottle,
+                        format!("more than {MOST_GUESSES_A_DAY} guesses in a day: {bucket:?}"),
+                    );
                 }
-                if matches!(lane, Lane::Device(DeviceId::Cookie(_))) && !shows_cookie {
-                    world.violated(Rule::Guesses, "a device that never logged in as this record has a lane of its own");
+                if matches!(bucket, Bucket::Device(DeviceId::Cookie(_))) && !shows_cookie {
+                    world.violated(
+                        Rule::LoginThrottle,
+                        "a device that never logged in as this record has a bucket of its own",
+                    );
                 }
-                if lane == Lane::Strangers && means.address && !shows_cookie {
-                    world.violated(Rule::Guesses, "at a known address more is allowed than elsewhere");
+                if bucket == Bucket::Strangers && means.address && !shows_cookie {
+                    world.violated(Rule::LoginThrottle, "at a known address more is allowed than elsewhere");
                 }
             }
             _ => {}
@@ -186,8 +192,8 @@ fn twin_logs_in(world: &mut World) {
         0,
         Question::Try(devices.clone()),
         Box::new(move |world, reply| {
-            if let Some(Reply::Go { lane }) = reply {
-                world.command(0, Question::Right(lane, devices, twin()), Box::new(|_, _| ()));
+            if let Some(Reply::Allowed { bucket }) = reply {
+                world.command(0, Question::Right(bucket, devices, twin()), Box::new(|_, _| ()));
             }
         }),
     );
@@ -205,16 +211,16 @@ fn owner_logs_in(world: &mut World, is_known: bool, guessed: &Rc<RefCell<AllGues
         0,
         Question::Try(shown),
         Box::new(move |world, reply| match reply {
-            Some(Reply::Go { lane }) => {
-                let lane_of_own = Lane::Device(own.clone());
-                if is_known && !means.cookie && lane != lane_of_own {
-                    world.violated(Rule::StaysIn, "a known device has no lane of its own");
+            Some(Reply::Allowed { bucket }) => {
+                let lane_of_own = Bucket::Device(own.clone());
+                if is_known && !means.cookie && bucket != lane_of_own {
+                    world.violated(Rule::StaysIn, "a known device has no bucket of its own");
                 }
                 let devices = (world.now == 0).then_some(own).into_iter().chain(address).collect();
-                let clears = lane == lane_of_own;
+                let clears = bucket == lane_of_own;
                 world.command(
                     0,
-                    Question::Right(lane, devices, owner()),
+                    Question::Right(bucket, devices, owner()),
                     Box::new(move |_, _| {
                         if clears {
                             guessed.borrow_mut().thieves.0.clear();

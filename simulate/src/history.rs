@@ -81,7 +81,7 @@ impl World {
             (0..self.objects.len()).map(|account| vec![u32::try_from(account).unwrap_or_default() * 1000]).collect();
         for person in 0..self.people.len() {
             if !self.people[person].is_thief {
-                self.log_in(person, passwords[self.people[person].account][0]);
+                self.login(person, passwords[self.people[person].account][0]);
             }
         }
         let deeds = self.random.u32(20..=60);
@@ -128,7 +128,7 @@ impl World {
         let password =
             if self.random.bool() { known[known.len() - 1] } else { known[self.random.usize(..known.len())] };
         match self.random.u32(..100) {
-            0..12 => self.log_in(person, password),
+            0..12 => self.login(person, password),
             12..36 => {
                 let tabs = [1, 1, 1, 1, 1, 1, 2, 2, 5][self.random.usize(..9)];
                 self.rotate(person, tabs);

@@ -10,8 +10,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 use tollgate::rules::{
-    revocation::{Age, Judgement, Snapshot, Told},
-    time::Span,
+    revocation::{Age, Delta, RevocationStatus, Snapshot},
+    time::Duration,
 };
 
 /// A data centre keeps an answer of the register so long, in milliseconds.
@@ -29,7 +29,7 @@ pub struct Isolate {
 /// A data centre: the register's answers by the number that was asked for, and since when they lie there.
 #[derive(Default)]
 pub struct Centre {
-    cache: Vec<(u64, i64, Rc<Told>)>,
+    cache: Vec<(u64, i64, Rc<Delta>)>,
     /// It can't reach the register before.
     pub cut_off_until: i64,
 }
@@ -47,7 +47,7 @@ impl Isolate {
 }
 
 fn snapshot(bound: i64) -> Snapshot {
-    Snapshot::new(Span::from_millis(bound).expect("less than a hundred years"))
+    Snapshot::new(Duration::from_millis(bound).expect("less than a hundred years"))
 }
 
 impl World {
@@ -77,16 +77,16 @@ impl World {
         let object = &self.objects[self.oracle.account_of(token)].name;
         let marks = self.oracle.marks(token, object);
         let isolates = self.isolates.len();
-        let good_under = &mut self.oracle.tokens[token].good_under;
-        if good_under.is_empty() {
-            good_under.extend((0..isolates).map(|_| AtomicU64::new(0)));
+        let checked_generation = &mut self.oracle.tokens[token].checked_generation;
+        if checked_generation.is_empty() {
+            checked_generation.extend((0..isolates).map(|_| AtomicU64::new(0)));
         }
-        let judgement = it.snapshot.judge(&marks, &good_under[isolate], clock);
+        let judgement = it.snapshot.judge(&marks, &checked_generation[isolate], clock);
         self.note(|| format!("isolate {isolate}: token {token} is {judgement:?}"));
         match judgement {
-            Judgement::Good => self.oracle.passed(self.now, token),
-            Judgement::Revoked => self.oracle.found_revoked(self.now, token),
-            Judgement::Unknown => {}
+            RevocationStatus::Good => self.oracle.passed(self.now, token),
+            RevocationStatus::Revoked => self.oracle.found_revoked(self.now, token),
+            RevocationStatus::Unknown => {}
         }
     }
 
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// The answer goes from the data centre to the isolate.
-    fn answer(&mut self, isolate: usize, life: u32, told: Rc<Told>, waiting: Option<TokenNo>) {
+    fn answer(&mut self, isolate: usize, life: u32, told: Rc<Delta>, waiting: Option<TokenNo>) {
         let delay = self.random.i64(0..=20);
         self.after(delay, move |world| {
             if world.isolates[isolate].life != life {
@@ -142,7 +142,7 @@ impl World {
         let it = &mut self.isolates[isolate];
         (it.snapshot, it.skew, it.life) = (snapshot(bound), skew, it.life + 1);
         for token in &mut self.oracle.tokens {
-            token.good_under.iter_mut().skip(isolate).take(1).for_each(|good| good.store(0, Ordering::Relaxed));
+            token.checked_generation.iter_mut().skip(isolate).take(1).for_each(|good| good.store(0, Ordering::Relaxed));
         }
     }
 

@@ -11,13 +11,13 @@ use tollgate::{
     mutant::Mutant,
     rules::{
         account::{
-            Account, Command, DeviceId, Lane, Link, MOST_SESSIONS, Pending, Reply, Rows, TokenLife,
+            Account, Bucket, Command, DeviceId, MOST_SESSIONS, Pending, RefreshToken, Reply, Rows, TokenLife,
             object::{Step, step},
         },
         device::RecordId,
         json::json,
         revocation::Entry,
-        time::Span,
+        time::Duration,
     },
 };
 
@@ -29,7 +29,7 @@ pub type Through = Box<dyn FnOnce(&mut World, bool)>;
 /// How soon the alarm tries again what did not come through.
 const RETRY: i64 = 2000;
 /// How long the object waits for the register or for KV.
-const PATIENCE: i64 = 1000;
+const TIMEOUT: i64 = 1000;
 /// More than this is no session's row: 32 tokens, each of less than a hundred bytes.
 const MOST_ROW: usize = 3500;
 
@@ -60,11 +60,11 @@ pub enum Question {
     /// May a password be tried?
     Try(Vec<DeviceId>),
     /// It was right.
-    Right(Lane, Vec<DeviceId>, RecordId),
+    Right(Bucket, Vec<DeviceId>, RecordId),
     /// It was wrong.
-    Wrong(Lane),
+    Wrong(Bucket),
     /// It was not tried.
-    Untried(Lane),
+    Untried(Bucket),
 }
 
 impl Object {
@@ -163,7 +163,7 @@ impl World {
         let is_done = matches!(
             reply,
             Reply::Done
-                | Reply::Go { .. }
+                | Reply::Allowed { .. }
                 | Reply::Opened { .. }
                 | Reply::Rotated { .. }
                 | Reply::Ended { reused: true }
@@ -309,7 +309,7 @@ impl World {
                 }
             }
         };
-        self.after(PATIENCE, answer(false));
+        self.after(TIMEOUT, answer(false));
         if self.objects[object].cut_off_until > self.now {
             return;
         }
@@ -333,7 +333,7 @@ impl World {
         let Some(record) = record.filter(|_| !self.objects[object].is_putting) else { return done(self, told) };
         let life = self.objects[object].life;
         self.objects[object].is_putting = true;
-        let delay = self.message().unwrap_or(PATIENCE).min(PATIENCE);
+        let delay = self.message().unwrap_or(TIMEOUT).min(TIMEOUT);
         let fails = self.settings.store_fails;
         let (lands, is_known) = (self.is_calm || !self.percent(fails), self.is_calm || !self.percent(fails / 2));
         self.after(delay, move |world| {
@@ -376,19 +376,23 @@ impl World {
     /// The command as the object gets it.
     fn in_full(&mut self, question: &Question) -> Command {
         match question {
-            Question::Try(devices) => Command::Try { devices: devices.clone() },
-            Question::Right(lane, devices, record) => {
-                Command::Right { lane: lane.clone(), devices: devices.clone(), record: record.as_str().to_owned() }
+            Question::Try(devices) => Command::Attempt { devices: devices.clone() },
+            Question::Right(bucket, devices, record) => {
+                Command::Right { bucket: bucket.clone(), devices: devices.clone(), record: record.as_str().to_owned() }
             }
-            Question::Wrong(lane) => Command::Wrong { lane: lane.clone() },
-            Question::Untried(lane) => Command::Untried { lane: lane.clone() },
+            Question::Wrong(bucket) => Command::Wrong { bucket: bucket.clone() },
+            Question::Untried(bucket) => Command::Untried { bucket: bucket.clone() },
             Question::Deed(deed) => self.deed_in_full(*deed),
         }
     }
 
     fn deed_in_full(&mut self, deed: Deed) -> Command {
         let id = |world: &Self, token: usize| world.oracle.tokens[token].id.clone();
-        let link = |world: &Self, token, issued_at| Link { token_id: id(world, token), seed: "seed".into(), issued_at };
+        let link = |world: &Self, token, issued_at| RefreshToken {
+            token_id: id(world, token),
+            seed: "seed".into(),
+            issued_at,
+        };
         let session = |world: &Self, session: usize| world.oracle.sessions[session].id.clone();
         let version = |world: &Self, record: usize| world.oracle.records[record].version;
         let never = Timestamp::from_millis(0);
@@ -417,7 +421,7 @@ impl World {
             Deed::Revoke { token } => {
                 // An operator does not know how long the token would live; its holder does.
                 let end = Timestamp::from_seconds(self.oracle.tokens[token].expires + 1);
-                let leeway = Span::from_millis(self.settings.leeway).unwrap_or(Span::ZERO);
+                let leeway = Duration::from_millis(self.settings.leeway).unwrap_or(Duration::ZERO);
                 let life = self.percent(50).then(|| TokenLife::Until(end.later(leeway)));
                 Command::Revoke { token_id: id(self, token), life }
             }

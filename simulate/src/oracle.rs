@@ -11,7 +11,7 @@ use tollgate::{
     Timestamp,
     rules::{
         account::{MOST_SESSIONS, Reply, object},
-        revocation::{Mark, Marks},
+        revocation::{RevocationKey, RevocationKeys},
     },
 };
 
@@ -41,7 +41,7 @@ pub enum Rule {
     /// Sessions end when they are idle for too long, and at last.
     Lifetime,
     /// A password is guessed only so often in a day.
-    Guesses,
+    LoginThrottle,
     /// What was acknowledged is kept.
     Kept,
     /// What is stored stays small.
@@ -57,7 +57,7 @@ impl fmt::Display for Rule {
             Self::StaysIn => "nobody is logged out or kept out without a reason",
             Self::OldPassword => "an old password opens nothing",
             Self::Lifetime => "a session ends when it is idle and at last",
-            Self::Guesses => "a password is guessed only so often in a day",
+            Self::LoginThrottle => "a password is guessed only so often in a day",
             Self::Kept => "what was acknowledged is kept",
             Self::Bounded => "what is stored stays small",
         })
@@ -154,9 +154,9 @@ pub struct Token {
     spent: i64,
     void: Over,
     /// What revocations hit it by.
-    pub marks: Option<Marks>,
+    pub marks: Option<RevocationKeys>,
     /// One for each isolate: where it keeps under which number it was good.
-    pub good_under: Vec<AtomicU64>,
+    pub checked_generation: Vec<AtomicU64>,
 }
 
 /// A log-in record.
@@ -249,7 +249,7 @@ impl Oracle {
             spent: 0,
             void: Over::default(),
             marks: None,
-            good_under: Vec::new(),
+            checked_generation: Vec::new(),
         });
         number
     }
@@ -266,16 +266,16 @@ impl Oracle {
     }
 
     /// What revocations hit an access token by; worked out once.
-    pub fn marks(&mut self, token: TokenNo, object: &str) -> Marks {
+    pub fn marks(&mut self, token: TokenNo, object: &str) -> RevocationKeys {
         if let Some(marks) = self.tokens[token].marks {
             return marks;
         }
         let session = self.tokens[token].session.map(|session| &self.sessions[session]);
         let whole_second = Timestamp::from_seconds(self.tokens[token].issued.numeric_date().seconds());
-        let marks = Marks {
-            token: Some(Mark::token(&self.tokens[token].id)),
-            session: session.map(|session| Mark::session(&session.id)),
-            user: Some(Mark::user(object)),
+        let marks = RevocationKeys {
+            token: Some(RevocationKey::token(&self.tokens[token].id)),
+            session: session.map(|session| RevocationKey::session(&session.id)),
+            user: Some(RevocationKey::user(object)),
             began: session.map_or(whole_second, |session| session.began),
         };
         self.tokens[token].marks = Some(marks);

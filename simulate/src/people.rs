@@ -10,7 +10,7 @@ use std::{cell::Cell, rc::Rc};
 use tollgate::{Timestamp, rules::account::Reply};
 
 /// A client waits so long for an answer before it asks again, in milliseconds.
-const PATIENCE: i64 = 2500;
+const TIMEOUT: i64 = 2500;
 
 /// A device of a user, with all its tabs; or a thief's.
 pub struct Person {
@@ -57,12 +57,12 @@ impl World {
     }
 
     /// Somebody types a password.
-    pub fn log_in(&mut self, person: usize, password: u32) {
+    pub fn login(&mut self, person: usize, password: u32) {
         self.note(|| format!("person {person} logs in with password {password}"));
-        self.send(person, move |world| world.log_in_arrives(person, password));
+        self.send(person, move |world| world.login_arrives(person, password));
     }
 
-    fn log_in_arrives(&mut self, person: usize, password: u32) {
+    fn login_arrives(&mut self, person: usize, password: u32) {
         let account = self.people[person].account;
         let Some(record) = self.store.read(self.now, account, &mut self.random) else { return };
         if self.oracle.records[record].password != password {
@@ -150,12 +150,12 @@ impl World {
                 world.command(account, Question::Deed(deed), Box::new(back));
             });
         });
-        self.after(PATIENCE, move |world| {
+        self.after(TIMEOUT, move |world| {
             if done.get() {
                 return;
             }
             let is_good = world.people[person].has_good_connection;
-            let most = if is_good { world.settings.grace - PATIENCE } else { 2 * world.settings.grace };
+            let most = if is_good { world.settings.grace - TIMEOUT } else { 2 * world.settings.grace };
             if world.now - since < most && world.percent(95) {
                 world.try_to_rotate(person, session, token, since, done);
             } else {
@@ -263,7 +263,7 @@ impl World {
         let account = self.people[person].account;
         self.want(person, account, Deed::EndAll { retire: false }, 2);
         let (soon, later) = (self.random.i64(0..1000), self.random.i64(1000..3000));
-        self.after(soon, move |world| world.log_in(person, password));
+        self.after(soon, move |world| world.login(person, password));
         self.after(later, move |world| world.want(person, account, Deed::EndAll { retire: false }, 2));
     }
 
@@ -312,7 +312,7 @@ impl World {
             let back = move |_: &mut Self, reply: Option<Reply>| is_done.set(is_done.get() || reply.is_some());
             world.command(account, Question::Deed(deed), Box::new(back));
         });
-        self.after(PATIENCE, move |world| {
+        self.after(TIMEOUT, move |world| {
             if !done.get() && tries > 1 {
                 world.want(person, account, deed, tries - 1);
             }

@@ -2,11 +2,11 @@
 
 use crate::world::World;
 use std::{collections::BTreeMap, rc::Rc};
-use tollgate::rules::revocation::{Entry, Register, Told};
+use tollgate::rules::revocation::{Delta, Entry, RevocationLog};
 
 /// The one register.
 pub struct RegisterObject {
-    register: Register,
+    register: RevocationLog,
     stored: BTreeMap<u64, Entry>,
     skew: i64,
     /// It can't be reached before.
@@ -16,7 +16,7 @@ pub struct RegisterObject {
 impl RegisterObject {
     /// With nothing in it.
     pub fn new(skew: i64) -> Self {
-        Self { register: Register::default(), stored: BTreeMap::new(), skew, down_until: 0 }
+        Self { register: RevocationLog::default(), stored: BTreeMap::new(), skew, down_until: 0 }
     }
 
     /// How many entries are in force.
@@ -56,7 +56,7 @@ impl World {
     }
 
     /// What came after a number, if the register can be reached.
-    pub fn since(&mut self, number: u64) -> Option<Rc<Told>> {
+    pub fn since(&mut self, number: u64) -> Option<Rc<Delta>> {
         if self.register.down_until > self.now {
             return None;
         }
@@ -80,7 +80,7 @@ impl World {
         self.note(|| "the register crashes".to_owned());
         let (pause, skew) = (self.random.i64(0..=2000), self.skew());
         let it = &mut self.register;
-        it.register = Register::read(it.stored.iter().map(|(number, entry)| (*number, *entry)));
+        it.register = RevocationLog::read(it.stored.iter().map(|(number, entry)| (*number, *entry)));
         it.skew = skew;
         it.down_until = it.down_until.max(self.now + pause);
     }

@@ -1,7 +1,7 @@
 //! What is drawn once for a history: how long things last, and the weather.
 
 use fastrand::Rng;
-use tollgate::rules::{account::Lifetimes, time::Span};
+use tollgate::rules::{account::Lifetimes, time::Duration};
 
 /// The options and the weather of one history. All times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ impl Settings {
 
     /// The lifetimes as the objects are told them.
     pub fn lifetimes(&self) -> Lifetimes {
-        let span = |millis| Span::from_millis(millis).expect("less than a hundred years");
+        let span = |millis| Duration::from_millis(millis).expect("less than a hundred years");
         Lifetimes {
             grace: span(self.grace),
             idle: span(self.idle),

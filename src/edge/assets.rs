@@ -5,7 +5,7 @@
 //! is handed on, so that the gate decides about where it leads. What a token protects is not kept by shared caches.
 
 use super::{Call, view::View};
-use crate::rules::{error::Refusal, forward, gate::Passage, route::INDEX_PAGE};
+use crate::rules::{forward, gate::Authorized, rejection::Rejection, route::INDEX_PAGE};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/edge/js/fetch.mjs")]
@@ -21,7 +21,7 @@ extern "C" {
     ) -> JsValue;
 }
 
-pub(super) fn serve(call: &Call, view: &View, passage: &Passage<'_>) -> JsValue {
+pub(super) fn serve(call: &Call, view: &View, passage: &Authorized<'_>) -> JsValue {
     call.log(&passage.event());
     let (path, query) = view.path_and_query().split_once('?').unwrap_or((view.path_and_query(), ""));
     let page = if path.ends_with('/') { INDEX_PAGE } else { "" };
@@ -31,7 +31,7 @@ pub(super) fn serve(call: &Call, view: &View, passage: &Passage<'_>) -> JsValue 
     let missing = {
         let (call, head, rule) = (call.clone(), view.is_head(), passage.rule().path.clone());
         Closure::once_into_js(move |not_found: bool| {
-            call.refuse(head, if not_found { Refusal::FileNotFound } else { Refusal::AssetsUnavailable }, &rule)
+            call.refuse(head, if not_found { Rejection::FileNotFound } else { Rejection::AssetsUnavailable }, &rule)
         })
     };
     let vary = forward::vary(call.config());

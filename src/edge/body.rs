@@ -1,19 +1,18 @@
 //! Reading a body: up to a limit, in time, and of all requests together no more than the instance can hold.
 
-use super::promise::Settled;
-use crate::rules::gate::BodyFault;
+use super::{delay, promise::Settled};
+use crate::rules::{gate::BodyFault, time::Duration};
 use futures_util::future::{Either, select};
 use js_sys::Uint8Array;
-use std::{cell::Cell, pin::pin, thread::LocalKey, time::Duration};
+use std::{cell::Cell, pin::pin, thread::LocalKey};
 use wasm_bindgen::prelude::*;
 use web_sys::Request;
-use worker::Delay;
 
 /// How much of a body that is too long is taken in and thrown away, in bytes.
 const COURTESY: usize = 64 * 1024;
 
 /// A body of 64 KiB has arrived by then, from anywhere.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::seconds(20);
 
 /// How many bytes the bodies that are being read may have together, for each kind: an isolate has 128 MB. With the
 /// default limits 1,024 log-ins and 256 bodies with tokens are read at once, and neither kind keeps the other out.
@@ -72,7 +71,7 @@ impl Drop for Reserved {
 pub(super) async fn read(kind: Kind, request: &Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
     let _reserved = Reserved::reserve(kind, limit).ok_or(BodyFault::TooMany)?;
     let reading = Settled::from(read_body(request, limit, COURTESY));
-    let body = match select(reading, pin!(Delay::from(TIMEOUT))).await {
+    let body = match select(reading, pin!(delay(TIMEOUT))).await {
         Either::Left((body, _)) => body.unwrap_or_default(),
         Either::Right(((), _)) => return Err(BodyFault::TooSlow),
     };

@@ -9,12 +9,12 @@
 use super::{id_prefix, load, log, next_number, origin, respond};
 use crate::rules::{
     config::Location,
-    error::Refusal,
     forward::{Filter, HeldBack, identity_headers},
-    gate::{Admission, Decision, Gate, Passage, Refused},
+    gate::{Authorized, Decision, Gate, Principal, Rejected},
     log::{Event, Level, RequestInfo},
+    rejection::Rejection,
     request::{Headers, Request},
-    route::Freshness,
+    route::RequiredFreshness,
     time::Timestamp,
 };
 use std::{
@@ -48,15 +48,15 @@ extern "C" {
     pub type Outlet;
     /// Keeps what is said next for the same request, from then until then (milliseconds), and as many others.
     #[wasm_bindgen(method)]
-    fn keep(this: &Outlet, from: f64, until: f64, rooms: usize);
+    fn keep(this: &Outlet, from: f64, until: f64, capacity: usize);
     /// The header fields that tell an origin whose the token is, one a line; to be kept for the token with as many
     /// others.
     #[wasm_bindgen(method)]
-    fn vouch(this: &Outlet, fields: &str, rooms: usize);
+    fn vouch(this: &Outlet, fields: &str, capacity: usize);
     /// What is answered and logged under this number from now on: a request's number is to be put behind `id` in the
     /// line, if there is one.
     #[wasm_bindgen(method)]
-    fn refusal(this: &Outlet, number: usize, init: JsValue, body: &str, id: &str, line: &str);
+    fn rejection(this: &Outlet, number: usize, init: JsValue, body: &str, id: &str, line: &str);
     /// Answers that, for the request of this number, and logs it if it is to be.
     #[wasm_bindgen(method)]
     fn refuse(this: &Outlet, number: usize, request: u32, is_logged: bool);
@@ -67,7 +67,7 @@ thread_local! {
     /// Where the entry writes a request, and reads an identity: one place for all, so that nothing is allocated for it.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
     /// The refusals that the entry knows, by number: each under the pattern of its rule, with its status.
-    static REFUSED: RefCell<Ring<(Refusal, Option<&'static str>, u16)>> = const { RefCell::new(Ring::new()) };
+    static REFUSED: RefCell<Ring<(Rejection, Option<&'static str>, u16)>> = const { RefCell::new(Ring::new()) };
     static PENDING: Cell<Option<Box<Pending>>> = const { Cell::new(None) };
 }
 
@@ -140,7 +140,7 @@ fn is_unlogged(gate: &Gate) -> bool {
 }
 
 /// Writes into the buffer who it is.
-fn identify(gate: &Gate, passage: &Passage<'_>, buffer: &mut [u8]) -> i32 {
+fn identify(gate: &Gate, passage: &Authorized<'_>, buffer: &mut [u8]) -> i32 {
     let text = gate.identity_text(passage);
     let Some(place) = buffer.get_mut(..text.len()) else { return said::GO_ON };
     place.copy_from_slice(text.as_bytes());
@@ -148,30 +148,30 @@ fn identify(gate: &Gate, passage: &Passage<'_>, buffer: &mut [u8]) -> i32 {
 }
 
 /// The entry may keep what it is told of this next, if that is worth it and can be said for any time.
-fn keep(gate: &Gate, passage: &Passage<'_>, seen: &Seen<'_>, now: Timestamp) {
+fn keep(gate: &Gate, passage: &Authorized<'_>, seen: &Seen<'_>, now: Timestamp) {
     if seen.is_worth_keeping(passage)
-        && let Some(token) = passage.admission().token()
-        && passage.rule().extended.fresh == Freshness::Any
+        && let Some(token) = passage.principal().token()
+        && passage.rule().flask_jwt_extended.fresh == RequiredFreshness::Any
         && let Some(good) = gate.good_while(token, now)
     {
         let [from, until] = [good.start, good.end].map(milliseconds);
-        with_outlet(|outlet| outlet.keep(from, until, gate.config().tokens.rooms()));
+        with_outlet(|outlet| outlet.keep(from, until, gate.config().tokens.capacity()));
     }
 }
 
 /// Does the entry know all that it must to forward this? If the token is new to it, it is told. What it knows it keeps
 /// by `Authorization`: so only for a token that stood there.
-fn vouch(gate: &Gate, passage: &Passage<'_>, seen: &Seen<'_>, is_vouched: bool) -> bool {
+fn vouch(gate: &Gate, passage: &Authorized<'_>, seen: &Seen<'_>, is_vouched: bool) -> bool {
     let config = gate.config();
-    let Admission::Verified { location: Location::Headers, .. } = passage.admission() else { return false };
+    let Principal::Verified { location: Location::Headers, .. } = passage.principal() else { return false };
     let is_plain = passage.renewal().is_empty() && !passage.rule().close_at_expiry;
     if !is_plain || HeldBack::new(passage, config) != HeldBack::default() {
         return false;
     }
     if !is_vouched {
-        let fields = origin::lines(&identity_headers(passage.admission()));
-        let rooms = if seen.is_worth_keeping(passage) { config.tokens.rooms() } else { 0 };
-        with_outlet(|outlet| outlet.vouch(&fields, rooms));
+        let fields = origin::lines(&identity_headers(passage.principal()));
+        let capacity = if seen.is_worth_keeping(passage) { config.tokens.capacity() } else { 0 };
+        with_outlet(|outlet| outlet.vouch(&fields, capacity));
     }
     true
 }
@@ -191,20 +191,20 @@ pub fn sender() -> JsValue {
 
 /// All but its id is the same for each refusal of a kind under a rule: 0.2 of a request's time less than to make it
 /// anew.
-fn refuse(gate: &Gate, refused: &Refused<'static>, now: Timestamp) -> bool {
-    if refused.refusal.is_of_one_request() {
+fn refuse(gate: &Gate, refused: &Rejected<'static>, now: Timestamp) -> bool {
+    if refused.rejection.is_of_one_request() {
         return false;
     }
-    let event = |status| Event::Refused { refusal: &refused.refusal, status, rule: refused.rule };
+    let event = |status| Event::Refused { rejection: &refused.rejection, status, rule: refused.rule };
     let (number, status) = REFUSED.with_borrow_mut(|known| {
-        let is_it = |(refusal, rule, _): &_| *refusal == refused.refusal && *rule == refused.rule;
+        let is_it = |(rejection, rule, _): &_| *rejection == refused.rejection && *rule == refused.rule;
         let number = known.0.iter().position(is_it).unwrap_or_else(|| {
             let answer = gate.answer_to(refused);
-            let number = known.put((refused.refusal.clone(), refused.rule, answer.status), REFUSALS);
+            let number = known.put((refused.rejection.clone(), refused.rule, answer.status), REFUSALS);
             let id = id_prefix();
             let line = event(answer.status).line(gate.config().log, Some(RequestInfo { id: &id, duration_ms: 0 }));
             let (init, line) = (respond::init_of(&answer), line.unwrap_or_default());
-            with_outlet(|outlet| outlet.refusal(number, init, &answer.body, &id, &line));
+            with_outlet(|outlet| outlet.rejection(number, init, &answer.body, &id, &line));
             number
         });
         (number, known.0[number].2)
@@ -222,9 +222,9 @@ impl<T> Ring<T> {
     }
 
     /// Puts one into the room that was given away longest ago, of so many.
-    fn put(&mut self, one: T, rooms: usize) -> usize {
+    fn put(&mut self, one: T, capacity: usize) -> usize {
         let room = self.1;
-        self.1 = (room + 1) % rooms;
+        self.1 = (room + 1) % capacity;
         match self.0.get_mut(room) {
             Some(former) => *former = one,
             None => self.0.push(one),
@@ -277,8 +277,8 @@ impl<'b> Seen<'b> {
 
     /// Is what is told of this request's token kept? When it comes for the second time: most of a flood of others never
     /// does. And in its usual spelling, so that one token has no more rooms than there are cases of its scheme.
-    fn is_worth_keeping(&self, passage: &Passage<'_>) -> bool {
-        let Some(token) = passage.admission().token().filter(|token| token.is_remembered()) else { return false };
+    fn is_worth_keeping(&self, passage: &Authorized<'_>) -> bool {
+        let Some(token) = passage.principal().token().filter(|token| token.is_remembered()) else { return false };
         let (Some(authorization), length) = (self.authorization, self.method.len() + self.url.len()) else {
             return false;
         };

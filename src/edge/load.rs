@@ -1,12 +1,12 @@
 //! The gate of this instance: read from the worker's variables at the first request, then kept.
 
 use crate::rules::{
-    config::{Config, Environment, Reading, Secrets, Services, options},
+    config::{Bindings, Config, Environment, Loaded, Secrets, options},
+    diagnostic::Diagnostic,
     gate::Gate,
-    handlers::{Handlers, Stock},
+    handlers::{DefaultHandlers, Handlers},
     json::{Map, Value},
     log::{Event, Level},
-    notice::Notice,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::{
@@ -27,13 +27,13 @@ pub(super) fn gate(
     env: &JsValue,
     handlers: impl Handlers,
     has_inner: bool,
-    services: Services,
+    bindings: Bindings,
 ) -> Option<&'static Gate> {
-    let is_stock = handlers.type_id() == TypeId::of::<Stock>();
+    let is_stock = handlers.type_id() == TypeId::of::<DefaultHandlers>();
     GATE.with(|gate| {
         *gate.get_or_init(|| {
             let variables = Variables::of(env);
-            let gate = read(&variables, handlers, has_inner, services);
+            let gate = read(&variables, handlers, has_inner, bindings);
             STOCK.set(gate.filter(|_| is_stock));
             gate
         })
@@ -50,15 +50,15 @@ pub(super) fn loaded() -> Option<&'static Gate> {
     GATE.with(|gate| gate.get().copied().flatten())
 }
 
-fn read(variables: &Variables, handlers: impl Handlers, has_inner: bool, services: Services) -> Option<&'static Gate> {
+fn read(variables: &Variables, handlers: impl Handlers, has_inner: bool, bindings: Bindings) -> Option<&'static Gate> {
     let Variables { vars, secrets_store } = variables;
     let environment =
-        Environment { vars, services, secrets_store, secrets: Secrets::Visible, serves_inner: Some(has_inner) };
-    let Reading { config, faults, mut warnings, unseen: _ } = Config::read_from(environment);
-    warnings.extend(services.missing());
+        Environment { vars, bindings, secrets_store, secrets: Secrets::Visible, serves_inner: Some(has_inner) };
+    let Loaded { config, faults, mut warnings, unseen: _ } = Config::read_from(environment);
+    warnings.extend(bindings.missing());
     // A wrong configuration is told whatever it says of the log's level.
     let level = config.as_ref().map_or(Level::Info, |config| config.log);
-    let tell = |event: fn(&Notice) -> Event<'_>, notices: &[Notice]| {
+    let tell = |event: fn(&Diagnostic) -> Event<'_>, notices: &[Diagnostic]| {
         for notice in notices {
             if let Some(line) = event(notice).line(level, None) {
                 super::log::write(&line);
@@ -107,8 +107,8 @@ impl Variables {
 }
 
 /// Which bindings the worker has.
-pub(super) fn services(env: &JsValue) -> Services {
-    Services::of(|name| js_sys::Reflect::has(env, &name.into()).unwrap_or_default())
+pub(super) fn bindings(env: &JsValue) -> Bindings {
+    Bindings::of(|name| js_sys::Reflect::has(env, &name.into()).unwrap_or_default())
 }
 
 /// Random, once an instance: the beginning of its request ids.

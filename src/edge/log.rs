@@ -29,10 +29,10 @@ pub(super) fn is_written(config: &Config, event: &Event<'_>, now: Timestamp) -> 
     if event.level() > config.log {
         return false;
     }
-    let Event::Refused { refusal, status, .. } = *event else { return true };
+    let Event::Refused { rejection, status, .. } = *event else { return true };
     let (fate, counted) = LIMITER.with_borrow_mut(|limiter| {
         let limiter = limiter.get_or_insert_with(|| Limiter::new(config.log_refusals));
-        limiter.refused(refusal, status, now.numeric_date())
+        limiter.refused(rejection, status, now.numeric_date())
     });
     if let Some(line) = counted.and_then(|counted| counted.event().line(config.log, None)) {
         write(&line);

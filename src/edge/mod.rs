@@ -35,12 +35,12 @@ use crate::{
     rules::{
         config::Config,
         cookie::Jar,
-        error::Refusal,
-        gate::{Admission, Ask, AskFault, DECISION_TIMEOUT, Decision, Gate, Refused},
-        handlers::{Handlers, Stock},
+        gate::{Ask, AskFault, DECISION_TIMEOUT, Decision, Gate, Principal, Rejected},
+        handlers::{DefaultHandlers, Handlers},
         log::{Event, Level, RequestInfo},
+        rejection::Rejection,
         route::Rule,
-        time::{Span, Timestamp},
+        time::{Duration, Timestamp},
     },
     users::{Users, answer},
 };
@@ -55,7 +55,6 @@ use std::{
     future::Future,
     pin::{Pin, pin},
     rc::Rc,
-    time::Duration,
 };
 use tasks::Progress;
 use view::View;
@@ -71,7 +70,7 @@ pub trait Application: Handlers + Clone {
     fn users(&self, call: &Call) -> Self::Users;
 }
 
-impl Application for Stock {
+impl Application for DefaultHandlers {
     type Users = KvUsers;
 
     fn users(&self, call: &Call) -> KvUsers {
@@ -107,7 +106,7 @@ pub enum Outcome {
     /// A `Response`, or the runtime's own promise of one, which does not depend on this instance.
     Response(JsValue),
     /// It is let through to the worker's own code (`to = "worker"`). These cookies go out with its answer.
-    Inner(Admission, Jar),
+    Inner(Principal, Jar),
 }
 
 /// When a request's outcome is known.
@@ -155,12 +154,12 @@ pub async fn serve_with<A: Application>(
     env: Env,
     context: Context,
     application: A,
-    inner: impl AsyncFnOnce(worker::Request, Env, Context, Admission) -> worker::Result<worker::Response>,
+    inner: impl AsyncFnOnce(worker::Request, Env, Context, Principal) -> worker::Result<worker::Response>,
 ) -> worker::Result<worker::Response> {
     match settled(&request, &env, &context, application, true).await {
         Outcome::Response(response) => to_worker(response).await,
-        Outcome::Inner(admission, renewal) => {
-            let mut response = inner(request, env, context, admission).await?;
+        Outcome::Inner(principal, renewal) => {
+            let mut response = inner(request, env, context, principal).await?;
             for cookie in renewal.iter() {
                 response.headers_mut().append("set-cookie", cookie)?;
             }
@@ -220,7 +219,7 @@ fn begin<A: Application>(
     has_inner: bool,
     progress: Option<Progress>,
 ) -> Reply {
-    let Some(gate) = load::gate(&env, application.clone(), has_inner, load::services(&env)) else {
+    let Some(gate) = load::gate(&env, application.clone(), has_inner, load::bindings(&env)) else {
         return Reply::Ready(Outcome::Response(respond::misconfigured(&request).into()));
     };
     let call = Call::begin(gate, env, ctx, progress);
@@ -247,7 +246,7 @@ async fn settle(call: Call, view: View, ask: Ask<'static>, users: impl Users) ->
     match select(pin!(decide_and_carry_out(&call, &view, ask, users)), pin!(delay(DECISION_TIMEOUT))).await {
         Either::Left((outcome, _)) => outcome,
         Either::Right(((), _)) => {
-            let refused = Refused::new(Refusal::DecisionTimeout, None);
+            let refused = Rejected::new(Rejection::DecisionTimeout, None);
             Outcome::Response(respond::refuse(&call, view.is_head(), &refused).into())
         }
     }
@@ -279,7 +278,7 @@ fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Result<Ou
         Decision::Inner(passage) => {
             call.log(&passage.event());
             let renewal = passage.renewal().clone();
-            return Ok(Outcome::Inner(passage.into_admission(), renewal));
+            return Ok(Outcome::Inner(passage.into_principal(), renewal));
         }
     };
     Ok(Outcome::Response(response))
@@ -293,12 +292,12 @@ pub fn layer(env: &Env, context: &Context, handlers: impl Handlers) -> Option<cr
     let env = AsRef::<JsValue>::as_ref(env).clone();
     let context = AsRef::<JsValue>::as_ref(context.as_ref()).clone();
     // What asks the objects is the gate in front of a worker, not a layer.
-    let gate = load::gate(&env, handlers, true, crate::rules::config::Services::default())?;
+    let gate = load::gate(&env, handlers, true, crate::rules::config::Bindings::default())?;
     Some(crate::axum::GateLayer::of(gate, KvUsers::new(&Call::begin(gate, env, context, None))))
 }
 
 /// No longer than `TOLLGATE_STORE_TIMEOUT`.
-async fn patiently<T>(config: &Config, answer: impl Future<Output = Result<T, AskFault>>) -> Result<T, AskFault> {
+async fn with_timeout<T>(config: &Config, answer: impl Future<Output = Result<T, AskFault>>) -> Result<T, AskFault> {
     match select(pin!(answer), pin!(delay(config.store_timeout))).await {
         Either::Left((answer, _)) => answer,
         Either::Right(((), _)) => Err(AskFault::Unavailable),
@@ -306,8 +305,8 @@ async fn patiently<T>(config: &Config, answer: impl Future<Output = Result<T, As
 }
 
 /// Waits.
-fn delay(span: Span) -> worker::Delay {
-    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or_default()).into()
+fn delay(duration: Duration) -> worker::Delay {
+    std::time::Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or_default()).into()
 }
 
 /// One plain 500, for a request that a panic or an exception has cost its answer; the log says which exception it was,
@@ -416,12 +415,12 @@ impl Call {
     fn failed(&self, head: bool, error: &JsValue, rule: &Rule) -> JsValue {
         let (name, at) = described(error);
         self.log(&Event::Exception { name: &name, at: &at });
-        self.refuse(head, Refusal::Internal, &rule.path).into()
+        self.refuse(head, Rejection::Internal, &rule.path).into()
     }
 
     /// Refuses what was let through already: the origin or the asset server fails.
-    fn refuse(&self, head: bool, refusal: Refusal, rule: &str) -> web_sys::Response {
-        respond::refuse(self, head, &Refused::new(refusal, Some(rule)))
+    fn refuse(&self, head: bool, rejection: Rejection, rule: &str) -> web_sys::Response {
+        respond::refuse(self, head, &Rejected::new(rejection, Some(rule)))
     }
 }
 

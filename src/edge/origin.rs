@@ -7,9 +7,9 @@
 use super::{Call, load, view::View};
 use crate::rules::{
     config::{Config, Location},
-    error::Refusal,
     forward::{self, CachePolicy, Filter, HeldBack},
-    gate::Passage,
+    gate::Authorized,
+    rejection::Rejection,
     request::Headers as _,
     time::Timestamp,
 };
@@ -60,10 +60,10 @@ thread_local! {
 }
 
 fn failed(why: u32, head: bool, began: f64, rule: usize, number: Option<u32>) -> JsValue {
-    let refusal = match why {
-        LATE => Refusal::OriginTimeout,
-        TOO_LONG => Refusal::BodyTooLarge { limit: None },
-        _ => Refusal::OriginUnreachable,
+    let rejection = match why {
+        LATE => Rejection::OriginTimeout,
+        TOO_LONG => Rejection::BodyTooLarge { limit: None },
+        _ => Rejection::OriginUnreachable,
     };
     let Some(gate) = load::loaded() else { return super::broken(&JsValue::UNDEFINED).into() };
     #[allow(clippy::cast_possible_truncation)] // it was one
@@ -71,16 +71,16 @@ fn failed(why: u32, head: bool, began: f64, rule: usize, number: Option<u32>) ->
     let number = number.unwrap_or_else(super::next_number);
     let call = Call { number, began, ..Call::begin(gate, JsValue::UNDEFINED, JsValue::UNDEFINED, None) };
     let rule = gate.config().routes.rules().find(|known| known.index == rule).map_or("", |rule| &rule.path);
-    call.refuse(head, refusal, rule).into()
+    call.refuse(head, rejection, rule).into()
 }
 
-pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValue {
+pub(super) fn forward(call: &Call, view: &View, passage: &Authorized<'_>) -> JsValue {
     call.log(&passage.event());
     let config = call.gate.config();
     let held_back = HeldBack::new(passage, config);
     let path_and_query = held_back.without_parameter(view.path_and_query());
     let mut withheld = withheld(view, passage, config);
-    let mut added = forward::identity_headers(passage.admission());
+    let mut added = forward::identity_headers(passage.principal());
     let cookies = if held_back.has_cookies() { view.get("cookie") } else { None };
     match cookies.and_then(|cookies| held_back.without_cookies(&cookies)) {
         Some(none) if none.is_empty() => {
@@ -99,7 +99,7 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Passage<'_>) -> JsValu
         super::hot::milliseconds(call.began),
         passage.rule().index,
         call.number,
-        CachePolicy::new(passage.rule(), passage.admission().location(), config).bits(),
+        CachePolicy::new(passage.rule(), passage.principal().location(), config).bits(),
         passage.closes_at().map_or(0.0, super::hot::milliseconds),
     );
     // A field that JavaScript's `Headers` does not take, say.
@@ -141,7 +141,7 @@ fn patience(config: &Config) -> f64 {
 }
 
 /// The client's headers that stay behind, one a line.
-fn withheld(view: &View, passage: &Passage<'_>, config: &Config) -> String {
+fn withheld(view: &View, passage: &Authorized<'_>, config: &Config) -> String {
     // One crossing for all the names; their values stay where they are.
     let names = names(view.raw());
     let connection = names.lines().any(|name| name == "connection").then(|| view.get("connection")).flatten();

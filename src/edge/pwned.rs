@@ -14,7 +14,7 @@ use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
 /// In milliseconds. The range API answers from the nearest data centre, within a tenth of this.
-const PATIENCE: u32 = 2_000;
+const TIMEOUT: u32 = 2_000;
 
 #[wasm_bindgen(module = "/src/edge/js/fetch.mjs")]
 extern "C" {
@@ -29,7 +29,7 @@ extern "C" {
 pub async fn is_known(call: &Call, password: &Secret<String>) -> bool {
     let Some(api) = &call.config().pwned_url else { return false };
     let question = Question::about(password);
-    let answer = Settled::from(answer_of(&question.url(api), PATIENCE, MAX_ANSWER_BYTES)).await.unwrap_or_default();
+    let answer = Settled::from(answer_of(&question.url(api), TIMEOUT, MAX_ANSWER_BYTES)).await.unwrap_or_default();
     let verdict = match answer.dyn_into::<Uint8Array>() {
         Ok(bytes) => question.is_in(&bytes.to_vec()).map_err(|_| "unreadable".to_owned()),
         Err(reason) => Err(reason.as_string().unwrap_or_default()),

@@ -3,9 +3,9 @@
 use super::Call;
 use crate::rules::{
     cookie::Jar,
-    error::Refusal,
-    gate::{Answered, Outcome, Passage, Refused},
+    gate::{Answered, Authorized, Outcome, Rejected},
     log::Event,
+    rejection::Rejection,
     wire::{Answer, flask_jwt},
 };
 use wasm_bindgen::prelude::*;
@@ -19,9 +19,9 @@ extern "C" {
     fn respond(status: u16, headers: &str, body: Option<&str>) -> Result<Response, JsValue>;
 }
 
-pub(super) fn refuse(call: &Call, head: bool, refused: &Refused<'_>) -> Response {
+pub(super) fn refuse(call: &Call, head: bool, refused: &Rejected<'_>) -> Response {
     let answer = call.gate.answer_to(refused);
-    call.log(&Event::Refused { refusal: &refused.refusal, status: answer.status, rule: refused.rule });
+    call.log(&Event::Refused { rejection: &refused.rejection, status: answer.status, rule: refused.rule });
     response(&answer.with("x-request-id", call.id()), head)
 }
 
@@ -35,7 +35,7 @@ pub(super) fn answer(call: &Call, head: bool, answered: &Answered) -> Response {
 }
 
 /// Tells who it is.
-pub(super) fn identity(call: &Call, head: bool, passage: &Passage<'_>) -> Response {
+pub(super) fn identity(call: &Call, head: bool, passage: &Authorized<'_>) -> Response {
     call.log(&passage.event());
     response(&call.gate.identity(passage), head)
 }
@@ -60,12 +60,12 @@ pub(super) fn init_of(answer: &Answer) -> JsValue {
 
 /// One plain 500; the log has said why when the configuration was read.
 pub(super) fn misconfigured(request: &web_sys::Request) -> Response {
-    response(&flask_jwt::refusal(&Refusal::Misconfigured), request.method() == "HEAD")
+    response(&flask_jwt::rejection(&Rejection::Misconfigured), request.method() == "HEAD")
 }
 
 /// One plain 500; the panic hook has written the reason to the log.
 pub(super) fn broken() -> Response {
-    response(&flask_jwt::refusal(&Refusal::Internal), false)
+    response(&flask_jwt::rejection(&Rejection::Internal), false)
 }
 
 fn response(answer: &Answer, head: bool) -> Response {

@@ -8,7 +8,7 @@
 use super::now;
 use crate::rules::{
     gate::DECISION_TIMEOUT,
-    time::{Span, Timestamp},
+    time::{Duration, Timestamp},
 };
 use futures_util::future::{AbortHandle, Abortable};
 use js_sys::{Promise, Uint8Array};
@@ -22,7 +22,7 @@ use std::{
 use wasm_bindgen::prelude::*;
 
 /// Time between the decision's own timeout ([`DECISION_TIMEOUT`]) and the forced drop.
-const MARGIN: Span = Span::seconds(10);
+const MARGIN: Duration = Duration::seconds(10);
 
 #[wasm_bindgen]
 extern "C" {

@@ -1,6 +1,6 @@
 //! Users in KV: the stock `authenticate` and `identity`.
 
-use super::{Call, kv, objects, patiently, pwned};
+use super::{Call, delay, kv, objects, pwned, with_timeout};
 use crate::SendUsers;
 use crate::rules::{
     account::{Command, PasswordChange, Reply},
@@ -10,15 +10,13 @@ use crate::rules::{
     login::{self, Credentials},
     password::{self, HashFault, PasswordFault},
     secret::Secret,
-    store::{LogInRecord, Profile, Status},
+    store::{LoginRecord, Profile, Status},
+    time::Duration,
     token::VerifiedToken,
 };
 use futures_util::{TryFutureExt, future::join};
-use std::{future::Future, time::Duration};
-use worker::{
-    Delay,
-    send::{SendFuture, SendWrapper},
-};
+use std::future::Future;
+use worker::send::{SendFuture, SendWrapper};
 
 /// The users in the KV namespace `USERS` (docs/storage.md), for one request.
 #[derive(Clone)]
@@ -57,8 +55,8 @@ impl SendUsers for KvUsers {
 
 /// Are these a user's name and password? One read.
 async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<Identity>, AskFault> {
-    let key = LogInRecord::key(credentials.username.expose());
-    let record = log_in_record(call, &key).await?;
+    let key = LoginRecord::key(credentials.username.expose());
+    let record = login_record(call, &key).await?;
     let verdict = login::judge(record.as_ref(), &credentials.password, &call.config().hashing);
     if let (Some(fault), Some(record)) = (verdict.fault, &record) {
         let reason = match fault {
@@ -76,9 +74,9 @@ async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<I
 }
 
 /// The record of this name: one read.
-async fn log_in_record(call: &Call, key: &str) -> Result<Option<LogInRecord>, AskFault> {
+async fn login_record(call: &Call, key: &str) -> Result<Option<LoginRecord>, AskFault> {
     let Some(text) = get(call, key).await? else { return Ok(None) };
-    LogInRecord::read(&text).map(Some).map_err(|_| {
+    LoginRecord::read(&text).map(Some).map_err(|_| {
         call.log(&Event::RecordUnusable { subject: None, reason: "login_record_unreadable" });
         AskFault::Unavailable
     })
@@ -135,8 +133,8 @@ async fn set_password(
 ) -> Result<PasswordChange, AskFault> {
     let Some(id) = id else { return Ok(PasswordChange::Wrong) };
     let Some((id, profile)) = stored(call, &id).await? else { return Ok(PasswordChange::Wrong) };
-    let key = LogInRecord::key(profile.name());
-    let record = log_in_record(call, &key).await?.filter(|record| record.id() == id);
+    let key = LoginRecord::key(profile.name());
+    let record = login_record(call, &key).await?.filter(|record| record.id() == id);
     let hashing = &call.config().hashing;
     let is_right = old.is_none_or(|old| login::judge(record.as_ref(), old, hashing).identity.is_some());
     let Some(record) = record.filter(|record| is_right && record.status() == Status::Active) else {
@@ -163,14 +161,14 @@ async fn profile(call: &Call, id: &Id) -> Result<Option<Profile>, AskFault> {
 }
 
 /// Makes an outdated hash anew, behind the answer. Should anything fail, the old one stays and the next log-in tries.
-async fn renew(call: Call, key: String, proven: LogInRecord, password: Secret<String>) {
+async fn renew(call: Call, key: String, proven: LoginRecord, password: Secret<String>) {
     // Let the answer go out before this takes the CPU.
-    Delay::from(Duration::ZERO).await;
+    delay(Duration::ZERO).await;
     let Ok(present) = get(&call, &key).await else { return };
-    let present = present.and_then(|text| LogInRecord::read(&text).ok());
+    let present = present.and_then(|text| LoginRecord::read(&text).ok());
     let hashing = &call.config().hashing;
     let Some(record) = login::renew(&proven, present.as_ref(), &password, hashing, call.random()) else { return };
-    if call.config().services.sessions {
+    if call.config().bindings.sessions {
         // The account's object knows of a change that this read of KV does not.
         let (object, lifetimes) = call.gate.account_to_ask(&record.id());
         let command = Command::Rehash { proven: proven.version(), key, record: record.to_json() };
@@ -186,5 +184,5 @@ async fn renew(call: Call, key: String, proven: LogInRecord, password: Secret<St
 
 /// A value, `None` if there is none.
 async fn get(call: &Call, key: &str) -> Result<Option<Vec<u8>>, AskFault> {
-    patiently(call.config(), kv::get(&call.env, key).map_err(|_| AskFault::Unavailable)).await
+    with_timeout(call.config(), kv::get(&call.env, key).map_err(|_| AskFault::Unavailable)).await
 }

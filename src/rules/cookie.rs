@@ -5,13 +5,10 @@
 //! [`is_attribute`]); a value is a token or an id, which can't hold a separator.
 
 use super::{
-    config::{Extended, Names},
-    time::{Span, Timestamp},
+    config::{FlaskJwtExtended, Names},
+    time::{Duration, Timestamp},
 };
-use std::{
-    borrow::Cow,
-    time::{Duration, SystemTime},
-};
+use std::{borrow::Cow, time::SystemTime};
 
 /// What `JWT_SESSION_COOKIE = false` makes of a cookie: Flask-JWT-Extended's own figure, in seconds.
 const LASTING_SECONDS: u64 = 31_540_000;
@@ -127,7 +124,7 @@ pub fn is_attribute(text: &str) -> bool {
 /// A cookie by which a device is known again at `path`, for as long as `life`. Scripts don't see it, and other sites'
 /// requests don't carry it.
 #[must_use]
-pub fn of_device(name: &str, value: &str, path: &str, is_https: bool, life: Span) -> String {
+pub fn of_device(name: &str, value: &str, path: &str, is_https: bool, life: Duration) -> String {
     let secure = if is_https { "; Secure" } else { "" };
     let seconds = life.as_millis() / 1000;
     format!("{name}={value}; Max-Age={seconds}{secure}; HttpOnly; Path={path}; SameSite=Strict")
@@ -156,7 +153,7 @@ impl Jar {
     }
 
     /// A token's cookie and the one with its CSRF value: `set_access_cookies`, `set_refresh_cookies`.
-    pub fn set(&mut self, config: &Extended, refresh: bool, token: &str, csrf: Option<&str>, now: Timestamp) {
+    pub fn set(&mut self, config: &FlaskJwtExtended, refresh: bool, token: &str, csrf: Option<&str>, now: Timestamp) {
         let names = config.names(refresh);
         let life = (!config.session_cookie).then(|| Life::lasting(now));
         self.push(config, &names.cookie, token, life.as_ref(), true, &names.cookie_path);
@@ -166,7 +163,7 @@ impl Jar {
     }
 
     /// Takes both away: `unset_access_cookies`, `unset_refresh_cookies`.
-    pub fn unset(&mut self, config: &Extended, refresh: bool) {
+    pub fn unset(&mut self, config: &FlaskJwtExtended, refresh: bool) {
         let Names { cookie, cookie_path, csrf_cookie, csrf_cookie_path, .. } = config.names(refresh);
         self.push(config, cookie, "", Some(&Life::over()), true, cookie_path);
         if config.csrf_protect && config.csrf_in_cookies {
@@ -174,7 +171,15 @@ impl Jar {
         }
     }
 
-    fn push(&mut self, config: &Extended, name: &str, value: &str, life: Option<&Life>, http_only: bool, path: &str) {
+    fn push(
+        &mut self,
+        config: &FlaskJwtExtended,
+        name: &str,
+        value: &str,
+        life: Option<&Life>,
+        http_only: bool,
+        path: &str,
+    ) {
         let text = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
         let flag = |on: bool| on.then(String::new);
         let attributes = [
@@ -206,7 +211,10 @@ struct Life {
 impl Life {
     fn lasting(now: Timestamp) -> Self {
         let seconds = now.numeric_date().seconds().try_into().unwrap_or(0) + LASTING_SECONDS;
-        Self { expires: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), max_age: Some(LASTING_SECONDS) }
+        Self {
+            expires: SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds),
+            max_age: Some(LASTING_SECONDS),
+        }
     }
 
     fn over() -> Self {
@@ -283,14 +291,14 @@ mod tests {
     #[test]
     fn cookies_are_written_as_recorded() {
         let mut jar = Jar::new();
-        jar.set(&Extended::default(), false, "T", Some("C"), NOW);
+        jar.set(&FlaskJwtExtended::default(), false, "T", Some("C"), NOW);
         assert_eq!(sent(&jar), ["access_token_cookie=T; HttpOnly; Path=/", "csrf_access_token=C; Path=/"]);
-        let all = Extended {
+        let all = FlaskJwtExtended {
             cookie_domain: "test.com".into(),
             cookie_secure: true,
             cookie_same_site: Some(SameSite::Strict),
             session_cookie: false,
-            ..Extended::default()
+            ..FlaskJwtExtended::default()
         };
         let mut jar = Jar::new();
         jar.set(&all, true, "T", Some("C"), NOW);
@@ -307,14 +315,14 @@ mod tests {
     #[test]
     fn cookies_are_taken_away_as_recorded() {
         let mut jar = Jar::new();
-        jar.unset(&Extended::default(), false);
+        jar.unset(&FlaskJwtExtended::default(), false);
         let over = "Expires=Thu, 01 Jan 1970 00:00:00 GMT";
         assert_eq!(
             sent(&jar),
             [format!("access_token_cookie=; {over}; HttpOnly; Path=/"), format!("csrf_access_token=; {over}; Path=/")]
         );
         let mut jar = Jar::new();
-        jar.unset(&Extended { csrf_protect: false, ..Extended::default() }, true);
+        jar.unset(&FlaskJwtExtended { csrf_protect: false, ..FlaskJwtExtended::default() }, true);
         assert_eq!(sent(&jar), [format!("refresh_token_cookie=; {over}; HttpOnly; Path=/")]);
     }
 }

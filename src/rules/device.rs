@@ -8,15 +8,15 @@
 use super::{
     account::object,
     secret::Secret,
-    store::LogInRecord,
-    time::{Span, Timestamp},
+    store::LoginRecord,
+    time::{Duration, Timestamp},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// How long a device is known: at least half of this after its last log-in, which prolongs a cookie that is half over.
-pub const KNOWN_FOR: Span = Span::seconds(90 * 86_400);
+pub const KNOWN_FOR: Duration = Duration::seconds(90 * 86_400);
 /// How many users of one browser are known; the one who logged in first gives way.
 const MAX_ENTRIES: usize = 4;
 /// Between the entries of a cookie, and between the parts of an entry: neither is in base64url.
@@ -35,7 +35,7 @@ impl RecordId {
     /// The record of a name, as it was typed.
     #[must_use]
     pub fn of_name(name: &str) -> Self {
-        Self(object::hash(&LogInRecord::key(name)))
+        Self(object::hash(&LoginRecord::key(name)))
     }
 
     /// As text.

@@ -8,7 +8,7 @@
 use super::{
     config::{Config, Location},
     cookie,
-    gate::{Admission, Passage},
+    gate::{Authorized, Principal},
     route::{Auth, Rule},
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -151,14 +151,15 @@ pub struct Filter<'f> {
 impl<'f> Filter<'f> {
     /// For a passage under `TOLLGATE_FORWARD_TOKEN`.
     #[must_use]
-    pub fn new(passage: &Passage<'_>, connection: Option<&'f str>, config: &'f Config) -> Self {
+    pub fn new(passage: &Authorized<'_>, connection: Option<&'f str>, config: &'f Config) -> Self {
         Self { connection, forward_token: forwards_token(config, passage.rule()), ..Self::for_tokens(config) }
     }
 
     /// For every passage with a token.
     #[must_use]
     pub fn for_tokens(config: &'f Config) -> Self {
-        let token_header = config.extended().map_or(AUTHORIZATION, |extended| &extended.header_name);
+        let token_header =
+            config.flask_jwt_extended().map_or(AUTHORIZATION, |flask_jwt_extended| &flask_jwt_extended.header_name);
         Self { connection: None, token_header, forward_token: config.forward_token, keep: &config.keep_headers }
     }
 
@@ -248,21 +249,21 @@ pub struct HeldBack<'h> {
 impl<'h> HeldBack<'h> {
     /// For a passage.
     #[must_use]
-    pub fn new(passage: &Passage<'_>, config: &'h Config) -> Self {
+    pub fn new(passage: &Authorized<'_>, config: &'h Config) -> Self {
         Self::under(passage.rule(), config)
     }
 
     fn under(rule: &Rule, config: &'h Config) -> Self {
-        let Some(extended) = config.extended().filter(|_| !forwards_token(config, rule)) else {
+        let Some(flask_jwt_extended) = config.flask_jwt_extended().filter(|_| !forwards_token(config, rule)) else {
             return Self::default();
         };
         // The rule's own places, and the others, where clients have learnt to send it.
-        let of_rule = rule.extended.locations.as_deref().unwrap_or_default();
-        let is_place = |place| extended.locations.contains(&place) || of_rule.contains(&place);
-        let cookies: &[&str] = &[&extended.access.cookie, &extended.refresh.cookie];
+        let of_rule = rule.flask_jwt_extended.locations.as_deref().unwrap_or_default();
+        let is_place = |place| flask_jwt_extended.locations.contains(&place) || of_rule.contains(&place);
+        let cookies: &[&str] = &[&flask_jwt_extended.access.cookie, &flask_jwt_extended.refresh.cookie];
         Self {
             cookies: if is_place(Location::Cookies) { cookies.to_vec() } else { Vec::new() },
-            parameter: is_place(Location::QueryString).then_some(&extended.query_name),
+            parameter: is_place(Location::QueryString).then_some(&flask_jwt_extended.query_name),
         }
     }
 
@@ -350,7 +351,9 @@ pub fn vary(config: &Config) -> String {
 
 /// The name of the header field with the token, in lower case.
 fn token_header(config: &Config) -> String {
-    config.extended().map_or(AUTHORIZATION.into(), |extended| extended.header_name.to_ascii_lowercase())
+    config
+        .flask_jwt_extended()
+        .map_or(AUTHORIZATION.into(), |flask_jwt_extended| flask_jwt_extended.header_name.to_ascii_lowercase())
 }
 
 /// Which of the `X-Forwarded-…` fields the gate sets, as bits for the edge's JavaScript: those that
@@ -367,9 +370,9 @@ pub fn forwarded_fields(config: &Config) -> u32 {
 
 /// The headers that say who it is.
 #[must_use]
-pub fn identity_headers(admission: &Admission) -> Vec<(&'static str, String)> {
-    match admission {
-        Admission::Verified { token, identity, location } => {
+pub fn identity_headers(principal: &Principal) -> Vec<(&'static str, String)> {
+    match principal {
+        Principal::Verified { token, identity, location } => {
             let mut headers = vec![
                 (SUBJECT_HEADER, utf8_percent_encode(&identity.id.to_string(), SUBJECT_ESCAPES).to_string()),
                 (CLAIMS_HEADER, token.payload().to_owned()),
@@ -379,7 +382,7 @@ pub fn identity_headers(admission: &Admission) -> Vec<(&'static str, String)> {
             }
             headers
         }
-        Admission::Anonymous | Admission::Open => Vec::new(),
+        Principal::Anonymous | Principal::Open => Vec::new(),
     }
 }
 
@@ -632,7 +635,7 @@ mod tests {
         ] {
             assert_eq!(identity_headers(&admitted(id, Location::Headers))[0], (SUBJECT_HEADER, sent.to_owned()));
         }
-        assert_eq!(identity_headers(&Admission::Anonymous), []);
+        assert_eq!(identity_headers(&Principal::Anonymous), []);
     }
 
     #[test]
@@ -649,8 +652,8 @@ mod tests {
         }
     }
 
-    fn admitted(id: Id, location: Location) -> Admission {
-        Admission::Verified {
+    fn admitted(id: Id, location: Location) -> Principal {
+        Principal::Verified {
             token: VerifiedToken::assert_verified(&Map::new()),
             identity: Arc::new(Identity::new(id)),
             location,

@@ -8,9 +8,9 @@
 use super::{
     config::Config,
     credential,
-    error::Refusal,
     identity::Identity,
     json::{Map, Value},
+    rejection::Rejection,
     request::Request,
     time::Timestamp,
     token::{self, Key, VerifiedToken, VerifyingKey},
@@ -41,7 +41,7 @@ pub trait Handlers: Send + Sync + 'static {
         request: &Request<'r>,
         config: &Config,
         realm: &str,
-    ) -> Result<Option<Cow<'r, str>>, Refusal> {
+    ) -> Result<Option<Cow<'r, str>>, Rejection> {
         credential::from_authorization(request.headers.get("authorization"), &config.header_prefix, realm).map(Some)
     }
 
@@ -74,34 +74,34 @@ pub trait Handlers: Send + Sync + 'static {
     /// without which the session can't be ended.
     ///
     /// # Errors
-    /// [`Refusal::Misconfigured`] if a required claim is not in the payload, or no key signs.
+    /// [`Rejection::Misconfigured`] if a required claim is not in the payload, or no key signs.
     fn encode(
         &self,
         identity: &Identity,
         config: &Config,
         session: Option<&str>,
         now: Timestamp,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, Rejection> {
         let mut claims = self.payload(identity, config, now);
         claims.extend(session.map(|session| ("sid".to_owned(), session.into())));
         if config.tokens.policy().required_claims().iter().any(|name| !claims.contains_key(name)) {
-            return Err(Refusal::Misconfigured);
+            return Err(Rejection::Misconfigured);
         }
-        let key = config.tokens.keys().signing().ok_or(Refusal::Misconfigured)?;
+        let key = config.tokens.keys().signing().ok_or(Rejection::Misconfigured)?;
         Ok(token::sign(key, &self.headers(identity), &claims))
     }
 
     /// `jwt_decode_handler`: from text to a verified token.
     ///
     /// # Errors
-    /// Why it is refused. [`Refusal::Custom`] with error `Invalid token` is what PyJWT's `InvalidTokenError` becomes.
-    fn decode(&self, token: &str, config: &Config, now: Timestamp) -> Result<VerifiedToken, Refusal> {
+    /// Why it is refused. [`Rejection::Custom`] with error `Invalid token` is what PyJWT's `InvalidTokenError` becomes.
+    fn decode(&self, token: &str, config: &Config, now: Timestamp) -> Result<VerifiedToken, Rejection> {
         config.tokens.verify(token, now)
     }
 
-    /// `jwt_error_handler`: the answer to a refusal that is a `JWTError` ([`Refusal::is_jwt_error`]).
-    fn error(&self, refusal: &Refusal) -> Answer {
-        flask_jwt::refusal(refusal)
+    /// `jwt_error_handler`: the answer to a refusal that is a `JWTError` ([`Rejection::is_jwt_error`]).
+    fn error(&self, rejection: &Rejection) -> Answer {
+        flask_jwt::rejection(rejection)
     }
 
     /// `additional_claims_loader`: more claims of a new token; one of a name that is there already takes its place.
@@ -192,9 +192,9 @@ pub trait Handlers: Send + Sync + 'static {
 
 /// Flask-JWT's own handlers, none replaced.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Stock;
+pub struct DefaultHandlers;
 
-impl Handlers for Stock {
+impl Handlers for DefaultHandlers {
     fn looks_at_no_claims(&self) -> bool {
         true
     }

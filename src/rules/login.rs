@@ -5,12 +5,12 @@
 
 use super::{
     config::{Config, Dialect},
-    error::Refusal,
     identity::Identity,
     json::{self, Map, Value},
     password::{self, Check, HashFault, Hashing},
+    rejection::Rejection,
     secret::Secret,
-    store::{LogInRecord, Status},
+    store::{LoginRecord, Status},
 };
 
 /// A longer body is refused with 413.
@@ -39,23 +39,23 @@ pub fn is_json(content_type: Option<&str>) -> bool {
 ///
 /// # Errors
 /// The first refusal of docs/compat/flask-jwt.md#log-in, rows 4 to 6.
-pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Refusal> {
-    let members = json::object(body).map_err(|_| Refusal::BodyNotAnObject)?;
+pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Rejection> {
+    let members = json::object(body).map_err(|_| Rejection::BodyNotAnObject)?;
     let username = field(&members, &config.username_key)?;
     let password = field(&members, &config.password_key)?;
     match (username, password) {
         (Some(username), Some(password)) if members.len() == 2 || config.dialect != Dialect::FlaskJwt => {
             Ok(Credentials { username, password })
         }
-        _ => Err(Refusal::BadCredentials),
+        _ => Err(Rejection::BadCredentials),
     }
 }
 
 /// A member's text; `None` if it is missing, empty or not text.
-pub(super) fn field(members: &Map<String, Value>, name: &str) -> Result<Option<Secret<String>>, Refusal> {
+pub(super) fn field(members: &Map<String, Value>, name: &str) -> Result<Option<Secret<String>>, Rejection> {
     match members.get(name) {
         Some(Value::String(text)) if text.len() > MAX_FIELD_BYTES => {
-            Err(Refusal::FieldTooLong { field: name.to_owned() })
+            Err(Rejection::FieldTooLong { field: name.to_owned() })
         }
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(Secret::new(text.clone()))),
         _ => Ok(None),
@@ -75,9 +75,9 @@ pub struct Verdict {
 
 /// Judges a password against the record of its name, `None` if there is none. Costs `hashing.iterations` either way.
 #[must_use]
-pub fn judge(record: Option<&LogInRecord>, password: &Secret<String>, hashing: &Hashing) -> Verdict {
+pub fn judge(record: Option<&LoginRecord>, password: &Secret<String>, hashing: &Hashing) -> Verdict {
     let refused = |fault| Verdict { identity: None, outdated: false, fault };
-    match password::check(record.map(LogInRecord::hash), password, hashing) {
+    match password::check(record.map(LoginRecord::hash), password, hashing) {
         Err(fault) => refused(Some(fault)),
         Ok(Check::Wrong) => refused(None),
         Ok(right @ (Check::Right | Check::RightButOutdated)) => match record {
@@ -99,12 +99,12 @@ pub fn judge(record: Option<&LogInRecord>, password: &Secret<String>, hashing: &
 /// closes it.
 #[must_use]
 pub fn renew(
-    proven: &LogInRecord,
-    present: Option<&LogInRecord>,
+    proven: &LoginRecord,
+    present: Option<&LoginRecord>,
     password: &Secret<String>,
     hashing: &Hashing,
     salt: [u8; password::SALT_BYTES],
-) -> Option<LogInRecord> {
+) -> Option<LoginRecord> {
     let hashing = hashing.no_cheaper_than(proven.hash());
     (present == Some(proven)).then(|| proven.with_hash(&password::hash(password, &hashing, salt)))
 }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::rules::identity::Id;
 
-    fn read(body: &str) -> Result<(String, String), Refusal> {
+    fn read(body: &str) -> Result<(String, String), Rejection> {
         read_credentials(body.as_bytes(), &Config::for_tests())
             .map(|read| (read.username.expose().clone(), read.password.expose().clone()))
     }
@@ -125,27 +125,27 @@ mod tests {
         for (body, outcome) in [
             (r#"{"username":"a","password":"b"}"#.to_owned(), Ok(("a".to_owned(), "b".to_owned()))),
             (r#"{"password":" ","username":" "}"#.into(), Ok((" ".into(), " ".into()))),
-            (String::new(), Err(Refusal::BodyNotAnObject)),
-            ("{".into(), Err(Refusal::BodyNotAnObject)),
-            ("[]".into(), Err(Refusal::BodyNotAnObject)),
-            ("null".into(), Err(Refusal::BodyNotAnObject)),
-            (r#"{"username":"a","username":"a","password":"b"}"#.into(), Err(Refusal::BodyNotAnObject)),
-            (format!("{}{}", "[".repeat(9000), "]".repeat(9000)), Err(Refusal::BodyNotAnObject)),
-            ("{}".into(), Err(Refusal::BadCredentials)),
-            (r#"{"username":"a"}"#.into(), Err(Refusal::BadCredentials)),
-            (r#"{"username":"a","password":""}"#.into(), Err(Refusal::BadCredentials)),
-            (r#"{"username":"a","password":null}"#.into(), Err(Refusal::BadCredentials)),
-            (r#"{"username":"a","password":123}"#.into(), Err(Refusal::BadCredentials)),
-            (r#"{"username":["a"],"password":"b"}"#.into(), Err(Refusal::BadCredentials)),
-            (r#"{"username":"a","password":"b","x":1}"#.into(), Err(Refusal::BadCredentials)),
-            (r#"{"Username":"a","password":"b"}"#.into(), Err(Refusal::BadCredentials)),
+            (String::new(), Err(Rejection::BodyNotAnObject)),
+            ("{".into(), Err(Rejection::BodyNotAnObject)),
+            ("[]".into(), Err(Rejection::BodyNotAnObject)),
+            ("null".into(), Err(Rejection::BodyNotAnObject)),
+            (r#"{"username":"a","username":"a","password":"b"}"#.into(), Err(Rejection::BodyNotAnObject)),
+            (format!("{}{}", "[".repeat(9000), "]".repeat(9000)), Err(Rejection::BodyNotAnObject)),
+            ("{}".into(), Err(Rejection::BadCredentials)),
+            (r#"{"username":"a"}"#.into(), Err(Rejection::BadCredentials)),
+            (r#"{"username":"a","password":""}"#.into(), Err(Rejection::BadCredentials)),
+            (r#"{"username":"a","password":null}"#.into(), Err(Rejection::BadCredentials)),
+            (r#"{"username":"a","password":123}"#.into(), Err(Rejection::BadCredentials)),
+            (r#"{"username":["a"],"password":"b"}"#.into(), Err(Rejection::BadCredentials)),
+            (r#"{"username":"a","password":"b","x":1}"#.into(), Err(Rejection::BadCredentials)),
+            (r#"{"Username":"a","password":"b"}"#.into(), Err(Rejection::BadCredentials)),
             (
                 format!(r#"{{"username":"{long}","password":"b"}}"#),
-                Err(Refusal::FieldTooLong { field: "username".into() }),
+                Err(Rejection::FieldTooLong { field: "username".into() }),
             ),
             (
                 format!(r#"{{"username":"a","password":"{long}"}}"#),
-                Err(Refusal::FieldTooLong { field: "password".into() }),
+                Err(Rejection::FieldTooLong { field: "password".into() }),
             ),
         ] {
             assert_eq!(read(&body), outcome, "{body}");
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn flask_jwt_extended_looks_at_no_other_members() {
-        let config = Config { dialect: Dialect::Extended(Box::default()), ..Config::for_tests() };
+        let config = Config { dialect: Dialect::FlaskJwtExtended(Box::default()), ..Config::for_tests() };
         let read = |body: &str| read_credentials(body.as_bytes(), &config).is_ok();
         assert!(read(r#"{"username":"a","password":"b","x":1}"#));
         assert!(!read(r#"{"username":"a","x":1}"#));
@@ -183,22 +183,22 @@ mod tests {
     #[test]
     fn only_the_right_password_of_an_active_user_gets_in() {
         let password = |text: &str| Secret::new(text.to_owned());
-        let record = LogInRecord::new(&Id::Int(1), &password::hash(&password("abcxyz"), &Hashing::new(1_000), [7; 16]));
+        let record = LoginRecord::new(&Id::Int(1), &password::hash(&password("abcxyz"), &Hashing::new(1_000), [7; 16]));
         let judge =
-            |record: Option<&LogInRecord>, text: &str| judge(record, &password(text), &Hashing::new(1_000)).identity;
+            |record: Option<&LoginRecord>, text: &str| judge(record, &password(text), &Hashing::new(1_000)).identity;
         assert_eq!(judge(Some(&record), "abcxyz"), Some(Identity::new(Id::Int(1))));
         assert_eq!(judge(Some(&record), "abcxy"), None);
         assert_eq!(judge(None, "abcxyz"), None);
-        let disabled = LogInRecord::read(record.write().replace("active", "disabled").as_bytes()).unwrap();
+        let disabled = LoginRecord::read(record.write().replace("active", "disabled").as_bytes()).unwrap();
         assert_eq!(judge(Some(&disabled), "abcxyz"), None);
-        let broken = LogInRecord::read(br#"{"v":1,"id":1,"hash":"abcxyz"}"#).unwrap();
+        let broken = LoginRecord::read(br#"{"v":1,"id":1,"hash":"abcxyz"}"#).unwrap();
         assert_eq!(judge(Some(&broken), "abcxyz"), None);
     }
 
     #[test]
     fn a_renewed_hash_never_undoes_a_change_that_is_seen() {
         let password = Secret::new("abcxyz".to_owned());
-        let at = |hashing, salt| LogInRecord::new(&Id::Int(1), &password::hash(&password, hashing, [salt; 16]));
+        let at = |hashing, salt| LoginRecord::new(&Id::Int(1), &password::hash(&password, hashing, [salt; 16]));
         let (old, today) = (Hashing::new(1_000), Hashing::new(2_000));
         let proven = at(&old, 7);
         let renewed = renew(&proven, Some(&proven), &password, &today, [9; 16]).unwrap();
@@ -215,7 +215,7 @@ mod tests {
         let werkzeug =
             "pbkdf2:sha256:50000$9SP6Nwo5LaL4ddL8$3bf60202d9430337403783c9b41f693150ad926c2c4796023de1e049b6b349c9";
         let record = format!(r#"{{"v":1,"id":1,"hash":"{werkzeug}"}}"#);
-        let stored = LogInRecord::read(record.as_bytes()).unwrap();
+        let stored = LoginRecord::read(record.as_bytes()).unwrap();
         for (today, cost) in [(2_000, 50_000), (49_999, 50_000), (50_001, 50_001)] {
             let today = Hashing::new(today);
             assert!(judge(Some(&stored), &password, &today).outdated);

@@ -3,7 +3,7 @@
 /// Two rooms. Two, because those whom chance has put into one room would drive each other out at every request.
 #[derive(Debug)]
 pub struct Pair<T> {
-    rooms: [Option<T>; 2],
+    capacity: [Option<T>; 2],
     /// The room that was asked for last; the other is the next to be given away.
     latest: usize,
 }
@@ -11,20 +11,20 @@ pub struct Pair<T> {
 impl<T> Pair<T> {
     /// The one that is looked for, and its room.
     pub fn find(&mut self, is_it: impl Fn(&T) -> bool) -> Option<(usize, &T)> {
-        let room = self.rooms.iter().position(|kept| kept.as_ref().is_some_and(&is_it))?;
+        let room = self.capacity.iter().position(|kept| kept.as_ref().is_some_and(&is_it))?;
         self.latest = room;
-        Some((room, self.rooms[room].as_ref()?))
+        Some((room, self.capacity[room].as_ref()?))
     }
 
     /// Is one of the rooms empty?
     pub fn has_room(&self) -> bool {
-        self.rooms.iter().any(Option::is_none)
+        self.capacity.iter().any(Option::is_none)
     }
 
     /// Keeps one in an empty room, else in that of the one that was asked for longest ago; gives its room.
     pub fn put(&mut self, one: T) -> usize {
-        let room = if self.rooms[self.latest].is_none() { self.latest } else { 1 - self.latest };
-        self.rooms[room] = Some(one);
+        let room = if self.capacity[self.latest].is_none() { self.latest } else { 1 - self.latest };
+        self.capacity[room] = Some(one);
         self.latest = room;
         room
     }
@@ -32,7 +32,7 @@ impl<T> Pair<T> {
 
 impl<T> Default for Pair<T> {
     fn default() -> Self {
-        Self { rooms: [None, None], latest: 0 }
+        Self { capacity: [None, None], latest: 0 }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is stored in KV, under which keys, and in which order it is written. docs/storage.md tells operators the same;
 //! a test holds the two together.
 //!
-//! **What always holds:** a log-in reads one key ([`LogInRecord::key`]), a look-up of an identity another
+//! **What always holds:** a log-in reads one key ([`LoginRecord::key`]), a look-up of an identity another
 //! ([`Profile::key`]) that holds no hash. The profile is written before the log-in record and removed after it, so
 //! that every prefix of the writes is harmless: a name without a log-in record cannot log in, and a log-in record
 //! always has its profile. Records carry a version; one that can't be read refuses ([`Unreadable`]) and is left alone.
@@ -40,7 +40,7 @@ pub enum Status {
 
 /// Name → id and hash. Read by a log-in and by nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LogInRecord {
+pub struct LoginRecord {
     v: u32,
     id: Value,
     hash: String,
@@ -54,7 +54,7 @@ pub struct LogInRecord {
     rest: Map<String, Value>,
 }
 
-impl LogInRecord {
+impl LoginRecord {
     /// `login:<name>`, the name in normal form; a name too long for KV's keys by its SHA-256.
     #[must_use]
     pub fn key(name: &str) -> String {
@@ -227,7 +227,7 @@ impl Profile {
 /// The writes that add or replace a user, in the order in which they must be made.
 #[must_use]
 pub fn writes_for(id: &Id, name: &str, hash: &PasswordHash) -> [(String, String); 2] {
-    [(Profile::key(id), Profile::new(id, name).write()), (LogInRecord::key(name), LogInRecord::new(id, hash).write())]
+    [(Profile::key(id), Profile::new(id, name).write()), (LoginRecord::key(name), LoginRecord::new(id, hash).write())]
 }
 
 #[cfg(test)]
@@ -242,10 +242,10 @@ mod tests {
     #[test]
     fn records_survive_the_way_to_the_store_and_back() {
         for id in [Id::Int(1), Id::Text("1".into()), Id::Text("é\"".into())] {
-            let [(profile_key, profile), (log_in_key, log_in)] = writes_for(&id, "us\u{e9}r", &a_hash());
+            let [(profile_key, profile), (login_key, login)] = writes_for(&id, "us\u{e9}r", &a_hash());
             assert_eq!(profile_key, Profile::key(&id));
-            assert_eq!(log_in_key, "login:us\u{e9}r");
-            assert_eq!(LogInRecord::read(log_in.as_bytes()).unwrap().id(), id);
+            assert_eq!(login_key, "login:us\u{e9}r");
+            assert_eq!(LoginRecord::read(login.as_bytes()).unwrap().id(), id);
             let identity = Profile::read(profile.as_bytes()).unwrap().identity(&id).unwrap();
             assert_eq!(identity.attributes["username"], "us\u{e9}r");
             assert!(!profile.contains("pbkdf2"), "no hash outside the log-in record");
@@ -257,9 +257,9 @@ mod tests {
         assert_eq!(Profile::key(&Id::Int(1)), "user:1");
         assert_eq!(Profile::key(&Id::Text("1".into())), "user:\"1\"");
         assert_eq!(Profile::key(&Id::Text("ann \u{e9}".into())), "user:\"ann \u{e9}\"");
-        assert_eq!(LogInRecord::key("us\u{e9}r"), LogInRecord::key("use\u{301}r"));
-        assert_ne!(LogInRecord::key("user"), LogInRecord::key("User"), "names keep their case");
-        for key in [LogInRecord::key(&"n".repeat(1024)), Profile::key(&Id::Text("i".repeat(4096)))] {
+        assert_eq!(LoginRecord::key("us\u{e9}r"), LoginRecord::key("use\u{301}r"));
+        assert_ne!(LoginRecord::key("user"), LoginRecord::key("User"), "names keep their case");
+        for key in [LoginRecord::key(&"n".repeat(1024)), Profile::key(&Id::Text("i".repeat(4096)))] {
             assert!(key.len() <= MAX_KEY_BYTES && key.contains("-sha256:"), "{key}");
         }
     }
@@ -275,26 +275,26 @@ mod tests {
             r#"{"v":1,"id":1}"#,
             r#"{"v":1,"id":1,"hash":"x","status":"?"}"#,
         ] {
-            assert_eq!(LogInRecord::read(text.as_bytes()), Err(Unreadable), "{text}");
+            assert_eq!(LoginRecord::read(text.as_bytes()), Err(Unreadable), "{text}");
             assert_eq!(Profile::read(text.as_bytes()), Err(Unreadable), "{text}");
         }
     }
 
     #[test]
     fn a_new_hash_keeps_all_else() {
-        let old = LogInRecord::read(br#"{"v":1,"id":1,"hash":"old","status":"active","since":"2020"}"#).unwrap();
+        let old = LoginRecord::read(br#"{"v":1,"id":1,"hash":"old","status":"active","since":"2020"}"#).unwrap();
         let new = old.with_hash(&a_hash()).write();
         assert!(new.contains(r#""since":"2020""#) && new.contains("$pbkdf2-sha256$i=1000"), "{new}");
     }
 
     #[test]
     fn a_record_in_anothers_place_is_later_whatever_the_clock_says() {
-        let at = |version| LogInRecord::new(&Id::Int(1), &a_hash()).with_version(Timestamp::from_millis(version));
+        let at = |version| LoginRecord::new(&Id::Int(1), &a_hash()).with_version(Timestamp::from_millis(version));
         for (version, now, next) in [(0, 0, 1), (0, 7, 7), (6, 7, 7), (7, 7, 8), (9, 7, 10), (i64::MAX, 7, i64::MAX)] {
             let next_version = at(version).next_version(Timestamp::from_millis(now));
             assert_eq!(next_version.as_millis(), next, "{version}, {now}");
             let written = at(version).with_version(next_version).write();
-            assert_eq!(LogInRecord::read(written.as_bytes()).unwrap().version(), next_version);
+            assert_eq!(LoginRecord::read(written.as_bytes()).unwrap().version(), next_version);
         }
         assert!(!at(0).write().contains("version"), "records of before are as they were");
     }

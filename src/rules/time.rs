@@ -1,7 +1,7 @@
 //! Points in time and lengths of time, which do not add up by accident.
 //!
 //! **What always holds:** the clock is an argument. A [`NumericDate`] (RFC 7519 §2) is a point in whole seconds, a
-//! [`Timestamp`] a point in milliseconds, a [`Span`] a length in milliseconds.
+//! [`Timestamp`] a point in milliseconds, a [`Duration`] a length in milliseconds.
 
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +48,7 @@ impl Timestamp {
 
     /// So much later.
     #[must_use]
-    pub const fn later(self, span: Span) -> Self {
+    pub const fn later(self, span: Duration) -> Self {
         Self(self.0.saturating_add(span.0))
     }
 
@@ -61,7 +61,7 @@ impl Timestamp {
     /// The second in which this point plus `span` lies: the fraction takes part, then is cut
     /// (Flask-JWT's `exp` and `nbf`).
     #[must_use]
-    pub const fn plus(self, span: Span) -> NumericDate {
+    pub const fn plus(self, span: Duration) -> NumericDate {
         NumericDate((self.0 + span.0).div_euclid(1000))
     }
 }
@@ -71,7 +71,7 @@ impl Timestamp {
 pub struct NumericDate(i64);
 
 impl NumericDate {
-    /// The range that a JSON number carries exactly, and in which sums with a [`Span`] can't overflow.
+    /// The range that a JSON number carries exactly, and in which sums with a [`Duration`] can't overflow.
     const LIMIT: i64 = 1 << 53;
 
     /// `None` beyond ±2⁵³.
@@ -94,13 +94,13 @@ impl NumericDate {
 
     /// The first moment at which this point is not [`NumericDate::is_after`] any more, clocks cut down to seconds.
     #[must_use]
-    pub const fn not_after_from(self, leeway: Span) -> Timestamp {
+    pub const fn not_after_from(self, leeway: Duration) -> Timestamp {
         Timestamp(-(leeway.0 - self.0 * 1000).div_euclid(1000) * 1000)
     }
 
     /// The first moment at which this point [`NumericDate::is_before`], clocks cut down to seconds.
     #[must_use]
-    pub const fn before_from(self, leeway: Span) -> Timestamp {
+    pub const fn before_from(self, leeway: Duration) -> Timestamp {
         Timestamp(((self.0 * 1000 + leeway.0).div_euclid(1000) + 1) * 1000)
     }
 
@@ -123,25 +123,25 @@ impl NumericDate {
 
     /// Is this point later than `now` plus `leeway`?
     #[must_use]
-    pub const fn is_after(self, now: Self, leeway: Span) -> bool {
+    pub const fn is_after(self, now: Self, leeway: Duration) -> bool {
         self.0 * 1000 > now.0 * 1000 + leeway.0
     }
 
     /// Is this point earlier than `now` minus `leeway`?
     #[must_use]
-    pub const fn is_before(self, now: Self, leeway: Span) -> bool {
+    pub const fn is_before(self, now: Self, leeway: Duration) -> bool {
         self.0 * 1000 < now.0 * 1000 - leeway.0
     }
 }
 
 /// From the first moment that is in it to the first that is not any more.
-pub type Period = std::ops::Range<Timestamp>;
+pub type TimeRange = std::ops::Range<Timestamp>;
 
 /// A length of time in milliseconds; may be negative. At most a hundred years either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Span(i64);
+pub struct Duration(i64);
 
-impl Span {
+impl Duration {
     /// No time at all.
     pub const ZERO: Self = Self(0);
     const LIMIT: i64 = 100 * 366 * 86_400 * 1000;
@@ -219,10 +219,10 @@ mod tests {
             ("250ms", 250),
             (" 5m ", 300_000),
         ] {
-            assert_eq!(Span::parse(text).map(Span::as_millis), Some(millis), "{text:?}");
+            assert_eq!(Duration::parse(text).map(Duration::as_millis), Some(millis), "{text:?}");
         }
         for text in ["", "m", "5 m", "5x", "1e3", "inf", "nan", "--1", "9999999999999d", "5mm", "٣"] {
-            assert_eq!(Span::parse(text), None, "{text:?}");
+            assert_eq!(Duration::parse(text), None, "{text:?}");
         }
     }
 
@@ -230,7 +230,7 @@ mod tests {
     fn comparisons_hold_at_their_boundaries() {
         let now = NumericDate::new(1000).unwrap();
         let at = |s| NumericDate::new(s).unwrap();
-        let leeway = Span::seconds(10);
+        let leeway = Duration::seconds(10);
         for (seconds, after, before) in
             [(989, false, true), (990, false, false), (1010, false, false), (1011, true, false)]
         {
@@ -238,8 +238,8 @@ mod tests {
             assert_eq!(at(seconds).is_before(now, leeway), before, "{seconds}");
         }
         let edge = NumericDate::new(NumericDate::LIMIT).unwrap();
-        assert!(edge.is_after(now, Span::from_millis(Span::LIMIT).unwrap()), "no overflow at the ends");
-        assert!(at(-NumericDate::LIMIT).is_before(edge, Span::from_millis(Span::LIMIT).unwrap()));
+        assert!(edge.is_after(now, Duration::from_millis(Duration::LIMIT).unwrap()), "no overflow at the ends");
+        assert!(at(-NumericDate::LIMIT).is_before(edge, Duration::from_millis(Duration::LIMIT).unwrap()));
         assert_eq!(NumericDate::new(NumericDate::LIMIT + 1), None);
     }
 
@@ -263,7 +263,7 @@ mod tests {
     fn a_fraction_of_a_second_takes_part_before_the_cut() {
         let now = Timestamp::from_millis(10_700);
         assert_eq!(now.numeric_date().seconds(), 10);
-        assert_eq!(now.plus(Span::parse("0.5").unwrap()).seconds(), 11);
+        assert_eq!(now.plus(Duration::parse("0.5").unwrap()).seconds(), 11);
         assert_eq!(Timestamp::from_millis(-1).numeric_date().seconds(), -1);
     }
 }

@@ -1,4 +1,4 @@
-// Starts gates and sends recorded requests to them, for `cargo xtask replay --workerd` (tools/src/workerd.rs).
+// Starts gates and sends recorded requests to them, for `cargo xtask replay --workerd` (conformance/src/workerd.rs).
 // One JSON line in, one out: {"start": [{vars, records}, …]} → true,
 // {"gate": 0, "send": {method, path, headers, body}} → the answer of that one.
 import { request } from "node:http";

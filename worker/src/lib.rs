@@ -6,7 +6,7 @@ mod faults;
 
 use js_sys::Promise;
 use tollgate::{
-    Stock,
+    DefaultHandlers,
     edge::{
         self, Outcome, Reply,
         tasks::{self, Progress},
@@ -24,7 +24,7 @@ pub fn handle(request: Request, env: JsValue, ctx: JsValue, progress: Progress, 
     if let Some(answer) = faults::provoke(&request, &progress) {
         return answer;
     }
-    match edge::reply(request, env, ctx, Stock, is_decided, progress.clone()) {
+    match edge::reply(request, env, ctx, DefaultHandlers, is_decided, progress.clone()) {
         Reply::Ready(outcome) => response(outcome),
         Reply::Waiting(future) => tasks::promise(Some(progress), async { Ok(response(future.await)) }).into(),
     }

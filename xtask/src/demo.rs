@@ -10,7 +10,7 @@ use std::{
 };
 
 const NAMES: [&str; 2] = ["user1", "user2"];
-/// Made by `cargo run -p tools -- demo-users`: to compile the rules natively for it would take a newcomer 40 s. A
+/// Made by `cargo run -p conformance -- demo-users`: to compile the rules natively for it would take a newcomer 40 s. A
 /// change of them is another [`SEED_VERSION`], and the records before it join [`FIRST_RECORDS`].
 const RECORDS: &str = include_str!("../demo-users.json");
 /// What earlier versions wrote: ids 1 and 2, which an import of a Flask application's users needs.
@@ -217,7 +217,7 @@ mod tests {
     const SECOND: [&str; 2] = ["user:\"demo-2\"", "login:user2"];
 
     #[test]
-    fn a_new_store_gets_both_users_each_profile_before_its_log_in() {
+    fn a_new_store_gets_both_users_each_profile_before_its_login() {
         assert_eq!(keys(&plan(false, &Records::new())), ([FIRST, SECOND].concat(), vec![]));
     }
 
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn known_are_those_with_the_known_password_who_may_log_in() {
+    fn known_are_those_with_the_known_password_who_may_login() {
         assert_eq!(known(&records(RECORDS)), NAMES);
         assert_eq!(known(&records(FIRST_RECORDS)), NAMES);
         assert_eq!(known(&without(RECORDS, &["login:user1"])), ["user2"]);

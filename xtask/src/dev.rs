@@ -149,14 +149,14 @@ fn greeting(port: u16, known: &[&str], origin: Origin) -> String {
         ),
         Origin::Elsewhere => "Behind it: your application at the address in ORIGIN.".into(),
     };
-    let log_in = format!(
+    let login = format!(
         "curl -s -H 'Content-Type: application/json' -d '{{\"username\":\"{name}\",\"password\":\"{password}\"}}' http://127.0.0.1:{port}/auth"
     );
-    let with_token = format!("curl -i -H \"Authorization: JWT $({log_in} | sed 's/.*:\"\\(.*\\)\".*/\\1/')\"");
+    let with_token = format!("curl -i -H \"Authorization: JWT $({login} | sed 's/.*:\"\\(.*\\)\".*/\\1/')\"");
     format!(
         "The gate is open: {users}\n{app}\n\n\
          Log in, be refused without a token, reach /protected with it:\n\n\
-         {log_in}\n\n\
+         {login}\n\n\
          curl -i http://127.0.0.1:{port}/protected\n\n\
          {with_token} http://127.0.0.1:{port}/protected\n\n\
          Edits in src/, worker/ and wrangler.toml are served again by themselves. Ctrl-C ends it."
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn only_demo_users_that_can_log_in_are_announced() {
+    fn only_demo_users_that_can_login_are_announced() {
         let both = greeting(8787, &["user1", "user2"], Origin::Demo);
         assert!(both.starts_with("The gate is open: http://127.0.0.1:8787/ (user1 or user2, password abcxyz)\n"));
         assert!(both.contains(r#"-d '{"username":"user1","password":"abcxyz"}' http://127.0.0.1:8787/auth"#));

@@ -36,7 +36,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "tidy",
         line: "is what the repository says of itself so: headers, paths, links, columns, phrases (1 s)",
-        run: |root, args| tools(root, "tidy", args),
+        run: |root, args| conformance(root, "tidy", args),
     },
     Task {
         name: "tollgate",
@@ -59,13 +59,13 @@ const TASKS: &[Task] = &[
                 setup::set_up(root)?;
                 build::deployable(root)?;
             }
-            tools(root, "replay", args)
+            conformance(root, "replay", args)
         },
     },
     Task {
         name: "vectors",
         line: "run the public test vectors in a folder: vectors DIR (Wycheproof's JWS, JWK, PBKDF2; RFC 7520)",
-        run: |root, args| tools(root, "vectors", args),
+        run: |root, args| conformance(root, "vectors", args),
     },
     Task {
         name: "simulate",
@@ -80,7 +80,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "docs",
         line: "write docs/options.md and docs/errors.md from the code",
-        run: |root, args| tools(root, "docs", args),
+        run: |root, args| conformance(root, "docs", args),
     },
     Task {
         name: "build",
@@ -103,9 +103,9 @@ const TASKS: &[Task] = &[
     },
 ];
 
-/// What needs the rules natively lives in the package `tools`.
-fn tools(root: &Root, name: &str, args: &[String]) -> Result<(), Failure> {
-    let mut command = root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", name]);
+/// What needs the rules natively lives in the package `conformance`.
+fn conformance(root: &Root, name: &str, args: &[String]) -> Result<(), Failure> {
+    let mut command = root.cargo_command(["run", "--locked", "--quiet", "--package", "conformance", "--", name]);
     // Files are named from where the caller stands.
     let here = std::env::current_dir().unwrap_or_default();
     command.args(args.iter().map(|arg| if here.join(arg).exists() { here.join(arg) } else { arg.into() }));

@@ -117,7 +117,7 @@ fn tidy(root: &Root) -> Result<u32, Failure> {
     check(
         root,
         "tidy",
-        &["run", "--locked", "--quiet", "--package", "tools", "--", "tidy"],
+        &["run", "--locked", "--quiet", "--package", "conformance", "--", "tidy"],
         "each line above says what to write",
     )
 }
@@ -177,7 +177,7 @@ fn features(root: &Root) -> Result<u32, Failure> {
 
 /// The unit tests of the rules and of these commands.
 fn unit(root: &Root) -> Result<u32, Failure> {
-    let packages = ["--package", "tollgate", "--package", "xtask", "--package", "tools"];
+    let packages = ["--package", "tollgate", "--package", "xtask", "--package", "conformance"];
     tests(root, "unit tests", &[&["test", "--locked", "--lib", "--bins", "--all-features"][..], &packages].concat())
 }
 
@@ -242,7 +242,7 @@ fn vectors(root: &Root) -> Result<u32, Failure> {
         step.done("there is no folder ../shared/vectors: not run");
         return Ok(0);
     }
-    let mut command = root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", "vectors"]);
+    let mut command = root.cargo_command(["run", "--locked", "--quiet", "--package", "conformance", "--", "vectors"]);
     let output = step.output(command.arg(folder), "cargo xtask vectors ../shared/vectors shows it alone")?;
     step.done(output.lines().last().unwrap_or_default());
     Ok(0)
@@ -254,7 +254,7 @@ fn replay(root: &Root) -> Result<u32, Failure> {
     for name in ["flask_jwt", "flask_jwt_extended", "flask_jwt_extended_more"] {
         let step = Step::begin(format!("recorded cases in workerd: {name}"));
         let mut replay =
-            root.cargo_command(["run", "--locked", "--quiet", "--package", "tools", "--", "replay", "--workerd"]);
+            root.cargo_command(["run", "--locked", "--quiet", "--package", "conformance", "--", "replay", "--workerd"]);
         let file = format!("tests/transcripts/{name}.jsonl");
         let output = step.output(replay.arg(&file), &format!("cargo xtask replay --workerd {file} shows it alone"))?;
         let counts = output.lines().last().and_then(|line| line.strip_prefix(&format!("{file}: ")));

@@ -13,7 +13,7 @@ use tollgate::rules::{
     login::MAX_FIELD_BYTES,
     password::{self, HashFault, PasswordHash},
     secret::Secret,
-    store::{LogInRecord, Profile, Status},
+    store::{LoginRecord, Profile, Status},
 };
 
 /// The members of a line, the columns of a CSV file.
@@ -125,7 +125,7 @@ impl Reading {
             Ok(line) => line,
             Err(text) => return self.content.bad.push(BadLine::new(number, text)),
         };
-        let name_key = LogInRecord::key(&line.name);
+        let name_key = LoginRecord::key(&line.name);
         let id_key = line.id.as_ref().map(Profile::key);
         if let Some(first) = self.names.get(&name_key) {
             let text = format!("the same name as in line {first}: remove one of the two");

@@ -27,7 +27,7 @@ use std::{
 };
 use tollgate::rules::{
     password::{self, Check, Hashing, PasswordFault, PasswordPolicy},
-    store::{LogInRecord, Profile},
+    store::{LoginRecord, Profile},
 };
 
 /// What the help says.
@@ -138,12 +138,12 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
     for (part, todo) in left.chunks(PART).zip(plan.todo.chunks(PART)) {
         let writes = writes(part, todo, &hashing, &progress, &mut report);
         store.put(&writes.profiles)?;
-        store.put(&writes.log_ins)?;
+        store.put(&writes.logins)?;
         finished += part.len();
         progress.save(finished, finished == lines.len())?;
         remark(&format!("  {} of {}", grouped(finished), counted(lines.len(), "user")));
     }
-    if report.replaced > 0 && store.toml.services().sessions {
+    if report.replaced > 0 && store.toml.bindings().sessions {
         remark(
             "sessions of those who were replaced go on until they log in again; to end them: tollgate session end-all NAME",
         );
@@ -160,7 +160,7 @@ enum Todo {
     LeaveAlone,
     /// What is stored, to be compared with.
     Compare {
-        log_in: LogInRecord,
+        login: LoginRecord,
         profile: Option<String>,
     },
     /// A bad line.
@@ -183,24 +183,24 @@ impl Plan {
         bad: &mut Vec<BadLine>,
     ) -> Result<Self, Failure> {
         let keys: HashSet<String> = store.keys("")?.into_iter().collect();
-        let known = |line: &Line| keys.contains(&LogInRecord::key(&line.name));
-        let log_in_keys: Vec<String> =
-            lines.iter().filter(|line| replace && known(line)).map(|line| LogInRecord::key(&line.name)).collect();
-        let log_ins: HashMap<String, LogInRecord> = store
-            .get(&log_in_keys)?
+        let known = |line: &Line| keys.contains(&LoginRecord::key(&line.name));
+        let login_keys: Vec<String> =
+            lines.iter().filter(|line| replace && known(line)).map(|line| LoginRecord::key(&line.name)).collect();
+        let logins: HashMap<String, LoginRecord> = store
+            .get(&login_keys)?
             .into_iter()
-            .filter_map(|(key, text)| Some((key, LogInRecord::read(text.as_bytes()).ok()?)))
+            .filter_map(|(key, text)| Some((key, LoginRecord::read(text.as_bytes()).ok()?)))
             .collect();
         let id = |line: &Line| line.id.clone().unwrap_or_else(|| progress.id_for(&line.name));
         // Profiles in the way of a new name: another user's, or what a killed run wrote.
         let new_ids = lines.iter().filter(|line| !known(line)).map(|line| Profile::key(&id(line)));
         let mut profile_keys: Vec<String> = new_ids.filter(|key| keys.contains(key)).collect();
-        profile_keys.extend(log_ins.values().map(|record| Profile::key(&record.id())));
+        profile_keys.extend(logins.values().map(|record| Profile::key(&record.id())));
         let mut profiles = store.get(&profile_keys)?;
         let mut todo = Vec::with_capacity(lines.len());
         for line in lines {
-            let log_in = log_ins.get(&LogInRecord::key(&line.name));
-            todo.push(match log_in {
+            let login = logins.get(&LoginRecord::key(&line.name));
+            todo.push(match login {
                 Some(record) if line.id.as_ref().is_some_and(|id| *id != record.id()) => {
                     let text = format!(
                         "id: the user is in the store with the id {}, and an id stays: write that one, or delete the user first",
@@ -211,7 +211,7 @@ impl Plan {
                 }
                 Some(record) => {
                     let profile = profiles.remove(&Profile::key(&record.id()));
-                    Todo::Compare { log_in: record.clone(), profile }
+                    Todo::Compare { login: record.clone(), profile }
                 }
                 None if known(line) && replace => {
                     bad.push(BadLine::new(
@@ -264,7 +264,7 @@ impl Plan {
     /// A hash of the file is stored as it is, although the one in its place costs more to guess.
     fn warn_of_cheaper_hashes(&self, lines: &[Line]) {
         let is_cheaper = |(line, todo): &(&Line, &Todo)| match (&line.credential, todo) {
-            (Credential::Hash(hash), Todo::Compare { log_in, .. }) => hashes::cost(hash) < hashes::cost(log_in.hash()),
+            (Credential::Hash(hash), Todo::Compare { login, .. }) => hashes::cost(hash) < hashes::cost(login.hash()),
             _ => false,
         };
         let count = lines.iter().zip(&self.todo).filter(is_cheaper).count();
@@ -283,33 +283,33 @@ impl Plan {
 #[derive(Default)]
 struct Writes {
     profiles: Vec<(String, String)>,
-    log_ins: Vec<(String, String)>,
+    logins: Vec<(String, String)>,
 }
 
 /// What is to be written for a part of the file.
 fn writes(lines: &[Line], todo: &[Todo], hashing: &Hashing, progress: &Progress, report: &mut Report) -> Writes {
     let users = in_parallel(lines.len(), |at| {
         let user = user(&lines[at], &todo[at], hashing, progress)?;
-        Some((user.profile(), user.log_in()))
+        Some((user.profile(), user.login()))
     });
     let mut writes = Writes::default();
     for (todo, user) in todo.iter().zip(users) {
         match (todo, user) {
-            (Todo::Compare { log_in: present, profile: present_profile }, Some((profile, log_in))) => {
+            (Todo::Compare { login: present, profile: present_profile }, Some((profile, login))) => {
                 let profile_differs = !same_json(present_profile.as_deref(), &profile.1);
-                let log_in_differs = !same_json(Some(&present.write()), &log_in.1);
-                if profile_differs || log_in_differs {
+                let login_differs = !same_json(Some(&present.write()), &login.1);
+                if profile_differs || login_differs {
                     report.replaced += 1;
                 } else {
                     report.known += 1;
                 }
                 writes.profiles.extend(profile_differs.then_some(profile));
-                writes.log_ins.extend(log_in_differs.then_some(log_in));
+                writes.logins.extend(login_differs.then_some(login));
             }
-            (Todo::Add { profile: present }, Some((profile, log_in))) => {
+            (Todo::Add { profile: present }, Some((profile, login))) => {
                 report.add += 1;
                 writes.profiles.extend((!same_json(present.as_deref(), &profile.1)).then_some(profile));
-                writes.log_ins.push(log_in);
+                writes.logins.push(login);
             }
             (Todo::LeaveAlone, None) => report.known += 1,
             (Todo::LeaveAlone | Todo::Refuse, Some(_)) | (_, None) => {}
@@ -323,10 +323,10 @@ fn writes(lines: &[Line], todo: &[Todo], hashing: &Hashing, progress: &Progress,
 fn user(line: &Line, todo: &Todo, hashing: &Hashing, progress: &Progress) -> Option<User> {
     let stored = match todo {
         Todo::Add { .. } => None,
-        Todo::Compare { log_in, .. } => Some(log_in),
+        Todo::Compare { login, .. } => Some(login),
         Todo::LeaveAlone | Todo::Refuse => return None,
     };
-    let proves = |record: &&LogInRecord, password| {
+    let proves = |record: &&LoginRecord, password| {
         let check = password::check(Some(record.hash()), password, hashing);
         matches!(check, Ok(Check::Right | Check::RightButOutdated))
     };
@@ -335,23 +335,23 @@ fn user(line: &Line, todo: &Todo, hashing: &Hashing, progress: &Progress) -> Opt
         Credential::Password(password) => match stored.filter(|record| proves(record, password)) {
             Some(record) => record.hash().to_owned(),
             None => {
-                let hashing = hashes::not_cheaper(hashing, stored.map(LogInRecord::hash));
+                let hashing = hashes::not_cheaper(hashing, stored.map(LoginRecord::hash));
                 password::hash(password, &hashing, progress.salt_for(&line.name)).to_string()
             }
         },
     };
-    let id = stored.map(LogInRecord::id).or_else(|| line.id.clone());
+    let id = stored.map(LoginRecord::id).or_else(|| line.id.clone());
     let mut user = User {
         name: line.name.clone(),
         id: id.unwrap_or_else(|| progress.id_for(&line.name)),
         hash,
         status: line.status,
         attributes: line.attributes.clone(),
-        version: stored.map_or(progress.began(), LogInRecord::version),
+        version: stored.map_or(progress.began(), LoginRecord::version),
     };
     // A record that says the same stays the version that it is.
     if let Some(record) = stored
-        && !same_json(Some(&record.write()), &user.log_in().1)
+        && !same_json(Some(&record.write()), &user.login().1)
     {
         user.version = record.next_version(progress.began());
     }

@@ -9,7 +9,7 @@ use std::{
     process::Command,
     sync::{Arc, Mutex},
 };
-use tollgate::rules::{error::Refusal, wire::flask_jwt_extended::text};
+use tollgate::rules::{rejection::Rejection, wire::flask_jwt_extended::text};
 
 /// The operators' secret at every fake gate.
 pub const ADMIN: &str = "an operator's secret of more than thirty-two bytes";
@@ -91,8 +91,8 @@ fn obey(order: &Value) -> Answer {
 }
 
 /// A refusal in the gate's words.
-pub fn refuse(status: u16, refusal: &Refusal) -> Answer {
-    (status, "", json!({"msg": text(refusal)}).to_string())
+pub fn refuse(status: u16, rejection: &Rejection) -> Answer {
+    (status, "", json!({"msg": text(rejection)}).to_string())
 }
 
 fn serve(stream: &TcpStream, store: &Path, answer: fn(&Value) -> Answer, told: &Mutex<Vec<Told>>) {
@@ -114,7 +114,7 @@ fn serve(stream: &TcpStream, store: &Path, answer: fn(&Value) -> Answer, told: &
     let (status, more, body) = if lines[0] != "POST /auth/admin HTTP/1.1" {
         (404, "", json!({"msg": "Not Found"}).to_string())
     } else if header("authorization") != Some(format!("Bearer {ADMIN}")) {
-        refuse(401, &Refusal::NotTheOperator)
+        refuse(401, &Rejection::NotTheOperator)
     } else {
         assert_eq!(header("content-type").as_deref(), Some("application/json"));
         let order: Value = serde_json::from_slice(&body).unwrap();

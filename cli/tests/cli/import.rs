@@ -395,12 +395,12 @@ fn a_hundred_thousand_users_survive_kills_with_nothing_doubled_or_lost() {
     let version = began(&world, "users.jsonl");
     for at in 0..USERS {
         // {"v":1,"id":…,"hash":…
-        let log_in = &store[&format!("login:user{at}")];
-        let id = log_in.trim_start_matches("{\"v\":1,\"id\":").split(',').next().unwrap();
+        let login = &store[&format!("login:user{at}")];
+        let id = login.trim_start_matches("{\"v\":1,\"id\":").split(',').next().unwrap();
         // One version, however often it was killed.
         let hash = HASHES[at % 4];
         let record = format!("{{\"v\":1,\"id\":{id},\"hash\":\"{hash}\",\"status\":\"active\",\"version\":{version}}}");
-        assert_eq!(*log_in, record);
+        assert_eq!(*login, record);
         let profile = format!("{{\"v\":1,\"id\":{id},\"name\":\"user{at}\",\"status\":\"active\"}}");
         assert_eq!(store[&format!("user:{id}")], profile);
         assert!(ids.insert(id));

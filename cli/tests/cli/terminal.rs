@@ -8,7 +8,7 @@ use super::{
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
-use tollgate::rules::{error::Refusal, identity::Id, store::Profile};
+use tollgate::rules::{identity::Id, rejection::Rejection, store::Profile};
 
 /// ESC [, CSI in one character, DEL, a right-to-left override and its end, a zero-width space, an isolate, a byte order
 /// mark, a line separator, a tag character; and a line break with what looks like a message of the command.
@@ -35,8 +35,8 @@ fn world() -> World {
     let world = World::new();
     let profile = json!({"v": 1, "id": BAD, "name": BAD, "status": "active", "attributes": {BAD: BAD}});
     world.put(&Profile::key(&Id::Text(BAD.into())), &profile.to_string());
-    let log_in = json!({"v": 1, "id": BAD, "hash": HASH, "status": "active"});
-    world.put(&format!("login:{BAD}"), &log_in.to_string());
+    let login = json!({"v": 1, "id": BAD, "hash": HASH, "status": "active"});
+    world.put(&format!("login:{BAD}"), &login.to_string());
     world
 }
 
@@ -123,7 +123,7 @@ fn a_name_does_not_reach_the_terminal() {
 fn a_failure_does_not_reach_the_terminal() {
     for json in [&[][..], &["--json"]] {
         let world = world();
-        let gate = FakeGate::answering(&world, |_| refuse(503, &Refusal::StoreUnavailable));
+        let gate = FakeGate::answering(&world, |_| refuse(503, &Rejection::StoreUnavailable));
         let failed = |args: &[&str], code: i32| {
             let run = clean(world.finish(gate.command(&world, &[args, json].concat()), "another horse battery"));
             assert_eq!(run.code, code, "{run:?}");

@@ -89,7 +89,7 @@ fn a_user_is_disabled_and_enabled_in_an_order_that_lets_nobody_in_too_early() {
 
 /// An account's object refuses records that are older than one it knows of (docs/storage.md).
 #[test]
-fn whatever_changes_a_log_in_record_makes_it_a_later_version() {
+fn whatever_changes_a_login_record_makes_it_a_later_version() {
     let world = World::new();
     let version = || value(&world, "login:alice")["version"].as_i64().unwrap();
     let began = now();

@@ -31,7 +31,8 @@ async fn fetch(
     context: worker::Context,
 ) -> worker::Result<axum::http::Response<axum::body::Body>> {
     use tower_service::Service;
-    let gate = tollgate::edge::layer(&env, &context, tollgate::Stock).ok_or("a wrong configuration: see the log")?;
+    let gate =
+        tollgate::edge::layer(&env, &context, tollgate::DefaultHandlers).ok_or("a wrong configuration: see the log")?;
     let mut router = routes().layer(gate);
     Ok(router.call(request.map(axum::body::Body::new)).await.unwrap_or_else(|never| match never {}))
 }
@@ -45,7 +46,7 @@ mod tests {
     };
     use http_body_util::BodyExt;
     use tollgate::{
-        AskFault, Config, Credentials, Id, Identity, SendUsers, Stock, VerifiedToken,
+        AskFault, Config, Credentials, DefaultHandlers, Id, Identity, SendUsers, VerifiedToken,
         axum::GateLayer,
         json::{Map, Value, json},
     };
@@ -74,7 +75,7 @@ mod tests {
         ]);
         let secret = "a secret of more than thirty-two bytes";
         let vars = Map::from_iter([("JWT_SECRET_KEY".into(), secret.into()), ("ROUTES".into(), rules)]);
-        GateLayer::new(Config::read(&vars).config.unwrap(), Stock, Ada)
+        GateLayer::new(Config::read(&vars).config.unwrap(), DefaultHandlers, Ada)
     }
 
     fn send(request: Request<Body>) -> (u16, String) {
@@ -93,13 +94,13 @@ mod tests {
         send(request.body(Body::empty()).unwrap())
     }
 
-    fn log_in(body: impl Into<Body>) -> (u16, String) {
+    fn login(body: impl Into<Body>) -> (u16, String) {
         send(Request::post("/auth").header("Content-Type", "application/json").body(body.into()).unwrap())
     }
 
     #[test]
-    fn a_log_in_opens_the_routes_and_without_a_token_they_stay_shut() {
-        let (status, body) = log_in(r#"{"username":"ada","password":"abcxyz"}"#);
+    fn a_login_opens_the_routes_and_without_a_token_they_stay_shut() {
+        let (status, body) = login(r#"{"username":"ada","password":"abcxyz"}"#);
         assert_eq!(status, 200, "{body}");
         let granted: Value = body.parse().unwrap();
         let token = granted["access_token"].as_str();
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_wrong_password_and_a_body_too_long_are_refused() {
-        assert_eq!(log_in(r#"{"username":"ada","password":"x"}"#).0, 401);
-        assert_eq!(log_in(" ".repeat(20_000)).0, 413);
+        assert_eq!(login(r#"{"username":"ada","password":"x"}"#).0, 401);
+        assert_eq!(login(" ".repeat(20_000)).0, 413);
     }
 }

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 use tollgate::{
-    Admission, AskFault, Config, Credentials, Handlers, Id, Identity, Timestamp, Users, VerifiedToken,
+    AskFault, Config, Credentials, Handlers, Id, Identity, Principal, Timestamp, Users, VerifiedToken,
     edge::{self, Application, Call},
     json::{Map, Value, json},
 };
@@ -18,7 +18,7 @@ struct Bakery;
 /// `jwt_payload_handler`: the role is in the token, so that no route has to ask for it.
 impl Handlers for Bakery {
     fn payload(&self, identity: &Identity, config: &Config, now: Timestamp) -> Map<String, Value> {
-        let mut claims = tollgate::Stock.payload(identity, config, now);
+        let mut claims = tollgate::DefaultHandlers.payload(identity, config, now);
         claims.extend(identity.attributes.clone());
         claims
     }
@@ -90,8 +90,8 @@ struct Claims {
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
-    edge::serve_with(request, env, context, Bakery, async |request, env, _, admission: Admission| {
-        Router::with_data(admission)
+    edge::serve_with(request, env, context, Bakery, async |request, env, _, principal: Principal| {
+        Router::with_data(principal)
             .get("/bread", |_, route| match route.data.token().map(VerifiedToken::claims_as::<Claims>) {
                 Some(Ok(claims)) => Response::ok(format!("bread for {}, {}", claims.identity, claims.role)),
                 Some(Err(_)) => Response::error("not a token of this bakery", 401),

@@ -5,21 +5,24 @@
 //! is left to tell; the runtime lets no reply out before it is on disk. Deliveries take turns, and each reads anew what
 //! there is to tell: of two passwords the later one is in KV at last.
 
-use super::{super::kv, Order, ask_object, now, unreadable};
+use super::{
+    super::{delay, kv},
+    Order, ask_object, now, unreadable,
+};
 use crate::rules::{
     account::{Account, Command, Lifetimes, Pending, Rows, object},
     revocation::{self, Entry},
-    time::{Span, Timestamp},
+    time::{Duration, Timestamp},
 };
 use futures_util::future::{Either, select};
-use std::{future::Future, pin::pin, time::Duration};
+use std::{future::Future, pin::pin};
 use wasm_bindgen::prelude::*;
-use worker::{Delay, Env};
+use worker::Env;
 
 /// Maximum retry delay in seconds: the first retry comes after 1 s, and the delay doubles with each failure.
 const LONGEST_BACKOFF: i32 = 300;
 /// Longer nobody is waited for.
-const PATIENCE: Duration = Duration::from_secs(4);
+const TIMEOUT: Duration = Duration::seconds(4);
 
 #[wasm_bindgen(module = "/src/edge/js/objects.mjs")]
 extern "C" {
@@ -167,9 +170,9 @@ fn run(
 }
 
 /// Delay before the next delivery after `failures` failed ones in a row.
-fn backoff(failures: u32) -> Span {
+fn backoff(failures: u32) -> Duration {
     let seconds = 1_i32.checked_shl(failures.min(30)).unwrap_or(LONGEST_BACKOFF);
-    Span::seconds(seconds.min(LONGEST_BACKOFF))
+    Duration::seconds(seconds.min(LONGEST_BACKOFF))
 }
 
 async fn announce(env: &Env, entries: &[Entry]) -> Result<(), JsValue> {
@@ -182,7 +185,7 @@ async fn put(env: &Env, record: &Pending) -> Result<(), JsValue> {
 }
 
 async fn within(work: impl Future<Output = Result<(), JsValue>>) -> Result<(), JsValue> {
-    match select(pin!(work), pin!(Delay::from(PATIENCE))).await {
+    match select(pin!(work), pin!(delay(TIMEOUT))).await {
         Either::Left((done, _)) => done,
         Either::Right(((), _)) => Err(JsValue::from_str("it takes too long")),
     }

@@ -8,7 +8,7 @@
 pub mod account;
 pub mod register;
 
-use super::{Call, now, patiently, promise::Settled};
+use super::{Call, delay, now, promise::Settled, with_timeout};
 use crate::{
     SendObjects,
     rules::{
@@ -16,17 +16,17 @@ use crate::{
         config::{ADDRESS_LIMIT, HASHING_LIMIT},
         gate::{AskFault, Limit},
         log::Event,
-        revocation::{self, Told},
-        time::Span,
+        revocation::{self, Delta},
+        time::Duration,
     },
 };
 use futures_util::TryFutureExt;
 use js_sys::Promise;
 use serde::{Deserialize, Serialize};
-use std::{future::Future, time::Duration};
+use std::future::Future;
 use wasm_bindgen::prelude::*;
 use worker::{
-    Delay, Env,
+    Env,
     send::{SendFuture, SendWrapper},
 };
 
@@ -89,16 +89,15 @@ impl SendObjects for EdgeObjects {
         SendFuture::new(ask_account(&self.0, object, command.clone(), *lifetimes))
     }
 
-    fn pause(&self, span: Span) -> impl Future<Output = ()> + Send {
-        let span = u64::try_from(span.as_millis()).unwrap_or_default();
-        SendFuture::new(async move { Delay::from(Duration::from_millis(span)).await })
+    fn pause(&self, span: Duration) -> impl Future<Output = ()> + Send {
+        SendFuture::new(async move { delay(span).await })
     }
 
     fn limit(&self, limit: Limit, key: &str) -> impl Future<Output = bool> + Send {
         SendFuture::new(is_room(&self.0, limit, key.to_owned()))
     }
 
-    fn revocations(&self, since: u64) -> impl Future<Output = Result<Told, AskFault>> + Send {
+    fn revocations(&self, since: u64) -> impl Future<Output = Result<Delta, AskFault>> + Send {
         SendFuture::new(news(&self.0, since))
     }
 }
@@ -120,7 +119,7 @@ pub(super) async fn ask_account(
     let order = serde_json::to_string(&order).map_err(|_| AskFault::Unavailable)?;
     let env = call.env();
     let asked = ask_object(&env, object::BINDING, object, &order);
-    let reply = patiently(call.config(), asked.map_err(|_| AskFault::Unavailable)).await;
+    let reply = with_timeout(call.config(), asked.map_err(|_| AskFault::Unavailable)).await;
     let reply = reply.and_then(|reply| serde_json::from_str::<Reply>(&reply).map_err(|_| AskFault::Unavailable));
     match &reply {
         Ok(reply) => call.keep(&kept_as, reply),
@@ -141,25 +140,25 @@ pub(super) fn ask_for_news(call: &Call) {
 }
 
 /// What has been revoked since this number: out of the data centre's cache, or from the register.
-async fn news(call: &Call, since: u64) -> Result<Told, AskFault> {
+async fn news(call: &Call, since: u64) -> Result<Delta, AskFault> {
     let env = call.env();
     // Other gates may share the cache, but not the object's id.
     let id = namespace(&env, revocation::BINDING).and_then(|namespace| namespace.id_from_name(revocation::OBJECT));
     let id = id.map_err(|_| AskFault::Unavailable)?.to_string();
     let url = format!("https://{id}.tollgate.invalid/since/{since}");
-    let kept = patiently(call.config(), Settled::from(find(&url)).map_err(|_| AskFault::Unavailable)).await;
+    let kept = with_timeout(call.config(), Settled::from(find(&url)).map_err(|_| AskFault::Unavailable)).await;
     if let Ok(kept) = kept
-        && let Some(told) = kept.as_string().and_then(|text| serde_json::from_str::<Told>(&text).ok())
+        && let Some(told) = kept.as_string().and_then(|text| serde_json::from_str::<Delta>(&text).ok())
         && is_young(call, &told)
     {
         return Ok(told);
     }
     let order = serde_json::to_string(&revocation::Ask::Since { number: since }).map_err(|_| AskFault::Unavailable)?;
     let asked = ask_object(&env, revocation::BINDING, revocation::OBJECT, &order);
-    let text = patiently(call.config(), asked.map_err(|_| AskFault::Unavailable)).await;
+    let text = with_timeout(call.config(), asked.map_err(|_| AskFault::Unavailable)).await;
     let told = text.and_then(|text| {
-        let told = serde_json::from_str::<Told>(&text).map_err(|_| AskFault::Unavailable)?;
-        let seconds = u32::try_from(call.config().sessions.bound.as_millis() / 5000).unwrap_or_default().max(1);
+        let told = serde_json::from_str::<Delta>(&text).map_err(|_| AskFault::Unavailable)?;
+        let seconds = u32::try_from(call.config().sessions.max_staleness.as_millis() / 5000).unwrap_or_default().max(1);
         // Should it not be kept, the next one asks the register.
         let kept = keep(&url, &text, seconds);
         call.wait_until(async move { drop(Settled::from(kept).await) });
@@ -172,9 +171,9 @@ async fn news(call: &Call, since: u64) -> Result<Told, AskFault> {
 }
 
 /// Of what a cache holds for longer than it was told to, nothing is believed.
-fn is_young(call: &Call, told: &Told) -> bool {
+fn is_young(call: &Call, told: &Delta) -> bool {
     let age = now().as_millis() - told.as_of.as_millis();
-    age < call.config().sessions.bound.as_millis() / 2
+    age < call.config().sessions.max_staleness.as_millis() / 2
 }
 
 /// Is there room? The runtime's limiters count in each data centre, and not to the last one: they are never the only
@@ -191,7 +190,7 @@ async fn is_room(call: &Call, limit: Limit, key: String) -> bool {
         let outcome = Settled::from(limiter.limit(&options)?).await?;
         Ok::<_, JsValue>(js_sys::Reflect::get(&outcome, &"success".into())?.is_truthy())
     };
-    patiently(call.config(), asked.map_err(|_| AskFault::Unavailable)).await.unwrap_or_else(|_| {
+    with_timeout(call.config(), asked.map_err(|_| AskFault::Unavailable)).await.unwrap_or_else(|_| {
         call.log(&Event::Unreachable(binding));
         true
     })

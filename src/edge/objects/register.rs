@@ -2,14 +2,14 @@
 
 use super::{now, unreadable};
 use crate::rules::{
-    revocation::{Ask, Entry, Register},
-    time::{Span, Timestamp},
+    revocation::{Ask, Entry, RevocationLog},
+    time::{Duration, Timestamp},
 };
 use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
 
 /// What is over is forgotten so often.
-const FORGETS: Span = Span::seconds(60);
+const FORGETS: Duration = Duration::seconds(60);
 
 #[wasm_bindgen(module = "/src/edge/js/objects.mjs")]
 extern "C" {
@@ -21,7 +21,7 @@ extern "C" {
 
 /// What is stored, held in memory: a hundred thousand rows can't be read for each question.
 struct Held {
-    register: Register,
+    register: RevocationLog,
     forgot: Timestamp,
 }
 
@@ -42,7 +42,7 @@ pub fn ask(storage: &JsValue, is_first: bool, order: &str) -> Result<String, JsV
         Some(held) => held,
         None => {
             let stored: Vec<(u64, Entry)> = serde_json::from_str(&entries(storage)?).map_err(unreadable)?;
-            Held { register: Register::read(stored), forgot: Timestamp::default() }
+            Held { register: RevocationLog::read(stored), forgot: Timestamp::default() }
         }
     };
     let now = now();

@@ -9,20 +9,20 @@
 //! Each account has an object of its own, and so has each name that is tried in a log-in and each address from which
 //! one fails ([`object`]): a name that no user has is guessed at under the same rules.
 
-mod family;
-mod guesses;
+mod login_throttle;
 pub mod object;
+mod session;
 
-pub use family::{Family, Link};
-pub use guesses::{
-    DeviceId, FREE_FAILURES_BY_ADDRESS, Guesses, LONGEST_BY_ADDRESS, Lane, MOST_FAILURES_A_DAY_BY_ADDRESS,
+pub use login_throttle::{
+    Bucket, DeviceId, FREE_FAILURES_BY_ADDRESS, LONGEST_BY_ADDRESS, LoginThrottle, MOST_FAILURES_A_DAY_BY_ADDRESS,
     MOST_GUESSES_A_DAY, Wait,
 };
+pub use session::{RefreshToken, Session};
 
 use super::{
     json::{Map, Value},
-    revocation::{Entry, Mark},
-    time::{Span, Timestamp},
+    revocation::{Entry, RevocationKey},
+    time::{Duration, Timestamp},
 };
 use crate::mutant::Mutant;
 use serde::{Deserialize, Serialize};
@@ -34,25 +34,25 @@ pub const MOST_SESSIONS: usize = 100;
 const MOST_REVOKED: usize = 1000;
 /// A revocation is remembered for so much longer than a token lives: the clocks of whoever issued it, ended it and
 /// judges it differ, and of a token's last second all is good.
-const MARGIN: Span = Span::seconds(10);
+const MARGIN: Duration = Duration::seconds(10);
 
 /// How long things last. Comes with each command, so that an object needs no configuration of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lifetimes {
     /// `TOLLGATE_REFRESH_GRACE`: so long after a refresh token was spent a retry gets its successor once more.
-    pub grace: Span,
+    pub grace: Duration,
     /// A session ends when it was not used for so long: `TOLLGATE_SESSION_IDLE`, and no longer than its tokens live.
-    pub idle: Span,
+    pub idle: Duration,
     /// `TOLLGATE_SESSION_LIFETIME`: a session ends so long after its log-in.
-    pub session: Span,
+    pub session: Duration,
     /// Maximum lifetime, plus leeway, of tokens verified without a lookup. Revocations are kept this long.
-    pub token: Span,
+    pub token: Duration,
 }
 
 impl Lifetimes {
     /// From then on no token is good that was issued at this time.
     fn none_lives(&self, issued: Timestamp) -> Timestamp {
-        let margin = if Mutant::NoMargin.is_on() { Span::ZERO } else { MARGIN };
+        let margin = if Mutant::NoMargin.is_on() { Duration::ZERO } else { MARGIN };
         issued.later(self.token).later(margin)
     }
 }
@@ -62,14 +62,16 @@ impl Lifetimes {
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// May a password be tried, from one of these devices?
-    Try {
+    #[serde(rename = "try")]
+    Attempt {
         /// Those that the request shows.
         devices: Vec<DeviceId>,
     },
-    /// The password that was tried under [`Reply::Go`] was right.
+    /// The password that was tried under [`Reply::Allowed`] was right.
     Right {
-        /// The lane that was said there.
-        lane: Lane,
+        /// The bucket that was said there.
+        #[serde(rename = "lane")]
+        bucket: Bucket,
         /// These devices may try on their own from now on.
         devices: Vec<DeviceId>,
         /// The record that was proven ([`super::device::RecordId`]): how many devices are known is limited for each.
@@ -78,13 +80,15 @@ pub enum Command {
     },
     /// It was wrong. Should this not come, it counts as wrong after half a minute.
     Wrong {
-        /// The lane that was said there.
-        lane: Lane,
+        /// The bucket that was said there.
+        #[serde(rename = "lane")]
+        bucket: Bucket,
     },
     /// It was not tried after all.
     Untried {
-        /// The lane that was said there.
-        lane: Lane,
+        /// The bucket that was said there.
+        #[serde(rename = "lane")]
+        bucket: Bucket,
     },
     /// May a password be tried from this address ([`object::of_address`])? Of an address that has failed too often one
     /// attempt is allowed at a time: it takes the place of the next, whatever comes of it.
@@ -93,12 +97,12 @@ pub enum Command {
     AddressFailed,
     /// Opens a session: somebody has logged in.
     Open {
-        /// [`super::store::LogInRecord::version`] of the record that the password was checked against.
+        /// [`super::store::LoginRecord::version`] of the record that the password was checked against.
         version: Timestamp,
         /// The id that the session is to have, unless the account's time runs ahead: [`Reply::Opened`] says which.
         entropy: String,
         /// The first refresh token, if there are any.
-        refresh: Option<Link>,
+        refresh: Option<RefreshToken>,
         /// `User-Agent`.
         user_agent: String,
         /// Two letters, from the runtime.
@@ -111,7 +115,7 @@ pub enum Command {
         /// Its id.
         token_id: String,
         /// What its successor would be.
-        successor: Link,
+        successor: RefreshToken,
     },
     /// Is a token good? For routes with `revocation = "strict"`.
     Check {
@@ -195,7 +199,7 @@ impl Command {
     #[must_use]
     pub(crate) fn kind(&self) -> Option<&'static str> {
         match self {
-            Self::Try { .. } => Some("try"),
+            Self::Attempt { .. } => Some("try"),
             Self::Right { .. } => Some("right"),
             Self::Wrong { .. } => Some("wrong"),
             Self::Untried { .. } => Some("untried"),
@@ -218,7 +222,7 @@ impl Reply {
     const fn is_done(&self) -> bool {
         match self {
             Self::Done
-            | Self::Go { .. }
+            | Self::Allowed { .. }
             | Self::Opened { .. }
             | Self::Rotated { .. }
             | Self::Ended { reused: true }
@@ -240,9 +244,11 @@ pub enum Reply {
     /// Done.
     Done,
     /// Try it.
-    Go {
+    #[serde(rename = "go")]
+    Allowed {
         /// To be told with [`Command::Right`] or [`Command::Untried`].
-        lane: Lane,
+        #[serde(rename = "lane")]
+        bucket: Bucket,
     },
     /// In a moment: others are under way.
     Busy,
@@ -261,7 +267,7 @@ pub enum Reply {
     /// The refresh token's successor: made now, or the one that was made when it was spent.
     Rotated {
         /// What it is made of.
-        successor: Link,
+        successor: RefreshToken,
         /// When the session ends at the latest.
         until: Timestamp,
     },
@@ -275,7 +281,7 @@ pub enum Reply {
     /// The sessions, the latest first.
     Sessions {
         /// What is told of each.
-        sessions: Vec<Told>,
+        sessions: Vec<SessionSummary>,
     },
     /// The new password counts.
     Changed {
@@ -286,7 +292,7 @@ pub enum Reply {
 
 /// A session, as it is told to whom it belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct SessionSummary {
     /// Its id.
     pub id: String,
     /// When it was opened, in seconds since 1970.
@@ -344,8 +350,8 @@ pub struct Unreadable;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
     core: Core,
-    guesses: Guesses,
-    families: BTreeMap<String, Family>,
+    login_throttle: LoginThrottle,
+    sessions: BTreeMap<String, Session>,
     pending: Option<Pending>,
     replies: Vec<PastReply>,
 }
@@ -382,13 +388,13 @@ impl Default for Core {
 }
 
 const CORE: &str = "account";
-const GUESSES: &str = "guesses";
+const THROTTLE: &str = "guesses";
 const PENDING: &str = "record";
 const REPLIES: &str = "replies";
-const FAMILY: &str = "session/";
+const SESSION: &str = "session/";
 /// How long a reply is kept: a request that is run again comes within a decision's time
 /// ([`super::gate::DECISION_TIMEOUT`]).
-const REPLY_KEPT_FOR: Span = Span::seconds(120);
+const REPLY_KEPT_FOR: Duration = Duration::seconds(120);
 /// At most this many replies are kept; older ones are dropped first.
 const MAX_REPLIES: usize = 64;
 
@@ -402,12 +408,12 @@ impl Account {
         for (key, value) in rows {
             match key.as_str() {
                 CORE => account.core = row(value)?,
-                GUESSES => account.guesses = row(value)?,
+                THROTTLE => account.login_throttle = row(value)?,
                 PENDING => account.pending = Some(row(value)?),
                 REPLIES => account.replies = row(value)?,
                 _ => {
-                    let session = key.strip_prefix(FAMILY).ok_or(Unreadable)?;
-                    account.families.insert(session.to_owned(), row(value)?);
+                    let session = key.strip_prefix(SESSION).ok_or(Unreadable)?;
+                    account.sessions.insert(session.to_owned(), row(value)?);
                 }
             }
         }
@@ -420,11 +426,11 @@ impl Account {
         let mut rows = Rows::new();
         let mut put = |key: String, value: Option<String>| rows.extend(value.map(|value| (key, value)));
         put(CORE.into(), (self.core != Core::default()).then(|| text(&self.core)));
-        put(GUESSES.into(), (self.guesses != Guesses::default()).then(|| text(&self.guesses)));
+        put(THROTTLE.into(), (self.login_throttle != LoginThrottle::default()).then(|| text(&self.login_throttle)));
         put(PENDING.into(), self.pending.as_ref().map(text));
         put(REPLIES.into(), (!self.replies.is_empty()).then(|| text(&self.replies)));
-        for (session, family) in &self.families {
-            put(format!("{FAMILY}{session}"), Some(text(family)));
+        for (id, session) in &self.sessions {
+            put(format!("{SESSION}{id}"), Some(text(session)));
         }
         rows
     }
@@ -463,30 +469,30 @@ impl Account {
     pub fn answer(&mut self, name: &str, command: Command, lifetimes: &Lifetimes, now: Timestamp) -> Reply {
         self.tidy(lifetimes, now);
         match command {
-            Command::Try { devices } => match self.guesses.take(&devices, now) {
-                Ok(lane) => Reply::Go { lane },
+            Command::Attempt { devices } => match self.login_throttle.take(&devices, now) {
+                Ok(bucket) => Reply::Allowed { bucket },
                 Err(Wait::Busy) => Reply::Busy,
                 Err(Wait::Seconds(seconds)) => Reply::Wait { seconds },
             },
-            Command::Wrong { lane } => {
-                self.guesses.was_wrong(&lane);
+            Command::Wrong { bucket } => {
+                self.login_throttle.was_wrong(&bucket);
                 Reply::Done
             }
-            Command::Right { lane, devices, record } => {
-                self.guesses.was_right(&lane, devices, &record, now);
+            Command::Right { bucket, devices, record } => {
+                self.login_throttle.was_right(&bucket, devices, &record, now);
                 Reply::Done
             }
-            Command::Untried { lane } => {
-                self.guesses.give_back(&lane);
+            Command::Untried { bucket } => {
+                self.login_throttle.give_back(&bucket);
                 Reply::Done
             }
-            Command::CheckAddress => match self.guesses.check_address(now) {
+            Command::CheckAddress => match self.login_throttle.check_address(now) {
                 Ok(()) => Reply::Done,
                 Err(Wait::Busy) => Reply::Busy,
                 Err(Wait::Seconds(seconds)) => Reply::Wait { seconds },
             },
             Command::AddressFailed => {
-                self.guesses.address_failed(now);
+                self.login_throttle.address_failed(now);
                 Reply::Done
             }
             Command::Open { version, entropy, refresh, user_agent, country } => {
@@ -495,7 +501,7 @@ impl Account {
                 }
                 if version > self.core.version {
                     // The password was changed elsewhere, by an operator's command say.
-                    let may_have_sessions = self.core.version.as_millis() > 0 || !self.families.is_empty();
+                    let may_have_sessions = self.core.version.as_millis() > 0 || !self.sessions.is_empty();
                     if may_have_sessions && !Mutant::NewerRecordEndsNothing.is_on() {
                         self.end_all(name, lifetimes, now);
                     }
@@ -507,21 +513,21 @@ impl Account {
                 self.rotate(&session, &token_id, successor, lifetimes, now)
             }
             Command::Check { session, token_id, began, is_use } => {
-                let is_open = session.as_ref().is_none_or(|session| self.families.contains_key(session));
+                let is_open = session.as_ref().is_none_or(|session| self.sessions.contains_key(session));
                 let is_void = token_id.is_some_and(|id| self.is_void(&id)) && !Mutant::CheckForgetsTokens.is_on();
                 let is_open = is_open || Mutant::CheckForgetsSessions.is_on();
                 let began_later = began > self.core.ended || Mutant::CheckForgetsEnds.is_on();
                 if !is_open || is_void || !began_later {
                     return Reply::Ended { reused: false };
                 }
-                if let Some(family) = session.and_then(|session| self.families.get_mut(&session)).filter(|_| is_use) {
-                    family.is_used(now);
+                if let Some(session) = session.and_then(|session| self.sessions.get_mut(&session)).filter(|_| is_use) {
+                    session.is_used(now);
                 }
                 Reply::Alive
             }
             Command::List => Reply::Sessions { sessions: self.told() },
             Command::End { session } => {
-                if self.families.contains_key(&session) {
+                if self.sessions.contains_key(&session) {
                     self.end(&session, lifetimes, now);
                     Reply::Done
                 } else {
@@ -549,7 +555,7 @@ impl Account {
                     return Reply::Done;
                 }
                 if !Mutant::VoidNotAnnounced.is_on() {
-                    self.announce(Entry { mark: Mark::token(&token_id), before: None, until });
+                    self.announce(Entry { mark: RevocationKey::token(&token_id), before: None, until });
                 }
                 if self.core.revoked.len() >= MOST_REVOKED {
                     // The list is full. An entry for a token that expires can go: the register keeps it until then. An
@@ -618,9 +624,9 @@ impl Account {
     /// When there is something to forget, and so to call [`Command::Tidy`].
     #[must_use]
     pub fn next_tidy(&self, lifetimes: &Lifetimes) -> Option<Timestamp> {
-        let families = self.families.values().map(|family| family.ends(lifetimes));
+        let sessions = self.sessions.values().map(|session| session.ends(lifetimes));
         let revoked = self.core.revoked.values().copied().filter(|until| *until < NEVER);
-        let next = families.chain(revoked).chain(self.guesses.forgotten()).min();
+        let next = sessions.chain(revoked).chain(self.login_throttle.forgotten()).min();
         // Replies go with whatever is forgotten next; for them alone the object is woken only if there is nothing else.
         next.or_else(|| self.replies.last().map(|past| past.at.later(REPLY_KEPT_FOR)))
     }
@@ -629,7 +635,7 @@ impl Account {
     fn open(
         &mut self,
         entropy: &str,
-        refresh: Option<Link>,
+        refresh: Option<RefreshToken>,
         user_agent: String,
         country: String,
         lifetimes: &Lifetimes,
@@ -638,11 +644,11 @@ impl Account {
         // Whatever the clock says: a new session begins after the last end of all.
         let began = later(self.core.ended, now);
         let session = object::session_id(began, entropy);
-        while self.families.len() >= MOST_SESSIONS && !Mutant::SessionsUnlimited.is_on() {
-            let oldest = self.families.iter().min_by_key(|(_, family)| family.last_used()).map(|(id, _)| id.clone());
+        while self.sessions.len() >= MOST_SESSIONS && !Mutant::SessionsUnlimited.is_on() {
+            let oldest = self.sessions.iter().min_by_key(|(_, session)| session.last_used()).map(|(id, _)| id.clone());
             oldest.iter().for_each(|oldest| self.end(oldest, lifetimes, now));
         }
-        self.families.insert(session.clone(), Family::new(refresh, user_agent, country, began));
+        self.sessions.insert(session.clone(), Session::new(refresh, user_agent, country, began));
         Reply::Opened { session }
     }
 
@@ -650,16 +656,16 @@ impl Account {
         &mut self,
         session: &str,
         token_id: &str,
-        successor: Link,
+        successor: RefreshToken,
         lifetimes: &Lifetimes,
         now: Timestamp,
     ) -> Reply {
         if self.is_void(token_id) && !Mutant::VoidTokenRotates.is_on() {
             return Reply::Ended { reused: false };
         }
-        let Some(family) = self.families.get_mut(session) else { return Reply::Ended { reused: false } };
-        match family.rotate(token_id, successor, lifetimes.grace, now) {
-            Some(successor) => Reply::Rotated { successor: successor.clone(), until: family.ends_at_last(lifetimes) },
+        let Some(open) = self.sessions.get_mut(session) else { return Reply::Ended { reused: false } };
+        match open.rotate(token_id, successor, lifetimes.grace, now) {
+            Some(successor) => Reply::Rotated { successor: successor.clone(), until: open.ends_at_last(lifetimes) },
             None => {
                 if !Mutant::ReuseForgiven.is_on() {
                     self.end(session, lifetimes, now);
@@ -673,29 +679,33 @@ impl Account {
         self.core.revoked.contains_key(token_id)
     }
 
-    fn told(&self) -> Vec<Told> {
-        let mut told: Vec<Told> = self.families.iter().map(|(id, family)| family.told(id)).collect();
+    fn told(&self) -> Vec<SessionSummary> {
+        let mut told: Vec<SessionSummary> = self.sessions.iter().map(|(id, session)| session.told(id)).collect();
         told.sort_by(|one, two| (two.last_used, &two.id).cmp(&(one.last_used, &one.id)));
         told
     }
 
     fn end(&mut self, session: &str, lifetimes: &Lifetimes, now: Timestamp) {
-        self.families.remove(session);
+        self.sessions.remove(session);
         if !Mutant::EndNotAnnounced.is_on() {
-            self.announce(Entry { mark: Mark::session(session), before: None, until: lifetimes.none_lives(now) });
+            self.announce(Entry {
+                mark: RevocationKey::session(session),
+                before: None,
+                until: lifetimes.none_lives(now),
+            });
         }
     }
 
     fn end_all(&mut self, name: &str, lifetimes: &Lifetimes, now: Timestamp) {
         // A session may have begun by a clock that was ahead of this one: the object has moved since.
-        let began = self.families.values().map(Family::created).filter(|_| !Mutant::EndsByTheClock.is_on()).max();
+        let began = self.sessions.values().map(Session::created).filter(|_| !Mutant::EndsByTheClock.is_on()).max();
         let ended = began.into_iter().fold(later(self.core.ended, now), Timestamp::max);
-        self.families.clear();
+        self.sessions.clear();
         self.core.ended = ended;
         if !Mutant::AllForgotten.is_on() {
             // Of everybody's end no account's object knows: the register must, for tokens without `exp` too.
             let until = if name == object::EVERYBODY { NEVER } else { lifetimes.none_lives(ended) };
-            self.announce(Entry { mark: Mark::user(name), before: Some(ended), until });
+            self.announce(Entry { mark: RevocationKey::user(name), before: Some(ended), until });
         }
     }
 
@@ -717,17 +727,17 @@ impl Account {
 
     /// Forgets what is over.
     fn tidy(&mut self, lifetimes: &Lifetimes, now: Timestamp) {
-        let over = self.families.extract_if(.., |_, family| family.ends(lifetimes) <= now);
-        for (session, family) in over.collect::<Vec<_>>() {
+        let over = self.sessions.extract_if(.., |_, session| session.ends(lifetimes) <= now);
+        for (id, session) in over.collect::<Vec<_>>() {
             // An access token that lives longer than its session would outlast a log-out that finds no session any
             // more.
-            let until = lifetimes.none_lives(family.last_used());
+            let until = lifetimes.none_lives(session.last_used());
             if until > now && !Mutant::RunsOutInSilence.is_on() {
-                self.announce(Entry { mark: Mark::session(&session), before: None, until });
+                self.announce(Entry { mark: RevocationKey::session(&id), before: None, until });
             }
         }
         self.core.revoked.retain(|_, until| *until > now || Mutant::RevokedForEver.is_on());
-        self.guesses.forget(now);
+        self.login_throttle.forget(now);
         self.replies.retain(|past| past.at.later(REPLY_KEPT_FOR) > now);
     }
 }

@@ -3,7 +3,7 @@
 use super::{Account, Command, Lifetimes, Pending, Reply, Rows, Timestamp, Unreadable};
 use crate::{
     mutant::Mutant,
-    rules::{identity::Id, revocation::Entry, store::LogInRecord},
+    rules::{identity::Id, revocation::Entry, store::LoginRecord},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
@@ -93,7 +93,7 @@ pub fn step(
 /// name fields. Whatever its capitals and the blanks around it: an application may have one user for all of them.
 #[must_use]
 pub fn of_name(name: &str) -> String {
-    format!("name:{}", hash(&LogInRecord::key(&name.trim().to_lowercase())))
+    format!("name:{}", hash(&LoginRecord::key(&name.trim().to_lowercase())))
 }
 
 /// The object that counts failures from this address, by its hash.

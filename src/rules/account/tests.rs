@@ -7,10 +7,10 @@ const NAME: &str = "user:1";
 
 fn lifetimes() -> Lifetimes {
     Lifetimes {
-        grace: Span::seconds(10),
-        idle: Span::seconds(1000),
-        session: Span::seconds(5000),
-        token: Span::seconds(100),
+        grace: Duration::seconds(10),
+        idle: Duration::seconds(1000),
+        session: Duration::seconds(5000),
+        token: Duration::seconds(100),
     }
 }
 
@@ -82,8 +82,8 @@ impl Stored {
     }
 }
 
-fn link(id: &str, now: Timestamp) -> Link {
-    Link { token_id: id.into(), seed: format!("seed of {id}"), issued_at: now }
+fn link(id: &str, now: Timestamp) -> RefreshToken {
+    RefreshToken { token_id: id.into(), seed: format!("seed of {id}"), issued_at: now }
 }
 
 const ENDED: Reply = Reply::Ended { reused: false };
@@ -102,7 +102,10 @@ fn a_refresh_token_is_good_for_one_use_and_a_retry_gets_the_same_successor() {
     assert_eq!(account.rotate(&session, "a", "other", at(11_501)), Err(REUSED));
     assert_eq!(account.rotate(&session, "c", "d", at(11_502)), Err(ENDED), "the family is over");
     assert_eq!(account.check(&session, at(11_502)), ENDED);
-    assert_eq!(account.announced.iter().map(|entry| entry.mark).collect::<Vec<_>>(), [Mark::session(&session)]);
+    assert_eq!(
+        account.announced.iter().map(|entry| entry.mark).collect::<Vec<_>>(),
+        [RevocationKey::session(&session)]
+    );
 }
 
 #[test]
@@ -138,7 +141,11 @@ fn an_end_is_announced_until_it_was_told_and_stays() {
     let waiting = account.announced.clone();
     assert_eq!(
         waiting,
-        [Entry { mark: Mark::session(&one), before: None, until: at(2).later(lifetimes().token).later(MARGIN) }]
+        [Entry {
+            mark: RevocationKey::session(&one),
+            before: None,
+            until: at(2).later(lifetimes().token).later(MARGIN)
+        }]
     );
     assert_eq!(account.ask(Command::Tidy, at(4)), Reply::Done);
     assert_eq!(account.announced, waiting, "still not told");
@@ -163,7 +170,7 @@ fn who_asks_for_an_end_again_is_promised_it_as_well() {
 
 #[test]
 fn a_session_that_runs_out_takes_its_access_tokens_along() {
-    let brief = Lifetimes { idle: Span::seconds(50), ..lifetimes() };
+    let brief = Lifetimes { idle: Duration::seconds(50), ..lifetimes() };
     let mut account = Account::default();
     let open = Command::Open {
         version: at(0),
@@ -177,7 +184,7 @@ fn a_session_that_runs_out_takes_its_access_tokens_along() {
     assert_eq!(account.announcements(), []);
     account.answer(NAME, Command::Tidy, &brief, at(50_000));
     let until = at(100_000).later(MARGIN);
-    assert_eq!(account.announcements(), [Entry { mark: Mark::session(&session), before: None, until }]);
+    assert_eq!(account.announcements(), [Entry { mark: RevocationKey::session(&session), before: None, until }]);
     // One that was idle for longer than its tokens live has none.
     let mut account = Account::default();
     account.answer(NAME, open, &lifetimes(), at(0));
@@ -216,7 +223,7 @@ fn an_end_of_all_hits_what_began_by_then_and_nothing_later() {
         let two = account.open(0, Some("b"), now).unwrap();
         assert_eq!((account.check(&one, now), account.check(&two, now)), (ENDED, Reply::Alive));
         let [entry] = account.announced[..] else { panic!("one entry") };
-        assert_eq!((entry.mark, entry.before), (Mark::user(NAME), Some(at(0))));
+        assert_eq!((entry.mark, entry.before), (RevocationKey::user(NAME), Some(at(0))));
         assert!(object::began(&one).unwrap() <= at(0) && object::began(&two).unwrap() > at(0));
     }
     let without_session = |began| Command::Check { session: None, token_id: None, began, is_use: false };
@@ -284,14 +291,14 @@ fn one_more_session_than_there_may_be_ends_the_one_unused_longest() {
 }
 
 fn try_as(account: &mut Stored, devices: &[DeviceId], now: Timestamp) -> Reply {
-    account.ask(Command::Try { devices: devices.to_vec() }, now)
+    account.ask(Command::Attempt { devices: devices.to_vec() }, now)
 }
 
 /// A try that turns out to be wrong.
 fn guess(account: &mut Stored, devices: &[DeviceId], now: Timestamp) -> Reply {
     let reply = try_as(account, devices, now);
-    if let Reply::Go { lane } = &reply {
-        account.ask(Command::Wrong { lane: lane.clone() }, now);
+    if let Reply::Allowed { bucket } = &reply {
+        account.ask(Command::Wrong { bucket: bucket.clone() }, now);
     }
     reply
 }
@@ -305,25 +312,25 @@ fn strangers_wait_longer_and_longer_and_never_get_more_than_is_said() {
         let (mut now, mut made, mut waits) = (at(0), Vec::new(), Vec::new());
         while now < at(3 * 86_400_000) {
             let replies: Vec<Reply> = (0..at_once).map(|_| try_as(&mut account, &[], now)).collect();
-            let lanes: Vec<Lane> = replies
+            let buckets: Vec<Bucket> = replies
                 .iter()
-                .filter_map(|reply| if let Reply::Go { lane } = reply { Some(lane.clone()) } else { None })
+                .filter_map(|reply| if let Reply::Allowed { bucket } = reply { Some(bucket.clone()) } else { None })
                 .collect();
-            made.extend(lanes.iter().map(|_| now));
-            lanes.into_iter().for_each(|lane| drop(account.ask(Command::Wrong { lane }, now)));
+            made.extend(buckets.iter().map(|_| now));
+            buckets.into_iter().for_each(|bucket| drop(account.ask(Command::Wrong { bucket }, now)));
             match replies.last() {
                 Some(Reply::Wait { seconds }) => {
                     waits.push(*seconds);
-                    now = now.later(Span::seconds((*seconds).max(rest) as i32));
+                    now = now.later(Duration::seconds((*seconds).max(rest) as i32));
                 }
-                _ => now = now.later(Span::seconds(0)),
+                _ => now = now.later(Duration::seconds(0)),
             }
         }
         if at_once == 1 {
             assert_eq!(waits[..11], [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900]);
         }
         for (first, &from) in made.iter().enumerate() {
-            let day = made[first..].iter().filter(|time| **time < from.later(Span::seconds(86_400))).count();
+            let day = made[first..].iter().filter(|time| **time < from.later(Duration::seconds(86_400))).count();
             assert!(day <= most, "{day} in a day, {at_once} at once, after {rest} s of rest");
         }
     }
@@ -335,11 +342,11 @@ fn many_right_ones_at_once_only_wait_a_moment() {
     let (mut under_way, mut done, mut busy) = (Vec::new(), 0, 0);
     while done < 200 {
         match try_as(&mut account, &[], at(done)) {
-            Reply::Go { lane } => under_way.push(lane),
+            Reply::Allowed { bucket } => under_way.push(bucket),
             Reply::Busy => {
                 busy += 1;
-                let lane = under_way.pop().unwrap();
-                account.ask(Command::Right { lane, devices: vec![], record: String::new() }, at(done));
+                let bucket = under_way.pop().unwrap();
+                account.ask(Command::Right { bucket, devices: vec![], record: String::new() }, at(done));
                 done += 1;
             }
             other => panic!("{other:?}"),
@@ -352,29 +359,29 @@ fn many_right_ones_at_once_only_wait_a_moment() {
 #[test]
 fn a_try_of_which_nothing_is_heard_was_wrong() {
     let mut account = Stored::default();
-    while let Reply::Go { .. } = try_as(&mut account, &[], at(0)) {}
+    while let Reply::Allowed { .. } = try_as(&mut account, &[], at(0)) {}
     assert_eq!(try_as(&mut account, &[], at(29_999)), Reply::Busy);
     assert_eq!(try_as(&mut account, &[], at(30_000)), Reply::Wait { seconds: 870 });
     // What is heard too late counts nothing twice.
-    account.ask(Command::Wrong { lane: Lane::Strangers }, at(30_000));
-    assert_eq!(try_as(&mut account, &[], at(900_000)), Reply::Go { lane: Lane::Strangers });
+    account.ask(Command::Wrong { bucket: Bucket::Strangers }, at(30_000));
+    assert_eq!(try_as(&mut account, &[], at(900_000)), Reply::Allowed { bucket: Bucket::Strangers });
 }
 
 #[test]
 fn a_device_that_logged_in_before_does_not_wait_for_strangers() {
     let mut account = Stored::default();
     let own = DeviceId::Cookie("own".into());
-    assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(0)), Reply::Go { lane: Lane::Strangers });
-    account.ask(Command::Right { lane: Lane::Strangers, devices: vec![own.clone()], record: String::new() }, at(1));
-    while guess(&mut account, &[], at(2)) == (Reply::Go { lane: Lane::Strangers }) {}
+    assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(0)), Reply::Allowed { bucket: Bucket::Strangers });
+    account.ask(Command::Right { bucket: Bucket::Strangers, devices: vec![own.clone()], record: String::new() }, at(1));
+    while guess(&mut account, &[], at(2)) == (Reply::Allowed { bucket: Bucket::Strangers }) {}
     assert_eq!(guess(&mut account, &[DeviceId::Cookie("other".into())], at(3)), Reply::Wait { seconds: 1 });
-    let lane = Lane::Device(own.clone());
-    assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(3)), Reply::Go { lane: lane.clone() });
-    account.ask(Command::Right { lane: lane.clone(), devices: vec![], record: String::new() }, at(4));
+    let bucket = Bucket::Device(own.clone());
+    assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(3)), Reply::Allowed { bucket: bucket.clone() });
+    account.ask(Command::Right { bucket: bucket.clone(), devices: vec![], record: String::new() }, at(4));
     // The owner's log-ins don't make room for strangers.
     assert_eq!(guess(&mut account, &[], at(5)), Reply::Wait { seconds: 1 });
     // A stolen cookie has no more tries than a stranger.
-    let is_go = |reply| matches!(reply, Reply::Go { .. });
+    let is_go = |reply| matches!(reply, Reply::Allowed { .. });
     let tries = (0..100).filter(|_| is_go(guess(&mut account, std::slice::from_ref(&own), at(6)))).count();
     assert_eq!(tries, 5);
 }
@@ -383,22 +390,29 @@ fn a_device_that_logged_in_before_does_not_wait_for_strangers() {
 fn clients_that_keep_no_cookie_push_out_no_browser() {
     let mut account = Stored::default();
     let browser = DeviceId::Cookie("browser".into());
-    let log_in = |account: &mut Stored, shown: &[DeviceId], new: &str, now| {
-        let Reply::Go { lane } = try_as(account, shown, now) else { panic!("go") };
+    let login = |account: &mut Stored, shown: &[DeviceId], new: &str, now| {
+        let Reply::Allowed { bucket } = try_as(account, shown, now) else { panic!("go") };
         account.ask(
-            Command::Right { lane: lane.clone(), devices: vec![DeviceId::Cookie(new.into())], record: String::new() },
+            Command::Right {
+                bucket: bucket.clone(),
+                devices: vec![DeviceId::Cookie(new.into())],
+                record: String::new(),
+            },
             now,
         );
-        lane
+        bucket
     };
-    log_in(&mut account, &[], "browser", at(0));
-    log_in(&mut account, std::slice::from_ref(&browser), "browser", at(1));
+    login(&mut account, &[], "browser", at(0));
+    login(&mut account, std::slice::from_ref(&browser), "browser", at(1));
     for n in 0..100 {
-        log_in(&mut account, &[], &n.to_string(), at(2 + n));
+        login(&mut account, &[], &n.to_string(), at(2 + n));
     }
-    assert_eq!(log_in(&mut account, std::slice::from_ref(&browser), "browser", at(200)), Lane::Device(browser.clone()));
+    assert_eq!(
+        login(&mut account, std::slice::from_ref(&browser), "browser", at(200)),
+        Bucket::Device(browser.clone())
+    );
     let latest = DeviceId::Cookie("99".into());
-    assert_eq!(log_in(&mut account, std::slice::from_ref(&latest), "99", at(201)), Lane::Device(latest));
+    assert_eq!(login(&mut account, std::slice::from_ref(&latest), "99", at(201)), Bucket::Device(latest));
 }
 
 #[test]
@@ -472,13 +486,13 @@ fn a_command_that_comes_again_is_done_once_and_gets_the_same_reply() {
     for guess in 0..5 {
         for _ in 0..3 {
             assert_eq!(
-                name.ask_as(&format!("try {guess}"), Command::Try { devices: vec![] }, at(0)),
-                Reply::Go { lane: Lane::Strangers }
+                name.ask_as(&format!("try {guess}"), Command::Attempt { devices: vec![] }, at(0)),
+                Reply::Allowed { bucket: Bucket::Strangers }
             );
         }
         for _ in 0..3 {
             assert_eq!(
-                name.ask_as(&format!("wrong {guess}"), Command::Wrong { lane: Lane::Strangers }, at(0)),
+                name.ask_as(&format!("wrong {guess}"), Command::Wrong { bucket: Bucket::Strangers }, at(0)),
                 Reply::Done
             );
         }
@@ -540,8 +554,8 @@ fn past_replies_are_few_and_pass_away() {
     assert!(account.rows[REPLIES].len() < 8000, "{}", account.rows[REPLIES].len());
     // Two minutes later nothing is left of them, and the alarm for it is set where nothing else is due.
     let mut account = Stored::default();
-    account.ask_as("1", Command::Try { devices: vec![] }, at(0));
-    account.ask_as("2", Command::Untried { lane: Lane::Strangers }, at(1));
+    account.ask_as("1", Command::Attempt { devices: vec![] }, at(0));
+    account.ask_as("2", Command::Untried { bucket: Bucket::Strangers }, at(1));
     let wake = Account::read(&account.rows).unwrap().next_tidy(&lifetimes()).unwrap();
     account.ask(Command::Tidy, std::cmp::max(wake, at(120_001)));
     assert!(!account.rows.contains_key(REPLIES), "{:?}", account.rows);
@@ -552,7 +566,7 @@ fn an_address_has_so_many_failures_in_any_day() {
     // One at a time, or as many at once as the limiter of attempts allows in a minute; as soon as may be, and after
     // each rest.
     for (at_once, rest) in [(1, 0), (1, 60), (1, 600), (1, 20_000), (120, 0), (120, 60), (120, 3600), (120, 8 * 3600)] {
-        let (mut address, mut now, mut made) = (Guesses::default(), at(0), Vec::new());
+        let (mut address, mut now, mut made) = (LoginThrottle::default(), at(0), Vec::new());
         while now < at(3 * 86_400_000) {
             let allowed = (0..at_once).take_while(|_| address.check_address(now).is_ok()).count();
             (0..allowed).for_each(|_| address.address_failed(now));
@@ -561,14 +575,14 @@ fn an_address_has_so_many_failures_in_any_day() {
                 Ok(()) => {}
                 Err(Wait::Seconds(seconds)) => {
                     assert!(seconds <= LONGEST_BY_ADDRESS);
-                    now = now.later(Span::seconds((seconds as i32).max(rest)));
+                    now = now.later(Duration::seconds((seconds as i32).max(rest)));
                 }
                 Err(Wait::Busy) => panic!("busy"),
             }
         }
         let most = MOST_FAILURES_A_DAY_BY_ADDRESS as usize + at_once - 1;
         for (first, &from) in made.iter().enumerate() {
-            let day = made[first..].iter().filter(|time| **time < from.later(Span::seconds(86_400))).count();
+            let day = made[first..].iter().filter(|time| **time < from.later(Duration::seconds(86_400))).count();
             assert!(day <= most, "{day} in a day, {at_once} at once, after {rest} s of rest");
         }
     }
@@ -581,19 +595,20 @@ fn at_an_address_that_is_known_as_many_are_free_as_elsewhere() {
     let mut account = Stored::default();
     try_as(&mut account, &[], at(0));
     account.ask(
-        Command::Right { lane: Lane::Strangers, devices: vec![home.clone(), own.clone()], record: String::new() },
+        Command::Right { bucket: Bucket::Strangers, devices: vec![home.clone(), own.clone()], record: String::new() },
         at(1),
     );
     let number = |account: &mut Stored, shown: &[DeviceId]| {
-        (0..300).take_while(|_| matches!(guess(account, shown, at(2)), Reply::Go { .. })).count()
+        (0..300).take_while(|_| matches!(guess(account, shown, at(2)), Reply::Allowed { .. })).count()
     };
     assert_eq!(number(&mut account, std::slice::from_ref(&home)), 5);
     // Neither the owner's cookie nor strangers elsewhere were touched by it.
     assert_eq!(
         try_as(&mut account, &[own.clone(), home.clone()], at(3)),
-        Reply::Go { lane: Lane::Device(own.clone()) }
+        Reply::Allowed { bucket: Bucket::Device(own.clone()) }
     );
-    account.ask(Command::Right { lane: Lane::Device(own), devices: vec![home.clone()], record: String::new() }, at(4));
+    account
+        .ask(Command::Right { bucket: Bucket::Device(own), devices: vec![home.clone()], record: String::new() }, at(4));
     assert_eq!(number(&mut account, std::slice::from_ref(&home)), 0, "the owner's log-in forgives nothing there");
     assert_eq!(number(&mut account, &[]), 5);
     assert_ne!(DeviceId::cookie(&record, "own"), DeviceId::cookie(&RecordId::of_name("ANN"), "own"));
@@ -605,8 +620,8 @@ fn in_the_long_run_a_name_is_guessed_at_96_times_a_day() {
     let (mut account, mut now, mut made) = (Stored::default(), at(0), Vec::new());
     while now < at(20 * 86_400_000) {
         match guess(&mut account, &[], now) {
-            Reply::Go { .. } => made.push(now),
-            Reply::Wait { seconds } => now = now.later(Span::seconds(seconds as i32)),
+            Reply::Allowed { .. } => made.push(now),
+            Reply::Wait { seconds } => now = now.later(Duration::seconds(seconds as i32)),
             other => panic!("{other:?}"),
         }
     }
@@ -659,10 +674,10 @@ fn so_many_devices_are_known() {
     for n in 0..6 {
         try_as(&mut account, &[], at(n));
         let devices = vec![DeviceId::address(&record, &n.to_string())];
-        account.ask(Command::Right { lane: Lane::Strangers, devices, record: String::new() }, at(n));
+        account.ask(Command::Right { bucket: Bucket::Strangers, devices, record: String::new() }, at(n));
     }
     let mut is_known = |n: i32| match try_as(&mut account, &[DeviceId::address(&record, &n.to_string())], at(100)) {
-        Reply::Go { lane } => lane != Lane::Strangers,
+        Reply::Allowed { bucket } => bucket != Bucket::Strangers,
         other => panic!("{other:?}"),
     };
     assert_eq!([0, 1, 2, 3, 4, 5].map(&mut is_known), [false, false, true, true, true, true]);
@@ -671,31 +686,31 @@ fn so_many_devices_are_known() {
 #[test]
 fn a_name_that_differs_in_capitals_pushes_out_no_device() {
     let (ann, twin) = (RecordId::of_name("ann"), RecordId::of_name("ANN"));
-    let log_in = |account: &mut Stored, record: &RecordId, device: DeviceId, now| {
-        let Reply::Go { lane } = try_as(account, std::slice::from_ref(&device), now) else { panic!("go") };
+    let login = |account: &mut Stored, record: &RecordId, device: DeviceId, now| {
+        let Reply::Allowed { bucket } = try_as(account, std::slice::from_ref(&device), now) else { panic!("go") };
         let (devices, record) = (vec![device], record.as_str().to_owned());
-        account.ask(Command::Right { lane: lane.clone(), devices, record }, now);
-        lane
+        account.ask(Command::Right { bucket: bucket.clone(), devices, record }, now);
+        bucket
     };
     let mut account = Stored::default();
     let (own, home) = (DeviceId::cookie(&ann, "own"), DeviceId::address(&ann, "home"));
     for device in [&own, &own, &home] {
-        log_in(&mut account, &ann, device.clone(), at(0));
+        login(&mut account, &ann, device.clone(), at(0));
     }
     for n in 0..40 {
         for _ in 0..2 {
-            log_in(&mut account, &twin, DeviceId::cookie(&twin, &n.to_string()), at(1 + i64::from(n)));
+            login(&mut account, &twin, DeviceId::cookie(&twin, &n.to_string()), at(1 + i64::from(n)));
         }
-        log_in(&mut account, &twin, DeviceId::address(&twin, &n.to_string()), at(1 + i64::from(n)));
+        login(&mut account, &twin, DeviceId::address(&twin, &n.to_string()), at(1 + i64::from(n)));
     }
     for device in [own, home] {
-        assert_eq!(log_in(&mut account, &ann, device.clone(), at(100)), Lane::Device(device));
+        assert_eq!(login(&mut account, &ann, device.clone(), at(100)), Bucket::Device(device));
     }
     // Many records together have a limit too, and the largest number gives way.
     for n in 0..100 {
         let record = RecordId::of_name(&format!("record {n}"));
-        log_in(&mut account, &record, DeviceId::cookie(&record, "x"), at(200));
+        login(&mut account, &record, DeviceId::cookie(&record, "x"), at(200));
     }
     let known = Account::read(&account.rows).unwrap();
-    assert!(format!("{:?}", known.guesses).matches("has_returned").count() <= 64);
+    assert!(format!("{:?}", known.login_throttle).matches("has_returned").count() <= 64);
 }

@@ -2,9 +2,9 @@
 //! they come back where they are needed?
 
 use super::{
-    Extended, Location, Names, SameSite, Services,
+    Bindings, FlaskJwtExtended, Location, Names, SameSite,
     keys::Keys,
-    read::{Draft, Notices},
+    read::{Diagnostics, RawConfig},
 };
 use crate::rules::{
     browser::{self, Dropped, SentCookie, Site, StoredCookie},
@@ -12,7 +12,7 @@ use crate::rules::{
     json::{Map, Value},
     route::{Auth, Endpoint, Routes},
     time::Timestamp,
-    token::{Fresh, Issue, Key},
+    token::{ClaimsBuilder, Freshness, Key},
 };
 
 /// The options that decide each property of a cookie: the one to blame if a browser drops it.
@@ -42,18 +42,18 @@ const SAMPLE_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// `public_url`: where browsers reach the gate, if that is known.
 pub(super) fn check(
-    draft: &Draft,
+    raw: &RawConfig,
     routes: &Routes,
-    services: Services,
+    bindings: Bindings,
     keys: Option<&Keys>,
     public_url: Option<&str>,
-    notices: &mut Notices<'_>,
+    notices: &mut Diagnostics<'_>,
 ) {
-    let written = written(draft, services, keys);
-    let is_well_formed = well_formed(draft, notices);
-    if draft.is_extended && draft.extended.uses_cookies() {
-        advise(&draft.extended, notices);
-    } else if draft.is_extended && !draft.auth_url_rule.is_empty() {
+    let written = written(raw, bindings, keys);
+    let is_well_formed = well_formed(raw, notices);
+    if raw.is_extended && raw.flask_jwt_extended.uses_cookies() {
+        advise(&raw.flask_jwt_extended, notices);
+    } else if raw.is_extended && !raw.auth_url_rule.is_empty() {
         never_set(routes, notices);
     }
     if !is_well_formed {
@@ -69,21 +69,20 @@ pub(super) fn check(
         let site = Site {
             host,
             is_secure: is_https.unwrap_or(cookie.secure) || is_own_machine,
-            path: routes.log_in_path().unwrap_or("/"),
+            path: routes.login_path().unwrap_or("/"),
         };
         match browser::keep(cookie, &site) {
             Ok(stored) => {
-                if draft.is_extended {
-                    comes_back(&draft.extended, routes, &stored, *options, notices);
+                if raw.is_extended {
+                    comes_back(&raw.flask_jwt_extended, routes, &stored, *options, notices);
                 }
             }
             Err(dropped) => {
                 tell(dropped, cookie, *options, notices);
                 // Whether its path is right is another question.
                 let kept = SentCookie { name: "", value_bytes: 0, domain: "", same_site: None, ..*cookie };
-                if let (true, Ok(stored)) = (draft.is_extended, browser::keep(&kept, &Site { is_secure: true, ..site }))
-                {
-                    comes_back(&draft.extended, routes, &stored, *options, notices);
+                if let (true, Ok(stored)) = (raw.is_extended, browser::keep(&kept, &Site { is_secure: true, ..site })) {
+                    comes_back(&raw.flask_jwt_extended, routes, &stored, *options, notices);
                 }
             }
         }
@@ -91,34 +90,37 @@ pub(super) fn check(
 }
 
 /// The cookies of a log-in, as [`cookie::Jar`] and [`cookie::of_device`] write them.
-fn written<'d>(draft: &'d Draft, services: Services, keys: Option<&Keys>) -> Vec<Written<'d>> {
+fn written<'d>(raw: &'d RawConfig, bindings: Bindings, keys: Option<&Keys>) -> Vec<Written<'d>> {
     let mut all = Vec::new();
-    let extended = &draft.extended;
-    if draft.is_extended && extended.uses_cookies() {
-        let kinds = [(false, &extended.access, ACCESS, ACCESS_CSRF), (true, &extended.refresh, REFRESH, REFRESH_CSRF)];
+    let flask_jwt_extended = &raw.flask_jwt_extended;
+    if raw.is_extended && flask_jwt_extended.uses_cookies() {
+        let kinds = [
+            (false, &flask_jwt_extended.access, ACCESS, ACCESS_CSRF),
+            (true, &flask_jwt_extended.refresh, REFRESH, REFRESH_CSRF),
+        ];
         for (refresh, names, token, csrf) in
-            kinds.into_iter().filter(|(refresh, ..)| !refresh || extended.refresh_tokens)
+            kinds.into_iter().filter(|(refresh, ..)| !refresh || flask_jwt_extended.refresh_tokens)
         {
-            let bytes = token_bytes(draft, services, refresh, keys.and_then(|keys| keys.ring.signing()));
+            let bytes = token_bytes(raw, bindings, refresh, keys.and_then(|keys| keys.ring.signing()));
             let cookie = |name: &'d str, path: &'d str, value_bytes, http_only| SentCookie {
                 name,
                 value_bytes,
-                domain: &draft.cookie_domain,
+                domain: &raw.cookie_domain,
                 path,
-                secure: extended.cookie_secure,
+                secure: flask_jwt_extended.cookie_secure,
                 http_only,
-                same_site: extended.cookie_same_site,
+                same_site: flask_jwt_extended.cookie_same_site,
             };
             all.push(Written { cookie: cookie(&names.cookie, &names.cookie_path, bytes, true), options: token });
-            if extended.csrf_protect && extended.csrf_in_cookies {
+            if flask_jwt_extended.csrf_protect && flask_jwt_extended.csrf_in_cookies {
                 let cookie = cookie(&names.csrf_cookie, &names.csrf_cookie_path, CSRF_BYTES, false);
                 all.push(Written { cookie, options: csrf });
             }
         }
     }
-    let name = draft.sessions.device_cookie.as_str();
-    if services.sessions && !name.is_empty() {
-        let path = if draft.auth_url_rule.is_empty() { "/" } else { &draft.auth_url_rule };
+    let name = raw.sessions.device_cookie.as_str();
+    if bindings.sessions && !name.is_empty() {
+        let path = if raw.auth_url_rule.is_empty() { "/" } else { &raw.auth_url_rule };
         // `Secure` is as the request's scheme is.
         let cookie = SentCookie {
             name,
@@ -135,19 +137,19 @@ fn written<'d>(draft: &'d Draft, services: Services, keys: Option<&Keys>) -> Vec
 }
 
 /// How long a token is that the gate itself makes, without claims of an application's own.
-fn token_bytes(draft: &Draft, services: Services, refresh: bool, key: Option<&Key>) -> usize {
-    let issue = Issue {
+fn token_bytes(raw: &RawConfig, bindings: Bindings, refresh: bool, key: Option<&Key>) -> usize {
+    let issue = ClaimsBuilder {
         refresh,
-        fresh: if refresh { Fresh::No } else { Fresh::Yes },
-        expires: draft.extended.lifetime(refresh),
-        identity_claim: &draft.policy.identity_claim,
+        fresh: if refresh { Freshness::NotFresh } else { Freshness::Fresh },
+        expires: raw.flask_jwt_extended.lifetime(refresh),
+        identity_claim: &raw.policy.identity_claim,
         identity: SAMPLE_ID.into(),
         more: Map::new(),
-        session: services.sessions.then(|| SAMPLE_ID.to_owned()),
+        session: bindings.sessions.then(|| SAMPLE_ID.to_owned()),
         csrf: None,
         now: Timestamp::from_seconds(2_000_000_000),
     };
-    let (claims, _) = issue.claims(&draft.extended, &[0; 96]);
+    let (claims, _) = issue.claims(&raw.flask_jwt_extended, &[0; 96]);
     let base64 = |bytes: usize| (bytes * 4).div_ceil(3);
     let header =
         r#"{"alg":"HS256","typ":"JWT"}"#.len() + key.and_then(Key::id).map_or(0, |id| id.len() + r#","kid":"""#.len());
@@ -156,7 +158,7 @@ fn token_bytes(draft: &Draft, services: Services, refresh: bool, key: Option<&Ke
 }
 
 /// Names and attributes that can't be written at all; `false` if there is one.
-fn well_formed(draft: &Draft, notices: &mut Notices<'_>) -> bool {
+fn well_formed(raw: &RawConfig, notices: &mut Diagnostics<'_>) -> bool {
     let mut is_good = true;
     let mut problem = |option: &str, text: &str| {
         is_good = false;
@@ -164,12 +166,15 @@ fn well_formed(draft: &Draft, notices: &mut Notices<'_>) -> bool {
     };
     const NO_NAME: &str = "no name of a cookie: write letters, digits, - and _";
     const NO_PATH: &str = "no path: write one such as \"/api\"";
-    let device = &draft.sessions.device_cookie;
+    let device = &raw.sessions.device_cookie;
     if !device.is_empty() && !cookie::is_name(device) {
         problem(DEVICE.name, NO_NAME);
     }
-    if draft.is_extended {
-        let kinds = [(&draft.extended.access, ACCESS, ACCESS_CSRF), (&draft.extended.refresh, REFRESH, REFRESH_CSRF)];
+    if raw.is_extended {
+        let kinds = [
+            (&raw.flask_jwt_extended.access, ACCESS, ACCESS_CSRF),
+            (&raw.flask_jwt_extended.refresh, REFRESH, REFRESH_CSRF),
+        ];
         for (Names { cookie, cookie_path, csrf_cookie, csrf_cookie_path, .. }, token, csrf) in kinds {
             for (name, path, options) in [(cookie, cookie_path, token), (csrf_cookie, csrf_cookie_path, csrf)] {
                 if !cookie::is_name(name) {
@@ -180,7 +185,7 @@ fn well_formed(draft: &Draft, notices: &mut Notices<'_>) -> bool {
                 }
             }
         }
-        if !cookie::is_attribute(&draft.cookie_domain) {
+        if !cookie::is_attribute(&raw.cookie_domain) {
             problem("JWT_COOKIE_DOMAIN", "no domain: write one such as \"example.com\"");
         }
     }
@@ -188,28 +193,31 @@ fn well_formed(draft: &Draft, notices: &mut Notices<'_>) -> bool {
 }
 
 /// What a browser needs to be safe.
-fn advise(extended: &Extended, notices: &mut Notices<'_>) {
-    if !extended.cookie_secure {
+fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) {
+    if !flask_jwt_extended.cookie_secure {
         notices.warn(
             "JWT_COOKIE_SECURE",
             "false, so a browser sends the tokens over http too: set it to true wherever there is https",
         );
     }
-    if extended.cookie_same_site.is_none() {
+    if flask_jwt_extended.cookie_same_site.is_none() {
         notices.warn("JWT_COOKIE_SAMESITE", "not set: \"Lax\" keeps other sites' forms from carrying the cookies");
     }
-    let access = Some((ACCESS.name, &extended.access));
-    let refresh = Some((REFRESH.name, &extended.refresh)).filter(|_| extended.refresh_tokens);
+    let access = Some((ACCESS.name, &flask_jwt_extended.access));
+    let refresh = Some((REFRESH.name, &flask_jwt_extended.refresh)).filter(|_| flask_jwt_extended.refresh_tokens);
     for (name, Names { cookie, cookie_path, .. }) in access.into_iter().chain(refresh) {
         // Only where a browser would take it.
-        let may_be = extended.cookie_secure && extended.cookie_domain.is_empty() && cookie_path == "/";
+        let may_be =
+            flask_jwt_extended.cookie_secure && flask_jwt_extended.cookie_domain.is_empty() && cookie_path == "/";
         if may_be && browser::Prefix::of(cookie).is_none() {
             notices.warn(name, "begin it with \"__Host-\": then no other host of your domain can set or overwrite it");
         }
     }
-    let unprotected: Vec<&str> =
-        ["POST", "PUT", "PATCH", "DELETE"].into_iter().filter(|method| !extended.needs_csrf(method)).collect();
-    if extended.csrf_protect && !unprotected.is_empty() {
+    let unprotected: Vec<&str> = ["POST", "PUT", "PATCH", "DELETE"]
+        .into_iter()
+        .filter(|method| !flask_jwt_extended.needs_csrf(method))
+        .collect();
+    if flask_jwt_extended.csrf_protect && !unprotected.is_empty() {
         notices.warn(
             "JWT_CSRF_METHODS",
             format!(
@@ -218,21 +226,21 @@ fn advise(extended: &Extended, notices: &mut Notices<'_>) {
             ),
         );
     }
-    if extended.csrf_protect && !extended.csrf_in_cookies && !extended.tokens_in_body() {
+    if flask_jwt_extended.csrf_protect && !flask_jwt_extended.csrf_in_cookies && !flask_jwt_extended.tokens_in_body() {
         notices.warn(
             "JWT_CSRF_IN_COOKIES",
             "false, and the log-in's answer has no token either, so a page gets the CSRF value only if the origin tells it",
         );
     }
-    if !extended.csrf_protect {
+    if !flask_jwt_extended.csrf_protect {
         notices
             .warn("JWT_COOKIE_CSRF_PROTECT", "false: another site's page can act in the name of whoever is logged in");
     }
     for (option, path) in [
-        (ACCESS.path, &extended.access.cookie_path),
-        (ACCESS_CSRF.path, &extended.access.csrf_cookie_path),
-        (REFRESH.path, &extended.refresh.cookie_path),
-        (REFRESH_CSRF.path, &extended.refresh.csrf_cookie_path),
+        (ACCESS.path, &flask_jwt_extended.access.cookie_path),
+        (ACCESS_CSRF.path, &flask_jwt_extended.access.csrf_cookie_path),
+        (REFRESH.path, &flask_jwt_extended.refresh.cookie_path),
+        (REFRESH_CSRF.path, &flask_jwt_extended.refresh.csrf_cookie_path),
     ] {
         if !path.is_empty() && !path.starts_with('/') {
             notices.fault(
@@ -244,8 +252,9 @@ fn advise(extended: &Extended, notices: &mut Notices<'_>) {
 }
 
 /// Rules that take tokens in cookies only, where no log-in sets one.
-fn never_set(routes: &Routes, notices: &mut Notices<'_>) {
-    for rule in routes.rules().filter(|rule| rule.extended.locations.as_deref() == Some(&[Location::Cookies])) {
+fn never_set(routes: &Routes, notices: &mut Diagnostics<'_>) {
+    for rule in routes.rules().filter(|rule| rule.flask_jwt_extended.locations.as_deref() == Some(&[Location::Cookies]))
+    {
         notices.fault(
             &format!("ROUTES[{}].locations", rule.index),
             "cookies only, and no log-in sets a cookie: name \"cookies\" in JWT_TOKEN_LOCATION too",
@@ -254,7 +263,7 @@ fn never_set(routes: &Routes, notices: &mut Notices<'_>) {
 }
 
 /// Two cookies of one name: one overwrites the other, or comes in its place.
-fn equal_names(written: &[Written<'_>], notices: &mut Notices<'_>) {
+fn equal_names(written: &[Written<'_>], notices: &mut Diagnostics<'_>) {
     for (at, Written { cookie, options }) in written.iter().enumerate() {
         if let Some(earlier) = written[..at].iter().find(|earlier| earlier.cookie.name == cookie.name) {
             notices.fault(
@@ -268,7 +277,7 @@ fn equal_names(written: &[Written<'_>], notices: &mut Notices<'_>) {
     }
 }
 
-fn tell(dropped: Dropped, cookie: &SentCookie<'_>, options: Options, notices: &mut Notices<'_>) {
+fn tell(dropped: Dropped, cookie: &SentCookie<'_>, options: Options, notices: &mut Diagnostics<'_>) {
     match dropped {
         Dropped::Prefix(prefix) => {
             let wants = match (prefix, options.name == DEVICE.name) {
@@ -315,11 +324,11 @@ fn tell(dropped: Dropped, cookie: &SentCookie<'_>, options: Options, notices: &m
 
 /// Does the cookie come back where it is needed?
 fn comes_back(
-    extended: &Extended,
+    flask_jwt_extended: &FlaskJwtExtended,
     routes: &Routes,
     stored: &StoredCookie,
     options: Options,
-    notices: &mut Notices<'_>,
+    notices: &mut Diagnostics<'_>,
 ) {
     let is_refresh = options.name == REFRESH.name;
     if !is_refresh && options.name != ACCESS.name {
@@ -330,19 +339,24 @@ fn comes_back(
     for (endpoint, path) in routes.endpoints() {
         let needs_it = match endpoint {
             Endpoint::Refresh => is_refresh,
-            Endpoint::LogOutAll | Endpoint::Sessions | Endpoint::Session | Endpoint::Password => !is_refresh,
+            Endpoint::LogoutAll | Endpoint::Sessions | Endpoint::Session | Endpoint::Password => !is_refresh,
             // Either token ends the session.
-            Endpoint::LogOut => !is_refresh && !covers(extended.refresh_tokens.then_some(&extended.refresh), path),
-            Endpoint::LogIn | Endpoint::Keys | Endpoint::Admin => false,
+            Endpoint::Logout => {
+                !is_refresh && !covers(flask_jwt_extended.refresh_tokens.then_some(&flask_jwt_extended.refresh), path)
+            }
+            Endpoint::Login | Endpoint::Keys | Endpoint::Admin => false,
         };
         // A refresh token in a cookie is of use there alone; an access token may come in a header as well.
-        if needs_it && (is_refresh || is_only_place(&extended.locations)) && !stored.is_sent_to_some(path) {
+        if needs_it && (is_refresh || is_only_place(&flask_jwt_extended.locations)) && !stored.is_sent_to_some(path) {
             missed.push(path);
         }
     }
     for rule in routes.rules().filter(|rule| rule.auth == Auth::Required) {
-        let locations = rule.extended.locations.as_ref().unwrap_or(&extended.locations);
-        if rule.extended.refresh == is_refresh && is_only_place(locations) && !stored.is_sent_to_some(&rule.path) {
+        let locations = rule.flask_jwt_extended.locations.as_ref().unwrap_or(&flask_jwt_extended.locations);
+        if rule.flask_jwt_extended.refresh == is_refresh
+            && is_only_place(locations)
+            && !stored.is_sent_to_some(&rule.path)
+        {
             missed.push(&rule.path);
         }
     }

@@ -2,34 +2,34 @@
 //!
 //! **What always holds:** each algorithm that is accepted has a key of its own kind; what has no effect is told.
 
-use super::read::{Draft, Notices};
+use super::read::{Diagnostics, RawConfig};
 use crate::rules::{
     json::{Map, Value},
     secret::Secret,
-    token::{Algorithm, Key, KeyFault, KeyRing, RingFault, VerifyingKey},
+    token::{Algorithm, Key, KeyFault, KeySet, KeySetFault, VerifyingKey},
 };
 
 /// The keys, and what they do. Where a key can't be seen ([`Secrets::MayBeElsewhere`]) the ring is empty: it verifies
 /// nothing.
 pub(super) struct Keys {
-    pub(super) ring: KeyRing,
+    pub(super) ring: KeySet,
     /// Does one of them sign?
     pub(super) signs: bool,
     /// Are there public ones, for others to verify with?
     pub(super) publishes: bool,
 }
 
-impl From<KeyRing> for Keys {
-    fn from(ring: KeyRing) -> Self {
+impl From<KeySet> for Keys {
+    fn from(ring: KeySet) -> Self {
         Self { signs: ring.signing().is_some(), publishes: ring.has_public_keys(), ring }
     }
 }
 
 /// The keys; `None` if there are problems, which are then in `notices`.
-pub(super) fn keys(draft: &Draft, notices: &mut Notices<'_>) -> Option<Keys> {
-    let named = draft.algorithm.as_deref().map(|name| algorithm(name, "JWT_ALGORITHM", notices));
+pub(super) fn keys(raw: &RawConfig, notices: &mut Diagnostics<'_>) -> Option<Keys> {
+    let named = raw.algorithm.as_deref().map(|name| algorithm(name, "JWT_ALGORITHM", notices));
     let mut accepted = Vec::new();
-    for name in &draft.decode_algorithms {
+    for name in &raw.decode_algorithms {
         if let Some(algorithm) = algorithm(name, "JWT_DECODE_ALGORITHMS", notices)
             && !accepted.contains(&algorithm)
         {
@@ -40,39 +40,39 @@ pub(super) fn keys(draft: &Draft, notices: &mut Notices<'_>) -> Option<Keys> {
         Some(algorithm) => Some(algorithm?),
         None => None,
     };
-    if let Some(option) = unseen(draft, named, notices) {
+    if let Some(option) = unseen(raw, named, notices) {
         notices.missing(option, "");
         let is_symmetric = named.unwrap_or(Algorithm::Hs256).is_symmetric();
-        let signs = !draft.auth_url_rule.is_empty() && option != "JWT_PUBLIC_KEY";
+        let signs = !raw.auth_url_rule.is_empty() && option != "JWT_PUBLIC_KEY";
         let publishes = option != "JWT_SECRET_KEY" && !(option == "JWT_KEYS" && is_symmetric);
-        return Some(Keys { ring: KeyRing::verifying([]), signs, publishes });
+        return Some(Keys { ring: KeySet::verifying([]), signs, publishes });
     }
-    let ring = match &draft.keys {
-        Some(set) => of_a_set(draft, set, named, &accepted, notices)?,
-        None => of_one(draft, named.unwrap_or(Algorithm::Hs256), &accepted, notices)?,
+    let ring = match &raw.keys {
+        Some(set) => of_a_set(raw, set, named, &accepted, notices)?,
+        None => of_one(raw, named.unwrap_or(Algorithm::Hs256), &accepted, notices)?,
     };
-    if ring.signing().is_none() && !draft.auth_url_rule.is_empty() {
-        let option = if draft.keys.is_some() { "JWT_KEYS" } else { "JWT_PRIVATE_KEY" };
+    if ring.signing().is_none() && !raw.auth_url_rule.is_empty() {
+        let option = if raw.keys.is_some() { "JWT_KEYS" } else { "JWT_PRIVATE_KEY" };
         notices.problem(option, "no key that signs, so log-ins could not be answered: give it a private key, or set JWT_AUTH_URL_RULE = \"\" if another issuer makes the tokens");
     }
     Some(ring.into())
 }
 
 /// The option whose key is needed and can't be seen, as secrets of a worker on Cloudflare.
-fn unseen(draft: &Draft, named: Option<Algorithm>, notices: &Notices<'_>) -> Option<&'static str> {
-    if !notices.may_be_elsewhere() || draft.keys.is_some() {
+fn unseen(raw: &RawConfig, named: Option<Algorithm>, notices: &Diagnostics<'_>) -> Option<&'static str> {
+    if !notices.may_be_elsewhere() || raw.keys.is_some() {
         return None;
     }
     let declared = |options: &[&'static str]| options.iter().copied().find(|option| notices.is_declared(option));
     let default = if named.unwrap_or(Algorithm::Hs256).is_symmetric() {
-        if draft.jwt_secret_key.is_some() || draft.secret_key.is_some() {
+        if raw.jwt_secret_key.is_some() || raw.secret_key.is_some() {
             return None;
         }
         declared(&["JWT_SECRET_KEY", "SECRET_KEY"]).unwrap_or("JWT_SECRET_KEY")
     } else {
         // A public key alone is enough where nobody logs in.
-        let only_verifies = draft.auth_url_rule.is_empty();
-        if draft.private_key.is_some() || (draft.public_key.is_some() && only_verifies) {
+        let only_verifies = raw.auth_url_rule.is_empty();
+        if raw.private_key.is_some() || (raw.public_key.is_some() && only_verifies) {
             return None;
         }
         let likely = if only_verifies { "JWT_PUBLIC_KEY" } else { "JWT_PRIVATE_KEY" };
@@ -81,7 +81,7 @@ fn unseen(draft: &Draft, named: Option<Algorithm>, notices: &Notices<'_>) -> Opt
     Some(declared(&["JWT_KEYS"]).unwrap_or(default))
 }
 
-fn algorithm(name: &str, option: &str, notices: &mut Notices<'_>) -> Option<Algorithm> {
+fn algorithm(name: &str, option: &str, notices: &mut Diagnostics<'_>) -> Option<Algorithm> {
     let algorithm = Algorithm::from_name(name);
     if algorithm.is_none() {
         notices.problem(option, format!("write {}", Algorithm::ALL.map(Algorithm::name).join(", ")));
@@ -90,20 +90,25 @@ fn algorithm(name: &str, option: &str, notices: &mut Notices<'_>) -> Option<Algo
 }
 
 /// `JWT_ALGORITHM` and its key, and the keys of what `JWT_DECODE_ALGORITHMS` has beside it.
-fn of_one(draft: &Draft, algorithm: Algorithm, accepted: &[Algorithm], notices: &mut Notices<'_>) -> Option<KeyRing> {
+fn of_one(
+    raw: &RawConfig,
+    algorithm: Algorithm,
+    accepted: &[Algorithm],
+    notices: &mut Diagnostics<'_>,
+) -> Option<KeySet> {
     let mut ring = if algorithm.is_symmetric() {
-        KeyRing::new(secret(draft, algorithm, notices)?, [])
+        KeySet::new(secret(raw, algorithm, notices)?, [])
     } else {
-        pair(draft, algorithm, notices)?
+        pair(raw, algorithm, notices)?
     };
     for &other in accepted.iter().filter(|&&other| other != algorithm) {
-        if is_unseen(draft, other, notices) {
+        if is_unseen(raw, other, notices) {
             continue;
         }
-        ring = ring.with(accepted_too(draft, other, notices)?);
+        ring = ring.with(accepted_too(raw, other, notices)?);
     }
     if ring.all().all(|key| key.algorithm().is_symmetric()) {
-        for (option, value) in [("JWT_PRIVATE_KEY", &draft.private_key), ("JWT_PUBLIC_KEY", &draft.public_key)] {
+        for (option, value) in [("JWT_PRIVATE_KEY", &raw.private_key), ("JWT_PUBLIC_KEY", &raw.public_key)] {
             if value.is_some() {
                 notices.warn(option, format!("no effect: {} takes JWT_SECRET_KEY", algorithm.name()));
             }
@@ -113,17 +118,17 @@ fn of_one(draft: &Draft, algorithm: Algorithm, accepted: &[Algorithm], notices: 
 }
 
 /// `JWT_SECRET_KEY`, else Flask's `SECRET_KEY`.
-fn secret(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> Option<Key> {
-    let Some(secret) = draft.jwt_secret_key.as_ref().or(draft.secret_key.as_ref()) else {
+fn secret(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics<'_>) -> Option<Key> {
+    let Some(secret) = raw.jwt_secret_key.as_ref().or(raw.secret_key.as_ref()) else {
         notices.problem(
             "JWT_SECRET_KEY",
             "not set: `npx wrangler secret put JWT_SECRET_KEY` (a random text of 64 characters), or a line in .dev.vars for development",
         );
         return None;
     };
-    let option = if draft.jwt_secret_key.is_some() { "JWT_SECRET_KEY" } else { "SECRET_KEY" };
+    let option = if raw.jwt_secret_key.is_some() { "JWT_SECRET_KEY" } else { "SECRET_KEY" };
     let secret = Secret::new(secret.clone());
-    match Key::symmetric(algorithm, &secret, None, draft.allow_short_key) {
+    match Key::symmetric(algorithm, &secret, None, raw.allow_short_key) {
         Ok(key) => {
             let bytes = secret.expose().len();
             if let Some(least) = algorithm.least_key_bytes().filter(|&least| bytes < least) {
@@ -143,9 +148,9 @@ fn secret(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> Opt
 }
 
 /// `JWT_PRIVATE_KEY`, `JWT_PUBLIC_KEY` or both.
-fn pair(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> Option<KeyRing> {
-    let private = draft.private_key.as_ref().map(|text| Key::private(algorithm, &Secret::new(text.clone())));
-    let public = draft.public_key.as_ref().map(|text| VerifyingKey::public(algorithm, text));
+fn pair(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics<'_>) -> Option<KeySet> {
+    let private = raw.private_key.as_ref().map(|text| Key::private(algorithm, &Secret::new(text.clone())));
+    let public = raw.public_key.as_ref().map(|text| VerifyingKey::public(algorithm, text));
     let mut told = |option: &str, fault: KeyFault| {
         notices.problem(option, format!("{fault} (JWT_ALGORITHM is {})", algorithm.name()));
         None
@@ -164,17 +169,17 @@ fn pair(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> Optio
         (Ok(Some(private)), Ok(Some(public))) if !private.verifying().is_same_key(&public) => {
             told("JWT_PUBLIC_KEY", KeyFault::Halves)
         }
-        (Ok(Some(private)), _) => Some(KeyRing::new(private, [])),
-        (Ok(None), Ok(Some(public))) => Some(KeyRing::verifying([public])),
+        (Ok(Some(private)), _) => Some(KeySet::new(private, [])),
+        (Ok(None), Ok(Some(public))) => Some(KeySet::verifying([public])),
     }
 }
 
 /// Is this the secret of an algorithm that is accepted too, and can't be seen?
-fn is_unseen(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> bool {
+fn is_unseen(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics<'_>) -> bool {
     let is_unseen = notices.may_be_elsewhere()
         && algorithm.is_symmetric()
-        && draft.jwt_secret_key.is_none()
-        && draft.secret_key.is_none();
+        && raw.jwt_secret_key.is_none()
+        && raw.secret_key.is_none();
     if is_unseen {
         notices.missing("JWT_SECRET_KEY", "");
     }
@@ -182,11 +187,11 @@ fn is_unseen(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> 
 }
 
 /// The key of an algorithm that is accepted beside the one that signs.
-fn accepted_too(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) -> Option<VerifyingKey> {
+fn accepted_too(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics<'_>) -> Option<VerifyingKey> {
     if algorithm.is_symmetric() {
-        return secret(draft, algorithm, notices).map(VerifyingKey::from);
+        return secret(raw, algorithm, notices).map(VerifyingKey::from);
     }
-    let key = match (&draft.public_key, &draft.private_key) {
+    let key = match (&raw.public_key, &raw.private_key) {
         (Some(public), _) => VerifyingKey::public(algorithm, public).map_err(|fault| fault.to_string()),
         (None, Some(private)) => Key::private(algorithm, &Secret::new(private.clone()))
             .map(VerifyingKey::from)
@@ -201,13 +206,13 @@ fn accepted_too(draft: &Draft, algorithm: Algorithm, notices: &mut Notices<'_>) 
 
 /// `JWT_KEYS`.
 fn of_a_set(
-    draft: &Draft,
+    raw: &RawConfig,
     set: &Map<String, Value>,
     named: Option<Algorithm>,
     accepted: &[Algorithm],
-    notices: &mut Notices<'_>,
-) -> Option<KeyRing> {
-    for (option, value) in [("JWT_PRIVATE_KEY", &draft.private_key), ("JWT_PUBLIC_KEY", &draft.public_key)] {
+    notices: &mut Diagnostics<'_>,
+) -> Option<KeySet> {
+    for (option, value) in [("JWT_PRIVATE_KEY", &raw.private_key), ("JWT_PUBLIC_KEY", &raw.public_key)] {
         if value.is_some() {
             notices.problem(option, "stands beside JWT_KEYS: put the key into that set as a JWK, and leave this out");
         }
@@ -219,9 +224,9 @@ fn of_a_set(
         );
         return None;
     }
-    let mut ring = match KeyRing::read_jwk_set(set, named) {
+    let mut ring = match KeySet::read_jwk_set(set, named) {
         Ok((ring, ignored)) => {
-            for RingFault { key, fault } in ignored {
+            for KeySetFault { key, fault } in ignored {
                 let at = key.map(|number| format!("keys[{number}]: ")).unwrap_or_default();
                 notices.warn("JWT_KEYS", format!("{at}ignored (RFC 7517, section 5): {fault}"));
             }
@@ -254,7 +259,7 @@ fn of_a_set(
             }
         }
         if only_verifies {
-            ring = KeyRing::verifying(ring.all().filter(|key| is_accepted(key)).cloned().collect::<Vec<_>>());
+            ring = KeySet::verifying(ring.all().filter(|key| is_accepted(key)).cloned().collect::<Vec<_>>());
         }
     }
     let mut secret_is_used = false;
@@ -267,29 +272,29 @@ fn of_a_set(
             continue;
         }
         secret_is_used = true;
-        if is_unseen(draft, algorithm, notices) {
+        if is_unseen(raw, algorithm, notices) {
             continue;
         }
-        ring = ring.with(secret(draft, algorithm, notices)?.into());
+        ring = ring.with(secret(raw, algorithm, notices)?.into());
     }
-    if draft.jwt_secret_key.is_some() && !secret_is_used {
+    if raw.jwt_secret_key.is_some() && !secret_is_used {
         notices.warn("JWT_SECRET_KEY", "no effect beside JWT_KEYS, so tokens that were signed with it are refused: to keep them good for a while, name its algorithm in JWT_DECODE_ALGORITHMS too");
     }
     Some(ring)
 }
 
 /// The text of the key that signs tokens, from which others are derived; `None` if none signs.
-pub(super) fn signing_text(draft: &Draft, ring: &KeyRing) -> Option<Secret<String>> {
+pub(super) fn signing_text(raw: &RawConfig, ring: &KeySet) -> Option<Secret<String>> {
     let signing = ring.signing()?;
-    let text = match &draft.keys {
-        // The first private key or secret of the set, as `KeyRing::read_jwk_set` has it.
+    let text = match &raw.keys {
+        // The first private key or secret of the set, as `KeySet::read_jwk_set` has it.
         Some(set) => {
             let keys = set.get("keys").and_then(Value::as_array);
             let is_secret = |key: &&Value| ["d", "k"].iter().any(|member| key.get(member).is_some());
             keys.into_iter().flatten().find(is_secret).map(Value::to_string)
         }
-        None if signing.algorithm().is_symmetric() => draft.jwt_secret_key.clone().or(draft.secret_key.clone()),
-        None => draft.private_key.clone(),
+        None if signing.algorithm().is_symmetric() => raw.jwt_secret_key.clone().or(raw.secret_key.clone()),
+        None => raw.private_key.clone(),
     };
     text.map(Secret::new)
 }

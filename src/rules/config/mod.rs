@@ -4,27 +4,27 @@
 //! options stand in one table ([`options::TABLE`]), which feeds the reader, the defaults and docs/options.md.
 
 mod cookies;
-mod extended;
+mod flask_jwt_extended;
 mod keys;
 mod names;
 pub mod options;
 mod read;
 mod sessions;
 
-pub use extended::{Extended, Location, Names, SameSite};
+pub use flask_jwt_extended::{FlaskJwtExtended, Location, Names, SameSite};
 pub(super) use read::{as_list, as_seconds};
 pub use sessions::Sessions;
 
 use super::{
     account::object,
     device::DeviceKey,
+    diagnostic::Diagnostic,
     json::{Map, Value},
     log::Level,
-    notice::Notice,
     password::{Hashing, PasswordPolicy},
     revocation,
     route::Routes,
-    time::Span,
+    time::Duration,
     token::Verifier,
 };
 
@@ -34,7 +34,7 @@ pub enum Dialect {
     /// Flask-JWT's.
     FlaskJwt,
     /// Flask-JWT-Extended's.
-    Extended(Box<Extended>),
+    FlaskJwtExtended(Box<FlaskJwtExtended>),
 }
 
 /// What a gate is told. Field by field the options of docs/options.md.
@@ -47,9 +47,9 @@ pub struct Config {
     /// `TOLLGATE_TOKEN_CACHE`.
     pub tokens: Verifier,
     /// `JWT_EXPIRATION_DELTA`.
-    pub expiration_delta: Span,
+    pub expiration_delta: Duration,
     /// `JWT_NOT_BEFORE_DELTA`.
-    pub not_before_delta: Span,
+    pub not_before_delta: Duration,
     /// `JWT_AUTH_USERNAME_KEY`.
     pub username_key: String,
     /// `JWT_AUTH_PASSWORD_KEY`.
@@ -63,7 +63,7 @@ pub struct Config {
     /// What there is to know of sessions, revocations and guesses.
     pub sessions: Sessions,
     /// Which bindings there are.
-    pub services: Services,
+    pub bindings: Bindings,
     /// The key of the cookie by which devices are known again; `None` without a key that signs.
     pub device_key: Option<DeviceKey>,
     /// `TOLLGATE_PASSWORD_ITERATIONS`, `TOLLGATE_PASSWORD_PEPPERS`, `TOLLGATE_PASSWORD_PEPPER`.
@@ -77,7 +77,7 @@ pub struct Config {
     /// `TOLLGATE_LOG_REFUSALS`: as many refusals for one reason are logged in a second.
     pub log_refusals: u32,
     /// `TOLLGATE_STORE_TIMEOUT`.
-    pub store_timeout: Span,
+    pub store_timeout: Duration,
     /// `ORIGIN`, without a slash at its end.
     pub origin: Option<String>,
     /// `TOLLGATE_PUBLIC_URL` as browsers write an origin: scheme, host, and a port if it is not the scheme's default.
@@ -87,7 +87,7 @@ pub struct Config {
     /// `TOLLGATE_TOKEN_BODY_LIMIT`, in bytes.
     pub token_body_limit: usize,
     /// `ORIGIN_TIMEOUT`.
-    pub origin_timeout: Span,
+    pub origin_timeout: Duration,
     /// `TOLLGATE_FORWARD_TOKEN`.
     pub forward_token: bool,
 }
@@ -99,7 +99,7 @@ pub const HASHING_LIMIT: &str = "HASHING";
 
 /// What there is beside the store: bindings of the worker, which are no options.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Services {
+pub struct Bindings {
     /// `ACCOUNTS` and `REVOCATIONS`: an object for each account, and one for all revocations.
     pub sessions: bool,
     /// `LOGINS_BY_ADDRESS`: how often one address may log in.
@@ -108,7 +108,7 @@ pub struct Services {
     pub hashing_limit: bool,
 }
 
-impl Services {
+impl Bindings {
     /// Of a worker that has these bindings.
     pub fn of(has: impl Fn(&str) -> bool) -> Self {
         Self {
@@ -120,7 +120,7 @@ impl Services {
 
     /// What is off without which binding, for the log.
     #[must_use]
-    pub fn missing(self) -> Vec<Notice> {
+    pub fn missing(self) -> Vec<Diagnostic> {
         let both = format!("{} and {}", object::BINDING, revocation::BINDING);
         [
             (self.sessions, both.as_str(), "sessions can't be ended, and tries of a password are not counted"),
@@ -129,7 +129,7 @@ impl Services {
         ]
         .into_iter()
         .filter(|(is_there, ..)| !is_there)
-        .map(|(_, binding, what)| Notice::new(binding, format!("no such binding, so {what}: see docs/sessions.md")))
+        .map(|(_, binding, what)| Diagnostic::new(binding, format!("no such binding, so {what}: see docs/sessions.md")))
         .collect()
     }
 }
@@ -140,7 +140,7 @@ pub struct Environment<'e> {
     /// Variables and secrets, by name.
     pub vars: &'e Map<String, Value>,
     /// Which bindings there are beside the store.
-    pub services: Services,
+    pub bindings: Bindings,
     /// Names that are bound to a secret of Secrets Store: such a binding is an object that the gate can't read as a
     /// text.
     pub secrets_store: &'e [String],
@@ -156,19 +156,19 @@ pub enum Secrets<'e> {
     /// All: what is not there is missing. So it is in a running worker.
     Visible,
     /// Others may be on Cloudflare, which never shows them again. These are known to be there. A missing secret is then
-    /// listed in [`Reading::unseen`], and everything else is judged as if it were set.
+    /// listed in [`Loaded::unseen`], and everything else is judged as if it were set.
     MayBeElsewhere(&'e [String]),
 }
 
 /// What reading the variables gave.
 #[derive(Debug)]
-pub struct Reading {
+pub struct Loaded {
     /// The configuration, or every problem that stops the gate: what is unsafe or impossible.
-    pub config: Result<Config, Vec<Notice>>,
+    pub config: Result<Config, Vec<Diagnostic>>,
     /// What does not stop the gate, yet will not work: `config check` fails.
-    pub faults: Vec<Notice>,
+    pub faults: Vec<Diagnostic>,
     /// What is legal but unwise, or has no effect.
-    pub warnings: Vec<Notice>,
+    pub warnings: Vec<Diagnostic>,
     /// Secrets that the gate needs and that the reader does not see ([`Secrets::MayBeElsewhere`]). The configuration
     /// then has no key: it verifies and signs nothing.
     pub unseen: Vec<&'static str>,
@@ -177,9 +177,9 @@ pub struct Reading {
 impl Config {
     /// What Flask-JWT-Extended's dialect is told, if it is spoken.
     #[must_use]
-    pub fn extended(&self) -> Option<&Extended> {
+    pub fn flask_jwt_extended(&self) -> Option<&FlaskJwtExtended> {
         match &self.dialect {
-            Dialect::Extended(extended) => Some(extended),
+            Dialect::FlaskJwtExtended(flask_jwt_extended) => Some(flask_jwt_extended),
             Dialect::FlaskJwt => None,
         }
     }
@@ -187,16 +187,16 @@ impl Config {
     /// Reads the variables and secrets of a worker: `[vars]` of wrangler.toml and secrets alike, by name. Names that
     /// are nobody's option are left alone unless they look like one ([`options::looks_like_ours`]).
     #[must_use]
-    pub fn read(vars: &Map<String, Value>) -> Reading {
-        Self::read_with(vars, Services::default())
+    pub fn read(vars: &Map<String, Value>) -> Loaded {
+        Self::read_with(vars, Bindings::default())
     }
 
     /// The same, for a worker that has these bindings.
     #[must_use]
-    pub fn read_with(vars: &Map<String, Value>, services: Services) -> Reading {
+    pub fn read_with(vars: &Map<String, Value>, bindings: Bindings) -> Loaded {
         Self::read_from(Environment {
             vars,
-            services,
+            bindings,
             secrets_store: &[],
             secrets: Secrets::Visible,
             serves_inner: None,
@@ -205,14 +205,14 @@ impl Config {
 
     /// The same, for a worker that may not be running: the one reading for the gate and for `tollgate config check`.
     #[must_use]
-    pub fn read_from(environment: Environment<'_>) -> Reading {
+    pub fn read_from(environment: Environment<'_>) -> Loaded {
         read::read(environment)
     }
 
     /// The path of the log-in endpoint, `/` if there is none.
     #[must_use]
-    pub fn log_in_path(&self) -> &str {
-        self.routes.log_in_path().unwrap_or("/")
+    pub fn login_path(&self) -> &str {
+        self.routes.login_path().unwrap_or("/")
     }
 
     /// A configuration for tests: defaults, a secret, no routes.

@@ -2,8 +2,8 @@
 //! fault: the gate runs, and the token is not found or is overwritten.
 
 use super::{
-    Services,
-    read::{Draft, Notices},
+    Bindings,
+    read::{Diagnostics, RawConfig},
 };
 use crate::rules::forward::Filter;
 
@@ -56,36 +56,36 @@ fn why_taken(name: &str) -> Option<&'static str> {
         .then_some("a field that the gate removes on the way to the origin (TOLLGATE_KEEP_HEADERS)")
 }
 
-pub(super) fn check(draft: &Draft, services: Services, notices: &mut Notices<'_>) {
-    if !draft.is_extended {
+pub(super) fn check(raw: &RawConfig, bindings: Bindings, notices: &mut Diagnostics<'_>) {
+    if !raw.is_extended {
         return;
     }
-    let extended = &draft.extended;
+    let flask_jwt_extended = &raw.flask_jwt_extended;
     let fields = [
-        ("JWT_HEADER_NAME", &extended.header_name, "Authorization"),
-        ("JWT_ACCESS_CSRF_HEADER_NAME", &extended.access.csrf_header, "X-CSRF-TOKEN"),
-        ("JWT_REFRESH_CSRF_HEADER_NAME", &extended.refresh.csrf_header, "X-CSRF-TOKEN"),
+        ("JWT_HEADER_NAME", &flask_jwt_extended.header_name, "Authorization"),
+        ("JWT_ACCESS_CSRF_HEADER_NAME", &flask_jwt_extended.access.csrf_header, "X-CSRF-TOKEN"),
+        ("JWT_REFRESH_CSRF_HEADER_NAME", &flask_jwt_extended.refresh.csrf_header, "X-CSRF-TOKEN"),
     ];
     for (option, name, default) in fields {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
             notices.problem(option, "no name of a header: write letters, digits and hyphens");
         } else if let Some(why) =
-            why_taken(name).filter(|_| !draft.keep_headers.iter().any(|kept| kept.eq_ignore_ascii_case(name)))
+            why_taken(name).filter(|_| !raw.keep_headers.iter().any(|kept| kept.eq_ignore_ascii_case(name)))
         {
             notices.fault(option, format!("{name:?} is {why}: write another name, such as {default:?}"));
         } else if option != "JWT_HEADER_NAME"
-            && ["authorization", extended.header_name.to_ascii_lowercase().as_str()]
+            && ["authorization", flask_jwt_extended.header_name.to_ascii_lowercase().as_str()]
                 .contains(&name.to_ascii_lowercase().as_str())
         {
             notices
                 .fault(option, format!("{name:?} is the field of the token: write another name, such as {default:?}"));
         }
     }
-    let claim = draft.policy.identity_claim.as_str();
+    let claim = raw.policy.identity_claim.as_str();
     if claim.is_empty() {
         notices.problem("JWT_IDENTITY_CLAIM", "empty: give it the name of a claim");
     } else if ["exp", "nbf", "iat", "jti", "type", "fresh", "csrf", "aud", "iss"].contains(&claim)
-        || (claim == "sid" && services.sessions)
+        || (claim == "sid" && bindings.sessions)
     {
         notices.fault(
             "JWT_IDENTITY_CLAIM",
@@ -93,10 +93,10 @@ pub(super) fn check(draft: &Draft, services: Services, notices: &mut Notices<'_>
         );
     }
     for (option, text) in [
-        ("JWT_QUERY_STRING_NAME", &extended.query_name),
-        ("JWT_JSON_KEY", &extended.access.json_key),
-        ("JWT_REFRESH_JSON_KEY", &extended.refresh.json_key),
-        ("JWT_ERROR_MESSAGE_KEY", &extended.error_message_key),
+        ("JWT_QUERY_STRING_NAME", &flask_jwt_extended.query_name),
+        ("JWT_JSON_KEY", &flask_jwt_extended.access.json_key),
+        ("JWT_REFRESH_JSON_KEY", &flask_jwt_extended.refresh.json_key),
+        ("JWT_ERROR_MESSAGE_KEY", &flask_jwt_extended.error_message_key),
     ] {
         if text.is_empty() {
             notices.fault(option, "empty: give it a name");

@@ -24,7 +24,7 @@ fn warnings(change: Value) -> Vec<String> {
 fn flask_jwt(more: Value) -> ClaimsPolicy {
     match Config::read(&vars(more)).config.unwrap().tokens.policy() {
         Policy::FlaskJwt(policy) => policy.clone(),
-        Policy::Extended(_) => panic!("not the default"),
+        Policy::FlaskJwtExtended(_) => panic!("not the default"),
     }
 }
 
@@ -39,7 +39,7 @@ fn check_defaults(wire: &str) {
     let told = |config: &Config| match &config.dialect {
         Dialect::FlaskJwt => format!("{config:?}"),
         // The endpoints are in hash maps, whose order varies.
-        Dialect::Extended(extended) => format!("{extended:?} {:?}", config.tokens),
+        Dialect::FlaskJwtExtended(flask_jwt_extended) => format!("{flask_jwt_extended:?} {:?}", config.tokens),
     };
     let plain = told(&Config::read(&vars(json!({"TOLLGATE_WIRE": wire}))).config.unwrap());
     for option in options::TABLE.iter().filter(|option| option.name != "TOLLGATE_WIRE") {
@@ -60,7 +60,7 @@ fn check_defaults(wire: &str) {
 #[test]
 fn values_are_read_in_all_their_spellings() {
     for leeway in [json!(30), json!("30"), json!("30s"), json!("0.5m")] {
-        assert_eq!(flask_jwt(json!({"JWT_LEEWAY": leeway})).leeway, Span::seconds(30));
+        assert_eq!(flask_jwt(json!({"JWT_LEEWAY": leeway})).leeway, Duration::seconds(30));
     }
     for list in [json!(["exp", "role"]), json!("exp, role"), json!("[\"exp\",\"role\"]")] {
         assert_eq!(flask_jwt(json!({"JWT_REQUIRED_CLAIMS": list})).required, ["exp", "role"]);
@@ -220,8 +220,10 @@ fn a_cookie_domain_loses_port_and_dot_and_none_is_the_default_for_decode_algorit
         let vars = vars(json!({
             "TOLLGATE_WIRE": "flask-jwt-extended", "JWT_COOKIE_DOMAIN": written, "JWT_DECODE_ALGORITHMS": null,
         }));
-        let Dialect::Extended(extended) = Config::read(&vars).config.unwrap().dialect else { unreachable!() };
-        assert_eq!(extended.cookie_domain, read);
+        let Dialect::FlaskJwtExtended(flask_jwt_extended) = Config::read(&vars).config.unwrap().dialect else {
+            unreachable!()
+        };
+        assert_eq!(flask_jwt_extended.cookie_domain, read);
     }
 }
 
@@ -394,30 +396,33 @@ fn keys_without_effect_are_told() {
     }
 }
 
-fn extended(more: Value) -> Result<(Config, Vec<String>), Vec<String>> {
+fn flask_jwt_extended(more: Value) -> Result<(Config, Vec<String>), Vec<String>> {
     let mut all = vars(json!({"TOLLGATE_WIRE": "flask-jwt-extended"}));
     all.extend(more.as_object().unwrap().clone());
     let reading = Config::read(&all);
-    let names = |notices: Vec<Notice>| notices.into_iter().map(|notice| notice.option).collect::<Vec<_>>();
+    let names = |notices: Vec<Diagnostic>| notices.into_iter().map(|notice| notice.option).collect::<Vec<_>>();
     reading.config.map(|config| (config, names(reading.warnings))).map_err(names)
 }
 
 #[test]
 fn flask_jwt_extendeds_defaults_are_its_own() {
-    let (config, warnings) = extended(json!({})).unwrap();
-    assert_eq!(config.dialect, Dialect::Extended(Box::default()));
-    assert_eq!(config.tokens.policy(), &Policy::Extended(crate::rules::token::ExtendedPolicy::default()));
+    let (config, warnings) = flask_jwt_extended(json!({})).unwrap();
+    assert_eq!(config.dialect, Dialect::FlaskJwtExtended(Box::default()));
+    assert_eq!(
+        config.tokens.policy(),
+        &Policy::FlaskJwtExtended(crate::rules::token::FlaskJwtExtendedPolicy::default())
+    );
     assert!(warnings.is_empty(), "{warnings:?}");
 }
 
 #[test]
 fn an_option_of_the_other_dialect_is_named_and_a_rule_of_the_other_dialect_refused() {
-    assert_eq!(extended(json!({"JWT_LEEWAY": 5})).unwrap().1, ["JWT_LEEWAY"]);
-    assert_eq!(extended(json!({"JWT_AUTH_URL_RULE": "/login"})).unwrap().1, [""; 0]);
+    assert_eq!(flask_jwt_extended(json!({"JWT_LEEWAY": 5})).unwrap().1, ["JWT_LEEWAY"]);
+    assert_eq!(flask_jwt_extended(json!({"JWT_AUTH_URL_RULE": "/login"})).unwrap().1, [""; 0]);
     let reading = Config::read(&vars(json!({"JWT_HEADER_TYPE": "Bearer"})));
     assert_eq!(reading.warnings[0].option, "JWT_HEADER_TYPE");
     let rule = json!({"ROUTES": [{"path": "/a", "to": "identity", "fresh": true}]});
-    assert!(extended(rule.clone()).is_ok());
+    assert!(flask_jwt_extended(rule.clone()).is_ok());
     assert_eq!(problems(rule), ["ROUTES[0].fresh"]);
 }
 
@@ -441,30 +446,31 @@ fn what_flask_jwt_extended_notices_at_a_request_is_noticed_at_start() {
         (json!({"TOLLGATE_COOKIE_REFRESH_WITHIN": 900}), "TOLLGATE_COOKIE_REFRESH_WITHIN"),
         (json!({"TOLLGATE_WIRE": "telepathy"}), "TOLLGATE_WIRE"),
     ] {
-        assert_eq!(extended(wrong.clone()).unwrap_err(), [option], "{wrong}");
+        assert_eq!(flask_jwt_extended(wrong.clone()).unwrap_err(), [option], "{wrong}");
     }
     let cookies = json!({"JWT_TOKEN_LOCATION": "cookies", "JWT_COOKIE_SAMESITE": "None"});
-    assert_eq!(extended(cookies).unwrap_err(), ["JWT_COOKIE_SAMESITE"]);
+    assert_eq!(flask_jwt_extended(cookies).unwrap_err(), ["JWT_COOKIE_SAMESITE"]);
 }
 
 #[test]
 fn cookies_are_asked_to_be_safe() {
-    let (_, warnings) = extended(json!({"JWT_TOKEN_LOCATION": "cookies", "JWT_COOKIE_CSRF_PROTECT": false})).unwrap();
+    let (_, warnings) =
+        flask_jwt_extended(json!({"JWT_TOKEN_LOCATION": "cookies", "JWT_COOKIE_CSRF_PROTECT": false})).unwrap();
     assert_eq!(warnings, ["JWT_COOKIE_SECURE", "JWT_COOKIE_SAMESITE", "JWT_COOKIE_CSRF_PROTECT"]);
     let profile = json!({
         "JWT_TOKEN_LOCATION": "cookies", "JWT_COOKIE_SECURE": true, "JWT_COOKIE_SAMESITE": "Lax",
         "JWT_ACCESS_COOKIE_NAME": "__Host-access", "JWT_REFRESH_COOKIE_NAME": "__Host-refresh",
     });
-    assert!(extended(profile.clone()).unwrap().1.is_empty());
+    assert!(flask_jwt_extended(profile.clone()).unwrap().1.is_empty());
     let mut without_refresh = profile.clone();
     without_refresh["TOLLGATE_REFRESH_TOKENS"] = false.into();
     without_refresh["JWT_REFRESH_COOKIE_NAME"] = "never_set".into();
-    assert!(extended(without_refresh).unwrap().1.is_empty());
+    assert!(flask_jwt_extended(without_refresh).unwrap().1.is_empty());
     let mut plain = profile;
     plain["JWT_ACCESS_COOKIE_NAME"] = "access".into();
-    assert_eq!(extended(plain.clone()).unwrap().1, ["JWT_ACCESS_COOKIE_NAME"]);
+    assert_eq!(flask_jwt_extended(plain.clone()).unwrap().1, ["JWT_ACCESS_COOKIE_NAME"]);
     plain["JWT_ACCESS_COOKIE_PATH"] = "/api".into();
-    assert_eq!(extended(plain).unwrap().1, [""; 0]);
+    assert_eq!(flask_jwt_extended(plain).unwrap().1, [""; 0]);
 }
 
 #[test]
@@ -502,7 +508,7 @@ fn faults(change: Value) -> Vec<String> {
     reading.faults.iter().map(ToString::to_string).collect()
 }
 
-const WITH_SESSIONS: Services = Services { sessions: true, address_limit: true, hashing_limit: true };
+const WITH_SESSIONS: Bindings = Bindings { sessions: true, address_limit: true, hashing_limit: true };
 
 #[test]
 fn what_will_not_work_is_a_fault_and_does_not_stop_the_gate() {
@@ -514,7 +520,7 @@ fn what_will_not_work_is_a_fault_and_does_not_stop_the_gate() {
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         all
     };
-    let extended = |more: Value| {
+    let flask_jwt_extended = |more: Value| {
         cookies(json!({"JWT_TOKEN_LOCATION": "headers"}))
             .as_object()
             .map(|all| {
@@ -525,38 +531,41 @@ fn what_will_not_work_is_a_fault_and_does_not_stop_the_gate() {
             .unwrap()
     };
     assert_eq!(faults(cookies(json!({}))), [""; 0]);
-    assert_eq!(faults(extended(json!({}))), [""; 0]);
+    assert_eq!(faults(flask_jwt_extended(json!({}))), [""; 0]);
     for (change, expected) in [
         // Times.
         (json!({"JWT_LEEWAY": -5}), &["JWT_LEEWAY: negative"][..]),
         (json!({"JWT_LEEWAY": 0}), &[]),
-        (extended(json!({"JWT_DECODE_LEEWAY": "-1s"})), &["JWT_DECODE_LEEWAY: negative"]),
+        (flask_jwt_extended(json!({"JWT_DECODE_LEEWAY": "-1s"})), &["JWT_DECODE_LEEWAY: negative"]),
         (json!({"JWT_EXPIRATION_DELTA": -1}), &["JWT_EXPIRATION_DELTA: negative"]),
         (json!({"JWT_EXPIRATION_DELTA": 0}), &[]),
         (json!({"JWT_NOT_BEFORE_DELTA": "5m"}), &["JWT_NOT_BEFORE_DELTA: not less"]),
         (json!({"JWT_NOT_BEFORE_DELTA": 299}), &[]),
         (json!({"JWT_NOT_BEFORE_DELTA": -60}), &[]),
-        (extended(json!({"JWT_ACCESS_TOKEN_EXPIRES": -1})), &["JWT_ACCESS_TOKEN_EXPIRES: negative"]),
-        (extended(json!({"JWT_REFRESH_TOKEN_EXPIRES": "-1d"})), &["JWT_REFRESH_TOKEN_EXPIRES: negative"]),
+        (flask_jwt_extended(json!({"JWT_ACCESS_TOKEN_EXPIRES": -1})), &["JWT_ACCESS_TOKEN_EXPIRES: negative"]),
+        (flask_jwt_extended(json!({"JWT_REFRESH_TOKEN_EXPIRES": "-1d"})), &["JWT_REFRESH_TOKEN_EXPIRES: negative"]),
         (json!({"JWT_REQUIRED_CLAIMS": ["role"]}), &["JWT_REQUIRED_CLAIMS: \"role\" is not in"]),
         (json!({"JWT_REQUIRED_CLAIMS": ["role"], "JWT_AUTH_URL_RULE": ""}), &[]),
         // Tokens that the gate makes and refuses.
-        (extended(json!({"JWT_DECODE_AUDIENCE": "x"})), &["JWT_DECODE_AUDIENCE: none of these"]),
-        (extended(json!({"JWT_DECODE_AUDIENCE": "x", "JWT_ENCODE_AUDIENCE": "y"})), &["JWT_DECODE_AUDIENCE: none"]),
-        (extended(json!({"JWT_DECODE_AUDIENCE": ["x", "y"], "JWT_ENCODE_AUDIENCE": ["y", "z"]})), &[]),
-        (extended(json!({"JWT_DECODE_AUDIENCE": "x", "JWT_AUTH_URL_RULE": ""})), &[]),
-        (extended(json!({"JWT_DECODE_ISSUER": "x"})), &["JWT_DECODE_ISSUER: JWT_ENCODE_ISSUER is none"]),
-        (extended(json!({"JWT_DECODE_ISSUER": "x", "JWT_ENCODE_ISSUER": "x"})), &[]),
+        (flask_jwt_extended(json!({"JWT_DECODE_AUDIENCE": "x"})), &["JWT_DECODE_AUDIENCE: none of these"]),
+        (
+            flask_jwt_extended(json!({"JWT_DECODE_AUDIENCE": "x", "JWT_ENCODE_AUDIENCE": "y"})),
+            &["JWT_DECODE_AUDIENCE: none"],
+        ),
+        (flask_jwt_extended(json!({"JWT_DECODE_AUDIENCE": ["x", "y"], "JWT_ENCODE_AUDIENCE": ["y", "z"]})), &[]),
+        (flask_jwt_extended(json!({"JWT_DECODE_AUDIENCE": "x", "JWT_AUTH_URL_RULE": ""})), &[]),
+        (flask_jwt_extended(json!({"JWT_DECODE_ISSUER": "x"})), &["JWT_DECODE_ISSUER: JWT_ENCODE_ISSUER is none"]),
+        (flask_jwt_extended(json!({"JWT_DECODE_ISSUER": "x", "JWT_ENCODE_ISSUER": "x"})), &[]),
         // Members of a rule that say nothing where they stand.
         (
-            extended(
+            flask_jwt_extended(
                 json!({"ROUTES": [{"path": "/a", "to": "assets", "auth": "none", "fresh": true, "user": "stored"}]}),
             ),
             &["ROUTES[0].fresh: no effect beside", "ROUTES[0].user: no effect beside"],
         ),
         (json!({"ROUTES": [{"path": "/a", "to": "assets", "auth": "none", "user": "token"}]}), &[]),
         (
-            extended(json!({"ROUTES": [{"path": "/a", "to": "assets", "fresh": true, "refresh": true}]})),
+            flask_jwt_extended(json!({"ROUTES": [{"path": "/a", "to": "assets", "fresh": true, "refresh": true}]})),
             &["ROUTES[0].fresh: no refresh"],
         ),
         // Memory.
@@ -564,21 +573,21 @@ fn what_will_not_work_is_a_fault_and_does_not_stop_the_gate() {
         (json!({"TOLLGATE_TOKEN_CACHE": 21_846}), &["TOLLGATE_TOKEN_CACHE: more than"]),
         (json!({"TOLLGATE_TOKEN_CACHE": 65_534}), &["TOLLGATE_TOKEN_CACHE: more than"]),
         // Names that mean something else.
-        (extended(json!({"JWT_HEADER_NAME": "Cookie"})), &["JWT_HEADER_NAME: \"Cookie\""]),
-        (extended(json!({"JWT_HEADER_NAME": "host"})), &["JWT_HEADER_NAME: \"host\""]),
+        (flask_jwt_extended(json!({"JWT_HEADER_NAME": "Cookie"})), &["JWT_HEADER_NAME: \"Cookie\""]),
+        (flask_jwt_extended(json!({"JWT_HEADER_NAME": "host"})), &["JWT_HEADER_NAME: \"host\""]),
         (
-            extended(json!({"JWT_HEADER_NAME": "X-Auth-Subject"})),
+            flask_jwt_extended(json!({"JWT_HEADER_NAME": "X-Auth-Subject"})),
             &["JWT_HEADER_NAME: \"X-Auth-Subject\" is the gate's own"],
         ),
-        (extended(json!({"JWT_HEADER_NAME": "X-Token"})), &[]),
+        (flask_jwt_extended(json!({"JWT_HEADER_NAME": "X-Token"})), &[]),
         (
             cookies(json!({"JWT_ACCESS_CSRF_HEADER_NAME": "authorization"})),
             &["JWT_ACCESS_CSRF_HEADER_NAME: \"authorization\" is the field of the token"],
         ),
         (cookies(json!({"JWT_REFRESH_CSRF_HEADER_NAME": "Origin"})), &["JWT_REFRESH_CSRF_HEADER_NAME: \"Origin\""]),
-        (extended(json!({"JWT_IDENTITY_CLAIM": "exp"})), &["JWT_IDENTITY_CLAIM: \"exp\""]),
-        (extended(json!({"JWT_IDENTITY_CLAIM": "user"})), &[]),
-        (extended(json!({"JWT_QUERY_STRING_NAME": ""})), &["JWT_QUERY_STRING_NAME: empty"]),
+        (flask_jwt_extended(json!({"JWT_IDENTITY_CLAIM": "exp"})), &["JWT_IDENTITY_CLAIM: \"exp\""]),
+        (flask_jwt_extended(json!({"JWT_IDENTITY_CLAIM": "user"})), &[]),
+        (flask_jwt_extended(json!({"JWT_QUERY_STRING_NAME": ""})), &["JWT_QUERY_STRING_NAME: empty"]),
         // What a browser drops, or never sends back.
         (cookies(json!({"JWT_COOKIE_DOMAIN": "localhost:8080"})), &["JWT_COOKIE_DOMAIN: no host name"]),
         (cookies(json!({"JWT_COOKIE_DOMAIN": "https://example.com"})), &["JWT_COOKIE_DOMAIN: no host name"]),
@@ -609,7 +618,7 @@ fn what_will_not_work_is_a_fault_and_does_not_stop_the_gate() {
         ),
         (cookies(json!({"JWT_ACCESS_COOKIE_PATH": "/api", "JWT_TOKEN_LOCATION": ["headers", "cookies"]})), &[]),
         (
-            extended(json!({"ROUTES": [{"path": "/a", "to": "identity", "locations": "cookies"}]})),
+            flask_jwt_extended(json!({"ROUTES": [{"path": "/a", "to": "identity", "locations": "cookies"}]})),
             &["ROUTES[0].locations: cookies only"],
         ),
         (
@@ -755,7 +764,7 @@ fn the_rule_for_who_it_is_and_the_worker_behind_are_judged_by_their_options() {
     let read = |serves_inner| {
         let environment = Environment {
             vars: &with_worker,
-            services: WITH_SESSIONS,
+            bindings: WITH_SESSIONS,
             secrets_store: &[],
             secrets: Secrets::Visible,
             serves_inner,
@@ -774,7 +783,7 @@ fn a_secret_of_secrets_store_is_named_for_what_it_is() {
     let vars = vars(json!({"JWT_SECRET_KEY": {}}));
     let environment = Environment {
         vars: &vars,
-        services: WITH_SESSIONS,
+        bindings: WITH_SESSIONS,
         secrets_store: &store,
         secrets: Secrets::Visible,
         serves_inner: None,
@@ -922,7 +931,7 @@ fn unseen(change: Value, declared: &[&str]) -> (Vec<&'static str>, bool) {
     let secrets = Secrets::MayBeElsewhere(&declared);
     let reading = Config::read_from(Environment {
         vars: &vars,
-        services: WITH_SESSIONS,
+        bindings: WITH_SESSIONS,
         secrets_store: &[],
         secrets,
         serves_inner: None,
@@ -996,7 +1005,7 @@ fn a_rule_may_be_cached_only_where_no_token_is_looked_at() {
     ]});
     let config = Config::read(&vars(both)).config.unwrap();
     let found = config.routes.find("GET", "/FILES/x");
-    assert!(matches!(found, Err(crate::rules::error::Refusal::AmbiguousPath(_))), "{found:?}");
+    assert!(matches!(found, Err(crate::rules::rejection::Rejection::AmbiguousPath(_))), "{found:?}");
 }
 
 #[test]

@@ -5,19 +5,19 @@
 
 use super::{
     Answered, Decision, Gate, Outcome,
-    log_in::check_body,
+    login::check_body,
     sessions::{refuse, unexpected},
 };
 use crate::rules::{
     account::{Command, Reply, object},
     cookie::Jar,
-    error::Refusal,
     identity::Id,
     json::{self, Map, Value},
     login::MAX_BODY_BYTES,
+    rejection::Rejection,
     request::Request,
     route::Endpoint,
-    time::{Span, Timestamp},
+    time::{Duration, Timestamp},
     wire::flask_jwt_extended,
 };
 use subtle::ConstantTimeEq;
@@ -29,18 +29,18 @@ impl Gate {
         let secret = self.config.sessions.admin_secret.as_ref();
         let is_operator = secret.is_some_and(|secret| bool::from(secret.expose().as_bytes().ct_eq(sent)));
         if !is_operator {
-            return refuse(Endpoint::Admin, Refusal::NotTheOperator.into());
+            return refuse(Endpoint::Admin, Rejection::NotTheOperator.into());
         }
-        if let Err(refusal) = check_body(request) {
-            return refuse(Endpoint::Admin, refusal.into());
+        if let Err(rejection) = check_body(request) {
+            return refuse(Endpoint::Admin, rejection.into());
         }
         self.ask_body(MAX_BODY_BYTES, move |gate, body| {
             let order = body
-                .map_err(Refusal::from)
-                .and_then(|body| json::object(&body).map_err(|_| Refusal::BodyNotAnObject))
-                .and_then(|order| gate.order(&order, now).ok_or(Refusal::BadCommand));
+                .map_err(Rejection::from)
+                .and_then(|body| json::object(&body).map_err(|_| Rejection::BodyNotAnObject))
+                .and_then(|order| gate.order(&order, now).ok_or(Rejection::BadCommand));
             match order {
-                Err(refusal) => refuse(Endpoint::Admin, refusal.into()),
+                Err(rejection) => refuse(Endpoint::Admin, rejection.into()),
                 Ok((object, command)) => gate.ask_account(object, command, |_, reply, _| carried_out(reply)),
             }
         })
@@ -54,7 +54,7 @@ impl Gate {
             None => Some(None),
             Some(version) => {
                 let version = version.as_i64().map(Timestamp::from_millis);
-                version.filter(|version| *version < now.later(Span::seconds(3600))).map(Some)
+                version.filter(|version| *version < now.later(Duration::seconds(3600))).map(Some)
             }
         };
         let command = match text("do")?.as_str() {
@@ -77,7 +77,7 @@ fn carried_out<'g>(reply: Result<Reply, super::AskFault>) -> Decision<'g> {
     let answer = match reply {
         Ok(Reply::Sessions { sessions }) => flask_jwt_extended::sessions(&sessions, None),
         Ok(Reply::Done) => flask_jwt_extended::message("done", &Jar::new()),
-        Ok(Reply::Ended { .. }) => return refuse(Endpoint::Admin, Refusal::NoSuchSession.into()),
+        Ok(Reply::Ended { .. }) => return refuse(Endpoint::Admin, Rejection::NoSuchSession.into()),
         reply => return refuse(Endpoint::Admin, unexpected(reply).into()),
     };
     Decision::Answer(Answered { answer, outcome: Outcome::Plain })

@@ -3,21 +3,21 @@
 //! **What always holds:** each can be answered once, and only by what it asks for. How it goes on was said where it was
 //! asked, so the way of a request reads from top to bottom there.
 
-use super::{Decision, Gate, Refused, log_in::declares_more};
+use super::{Decision, Gate, Rejected, login::declares_more};
 use crate::rules::{
     account::{Command, Lifetimes, PasswordChange, Reply},
-    error::{JwtError, Refusal},
     identity::{Id, Identity},
     login::Credentials,
+    rejection::{JwtError, Rejection},
     request::Request,
-    revocation::{Age, Snapshot, Told},
+    revocation::{Age, Delta, Snapshot},
     secret::Secret,
-    time::{Span, Timestamp},
+    time::{Duration, Timestamp},
     token::{Random, VerifiedToken},
 };
 
 /// Poll interval and maximum polls while another request refreshes the snapshot.
-const MOMENT: Span = Span::A_MOMENT;
+const POLL_INTERVAL: Duration = Duration::A_MOMENT;
 const MOST_MOMENTS: u32 = 40;
 
 /// How a decision goes on with an answer.
@@ -56,7 +56,7 @@ pub enum AskFault {
     /// The store or service can't be reached, or its answer can't be read.
     Unavailable,
     /// The embedder's function refuses in its own words.
-    Refused(JwtError),
+    Rejected(JwtError),
 }
 
 /// Why a body could not be had.
@@ -253,14 +253,14 @@ impl<'g> AskLimit<'g> {
 /// Wait a moment.
 pub struct AskPause<'g> {
     gate: &'g Gate,
-    span: Span,
+    span: Duration,
     then: Box<dyn FnOnce(&'g Gate, Timestamp) -> Decision<'g> + Send + 'g>,
 }
 
 impl<'g> AskPause<'g> {
     /// How long.
     #[must_use]
-    pub fn span(&self) -> Span {
+    pub fn span(&self) -> Duration {
         self.span
     }
 
@@ -277,14 +277,14 @@ pub struct AskRevocations<'g> {
 }
 
 impl<'g> AskRevocations<'g> {
-    /// Since this [`Told::number`].
+    /// Since this [`Delta::number`].
     #[must_use]
     pub fn since(&self) -> u64 {
         self.gate.known_revocations()
     }
 
     /// Goes on with what the register says, an error if it can't be reached.
-    pub fn answer(self, told: Result<Told, AskFault>, now: Timestamp) -> Decision<'g> {
+    pub fn answer(self, told: Result<Delta, AskFault>, now: Timestamp) -> Decision<'g> {
         match told {
             Ok(told) => self.gate.learn(&told, now),
             Err(_) => self.gate.revocations.iter().for_each(Snapshot::is_not_asked_for),
@@ -363,7 +363,7 @@ impl Gate {
         then: impl for<'b, 'r> FnOnce(&'g Gate, &'b [u8], &Request<'r>, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
         let limit = self.config.token_body_limit;
-        let refused = move |fault: BodyFault| Decision::Refuse(Refused::new(fault.into(), rule));
+        let refused = move |fault: BodyFault| Decision::Refuse(Rejected::new(fault.into(), rule));
         if declares_more(request, limit) {
             return refused(BodyFault::TooLarge { limit });
         }
@@ -393,7 +393,7 @@ impl Gate {
 
     pub(super) fn ask_pause<'g>(
         &'g self,
-        span: Span,
+        span: Duration,
         then: impl FnOnce(&'g Gate, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
         Decision::Ask(Ask::Pause(AskPause { gate: self, span, then: Box::new(then) }))
@@ -425,7 +425,7 @@ impl Gate {
     ) -> Decision<'g> {
         let Some(snapshot) = &self.revocations else { return then(self, now) };
         if moments > 0 && snapshot.is_being_asked(now) {
-            return self.ask_pause(MOMENT, move |gate, now| match snapshot.age(now) {
+            return self.ask_pause(POLL_INTERVAL, move |gate, now| match snapshot.age(now) {
                 Age::TooOld => gate.ask_revocations_unless_asked(then, moments - 1, now),
                 Age::Due | Age::Fresh => then(gate, now),
             });
@@ -445,7 +445,7 @@ impl Gate {
     }
 }
 
-impl From<BodyFault> for Refusal {
+impl From<BodyFault> for Rejection {
     fn from(fault: BodyFault) -> Self {
         match fault {
             BodyFault::TooLarge { limit } => Self::BodyTooLarge { limit: Some(limit) },
@@ -456,11 +456,11 @@ impl From<BodyFault> for Refusal {
     }
 }
 
-impl From<AskFault> for Refusal {
+impl From<AskFault> for Rejection {
     fn from(fault: AskFault) -> Self {
         match fault {
             AskFault::Unavailable => Self::StoreUnavailable,
-            AskFault::Refused(error) => Self::Custom(error),
+            AskFault::Rejected(error) => Self::Custom(error),
         }
     }
 }

@@ -2,33 +2,33 @@
 //!
 //! **What always holds:** [`Gate::decide`] is synchronous and total. What it cannot tell from memory it returns as a
 //! question ([`Ask`]); whoever has the answer hands it to the question, which decides further. So the whole protocol,
-//! the slow ways included, runs natively in tests. A [`Passage`] can only be made here, with an [`Admission`] that
+//! the slow ways included, runs natively in tests. A [`Authorized`] can only be made here, with an [`Principal`] that
 //! says why it was let through.
 
 mod admin;
 mod ask;
-mod extended;
-mod log_in;
+mod login;
 mod password;
 mod sessions;
+mod tokens;
 
 pub use ask::{
     Ask, AskAccount, AskAuthenticate, AskBody, AskFault, AskIdentity, AskLimit, AskPassword, AskPause, AskRandom,
     AskRevocations, AskTokenBody, BodyFault, Limit,
 };
-pub use extended::New;
+pub use tokens::TokenSpec;
 
 use super::{
     config::{Config, Dialect, Location},
     cookie::Jar,
-    error::Refusal,
     handlers::{Handlers, TokenParts},
     identity::{Id, Identity},
     log::Event,
+    rejection::Rejection,
     request::Request,
-    revocation::{Judgement, Snapshot},
+    revocation::{RevocationStatus, Snapshot},
     route::{Auth, Endpoint, Found, Invalid, Revocation, Rule, Target, UserFrom},
-    time::{Span, Timestamp},
+    time::{Duration, Timestamp},
     token::{MAX_TOKEN_BYTES, Signed, VerifiedToken},
     wire::{Answer, flask_jwt, flask_jwt_extended},
 };
@@ -36,32 +36,32 @@ use std::sync::Arc;
 
 /// The longest time that a decision takes, all its questions included; then 503. Whatever is held for an older one is
 /// of a request that the runtime has cancelled.
-pub const DECISION_TIMEOUT: Span = Span::seconds(60);
+pub const DECISION_TIMEOUT: Duration = Duration::seconds(60);
 
 /// What becomes of a request.
 #[must_use]
 pub enum Decision<'g> {
     /// Not let through.
-    Refuse(Refused<'g>),
+    Refuse(Rejected<'g>),
     /// Answered by the gate itself.
     Answer(Answered),
     /// Told who it is: [`Gate::identity`].
-    Identity(Passage<'g>),
+    Identity(Authorized<'g>),
     /// On to the static files.
-    Assets(Passage<'g>),
+    Assets(Authorized<'g>),
     /// On to the origin.
-    Forward(Passage<'g>),
+    Forward(Authorized<'g>),
     /// On to the code behind this gate, in a worker or server of one's own.
-    Inner(Passage<'g>),
+    Inner(Authorized<'g>),
     /// Somebody must be asked first.
     Ask(Ask<'g>),
 }
 
 /// A refusal and the rule under which it was made.
 #[derive(Debug, PartialEq)]
-pub struct Refused<'g> {
+pub struct Rejected<'g> {
     /// Why.
-    pub refusal: Refusal,
+    pub rejection: Rejection,
     /// The pattern of the rule, if one held.
     pub rule: Option<&'g str>,
     /// The token, if its signature was good: for Flask-JWT-Extended's loaders.
@@ -70,11 +70,11 @@ pub struct Refused<'g> {
     pub jar: Jar,
 }
 
-impl<'g> Refused<'g> {
+impl<'g> Rejected<'g> {
     /// A refusal under a rule.
     #[must_use]
-    pub const fn new(refusal: Refusal, rule: Option<&'g str>) -> Self {
-        Self { refusal, rule, signed: None, jar: Jar::new() }
+    pub const fn new(rejection: Rejection, rule: Option<&'g str>) -> Self {
+        Self { rejection, rule, signed: None, jar: Jar::new() }
     }
 }
 
@@ -100,7 +100,7 @@ pub enum Outcome {
 
 /// Why a request is let through.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Admission {
+pub enum Principal {
     /// The rule has `auth = "none"`.
     Open,
     /// The rule has `auth = "optional"`, and there was no token.
@@ -116,7 +116,7 @@ pub enum Admission {
     },
 }
 
-impl Admission {
+impl Principal {
     /// Who it is.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
@@ -147,13 +147,13 @@ impl Admission {
 
 /// A request that is let through.
 #[derive(Debug, PartialEq)]
-pub struct Passage<'g> {
+pub struct Authorized<'g> {
     rule: &'g Rule,
-    admission: Admission,
+    principal: Principal,
     renewal: Jar,
 }
 
-impl<'g> Passage<'g> {
+impl<'g> Authorized<'g> {
     /// Under which rule.
     #[must_use]
     pub fn rule(&self) -> &'g Rule {
@@ -162,8 +162,8 @@ impl<'g> Passage<'g> {
 
     /// Why.
     #[must_use]
-    pub fn admission(&self) -> &Admission {
-        &self.admission
+    pub fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     /// The cookies that go out with the answer, whoever makes it: those of a new token, where the one that came in a
@@ -176,20 +176,20 @@ impl<'g> Passage<'g> {
     /// When a WebSocket or event stream is to be closed (`close_at_expiry`): the token's `exp`.
     #[must_use]
     pub fn closes_at(&self) -> Option<Timestamp> {
-        let expires = self.admission.token().filter(|_| self.rule.close_at_expiry)?.expires()?;
+        let expires = self.principal.token().filter(|_| self.rule.close_at_expiry)?.expires()?;
         Some(Timestamp::from_seconds(expires.seconds()))
     }
 
     /// Why, to keep.
     #[must_use]
-    pub fn into_admission(self) -> Admission {
-        self.admission
+    pub fn into_principal(self) -> Principal {
+        self.principal
     }
 
     /// For the log.
     #[must_use]
     pub fn event(&self) -> Event<'_> {
-        Event::Passed { rule: &self.rule.path, subject: self.admission.identity().map(|identity| &identity.id) }
+        Event::Passed { rule: &self.rule.path, subject: self.principal.identity().map(|identity| &identity.id) }
     }
 }
 
@@ -204,7 +204,7 @@ pub struct Gate {
 impl Gate {
     /// A gate.
     pub fn new(config: Config, handlers: impl Handlers) -> Self {
-        let revocations = config.services.sessions.then(|| Snapshot::new(config.sessions.bound));
+        let revocations = config.bindings.sessions.then(|| Snapshot::new(config.sessions.max_staleness));
         Self { config, handlers: Box::new(handlers), revocations }
     }
 
@@ -218,12 +218,12 @@ impl Gate {
     pub fn decide<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         match self.config.routes.find(request.method, request.path) {
             Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now),
-            Ok(Found::Endpoint(Endpoint::LogIn)) => self.decide_log_in(request, now),
+            Ok(Found::Endpoint(Endpoint::Login)) => self.decide_login(request, now),
             Ok(Found::Endpoint(Endpoint::Refresh)) => self.decide_refresh(request, now),
-            Ok(Found::Endpoint(Endpoint::LogOut)) => self.decide_log_out(request, now),
+            Ok(Found::Endpoint(Endpoint::Logout)) => self.decide_logout(request, now),
             Ok(Found::Endpoint(Endpoint::Admin)) => self.decide_admin(request, now),
             Ok(Found::Endpoint(
-                endpoint @ (Endpoint::Sessions | Endpoint::Session | Endpoint::LogOutAll | Endpoint::Password),
+                endpoint @ (Endpoint::Sessions | Endpoint::Session | Endpoint::LogoutAll | Endpoint::Password),
             )) => self.decide_own_account(endpoint, request, now),
             Ok(Found::Endpoint(Endpoint::Keys)) => {
                 let answer = Answer::keys(&self.config.tokens.keys().jwks(now.numeric_date()));
@@ -232,29 +232,29 @@ impl Gate {
             Ok(Found::Options(allow)) => {
                 Decision::Answer(Answered { answer: flask_jwt::options(allow), outcome: Outcome::Plain })
             }
-            Err(Refusal::MissingLastSlash { mut location }) => {
+            Err(Rejection::MissingLastSlash { mut location }) => {
                 location.extend(request.query.iter().flat_map(|query| ["?", query]));
-                refuse_log_in(Refusal::MissingLastSlash { location })
+                refuse_login(Rejection::MissingLastSlash { location })
             }
-            Err(refusal) => Decision::Refuse(Refused::new(refusal, None)),
+            Err(rejection) => Decision::Refuse(Rejected::new(rejection, None)),
         }
     }
 
     fn decide_rule<'g>(&'g self, rule: &'g Rule, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         // A rule that names OPTIONS lets an origin answer preflights, which never carry a token (Fetch §4.8).
         if rule.auth == Auth::None || request.method == "OPTIONS" {
-            return pass(rule, Admission::Open);
+            return pass(rule, Principal::Open);
         }
-        if let Some(config) = self.config.extended() {
+        if let Some(config) = self.config.flask_jwt_extended() {
             return self.decide_extended(config, rule, request, None, now);
         }
         let realm = rule.realm.as_deref().unwrap_or(&self.config.realm);
         match (self.verified(realm, request, now), rule.auth, rule.invalid) {
             (Ok(token), ..) => self.unless_revoked(rule, token, Location::Headers, now),
-            (Err(Refusal::MissingToken { .. }), Auth::Optional, _) | (Err(_), Auth::Optional, Invalid::Anonymous) => {
-                pass(rule, Admission::Anonymous)
+            (Err(Rejection::MissingToken { .. }), Auth::Optional, _) | (Err(_), Auth::Optional, Invalid::Anonymous) => {
+                pass(rule, Principal::Anonymous)
             }
-            (Err(refusal), ..) => refuse(rule, refusal),
+            (Err(rejection), ..) => refuse(rule, rejection),
         }
     }
 
@@ -266,20 +266,20 @@ impl Gate {
         location: Location,
         now: Timestamp,
     ) -> Decision<'g> {
-        if self.revocations.is_none() || rule.extended.skip_revocation_check {
+        if self.revocations.is_none() || rule.flask_jwt_extended.skip_revocation_check {
             return self.identify(rule, token, location, now);
         }
         let open = rule.revocation == Revocation::Snapshot { open: true };
         self.judged(token, open, now, move |gate, token, judgement, now| match (judgement, rule.revocation) {
-            (Judgement::Revoked, _) => gate.refuse_token(rule, Refusal::Revoked, token),
-            (Judgement::Unknown, _) => refuse(rule, Refusal::StoreUnavailable),
+            (RevocationStatus::Revoked, _) => gate.refuse_token(rule, Rejection::Revoked, token),
+            (RevocationStatus::Unknown, _) => refuse(rule, Rejection::StoreUnavailable),
             // The snapshot alone knows of an end of everybody. The account remembers for ever what the register
             // forgets: a token without `exp` is good for ever if it is not asked about.
-            (Judgement::Good, Revocation::Strict) => gate.ask_whether_alive(rule, token, location),
-            (Judgement::Good, _) if token.expires().is_none() && gate.is_alive(&token, false).is_some() => {
+            (RevocationStatus::Good, Revocation::Strict) => gate.ask_whether_alive(rule, token, location),
+            (RevocationStatus::Good, _) if token.expires().is_none() && gate.is_alive(&token, false).is_some() => {
                 gate.ask_whether_alive(rule, token, location)
             }
-            (Judgement::Good, Revocation::Snapshot { .. }) => gate.identify(rule, token, location, now),
+            (RevocationStatus::Good, Revocation::Snapshot { .. }) => gate.identify(rule, token, location, now),
         })
     }
 
@@ -308,18 +308,18 @@ impl Gate {
         location: Location,
         now: Timestamp,
     ) -> Decision<'g> {
-        match self.config.extended() {
+        match self.config.flask_jwt_extended() {
             None => self.admit(rule, identity, token, location),
             Some(config) => self.admit_extended(config, rule, identity, token, location, now),
         }
     }
 
     /// A token that is refused under a rule.
-    fn refuse_token<'g>(&'g self, rule: &'g Rule, refusal: Refusal, token: VerifiedToken) -> Decision<'g> {
+    fn refuse_token<'g>(&'g self, rule: &'g Rule, rejection: Rejection, token: VerifiedToken) -> Decision<'g> {
         if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous {
-            return pass(rule, Admission::Anonymous);
+            return pass(rule, Principal::Anonymous);
         }
-        Decision::Refuse(Refused { signed: Some(Signed::new(token)), ..Refused::new(refusal, Some(&rule.path)) })
+        Decision::Refuse(Rejected { signed: Some(Signed::new(token)), ..Rejected::new(rejection, Some(&rule.path)) })
     }
 
     fn admit<'g>(
@@ -330,92 +330,92 @@ impl Gate {
         location: Location,
     ) -> Decision<'g> {
         match identity {
-            Some(identity) => pass(rule, Admission::Verified { token, identity, location }),
+            Some(identity) => pass(rule, Principal::Verified { token, identity, location }),
             None => self.refuse_token(rule, self.nobody(&token), token),
         }
     }
 
     /// Nobody is who a good token names.
-    fn nobody(&self, token: &VerifiedToken) -> Refusal {
+    fn nobody(&self, token: &VerifiedToken) -> Rejection {
         match self.config.dialect {
-            Dialect::FlaskJwt => Refusal::NoSuchUser,
-            Dialect::Extended(_) => {
-                Refusal::UserNotLoaded { subject: token.identity().map(|id| id.to_string()).unwrap_or_default() }
+            Dialect::FlaskJwt => Rejection::NoSuchUser,
+            Dialect::FlaskJwtExtended(_) => {
+                Rejection::UserNotLoaded { subject: token.identity().map(|id| id.to_string()).unwrap_or_default() }
             }
         }
     }
 
-    fn verified(&self, realm: &str, request: &Request<'_>, now: Timestamp) -> Result<VerifiedToken, Refusal> {
+    fn verified(&self, realm: &str, request: &Request<'_>, now: Timestamp) -> Result<VerifiedToken, Rejection> {
         let token = self.handlers.request(request, &self.config, realm)?;
-        let token = token.ok_or_else(|| Refusal::MissingToken { realm: realm.to_owned() })?;
+        let token = token.ok_or_else(|| Rejection::MissingToken { realm: realm.to_owned() })?;
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Refusal::TokenTooLong);
+            return Err(Rejection::TokenTooLong);
         }
         self.handlers.decode(&token, &self.config, now)
     }
 
     /// The answer to who it is.
     #[must_use]
-    pub fn identity(&self, passage: &Passage<'_>) -> Answer {
+    pub fn identity(&self, passage: &Authorized<'_>) -> Answer {
         match &self.config.dialect {
-            Dialect::FlaskJwt => flask_jwt::identity(passage.admission.identity()),
-            Dialect::Extended(_) => {
-                let named = passage.admission.token().and_then(VerifiedToken::identity);
-                flask_jwt_extended::identity(named.as_ref(), passage.admission.identity(), &passage.renewal)
+            Dialect::FlaskJwt => flask_jwt::identity(passage.principal.identity()),
+            Dialect::FlaskJwtExtended(_) => {
+                let named = passage.principal.token().and_then(VerifiedToken::identity);
+                flask_jwt_extended::identity(named.as_ref(), passage.principal.identity(), &passage.renewal)
             }
         }
     }
 
     /// The body of that: all that tells two of these answers apart, unless there are cookies to renew.
     #[must_use]
-    pub fn identity_text(&self, passage: &Passage<'_>) -> String {
+    pub fn identity_text(&self, passage: &Authorized<'_>) -> String {
         match &self.config.dialect {
-            Dialect::FlaskJwt => flask_jwt::identity_text(passage.admission.identity()),
-            Dialect::Extended(_) => {
-                let named = passage.admission.token().and_then(VerifiedToken::identity);
-                flask_jwt_extended::identity_text(named.as_ref(), passage.admission.identity())
+            Dialect::FlaskJwt => flask_jwt::identity_text(passage.principal.identity()),
+            Dialect::FlaskJwtExtended(_) => {
+                let named = passage.principal.token().and_then(VerifiedToken::identity);
+                flask_jwt_extended::identity_text(named.as_ref(), passage.principal.identity())
             }
         }
     }
 
     /// How a refusal is answered, if nothing is known of a token.
     #[must_use]
-    pub fn answer(&self, refusal: &Refusal) -> Answer {
-        self.answer_to(&Refused::new(refusal.clone(), None))
+    pub fn answer(&self, rejection: &Rejection) -> Answer {
+        self.answer_to(&Rejected::new(rejection.clone(), None))
     }
 
     /// How a refusal is answered.
     #[must_use]
-    pub fn answer_to(&self, refused: &Refused<'_>) -> Answer {
+    pub fn answer_to(&self, refused: &Rejected<'_>) -> Answer {
         refused.jar.iter().fold(self.words(refused), |answer, cookie| answer.with("set-cookie", cookie))
     }
 
-    fn words(&self, refused: &Refused<'_>) -> Answer {
+    fn words(&self, refused: &Rejected<'_>) -> Answer {
         match &self.config.dialect {
-            Dialect::FlaskJwt if refused.refusal.is_jwt_error() => self.handlers.error(&refused.refusal),
-            Dialect::FlaskJwt => flask_jwt::refusal(&refused.refusal),
-            Dialect::Extended(config) => {
-                self.own_words(refused).unwrap_or_else(|| flask_jwt_extended::refusal(&refused.refusal, config))
+            Dialect::FlaskJwt if refused.rejection.is_jwt_error() => self.handlers.error(&refused.rejection),
+            Dialect::FlaskJwt => flask_jwt::rejection(&refused.rejection),
+            Dialect::FlaskJwtExtended(config) => {
+                self.own_words(refused).unwrap_or_else(|| flask_jwt_extended::rejection(&refused.rejection, config))
             }
         }
     }
 
     /// What the application's own loader says, if it says anything (docs/compat/flask-jwt-extended.md#errors).
-    fn own_words(&self, refused: &Refused<'_>) -> Option<Answer> {
+    fn own_words(&self, refused: &Rejected<'_>) -> Option<Answer> {
         let (header, payload) =
             refused.signed.as_ref().map(|token| (token.header(), token.claims())).unwrap_or_default();
         let token = TokenParts { header: &header, payload: &payload };
-        match &refused.refusal {
-            Refusal::Expired => self.handlers.expired_token(token),
-            Refusal::NotFresh => self.handlers.needs_fresh_token(token),
-            Refusal::Revoked | Refusal::RefreshReused => self.handlers.revoked_token(token),
-            Refusal::ClaimsRejected => self.handlers.token_verification_failed(token),
-            Refusal::UserNotLoaded { .. } => self.handlers.user_lookup_error(token),
-            Refusal::BadCredentials | Refusal::Custom(_) => None,
-            refusal if refusal.is_jwt_error() => {
-                let text = flask_jwt_extended::text(refusal);
+        match &refused.rejection {
+            Rejection::Expired => self.handlers.expired_token(token),
+            Rejection::NotFresh => self.handlers.needs_fresh_token(token),
+            Rejection::Revoked | Rejection::RefreshReused => self.handlers.revoked_token(token),
+            Rejection::ClaimsRejected => self.handlers.token_verification_failed(token),
+            Rejection::UserNotLoaded { .. } => self.handlers.user_lookup_error(token),
+            Rejection::BadCredentials | Rejection::Custom(_) => None,
+            rejection if rejection.is_jwt_error() => {
+                let text = flask_jwt_extended::text(rejection);
                 let is_unauthorized =
-                    matches!(refusal, Refusal::TokenNowhere(_) | Refusal::CsrfMissing | Refusal::CsrfMismatch);
+                    matches!(rejection, Rejection::TokenNowhere(_) | Rejection::CsrfMissing | Rejection::CsrfMismatch);
                 if is_unauthorized { self.handlers.unauthorized(&text) } else { self.handlers.invalid_token(&text) }
             }
             _ => None,
@@ -423,12 +423,12 @@ impl Gate {
     }
 }
 
-fn pass(rule: &Rule, admission: Admission) -> Decision<'_> {
-    pass_with(rule, admission, Jar::new())
+fn pass(rule: &Rule, principal: Principal) -> Decision<'_> {
+    pass_with(rule, principal, Jar::new())
 }
 
-fn pass_with(rule: &Rule, admission: Admission, renewal: Jar) -> Decision<'_> {
-    let passage = Passage { rule, admission, renewal };
+fn pass_with(rule: &Rule, principal: Principal, renewal: Jar) -> Decision<'_> {
+    let passage = Authorized { rule, principal, renewal };
     match rule.to {
         Target::Origin => Decision::Forward(passage),
         Target::Assets => Decision::Assets(passage),
@@ -437,12 +437,12 @@ fn pass_with(rule: &Rule, admission: Admission, renewal: Jar) -> Decision<'_> {
     }
 }
 
-fn refuse(rule: &Rule, refusal: Refusal) -> Decision<'_> {
-    Decision::Refuse(Refused::new(refusal, Some(&rule.path)))
+fn refuse(rule: &Rule, rejection: Rejection) -> Decision<'_> {
+    Decision::Refuse(Rejected::new(rejection, Some(&rule.path)))
 }
 
-fn refuse_log_in<'g>(refusal: Refusal) -> Decision<'g> {
-    Decision::Refuse(Refused::new(refusal, Some(Endpoint::LogIn.name())))
+fn refuse_login<'g>(rejection: Rejection) -> Decision<'g> {
+    Decision::Refuse(Rejected::new(rejection, Some(Endpoint::Login.name())))
 }
 
 #[cfg(test)]

@@ -4,18 +4,18 @@
 //! not before; or if there is nothing left to end. A token whose signature is good ends its session, an expired one
 //! too.
 
-use super::{Answered, AskFault, Decision, Gate, Outcome, Refused, extended::Search};
+use super::{Answered, AskFault, Decision, Gate, Outcome, Rejected, tokens::Search};
 use crate::rules::{
     account::{Command, Reply, TokenLife},
-    config::{Extended, Location},
+    config::{FlaskJwtExtended, Location},
     cookie::Jar,
-    credential::extended::{Sought, seek},
-    error::Refusal,
+    credential::flask_jwt_extended::{Sought, seek},
     handlers::TokenParts,
+    rejection::Rejection,
     request::Request,
-    revocation::{Age, Judgement, Marks, Told},
-    route::{Endpoint, ExtendedRule, Revocation, Rule},
-    time::{Period, Timestamp},
+    revocation::{Age, Delta, RevocationKeys, RevocationStatus},
+    route::{Endpoint, FlaskJwtExtendedRule, Revocation, Rule},
+    time::{TimeRange, Timestamp},
     token::{Failed, Signed, VerifiedToken},
     wire::flask_jwt_extended,
 };
@@ -26,11 +26,11 @@ impl Gate {
     /// not at all. Where there are revocations, until it is time to ask for new ones: one that comes in before, with a
     /// late answer to an earlier question, hits when the period is over, a third of the bound after the snapshot's age.
     #[must_use]
-    pub fn good_while(&self, token: &VerifiedToken, now: Timestamp) -> Option<Period> {
+    pub fn good_while(&self, token: &VerifiedToken, now: Timestamp) -> Option<TimeRange> {
         let good = self.config.tokens.good_while(token)?;
         match &self.revocations {
             None => Some(good),
-            Some(_) if self.judge(token, now) != Judgement::Good => None,
+            Some(_) if self.judge(token, now) != RevocationStatus::Good => None,
             Some(snapshot) => Some(good.start.max(now)..good.end.min(snapshot.due().next())),
         }
     }
@@ -53,27 +53,27 @@ impl Gate {
     }
 
     /// Takes in what the register says.
-    pub fn learn(&self, told: &Told, now: Timestamp) {
+    pub fn learn(&self, told: &Delta, now: Timestamp) {
         self.revocations.iter().for_each(|snapshot| snapshot.update(told, now));
     }
 
     /// By the snapshot. Of a token without marks (an application verifies it by its own means) nothing is known.
-    pub(super) fn judge(&self, token: &VerifiedToken, now: Timestamp) -> Judgement {
+    pub(super) fn judge(&self, token: &VerifiedToken, now: Timestamp) -> RevocationStatus {
         match (&self.revocations, token.marks()) {
-            (Some(snapshot), Some((marks, good_under))) => snapshot.judge(marks, good_under, now),
-            _ => Judgement::Good,
+            (Some(snapshot), Some((marks, checked_generation))) => snapshot.judge(marks, checked_generation, now),
+            _ => RevocationStatus::Good,
         }
     }
 
     /// By the snapshot, for an end of everybody alone: of all others the account's object is asked, which a request
     /// that is run again does not find changed by itself.
-    fn judge_everybody(&self, token: &VerifiedToken, now: Timestamp) -> Judgement {
+    fn judge_everybody(&self, token: &VerifiedToken, now: Timestamp) -> RevocationStatus {
         match (&self.revocations, token.marks()) {
             (Some(snapshot), Some((marks, _))) => {
-                let marks = Marks { token: None, session: None, user: None, began: marks.began };
+                let marks = RevocationKeys { token: None, session: None, user: None, began: marks.began };
                 snapshot.judge(&marks, &AtomicU64::new(0), now)
             }
-            _ => Judgement::Good,
+            _ => RevocationStatus::Good,
         }
     }
 
@@ -83,24 +83,24 @@ impl Gate {
         token: VerifiedToken,
         open: bool,
         now: Timestamp,
-        then: impl FnOnce(&'g Self, VerifiedToken, Judgement, Timestamp) -> Decision<'g> + Send + 'g,
+        then: impl FnOnce(&'g Self, VerifiedToken, RevocationStatus, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
         self.judged_by(Self::judge, token, open, now, then)
     }
 
     fn judged_by<'g>(
         &'g self,
-        judge: fn(&Self, &VerifiedToken, Timestamp) -> Judgement,
+        judge: fn(&Self, &VerifiedToken, Timestamp) -> RevocationStatus,
         token: VerifiedToken,
         open: bool,
         now: Timestamp,
-        then: impl FnOnce(&'g Self, VerifiedToken, Judgement, Timestamp) -> Decision<'g> + Send + 'g,
+        then: impl FnOnce(&'g Self, VerifiedToken, RevocationStatus, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
         match judge(self, &token, now) {
-            Judgement::Unknown => self.ask_revocations(now, move |gate, now| {
+            RevocationStatus::Unknown => self.ask_revocations(now, move |gate, now| {
                 let judgement = match (judge(gate, &token, now), &gate.revocations, token.marks()) {
-                    (Judgement::Unknown, Some(snapshot), Some((marks, good_under))) if open => {
-                        snapshot.judge_by_what_is_known(marks, good_under)
+                    (RevocationStatus::Unknown, Some(snapshot), Some((marks, checked_generation))) if open => {
+                        snapshot.judge_by_what_is_known(marks, checked_generation)
                     }
                     (judgement, ..) => judgement,
                 };
@@ -118,15 +118,15 @@ impl Gate {
         location: Location,
     ) -> Decision<'g> {
         let Some((object, command)) = self.is_alive(&token, false) else {
-            return self.refuse_token(rule, Refusal::Revoked, token);
+            return self.refuse_token(rule, Rejection::Revoked, token);
         };
         self.ask_account(object, command, move |gate, reply, now| match reply {
             Ok(Reply::Alive) => gate.identify(rule, token, location, now),
-            Ok(_) => gate.refuse_token(rule, Refusal::Revoked, token),
+            Ok(_) => gate.refuse_token(rule, Rejection::Revoked, token),
             Err(_) if rule.revocation == (Revocation::Snapshot { open: true }) => {
                 gate.identify(rule, token, location, now)
             }
-            Err(fault) => Decision::Refuse(Refused::new(fault.into(), Some(&rule.path))),
+            Err(fault) => Decision::Refuse(Rejected::new(fault.into(), Some(&rule.path))),
         })
     }
 
@@ -161,17 +161,17 @@ impl Gate {
         now: Timestamp,
         then: impl FnOnce(&'g Self, VerifiedToken, &Request<'_>, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
-        let Some(config) = self.config.extended() else {
+        let Some(config) = self.config.flask_jwt_extended() else {
             return match self.verified(&self.config.realm, request, now) {
                 Ok(token) => then(self, token, request, now),
-                Err(refusal) => refuse(endpoint, refusal.into()),
+                Err(rejection) => refuse(endpoint, rejection.into()),
             };
         };
-        let asked = ExtendedRule { refresh: endpoint == Endpoint::Refresh, ..ExtendedRule::default() };
+        let asked = FlaskJwtExtendedRule { refresh: endpoint == Endpoint::Refresh, ..FlaskJwtExtendedRule::default() };
         match self.search(config, &asked, request, body, now) {
             Search::Found(token, _) => then(self, token, request, now),
             Search::Failed(failed) => refuse(endpoint, failed),
-            Search::Nowhere(places) => refuse(endpoint, Refusal::TokenNowhere(places).into()),
+            Search::Nowhere(places) => refuse(endpoint, Rejection::TokenNowhere(places).into()),
             Search::Body => self.ask_token_body(request, Some(endpoint.name()), move |gate, body, request, now| {
                 gate.with_token(endpoint, request, Some(body), now, then)
             }),
@@ -186,25 +186,25 @@ impl Gate {
         now: Timestamp,
     ) -> Decision<'g> {
         let Some((object, check)) = self.is_alive(&token, false) else {
-            return refuse(endpoint, Failed::of(Refusal::Revoked, token));
+            return refuse(endpoint, Failed::of(Rejection::Revoked, token));
         };
         let segment = request.path.rsplit('/').next().unwrap_or_default().to_owned();
         let visitor = self.visitor(request);
-        let body_fault = super::log_in::check_body(request).err();
-        let revoked = move |token| refuse(endpoint, Failed::of(Refusal::Revoked, token));
+        let body_fault = super::login::check_body(request).err();
+        let revoked = move |token| refuse(endpoint, Failed::of(Rejection::Revoked, token));
         self.judged_by(Self::judge_everybody, token, false, now, move |gate, token, judgement, _| match judgement {
-            Judgement::Good => gate.ask_account(object.clone(), check, move |gate, reply, now| match reply {
+            RevocationStatus::Good => gate.ask_account(object.clone(), check, move |gate, reply, now| match reply {
                 Ok(Reply::Alive) => match endpoint {
                     Endpoint::Sessions => gate.list_sessions(object, &token),
                     Endpoint::Session => gate.end_session(object, &token, segment),
-                    Endpoint::LogOutAll => gate.end_all(object),
+                    Endpoint::LogoutAll => gate.end_all(object),
                     _ => gate.change_password(object, token, visitor, body_fault, now),
                 },
                 Ok(_) => revoked(token),
-                Err(fault) => refuse(endpoint, Refusal::from(fault).into()),
+                Err(fault) => refuse(endpoint, Rejection::from(fault).into()),
             }),
-            Judgement::Revoked => revoked(token),
-            Judgement::Unknown => refuse(endpoint, Refusal::StoreUnavailable.into()),
+            RevocationStatus::Revoked => revoked(token),
+            RevocationStatus::Unknown => refuse(endpoint, Rejection::StoreUnavailable.into()),
         })
     }
 
@@ -224,7 +224,7 @@ impl Gate {
         let is_current = current.as_ref() == Some(&session);
         self.ask_account(object, Command::End { session }, move |gate, reply, _| match reply {
             Ok(Reply::Done) => gate.ended("session ended", is_current),
-            Ok(Reply::Ended { .. }) => refuse(Endpoint::Session, Refusal::NoSuchSession.into()),
+            Ok(Reply::Ended { .. }) => refuse(Endpoint::Session, Rejection::NoSuchSession.into()),
             reply => refuse(Endpoint::Session, unexpected(reply).into()),
         })
     }
@@ -233,7 +233,7 @@ impl Gate {
         self.ask_account(object, Command::EndAll { retire_password: false, version: None }, move |gate, reply, _| {
             match reply {
                 Ok(Reply::Done) => gate.ended("all sessions ended", true),
-                reply => refuse(Endpoint::LogOutAll, unexpected(reply).into()),
+                reply => refuse(Endpoint::LogoutAll, unexpected(reply).into()),
             }
         })
     }
@@ -241,7 +241,7 @@ impl Gate {
     /// `POST /auth/logout`: ends the session of the token that comes with the request. The answer removes the cookies,
     /// unless it asks for another try, and says success only if something was ended: a token that can't be read or was
     /// not signed here is refused, since its session goes on (unlike RFC 7009 §2.2, which has one answer for both).
-    pub(super) fn decide_log_out<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
+    pub(super) fn decide_logout<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         self.find_to_end(request, None, now)
     }
 
@@ -249,15 +249,15 @@ impl Gate {
     /// neither needs a CSRF value: another site could take the cookies away just as well.
     fn find_to_end<'g>(&'g self, request: &Request<'_>, body: Option<&[u8]>, now: Timestamp) -> Decision<'g> {
         let mut found = ToEnd::default();
-        let Some(config) = self.config.extended() else {
+        let Some(config) = self.config.flask_jwt_extended() else {
             match self.handlers.request(request, &self.config, &self.config.realm) {
                 Ok(Some(token)) => found.add(self.to_end(&token, now), false),
-                Ok(None) => found.refuse(Refusal::MissingToken { realm: self.config.realm.clone() }.into()),
-                Err(refusal) => found.refuse(refusal.into()),
+                Ok(None) => found.refuse(Rejection::MissingToken { realm: self.config.realm.clone() }.into()),
+                Err(rejection) => found.refuse(rejection.into()),
             }
-            return self.log_out(found, now);
+            return self.logout(found, now);
         };
-        let config = Extended { csrf_protect: false, ..config.clone() };
+        let config = FlaskJwtExtended { csrf_protect: false, ..config.clone() };
         let mut absent = Vec::new();
         for (refresh, &location) in
             [false, true].iter().flat_map(|&refresh| config.locations.iter().map(move |at| (refresh, at)))
@@ -271,41 +271,41 @@ impl Gate {
                     found.add(self.to_end(&token, now), location == Location::Cookies);
                 }
                 Ok(Sought::Body) => {
-                    return self.ask_token_body(request, Some(Endpoint::LogOut.name()), |gate, body, request, now| {
+                    return self.ask_token_body(request, Some(Endpoint::Logout.name()), |gate, body, request, now| {
                         gate.find_to_end(request, Some(body), now)
                     });
                 }
                 Ok(Sought::Absent(place)) if !refresh => absent.push(place),
                 Ok(Sought::Absent(_)) => {}
-                Err(refusal) => found.refuse(refusal.into()),
+                Err(rejection) => found.refuse(rejection.into()),
             }
         }
-        found.refuse(Refusal::TokenNowhere(absent).into());
-        self.log_out(found, now)
+        found.refuse(Rejection::TokenNowhere(absent).into());
+        self.logout(found, now)
     }
 
     /// A token whose session may be ended: its signature is good, if nothing else is.
     fn to_end(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Failed> {
-        let verified = match self.config.extended() {
+        let verified = match self.config.flask_jwt_extended() {
             Some(_) => self.verify_extended(token, None, now),
             None => self.handlers.decode(token, &self.config, now).map_err(Failed::from),
         };
         verified.or_else(|failed| match (failed.signed, self.signed(token, now)) {
             (Some(signed), _) | (None, Ok(signed)) => Ok(signed.into_token()),
-            (None, Err(_)) => Err(failed.refusal.into()),
+            (None, Err(_)) => Err(failed.rejection.into()),
         })
     }
 
-    fn signed(&self, token: &str, now: Timestamp) -> Result<Signed, Refusal> {
+    fn signed(&self, token: &str, now: Timestamp) -> Result<Signed, Rejection> {
         let Self { config, handlers, .. } = self;
-        if config.extended().is_none() || !handlers.has_decode_key() {
+        if config.flask_jwt_extended().is_none() || !handlers.has_decode_key() {
             return config.tokens.signed(token, None, now);
         }
         let choose = |header: &_, payload: &_| handlers.decode_key(TokenParts { header, payload });
         config.tokens.signed(token, Some(&choose), now)
     }
 
-    fn log_out(&self, found: ToEnd, now: Timestamp) -> Decision<'_> {
+    fn logout(&self, found: ToEnd, now: Timestamp) -> Decision<'_> {
         match found {
             ToEnd { tokens, .. } if !tokens.is_empty() && self.revocations.is_some() => {
                 let ends: Vec<Option<End>> = tokens
@@ -320,8 +320,8 @@ impl Gate {
             ToEnd { tokens, in_cookie: true, .. } if !tokens.is_empty() => {
                 self.ended("cookies removed; the token in them is good until it expires", true)
             }
-            ToEnd { tokens, .. } if !tokens.is_empty() => self.refuse_log_out(Refusal::NotRevocable.into()),
-            ToEnd { refused, .. } => self.refuse_log_out(refused.unwrap_or_else(|| Refusal::Internal.into())),
+            ToEnd { tokens, .. } if !tokens.is_empty() => self.refuse_logout(Rejection::NotRevocable.into()),
+            ToEnd { refused, .. } => self.refuse_logout(refused.unwrap_or_else(|| Rejection::Internal.into())),
         }
     }
 
@@ -347,7 +347,7 @@ impl Gate {
         let Some(session) = session else { return Some(End { object, command: revoke?, or: None }) };
         // The object may never have known a session of this id, which another issuer has made. A token that is void
         // has its entry.
-        let or = revoke.filter(|_| self.judge(token, now) != Judgement::Revoked);
+        let or = revoke.filter(|_| self.judge(token, now) != RevocationStatus::Revoked);
         Some(End { object, command: Command::End { session }, or })
     }
 
@@ -368,24 +368,24 @@ impl Gate {
                     }
                     (Ok(Reply::Ended { .. }), None) => gate.end_each(ends, is_all),
                     // It is to be asked again, and so with the same cookies.
-                    (reply, _) => refuse(Endpoint::LogOut, unexpected(reply).into()),
+                    (reply, _) => refuse(Endpoint::Logout, unexpected(reply).into()),
                 })
             }
-            None if !is_all => self.refuse_log_out(Refusal::NotRevocable.into()),
+            None if !is_all => self.refuse_logout(Rejection::NotRevocable.into()),
             None => self.ended("logout successful", true),
         }
     }
 
     /// Refuses a log-out, and takes the cookies away all the same.
-    fn refuse_log_out(&self, Failed { refusal, signed }: Failed) -> Decision<'_> {
-        let refused = Refused::new(refusal, Some(Endpoint::LogOut.name()));
-        Decision::Refuse(Refused { signed, jar: self.without_tokens(), ..refused })
+    fn refuse_logout(&self, Failed { rejection, signed }: Failed) -> Decision<'_> {
+        let refused = Rejected::new(rejection, Some(Endpoint::Logout.name()));
+        Decision::Refuse(Rejected { signed, jar: self.without_tokens(), ..refused })
     }
 
     /// The cookies that take those with tokens away.
     fn without_tokens(&self) -> Jar {
         let mut jar = Jar::new();
-        if let Some(config) = self.config.extended().filter(|config| config.uses_cookies()) {
+        if let Some(config) = self.config.flask_jwt_extended().filter(|config| config.uses_cookies()) {
             jar.unset(config, false);
             jar.unset(config, true);
         }
@@ -437,11 +437,11 @@ impl ToEnd {
     }
 }
 
-pub(super) fn refuse<'g>(endpoint: Endpoint, Failed { refusal, signed }: Failed) -> Decision<'g> {
-    Decision::Refuse(Refused { signed, ..Refused::new(refusal, Some(endpoint.name())) })
+pub(super) fn refuse<'g>(endpoint: Endpoint, Failed { rejection, signed }: Failed) -> Decision<'g> {
+    Decision::Refuse(Rejected { signed, ..Rejected::new(rejection, Some(endpoint.name())) })
 }
 
 /// A reply that does not fit the command, or none.
-pub(super) fn unexpected(reply: Result<Reply, AskFault>) -> Refusal {
-    reply.map_or_else(Refusal::from, |_| Refusal::Internal)
+pub(super) fn unexpected(reply: Result<Reply, AskFault>) -> Rejection {
+    reply.map_or_else(Rejection::from, |_| Rejection::Internal)
 }

@@ -3,13 +3,13 @@
 use super::*;
 use crate::rules::{
     account::{PasswordChange, Rows, object},
-    config::Services,
+    config::Bindings,
     device::RecordId,
-    handlers::Stock,
+    handlers::DefaultHandlers,
     json::{Map, Value, json},
     request::Headers,
-    revocation::Register,
-    time::Span,
+    revocation::RevocationLog,
+    time::Duration,
     token::{self, Random},
 };
 use std::{borrow::Cow, collections::HashMap};
@@ -23,7 +23,7 @@ struct World {
     gate: Gate,
     now: Timestamp,
     objects: HashMap<String, Rows>,
-    register: Register,
+    register: RevocationLog,
     register_answers: bool,
     accounts_answer: bool,
     /// This limit is used up, for keys with this beginning.
@@ -43,16 +43,16 @@ impl Headers for Sent {
 }
 
 impl World {
-    fn new(vars: Value, services: Services) -> Self {
+    fn new(vars: Value, bindings: Bindings) -> Self {
         let mut all: Map<String, Value> = vars.as_object().unwrap().clone();
         all.insert("JWT_SECRET_KEY".into(), "a secret of more than thirty-two bytes".into());
         all.insert("TOLLGATE_ADMIN_SECRET".into(), "another secret of more than thirty-two bytes".into());
         all.insert("ROUTES".into(), json!([{"path": "/me", "to": "identity"}, {"path": "/strict", "to": "identity", "revocation": "strict"}, {"path": "/open", "to": "identity", "revocation_unknown": "open"}]));
         Self {
-            gate: Gate::new(Config::read_with(&all, services).config.unwrap(), Stock),
+            gate: Gate::new(Config::read_with(&all, bindings).config.unwrap(), DefaultHandlers),
             now: Timestamp::from_seconds(NOW),
             objects: HashMap::new(),
-            register: Register::default(),
+            register: RevocationLog::default(),
             register_answers: true,
             accounts_answer: true,
             full: None,
@@ -63,12 +63,12 @@ impl World {
         }
     }
 
-    fn extended() -> Self {
+    fn flask_jwt_extended() -> Self {
         Self::new(json!({"TOLLGATE_WIRE": "flask-jwt-extended"}), ALL)
     }
 
     fn wait(&mut self, seconds: i32) {
-        self.now = self.now.later(Span::seconds(seconds));
+        self.now = self.now.later(Duration::seconds(seconds));
     }
 
     /// Status and body; what was asked on the way is in `asked`.
@@ -166,19 +166,19 @@ impl World {
         }
     }
 
-    fn log_in(&mut self, password: &str) -> (u16, Value) {
+    fn login(&mut self, password: &str) -> (u16, Value) {
         self.send("POST", "/auth", &[], json!({"username": "ann", "password": password}))
     }
 
     fn tokens(&mut self) -> (String, String) {
-        let (status, body) = self.log_in(self.password);
+        let (status, body) = self.login(self.password);
         assert_eq!(status, 200, "{body}");
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         (text("access_token"), text("refresh_token"))
     }
 
     fn with(&mut self, token: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let scheme = if self.gate.config.extended().is_some() { "Bearer" } else { "JWT" };
+        let scheme = if self.gate.config.flask_jwt_extended().is_some() { "Bearer" } else { "JWT" };
         self.send(method, path, &[("authorization", &format!("{scheme} {token}"))], body)
     }
 
@@ -193,11 +193,11 @@ impl World {
     }
 }
 
-const ALL: Services = Services { sessions: true, address_limit: true, hashing_limit: true };
+const ALL: Bindings = Bindings { sessions: true, address_limit: true, hashing_limit: true };
 
 #[test]
 fn limits_come_before_the_hash_in_this_order() {
-    let mut world = World::extended();
+    let mut world = World::flask_jwt_extended();
     let from = [("cf-connecting-ip", "192.0.2.7")];
     let body = json!({"username": "ann", "password": "right"});
     assert_eq!(world.send("POST", "/auth", &from, body.clone()).0, 200);
@@ -218,7 +218,7 @@ fn limits_come_before_the_hash_in_this_order() {
         assert_eq!(world.asked, asked);
     }
     world.full = None;
-    let statuses: Vec<u16> = (0..8).map(|_| world.log_in("wrong").0).collect();
+    let statuses: Vec<u16> = (0..8).map(|_| world.login("wrong").0).collect();
     assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
     assert_eq!(world.asked, ["name try"], "without an address, and without a hash");
     assert_eq!(world.send("POST", "/auth", &from, body).0, 200, "the owner");
@@ -232,12 +232,12 @@ fn addresses_count_as_their_owners_have_them() {
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2::", "2001:db8:1:2::/64"),
     ] {
-        let mut world = World::extended();
+        let mut world = World::flask_jwt_extended();
         world.send("POST", "/auth", &[("cf-connecting-ip", address)], json!({"username": "ann", "password": "x"}));
         assert_eq!(world.asked[0], format!("limit Address {key}"));
     }
     for address in ["", "x", "192.0.2", "127.0.0.1", "::1"] {
-        let mut world = World::extended();
+        let mut world = World::flask_jwt_extended();
         world.send("POST", "/auth", &[("cf-connecting-ip", address)], json!({"username": "ann", "password": "x"}));
         assert_eq!(world.asked[0], "name try", "{address:?}");
     }
@@ -245,7 +245,7 @@ fn addresses_count_as_their_owners_have_them() {
 
 #[test]
 fn only_a_browser_gets_a_cookie_and_only_once() {
-    let mut world = World::extended();
+    let mut world = World::flask_jwt_extended();
     let body = json!({"username": "ann", "password": "right"});
     let cookie = |answer: &Answer| answer.header("set-cookie").map(str::to_owned);
     assert_eq!(cookie(&world.answer("POST", "/auth", &[], body.clone())), None);
@@ -269,7 +269,7 @@ fn only_a_browser_gets_a_cookie_and_only_once() {
 
 #[test]
 fn a_good_token_asks_nobody_until_the_snapshot_is_old() {
-    let mut world = World::extended();
+    let mut world = World::flask_jwt_extended();
     let (access, _) = world.tokens();
     assert_eq!(world.status(&access, "/me"), 200);
     assert_eq!(world.asked, ["register"], "the first of all");
@@ -289,9 +289,9 @@ fn a_good_token_asks_nobody_until_the_snapshot_is_old() {
 }
 
 #[test]
-fn a_log_out_is_known_at_once_where_it_is_asked_for_and_everywhere_within_the_bound() {
-    for extended in [true, false] {
-        let mut world = if extended { World::extended() } else { World::new(json!({}), ALL) };
+fn a_logout_is_known_at_once_where_it_is_asked_for_and_everywhere_within_the_bound() {
+    for flask_jwt_extended in [true, false] {
+        let mut world = if flask_jwt_extended { World::flask_jwt_extended() } else { World::new(json!({}), ALL) };
         let (access, refresh) = world.tokens();
         let (other, _) = world.tokens();
         assert_eq!(world.status(&access, "/me"), 200);
@@ -301,7 +301,7 @@ fn a_log_out_is_known_at_once_where_it_is_asked_for_and_everywhere_within_the_bo
         );
         assert_eq!([world.status(&access, "/strict"), world.status(&other, "/strict")], [401, 200]);
         assert_eq!(world.status(&access, "/me"), 200, "the snapshot is of before");
-        if extended {
+        if flask_jwt_extended {
             assert_eq!(world.refresh(&refresh), None);
         }
         world.wait(11);
@@ -365,7 +365,7 @@ fn a_cookie_is_renewed_only_while_its_session_goes_on() {
 
 #[test]
 fn a_new_password_ends_all_and_an_old_record_opens_nothing() {
-    let mut world = World::extended();
+    let mut world = World::flask_jwt_extended();
     let (access, refresh) = world.tokens();
     let wish = |old: &str| json!({"old_password": old, "new_password": NEW});
     for _ in 0..5 {
@@ -379,15 +379,15 @@ fn a_new_password_ends_all_and_an_old_record_opens_nothing() {
     assert_eq!(world.status(&access, "/strict"), 401);
     assert_eq!(world.status(body["access_token"].as_str().unwrap(), "/strict"), 200);
     // The store still gives the record of before, and its password is right.
-    assert_eq!(world.log_in("right").0, 401);
+    assert_eq!(world.login("right").0, 401);
     world.version = world.now.as_millis();
-    assert_eq!(world.log_in("right").0, 200);
+    assert_eq!(world.login("right").0, 200);
 }
 
 #[test]
 fn an_operators_orders_need_the_secret_and_reach_the_account_that_tokens_name() {
-    for extended in [true, false] {
-        let mut world = if extended { World::extended() } else { World::new(json!({}), ALL) };
+    for flask_jwt_extended in [true, false] {
+        let mut world = if flask_jwt_extended { World::flask_jwt_extended() } else { World::new(json!({}), ALL) };
         let (access, _) = world.tokens();
         let good = [("authorization", "Bearer another secret of more than thirty-two bytes")];
         for bad in ["Bearer another secret of more than thirty-two bytez", "another secret", "Bearer ", ""] {
@@ -405,13 +405,13 @@ fn an_operators_orders_need_the_secret_and_reach_the_account_that_tokens_name() 
         assert_eq!(world.status(&access, "/strict"), 200);
         assert_eq!(world.send("POST", "/auth/admin", &good, json!({"do": "retire-password", "user": 1})).0, 200);
         assert_eq!(world.status(&access, "/strict"), 401);
-        assert_eq!(world.log_in("right").0, 401, "not by this password");
+        assert_eq!(world.login("right").0, 401, "not by this password");
     }
 }
 
 #[test]
 fn one_request_asks_the_register_for_all_that_wait() {
-    let mut world = World::extended();
+    let mut world = World::flask_jwt_extended();
     let (access, _) = world.tokens();
     world.gate.asks_for_news(world.now);
     assert_eq!(world.status(&access, "/me"), 200);
@@ -426,7 +426,7 @@ fn one_request_asks_the_register_for_all_that_wait() {
 
 #[test]
 fn an_end_of_everybody_holds_where_an_account_is_asked_too() {
-    let mut world = World::extended();
+    let mut world = World::flask_jwt_extended();
     let (access, refresh) = world.tokens();
     world.wait(1);
     let good = [("authorization", "Bearer another secret of more than thirty-two bytes")];
@@ -448,7 +448,7 @@ fn an_end_of_everybody_holds_where_an_account_is_asked_too() {
 
 #[test]
 fn a_refused_new_password_is_no_wrong_try_of_the_old_one() {
-    let mut world = World::extended();
+    let mut world = World::flask_jwt_extended();
     let (access, _) = world.tokens();
     world.full = Some((Limit::Hashing, ""));
     for _ in 0..10 {
@@ -463,7 +463,7 @@ fn a_refused_new_password_is_no_wrong_try_of_the_old_one() {
 
 #[test]
 fn a_weak_new_password_draws_on_no_limit_and_no_user_draws_on_the_share_of_all() {
-    let mut world = World::extended();
+    let mut world = World::flask_jwt_extended();
     let (access, _) = world.tokens();
     let from = |token: &str| [("authorization", format!("Bearer {token}")), ("cf-connecting-ip", "192.0.2.7".into())];
     let change = |world: &mut World, token: &str, wish: Value| {
@@ -511,7 +511,7 @@ fn judged(
     most
 }
 
-fn log_in_as(world: &mut World, name: &str, headers: &[(&str, &str)]) -> Answer {
+fn login_as(world: &mut World, name: &str, headers: &[(&str, &str)]) -> Answer {
     world.answer("POST", "/auth", headers, json!({"username": name, "password": "right"}))
 }
 
@@ -526,23 +526,23 @@ fn cookie_of(answer: &Answer) -> String {
 fn a_right_password_forgives_nothing_for_another_name_however_alike() {
     for (twin, name) in [("ANN", "ann"), ("Ann", "ANN"), (" ann", "ann"), ("ann ", "Ann"), ("\u{212b}", "\u{e5}")] {
         for headers in [vec![], vec![HOME], vec![BROWSER], vec![HOME, BROWSER]] {
-            let mut world = World::extended();
-            let first = log_in_as(&mut world, twin, &headers);
+            let mut world = World::flask_jwt_extended();
+            let first = login_as(&mut world, twin, &headers);
             let cookie = first.header("set-cookie").map(|_| cookie_of(&first));
             let mut headers = headers;
             headers.extend(cookie.iter().map(|cookie| ("cookie", cookie.as_str())));
             let own = headers.clone();
-            let number = judged(&mut world, name, &headers, 240, |world| drop(log_in_as(world, twin, &own)));
+            let number = judged(&mut world, name, &headers, 240, |world| drop(login_as(world, twin, &own)));
             assert_eq!(number, 5, "{twin:?} guesses at {name:?} with {headers:?}");
         }
     }
 }
 
 #[test]
-fn the_owners_log_ins_forgive_nothing_to_who_shares_the_address() {
-    let mut world = World::extended();
-    assert_eq!(log_in_as(&mut world, "ann", &[HOME]).status, 200);
-    assert_eq!(judged(&mut world, "ann", &[HOME], 300, |world| drop(log_in_as(world, "ann", &[HOME]))), 5);
+fn the_owners_logins_forgive_nothing_to_who_shares_the_address() {
+    let mut world = World::flask_jwt_extended();
+    assert_eq!(login_as(&mut world, "ann", &[HOME]).status, 200);
+    assert_eq!(judged(&mut world, "ann", &[HOME], 300, |world| drop(login_as(world, "ann", &[HOME]))), 5);
     // As many as at any other address, and at a name that never logged in here.
     for (name, address) in [("ann", "198.51.100.9"), ("bob", "192.0.2.7")] {
         assert_eq!(judged(&mut world, name, &[("cf-connecting-ip", address)], 300, |_| ()), 5, "{name} {address}");
@@ -551,45 +551,45 @@ fn the_owners_log_ins_forgive_nothing_to_who_shares_the_address() {
 
 #[test]
 fn a_known_device_is_spared_what_neighbours_use_up() {
-    let mut world = World::extended();
-    let cookie = cookie_of(&log_in_as(&mut world, "ann", &[HOME, BROWSER]));
+    let mut world = World::flask_jwt_extended();
+    let cookie = cookie_of(&login_as(&mut world, "ann", &[HOME, BROWSER]));
     let known = [HOME, BROWSER, ("cookie", cookie.as_str())];
     world.full = Some((Limit::Address, "192.0.2.7"));
-    assert_eq!(log_in_as(&mut world, "ann", &[HOME]).status, 429);
-    assert_eq!(log_in_as(&mut world, "ann", &known).status, 200);
+    assert_eq!(login_as(&mut world, "ann", &[HOME]).status, 429);
+    assert_eq!(login_as(&mut world, "ann", &known).status, 200);
     assert!(world.asked[0].starts_with("limit Address device:"), "{:?}", world.asked);
     for made_up in ["AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAA.9999999999.AAAA", "!!!"] {
         let made_up = format!("tollgate_device={made_up}");
-        assert_eq!(log_in_as(&mut world, "ann", &[HOME, BROWSER, ("cookie", &made_up)]).status, 429);
+        assert_eq!(login_as(&mut world, "ann", &[HOME, BROWSER, ("cookie", &made_up)]).status, 429);
         assert_eq!(world.asked, ["limit Address 192.0.2.7"], "no object is opened to floods");
     }
-    assert_eq!(log_in_as(&mut world, "bob", &known).status, 429, "a device of another record");
+    assert_eq!(login_as(&mut world, "bob", &known).status, 429, "a device of another record");
     world.full = Some((Limit::Address, "device:"));
-    assert_eq!(log_in_as(&mut world, "ann", &known).status, 429, "a limit of its own");
+    assert_eq!(login_as(&mut world, "ann", &known).status, 429, "a limit of its own");
 }
 
 #[test]
 fn failures_are_counted_by_address_whatever_the_name_and_a_class_logs_in() {
-    let mut world = World::extended();
+    let mut world = World::flask_jwt_extended();
     for pupil in 0..35 {
-        assert_eq!(log_in_as(&mut world, &format!("pupil {pupil}"), &[HOME]).status, 200);
+        assert_eq!(login_as(&mut world, &format!("pupil {pupil}"), &[HOME]).status, 200);
     }
-    let cookie = cookie_of(&log_in_as(&mut world, "ann", &[HOME, BROWSER]));
+    let cookie = cookie_of(&login_as(&mut world, "ann", &[HOME, BROWSER]));
     let failures = (0..200).take_while(|guess| {
         let body = json!({"username": format!("name {guess}"), "password": "wrong"});
         world.send("POST", "/auth", &[HOME], body).0 == 401
     });
     assert_eq!(failures.count(), 50);
     assert_eq!(world.asked, ["limit Address 192.0.2.7", "address check-address"], "without a hash");
-    assert_eq!(log_in_as(&mut world, "bob", &[HOME]).status, 429);
-    assert_eq!(log_in_as(&mut world, "bob", &[("cf-connecting-ip", "192.0.2.8")]).status, 200);
-    assert_eq!(log_in_as(&mut world, "ann", &[HOME, ("cookie", &cookie)]).status, 200, "a known device");
+    assert_eq!(login_as(&mut world, "bob", &[HOME]).status, 429);
+    assert_eq!(login_as(&mut world, "bob", &[("cf-connecting-ip", "192.0.2.8")]).status, 200);
+    assert_eq!(login_as(&mut world, "ann", &[HOME, ("cookie", &cookie)]).status, 200, "a known device");
     world.wait(1);
-    assert_eq!(log_in_as(&mut world, "bob", &[HOME]).status, 200, "after a moment");
+    assert_eq!(login_as(&mut world, "bob", &[HOME]).status, 200, "after a moment");
 }
 
 #[test]
-fn a_log_out_says_what_it_did() {
+fn a_logout_says_what_it_did() {
     let cookies = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["cookies", "headers"]});
     for (vars, scheme, other) in [
         (json!({}), "JWT", "Bearer"),
@@ -597,7 +597,7 @@ fn a_log_out_says_what_it_did() {
         (cookies.clone(), "Bearer", "JWT"),
     ] {
         let mut world = World::new(vars, ALL);
-        let takes_cookies = scheme == "Bearer" && world.gate.config.extended().unwrap().uses_cookies();
+        let takes_cookies = scheme == "Bearer" && world.gate.config.flask_jwt_extended().unwrap().uses_cookies();
         let token = world.access_token();
         let bent = format!("{}{}", &token[..token.len() - 2], if token.ends_with("AA") { "BA" } else { "AA" });
         let good = format!("{scheme} {token}");
@@ -624,7 +624,7 @@ fn a_log_out_says_what_it_did() {
         assert_eq!(answer.status, 200, "expired");
     }
     // Without the bindings nothing can be revoked.
-    let mut world = World::new(cookies, Services::default());
+    let mut world = World::new(cookies, Bindings::default());
     let token = world.access_token();
     let cookie = format!("access_token_cookie={token}");
     for (headers, status, text) in [
@@ -656,7 +656,7 @@ impl World {
         token::sign(key, &Map::new(), claims.as_object().unwrap())
     }
 
-    fn log_out(&mut self, token: &str) -> u16 {
+    fn logout(&mut self, token: &str) -> u16 {
         self.with(token, "POST", "/auth/logout", Value::Null).0
     }
 
@@ -668,7 +668,7 @@ impl World {
 
 #[test]
 fn a_token_without_a_session_is_revoked_once_and_for_as_long_as_it_would_live() {
-    let mut world = World::extended();
+    let mut world = World::flask_jwt_extended();
     let claims = |jti: &str, exp: Option<i64>| {
         let mut claims = json!({"sub": "1", "jti": jti, "iat": NOW - 1000, "type": "access"});
         exp.iter().for_each(|exp| claims["exp"] = (*exp).into());
@@ -680,16 +680,16 @@ fn a_token_without_a_session_is_revoked_once_and_for_as_long_as_it_would_live() 
     for token in [&long, &endless] {
         assert_eq!(world.status(token, "/me"), 200);
     }
-    assert_eq!((world.log_out(&expired), world.entries()), (200, 0), "nothing to write");
+    assert_eq!((world.logout(&expired), world.entries()), (200, 0), "nothing to write");
     assert!(world.asked.is_empty(), "{:?}", world.asked);
     for token in [&long, &endless] {
         let number = world.register.since(0, world.now).number;
-        assert_eq!(world.log_out(token), 200);
+        assert_eq!(world.logout(token), 200);
         let written = world.register.since(0, world.now).number;
         assert!(written > number);
         for _ in 0..20 {
             world.wait(1);
-            assert_eq!(world.log_out(token), 200);
+            assert_eq!(world.logout(token), 200);
         }
         assert_eq!(world.register.since(0, world.now).number, written, "an idempotent request writes once");
     }
@@ -717,27 +717,27 @@ fn a_token_that_cannot_be_ended_is_said_to_go_on_and_the_others_end() {
     assert!(answer.body.contains("no id"), "{}", answer.body);
     assert_eq!([world.status(&nameless, "/me"), world.status(&session, "/strict")], [200, 401]);
     world.wait(61);
-    assert_eq!(world.log_out(&nameless), 200, "it is over by itself");
+    assert_eq!(world.logout(&nameless), 200, "it is over by itself");
 }
 
 #[test]
 fn a_token_of_a_session_that_the_gate_never_knew_is_revoked_by_its_id() {
     for sid in ["not-a-session", "", "01a3185c-567a-7770-b740-a5c6e2de205b"] {
-        let mut world = World::extended();
+        let mut world = World::flask_jwt_extended();
         let claims = json!({"sub": "1", "jti": "j", "sid": sid, "iat": NOW, "exp": NOW + 600, "type": "access"});
         let foreign = world.signed(&claims);
         assert_eq!(world.status(&foreign, "/me"), 200);
-        assert_eq!(world.log_out(&foreign), 200);
+        assert_eq!(world.logout(&foreign), 200);
         assert_eq!(world.entries(), 1, "{sid}");
         world.wait(11);
         assert_eq!(world.status(&foreign, "/me"), 401, "{sid}");
         let number = world.register.since(0, world.now).number;
-        assert_eq!((world.log_out(&foreign), world.register.since(0, world.now).number), (200, number), "{sid}");
+        assert_eq!((world.logout(&foreign), world.register.since(0, world.now).number), (200, number), "{sid}");
     }
 }
 
 #[test]
-fn a_log_out_ends_each_token_that_came_whatever_they_share() {
+fn a_logout_ends_each_token_that_came_whatever_they_share() {
     let cookies = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["headers", "cookies"]});
     for (one, two, entries) in [
         (["1", "foreign", "a"], ["1", "foreign", "b"], 2),
@@ -766,7 +766,7 @@ fn a_log_out_ends_each_token_that_came_whatever_they_share() {
 }
 
 #[test]
-fn a_log_out_that_is_to_be_asked_again_leaves_the_cookies() {
+fn a_logout_that_is_to_be_asked_again_leaves_the_cookies() {
     let cookies = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["cookies"]});
     let mut world = World::new(cookies, ALL);
     let cookie = format!("access_token_cookie={}", world.access_token());
@@ -779,7 +779,7 @@ fn a_log_out_that_is_to_be_asked_again_leaves_the_cookies() {
 
 #[test]
 fn an_operator_revokes_a_token_without_an_end_for_ever() {
-    let mut world = World::extended();
+    let mut world = World::flask_jwt_extended();
     let endless = world.signed(&json!({"sub": "1", "jti": "endless", "iat": NOW - 1000, "type": "access"}));
     let good = [("authorization", "Bearer another secret of more than thirty-two bytes")];
     let order = json!({"do": "revoke", "user": 1, "token_id": "endless"});
@@ -797,7 +797,7 @@ fn an_operator_revokes_a_token_without_an_end_for_ever() {
 #[test]
 fn a_token_without_an_end_does_not_come_back_when_its_users_or_everybodys_end_is_forgotten() {
     for everybody in [false, true] {
-        let mut world = World::extended();
+        let mut world = World::flask_jwt_extended();
         let endless = world.signed(&json!({"sub": "1", "jti": "endless", "iat": NOW - 1000, "type": "access"}));
         let (access, _) = world.tokens();
         assert_eq!(world.status(&endless, "/me"), 200);
@@ -853,7 +853,7 @@ fn a_web_socket_with_a_cookie_is_opened_by_the_gates_own_pages_only() {
 }
 
 #[test]
-fn a_log_out_ends_the_sessions_of_both_cookies() {
+fn a_logout_ends_the_sessions_of_both_cookies() {
     let mut world =
         World::new(json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["headers", "cookies"]}), ALL);
     let (one, _) = world.tokens();
@@ -876,7 +876,7 @@ fn a_session_from_before_rotation_goes_on_with_it() {
     let exp = world.gate.config.tokens.verify(&access, world.now).unwrap().expires().unwrap();
     assert_eq!(exp.seconds(), NOW + 90 * 86_400, "no longer than its session");
     let objects = std::mem::take(&mut world.objects);
-    let mut world = World { objects, now: world.now, count: 9, ..World::extended() };
+    let mut world = World { objects, now: world.now, count: 9, ..World::flask_jwt_extended() };
     let (_, next) = world.refresh(&refresh).unwrap();
     assert_ne!(next, "");
     assert!(world.refresh(&next).is_some());
@@ -886,7 +886,7 @@ fn a_session_from_before_rotation_goes_on_with_it() {
 
 #[test]
 fn without_sessions_nobody_is_asked_and_no_endpoint_is_there() {
-    let mut world = World::new(json!({"TOLLGATE_WIRE": "flask-jwt-extended"}), Services::default());
+    let mut world = World::new(json!({"TOLLGATE_WIRE": "flask-jwt-extended"}), Bindings::default());
     let (access, refresh) = world.tokens();
     assert_eq!(world.asked, ["hash"]);
     assert!(world.refresh(&refresh).is_some_and(|(_, next)| next.is_empty()));

@@ -6,7 +6,7 @@
 
 use super::{
     super::{
-        error::Refusal,
+        rejection::Rejection,
         time::{NumericDate, Timestamp},
     },
     Event,
@@ -73,11 +73,11 @@ impl Limiter {
     }
 
     /// One more, in this second; and what was counted before and must be told by now.
-    pub fn refused(&mut self, refusal: &Refusal, status: u16, second: NumericDate) -> (Fate, Option<Counted>) {
+    pub fn refused(&mut self, rejection: &Rejection, status: u16, second: NumericDate) -> (Fate, Option<Counted>) {
         if self.second != second {
             (self.second, self.written) = (second, 0);
         }
-        let reason = refusal.code();
+        let reason = rejection.code();
         let at = self.reasons.iter().position(|known| known.reason == reason).unwrap_or_else(|| {
             self.reasons.push(Seen { reason, second, seen: 0, counted: 0, status });
             self.reasons.len() - 1
@@ -119,13 +119,13 @@ mod tests {
     use super::{super::Level, *};
     use proptest::prelude::*;
 
-    const REASONS: [Refusal; 6] = [
-        Refusal::Expired,
-        Refusal::NotYetValid,
-        Refusal::IssuedInTheFuture,
-        Refusal::UnsupportedScheme,
-        Refusal::TokenTooLong,
-        Refusal::StoreUnavailable,
+    const REASONS: [Rejection; 6] = [
+        Rejection::Expired,
+        Rejection::NotYetValid,
+        Rejection::IssuedInTheFuture,
+        Rejection::UnsupportedScheme,
+        Rejection::TokenTooLong,
+        Rejection::StoreUnavailable,
     ];
 
     fn second(second: i64) -> NumericDate {
@@ -135,14 +135,14 @@ mod tests {
     #[test]
     fn for_one_reason_so_many_are_written_in_a_second_and_the_others_counted() {
         let mut limiter = Limiter::new(2);
-        let mut refused = |refusal: &Refusal, at| limiter.refused(refusal, 401, second(at));
+        let mut refused = |rejection: &Rejection, at| limiter.refused(rejection, 401, second(at));
         for at in [5, 6] {
             let told = (at == 6).then_some(Counted { reason: "token_expired", status: 401, count: 2 });
-            assert_eq!(refused(&Refusal::Expired, at), (Fate::Written, told));
-            assert_eq!(refused(&Refusal::Expired, at), (Fate::Written, None));
-            assert_eq!(refused(&Refusal::Expired, at), (Fate::CountedFirst, None));
-            assert_eq!(refused(&Refusal::Expired, at), (Fate::Counted, None));
-            assert_eq!(refused(&Refusal::NotYetValid, at), (Fate::Written, None));
+            assert_eq!(refused(&Rejection::Expired, at), (Fate::Written, told));
+            assert_eq!(refused(&Rejection::Expired, at), (Fate::Written, None));
+            assert_eq!(refused(&Rejection::Expired, at), (Fate::CountedFirst, None));
+            assert_eq!(refused(&Rejection::Expired, at), (Fate::Counted, None));
+            assert_eq!(refused(&Rejection::NotYetValid, at), (Fate::Written, None));
         }
         assert_eq!(limiter.counted(second(6)), []);
         let counted = limiter.counted(second(7));
@@ -172,7 +172,7 @@ mod tests {
     fn with_none_written_all_are_counted() {
         let mut limiter = Limiter::new(0);
         for fate in [Fate::CountedFirst, Fate::Counted, Fate::Counted] {
-            assert_eq!(limiter.refused(&Refusal::Expired, 401, second(1)), (fate, None));
+            assert_eq!(limiter.refused(&Rejection::Expired, 401, second(1)), (fate, None));
         }
         assert_eq!(limiter.counted(second(2)), [Counted { reason: "token_expired", status: 401, count: 3 }]);
     }

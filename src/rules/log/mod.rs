@@ -7,7 +7,7 @@ mod limit;
 
 pub use limit::{Counted, Fate, Limiter};
 
-use super::{error::Refusal, identity::Id, json, notice::Notice};
+use super::{diagnostic::Diagnostic, identity::Id, json, rejection::Rejection};
 use serde::Serialize;
 
 /// How much is logged (`TOLLGATE_LOG`). Each level has the ones before it.
@@ -47,7 +47,7 @@ pub enum Event<'e> {
     /// A request was refused.
     Refused {
         /// Why.
-        refusal: &'e Refusal,
+        rejection: &'e Rejection,
         /// The status sent.
         status: u16,
         /// The pattern of the rule that held, if one did.
@@ -93,11 +93,11 @@ pub enum Event<'e> {
         at: &'e str,
     },
     /// A problem of the configuration: nothing is served until it is mended.
-    Problem(&'e Notice),
+    Problem(&'e Diagnostic),
     /// Something in the configuration that will not work, though the gate serves.
-    Fault(&'e Notice),
+    Fault(&'e Diagnostic),
     /// A warning about the configuration.
-    Warning(&'e Notice),
+    Warning(&'e Diagnostic),
 }
 
 /// Which request it happened to.
@@ -181,9 +181,9 @@ impl Event<'_> {
         match self {
             Self::LoggedIn(id) => (line.event, line.subject) = ("login", Some(id.to_json())),
             Self::PasswordChanged(id) => (line.event, line.subject) = ("password_changed", Some(id.to_json())),
-            Self::Refused { refusal, status, rule } => {
+            Self::Refused { rejection, status, rule } => {
                 (line.event, line.reason, line.status, line.rule) =
-                    ("refused", Some(refusal.code()), Some(*status), *rule);
+                    ("refused", Some(rejection.code()), Some(*status), *rule);
             }
             Self::RefusedMore { reason, status, count } => {
                 (line.event, line.reason, line.status, line.count) =
@@ -227,18 +227,18 @@ mod tests {
     #[test]
     fn lines_are_these() {
         let request = Some(RequestInfo { id: "r-1", duration_ms: 3 });
-        let (id, notice) = (Id::Int(1), Notice::new("JWT_LEEWAY", "write seconds"));
+        let (id, notice) = (Id::Int(1), Diagnostic::new("JWT_LEEWAY", "write seconds"));
         for (event, line) in [
             (
                 Event::LoggedIn(&id),
                 r#"{"level":"info","event":"login","request_id":"r-1","duration_ms":3,"subject":1}"#,
             ),
             (
-                Event::Refused { refusal: &Refusal::Expired, status: 401, rule: Some("/protected") },
+                Event::Refused { rejection: &Rejection::Expired, status: 401, rule: Some("/protected") },
                 r#"{"level":"info","event":"refused","request_id":"r-1","duration_ms":3,"reason":"token_expired","status":401,"rule":"/protected"}"#,
             ),
             (
-                Event::Refused { refusal: &Refusal::StoreUnavailable, status: 503, rule: None },
+                Event::Refused { rejection: &Rejection::StoreUnavailable, status: 503, rule: None },
                 r#"{"level":"error","event":"refused","request_id":"r-1","duration_ms":3,"reason":"store_unavailable","status":503}"#,
             ),
             (
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn each_level_has_the_ones_before_it() {
-        let (id, notice) = (Id::Int(1), Notice::new("X", "y"));
+        let (id, notice) = (Id::Int(1), Diagnostic::new("X", "y"));
         let events = [Event::Problem(&notice), Event::LoggedIn(&id), Event::Passed { rule: "/", subject: None }];
         for (name, lines) in [("off", 0), ("error", 1), ("info", 2), ("debug", 3)] {
             let level = Level::from_name(name).unwrap();

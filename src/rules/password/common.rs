@@ -1,8 +1,8 @@
 //! The most common passwords, as fingerprints: enough to know one again, not to read one.
 //!
 //! **What always holds:** a password of the list is found; one in 438,000 others is too, and is then refused for
-//! nothing (at most one in 100,000, says a test). `common.bin` is made of tools/common-passwords.txt by `tools
-//! common-passwords`; where the list comes from, and its licences: common.NOTICE.
+//! nothing (at most one in 100,000, says a test). `common.bin` is made of conformance/common-passwords.txt by
+//! `conformance common-passwords`; where the list comes from, and its licences: common.NOTICE.
 //!
 //! The form: the first four bytes of each SHA-256 as a number, sorted, the distance from one to the next in seven bits
 //! a byte, low ones first, the eighth set where more come (LEB128). What 9,805 passwords weigh so and otherwise:
@@ -15,7 +15,7 @@
 //! | text, each line without what it shares with the one before | 62,891 | 35,768 | none |
 //! | text | 102,872 | 39,395 | none |
 
-use super::folded;
+use super::normalized;
 use sha2::{Digest, Sha256};
 
 static FINGERPRINTS: &[u8] = include_bytes!("common.bin");
@@ -51,7 +51,7 @@ pub fn pack<'p>(passwords: impl IntoIterator<Item = &'p str>) -> Vec<u8> {
 
 /// What a list has of a password.
 fn fingerprint(password: &str) -> u32 {
-    let [a, b, c, d, ..] = Sha256::digest(folded(password).as_bytes()).0;
+    let [a, b, c, d, ..] = Sha256::digest(normalized(password).as_bytes()).0;
     u32::from_be_bytes([a, b, c, d])
 }
 
@@ -78,14 +78,14 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const LIST: &str = include_str!("../../../tools/common-passwords.txt");
+    const LIST: &str = include_str!("../../../conformance/common-passwords.txt");
 
     #[test]
     fn the_fingerprints_are_those_of_the_list() {
         let made = pack(LIST.lines());
         assert!(
             made == FINGERPRINTS,
-            "common.bin is not what the list says: run `cargo run -p tools -- common-passwords`"
+            "common.bin is not what the list says: run `cargo run -p conformance -- common-passwords`"
         );
     }
 

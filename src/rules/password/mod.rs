@@ -134,7 +134,7 @@ pub fn normal_form(text: &str) -> Cow<'_, str> {
 /// As passwords and names are compared where only likeness counts: in lower case, in Normalization Form C. Nothing else
 /// is made alike (no `0` for `o`): NIST asks for the whole password to be compared, and a list can have the variants
 /// itself.
-fn folded(text: &str) -> String {
+fn normalized(text: &str) -> String {
     normal_form(&normal_form(text).to_lowercase()).into_owned()
 }
 

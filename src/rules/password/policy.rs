@@ -4,7 +4,7 @@
 //! 800-63B-4 §3.1.1.2 forbids them, as it does comparing parts of a password). Characters are Unicode code points of
 //! Normalization Form C.
 
-use super::{common, folded, normal_form};
+use super::{common, normal_form, normalized};
 use crate::rules::{login::MAX_FIELD_BYTES, secret::Secret};
 use std::fmt;
 
@@ -105,7 +105,7 @@ impl PasswordPolicy {
         if normal_form(password).chars().count() < self.min_length {
             return Err(PasswordFault::TooShort { least: self.min_length });
         }
-        if folded(password) == folded(username) {
+        if normalized(password) == normalized(username) {
             return Err(PasswordFault::SameAsName);
         }
         if self.refuses_common && common::is_common(password) {

@@ -149,7 +149,7 @@ fn a_peppered_hash_is_pbkdf2_of_an_hmac_and_names_its_pepper() {
 }
 
 #[test]
-fn a_pepper_is_changed_by_the_log_ins_that_prove_the_old_one() {
+fn a_pepper_is_changed_by_the_logins_that_prove_the_old_one() {
     let password = secret("caf\u{e9} horse");
     let old = peppered(&["k1"], "k1");
     let both = peppered(&["k1", "k2"], "k2");

@@ -1,15 +1,15 @@
 //! Which tokens are void before they expire, at no cost to those that are good.
 //!
-//! **What always holds:** one register ([`Register`]) takes every revocation down before it is acknowledged. Each
+//! **What always holds:** one register ([`RevocationLog`]) takes every revocation down before it is acknowledged. Each
 //! isolate holds a [`Snapshot`] of it and judges by that without asking anybody; the snapshot says how old it is, and
 //! one that is older than the bound judges nothing. So a token that was revoked passes for no longer than the bound
 //! (`TOLLGATE_REVOCATION_BOUND`). An entry is kept until the last token that it could hit has expired.
 
-mod register;
+mod log;
 mod snapshot;
 
-pub use register::{Ask, Register, Told};
-pub use snapshot::{Age, Judgement, Snapshot};
+pub use log::{Ask, Delta, RevocationLog};
+pub use snapshot::{Age, RevocationStatus, Snapshot};
 
 use super::{account::object, time::Timestamp};
 use crate::mutant::Mutant;
@@ -24,9 +24,9 @@ pub const OBJECT: &str = "all";
 /// What a revocation hits: a token, a session or a user, by 64 bits of its SHA-256. Two of a hundred thousand are the
 /// same with a chance of one in three thousand million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mark(u64);
+pub struct RevocationKey(u64);
 
-impl Mark {
+impl RevocationKey {
     /// The token of this `jti`.
     #[must_use]
     pub fn token(id: &str) -> Self {
@@ -60,13 +60,13 @@ impl Mark {
 }
 
 /// As 16 hexadecimal digits: a number in JSON has 53 bits.
-impl Serialize for Mark {
+impl Serialize for RevocationKey {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{:016x}", self.0))
     }
 }
 
-impl<'de> Deserialize<'de> for Mark {
+impl<'de> Deserialize<'de> for RevocationKey {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
         u64::from_str_radix(&text, 16).map(Self).map_err(|_| serde::de::Error::custom("no mark"))
@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for Mark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// What it hits.
-    pub mark: Mark,
+    pub mark: RevocationKey,
     /// Only what began by then; `None` for all.
     pub before: Option<Timestamp>,
     /// No token that it hits lives longer.
@@ -98,13 +98,13 @@ impl Entry {
 
 /// What revocations can hit a token by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Marks {
+pub struct RevocationKeys {
     /// Its `jti`.
-    pub token: Option<Mark>,
+    pub token: Option<RevocationKey>,
     /// Its `sid`.
-    pub session: Option<Mark>,
+    pub session: Option<RevocationKey>,
     /// Whom it names.
-    pub user: Option<Mark>,
+    pub user: Option<RevocationKey>,
     /// When its session began, or when it was issued: the whole second, so that one of the same second is hit.
     pub began: Timestamp,
 }

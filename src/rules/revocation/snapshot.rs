@@ -1,8 +1,8 @@
 //! What an isolate knows of the register.
 
 use super::{
-    super::time::{Span, Timestamp},
-    Entry, Mark, Marks, Told,
+    super::time::{Duration, Timestamp},
+    Delta, Entry, RevocationKey, RevocationKeys,
 };
 use crate::mutant::Mutant;
 use std::{
@@ -15,7 +15,7 @@ use std::{
 
 /// What is known of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judgement {
+pub enum RevocationStatus {
     /// It is not revoked.
     Good,
     /// It is revoked.
@@ -37,33 +37,33 @@ pub enum Age {
 
 /// The revocations that an isolate holds.
 pub struct Snapshot {
-    bound: Span,
-    everybody: Mark,
+    max_staleness: Duration,
+    everybody: RevocationKey,
     /// When it was true, in milliseconds; `i64::MIN` before the first.
     as_of: AtomicI64,
     /// When it was last asked for, in milliseconds.
     asked: AtomicI64,
     /// Counts what came in: a token that was good under a number is good for as long as the number stays.
-    changes: AtomicU64,
+    generation: AtomicU64,
     known: RwLock<Known>,
 }
 
 #[derive(Default)]
 struct Known {
     number: u64,
-    entries: HashMap<Mark, Entry>,
+    entries: HashMap<RevocationKey, Entry>,
 }
 
 impl Snapshot {
     /// With nothing in it, which judges nothing.
     #[must_use]
-    pub fn new(bound: Span) -> Self {
+    pub fn new(max_staleness: Duration) -> Self {
         Self {
-            bound,
-            everybody: Mark::everybody(),
+            max_staleness,
+            everybody: RevocationKey::everybody(),
             as_of: AtomicI64::new(i64::MIN),
             asked: AtomicI64::new(i64::MIN),
-            changes: AtomicU64::new(1),
+            generation: AtomicU64::new(1),
             known: RwLock::default(),
         }
     }
@@ -72,17 +72,17 @@ impl Snapshot {
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Age {
         let age = now.as_millis().saturating_sub(self.as_of.load(Ordering::Relaxed));
-        let bound = self.bound.as_millis();
-        if age > bound && !Mutant::StaleSnapshot.is_on() {
+        let max_staleness = self.max_staleness.as_millis();
+        if age > max_staleness && !Mutant::StaleSnapshot.is_on() {
             return Age::TooOld;
         }
-        if age > bound / 3 && !self.is_being_asked(now) { Age::Due } else { Age::Fresh }
+        if age > max_staleness / 3 && !self.is_being_asked(now) { Age::Due } else { Age::Fresh }
     }
 
     /// The last moment before it is [`Age::Due`]: the register is not asked before.
     #[must_use]
     pub fn due(&self) -> Timestamp {
-        Timestamp::from_millis(self.as_of.load(Ordering::Relaxed).saturating_add(self.bound.as_millis() / 3))
+        Timestamp::from_millis(self.as_of.load(Ordering::Relaxed).saturating_add(self.max_staleness.as_millis() / 3))
     }
 
     /// Somebody is asking the register just now.
@@ -98,7 +98,7 @@ impl Snapshot {
     /// Is somebody asking it?
     #[must_use]
     pub fn is_being_asked(&self, now: Timestamp) -> bool {
-        now.as_millis().saturating_sub(self.asked.load(Ordering::Relaxed)) <= self.bound.as_millis() / 10
+        now.as_millis().saturating_sub(self.asked.load(Ordering::Relaxed)) <= self.max_staleness.as_millis() / 10
     }
 
     /// The number to ask from.
@@ -108,7 +108,7 @@ impl Snapshot {
     }
 
     /// Takes in what the register says. What is older than what is known changes nothing.
-    pub fn update(&self, told: &Told, now: Timestamp) {
+    pub fn update(&self, told: &Delta, now: Timestamp) {
         let Ok(mut known) = self.known.write() else { return };
         // There is a hole between: it will be asked for once more.
         if told.since > known.number {
@@ -131,32 +131,33 @@ impl Snapshot {
         known.entries.extend(told.entries.iter().map(|entry| (entry.mark, *entry)));
         known.number = told.number;
         if is_new {
-            self.changes.fetch_add(1, Ordering::Relaxed);
+            self.generation.fetch_add(1, Ordering::Relaxed);
         }
         let as_of = if Mutant::YoungByArrival.is_on() { now } else { told.as_of };
         self.as_of.fetch_max(as_of.as_millis(), Ordering::Relaxed);
     }
 
-    /// Is a token revoked? `good_under` is where it is kept under which number of changes it was last found good.
+    /// Is a token revoked? `checked_generation` is where it is kept under which number of changes it was last found
+    /// good.
     #[must_use]
-    pub fn judge(&self, marks: &Marks, good_under: &AtomicU64, now: Timestamp) -> Judgement {
+    pub fn judge(&self, marks: &RevocationKeys, checked_generation: &AtomicU64, now: Timestamp) -> RevocationStatus {
         if self.age(now) == Age::TooOld {
-            return Judgement::Unknown;
+            return RevocationStatus::Unknown;
         }
-        self.judge_by_what_is_known(marks, good_under)
+        self.judge_by_what_is_known(marks, checked_generation)
     }
 
     /// The same, however old the snapshot is: for routes that stay open then.
     #[must_use]
-    pub fn judge_by_what_is_known(&self, marks: &Marks, good_under: &AtomicU64) -> Judgement {
+    pub fn judge_by_what_is_known(&self, marks: &RevocationKeys, checked_generation: &AtomicU64) -> RevocationStatus {
         // One comparison for a token that came before, however many are revoked.
-        let changes = self.changes.load(Ordering::Relaxed);
-        let was_good = good_under.load(Ordering::Relaxed);
-        if was_good == changes || (was_good > 0 && Mutant::GoodForEver.is_on()) {
-            return Judgement::Good;
+        let generation = self.generation.load(Ordering::Relaxed);
+        let was_good = checked_generation.load(Ordering::Relaxed);
+        if was_good == generation || (was_good > 0 && Mutant::GoodForEver.is_on()) {
+            return RevocationStatus::Good;
         }
-        let Ok(known) = self.known.read() else { return Judgement::Unknown };
-        let is_hit = |mark: Option<Mark>| {
+        let Ok(known) = self.known.read() else { return RevocationStatus::Unknown };
+        let is_hit = |mark: Option<RevocationKey>| {
             let entry = mark.and_then(|mark| known.entries.get(&mark));
             entry.is_some_and(|entry| {
                 entry.before.is_none_or(|before| marks.began <= before || Mutant::BeforeIgnored.is_on())
@@ -165,10 +166,10 @@ impl Snapshot {
         let user = marks.user.filter(|_| !Mutant::UsersNotJudged.is_on());
         let token = marks.token.filter(|_| !Mutant::TokensNotJudged.is_on());
         if [token, marks.session, user, Some(self.everybody)].into_iter().any(is_hit) {
-            return Judgement::Revoked;
+            return RevocationStatus::Revoked;
         }
-        good_under.store(changes, Ordering::Relaxed);
-        Judgement::Good
+        checked_generation.store(generation, Ordering::Relaxed);
+        RevocationStatus::Good
     }
 
     /// How many revocations it holds.

@@ -1,7 +1,7 @@
 //! The register and the snapshots of it.
 
 use super::*;
-use crate::rules::time::Span;
+use crate::rules::time::Duration;
 use std::sync::atomic::AtomicU64;
 
 fn at(seconds: i64) -> Timestamp {
@@ -9,45 +9,54 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn entry(name: &str, before: Option<i64>, until: i64) -> Entry {
-    Entry { mark: Mark::session(name), before: before.map(at), until: at(until) }
+    Entry { mark: RevocationKey::session(name), before: before.map(at), until: at(until) }
 }
 
-fn marks(session: &str, began: i64) -> Marks {
-    Marks { token: None, session: Some(Mark::session(session)), user: Some(Mark::user("user:1")), began: at(began) }
+fn marks(session: &str, began: i64) -> RevocationKeys {
+    RevocationKeys {
+        token: None,
+        session: Some(RevocationKey::session(session)),
+        user: Some(RevocationKey::user("user:1")),
+        began: at(began),
+    }
 }
 
-fn holding(entries: &[Entry]) -> (Register, Snapshot) {
-    let mut register = Register::default();
+fn holding(entries: &[Entry]) -> (RevocationLog, Snapshot) {
+    let mut register = RevocationLog::default();
     for entry in entries {
         register.revoke(*entry, at(0));
     }
-    let snapshot = Snapshot::new(Span::seconds(10));
+    let snapshot = Snapshot::new(Duration::seconds(10));
     snapshot.update(&register.since(0, at(0)), at(0));
     (register, snapshot)
 }
 
 #[test]
 fn a_snapshot_judges_by_token_session_user_and_everybody() {
-    let token = Marks {
-        token: Some(Mark::token("t")),
-        session: Some(Mark::session("s")),
-        user: Some(Mark::user("u")),
+    let token = RevocationKeys {
+        token: Some(RevocationKey::token("t")),
+        session: Some(RevocationKey::session("s")),
+        user: Some(RevocationKey::user("u")),
         began: at(0),
     };
-    for mark in [Mark::token("t"), Mark::session("s"), Mark::user("u"), Mark::everybody()] {
+    for mark in
+        [RevocationKey::token("t"), RevocationKey::session("s"), RevocationKey::user("u"), RevocationKey::everybody()]
+    {
         let (_, snapshot) = holding(&[Entry { mark, before: None, until: at(100) }]);
-        assert_eq!(snapshot.judge(&token, &AtomicU64::new(0), at(1)), Judgement::Revoked);
+        assert_eq!(snapshot.judge(&token, &AtomicU64::new(0), at(1)), RevocationStatus::Revoked);
     }
-    for mark in [Mark::token("s"), Mark::session("t"), Mark::user("")] {
+    for mark in [RevocationKey::token("s"), RevocationKey::session("t"), RevocationKey::user("")] {
         let (_, snapshot) = holding(&[Entry { mark, before: None, until: at(100) }]);
-        assert_eq!(snapshot.judge(&token, &AtomicU64::new(0), at(1)), Judgement::Good);
+        assert_eq!(snapshot.judge(&token, &AtomicU64::new(0), at(1)), RevocationStatus::Good);
     }
 }
 
 #[test]
 fn what_began_later_is_good() {
     let (_, snapshot) = holding(&[entry("s", Some(5), 100)]);
-    for (began, judgement) in [(4, Judgement::Revoked), (5, Judgement::Revoked), (6, Judgement::Good)] {
+    for (began, judgement) in
+        [(4, RevocationStatus::Revoked), (5, RevocationStatus::Revoked), (6, RevocationStatus::Good)]
+    {
         assert_eq!(snapshot.judge(&marks("s", began), &AtomicU64::new(0), at(7)), judgement, "{began}");
     }
 }
@@ -56,26 +65,29 @@ fn what_began_later_is_good() {
 fn a_snapshot_older_than_its_bound_judges_nothing() {
     let (register, snapshot) = holding(&[]);
     let judge = |now| snapshot.judge(&marks("s", 0), &AtomicU64::new(0), at(now));
-    assert_eq!((judge(0), judge(10), judge(11)), (Judgement::Good, Judgement::Good, Judgement::Unknown));
+    assert_eq!(
+        (judge(0), judge(10), judge(11)),
+        (RevocationStatus::Good, RevocationStatus::Good, RevocationStatus::Unknown)
+    );
     assert_eq!((snapshot.age(at(3)), snapshot.age(at(4)), snapshot.age(at(11))), (Age::Fresh, Age::Due, Age::TooOld));
     snapshot.is_asked_for(at(4));
     assert_eq!((snapshot.age(at(5)), snapshot.age(at(6))), (Age::Fresh, Age::Due), "one asks, the others go on");
     snapshot.update(&register.since(snapshot.number(), at(11)), at(11));
-    assert_eq!(judge(21), Judgement::Good);
-    assert_eq!(Snapshot::new(Span::seconds(10)).age(at(0)), Age::TooOld, "before the first");
+    assert_eq!(judge(21), RevocationStatus::Good);
+    assert_eq!(Snapshot::new(Duration::seconds(10)).age(at(0)), Age::TooOld, "before the first");
 }
 
 #[test]
 fn a_token_that_was_good_is_looked_at_again_when_something_is_new() {
     let (mut register, snapshot) = holding(&[]);
     let seen = AtomicU64::new(0);
-    assert_eq!(snapshot.judge(&marks("s", 0), &seen, at(1)), Judgement::Good);
+    assert_eq!(snapshot.judge(&marks("s", 0), &seen, at(1)), RevocationStatus::Good);
     register.revoke(entry("other", None, 100), at(1));
     snapshot.update(&register.since(snapshot.number(), at(1)), at(1));
-    assert_eq!(snapshot.judge(&marks("s", 0), &seen, at(1)), Judgement::Good);
+    assert_eq!(snapshot.judge(&marks("s", 0), &seen, at(1)), RevocationStatus::Good);
     register.revoke(entry("s", None, 100), at(2));
     snapshot.update(&register.since(snapshot.number(), at(2)), at(2));
-    assert_eq!(snapshot.judge(&marks("s", 0), &seen, at(2)), Judgement::Revoked);
+    assert_eq!(snapshot.judge(&marks("s", 0), &seen, at(2)), RevocationStatus::Revoked);
 }
 
 #[test]
@@ -86,14 +98,14 @@ fn old_answers_and_answers_with_a_hole_before_them_forget_nothing() {
     let something = register.since(0, at(1));
     snapshot.update(&something, at(2));
     snapshot.update(&nothing, at(3));
-    assert_eq!(snapshot.judge(&marks("s", 0), &AtomicU64::new(0), at(3)), Judgement::Revoked);
+    assert_eq!(snapshot.judge(&marks("s", 0), &AtomicU64::new(0), at(3)), RevocationStatus::Revoked);
     register.revoke(entry("t", None, 100), at(4));
     let after = register.since(something.number, at(4));
-    let late = Snapshot::new(Span::seconds(10));
+    let late = Snapshot::new(Duration::seconds(10));
     late.update(&after, at(4));
     assert_eq!(
         late.judge(&marks("x", 0), &AtomicU64::new(0), at(4)),
-        Judgement::Unknown,
+        RevocationStatus::Unknown,
         "what came before is missing"
     );
 }
@@ -101,16 +113,16 @@ fn old_answers_and_answers_with_a_hole_before_them_forget_nothing() {
 #[test]
 fn a_register_that_begins_anew_takes_nothing_back() {
     let (_, snapshot) = holding(&[entry("s", None, 100)]);
-    let empty = Register::default();
+    let empty = RevocationLog::default();
     let told = empty.since(snapshot.number(), at(5));
     assert_eq!((told.since, told.number), (0, 0));
     snapshot.update(&told, at(5));
-    assert_eq!(snapshot.judge(&marks("s", 0), &AtomicU64::new(0), at(15)), Judgement::Revoked);
+    assert_eq!(snapshot.judge(&marks("s", 0), &AtomicU64::new(0), at(15)), RevocationStatus::Revoked);
 }
 
 #[test]
 fn a_register_keeps_the_wider_of_two_and_forgets_what_is_over() {
-    let mut register = Register::default();
+    let mut register = RevocationLog::default();
     let (one, _, _) = register.revoke(entry("s", Some(5), 50), at(0)).unwrap();
     assert_eq!(register.revoke(entry("s", Some(4), 40), at(1)), None, "nothing new");
     let (two, merged, former) = register.revoke(entry("s", None, 40), at(1)).unwrap();
@@ -122,7 +134,7 @@ fn a_register_keeps_the_wider_of_two_and_forgets_what_is_over() {
     assert_eq!(register.forget(at(50)), [two]);
     let (three, _, _) = register.revoke(entry("s", None, 60), Timestamp::from_millis(0)).unwrap();
     assert!(three > two, "a clock that was set back");
-    let again = Register::read([(three, entry("s", None, 60))]);
+    let again = RevocationLog::read([(three, entry("s", None, 60))]);
     assert_eq!(again.since(0, at(2)), register.since(0, at(2)));
 }
 
@@ -131,6 +143,6 @@ fn marks_are_sixteen_digits() {
     let entry = entry("s", Some(1), 2);
     let text = serde_json::to_string(&entry).unwrap();
     assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
-    assert!(text.contains("\":\"") && Mark::session("s") != Mark::token("s"));
-    assert!(serde_json::from_str::<Mark>("\"x\"").is_err());
+    assert!(text.contains("\":\"") && RevocationKey::session("s") != RevocationKey::token("s"));
+    assert!(serde_json::from_str::<RevocationKey>("\"x\"").is_err());
 }

@@ -10,14 +10,14 @@ mod tree;
 
 pub(super) use rule::is_realm;
 pub use rule::{
-    Auth, ExtendedRule, Freshness, INDEX_PAGE, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, Revocation, Rule,
-    RuleMember, Target, UserFrom,
+    Auth, FlaskJwtExtendedRule, INDEX_PAGE, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, RequiredFreshness, Revocation,
+    Rule, RuleMember, Target, UserFrom,
 };
 
 use super::{
-    error::{PathFault, Refusal},
+    diagnostic::Diagnostic,
     json::Value,
-    notice::Notice,
+    rejection::{PathFault, Rejection},
 };
 use path::RequestPath;
 use tree::Tree;
@@ -27,8 +27,8 @@ const REST: &str = "/*";
 
 /// A path as a careless reader takes it, in which another rule must not hold; `None` for one that is refused anyway.
 #[must_use]
-pub fn careless_reading(raw_path: &str) -> Option<String> {
-    RequestPath::read(raw_path).ok().map(|path| path.folded().into_owned())
+pub fn lenient_path(raw_path: &str) -> Option<String> {
+    RequestPath::read(raw_path).ok().map(|path| path.normalized().into_owned())
 }
 
 /// Every place that requests can go to.
@@ -37,8 +37,8 @@ pub struct Routes {
     places: Vec<Place>,
     /// By path as it is.
     strict: Tree,
-    /// By path as a careless reader may take it: see [`RequestPath::folded`].
-    folded: Tree,
+    /// By path as a careless reader may take it: see [`RequestPath::normalized`].
+    normalized: Tree,
 }
 
 /// A pattern and all that is said about it.
@@ -55,11 +55,11 @@ struct Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// `JWT_AUTH_URL_RULE`.
-    LogIn,
+    Login,
     /// `TOLLGATE_REFRESH_URL`.
     Refresh,
     /// `TOLLGATE_LOGOUT_URL`.
-    LogOut,
+    Logout,
     /// `TOLLGATE_JWKS_URL`.
     Keys,
     /// `TOLLGATE_SESSIONS_URL`.
@@ -67,7 +67,7 @@ pub enum Endpoint {
     /// One of them: its id is the last segment of the path.
     Session,
     /// `TOLLGATE_LOGOUT_ALL_URL`.
-    LogOutAll,
+    LogoutAll,
     /// `TOLLGATE_PASSWORD_URL`.
     Password,
     /// `TOLLGATE_ADMIN_URL`.
@@ -79,13 +79,13 @@ impl Endpoint {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::LogIn => "log-in",
+            Self::Login => "log-in",
             Self::Refresh => "refresh",
-            Self::LogOut => "log-out",
+            Self::Logout => "log-out",
             Self::Keys => "keys",
             Self::Sessions => "sessions",
             Self::Session => "session",
-            Self::LogOutAll => "log-out-all",
+            Self::LogoutAll => "log-out-all",
             Self::Password => "password",
             Self::Admin => "admin",
         }
@@ -95,12 +95,12 @@ impl Endpoint {
     #[must_use]
     pub const fn option(self) -> &'static str {
         match self {
-            Self::LogIn => "JWT_AUTH_URL_RULE",
+            Self::Login => "JWT_AUTH_URL_RULE",
             Self::Refresh => "TOLLGATE_REFRESH_URL",
-            Self::LogOut => "TOLLGATE_LOGOUT_URL",
+            Self::Logout => "TOLLGATE_LOGOUT_URL",
             Self::Keys => "TOLLGATE_JWKS_URL",
             Self::Sessions | Self::Session => "TOLLGATE_SESSIONS_URL",
-            Self::LogOutAll => "TOLLGATE_LOGOUT_ALL_URL",
+            Self::LogoutAll => "TOLLGATE_LOGOUT_ALL_URL",
             Self::Password => "TOLLGATE_PASSWORD_URL",
             Self::Admin => "TOLLGATE_ADMIN_URL",
         }
@@ -123,17 +123,20 @@ impl Routes {
     ///
     /// # Errors
     /// Every problem; else the routes with every warning.
-    pub fn read(endpoints: &[(Endpoint, &str, Value)], rules: &[Value]) -> Result<(Self, Vec<Notice>), Vec<Notice>> {
+    pub fn read(
+        endpoints: &[(Endpoint, &str, Value)],
+        rules: &[Value],
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let mut places: Vec<Place> = Vec::new();
         for &(endpoint, pattern, ref methods) in endpoints {
             let methods = Methods::read(methods).unwrap_or_else(|instead| {
-                problems.push(Notice::new("JWT_AUTH_URL_OPTIONS", format!("methods: {instead}")));
+                problems.push(Diagnostic::new("JWT_AUTH_URL_OPTIONS", format!("methods: {instead}")));
                 Methods::get()
             });
             match path::check_pattern(pattern) {
                 Ok(()) if pattern.contains(['*', '{']) && endpoint != Endpoint::Session => {
-                    problems.push(Notice::new(endpoint.option(), "write one path, such as \"/auth\""))
+                    problems.push(Diagnostic::new(endpoint.option(), "write one path, such as \"/auth\""))
                 }
                 Ok(()) => places.push(Place {
                     pattern: pattern.to_owned(),
@@ -141,7 +144,7 @@ impl Routes {
                     rules: Vec::new(),
                     allow: String::new(),
                 }),
-                Err(instead) => problems.push(Notice::new(endpoint.option(), instead)),
+                Err(instead) => problems.push(Diagnostic::new(endpoint.option(), instead)),
             }
         }
         for (index, value) in rules.iter().enumerate() {
@@ -160,7 +163,7 @@ impl Routes {
         }
         places.iter_mut().for_each(Place::set_allow);
         places.iter().for_each(|place| place.check(&mut problems));
-        let mut routes = Self { places, strict: Tree::default(), folded: Tree::default() };
+        let mut routes = Self { places, strict: Tree::default(), normalized: Tree::default() };
         routes.index(&mut problems);
         if problems.is_empty() {
             let warnings = routes.shadows();
@@ -182,32 +185,32 @@ impl Routes {
 
     /// The log-in endpoint's path, if there is one.
     #[must_use]
-    pub fn log_in_path(&self) -> Option<&str> {
-        let is_log_in = |place: &&Place| matches!(place.endpoint, Some((Endpoint::LogIn, _)));
-        self.places.first().filter(is_log_in).map(|place| place.pattern.as_str())
+    pub fn login_path(&self) -> Option<&str> {
+        let is_login = |place: &&Place| matches!(place.endpoint, Some((Endpoint::Login, _)));
+        self.places.first().filter(is_login).map(|place| place.pattern.as_str())
     }
 
     /// What holds for a request. `raw_path` is as it stands in the URL, escapes and all, without the query.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::MethodNotAllowed`], [`Refusal::MissingLastSlash`] (without the query) or
-    /// [`Refusal::AmbiguousPath`].
-    pub fn find(&self, method: &str, raw_path: &str) -> Result<Found<'_>, Refusal> {
-        let path = RequestPath::read(raw_path).map_err(Refusal::AmbiguousPath)?;
+    /// [`Rejection::NotFound`], [`Rejection::MethodNotAllowed`], [`Rejection::MissingLastSlash`] (without the query) or
+    /// [`Rejection::AmbiguousPath`].
+    pub fn find(&self, method: &str, raw_path: &str) -> Result<Found<'_>, Rejection> {
+        let path = RequestPath::read(raw_path).map_err(Rejection::AmbiguousPath)?;
         // The log-in endpoint is the first place, if there is one: no search where there are a thousand rules.
-        let is_log_in = |place: &&Place| matches!(place.endpoint, Some((Endpoint::LogIn, _)));
-        let log_in = self.places.first().filter(is_log_in);
-        if let Some(log_in) = log_in.filter(|log_in| log_in.pattern.strip_suffix('/') == Some(path.decoded())) {
-            log_in.find(method)?;
-            return Err(Refusal::MissingLastSlash { location: format!("{raw_path}/") });
+        let is_login = |place: &&Place| matches!(place.endpoint, Some((Endpoint::Login, _)));
+        let login = self.places.first().filter(is_login);
+        if let Some(login) = login.filter(|login| login.pattern.strip_suffix('/') == Some(path.decoded())) {
+            login.find(method)?;
+            return Err(Rejection::MissingLastSlash { location: format!("{raw_path}/") });
         }
-        let place = self.place(&self.strict, path.decoded()).ok_or(Refusal::NotFound)?;
+        let place = self.place(&self.strict, path.decoded()).ok_or(Rejection::NotFound)?;
         let found = place.find(method)?;
         // A path that somebody wrote into a rule letter by letter is meant as it is.
         if place.pattern != path.decoded() || place.pattern.contains(['*', '{']) {
-            let other = self.place(&self.folded, &path.folded());
+            let other = self.place(&self.normalized, &path.normalized());
             if !other.is_some_and(|other| other.fares_alike(method, &found)) {
-                return Err(Refusal::AmbiguousPath(PathFault::OtherRuleInAnotherReading));
+                return Err(Rejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading));
             }
         }
         self.check_index_page(method, &path, &found)?;
@@ -219,21 +222,22 @@ impl Routes {
     }
 
     /// The asset server shows a folder's index.html for the folder: both must be ruled alike.
-    fn check_index_page(&self, method: &str, path: &RequestPath<'_>, found: &Found<'_>) -> Result<(), Refusal> {
+    fn check_index_page(&self, method: &str, path: &RequestPath<'_>, found: &Found<'_>) -> Result<(), Rejection> {
         let Found::Rule(Rule { to: Target::Assets, .. }) = found else { return Ok(()) };
         if !path.decoded().ends_with('/') {
             return Ok(());
         }
         let page = format!("{}{}", path.decoded(), INDEX_PAGE);
         let same = self.place(&self.strict, &page).is_some_and(|other| other.fares_alike(method, found));
-        if same { Ok(()) } else { Err(Refusal::AmbiguousPath(PathFault::OtherRuleInAnotherReading)) }
+        if same { Ok(()) } else { Err(Rejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)) }
     }
 
     /// Fills the two trees.
-    fn index(&mut self, problems: &mut Vec<Notice>) {
+    fn index(&mut self, problems: &mut Vec<Diagnostic>) {
         for (at, place) in self.places.iter().enumerate() {
             let twin =
-                match (self.strict.insert(&place.pattern, at), self.folded.insert(&path::fold(&place.pattern), at)) {
+                match (self.strict.insert(&place.pattern, at), self.normalized.insert(&path::fold(&place.pattern), at))
+                {
                     (Ok(()), Ok(())) => continue,
                     (Ok(()), Err(twin)) => &self.places[twin],
                     (Err(twin), _) => {
@@ -243,24 +247,24 @@ impl Routes {
                         } else {
                             format!("{pattern:?} and {:?} are one pattern: write both in the same way", twin.pattern)
                         };
-                        problems.push(Notice::new(place.origin(), text));
+                        problems.push(Diagnostic::new(place.origin(), text));
                         continue;
                     }
                 };
             if !twin.is_like(place) {
-                problems.push(Notice::new(place.origin(), format!("{:?} and {:?} differ only in case or a last slash, which an origin may not see: treat them alike", place.pattern, twin.pattern)));
+                problems.push(Diagnostic::new(place.origin(), format!("{:?} and {:?} differ only in case or a last slash, which an origin may not see: treat them alike", place.pattern, twin.pattern)));
             }
         }
         // To a careless reader `/a` is `/a/`, for which `/a/*` holds; unless `/a` has a rule of its own.
         for (at, place) in self.places.iter().enumerate() {
             if let Some(start) = place.pattern.strip_suffix(REST) {
-                let _ = self.folded.insert(&path::fold(start), at);
+                let _ = self.normalized.insert(&path::fold(start), at);
             }
         }
     }
 
     /// Rules whose methods don't reach everywhere their pattern does, because a narrower pattern comes first.
-    fn shadows(&self) -> Vec<Notice> {
+    fn shadows(&self) -> Vec<Diagnostic> {
         let mut warnings = Vec::new();
         for wide in self.places.iter().filter(|place| place.pattern.ends_with(REST)) {
             let start = &wide.pattern[..wide.pattern.len() - 1];
@@ -269,7 +273,7 @@ impl Routes {
             }) {
                 let lost: Vec<&str> = wide.methods().filter(|method| narrow.find(method).is_err()).collect();
                 if !lost.is_empty() {
-                    warnings.push(Notice::new(
+                    warnings.push(Diagnostic::new(
                         narrow.origin(),
                         format!("{:?} is narrower than {:?} and comes first, so {} there is refused with 405: list it for {:?} if it should pass", narrow.pattern, wide.pattern, lost.join(", "), narrow.pattern),
                     ));
@@ -302,7 +306,7 @@ impl Place {
         self.rules.iter().flat_map(|rule| rule.methods.names())
     }
 
-    fn find(&self, method: &str) -> Result<Found<'_>, Refusal> {
+    fn find(&self, method: &str) -> Result<Found<'_>, Rejection> {
         if let Some((endpoint, _)) = self.endpoint.as_ref().filter(|(_, methods)| methods.contain(method)) {
             return Ok(Found::Endpoint(*endpoint));
         }
@@ -312,7 +316,7 @@ impl Place {
         if method == "OPTIONS" {
             return Ok(Found::Options(&self.allow));
         }
-        Err(Refusal::MethodNotAllowed { allow: self.allow.clone() })
+        Err(Rejection::MethodNotAllowed { allow: self.allow.clone() })
     }
 
     /// Would a request with this method fare here as it does with what was found for it?
@@ -321,7 +325,7 @@ impl Place {
     }
 
     /// Two rules for one pattern must not share a method, nor take one from the log-in endpoint.
-    fn check(&self, problems: &mut Vec<Notice>) {
+    fn check(&self, problems: &mut Vec<Diagnostic>) {
         let mut earlier: Vec<&Methods> = self.endpoint.iter().map(|(_, methods)| methods).collect();
         for rule in &self.rules {
             if let Some(method) =
@@ -333,7 +337,7 @@ impl Place {
                     }
                     _ => "an earlier rule".to_owned(),
                 };
-                problems.push(Notice::new(
+                problems.push(Diagnostic::new(
                     format!("ROUTES[{}]", rule.index),
                     format!(
                         "never reached with {method}: {owner} has {:?} with it. Remove one of the two",

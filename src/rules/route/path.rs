@@ -5,7 +5,7 @@
 //! escaped separator, `//`, control characters, an escape of an escape) or, where it is only different to a careless
 //! reader (case, `;` parameters, a last slash), looked up in that reading too: see [`super::Routes::find`].
 
-use super::super::error::PathFault;
+use super::super::rejection::PathFault;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
@@ -52,7 +52,7 @@ impl<'p> RequestPath<'p> {
 
     /// The path as a careless reader takes it: without regard to case, `;` parameters, dots and blanks at the end of a
     /// segment, and a last slash.
-    pub(super) fn folded(&self) -> Cow<'_, str> {
+    pub(super) fn normalized(&self) -> Cow<'_, str> {
         if self.plain {
             return Cow::Borrowed(without_last_slash(&self.decoded));
         }

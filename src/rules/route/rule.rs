@@ -3,9 +3,9 @@
 use super::path;
 use crate::rules::{
     config::{Location, as_list, as_seconds, options},
+    diagnostic::{Diagnostic, did_you_mean},
     json::{Map, Value},
-    notice::{Notice, did_you_mean},
-    time::Span,
+    time::Duration,
 };
 
 /// What the asset server shows for a folder.
@@ -37,7 +37,7 @@ pub struct Rule {
     /// Are WebSockets and event streams closed when the token expires?
     pub close_at_expiry: bool,
     /// What only Flask-JWT-Extended's dialect asks.
-    pub extended: ExtendedRule,
+    pub flask_jwt_extended: FlaskJwtExtendedRule,
 }
 
 impl Rule {
@@ -51,9 +51,9 @@ impl Rule {
 
 /// What Flask-JWT-Extended's `jwt_required` is told besides (docs/compat/flask-jwt-extended.md#jwt_required).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExtendedRule {
+pub struct FlaskJwtExtendedRule {
     /// Must the token be fresh, and since when?
-    pub fresh: Freshness,
+    pub fresh: RequiredFreshness,
     /// Is it a refresh token that is asked for?
     pub refresh: bool,
     /// Where a token may be, if not where `JWT_TOKEN_LOCATION` says.
@@ -64,21 +64,27 @@ pub struct ExtendedRule {
     pub skip_revocation_check: bool,
 }
 
-impl Default for ExtendedRule {
+impl Default for FlaskJwtExtendedRule {
     fn default() -> Self {
-        Self { fresh: Freshness::Any, refresh: false, locations: None, verify_type: true, skip_revocation_check: false }
+        Self {
+            fresh: RequiredFreshness::Any,
+            refresh: false,
+            locations: None,
+            verify_type: true,
+            skip_revocation_check: false,
+        }
     }
 }
 
 /// Must a token be fresh?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
+pub enum RequiredFreshness {
     /// No.
     Any,
     /// Yes: its claim `fresh` says so.
     Fresh,
     /// Yes, and it was issued no longer ago than this.
-    Within(Span),
+    Within(Duration),
 }
 
 /// Is a token needed?
@@ -348,13 +354,13 @@ impl Rule {
     ///
     /// # Errors
     /// Every problem of it.
-    pub(super) fn read(index: usize, value: &Value) -> Result<Self, Vec<Notice>> {
+    pub(super) fn read(index: usize, value: &Value) -> Result<Self, Vec<Diagnostic>> {
         let Some(table) = value.as_object() else {
-            return Err(vec![Notice::new(format!("ROUTES[{index}]"), "write a table: [[vars.ROUTES]]")]);
+            return Err(vec![Diagnostic::new(format!("ROUTES[{index}]"), "write a table: [[vars.ROUTES]]")]);
         };
         let mut problems = Vec::new();
         let mut problem =
-            |member: &str, text: String| problems.push(Notice::new(format!("ROUTES[{index}].{member}"), text));
+            |member: &str, text: String| problems.push(Diagnostic::new(format!("ROUTES[{index}].{member}"), text));
         for name in table.keys().filter(|name| !RULE_MEMBERS.iter().any(|member| member.name == *name)) {
             // In TOML what stands behind the last rule is in it.
             let text = if options::find(name).is_some() {
@@ -433,7 +439,7 @@ impl Rule {
                 None
             }
         };
-        let extended = ExtendedRule::read(table, &mut problem);
+        let flask_jwt_extended = FlaskJwtExtendedRule::read(table, &mut problem);
         let cache = flag(table, "cache", false, &mut problem);
         if table.contains_key("cache") && (auth != Some(Auth::None) || to != Some(Target::Origin)) {
             problem(
@@ -464,7 +470,7 @@ impl Rule {
                 revocation,
                 cache,
                 close_at_expiry,
-                extended,
+                flask_jwt_extended,
             }),
             _ => Err(problems),
         }
@@ -475,23 +481,23 @@ impl Rule {
         let parts = |rule: &'_ Self| {
             (rule.auth, rule.invalid, rule.to, rule.user, rule.revocation, rule.cache, rule.close_at_expiry)
         };
-        parts(self) == parts(other) && self.realm == other.realm && self.extended == other.extended
+        parts(self) == parts(other) && self.realm == other.realm && self.flask_jwt_extended == other.flask_jwt_extended
     }
 }
 
-impl ExtendedRule {
+impl FlaskJwtExtendedRule {
     fn read(table: &Map<String, Value>, problem: &mut impl FnMut(&str, String)) -> Self {
         let refresh = flag(table, "refresh", false, problem);
         let verify_type = flag(table, "verify_type", true, problem);
         let skip_revocation_check = flag(table, "skip_revocation_check", false, problem);
         let fresh = match table.get("fresh") {
-            None | Some(Value::Bool(false)) => Freshness::Any,
-            Some(Value::Bool(true)) => Freshness::Fresh,
+            None | Some(Value::Bool(false)) => RequiredFreshness::Any,
+            Some(Value::Bool(true)) => RequiredFreshness::Fresh,
             Some(value) => match as_seconds(value) {
-                Ok(span) if span > Span::ZERO => Freshness::Within(span),
+                Ok(span) if span > Duration::ZERO => RequiredFreshness::Within(span),
                 _ => {
                     problem("fresh", "write true, false or a duration such as \"10m\"".into());
-                    Freshness::Fresh
+                    RequiredFreshness::Fresh
                 }
             },
         };

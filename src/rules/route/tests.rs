@@ -3,8 +3,8 @@
 use super::*;
 use serde_json::json;
 
-fn read(rules: Value) -> Result<(Routes, Vec<Notice>), Vec<Notice>> {
-    Routes::read(&[(Endpoint::LogIn, "/auth", json!(["POST"]))], rules.as_array().unwrap())
+fn read(rules: Value) -> Result<(Routes, Vec<Diagnostic>), Vec<Diagnostic>> {
+    Routes::read(&[(Endpoint::Login, "/auth", json!(["POST"]))], rules.as_array().unwrap())
 }
 
 fn stock() -> Routes {
@@ -25,8 +25,8 @@ fn find(routes: &Routes, method: &str, path: &str) -> String {
         Ok(Found::Endpoint(endpoint)) => endpoint.name().into(),
         Ok(Found::Rule(rule)) => rule.path.clone(),
         Ok(Found::Options(allow)) => format!("options {allow}"),
-        Err(Refusal::MethodNotAllowed { allow }) => format!("405 {allow}"),
-        Err(refusal) => refusal.code().into(),
+        Err(Rejection::MethodNotAllowed { allow }) => format!("405 {allow}"),
+        Err(rejection) => rejection.code().into(),
     }
 }
 
@@ -60,12 +60,12 @@ fn the_narrowest_pattern_wins_whatever_the_order() {
 
 /// As Flask does for a rule with a slash at its end; only ever to the log-in endpoint itself.
 #[test]
-fn a_log_in_path_without_its_last_slash_is_sent_there() {
+fn a_login_path_without_its_last_slash_is_sent_there() {
     let rules = json!([{"path": "/*", "auth": "none", "to": "assets"}]);
-    let routes = Routes::read(&[(Endpoint::LogIn, "/auth/", json!(["POST"]))], rules.as_array().unwrap()).unwrap().0;
+    let routes = Routes::read(&[(Endpoint::Login, "/auth/", json!(["POST"]))], rules.as_array().unwrap()).unwrap().0;
     for method in ["POST", "OPTIONS"] {
         let location = "/auth/".to_owned();
-        assert_eq!(routes.find(method, "/auth"), Err(Refusal::MissingLastSlash { location }));
+        assert_eq!(routes.find(method, "/auth"), Err(Rejection::MissingLastSlash { location }));
     }
     assert_eq!(find(&routes, "GET", "/auth"), "405 POST, OPTIONS");
     assert_eq!(find(&routes, "POST", "/auth/"), "log-in");

@@ -61,7 +61,7 @@ impl Cache {
     }
 
     /// How many tokens there is room for.
-    pub(super) fn rooms(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.sets.len() * 2
     }
 
@@ -84,6 +84,6 @@ fn is_same(known: &[u8], given: &[u8], signature_at: usize) -> bool {
 
 impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cache(room for {})", self.rooms())
+        write!(f, "Cache(room for {})", self.capacity())
     }
 }

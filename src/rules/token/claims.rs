@@ -2,9 +2,9 @@
 //! 13 to 23).
 
 use super::super::{
-    error::{Refusal, TimeClaim},
     json::Value,
-    time::{NumericDate, Period, Span, Timestamp},
+    rejection::{Rejection, TimeClaim},
+    time::{Duration, NumericDate, TimeRange, Timestamp},
 };
 
 /// Which claims must be there, and which are judged.
@@ -15,7 +15,7 @@ pub struct ClaimsPolicy {
     /// `JWT_VERIFY_CLAIMS`, as far as it names times.
     pub checks: TimeChecks,
     /// `JWT_LEEWAY`: for `iat`, `nbf` and `exp` alike.
-    pub leeway: Span,
+    pub leeway: Duration,
 }
 
 /// Which time claims are judged where they are present.
@@ -44,14 +44,14 @@ impl ClaimsPolicy {
     ///
     /// # Errors
     /// The first refusal of docs/compat/flask-jwt.md#decoding, rows 13 to 23.
-    pub fn judge<'c>(&self, claim: impl Fn(&str) -> Option<&'c Value>, now: NumericDate) -> Result<Times, Refusal> {
+    pub fn judge<'c>(&self, claim: impl Fn(&str) -> Option<&'c Value>, now: NumericDate) -> Result<Times, Rejection> {
         // PyJWT asks for these three in this order whatever the order of the option; then come the others.
         let known = ["exp", "iat", "nbf"];
         let required = |name: &&str| self.required.iter().any(|required| required == name);
         let others = self.required.iter().map(String::as_str).filter(|name| !known.contains(name));
         for name in known.into_iter().filter(required).chain(others) {
             if claim(name).is_none_or(Value::is_null) {
-                return Err(Refusal::MissingClaim(name.to_owned()));
+                return Err(Rejection::MissingClaim(name.to_owned()));
             }
         }
         // One after the other: a date that is none is told after an earlier one that is wrong.
@@ -66,9 +66,9 @@ impl ClaimsPolicy {
         }
         match claim("aud") {
             None => Ok(times),
-            Some(Value::String(_)) => Err(Refusal::InvalidAudience),
-            Some(Value::Array(list)) if list.iter().all(Value::is_string) => Err(Refusal::InvalidAudience),
-            Some(_) => Err(Refusal::InvalidClaimFormat),
+            Some(Value::String(_)) => Err(Rejection::InvalidAudience),
+            Some(Value::Array(list)) if list.iter().all(Value::is_string) => Err(Rejection::InvalidAudience),
+            Some(_) => Err(Rejection::InvalidClaimFormat),
         }
     }
 
@@ -76,16 +76,16 @@ impl ClaimsPolicy {
     ///
     /// # Errors
     /// The same refusals, in the same order.
-    pub fn judge_times(&self, times: &Times, now: NumericDate) -> Result<(), Refusal> {
+    pub fn judge_times(&self, times: &Times, now: NumericDate) -> Result<(), Rejection> {
         times.judge_key(now)?;
         if times.iat.is_some_and(|iat| iat.is_after(now, self.leeway)) {
-            return Err(Refusal::IssuedInTheFuture);
+            return Err(Rejection::IssuedInTheFuture);
         }
         if times.nbf.is_some_and(|nbf| nbf.is_after(now, self.leeway)) {
-            return Err(Refusal::NotYetValid);
+            return Err(Rejection::NotYetValid);
         }
         if times.exp.is_some_and(|exp| exp.is_before(now, self.leeway)) {
-            return Err(Refusal::Expired);
+            return Err(Rejection::Expired);
         }
         Ok(())
     }
@@ -93,7 +93,7 @@ impl ClaimsPolicy {
 
 impl ClaimsPolicy {
     /// When these times are good: [`ClaimsPolicy::judge_times`] in two numbers.
-    pub(super) fn good_while(&self, times: &Times) -> Period {
+    pub(super) fn good_while(&self, times: &Times) -> TimeRange {
         let begins = [times.iat, times.nbf].into_iter().flatten().map(|date| date.not_after_from(self.leeway));
         let ends = times.exp.map(|exp| exp.before_from(self.leeway));
         times.key_good_while(begins, ends)
@@ -102,7 +102,7 @@ impl ClaimsPolicy {
 
 impl Times {
     /// From the last of these beginnings until this end or that of the key.
-    pub(super) fn key_good_while(&self, begins: impl Iterator<Item = Timestamp>, ends: Option<Timestamp>) -> Period {
+    pub(super) fn key_good_while(&self, begins: impl Iterator<Item = Timestamp>, ends: Option<Timestamp>) -> TimeRange {
         let key_ends = self.key_end.map(|end| Timestamp::beginning_of(end.next()));
         begins.max().unwrap_or(Timestamp::EARLIEST)..ends.into_iter().chain(key_ends).min().unwrap_or(Timestamp::LATEST)
     }
@@ -113,8 +113,8 @@ impl Times {
     }
 
     /// After its end a key is as if it were not there; without leeway, as [`super::VerifyingKey::is_good_at`] has it.
-    pub(super) fn judge_key(&self, now: NumericDate) -> Result<(), Refusal> {
-        if self.key_end.is_some_and(|end| now > end) { Err(Refusal::AlgorithmNotAllowed) } else { Ok(()) }
+    pub(super) fn judge_key(&self, now: NumericDate) -> Result<(), Rejection> {
+        if self.key_end.is_some_and(|end| now > end) { Err(Rejection::AlgorithmNotAllowed) } else { Ok(()) }
     }
 
     pub(super) fn issued_at(&self) -> Option<NumericDate> {
@@ -140,7 +140,7 @@ impl Times {
 
 /// A time claim (docs/compat/flask-jwt.md#times): an integer, a fraction (cut toward zero), or a text of plain digits,
 /// within ±2⁵³.
-pub(super) fn date(value: &Value, name: TimeClaim) -> Result<NumericDate, Refusal> {
+pub(super) fn date(value: &Value, name: TimeClaim) -> Result<NumericDate, Rejection> {
     let seconds = match value {
         Value::Number(number) => number.as_i64().or_else(|| {
             let fraction = number.as_f64()?;
@@ -153,5 +153,5 @@ pub(super) fn date(value: &Value, name: TimeClaim) -> Result<NumericDate, Refusa
         }
         _ => None,
     };
-    seconds.and_then(NumericDate::new).ok_or(Refusal::NotANumericDate(name))
+    seconds.and_then(NumericDate::new).ok_or(Rejection::NotANumericDate(name))
 }

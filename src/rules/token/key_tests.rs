@@ -51,8 +51,8 @@ fn token(key: &Key) -> String {
 
 const NOW: NumericDate = NumericDate::new(1_800_000_000).unwrap();
 
-fn check(token: &str, key: VerifyingKey) -> Result<(), Refusal> {
-    check_signature(token, &KeyRing::verifying([key]), NOW)
+fn check(token: &str, key: VerifyingKey) -> Result<(), Rejection> {
+    check_signature(token, &KeySet::verifying([key]), NOW)
 }
 
 /// The token with this `alg` in its header, and for the rest as it was.
@@ -69,8 +69,8 @@ fn rfc(name: &str) -> Value {
     serde_json::from_str::<Value>(key_file!("rfc.json")).unwrap()[name].clone()
 }
 
-fn ring(value: &Value) -> Result<KeyRing, RingFault> {
-    KeyRing::from_jwk_set(value.as_object().unwrap())
+fn ring(value: &Value) -> Result<KeySet, KeySetFault> {
+    KeySet::from_jwk_set(value.as_object().unwrap())
 }
 
 #[test]
@@ -83,11 +83,15 @@ fn what_is_signed_is_verified_with_each_algorithm_and_with_no_other_key() {
             assert_eq!(check(&token, public), Ok(()), "{}", algorithm.name());
         }
         for other in Algorithm::ALL.into_iter().filter(|&other| other != algorithm) {
-            assert_eq!(check(&token, key(other).into()), Err(Refusal::AlgorithmNotAllowed), "{algorithm:?} {other:?}");
+            assert_eq!(
+                check(&token, key(other).into()),
+                Err(Rejection::AlgorithmNotAllowed),
+                "{algorithm:?} {other:?}"
+            );
             // Its header says the other's name: the key is found, and does not vouch.
             let renamed = renamed(&token, other.name());
-            assert_eq!(check(&renamed, key(other).into()), Err(Refusal::BadSignature), "{algorithm:?} {other:?}");
-            assert_eq!(check(&renamed, key(algorithm).into()), Err(Refusal::AlgorithmNotAllowed));
+            assert_eq!(check(&renamed, key(other).into()), Err(Rejection::BadSignature), "{algorithm:?} {other:?}");
+            assert_eq!(check(&renamed, key(algorithm).into()), Err(Rejection::AlgorithmNotAllowed));
         }
     }
 }
@@ -148,8 +152,8 @@ fn a_token_signed_with_the_public_key_as_secret_is_refused() {
             let mac = Base64UrlUnpadded::encode_string(&jwt_compact::AlgorithmSignature::as_bytes(&mac));
             let forged = format!("{input}.{mac}");
             let key = || VerifyingKey::public(algorithm, public).unwrap();
-            assert_eq!(check(&forged, key()), Err(Refusal::AlgorithmNotAllowed));
-            assert_eq!(check(&renamed(&forged, algorithm.name()), key()), Err(Refusal::BadSignature));
+            assert_eq!(check(&forged, key()), Err(Rejection::AlgorithmNotAllowed));
+            assert_eq!(check(&renamed(&forged, algorithm.name()), key()), Err(Rejection::BadSignature));
         }
     }
 }
@@ -388,11 +392,11 @@ fn a_token_is_good_until_its_key_ends_remembered_or_not() {
     let policy = || ClaimsPolicy {
         required: Vec::new(),
         checks: TimeChecks { exp: true, nbf: true, iat: true },
-        leeway: crate::rules::time::Span::seconds(300),
+        leeway: crate::rules::time::Duration::seconds(300),
     };
-    let verifier = |rooms| Verifier::new(ring(&set).unwrap(), policy(), rooms);
+    let verifier = |capacity| Verifier::new(ring(&set).unwrap(), policy(), capacity);
     let (remembering, forgetful) = (verifier(8), verifier(0));
-    for (offset, outcome) in [(0, Ok(())), (1, Err(Refusal::AlgorithmNotAllowed)), (0, Ok(()))] {
+    for (offset, outcome) in [(0, Ok(())), (1, Err(Rejection::AlgorithmNotAllowed)), (0, Ok(()))] {
         let now = Timestamp::from_seconds(NOW.seconds() + offset);
         assert_eq!(remembering.verify(&token, now).map(drop), outcome, "{offset}");
         assert_eq!(forgetful.verify(&token, now).map(drop), outcome, "{offset}");
@@ -415,7 +419,7 @@ fn private_keys_are_wiped() {
 fn nothing_prints_a_key() {
     for algorithm in asymmetric() {
         let (key, public) = (key(algorithm), VerifyingKey::public(algorithm, pair(algorithm).1).unwrap());
-        let printed = format!("{key:?} {public:?} {:?}", KeyRing::new(self::key(algorithm), []));
+        let printed = format!("{key:?} {public:?} {:?}", KeySet::new(self::key(algorithm), []));
         assert!(printed.len() < 200, "{printed}");
     }
 }
@@ -433,7 +437,7 @@ proptest! {
     ) {
         let others: Vec<VerifyingKey> = others.into_iter().map(|algorithm| key(algorithm).into()).collect();
         let published = others.iter().chain([key(signing).verifying()]).filter(|key| !key.algorithm().is_symmetric()).count();
-        let ring = KeyRing::new(key(signing), others);
+        let ring = KeySet::new(key(signing), others);
         let jwks = ring.jwks(NOW);
         let keys = jwks["keys"].as_array().unwrap();
         prop_assert_eq!(keys.len(), published);
@@ -442,7 +446,7 @@ proptest! {
         }
         let token = token(ring.signing().unwrap());
         if let Some(own) = keys.first().filter(|_| !signing.is_symmetric()) {
-            let ring = KeyRing::from_jwk_set(json!({"keys": [own]}).as_object().unwrap()).unwrap();
+            let ring = KeySet::from_jwk_set(json!({"keys": [own]}).as_object().unwrap()).unwrap();
             prop_assert!(ring.signing().is_none());
             prop_assert_eq!(check_signature(&token, &ring, NOW), Ok(()));
         }
@@ -589,7 +593,7 @@ fn the_tokens_of_the_rfcs_are_good_and_are_made_again() {
         assert_eq!(check_signature(&format!("{input}.{own}"), &ring, NOW), Ok(()));
         // A.5: an unsecured JWS, with any of these keys.
         let unsecured = rfc("7515-A.5")["token"].as_str().unwrap().to_owned();
-        assert_eq!(check_signature(&unsecured, &ring, NOW), Err(Refusal::AlgorithmNotAllowed));
+        assert_eq!(check_signature(&unsecured, &ring, NOW), Err(Rejection::AlgorithmNotAllowed));
     }
 }
 

@@ -12,44 +12,44 @@
 mod algorithm;
 mod cache;
 mod claims;
-mod extended;
+mod claims_builder;
 mod fault;
+mod flask_jwt_extended;
 mod hmac;
-mod issue;
 // Without one of the features its numbers are read, and nobody asks for them.
 #[cfg_attr(not(all(feature = "ecdsa", feature = "eddsa", feature = "rsa")), allow(dead_code))]
 mod jwk;
 mod jws;
 mod key;
+mod key_set;
 #[cfg_attr(not(all(feature = "ecdsa", feature = "eddsa", feature = "rsa")), allow(dead_code))]
 mod material;
 mod pem;
-mod ring;
 mod signature;
 mod verifier;
 
 pub use algorithm::Algorithm;
 pub use claims::{ClaimsPolicy, TimeChecks, Times};
-pub(super) use extended::is_truthy;
-pub use extended::{ExtendedPolicy, Fresh, Session};
+pub(super) use claims_builder::TokenIds;
+pub use claims_builder::{ClaimsBuilder, Random};
 pub use fault::KeyFault;
-pub(super) use issue::TokenIds;
-pub use issue::{Issue, Random};
+pub(super) use flask_jwt_extended::is_truthy;
+pub use flask_jwt_extended::{FlaskJwtExtendedPolicy, Freshness, SessionClaims};
 pub use key::{Key, VerifyingKey};
+pub use key_set::{KeySet, KeySetFault, NoKey};
 #[cfg(any(feature = "ecdsa", feature = "eddsa", feature = "rsa"))]
 pub(crate) use material::Material;
 #[cfg(feature = "rsa")]
 pub(crate) use material::RsaPrivate;
-pub use ring::{KeyRing, NoKey, RingFault};
 pub use signature::check_signature;
 pub use verifier::{Failed, Policy, Signed, Verifier};
 
 use super::{
     account::object,
-    error::Refusal,
     identity::{Id, Identity},
     json::{self, Map, Value},
-    revocation::{Mark, Marks},
+    rejection::Rejection,
+    revocation::{RevocationKey, RevocationKeys},
     time::{NumericDate, Timestamp},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -78,11 +78,11 @@ struct Found {
     times: Option<Times>,
     identity: Option<Arc<Identity>>,
     /// What Flask-JWT-Extended's dialect looks at besides.
-    session: Option<Session>,
+    session: Option<SessionClaims>,
     /// What a revocation can hit it by, where there are any.
-    marks: Option<Marks>,
+    marks: Option<RevocationKeys>,
     /// Under which number of changes it was last found not to be revoked: see [`super::revocation::Snapshot`].
-    good_under: AtomicU64,
+    checked_generation: AtomicU64,
 }
 
 impl VerifiedToken {
@@ -92,24 +92,24 @@ impl VerifiedToken {
         payload: Range<usize>,
         times: Option<Times>,
         identity: Option<&Value>,
-        session: Option<Session>,
-        marks: Option<Marks>,
+        session: Option<SessionClaims>,
+        marks: Option<RevocationKeys>,
     ) -> Self {
         let identity = identity.and_then(Id::from_json).map(|id| Arc::new(Identity::new(id)));
-        let good_under = AtomicU64::new(0);
-        let found = Found { text: text.into(), payload, times, identity, session, marks, good_under };
+        let checked_generation = AtomicU64::new(0);
+        let found = Found { text: text.into(), payload, times, identity, session, marks, checked_generation };
         Self { found: Arc::new(found), is_remembered: false }
     }
 
     /// What a revocation can hit it by, and where is kept when it last was found good; `None` where there are no
     /// revocations.
-    pub(super) fn marks(&self) -> Option<(&Marks, &AtomicU64)> {
-        self.found.marks.as_ref().map(|marks| (marks, &self.found.good_under))
+    pub(super) fn marks(&self) -> Option<(&RevocationKeys, &AtomicU64)> {
+        self.found.marks.as_ref().map(|marks| (marks, &self.found.checked_generation))
     }
 
     /// What it says of its session, in Flask-JWT-Extended's dialect.
     #[must_use]
-    pub fn session(&self) -> Option<&Session> {
+    pub fn session(&self) -> Option<&SessionClaims> {
         self.found.session.as_ref()
     }
 
@@ -231,13 +231,13 @@ impl std::fmt::Debug for VerifiedToken {
 ///
 /// # Errors
 /// The first thing that is wrong, in the order of docs/compat/flask-jwt.md#decoding, rows 2 to 23.
-pub fn verify(token: &str, keys: &KeyRing, policy: &ClaimsPolicy, now: Timestamp) -> Result<VerifiedToken, Refusal> {
+pub fn verify(token: &str, keys: &KeySet, policy: &ClaimsPolicy, now: Timestamp) -> Result<VerifiedToken, Rejection> {
     judge(token, &unverified(token, None)?, keys, policy, false, now)
 }
 
-fn unverified(token: &str, known: Option<Arc<Header>>) -> Result<Unverified<'_>, Refusal> {
+fn unverified(token: &str, known: Option<Arc<Header>>) -> Result<Unverified<'_>, Rejection> {
     if token.len() > MAX_TOKEN_BYTES {
-        return Err(Refusal::TokenTooLong);
+        return Err(Rejection::TokenTooLong);
     }
     Unverified::parse(token, known)
 }
@@ -245,11 +245,11 @@ fn unverified(token: &str, known: Option<Arc<Header>>) -> Result<Unverified<'_>,
 fn judge(
     token: &str,
     parts: &Unverified<'_>,
-    keys: &KeyRing,
+    keys: &KeySet,
     policy: &ClaimsPolicy,
     is_revocable: bool,
     now: Timestamp,
-) -> Result<VerifiedToken, Refusal> {
+) -> Result<VerifiedToken, Rejection> {
     let key = signature::signed(parts, keys, now.numeric_date())?;
     let claims = parts.payload_members()?;
     let times = policy.judge(|name| claims.get(name), now.numeric_date())?.until(key.not_after());
@@ -265,14 +265,14 @@ fn marks<'c>(
     identity_claim: &str,
     identity_is_text: bool,
     issued_at: Option<NumericDate>,
-) -> Marks {
+) -> RevocationKeys {
     let session = claim("sid").and_then(Value::as_str);
     let began = session.and_then(object::began);
     let user = claim(identity_claim).and_then(Id::from_json);
-    Marks {
-        token: claim("jti").and_then(Value::as_str).map(Mark::token),
-        session: session.map(Mark::session),
-        user: user.map(|id| Mark::user(&object::of_account(&id, identity_is_text))),
+    RevocationKeys {
+        token: claim("jti").and_then(Value::as_str).map(RevocationKey::token),
+        session: session.map(RevocationKey::session),
+        user: user.map(|id| RevocationKey::user(&object::of_account(&id, identity_is_text))),
         began: began.unwrap_or(Timestamp::from_seconds(issued_at.map_or(0, NumericDate::seconds))),
     }
 }

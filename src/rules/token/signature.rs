@@ -1,24 +1,24 @@
 //! Is a token's signature good? The first half of [`super::verify`].
 
 use super::{
-    super::{error::Refusal, time::NumericDate},
+    super::{rejection::Rejection, time::NumericDate},
     jws::Unverified,
     key::VerifyingKey,
-    ring::KeyRing,
+    key_set::KeySet,
     unverified,
 };
 
 /// The key that vouches for a token.
 pub(super) fn signed<'k>(
     parts: &Unverified<'_>,
-    keys: &'k KeyRing,
+    keys: &'k KeySet,
     now: NumericDate,
-) -> Result<&'k VerifyingKey, Refusal> {
+) -> Result<&'k VerifyingKey, Rejection> {
     signed_by(parts, find(parts, keys, now))
 }
 
 /// The key that a token's header names.
-pub(super) fn find<'k>(parts: &Unverified<'_>, keys: &'k KeyRing, now: NumericDate) -> Option<&'k VerifyingKey> {
+pub(super) fn find<'k>(parts: &Unverified<'_>, keys: &'k KeySet, now: NumericDate) -> Option<&'k VerifyingKey> {
     keys.for_token_at(parts.header().algorithm(), parts.header().key_id(), now).ok()
 }
 
@@ -26,9 +26,9 @@ pub(super) fn find<'k>(parts: &Unverified<'_>, keys: &'k KeyRing, now: NumericDa
 pub(super) fn signed_by<'k>(
     parts: &Unverified<'_>,
     key: Option<&'k VerifyingKey>,
-) -> Result<&'k VerifyingKey, Refusal> {
-    let key = key.ok_or(Refusal::AlgorithmNotAllowed)?;
-    if key.verify(parts.signing_input(), parts.signature()) { Ok(key) } else { Err(Refusal::BadSignature) }
+) -> Result<&'k VerifyingKey, Rejection> {
+    let key = key.ok_or(Rejection::AlgorithmNotAllowed)?;
+    if key.verify(parts.signing_input(), parts.signature()) { Ok(key) } else { Err(Rejection::BadSignature) }
 }
 
 /// Is a token signed by one of these keys, and its header understood? Says nothing of its claims, which it need not
@@ -36,7 +36,7 @@ pub(super) fn signed_by<'k>(
 ///
 /// # Errors
 /// The first thing that is wrong, as [`super::verify`] has it.
-pub fn check_signature(token: &str, keys: &KeyRing, now: NumericDate) -> Result<(), Refusal> {
+pub fn check_signature(token: &str, keys: &KeySet, now: NumericDate) -> Result<(), Rejection> {
     let parts = unverified(token, None)?;
     signed(&parts, keys, now)?;
     parts.header().is_understood()

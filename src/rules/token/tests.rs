@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::rules::{
-    error::{Malformed, TimeClaim, Unencoded},
+    rejection::{Malformed, TimeClaim, Unencoded},
     secret::Secret,
-    time::Span,
+    time::Duration,
 };
 use serde_json::json;
 
@@ -14,15 +14,15 @@ fn key(algorithm: Algorithm, secret: &str, id: Option<&str>) -> Key {
     Key::symmetric(algorithm, &Secret::new(secret.to_owned()), id.map(str::to_owned), true).unwrap()
 }
 
-fn ring() -> KeyRing {
-    KeyRing::new(key(Algorithm::Hs256, "a secret of more than thirty-two bytes", None), [])
+fn ring() -> KeySet {
+    KeySet::new(key(Algorithm::Hs256, "a secret of more than thirty-two bytes", None), [])
 }
 
 fn policy() -> ClaimsPolicy {
     ClaimsPolicy {
         required: ["exp", "iat", "nbf"].map(str::to_owned).to_vec(),
         checks: TimeChecks { exp: true, nbf: true, iat: true },
-        leeway: Span::seconds(10),
+        leeway: Duration::seconds(10),
     }
 }
 
@@ -35,7 +35,7 @@ fn good_claims() -> Map<String, Value> {
     members(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": 1}))
 }
 
-fn check(token: &str) -> Result<VerifiedToken, Refusal> {
+fn check(token: &str) -> Result<VerifiedToken, Rejection> {
     verify(token, &ring(), &policy(), Timestamp::from_seconds(NOW))
 }
 
@@ -57,12 +57,12 @@ const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 #[test]
 fn what_is_signed_is_verified_with_each_algorithm() {
     for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_symmetric()) {
-        let keys = KeyRing::new(key(algorithm, &"k".repeat(64), None), []);
+        let keys = KeySet::new(key(algorithm, &"k".repeat(64), None), []);
         let token = sign(keys.signing().unwrap(), &Map::new(), &good_claims());
         let verified = verify(&token, &keys, &policy(), Timestamp::from_seconds(NOW)).unwrap();
         assert_eq!(verified.claims(), good_claims(), "{}", algorithm.name());
-        let other = KeyRing::new(key(algorithm, &"j".repeat(64), None), []);
-        assert_eq!(verify(&token, &other, &policy(), Timestamp::from_seconds(NOW)), Err(Refusal::BadSignature));
+        let other = KeySet::new(key(algorithm, &"j".repeat(64), None), []);
+        assert_eq!(verify(&token, &other, &policy(), Timestamp::from_seconds(NOW)), Err(Rejection::BadSignature));
     }
 }
 
@@ -80,12 +80,12 @@ fn the_members_stand_in_flask_jwts_order() {
 #[test]
 fn times_are_judged_at_their_boundaries() {
     for (claim, offset, outcome) in [
-        ("exp", -11, Err(Refusal::Expired)),
+        ("exp", -11, Err(Rejection::Expired)),
         ("exp", -10, Ok(())),
         ("exp", -9, Ok(())),
-        ("nbf", 11, Err(Refusal::NotYetValid)),
+        ("nbf", 11, Err(Rejection::NotYetValid)),
         ("nbf", 10, Ok(())),
-        ("iat", 11, Err(Refusal::IssuedInTheFuture)),
+        ("iat", 11, Err(Rejection::IssuedInTheFuture)),
         ("iat", 10, Ok(())),
     ] {
         let mut claims = good_claims();
@@ -97,7 +97,7 @@ fn times_are_judged_at_their_boundaries() {
 
 #[test]
 fn what_counts_as_a_time() {
-    let refused = Err(Refusal::NotANumericDate(TimeClaim::Exp));
+    let refused = Err(Rejection::NotANumericDate(TimeClaim::Exp));
     for (exp, outcome) in [
         ("99999999999", Ok(())),
         ("99999999999.5", Ok(())),
@@ -114,10 +114,10 @@ fn what_counts_as_a_time() {
         ("true", refused.clone()),
         ("[1]", refused.clone()),
         ("{}", refused.clone()),
-        ("null", Err(Refusal::MissingClaim("exp".into()))),
-        ("1e400", Err(Refusal::Malformed(Malformed::PayloadNotJson))),
-        ("NaN", Err(Refusal::Malformed(Malformed::PayloadNotJson))),
-        ("0.9", Err(Refusal::Expired)),
+        ("null", Err(Rejection::MissingClaim("exp".into()))),
+        ("1e400", Err(Rejection::Malformed(Malformed::PayloadNotJson))),
+        ("NaN", Err(Rejection::Malformed(Malformed::PayloadNotJson))),
+        ("0.9", Err(Rejection::Expired)),
     ] {
         let token = raw(HEADER, &format!(r#"{{"iat":{NOW},"nbf":{NOW},"exp":{exp}}}"#));
         assert_eq!(check(&token).map(drop), outcome, "{exp}");
@@ -132,22 +132,22 @@ fn checks_come_in_flask_jwts_order() {
         claims.retain(|_, value| value != &json!("absent"));
         check(&sign(ring().signing().unwrap(), &Map::new(), &claims)).unwrap_err()
     };
-    let missing = |name: &str| Refusal::MissingClaim(name.into());
-    for (change, refusal) in [
+    let missing = |name: &str| Rejection::MissingClaim(name.into());
+    for (change, rejection) in [
         (json!({"exp": "absent", "iat": "absent", "nbf": "absent"}), missing("exp")),
         (json!({"iat": "absent", "nbf": "absent", "exp": "soon"}), missing("iat")),
         (json!({"nbf": null}), missing("nbf")),
-        (json!({"exp": NOW - 60, "iat": NOW + 60, "nbf": NOW + 60}), Refusal::IssuedInTheFuture),
-        (json!({"exp": NOW - 60, "nbf": NOW + 60}), Refusal::NotYetValid),
-        (json!({"exp": NOW - 60, "aud": "x"}), Refusal::Expired),
-        (json!({"aud": "x"}), Refusal::InvalidAudience),
-        (json!({"aud": ""}), Refusal::InvalidAudience),
-        (json!({"aud": []}), Refusal::InvalidAudience),
-        (json!({"aud": ["x"]}), Refusal::InvalidAudience),
-        (json!({"aud": [1]}), Refusal::InvalidClaimFormat),
-        (json!({"aud": null}), Refusal::InvalidClaimFormat),
+        (json!({"exp": NOW - 60, "iat": NOW + 60, "nbf": NOW + 60}), Rejection::IssuedInTheFuture),
+        (json!({"exp": NOW - 60, "nbf": NOW + 60}), Rejection::NotYetValid),
+        (json!({"exp": NOW - 60, "aud": "x"}), Rejection::Expired),
+        (json!({"aud": "x"}), Rejection::InvalidAudience),
+        (json!({"aud": ""}), Rejection::InvalidAudience),
+        (json!({"aud": []}), Rejection::InvalidAudience),
+        (json!({"aud": ["x"]}), Rejection::InvalidAudience),
+        (json!({"aud": [1]}), Rejection::InvalidClaimFormat),
+        (json!({"aud": null}), Rejection::InvalidClaimFormat),
     ] {
-        assert_eq!(with(change.clone()), refusal, "{change}");
+        assert_eq!(with(change.clone()), rejection, "{change}");
     }
 }
 
@@ -159,18 +159,18 @@ fn a_claim_that_is_not_required_may_be_absent_but_not_wrong() {
     };
     let judge = |claims| by(&lax, claims);
     assert!(judge(json!({})).is_ok());
-    assert_eq!(judge(json!({"exp": NOW - 60})), Err(Refusal::Expired));
-    assert_eq!(judge(json!({"nbf": null})), Err(Refusal::NotANumericDate(TimeClaim::Nbf)));
+    assert_eq!(judge(json!({"exp": NOW - 60})), Err(Rejection::Expired));
+    assert_eq!(judge(json!({"nbf": null})), Err(Rejection::NotANumericDate(TimeClaim::Nbf)));
     let unverified = ClaimsPolicy { checks: TimeChecks { exp: false, nbf: true, iat: true }, ..policy() };
     assert!(by(&unverified, json!({"exp": 1, "iat": 1, "nbf": 1})).is_ok());
     let role = ClaimsPolicy { required: vec!["role".into()], ..policy() };
-    assert_eq!(by(&role, good_claims().into()), Err(Refusal::MissingClaim("role".into())));
+    assert_eq!(by(&role, good_claims().into()), Err(Rejection::MissingClaim("role".into())));
 }
 
 #[test]
 fn malformed_tokens_are_told_by_the_part_that_breaks() {
     let good = sign(ring().signing().unwrap(), &Map::new(), &good_claims());
-    let malformed = |part| Err(Refusal::Malformed(part));
+    let malformed = |part| Err(Rejection::Malformed(part));
     for (token, outcome) in [
         (String::new(), malformed(Malformed::NotEnoughSegments)),
         ("xxx.yyy".into(), malformed(Malformed::NotEnoughSegments)),
@@ -188,7 +188,7 @@ fn malformed_tokens_are_told_by_the_part_that_breaks() {
         (raw(HEADER, "[1]"), malformed(Malformed::PayloadNotAnObject)),
         (raw(HEADER, r#"{"identity":1,"identity":2}"#), malformed(Malformed::PayloadNotJson)),
         (raw(HEADER, "x"), malformed(Malformed::PayloadNotJson)),
-        ("x".repeat(MAX_TOKEN_BYTES + 1), Err(Refusal::TokenTooLong)),
+        ("x".repeat(MAX_TOKEN_BYTES + 1), Err(Rejection::TokenTooLong)),
     ] {
         assert_eq!(check(&token).map(drop), outcome, "{token}");
     }
@@ -202,7 +202,7 @@ fn the_unused_bits_of_the_last_character_must_be_zero() {
     let at = alphabet.find(last).unwrap();
     for low in 1..4 {
         let twin = format!("{rest}{}", alphabet.as_bytes()[at + low] as char);
-        assert_eq!(check(&twin), Err(Refusal::Malformed(Malformed::SignatureEncoding)));
+        assert_eq!(check(&twin), Err(Rejection::Malformed(Malformed::SignatureEncoding)));
     }
 }
 
@@ -219,11 +219,11 @@ fn the_algorithm_is_the_keys_and_the_signature_comes_before_the_claims() {
         r#"{"alg":null}"#,
         r#"{"alg":["HS256"]}"#,
     ] {
-        assert_eq!(check(&raw(header, &good)), Err(Refusal::AlgorithmNotAllowed), "{header}");
+        assert_eq!(check(&raw(header, &good)), Err(Rejection::AlgorithmNotAllowed), "{header}");
     }
     let forged = raw(HEADER, r#"{"exp":1}"#).rsplit_once('.').unwrap().0.to_owned();
     for signature in ["", "AAAA", &"A".repeat(43)] {
-        assert_eq!(check(&format!("{forged}.{signature}")), Err(Refusal::BadSignature), "{signature}");
+        assert_eq!(check(&format!("{forged}.{signature}")), Err(Rejection::BadSignature), "{signature}");
     }
 }
 
@@ -234,12 +234,12 @@ fn a_header_that_asks_for_more_is_refused_but_unknown_members_are_not() {
         (r#"{"alg":"HS256","typ":"at+jwt"}"#, Ok(())),
         (r#"{"alg":"HS256"}"#, Ok(())),
         (r#"{"alg":"HS256","cty":"JWT","jku":"https://evil.example","x5u":1,"kid":"unknown"}"#, Ok(())),
-        (r#"{"alg":"HS256","kid":7}"#, Err(Refusal::KeyIdNotAString)),
-        (r#"{"alg":"HS256","kid":null}"#, Err(Refusal::KeyIdNotAString)),
-        (r#"{"alg":"HS256","crit":["x"],"x":1}"#, Err(Refusal::CriticalExtension { name: "x".into() })),
-        (r#"{"alg":"HS256","crit":["alg"]}"#, Err(Refusal::CriticalExtension { name: "alg".into() })),
-        (r#"{"alg":"HS256","crit":[]}"#, Err(Refusal::CriticalEmpty)),
-        (r#"{"alg":"HS256","b64":false}"#, Err(Refusal::UnencodedPayload(Unencoded::NotCritical))),
+        (r#"{"alg":"HS256","kid":7}"#, Err(Rejection::KeyIdNotAString)),
+        (r#"{"alg":"HS256","kid":null}"#, Err(Rejection::KeyIdNotAString)),
+        (r#"{"alg":"HS256","crit":["x"],"x":1}"#, Err(Rejection::CriticalExtension { name: "x".into() })),
+        (r#"{"alg":"HS256","crit":["alg"]}"#, Err(Rejection::CriticalExtension { name: "alg".into() })),
+        (r#"{"alg":"HS256","crit":[]}"#, Err(Rejection::CriticalEmpty)),
+        (r#"{"alg":"HS256","b64":false}"#, Err(Rejection::UnencodedPayload(Unencoded::NotCritical))),
     ] {
         assert_eq!(check(&raw(header, &good)).map(drop), outcome, "{header}");
     }
@@ -259,13 +259,13 @@ fn a_token_does_not_bring_its_own_key() {
         let parts = [&header, &claims].map(|part| Base64UrlUnpadded::encode_string(part.to_string().as_bytes()));
         let signature = other.sign(parts.join(".").as_bytes());
         let token = format!("{}.{}", parts.join("."), Base64UrlUnpadded::encode_string(&signature));
-        assert_eq!(check(&token), Err(Refusal::BadSignature), "{header}");
+        assert_eq!(check(&token), Err(Rejection::BadSignature), "{header}");
     }
 }
 
 #[test]
 fn a_ring_chooses_by_id_and_never_crosses_algorithms() {
-    let keys = KeyRing::new(
+    let keys = KeySet::new(
         key(Algorithm::Hs256, &"new".repeat(20), Some("new")),
         [
             key(Algorithm::Hs256, &"old".repeat(20), Some("old")).into(),
@@ -299,11 +299,11 @@ fn a_token_that_is_remembered_is_judged_by_the_time_it_is_now() {
     let token = signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW + 20, "identity": 1}));
     let at = |seconds| verifier.verify(&token, Timestamp::from_seconds(seconds)).map(|_| ());
     for _ in 0..2 {
-        assert_eq!(at(NOW + 9), Err(Refusal::NotYetValid));
+        assert_eq!(at(NOW + 9), Err(Rejection::NotYetValid));
         assert_eq!(at(NOW + 10), Ok(()));
         assert_eq!(at(NOW + 310), Ok(()), "exp plus leeway");
-        assert_eq!(at(NOW + 311), Err(Refusal::Expired), "never past exp plus leeway");
-        assert_eq!(at(NOW - 11), Err(Refusal::IssuedInTheFuture), "a clock that went back");
+        assert_eq!(at(NOW + 311), Err(Rejection::Expired), "never past exp plus leeway");
+        assert_eq!(at(NOW - 11), Err(Rejection::IssuedInTheFuture), "a clock that went back");
     }
     let unremembered = remembering(0);
     for seconds in [NOW - 11, NOW + 9, NOW + 10, NOW + 310, NOW + 311] {
@@ -332,7 +332,7 @@ fn a_verifier_that_remembers_nothing_verifies_all_the_same() {
     let token = sign(ring().signing().unwrap(), &Map::new(), &good_claims());
     let now = Timestamp::from_seconds(NOW);
     let first = verifier.verify(&token, now).unwrap();
-    assert_eq!(verifier.rooms(), 0);
+    assert_eq!(verifier.capacity(), 0);
     assert!(!first.is_same(&verifier.verify(&token, now).unwrap()));
 }
 
@@ -345,7 +345,7 @@ fn the_longest_token_is_remembered_and_a_longer_one_refused() {
     let now = Timestamp::from_seconds(NOW);
     let first = verifier.verify(&longest, now).unwrap();
     assert!(first.is_same(&verifier.verify(&longest, now).unwrap()));
-    assert_eq!(verifier.verify(&of(MAX_TOKEN_BYTES), now), Err(Refusal::TokenTooLong));
+    assert_eq!(verifier.verify(&of(MAX_TOKEN_BYTES), now), Err(Rejection::TokenTooLong));
 }
 
 #[test]
@@ -354,18 +354,18 @@ fn no_flood_takes_more_rooms_than_there_are_and_a_forged_one_takes_none() {
     let now = Timestamp::from_seconds(NOW);
     let mine = sign(ring().signing().unwrap(), &Map::new(), &good_claims());
     let first = verifier.verify(&mine, now).unwrap();
-    let forger = KeyRing::new(key(Algorithm::Hs256, "another secret of thirty-two bytes or more", None), []);
+    let forger = KeySet::new(key(Algorithm::Hs256, "another secret of thirty-two bytes or more", None), []);
     for number in 0..2000 {
         let claims = members(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": number}));
         let forged = sign(forger.signing().unwrap(), &Map::new(), &claims);
-        assert_eq!(verifier.verify(&forged, now), Err(Refusal::BadSignature));
+        assert_eq!(verifier.verify(&forged, now), Err(Rejection::BadSignature));
     }
     assert!(first.is_same(&verifier.verify(&mine, now).unwrap()), "forged tokens drive nobody out");
     let tokens: Vec<String> =
         (0..2000).map(|number| signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": number}))).collect();
     let seen: Vec<VerifiedToken> = tokens.iter().map(|token| verifier.verify(token, now).unwrap()).collect();
     let still = seen.iter().filter(|token| verifier.remembers(token)).count();
-    assert_eq!((still, verifier.rooms()), (16, 16));
+    assert_eq!((still, verifier.capacity()), (16, 16));
     assert!(first.is_same(&verifier.verify(&mine, now).unwrap()), "nor do good ones that come once");
     tokens.iter().flat_map(|token| [token; 3]).for_each(|token| drop(verifier.verify(token, now)));
     assert!(!verifier.remembers(&first));
@@ -401,8 +401,8 @@ fn what_one_key_has_vouched_for_another_does_not_know() {
     let token = sign(ring().signing().unwrap(), &Map::new(), &good_claims());
     let now = Timestamp::from_seconds(NOW);
     assert!(remembering(64).verify(&token, now).is_ok());
-    let others = KeyRing::new(key(Algorithm::Hs256, "another secret of thirty-two bytes or more", None), []);
-    assert_eq!(Verifier::new(others, policy(), 64).verify(&token, now), Err(Refusal::BadSignature));
+    let others = KeySet::new(key(Algorithm::Hs256, "another secret of thirty-two bytes or more", None), []);
+    assert_eq!(Verifier::new(others, policy(), 64).verify(&token, now), Err(Rejection::BadSignature));
 }
 
 /// Segments are read by another library than keys: it is as strict, and says the same.

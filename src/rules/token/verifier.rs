@@ -5,14 +5,14 @@
 
 use super::{
     super::{
-        error::{Refusal, TimeClaim},
         json::{self, Map, Value},
-        time::{Period, Span, Timestamp},
+        rejection::{Rejection, TimeClaim},
+        time::{Duration, TimeRange, Timestamp},
     },
-    ClaimsPolicy, ExtendedPolicy, KeyRing, Times, VerifiedToken,
+    ClaimsPolicy, FlaskJwtExtendedPolicy, KeySet, Times, VerifiedToken,
     cache::Cache,
     claims::date,
-    extended::Choose,
+    flask_jwt_extended::Choose,
     judge,
     jws::Header,
     marks, signature, unverified,
@@ -25,7 +25,7 @@ pub enum Policy {
     /// Flask-JWT's.
     FlaskJwt(ClaimsPolicy),
     /// Flask-JWT-Extended's.
-    Extended(ExtendedPolicy),
+    FlaskJwtExtended(FlaskJwtExtendedPolicy),
 }
 
 impl Policy {
@@ -34,23 +34,23 @@ impl Policy {
     pub fn required_claims(&self) -> &[String] {
         match self {
             Self::FlaskJwt(policy) => &policy.required,
-            Self::Extended(_) => &[],
+            Self::FlaskJwtExtended(_) => &[],
         }
     }
 
     /// By how much clocks may differ.
     #[must_use]
-    pub fn leeway(&self) -> Span {
+    pub fn leeway(&self) -> Duration {
         match self {
             Self::FlaskJwt(policy) => policy.leeway,
-            Self::Extended(policy) => policy.leeway,
+            Self::FlaskJwtExtended(policy) => policy.leeway,
         }
     }
 
     /// Must that claim be a text?
     #[must_use]
     pub fn identity_is_text(&self) -> bool {
-        matches!(self, Self::Extended(policy) if policy.verify_sub && policy.identity_claim == "sub")
+        matches!(self, Self::FlaskJwtExtended(policy) if policy.verify_sub && policy.identity_claim == "sub")
     }
 
     /// The claim that says who it is.
@@ -58,7 +58,7 @@ impl Policy {
     pub fn identity_claim(&self) -> &str {
         match self {
             Self::FlaskJwt(_) => "identity",
-            Self::Extended(policy) => &policy.identity_claim,
+            Self::FlaskJwtExtended(policy) => &policy.identity_claim,
         }
     }
 }
@@ -74,21 +74,21 @@ impl From<ClaimsPolicy> for Policy {
 #[derive(Debug)]
 pub struct Failed {
     /// Why.
-    pub refusal: Refusal,
+    pub rejection: Rejection,
     /// The token, whose signature is good.
     pub signed: Option<Signed>,
 }
 
 impl Failed {
     /// A token that is good in itself is refused.
-    pub(in crate::rules) fn of(refusal: Refusal, token: VerifiedToken) -> Self {
-        Self { refusal, signed: Some(Signed::new(token)) }
+    pub(in crate::rules) fn of(rejection: Rejection, token: VerifiedToken) -> Self {
+        Self { rejection, signed: Some(Signed::new(token)) }
     }
 }
 
-impl From<Refusal> for Failed {
-    fn from(refusal: Refusal) -> Self {
-        Self { refusal, signed: None }
+impl From<Rejection> for Failed {
+    fn from(rejection: Rejection) -> Self {
+        Self { rejection, signed: None }
     }
 }
 
@@ -121,7 +121,7 @@ impl Signed {
 
 /// Verifies tokens, and remembers those it has verified.
 pub struct Verifier {
-    keys: KeyRing,
+    keys: KeySet,
     policy: Policy,
     cache: Cache,
     /// Whether to record the token's revocation keys.
@@ -133,7 +133,7 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier that remembers about `tokens` tokens; none with 0.
     #[must_use]
-    pub fn new(keys: KeyRing, policy: impl Into<Policy>, tokens: usize) -> Self {
+    pub fn new(keys: KeySet, policy: impl Into<Policy>, tokens: usize) -> Self {
         let (policy, cache) = (policy.into(), Cache::new(tokens));
         Self { keys, policy, cache, is_revocable: false, header: Mutex::default() }
     }
@@ -146,7 +146,7 @@ impl Verifier {
 
     /// `JWT_SECRET_KEY`, `JWT_ALGORITHM`.
     #[must_use]
-    pub fn keys(&self) -> &KeyRing {
+    pub fn keys(&self) -> &KeySet {
         &self.keys
     }
 
@@ -164,16 +164,16 @@ impl Verifier {
 
     /// How many tokens there is room for: what else is kept for each may be as many.
     #[must_use]
-    pub fn rooms(&self) -> usize {
-        self.cache.rooms()
+    pub fn capacity(&self) -> usize {
+        self.cache.capacity()
     }
 
     /// When a token that was verified here before is good; `None` if it was another that verified it.
     #[must_use]
-    pub fn good_while(&self, token: &VerifiedToken) -> Option<Period> {
+    pub fn good_while(&self, token: &VerifiedToken) -> Option<TimeRange> {
         token.times().map(|times| match &self.policy {
             Policy::FlaskJwt(policy) => policy.good_while(times),
-            Policy::Extended(policy) => policy.good_while(times),
+            Policy::FlaskJwtExtended(policy) => policy.good_while(times),
         })
     }
 
@@ -181,8 +181,8 @@ impl Verifier {
     ///
     /// # Errors
     /// The first thing that is wrong: the same as [`super::verify`]'s, remembered or not.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Refusal> {
-        self.verify_with(token, None, None, now).map_err(|failed| failed.refusal)
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Rejection> {
+        self.verify_with(token, None, None, now).map_err(|failed| failed.rejection)
     }
 
     /// The same for a token that came with this CSRF value, and whose key somebody else chooses (both are
@@ -204,9 +204,9 @@ impl Verifier {
             None => self.verify_anew(token, choose, now)?,
         };
         if let Some(times) = token.times()
-            && let Err(refusal) = self.judge_use(&token, times, csrf, now)
+            && let Err(rejection) = self.judge_use(&token, times, csrf, now)
         {
-            return Err(Failed { refusal, signed: Some(Signed(token)) });
+            return Err(Failed { rejection, signed: Some(Signed(token)) });
         }
         if !is_known && choose.is_none() {
             self.cache.put(&token);
@@ -218,8 +218,8 @@ impl Verifier {
     /// let through.
     ///
     /// # Errors
-    /// [`Refusal`]s of the compact form, the key and the signature alone.
-    pub fn signed(&self, token: &str, choose: Option<&Choose<'_>>, now: Timestamp) -> Result<Signed, Refusal> {
+    /// [`Rejection`]s of the compact form, the key and the signature alone.
+    pub fn signed(&self, token: &str, choose: Option<&Choose<'_>>, now: Timestamp) -> Result<Signed, Rejection> {
         let parts = unverified(token, None)?;
         let claims = parts.payload_members()?;
         let claim = |name: &str| claims.get(name);
@@ -227,7 +227,7 @@ impl Verifier {
             None => signature::find(&parts, &self.keys, now.numeric_date()),
             Some(choose) => {
                 let members = json::object(parts.decoded_payload()).unwrap_or_default();
-                let chosen = choose(&parts.header().members(), &members).ok_or(Refusal::BadSignature)?;
+                let chosen = choose(&parts.header().members(), &members).ok_or(Rejection::BadSignature)?;
                 Some(chosen).filter(|key| parts.header().algorithm() == Some(key.algorithm().name()))
             }
         };
@@ -243,12 +243,19 @@ impl Verifier {
         Ok(Signed(VerifiedToken::new(token, parts.payload_range(), Some(times), identity, None, marks)))
     }
 
-    fn verify_anew(&self, token: &str, choose: Option<&Choose<'_>>, now: Timestamp) -> Result<VerifiedToken, Refusal> {
+    fn verify_anew(
+        &self,
+        token: &str,
+        choose: Option<&Choose<'_>>,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, Rejection> {
         let known = self.header.lock().ok().and_then(|header| header.clone());
         let parts = unverified(token, known.clone())?;
         let verified = match &self.policy {
             Policy::FlaskJwt(policy) => judge(token, &parts, &self.keys, policy, self.is_revocable, now),
-            Policy::Extended(policy) => policy.verify(token, &parts, &self.keys, choose, self.is_revocable, now),
+            Policy::FlaskJwtExtended(policy) => {
+                policy.verify(token, &parts, &self.keys, choose, self.is_revocable, now)
+            }
         };
         let is_better = known.is_none_or(|known| verified.is_ok() && !Arc::ptr_eq(&known, parts.header()));
         if is_better && let Ok(mut header) = self.header.lock() {
@@ -263,10 +270,10 @@ impl Verifier {
         times: &Times,
         csrf: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         match &self.policy {
             Policy::FlaskJwt(policy) => policy.judge_times(times, now.numeric_date()),
-            Policy::Extended(policy) => policy.judge_use(times, token.session(), csrf, now),
+            Policy::FlaskJwtExtended(policy) => policy.judge_use(times, token.session(), csrf, now),
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Flask-JWT's dialect: how a grant, an identity and each refusal look (docs/compat/flask-jwt.md).
 //!
-//! **What always holds:** the function `words` matches every [`Refusal`], so a new one cannot reach the wire by
+//! **What always holds:** the function `words` matches every [`Rejection`], so a new one cannot reach the wire by
 //! accident. Texts are fixed; of what a client sent nothing comes back. Where the real library answers with an HTML
 //! page or a crash, this has the same shape as its refusals: docs/differences.md.
 
 use super::{Answer, line};
 use crate::rules::{
-    error::{Malformed, PathFault, Refusal, TimeClaim},
     identity::Identity,
     json::Value,
-    login, token,
+    login,
+    rejection::{Malformed, PathFault, Rejection, TimeClaim},
+    token,
 };
 use serde::Serialize;
 use std::borrow::Cow;
@@ -68,13 +69,13 @@ pub fn options(allow: &str) -> Answer {
 
 /// A refusal in Flask-JWT's words.
 #[must_use]
-pub fn refusal(refusal: &Refusal) -> Answer {
-    let (status_code, error, description) = words(refusal);
+pub fn rejection(rejection: &Rejection) -> Answer {
+    let (status_code, error, description) = words(rejection);
     let mut answer = Answer::json(status_code, &RefusalBody { description: &description, error: &error, status_code });
-    if let Refusal::MissingToken { realm } = refusal {
+    if let Rejection::MissingToken { realm } = rejection {
         answer = answer.with("www-authenticate", challenge(realm));
     }
-    super::with_headers_of(answer, refusal)
+    super::with_headers_of(answer, rejection)
 }
 
 /// The challenge. A quote or backslash in the realm is escaped (RFC 9110 §5.6.4); Flask-JWT sends a broken header.
@@ -83,13 +84,13 @@ fn challenge(realm: &str) -> String {
 }
 
 /// Status, `error`, `description`.
-pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
-    let (status, error, description): (u16, &str, Cow<'_, str>) = match refusal {
-        Refusal::NotFound => (404, "Not Found", "No rule of this gate names the path".into()),
-        Refusal::FileNotFound => (404, "Not Found", "There is no such file".into()),
-        Refusal::MethodNotAllowed { .. } => (405, "Method Not Allowed", "Method not allowed for this path".into()),
-        Refusal::MissingLastSlash { .. } => (308, "Permanent Redirect", "The path ends with a slash".into()),
-        Refusal::AmbiguousPath(fault) => (
+pub(super) fn words(rejection: &Rejection) -> (u16, Cow<'_, str>, Cow<'_, str>) {
+    let (status, error, description): (u16, &str, Cow<'_, str>) = match rejection {
+        Rejection::NotFound => (404, "Not Found", "No rule of this gate names the path".into()),
+        Rejection::FileNotFound => (404, "Not Found", "There is no such file".into()),
+        Rejection::MethodNotAllowed { .. } => (405, "Method Not Allowed", "Method not allowed for this path".into()),
+        Rejection::MissingLastSlash { .. } => (308, "Permanent Redirect", "The path ends with a slash".into()),
+        Rejection::AmbiguousPath(fault) => (
             400,
             "Bad Request",
             match fault {
@@ -105,17 +106,17 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
             .into(),
         ),
 
-        Refusal::MissingToken { .. } => {
+        Rejection::MissingToken { .. } => {
             (401, "Authorization Required", "Request does not contain an access token".into())
         }
-        Refusal::UnsupportedScheme => (401, "Invalid JWT header", "Unsupported authorization type".into()),
-        Refusal::TokenMissingAfterScheme => (401, "Invalid JWT header", "Token missing".into()),
-        Refusal::TokenContainsSpaces => (401, "Invalid JWT header", "Token contains spaces".into()),
+        Rejection::UnsupportedScheme => (401, "Invalid JWT header", "Unsupported authorization type".into()),
+        Rejection::TokenMissingAfterScheme => (401, "Invalid JWT header", "Token missing".into()),
+        Rejection::TokenContainsSpaces => (401, "Invalid JWT header", "Token contains spaces".into()),
 
-        Refusal::TokenTooLong => {
+        Rejection::TokenTooLong => {
             (401, "Invalid token", format!("Token is longer than {} bytes", token::MAX_TOKEN_BYTES).into())
         }
-        Refusal::Malformed(part) => (
+        Rejection::Malformed(part) => (
             401,
             "Invalid token",
             match part {
@@ -130,10 +131,12 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
             }
             .into(),
         ),
-        Refusal::AlgorithmNotAllowed => (401, "Invalid token", "The specified alg value is not allowed".into()),
-        Refusal::BadSignature => (401, "Invalid token", "Signature verification failed".into()),
-        Refusal::MissingClaim(name) => (401, "Invalid token", format!("Token is missing the \"{name}\" claim").into()),
-        Refusal::NotANumericDate(claim) => (
+        Rejection::AlgorithmNotAllowed => (401, "Invalid token", "The specified alg value is not allowed".into()),
+        Rejection::BadSignature => (401, "Invalid token", "Signature verification failed".into()),
+        Rejection::MissingClaim(name) => {
+            (401, "Invalid token", format!("Token is missing the \"{name}\" claim").into())
+        }
+        Rejection::NotANumericDate(claim) => (
             401,
             "Invalid token",
             match claim {
@@ -143,96 +146,98 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
             }
             .into(),
         ),
-        Refusal::IssuedInTheFuture => (401, "Invalid token", "Issued At claim (iat) cannot be in the future.".into()),
-        Refusal::NotYetValid => (401, "Invalid token", "The token is not yet valid (nbf)".into()),
-        Refusal::Expired => (401, "Invalid token", "Signature has expired".into()),
-        Refusal::InvalidAudience => (401, "Invalid token", "Invalid audience".into()),
-        Refusal::InvalidClaimFormat => (401, "Invalid token", "Invalid claim format in token".into()),
-        Refusal::CriticalExtension { .. }
-        | Refusal::CriticalEmpty
-        | Refusal::CriticalNotText
-        | Refusal::CriticalMissing
-        | Refusal::UnencodedPayload(_) => (401, "Invalid token", "Unsupported critical extension".into()),
-        Refusal::KeyIdNotAString => (401, "Invalid token", "Key ID header parameter must be a string".into()),
-        Refusal::NoSuchUser => (401, "Invalid JWT", "User does not exist".into()),
+        Rejection::IssuedInTheFuture => (401, "Invalid token", "Issued At claim (iat) cannot be in the future.".into()),
+        Rejection::NotYetValid => (401, "Invalid token", "The token is not yet valid (nbf)".into()),
+        Rejection::Expired => (401, "Invalid token", "Signature has expired".into()),
+        Rejection::InvalidAudience => (401, "Invalid token", "Invalid audience".into()),
+        Rejection::InvalidClaimFormat => (401, "Invalid token", "Invalid claim format in token".into()),
+        Rejection::CriticalExtension { .. }
+        | Rejection::CriticalEmpty
+        | Rejection::CriticalNotText
+        | Rejection::CriticalMissing
+        | Rejection::UnencodedPayload(_) => (401, "Invalid token", "Unsupported critical extension".into()),
+        Rejection::KeyIdNotAString => (401, "Invalid token", "Key ID header parameter must be a string".into()),
+        Rejection::NoSuchUser => (401, "Invalid JWT", "User does not exist".into()),
 
         // Flask-JWT has no words for what only the other dialect asks: these are that one's, in this one's form.
-        Refusal::TokenNowhere(_)
-        | Refusal::BadHeader { .. }
-        | Refusal::BadQueryPrefix { .. }
-        | Refusal::TokenNotText
-        | Refusal::CsrfMissing
-        | Refusal::CsrfMismatch
-        | Refusal::AlgorithmMissing
-        | Refusal::RegisteredClaimMissing(_)
-        | Refusal::IssuerNotText
-        | Refusal::InvalidIssuer
-        | Refusal::SubjectNotText
-        | Refusal::TokenIdNotText
-        | Refusal::WrongType { .. }
-        | Refusal::NotFresh
-        | Refusal::Revoked
-        | Refusal::RefreshReused
-        | Refusal::ClaimsRejected
-        | Refusal::UserNotLoaded { .. } => {
-            let (_, words) = super::flask_jwt_extended::words(refusal);
+        Rejection::TokenNowhere(_)
+        | Rejection::BadHeader { .. }
+        | Rejection::BadQueryPrefix { .. }
+        | Rejection::TokenNotText
+        | Rejection::CsrfMissing
+        | Rejection::CsrfMismatch
+        | Rejection::AlgorithmMissing
+        | Rejection::RegisteredClaimMissing(_)
+        | Rejection::IssuerNotText
+        | Rejection::InvalidIssuer
+        | Rejection::SubjectNotText
+        | Rejection::TokenIdNotText
+        | Rejection::WrongType { .. }
+        | Rejection::NotFresh
+        | Rejection::Revoked
+        | Rejection::RefreshReused
+        | Rejection::ClaimsRejected
+        | Rejection::UserNotLoaded { .. } => {
+            let (_, words) = super::flask_jwt_extended::words(rejection);
             (401, "Invalid token", words)
         }
 
         // The words "Bad Request" stand beside 401 in the real library too.
-        Refusal::BadCredentials => (401, "Bad Request", "Invalid credentials".into()),
-        Refusal::BodyNotDeclaredJson => (400, "Bad Request", "The Content-Type must be application/json".into()),
-        Refusal::BodyNotAnObject => {
+        Rejection::BadCredentials => (401, "Bad Request", "Invalid credentials".into()),
+        Rejection::BodyNotDeclaredJson => (400, "Bad Request", "The Content-Type must be application/json".into()),
+        Rejection::BodyNotAnObject => {
             (400, "Bad Request", "The body must be one JSON object in UTF-8, without repeated members".into())
         }
-        Refusal::BodyTooSlow => (408, "Request Timeout", "Timed out reading the request body".into()),
-        Refusal::BodyInterrupted => (400, "Bad Request", "The body stopped before its end".into()),
-        Refusal::BodyTooLarge { limit: Some(limit) } => {
+        Rejection::BodyTooSlow => (408, "Request Timeout", "Timed out reading the request body".into()),
+        Rejection::BodyInterrupted => (400, "Bad Request", "The body stopped before its end".into()),
+        Rejection::BodyTooLarge { limit: Some(limit) } => {
             (413, "Request Entity Too Large", format!("The body is longer than {limit} bytes").into())
         }
-        Refusal::BodyTooLarge { limit: None } => {
+        Rejection::BodyTooLarge { limit: None } => {
             (413, "Request Entity Too Large", "The declared length of the body is too large".into())
         }
-        Refusal::TooManyBodies => {
+        Rejection::TooManyBodies => {
             (503, "Service Unavailable", "Too many request bodies are being read; try again".into())
         }
-        Refusal::FieldTooLong { field } => {
+        Rejection::FieldTooLong { field } => {
             (400, "Bad Request", format!("{field} is longer than {} bytes", login::MAX_FIELD_BYTES).into())
         }
 
-        Refusal::TooManyTries { retry_after } => (
+        Rejection::TooManyTries { retry_after } => (
             429,
             "Too Many Requests",
             format!("Too many log-ins were tried; try again in {retry_after} seconds").into(),
         ),
-        Refusal::WeakPassword { text } => (400, "Bad Request", text.as_str().into()),
-        Refusal::NoSuchSession => (404, "Not Found", "There is no such session (any more)".into()),
-        Refusal::ForeignSocket => {
+        Rejection::WeakPassword { text } => (400, "Bad Request", text.as_str().into()),
+        Rejection::NoSuchSession => (404, "Not Found", "There is no such session (any more)".into()),
+        Rejection::ForeignSocket => {
             (403, "Forbidden", "WebSocket refused: the token is in a cookie and Origin is not this gate's".into())
         }
-        Refusal::NotRevocable => (
+        Rejection::NotRevocable => (
             501,
             "Not Implemented",
             "Nothing was ended: the token has no id, or this gate keeps no sessions, so it is good until it expires"
                 .into(),
         ),
-        Refusal::NotTheOperator => {
+        Rejection::NotTheOperator => {
             (401, "Unauthorized", "Send TOLLGATE_ADMIN_SECRET as `Authorization: Bearer …`".into())
         }
-        Refusal::BadCommand => {
+        Rejection::BadCommand => {
             (400, "Bad Request", "No such command, or a member is missing: see docs/sessions.md".into())
         }
 
-        Refusal::StoreUnavailable => (503, "Service Unavailable", "The user store does not answer; try again".into()),
-        Refusal::DecisionTimeout => (503, "Service Unavailable", "The gate could not decide in time; try again".into()),
-        Refusal::AssetsUnavailable => (502, "Bad Gateway", "The static files can't be reached".into()),
-        Refusal::OriginUnreachable => (502, "Bad Gateway", "The origin can't be reached".into()),
-        Refusal::OriginTimeout => (504, "Gateway Timeout", "The origin does not answer in time".into()),
-        Refusal::Misconfigured | Refusal::Internal => {
+        Rejection::StoreUnavailable => (503, "Service Unavailable", "The user store does not answer; try again".into()),
+        Rejection::DecisionTimeout => {
+            (503, "Service Unavailable", "The gate could not decide in time; try again".into())
+        }
+        Rejection::AssetsUnavailable => (502, "Bad Gateway", "The static files can't be reached".into()),
+        Rejection::OriginUnreachable => (502, "Bad Gateway", "The origin can't be reached".into()),
+        Rejection::OriginTimeout => (504, "Gateway Timeout", "The origin does not answer in time".into()),
+        Rejection::Misconfigured | Rejection::Internal => {
             (500, "Internal Server Error", "The request could not be answered".into())
         }
 
-        Refusal::Custom(custom) => {
+        Rejection::Custom(custom) => {
             return (custom.status, custom.error.as_str().into(), custom.description.as_str().into());
         }
     };
@@ -242,7 +247,7 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>, Cow<'_, str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::{error::JwtError, identity::Id};
+    use crate::rules::{identity::Id, rejection::JwtError};
 
     fn is_stored_nowhere(answer: &Answer) -> bool {
         answer.header("cache-control") == Some("no-store")
@@ -268,13 +273,13 @@ mod tests {
 
     #[test]
     fn a_challenge_comes_with_a_missing_token_only_and_cannot_be_broken() {
-        let answer = refusal(&Refusal::MissingToken { realm: "Fancy \"Re\\alm\"".into() });
+        let answer = rejection(&Rejection::MissingToken { realm: "Fancy \"Re\\alm\"".into() });
         assert_eq!(answer.header("www-authenticate"), Some(r#"JWT realm="Fancy \"Re\\alm\"""#));
         assert_eq!(
             answer.body,
             "{\"description\":\"Request does not contain an access token\",\"error\":\"Authorization Required\",\"status_code\":401}\n"
         );
-        assert_eq!(refusal(&Refusal::UnsupportedScheme).header("www-authenticate"), None);
+        assert_eq!(rejection(&Rejection::UnsupportedScheme).header("www-authenticate"), None);
         assert!(is_stored_nowhere(&answer));
     }
 
@@ -285,7 +290,7 @@ mod tests {
             headers: vec![("X-Lock".into(), "1".into())],
             ..JwtError::new("Locked", "Account locked")
         };
-        let answer = refusal(&Refusal::Custom(custom));
+        let answer = rejection(&Rejection::Custom(custom));
         assert_eq!(answer.status, 403);
         assert_eq!(answer.header("x-lock"), Some("1"));
         assert_eq!(answer.body, "{\"description\":\"Account locked\",\"error\":\"Locked\",\"status_code\":403}\n");

@@ -1,25 +1,25 @@
 //! Flask-JWT-Extended's dialect: how a grant, an identity and each refusal look
 //! (docs/compat/flask-jwt-extended.md#errors).
 //!
-//! **What always holds:** the function `words` matches every [`Refusal`], so a new one cannot reach the wire by
+//! **What always holds:** the function `words` matches every [`Rejection`], so a new one cannot reach the wire by
 //! accident. The status and text are the real library's; where it answers with an HTML page or a crash, this has the
 //! shape of its refusals: docs/differences.md.
 
 use super::{Answer, flask_jwt, line};
 use crate::rules::{
-    account::Told,
-    config::Extended,
+    account::SessionSummary,
+    config::FlaskJwtExtended,
     cookie::Jar,
-    error::{Absent, Malformed, Refusal, TimeClaim, Unencoded},
     identity::{Id, Identity},
     json::{Map, Value, json},
+    rejection::{Absent, Malformed, Rejection, TimeClaim, Unencoded},
     token,
 };
 use std::{borrow::Cow, collections::BTreeMap};
 
 /// New tokens: in the body, unless only cookies are read; in cookies, if those are read.
 #[must_use]
-pub fn grant(access: &str, refresh: Option<&str>, message: &str, config: &Extended, jar: &Jar) -> Answer {
+pub fn grant(access: &str, refresh: Option<&str>, message: &str, config: &FlaskJwtExtended, jar: &Jar) -> Answer {
     let mut body = BTreeMap::new();
     if config.tokens_in_body() {
         body.insert("access_token", access);
@@ -42,8 +42,8 @@ fn with_cookies(answer: Answer, jar: &Jar) -> Answer {
 
 /// A user's sessions, the one of the request's own token named.
 #[must_use]
-pub fn sessions(sessions: &[Told], current: Option<&str>) -> Answer {
-    let one = |told: &Told| {
+pub fn sessions(sessions: &[SessionSummary], current: Option<&str>) -> Answer {
+    let one = |told: &SessionSummary| {
         json!({
             "id": told.id,
             "created": told.created,
@@ -79,48 +79,48 @@ fn attributes(identity: &Identity) -> impl Iterator<Item = (&str, &Value)> {
 /// A refusal in Flask-JWT-Extended's words, under `JWT_ERROR_MESSAGE_KEY`. There is a challenge only if an embedder's
 /// own refusal has one: the real library sends none.
 #[must_use]
-pub fn refusal(refusal: &Refusal, config: &Extended) -> Answer {
-    let (status, text) = words(refusal);
+pub fn rejection(rejection: &Rejection, config: &FlaskJwtExtended) -> Answer {
+    let (status, text) = words(rejection);
     let body = Map::from_iter([(config.error_message_key.clone(), Value::from(text))]);
-    super::with_headers_of(Answer::json(status, &body), refusal)
+    super::with_headers_of(Answer::json(status, &body), rejection)
 }
 
 /// What a loader for refusals is told.
 #[must_use]
-pub fn text(refusal: &Refusal) -> Cow<'_, str> {
-    words(refusal).1
+pub fn text(rejection: &Rejection) -> Cow<'_, str> {
+    words(rejection).1
 }
 
 /// Status and text.
-pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>) {
-    let (status, text): (u16, Cow<'_, str>) = match refusal {
-        Refusal::TokenNowhere(places) => (401, nowhere(places).into()),
-        Refusal::MissingToken { .. } => (401, "Missing Authorization Header".into()),
-        Refusal::CsrfMissing => (401, "Missing CSRF token".into()),
-        Refusal::CsrfMismatch => (401, "CSRF double submit tokens do not match".into()),
-        Refusal::Expired => (401, "Token has expired".into()),
-        Refusal::NotFresh => (401, "Fresh token required".into()),
-        Refusal::Revoked | Refusal::RefreshReused => (401, "Token has been revoked".into()),
-        Refusal::ClaimsRejected => (400, "User claims verification failed".into()),
-        Refusal::UserNotLoaded { subject } => (401, format!("Error loading the user {subject}").into()),
-        Refusal::NoSuchUser => (401, "Error loading the user".into()),
+pub(super) fn words(rejection: &Rejection) -> (u16, Cow<'_, str>) {
+    let (status, text): (u16, Cow<'_, str>) = match rejection {
+        Rejection::TokenNowhere(places) => (401, nowhere(places).into()),
+        Rejection::MissingToken { .. } => (401, "Missing Authorization Header".into()),
+        Rejection::CsrfMissing => (401, "Missing CSRF token".into()),
+        Rejection::CsrfMismatch => (401, "CSRF double submit tokens do not match".into()),
+        Rejection::Expired => (401, "Token has expired".into()),
+        Rejection::NotFresh => (401, "Fresh token required".into()),
+        Rejection::Revoked | Rejection::RefreshReused => (401, "Token has been revoked".into()),
+        Rejection::ClaimsRejected => (400, "User claims verification failed".into()),
+        Rejection::UserNotLoaded { subject } => (401, format!("Error loading the user {subject}").into()),
+        Rejection::NoSuchUser => (401, "Error loading the user".into()),
         // What its documentation's example answers.
-        Refusal::BadCredentials => (401, "Bad username or password".into()),
+        Rejection::BadCredentials => (401, "Bad username or password".into()),
 
-        Refusal::BadHeader { name, scheme } => {
+        Rejection::BadHeader { name, scheme } => {
             let blank = if scheme.is_empty() { "" } else { " " };
             (422, format!("Bad {name} header. Expected '{name}: {scheme}{blank}<JWT>'").into())
         }
-        Refusal::UnsupportedScheme | Refusal::TokenMissingAfterScheme | Refusal::TokenContainsSpaces => {
+        Rejection::UnsupportedScheme | Rejection::TokenMissingAfterScheme | Rejection::TokenContainsSpaces => {
             (422, "Bad Authorization header".into())
         }
-        Refusal::BadQueryPrefix { name, prefix } => (
+        Rejection::BadQueryPrefix { name, prefix } => (
             422,
             format!("Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'").into(),
         ),
-        Refusal::TokenNotText => (422, "Invalid token type. Token must be a <class 'bytes'>".into()),
-        Refusal::TokenTooLong => (422, format!("Token is longer than {} bytes", token::MAX_TOKEN_BYTES).into()),
-        Refusal::Malformed(part) => (
+        Rejection::TokenNotText => (422, "Invalid token type. Token must be a <class 'bytes'>".into()),
+        Rejection::TokenTooLong => (422, format!("Token is longer than {} bytes", token::MAX_TOKEN_BYTES).into()),
+        Rejection::Malformed(part) => (
             422,
             match part {
                 Malformed::NotEnoughSegments => "Not enough segments",
@@ -135,12 +135,12 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>) {
             }
             .into(),
         ),
-        Refusal::KeyIdNotAString => (422, "Key ID header parameter must be a string".into()),
-        Refusal::CriticalEmpty => (422, "Invalid 'crit' header: must be a non-empty list".into()),
-        Refusal::CriticalNotText => (422, "Invalid 'crit' header: values must be strings".into()),
-        Refusal::CriticalExtension { name } => (422, format!("Unsupported critical extension: {name}").into()),
-        Refusal::CriticalMissing => (422, "Critical extension 'b64' is missing from headers".into()),
-        Refusal::UnencodedPayload(fault) => (
+        Rejection::KeyIdNotAString => (422, "Key ID header parameter must be a string".into()),
+        Rejection::CriticalEmpty => (422, "Invalid 'crit' header: must be a non-empty list".into()),
+        Rejection::CriticalNotText => (422, "Invalid 'crit' header: values must be strings".into()),
+        Rejection::CriticalExtension { name } => (422, format!("Unsupported critical extension: {name}").into()),
+        Rejection::CriticalMissing => (422, "Critical extension 'b64' is missing from headers".into()),
+        Rejection::UnencodedPayload(fault) => (
             422,
             match fault {
                 Unencoded::PayloadPresent => "Payload segment must be empty when 'b64' is false.",
@@ -151,10 +151,10 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>) {
             }
             .into(),
         ),
-        Refusal::AlgorithmMissing => (422, "Algorithm not specified".into()),
-        Refusal::AlgorithmNotAllowed => (422, "The specified alg value is not allowed".into()),
-        Refusal::BadSignature => (422, "Signature verification failed".into()),
-        Refusal::NotANumericDate(claim) => (
+        Rejection::AlgorithmMissing => (422, "Algorithm not specified".into()),
+        Rejection::AlgorithmNotAllowed => (422, "The specified alg value is not allowed".into()),
+        Rejection::BadSignature => (422, "Signature verification failed".into()),
+        Rejection::NotANumericDate(claim) => (
             422,
             match claim {
                 TimeClaim::Iat => "Issued At claim (iat) must be an integer.",
@@ -163,50 +163,50 @@ pub(super) fn words(refusal: &Refusal) -> (u16, Cow<'_, str>) {
             }
             .into(),
         ),
-        Refusal::IssuedInTheFuture => (422, "The token is not yet valid (iat)".into()),
-        Refusal::NotYetValid => (422, "The token is not yet valid (nbf)".into()),
-        Refusal::RegisteredClaimMissing(name) => (422, format!("Token is missing the \"{name}\" claim").into()),
-        Refusal::IssuerNotText => (422, "Payload Issuer (iss) must be a string".into()),
-        Refusal::InvalidIssuer => (422, "Invalid issuer".into()),
-        Refusal::InvalidAudience => (422, "Audience doesn't match".into()),
-        Refusal::InvalidClaimFormat => (422, "Invalid claim format in token".into()),
-        Refusal::SubjectNotText => (422, "Subject must be a string".into()),
-        Refusal::TokenIdNotText => (422, "JWT ID must be a string".into()),
-        Refusal::MissingClaim(name) => (422, format!("Missing claim: {name}").into()),
-        Refusal::WrongType { refresh: true } => (422, "Only refresh tokens are allowed".into()),
-        Refusal::WrongType { refresh: false } => (422, "Only non-refresh tokens are allowed".into()),
+        Rejection::IssuedInTheFuture => (422, "The token is not yet valid (iat)".into()),
+        Rejection::NotYetValid => (422, "The token is not yet valid (nbf)".into()),
+        Rejection::RegisteredClaimMissing(name) => (422, format!("Token is missing the \"{name}\" claim").into()),
+        Rejection::IssuerNotText => (422, "Payload Issuer (iss) must be a string".into()),
+        Rejection::InvalidIssuer => (422, "Invalid issuer".into()),
+        Rejection::InvalidAudience => (422, "Audience doesn't match".into()),
+        Rejection::InvalidClaimFormat => (422, "Invalid claim format in token".into()),
+        Rejection::SubjectNotText => (422, "Subject must be a string".into()),
+        Rejection::TokenIdNotText => (422, "JWT ID must be a string".into()),
+        Rejection::MissingClaim(name) => (422, format!("Missing claim: {name}").into()),
+        Rejection::WrongType { refresh: true } => (422, "Only refresh tokens are allowed".into()),
+        Rejection::WrongType { refresh: false } => (422, "Only non-refresh tokens are allowed".into()),
 
         // As Flask answers it in its versions of today.
-        Refusal::BodyNotDeclaredJson => (415, "The Content-Type must be application/json".into()),
+        Rejection::BodyNotDeclaredJson => (415, "The Content-Type must be application/json".into()),
 
-        Refusal::Custom(custom) => (custom.status, custom.description.as_str().into()),
+        Rejection::Custom(custom) => (custom.status, custom.description.as_str().into()),
         // Not the library's: Flask's own, or the gate's. In the words of the other dialect.
-        Refusal::NotFound
-        | Refusal::FileNotFound
-        | Refusal::MethodNotAllowed { .. }
-        | Refusal::MissingLastSlash { .. }
-        | Refusal::AmbiguousPath(_)
-        | Refusal::BodyNotAnObject
-        | Refusal::BodyTooLarge { .. }
-        | Refusal::TooManyBodies
-        | Refusal::DecisionTimeout
-        | Refusal::ForeignSocket
-        | Refusal::NotRevocable
-        | Refusal::FieldTooLong { .. }
-        | Refusal::BodyInterrupted
-        | Refusal::BodyTooSlow
-        | Refusal::TooManyTries { .. }
-        | Refusal::WeakPassword { .. }
-        | Refusal::NoSuchSession
-        | Refusal::NotTheOperator
-        | Refusal::BadCommand
-        | Refusal::StoreUnavailable
-        | Refusal::AssetsUnavailable
-        | Refusal::OriginUnreachable
-        | Refusal::OriginTimeout
-        | Refusal::Misconfigured
-        | Refusal::Internal => {
-            let (status, _, description) = flask_jwt::words(refusal);
+        Rejection::NotFound
+        | Rejection::FileNotFound
+        | Rejection::MethodNotAllowed { .. }
+        | Rejection::MissingLastSlash { .. }
+        | Rejection::AmbiguousPath(_)
+        | Rejection::BodyNotAnObject
+        | Rejection::BodyTooLarge { .. }
+        | Rejection::TooManyBodies
+        | Rejection::DecisionTimeout
+        | Rejection::ForeignSocket
+        | Rejection::NotRevocable
+        | Rejection::FieldTooLong { .. }
+        | Rejection::BodyInterrupted
+        | Rejection::BodyTooSlow
+        | Rejection::TooManyTries { .. }
+        | Rejection::WeakPassword { .. }
+        | Rejection::NoSuchSession
+        | Rejection::NotTheOperator
+        | Rejection::BadCommand
+        | Rejection::StoreUnavailable
+        | Rejection::AssetsUnavailable
+        | Rejection::OriginUnreachable
+        | Rejection::OriginTimeout
+        | Rejection::Misconfigured
+        | Rejection::Internal => {
+            let (status, _, description) = flask_jwt::words(rejection);
             (status, description)
         }
     };
@@ -247,14 +247,14 @@ fn nowhere(places: &[Absent]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::error::JwtError;
+    use crate::rules::rejection::JwtError;
 
     #[test]
     fn an_embedders_own_refusal_goes_out_with_its_headers() {
         let headers = [("WWW-Authenticate", "Bearer realm=\"x\""), ("X-Lock", "1"), ("Cache-Control", "private")];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let custom = JwtError { status: 403, headers, ..JwtError::new("Locked", "Account locked") };
-        let answer = refusal(&Refusal::Custom(custom), &Extended::default());
+        let answer = rejection(&Rejection::Custom(custom), &FlaskJwtExtended::default());
         assert_eq!((answer.status, answer.body.as_str()), (403, "{\"msg\":\"Account locked\"}\n"));
         let sent: Vec<_> = answer.headers.iter().map(|(name, value)| (&**name, value.as_str())).collect();
         assert_eq!(
@@ -270,8 +270,8 @@ mod tests {
 
     #[test]
     fn there_is_no_challenge_otherwise() {
-        for refused in [Refusal::MissingToken { realm: "x".into() }, Refusal::Expired, Refusal::BadSignature] {
-            let answer = refusal(&refused, &Extended::default());
+        for refused in [Rejection::MissingToken { realm: "x".into() }, Rejection::Expired, Rejection::BadSignature] {
+            let answer = rejection(&refused, &FlaskJwtExtended::default());
             assert_eq!(answer.header("www-authenticate"), None, "{refused:?}");
             assert_eq!(answer.header("cache-control"), Some("no-store"), "{refused:?}");
         }

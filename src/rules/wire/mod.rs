@@ -3,7 +3,7 @@
 pub mod flask_jwt;
 pub mod flask_jwt_extended;
 
-use super::error::Refusal;
+use super::rejection::Rejection;
 use std::borrow::Cow;
 
 /// A whole answer, small enough to be held in memory.
@@ -60,23 +60,23 @@ fn line(body: &impl serde::Serialize) -> String {
 
 /// With the header fields that a refusal has in every dialect. Those of an embedder's own take the place of ours, as in
 /// Flask.
-fn with_headers_of(mut answer: Answer, refusal: &Refusal) -> Answer {
-    let more = headers_of(refusal);
+fn with_headers_of(mut answer: Answer, rejection: &Rejection) -> Answer {
+    let more = headers_of(rejection);
     answer.headers.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
     answer.headers.extend(more);
     answer
 }
 
 /// Names in lower case.
-fn headers_of(refusal: &Refusal) -> Vec<(Cow<'static, str>, String)> {
-    match refusal {
-        Refusal::MissingLastSlash { location } => vec![("location".into(), location.clone())],
-        Refusal::MethodNotAllowed { allow } => vec![("allow".into(), allow.clone())],
-        Refusal::StoreUnavailable | Refusal::TooManyBodies | Refusal::DecisionTimeout => {
+fn headers_of(rejection: &Rejection) -> Vec<(Cow<'static, str>, String)> {
+    match rejection {
+        Rejection::MissingLastSlash { location } => vec![("location".into(), location.clone())],
+        Rejection::MethodNotAllowed { allow } => vec![("allow".into(), allow.clone())],
+        Rejection::StoreUnavailable | Rejection::TooManyBodies | Rejection::DecisionTimeout => {
             vec![("retry-after".into(), "5".into())]
         }
-        Refusal::TooManyTries { retry_after } => vec![("retry-after".into(), retry_after.to_string())],
-        Refusal::Custom(custom) => {
+        Rejection::TooManyTries { retry_after } => vec![("retry-after".into(), retry_after.to_string())],
+        Rejection::Custom(custom) => {
             custom.headers.iter().map(|(name, value)| (name.to_ascii_lowercase().into(), value.clone())).collect()
         }
         _ => Vec::new(),

@@ -5,11 +5,11 @@
 //! cookie is never read: what a browser sends by itself proves nothing.
 
 use crate::rules::{
-    config::{Extended, Location, Names},
+    config::{FlaskJwtExtended, Location, Names},
     cookie,
-    error::{Absent, Refusal},
     json::{self, Value},
     login,
+    rejection::{Absent, Rejection},
     request::Request,
     token::is_truthy,
 };
@@ -40,9 +40,9 @@ pub fn seek(
     location: Location,
     request: &Request<'_>,
     body: Option<&[u8]>,
-    config: &Extended,
+    config: &FlaskJwtExtended,
     refresh: bool,
-) -> Result<Sought, Refusal> {
+) -> Result<Sought, Rejection> {
     let names = config.names(refresh);
     match location {
         Location::Headers => in_header(request, config),
@@ -57,7 +57,7 @@ fn found(token: &str) -> Sought {
 }
 
 /// The token in a header (docs/compat/flask-jwt-extended.md#header).
-fn in_header(request: &Request<'_>, config: &Extended) -> Result<Sought, Refusal> {
+fn in_header(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought, Rejection> {
     let (name, scheme) = (&config.header_name, &config.header_type);
     let blanks = [' ', '\t'];
     let words = |text: &str| text.split(blanks).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>();
@@ -66,7 +66,7 @@ fn in_header(request: &Request<'_>, config: &Extended) -> Result<Sought, Refusal
     if value.trim_matches(blanks).is_empty() {
         return Ok(Sought::Absent(Absent::Header { name: name.clone() }));
     }
-    let bad = || Refusal::BadHeader { name: name.clone(), scheme: scheme.clone() };
+    let bad = || Rejection::BadHeader { name: name.clone(), scheme: scheme.clone() };
     if scheme.is_empty() {
         return match &words(value)[..] {
             [token] => Ok(found(token)),
@@ -85,7 +85,12 @@ fn in_header(request: &Request<'_>, config: &Extended) -> Result<Sought, Refusal
 
 /// The token in a cookie (docs/compat/flask-jwt-extended.md#cookie), and the CSRF value beside it (#csrf, steps 1
 /// and 2).
-fn in_cookie(request: &Request<'_>, body: Option<&[u8]>, config: &Extended, names: &Names) -> Result<Sought, Refusal> {
+fn in_cookie(
+    request: &Request<'_>,
+    body: Option<&[u8]>,
+    config: &FlaskJwtExtended,
+    names: &Names,
+) -> Result<Sought, Rejection> {
     let header = request.headers.get("cookie").unwrap_or_default();
     let Some(token) = cookie::value(&header, &names.cookie) else {
         return Ok(Sought::Absent(Absent::Cookie { name: names.cookie.clone() }));
@@ -98,33 +103,33 @@ fn in_cookie(request: &Request<'_>, body: Option<&[u8]>, config: &Extended, name
         return Ok(Sought::Found { token, csrf: Some(sent.into_owned()) });
     }
     if !config.csrf_check_form {
-        return Err(Refusal::CsrfMissing);
+        return Err(Rejection::CsrfMissing);
     }
     let content_type = request.headers.get("content-type").unwrap_or_default();
-    let Some(form) = Form::of(&content_type) else { return Err(Refusal::CsrfMissing) };
+    let Some(form) = Form::of(&content_type) else { return Err(Rejection::CsrfMissing) };
     let Some(body) = body else { return Ok(Sought::Body) };
     match form.field(body, &names.csrf_field).filter(|value| !value.is_empty()) {
         Some(value) => Ok(Sought::Found { token, csrf: Some(value) }),
-        None => Err(Refusal::CsrfMissing),
+        None => Err(Rejection::CsrfMissing),
     }
 }
 
 /// The token in the query string (docs/compat/flask-jwt-extended.md#query-string).
-fn in_query(request: &Request<'_>, config: &Extended) -> Result<Sought, Refusal> {
+fn in_query(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought, Rejection> {
     let (name, prefix) = (&config.query_name, &config.query_prefix);
     let mut parameters = form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
     match parameters.find(|(known, _)| known == name).map(|(_, value)| value).filter(|value| !value.is_empty()) {
         None => Ok(Sought::Absent(Absent::QueryParameter { name: name.clone() })),
         Some(value) => match value.strip_prefix(prefix.as_str()) {
             Some(token) => Ok(found(token)),
-            None => Err(Refusal::BadQueryPrefix { name: name.clone(), prefix: prefix.clone() }),
+            None => Err(Rejection::BadQueryPrefix { name: name.clone(), prefix: prefix.clone() }),
         },
     }
 }
 
 /// The token in a JSON body (docs/compat/flask-jwt-extended.md#json-body). A body that is no object has no member
 /// either.
-fn in_json(request: &Request<'_>, body: Option<&[u8]>, names: &Names) -> Result<Sought, Refusal> {
+fn in_json(request: &Request<'_>, body: Option<&[u8]>, names: &Names) -> Result<Sought, Rejection> {
     if !login::is_json(request.headers.get("content-type").as_deref()) {
         return Ok(Sought::Absent(Absent::JsonMediaType));
     }
@@ -132,7 +137,7 @@ fn in_json(request: &Request<'_>, body: Option<&[u8]>, names: &Names) -> Result<
     let members = json::object(body).unwrap_or_default();
     match members.get(&names.json_key).filter(|value| is_truthy(value)) {
         Some(Value::String(token)) => Ok(found(token)),
-        Some(_) => Err(Refusal::TokenNotText),
+        Some(_) => Err(Rejection::TokenNotText),
         None => Ok(Sought::Absent(Absent::JsonMember { name: names.json_key.clone() })),
     }
 }
@@ -187,16 +192,16 @@ mod tests {
         Request { method, site: "", path: "/", query: None, headers }
     }
 
-    fn header(value: &str, config: &Extended) -> Result<Sought, Refusal> {
+    fn header(value: &str, config: &FlaskJwtExtended) -> Result<Sought, Rejection> {
         seek(Location::Headers, &request("GET", &[("authorization", value)]), None, config, false)
     }
 
     #[test]
     fn a_header_is_read_to_the_letter() {
-        let bearer = Extended::default();
+        let bearer = FlaskJwtExtended::default();
         let missing = Ok(Sought::Absent(Absent::Header { name: "Authorization".into() }));
         let scheme = Ok(Sought::Absent(Absent::Scheme { name: "Authorization".into(), scheme: "Bearer".into() }));
-        let bad = Err(Refusal::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() });
+        let bad = Err(Rejection::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() });
         let good = Ok(found("T"));
         for (value, outcome) in [
             ("", &missing),
@@ -221,8 +226,8 @@ mod tests {
         ] {
             assert_eq!(&header(value, &bearer), outcome, "{value:?}");
         }
-        let plain = Extended { header_type: String::new(), ..Extended::default() };
-        let bad = Err(Refusal::BadHeader { name: "Authorization".into(), scheme: String::new() });
+        let plain = FlaskJwtExtended { header_type: String::new(), ..FlaskJwtExtended::default() };
+        let bad = Err(Rejection::BadHeader { name: "Authorization".into(), scheme: String::new() });
         for (value, outcome) in
             [("T", &good), ("T,", &good), ("a,b", &Ok(found("a,b"))), ("Bearer T", &bad), ("", &missing)]
         {
@@ -232,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_cookie_needs_the_csrf_value_where_something_changes() {
-        let config = Extended { csrf_check_form: true, ..Extended::default() };
+        let config = FlaskJwtExtended { csrf_check_form: true, ..FlaskJwtExtended::default() };
         let ask = |method: &str, csrf: &str, content_type: &str, body: Option<&[u8]>| {
             let headers = [("cookie", "access_token_cookie=T"), ("x-csrf-token", csrf), ("content-type", content_type)];
             seek(Location::Cookies, &request(method, &headers), body, &config, false)
@@ -240,12 +245,12 @@ mod tests {
         let with = |csrf: Option<&str>| Ok(Found { token: "T".into(), csrf: csrf.map(str::to_owned) });
         assert_eq!(ask("GET", "", "", None), with(None));
         assert_eq!(ask("POST", "C", "", None), with(Some("C")));
-        assert_eq!(ask("POST", "", "", None), Err(Refusal::CsrfMissing));
-        assert_eq!(ask("DELETE", "", "application/json", None), Err(Refusal::CsrfMissing));
+        assert_eq!(ask("POST", "", "", None), Err(Rejection::CsrfMissing));
+        assert_eq!(ask("DELETE", "", "application/json", None), Err(Rejection::CsrfMissing));
         let urlencoded = "application/x-www-form-urlencoded; charset=utf-8";
         assert_eq!(ask("POST", "", urlencoded, None), Ok(Sought::Body));
         assert_eq!(ask("POST", "", urlencoded, Some(b"a=b&csrf_token=C%20&csrf_token=D")), with(Some("C ")));
-        assert_eq!(ask("POST", "", urlencoded, Some(b"a=b")), Err(Refusal::CsrfMissing));
+        assert_eq!(ask("POST", "", urlencoded, Some(b"a=b")), Err(Rejection::CsrfMissing));
         assert_eq!(ask("POST", "H", urlencoded, Some(b"csrf_token=C")), with(Some("H")));
         let multipart = "multipart/form-data; boundary=XX";
         let body = b"--XX\r\nContent-Disposition: form-data; name=\"csrf_token\"\r\n\r\nC\r\n--XX--\r\n";
@@ -256,27 +261,27 @@ mod tests {
         let file = [named("Content-Disposition", "; filename=\"f\""), body.to_vec()].concat();
         assert_eq!(ask("POST", "", multipart, Some(&file)), with(Some("C")));
         let nameless = [named("X", ""), body.to_vec()].concat();
-        assert_eq!(ask("POST", "", multipart, Some(&nameless)), Err(Refusal::CsrfMissing));
+        assert_eq!(ask("POST", "", multipart, Some(&nameless)), Err(Rejection::CsrfMissing));
         for torn in [&body[..20], b"", b"--XX--"] {
-            assert_eq!(ask("POST", "", multipart, Some(torn)), Err(Refusal::CsrfMissing));
+            assert_eq!(ask("POST", "", multipart, Some(torn)), Err(Rejection::CsrfMissing));
         }
     }
 
     #[test]
     fn head_needs_the_csrf_value_where_get_does() {
-        let config = Extended { csrf_methods: vec!["GET".into()], ..Extended::default() };
+        let config = FlaskJwtExtended { csrf_methods: vec!["GET".into()], ..FlaskJwtExtended::default() };
         for (method, needed) in [("GET", true), ("HEAD", true), ("POST", false)] {
             let headers = [("cookie", "access_token_cookie=T")];
             let sought = seek(Location::Cookies, &request(method, &headers), None, &config, false);
-            assert_eq!(sought == Err(Refusal::CsrfMissing), needed, "{method}");
+            assert_eq!(sought == Err(Rejection::CsrfMissing), needed, "{method}");
         }
-        let config = Extended { csrf_methods: vec!["HEAD".into()], ..config };
+        let config = FlaskJwtExtended { csrf_methods: vec!["HEAD".into()], ..config };
         assert!(config.needs_csrf("HEAD") && !config.needs_csrf("GET"));
     }
 
     #[test]
     fn a_query_and_a_json_body_are_read_by_their_names() {
-        let config = Extended { query_prefix: "bearer ".into(), ..Extended::default() };
+        let config = FlaskJwtExtended { query_prefix: "bearer ".into(), ..FlaskJwtExtended::default() };
         let query = |query: &str| {
             let request = Request { query: Some(query), ..request("GET", &[]) };
             seek(Location::QueryString, &request, None, &config, false)
@@ -286,7 +291,7 @@ mod tests {
         assert_eq!(query("a=b;jwt=bearer+T"), absent);
         assert_eq!(query("jwt="), absent);
         assert_eq!(query("JWT=bearer+T"), absent);
-        assert_eq!(query("jwt=T"), Err(Refusal::BadQueryPrefix { name: "jwt".into(), prefix: "bearer ".into() }));
+        assert_eq!(query("jwt=T"), Err(Rejection::BadQueryPrefix { name: "jwt".into(), prefix: "bearer ".into() }));
 
         let json = |content_type: &str, body: Option<&str>, refresh: bool| {
             let headers = [("content-type", content_type)];
@@ -305,7 +310,7 @@ mod tests {
         }
         for other in ["1", "{\"a\":1}", "[1]", "true"] {
             let body = format!("{{\"access_token\":{other}}}");
-            assert_eq!(json("application/json", Some(&body), false), Err(Refusal::TokenNotText), "{other}");
+            assert_eq!(json("application/json", Some(&body), false), Err(Rejection::TokenNotText), "{other}");
         }
     }
 }

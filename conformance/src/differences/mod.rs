@@ -2,7 +2,7 @@
 //! ours. What no row allows is a mismatch. docs/differences.md is the same table in words; a test holds the two
 //! together.
 
-pub mod extended;
+pub mod flask_jwt_extended;
 
 use crate::{
     app::App,
@@ -10,7 +10,7 @@ use crate::{
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
-use tollgate::rules::{json, login, notice::Notice};
+use tollgate::rules::{diagnostic::Diagnostic, json, login};
 
 /// A rule by which an answer may differ from the recorded one.
 pub struct Row {
@@ -24,7 +24,7 @@ struct Pair<'p> {
     exchange: &'p Exchange<'p>,
     app: App,
     /// Why the gate refuses the configuration, if it does.
-    problems: Vec<Notice>,
+    problems: Vec<Diagnostic>,
     /// Our body, and the recorded one.
     body: Value,
     recorded: Value,
@@ -65,7 +65,7 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "log-in-body",
         allows: |p| {
-            p.app.is_log_in(&p.exchange.request)
+            p.app.is_login(&p.exchange.request)
                 && p.refused(400, "Bad Request")
                 && ((p.status() == 500 && p.description("The Content-Type "))
                     || (p.description("The body must ") && json::object(p.sent_body().as_bytes()).is_err()))
@@ -120,7 +120,7 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "url-options",
         allows: |p| {
-            p.app.is_log_in(&p.exchange.request) | p.exchange.request.path_alone().ends_with('/')
+            p.app.is_login(&p.exchange.request) | p.exchange.request.path_alone().ends_with('/')
                 && matches!(p.exchange.ours.status, 200 | 404 | 405)
                 && p.setting("JWT_AUTH_URL_OPTIONS")
                     .and_then(Value::as_object)
@@ -153,9 +153,9 @@ pub const ROWS: &[Row] = &[
             let missing = p.body["description"]
                 .as_str()
                 .and_then(|text| text.strip_prefix("Token is missing the \"")?.strip_suffix("\" claim"));
-            let log_in = p.app.is_log_in(&p.exchange.request) && p.status() == 500;
+            let login = p.app.is_login(&p.exchange.request) && p.status() == 500;
             (p.refused(401, "Invalid token") && missing.is_some_and(ignored))
-                || (log_in && (p.refused(500, "Internal Server Error") || (required.is_string() && p.answered(200))))
+                || (login && (p.refused(500, "Internal Server Error") || (required.is_string() && p.answered(200))))
         },
     },
     Row {
@@ -349,8 +349,8 @@ fn is_no_date(value: &Value) -> bool {
 /// # Errors
 /// A configuration with something unknown in it.
 pub fn allowing(exchange: &Exchange<'_>) -> Result<Option<&'static str>, String> {
-    if exchange.case.library == Library::Extended {
-        return extended::allowing(exchange);
+    if exchange.case.library == Library::FlaskJwtExtended {
+        return flask_jwt_extended::allowing(exchange);
     }
     let app = App::read(&exchange.case.config)?;
     let pair = Pair {
@@ -365,7 +365,7 @@ pub fn allowing(exchange: &Exchange<'_>) -> Result<Option<&'static str>, String>
 
 /// The names of all rows, of both libraries.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ROWS.iter().map(|row| row.name).chain(extended::ROWS.iter().map(|row| row.name))
+    ROWS.iter().map(|row| row.name).chain(flask_jwt_extended::ROWS.iter().map(|row| row.name))
 }
 
 #[cfg(test)]

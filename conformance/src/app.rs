@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use tollgate::rules::{
     config::Config,
-    error::{JwtError, Refusal},
+    diagnostic::Diagnostic,
     gate::{AskFault, Gate},
-    handlers::{Handlers, Stock},
+    handlers::{DefaultHandlers, Handlers},
     identity::{Id, Identity},
-    notice::Notice,
+    rejection::{JwtError, Rejection},
     request as view,
     time::Timestamp,
     token::VerifiedToken,
@@ -62,7 +62,7 @@ impl App {
             vars: Map::new(),
             users: Users::Numbered,
             is_hooked: false,
-            with_handlers: |config| Gate::new(config, Stock),
+            with_handlers: |config| Gate::new(config, DefaultHandlers),
         };
         app.vars.insert("SECRET_KEY".into(), "super-secret".into());
         app.vars.insert("TOLLGATE_ALLOW_SHORT_KEY".into(), true.into());
@@ -99,7 +99,7 @@ impl App {
             "jwt_error_handler -> text, 418" => self.with_handlers = |config| Gate::new(config, OwnError),
             "request_handler -> query arg token" => self.with_handlers = |config| Gate::new(config, TokenInQuery),
             "auth_request_handler (deprecated) -> {hello: world}" => {
-                self.with_handlers = |config| Gate::new(config, OwnLogIn)
+                self.with_handlers = |config| Gate::new(config, OwnLogin)
             }
             "jwt_encode_handler/jwt_decode_handler opaque tokens" => {
                 self.with_handlers = |config| Gate::new(config, Opaque)
@@ -117,7 +117,7 @@ impl App {
     ///
     /// # Errors
     /// Why it refuses this configuration.
-    pub fn gate(&self) -> Result<Gate, Vec<Notice>> {
+    pub fn gate(&self) -> Result<Gate, Vec<Diagnostic>> {
         Config::read(&self.vars).config.map(self.with_handlers)
     }
 
@@ -129,7 +129,7 @@ impl App {
 
     /// Is this request one to the log-in endpoint?
     #[must_use]
-    pub fn is_log_in(&self, request: &Request) -> bool {
+    pub fn is_login(&self, request: &Request) -> bool {
         request.path_alone() == self.text("JWT_AUTH_URL_RULE", "/auth")
     }
 }
@@ -164,7 +164,7 @@ impl App {
     /// What the application's function says.
     pub fn authenticate(&self, name: &str, password: &str) -> Result<Option<Identity>, AskFault> {
         match self.users {
-            Users::Locked => Err(AskFault::Refused(JwtError {
+            Users::Locked => Err(AskFault::Rejected(JwtError {
                 status: 403,
                 headers: vec![("X-Lock".into(), "1".into())],
                 ..JwtError::new("Locked", "Account locked")
@@ -226,8 +226,8 @@ impl Handlers for OwnPayload {
 
 struct OwnError;
 impl Handlers for OwnError {
-    fn error(&self, refusal: &Refusal) -> Answer {
-        let usual = flask_jwt::refusal(refusal);
+    fn error(&self, rejection: &Rejection) -> Answer {
+        let usual = flask_jwt::rejection(rejection);
         let body: Value = serde_json::from_str(&usual.body).unwrap_or_default();
         let headers = usual
             .header("www-authenticate")
@@ -248,14 +248,14 @@ impl Handlers for TokenInQuery {
         request: &view::Request<'r>,
         _config: &Config,
         _realm: &str,
-    ) -> Result<Option<Cow<'r, str>>, Refusal> {
+    ) -> Result<Option<Cow<'r, str>>, Rejection> {
         let mut pairs = request.query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         Ok(pairs.find(|(name, _)| *name == "token").map(|(_, value)| value.into()))
     }
 }
 
-struct OwnLogIn;
-impl Handlers for OwnLogIn {
+struct OwnLogin;
+impl Handlers for OwnLogin {
     fn auth_request(&self, _request: &view::Request<'_>) -> Option<Answer> {
         Some(Answer::json(200, &json!({"hello": "world"})))
     }
@@ -269,13 +269,13 @@ impl Handlers for Opaque {
         _config: &Config,
         _session: Option<&str>,
         _now: Timestamp,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, Rejection> {
         Ok(format!("opaque-{}", identity.id))
     }
-    fn decode(&self, token: &str, _config: &Config, _now: Timestamp) -> Result<VerifiedToken, Refusal> {
+    fn decode(&self, token: &str, _config: &Config, _now: Timestamp) -> Result<VerifiedToken, Rejection> {
         let id = token
             .strip_prefix("opaque-")
-            .ok_or_else(|| Refusal::Custom(JwtError::new("Invalid token", "not opaque")))?;
+            .ok_or_else(|| Rejection::Custom(JwtError::new("Invalid token", "not opaque")))?;
         let id = id.parse::<i64>().map_or_else(|_| id.into(), Value::from);
         Ok(VerifiedToken::assert_verified(json!({"identity": id}).as_object().unwrap_or(&Map::new())))
     }

@@ -3,7 +3,7 @@
 
 use crate::{
     app::{App, Users},
-    extended,
+    flask_jwt_extended,
     replay::{Played, Player},
     transcript::{Case, Exchange, Library, Request, Token},
 };
@@ -148,7 +148,7 @@ impl Workerd {
             return token.ok_or_else(|| format!("no gate with this {algorithm} key"));
         }
         let recorded = turn.recorded();
-        let granted = self.log_in(gate, &turn.setting)?;
+        let granted = self.login(gate, &turn.setting)?;
         if recorded["type"] == "refresh" {
             return token_in(&granted, true);
         }
@@ -172,12 +172,12 @@ impl Workerd {
     }
 
     /// What a log-in gives. It costs a tenth of a second, so what was given in the last second is given again.
-    fn log_in(&mut self, gate: usize, setting: &Setting) -> Result<Answer, String> {
+    fn login(&mut self, gate: usize, setting: &Setting) -> Result<Answer, String> {
         match &self.granted {
             Some((known, at, answer)) if *known == gate && now() - at < AGED / 2.0 => return Ok(answer.clone()),
             _ => {}
         }
-        let [path, name_key, password_key] = &setting.log_in;
+        let [path, name_key, password_key] = &setting.login;
         let request = Request {
             method: "POST".into(),
             path: path.clone(),
@@ -312,10 +312,10 @@ struct Setting {
     vars: Map<String, Value>,
     users: Vec<(Id, String)>,
     /// The path of the log-in, and the members of its body.
-    log_in: [String; 3],
+    login: [String; 3],
     is_hooked: bool,
     /// Where the token is another gate's: that one's application, algorithm and key.
-    elsewhere: Option<(extended::App, String, Option<String>)>,
+    elsewhere: Option<(flask_jwt_extended::App, String, Option<String>)>,
 }
 
 impl Setting {
@@ -333,7 +333,7 @@ impl Setting {
                 let id = |number| if app.users == Users::Text { Id::Text("abc".into()) } else { Id::Int(number) };
                 Self {
                     users: vec![(id(1), text("user1")), (id(2), text("user2"))],
-                    log_in: [
+                    login: [
                         text(app.text("JWT_AUTH_URL_RULE", "/auth")),
                         text(app.text("JWT_AUTH_USERNAME_KEY", "username")),
                         text(app.text("JWT_AUTH_PASSWORD_KEY", "password")),
@@ -343,13 +343,13 @@ impl Setting {
                     elsewhere: None,
                 }
             }
-            Library::Extended => {
+            Library::FlaskJwtExtended => {
                 let is_issued = case.token.as_ref().is_some_and(Value::is_string);
-                let app = extended::App::read(&case.config)?;
+                let app = flask_jwt_extended::App::read(&case.config)?;
                 let app = if is_issued { app.issuing(&case.request) } else { app.serving(&case.request) };
                 Self {
                     users: refreshing(file),
-                    log_in: [text("/login"), text("username"), text("password")],
+                    login: [text("/login"), text("username"), text("password")],
                     is_hooked: app.is_hooked,
                     vars: app.vars.clone(),
                     elsewhere: if is_issued { elsewhere(case, app, file) } else { None },
@@ -374,7 +374,11 @@ fn refreshing(file: &[Case]) -> Vec<(Id, String)> {
 }
 
 /// A gate that only verifies, or signs with another algorithm, did not issue the token itself.
-fn elsewhere(case: &Case, app: extended::App, file: &[Case]) -> Option<(extended::App, String, Option<String>)> {
+fn elsewhere(
+    case: &Case,
+    app: flask_jwt_extended::App,
+    file: &[Case],
+) -> Option<(flask_jwt_extended::App, String, Option<String>)> {
     let algorithm = header(case.literal_token.as_deref()?)?["alg"].as_str()?.to_owned();
     if app.has_public_key_only() {
         let keys = file.iter().filter(|other| other.config.get("JWT_ALGORITHM") == case.config.get("JWT_ALGORITHM"));
@@ -404,7 +408,9 @@ fn out_of_reach(case: &Case, setting: &Setting) -> Option<&'static str> {
         payload.split(|c: char| !(c.is_ascii_digit() || ".e+".contains(c))).filter_map(|word| word.parse().ok());
     if setting.is_hooked {
         Some("a hook of the library")
-    } else if case.library == Library::Extended && extended::IN_ITSELF.contains(&case.request.path_alone()) {
+    } else if case.library == Library::FlaskJwtExtended
+        && flask_jwt_extended::IN_ITSELF.contains(&case.request.path_alone())
+    {
         Some("the application makes tokens or cookies itself here: played natively, with the library")
     } else if has_byte_scheme(case) {
         Some("a scheme with other bytes than ASCII, which workerd reads as UTF-8")

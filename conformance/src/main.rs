@@ -1,5 +1,12 @@
 //! What needs the rules natively. `cargo xtask` calls it.
 
+use conformance::{
+    common_passwords, errors,
+    native::Native,
+    replay::{self, Player},
+    tidy, vectors,
+    workerd::Workerd,
+};
 use std::{path::Path, process::ExitCode};
 use tollgate::rules::{
     config::options,
@@ -7,13 +14,6 @@ use tollgate::rules::{
     password::{self, Hashing},
     secret::Secret,
     store,
-};
-use tools::{
-    common_passwords, errors,
-    native::Native,
-    replay::{self, Player},
-    tidy, vectors,
-    workerd::Workerd,
 };
 
 fn main() -> ExitCode {
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         Some("vectors") if args.len() == 2 => vectors(Path::new(&args[1])),
         _ => {
             eprintln!(
-                "error: tools demo-users | docs | common-passwords [DJANGO BURNETT] | replay [--workerd] FILE… | tidy | vectors DIR"
+                "error: conformance demo-users | docs | common-passwords [DJANGO BURNETT] | replay [--workerd] FILE… | tidy | vectors DIR"
             );
             ExitCode::from(2)
         }
@@ -159,7 +159,7 @@ fn all<P: Player>(files: &[&String], player: &mut P) -> Result<bool, String> {
 mod tests {
     use super::*;
     use serde_json::json;
-    use tollgate::rules::{login, store::LogInRecord};
+    use tollgate::rules::{login, store::LoginRecord};
 
     /// The records of a file, as the current version would write them, for users with these ids and the password
     /// `abcxyz`.
@@ -167,7 +167,7 @@ mod tests {
         let kept: Vec<serde_json::Value> = serde_json::from_str(file).unwrap();
         assert_eq!(kept.len(), 4);
         for ((id, name), pair) in ids.iter().zip(["user1", "user2"]).zip(kept.chunks(2)) {
-            let record = LogInRecord::read(pair[1]["value"].as_str().unwrap().as_bytes()).unwrap();
+            let record = LoginRecord::read(pair[1]["value"].as_str().unwrap().as_bytes()).unwrap();
             let hash = password::PasswordHash::parse(record.hash()).unwrap();
             let writes = store::writes_for(id, name, &hash);
             let writes: Vec<_> = writes.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();

@@ -1,6 +1,6 @@
 //! Flask-JWT-Extended's options (docs/compat/flask-jwt-extended.md#options), read and judged.
 
-use crate::rules::{json::Value, time::Span};
+use crate::rules::{json::Value, time::Duration};
 
 /// Where a token may be (`JWT_TOKEN_LOCATION`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +90,10 @@ impl SameSite {
     }
 }
 
-/// What Flask-JWT-Extended's dialect is told, but for what decoding asks ([`crate::rules::token::ExtendedPolicy`]).
+/// What Flask-JWT-Extended's dialect is told, but for what decoding asks
+/// ([`crate::rules::token::FlaskJwtExtendedPolicy`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Extended {
+pub struct FlaskJwtExtended {
     /// `JWT_TOKEN_LOCATION`.
     pub locations: Vec<Location>,
     /// `JWT_HEADER_NAME`.
@@ -124,9 +125,9 @@ pub struct Extended {
     /// `JWT_CSRF_CHECK_FORM`.
     pub csrf_check_form: bool,
     /// `JWT_ACCESS_TOKEN_EXPIRES`; `None` for never.
-    pub access_expires: Option<Span>,
+    pub access_expires: Option<Duration>,
     /// `JWT_REFRESH_TOKEN_EXPIRES`; `None` for never.
-    pub refresh_expires: Option<Span>,
+    pub refresh_expires: Option<Duration>,
     /// `JWT_ENCODE_NBF`.
     pub encode_nbf: bool,
     /// `JWT_ENCODE_AUDIENCE`: a text or a list of texts.
@@ -138,10 +139,10 @@ pub struct Extended {
     /// `TOLLGATE_REFRESH_TOKENS`.
     pub refresh_tokens: bool,
     /// `TOLLGATE_COOKIE_REFRESH_WITHIN`; zero for never.
-    pub cookie_refresh_within: Span,
+    pub cookie_refresh_within: Duration,
 }
 
-impl Default for Extended {
+impl Default for FlaskJwtExtended {
     fn default() -> Self {
         let names = |kind: &str, json_key: &str| Names {
             cookie: format!("{kind}_token_cookie"),
@@ -168,19 +169,19 @@ impl Default for Extended {
             csrf_methods: ["POST", "PUT", "PATCH", "DELETE"].map(str::to_owned).to_vec(),
             csrf_in_cookies: true,
             csrf_check_form: false,
-            access_expires: Some(Span::seconds(15 * 60)),
-            refresh_expires: Some(Span::seconds(30 * 86_400)),
+            access_expires: Some(Duration::seconds(15 * 60)),
+            refresh_expires: Some(Duration::seconds(30 * 86_400)),
             encode_nbf: true,
             encode_audience: None,
             encode_issuer: None,
             error_message_key: "msg".into(),
             refresh_tokens: true,
-            cookie_refresh_within: Span::ZERO,
+            cookie_refresh_within: Duration::ZERO,
         }
     }
 }
 
-impl Extended {
+impl FlaskJwtExtended {
     /// The names for refresh or for access tokens.
     #[must_use]
     pub fn names(&self, refresh: bool) -> &Names {
@@ -188,7 +189,7 @@ impl Extended {
     }
 
     /// How long such a token lives; `None` for ever.
-    pub(super) fn lifetime(&self, refresh: bool) -> Option<Span> {
+    pub(super) fn lifetime(&self, refresh: bool) -> Option<Duration> {
         if refresh { self.refresh_expires } else { self.access_expires }
     }
 

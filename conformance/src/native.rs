@@ -2,16 +2,16 @@
 
 use crate::{
     app::{App, origin},
-    extended,
+    flask_jwt_extended,
     replay::{Played, Player},
     transcript::{Case, Exchange, Library, Request},
 };
 use std::borrow::Cow;
 use tollgate::rules::{
-    error::Refusal,
-    gate::{Admission, Ask, AskFault, Decision, Gate},
+    diagnostic::Diagnostic,
+    gate::{Ask, AskFault, Decision, Gate, Principal},
     identity::{Id, Identity},
-    notice::Notice,
+    rejection::Rejection,
     request::{self, Headers},
     time::Timestamp,
     token::Random,
@@ -38,7 +38,7 @@ fn play(case: &Case) -> Result<Exchange<'_>, String> {
     let request = case.request_with(token.as_deref().unwrap_or("{T}"));
     let ours = match application.gate() {
         Ok(gate) => answer(&application, &gate, &request, now),
-        Err(_) => flask_jwt::refusal(&Refusal::Misconfigured),
+        Err(_) => flask_jwt::rejection(&Rejection::Misconfigured),
     };
     Ok(Exchange { case, request, ours, now: case.recorded_at })
 }
@@ -46,21 +46,23 @@ fn play(case: &Case) -> Result<Exchange<'_>, String> {
 /// The application behind the gate.
 enum Application {
     FlaskJwt(App),
-    Extended(extended::App),
+    FlaskJwtExtended(flask_jwt_extended::App),
 }
 
 impl Application {
     fn of(case: &Case) -> Result<Self, String> {
         Ok(match case.library {
             Library::FlaskJwt => Self::FlaskJwt(App::read(&case.config)?),
-            Library::Extended => Self::Extended(extended::App::read(&case.config)?.serving(&case.request)),
+            Library::FlaskJwtExtended => {
+                Self::FlaskJwtExtended(flask_jwt_extended::App::read(&case.config)?.serving(&case.request))
+            }
         })
     }
 
-    fn gate(&self) -> Result<Gate, Vec<Notice>> {
+    fn gate(&self) -> Result<Gate, Vec<Diagnostic>> {
         match self {
             Self::FlaskJwt(app) => app.gate(),
-            Self::Extended(app) => app.gate(),
+            Self::FlaskJwtExtended(app) => app.gate(),
         }
     }
 
@@ -68,28 +70,28 @@ impl Application {
     fn issued(&self, case: &Case) -> Option<String> {
         match self {
             Self::FlaskJwt(_) => None,
-            Self::Extended(app) => app.issued(case),
+            Self::FlaskJwtExtended(app) => app.issued(case),
         }
     }
 
     fn authenticate(&self, name: &str, password: &str) -> Result<Option<Identity>, AskFault> {
         match self {
             Self::FlaskJwt(app) => app.authenticate(name, password),
-            Self::Extended(app) => app.authenticate(name, password),
+            Self::FlaskJwtExtended(app) => app.authenticate(name, password),
         }
     }
 
     fn identity(&self, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
         match self {
             Self::FlaskJwt(app) => app.identity(id),
-            Self::Extended(app) => app.identity(id),
+            Self::FlaskJwtExtended(app) => app.identity(id),
         }
     }
 
-    fn origin(&self, gate: &Gate, request: &Request, admission: &Admission, now: Timestamp) -> Answer {
+    fn origin(&self, gate: &Gate, request: &Request, principal: &Principal, now: Timestamp) -> Answer {
         match self {
-            Self::FlaskJwt(_) => origin(admission.identity()),
-            Self::Extended(app) => app.origin(gate, request, admission, &random(), now),
+            Self::FlaskJwt(_) => origin(principal.identity()),
+            Self::FlaskJwtExtended(app) => app.origin(gate, request, principal, &random(), now),
         }
     }
 }
@@ -121,7 +123,7 @@ fn answer(app: &Application, gate: &Gate, request: &Request, now: Timestamp) -> 
             Decision::Answer(answered) => break answered.answer,
             Decision::Identity(passage) => break gate.identity(&passage),
             Decision::Forward(passage) | Decision::Assets(passage) | Decision::Inner(passage) => {
-                break app.origin(gate, request, passage.admission(), now);
+                break app.origin(gate, request, passage.principal(), now);
             }
             Decision::Ask(Ask::Body(question)) => question.answer(Ok(body.to_vec())),
             Decision::Ask(Ask::TokenBody(question)) => question.answer(Ok(body), &view, now),
@@ -137,7 +139,7 @@ fn answer(app: &Application, gate: &Gate, request: &Request, now: Timestamp) -> 
             }
             // There are no sessions in what was recorded.
             Decision::Ask(Ask::Account(_) | Ask::Pause(_) | Ask::Limit(_) | Ask::Revocations(_) | Ask::Password(_)) => {
-                break gate.answer(&Refusal::Internal);
+                break gate.answer(&Rejection::Internal);
             }
         };
     };

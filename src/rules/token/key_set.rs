@@ -17,14 +17,14 @@ use super::{
 
 /// The keys of a gate.
 #[derive(Debug)]
-pub struct KeyRing {
+pub struct KeySet {
     signing: Option<Key>,
     others: Vec<VerifyingKey>,
 }
 
 /// Why a JWK Set is no ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RingFault {
+pub struct KeySetFault {
     /// Which key of the set, from 0; `None` if it is the set as a whole.
     pub key: Option<usize>,
     /// What is wrong with it.
@@ -49,13 +49,13 @@ pub enum NoKey {
     Ended(NumericDate),
 }
 
-impl KeyRing {
+impl KeySet {
     /// A ring of the key that signs and of others that only verify. A key that only verifies can't stand first:
     ///
     /// ```compile_fail,E0308
-    /// use tollgate::rules::token::{Algorithm, KeyRing, VerifyingKey};
+    /// use tollgate::rules::token::{Algorithm, KeySet, VerifyingKey};
     /// let public = VerifyingKey::public(Algorithm::EdDsa, "-----BEGIN PUBLIC KEY-----").unwrap();
-    /// let ring = KeyRing::new(public, []);
+    /// let ring = KeySet::new(public, []);
     /// ```
     #[must_use]
     pub fn new(signing: Key, others: impl IntoIterator<Item = VerifyingKey>) -> Self {
@@ -73,7 +73,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// The first fault.
-    pub fn from_jwk_set(set: &Map<String, Value>) -> Result<Self, RingFault> {
+    pub fn from_jwk_set(set: &Map<String, Value>) -> Result<Self, KeySetFault> {
         Self::of_keys(keys_of(set)?, None, None)
     }
 
@@ -88,7 +88,7 @@ impl KeyRing {
     pub fn read_jwk_set(
         set: &Map<String, Value>,
         default: Option<Algorithm>,
-    ) -> Result<(Self, Vec<RingFault>), RingFault> {
+    ) -> Result<(Self, Vec<KeySetFault>), KeySetFault> {
         let keys = keys_of(set)?;
         let is_private = |key: &Value| key.get("d").is_some() || key.get("k").is_some() || key["kty"] == "oct";
         if keys.iter().any(is_private) {
@@ -106,10 +106,10 @@ impl KeyRing {
     fn of_keys(
         keys: &[Value],
         default: Option<Algorithm>,
-        mut ignored: Option<&mut Vec<RingFault>>,
-    ) -> Result<Self, RingFault> {
+        mut ignored: Option<&mut Vec<KeySetFault>>,
+    ) -> Result<Self, KeySetFault> {
         let is_published = ignored.is_some();
-        let mut ignore = |fault: RingFault| match &mut ignored {
+        let mut ignore = |fault: KeySetFault| match &mut ignored {
             Some(ignored) => {
                 ignored.push(fault);
                 Ok(())
@@ -130,12 +130,12 @@ impl KeyRing {
             });
             match jwk {
                 Ok(jwk) => jwks.push(jwk),
-                Err(fault) => ignore(RingFault { key: Some(number), fault })?,
+                Err(fault) => ignore(KeySetFault { key: Some(number), fault })?,
             }
         }
         let secrets = jwks.iter().filter(|(.., jwk)| matches!(jwk.material, Material::Oct(_))).count();
         if secrets != 0 && secrets != jwks.len() {
-            return Err(RingFault { key: None, fault: KeyFault::Mixed });
+            return Err(KeySetFault { key: None, fault: KeyFault::Mixed });
         }
         let mut ring = Self { signing: None, others: Vec::new() };
         let has_several = jwks.len() > 1;
@@ -153,7 +153,7 @@ impl KeyRing {
                 ring.add(jwk, *algorithm)
             };
             if let Err(fault) = added {
-                ignore(RingFault { key: Some(*number), fault })?;
+                ignore(KeySetFault { key: Some(*number), fault })?;
             }
         }
         Ok(ring)
@@ -239,7 +239,7 @@ impl KeyRing {
 }
 
 /// The members of a JWK Set: one at least.
-fn keys_of(set: &Map<String, Value>) -> Result<&[Value], RingFault> {
+fn keys_of(set: &Map<String, Value>) -> Result<&[Value], KeySetFault> {
     let keys = set.get("keys").and_then(Value::as_array).filter(|keys| !keys.is_empty());
-    keys.map(Vec::as_slice).ok_or(RingFault { key: None, fault: KeyFault::NotASet })
+    keys.map(Vec::as_slice).ok_or(KeySetFault { key: None, fault: KeyFault::NotASet })
 }

@@ -4,7 +4,7 @@
 //! the same successor is given again (a lost answer, two tabs); later, a second use is refused, and the caller ends the
 //! family.
 
-use super::{super::time::Span, Lifetimes, Timestamp, Told};
+use super::{super::time::Duration, Lifetimes, SessionSummary, Timestamp};
 use crate::mutant::Mutant;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ const MOST_AGENT: usize = 200;
 
 /// A refresh token: its id, and what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
+pub struct RefreshToken {
     /// Its id, the claim `jti`.
     pub token_id: String,
     /// The randomness of it and of the access token beside it.
@@ -25,41 +25,47 @@ pub struct Link {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
-    link: Link,
+struct SpentToken {
+    link: RefreshToken,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spent_at: Option<Timestamp>,
 }
 
 /// A session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Family {
+pub struct Session {
     created: Timestamp,
     last_used: Timestamp,
     user_agent: String,
     country: String,
     /// In the order in which they were made: the last is the one to be used next. None without refresh tokens.
-    links: Vec<Kept>,
+    links: Vec<SpentToken>,
 }
 
-impl Family {
-    pub(super) fn new(first: Option<Link>, user_agent: String, country: String, now: Timestamp) -> Self {
-        let links = first.into_iter().map(|link| Kept { link, spent_at: None }).collect();
+impl Session {
+    pub(super) fn new(first: Option<RefreshToken>, user_agent: String, country: String, now: Timestamp) -> Self {
+        let links = first.into_iter().map(|link| SpentToken { link, spent_at: None }).collect();
         let user_agent = user_agent.chars().take(MOST_AGENT).collect();
         Self { created: now, last_used: now, user_agent, country: country.chars().take(2).collect(), links }
     }
 
     /// Spends a token: its successor, `None` if it was spent too long ago, or never was one.
-    pub(super) fn rotate(&mut self, token_id: &str, successor: Link, grace: Span, now: Timestamp) -> Option<&Link> {
-        let is_over = |kept: &Kept| kept.spent_at.is_some_and(|at| at.later(grace) < now);
+    pub(super) fn rotate(
+        &mut self,
+        token_id: &str,
+        successor: RefreshToken,
+        grace: Duration,
+        now: Timestamp,
+    ) -> Option<&RefreshToken> {
+        let is_over = |kept: &SpentToken| kept.spent_at.is_some_and(|at| at.later(grace) < now);
         if !Mutant::GraceNeverEnds.is_on() {
             let over = self.links.iter().take_while(|kept| is_over(kept)).count();
             self.links.drain(..over);
         }
         // Its refresh token was not good for one use only when the session was opened.
         if self.links.is_empty() {
-            let link = Link { token_id: token_id.to_owned(), seed: String::new(), issued_at: self.created };
-            self.links.push(Kept { link, spent_at: None });
+            let link = RefreshToken { token_id: token_id.to_owned(), seed: String::new(), issued_at: self.created };
+            self.links.push(SpentToken { link, spent_at: None });
         }
         let at = self.links.iter().position(|kept| kept.link.token_id == token_id)?;
         if Mutant::NoGrace.is_on() && self.links[at].spent_at.is_some() {
@@ -72,7 +78,7 @@ impl Family {
             if let Some(last) = self.links.last_mut() {
                 last.spent_at = Some(now);
             }
-            self.links.push(Kept { link: successor, spent_at: None });
+            self.links.push(SpentToken { link: successor, spent_at: None });
             self.is_used(now);
             return self.links.last().map(|kept| &kept.link);
         }
@@ -107,8 +113,8 @@ impl Family {
         self.created.later(lifetimes.session)
     }
 
-    pub(super) fn told(&self, id: &str) -> Told {
-        Told {
+    pub(super) fn told(&self, id: &str) -> SessionSummary {
+        SessionSummary {
             id: id.to_owned(),
             created: self.created.numeric_date().seconds(),
             last_used: self.last_used.numeric_date().seconds(),

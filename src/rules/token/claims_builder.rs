@@ -2,11 +2,11 @@
 
 use super::{
     super::{
-        config::Extended,
+        config::FlaskJwtExtended,
         json::{Map, Value},
-        time::{Span, Timestamp},
+        time::{Duration, Timestamp},
     },
-    Fresh,
+    Freshness,
 };
 use uuid::{Builder, Uuid};
 
@@ -15,13 +15,13 @@ use uuid::{Builder, Uuid};
 pub type Random = [u8; 96];
 
 /// What goes into a new token.
-pub struct Issue<'i> {
+pub struct ClaimsBuilder<'i> {
     /// Is it a refresh token?
     pub refresh: bool,
     /// The claim `fresh`.
-    pub fresh: Fresh,
+    pub fresh: Freshness,
     /// How long it lives; `None` for ever.
-    pub expires: Option<Span>,
+    pub expires: Option<Duration>,
     /// `JWT_IDENTITY_CLAIM`.
     pub identity_claim: &'i str,
     /// What `user_identity_loader` makes of the identity.
@@ -37,10 +37,10 @@ pub struct Issue<'i> {
     pub now: Timestamp,
 }
 
-impl Issue<'_> {
+impl ClaimsBuilder<'_> {
     /// The claims, in the real library's order, and the CSRF value among them.
     #[must_use]
-    pub fn claims(self, config: &Extended, random: &Random) -> (Map<String, Value>, Option<String>) {
+    pub fn claims(self, config: &FlaskJwtExtended, random: &Random) -> (Map<String, Value>, Option<String>) {
         let TokenIds { token_id, csrf } = TokenIds::of(self.refresh, random);
         let csrf = config.csrf_protect.then(|| self.csrf.unwrap_or_else(|| csrf.to_string()));
         let issued_at = self.now.numeric_date().seconds();
@@ -96,12 +96,12 @@ mod tests {
     use super::*;
     use crate::rules::json::json;
 
-    fn issue(refresh: bool, more: Value) -> Issue<'static> {
+    fn issue(refresh: bool, more: Value) -> ClaimsBuilder<'static> {
         let Value::Object(more) = more else { panic!("an object") };
-        Issue {
+        ClaimsBuilder {
             refresh,
-            fresh: if refresh { Fresh::No } else { Fresh::Yes },
-            expires: Some(Span::seconds(if refresh { 30 * 86_400 } else { 900 })),
+            fresh: if refresh { Freshness::NotFresh } else { Freshness::Fresh },
+            expires: Some(Duration::seconds(if refresh { 30 * 86_400 } else { 900 })),
             identity_claim: "sub",
             identity: "user1".into(),
             more,
@@ -115,13 +115,13 @@ mod tests {
     fn claims_are_the_real_librarys_in_its_order() {
         let mut random = [0; 96];
         (0..96).for_each(|at| random[at as usize] = at);
-        let (claims, csrf) = issue(false, json!({})).claims(&Extended::default(), &random);
+        let (claims, csrf) = issue(false, json!({})).claims(&FlaskJwtExtended::default(), &random);
         assert_eq!(
             Value::Object(claims).to_string(),
             r#"{"fresh":true,"iat":1795537255,"jti":"00010203-0405-4607-8809-0a0b0c0d0e0f","type":"access","sub":"user1","nbf":1795537255,"csrf":"10111213-1415-4617-9819-1a1b1c1d1e1f","exp":1795538155}"#
         );
         assert_eq!(csrf.as_deref(), Some("10111213-1415-4617-9819-1a1b1c1d1e1f"));
-        let (claims, other) = issue(true, json!({})).claims(&Extended::default(), &random);
+        let (claims, other) = issue(true, json!({})).claims(&FlaskJwtExtended::default(), &random);
         assert_eq!(
             (&claims["fresh"], &claims["type"], &claims["exp"]),
             (&json!(false), &json!("refresh"), &json!(1_798_129_255))
@@ -131,23 +131,27 @@ mod tests {
 
     #[test]
     fn a_session_is_named_and_nothing_takes_its_place() {
-        let issue = Issue { session: Some("s".into()), ..issue(false, json!({"sid": "x", "jti": "y", "role": "z"})) };
-        let (claims, _) = issue.claims(&Extended::default(), &[7; 96]);
+        let issue =
+            ClaimsBuilder { session: Some("s".into()), ..issue(false, json!({"sid": "x", "jti": "y", "role": "z"})) };
+        let (claims, _) = issue.claims(&FlaskJwtExtended::default(), &[7; 96]);
         assert_eq!((&claims["sid"], &claims["role"]), (&json!("s"), &json!("z")));
         assert_ne!(claims["jti"], json!("y"));
     }
 
     #[test]
     fn options_leave_claims_out_and_more_claims_overwrite_in_place() {
-        let config = Extended {
+        let config = FlaskJwtExtended {
             csrf_protect: false,
             encode_nbf: false,
             encode_audience: Some(json!(["a", "b"])),
             encode_issuer: Some("me".into()),
-            ..Extended::default()
+            ..FlaskJwtExtended::default()
         };
-        let issue =
-            Issue { expires: None, fresh: Fresh::Until(7.5), ..issue(false, json!({"role": "admin", "sub": "other"})) };
+        let issue = ClaimsBuilder {
+            expires: None,
+            fresh: Freshness::Until(7.5),
+            ..issue(false, json!({"role": "admin", "sub": "other"}))
+        };
         let (claims, csrf) = issue.claims(&config, &[7; 96]);
         assert_eq!(claims["fresh"], json!(7.5));
         let names: Vec<&str> = claims.keys().map(String::as_str).collect();

@@ -45,7 +45,7 @@ pub enum Library {
     #[default]
     FlaskJwt,
     /// Flask-JWT-Extended 4.7.
-    Extended,
+    FlaskJwtExtended,
 }
 
 impl Library {
@@ -59,7 +59,7 @@ impl Library {
                 case.body_json.is_some_and(|body| body.get("msg").is_some() || body.get("logged_in_as").is_some())
                     || ["/login", "/mint", "/claims", "/fresh"].contains(&case.request.path_alone())
             });
-        if is_extended { Self::Extended } else { Self::FlaskJwt }
+        if is_extended { Self::FlaskJwtExtended } else { Self::FlaskJwt }
     }
 }
 

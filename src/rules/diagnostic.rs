@@ -2,21 +2,21 @@
 
 /// Something to tell the operator about one option. Holds no secret's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct Diagnostic {
     /// The option, or `ROUTES[2].path`.
     pub option: String,
     /// What is wrong or unwise, and what to write instead.
     pub text: String,
 }
 
-impl Notice {
+impl Diagnostic {
     /// One notice.
     pub fn new(option: impl Into<String>, text: impl Into<String>) -> Self {
         Self { option: option.into(), text: text.into() }
     }
 }
 
-impl std::fmt::Display for Notice {
+impl std::fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.option, self.text)
     }

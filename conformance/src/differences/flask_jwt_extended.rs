@@ -1,12 +1,12 @@
 //! The rows for Flask-JWT-Extended.
 
 use crate::{
-    extended::{App, makes_tokens},
+    flask_jwt_extended::{App, makes_tokens},
     transcript::Exchange,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
-use tollgate::rules::{json, notice::Notice};
+use tollgate::rules::{diagnostic::Diagnostic, json};
 
 /// A rule by which an answer may differ from the recorded one.
 pub struct Row {
@@ -19,7 +19,7 @@ pub struct Row {
 struct Pair<'p> {
     exchange: &'p Exchange<'p>,
     /// Why the gate refuses the configuration, if it does.
-    problems: Vec<Notice>,
+    problems: Vec<Diagnostic>,
     /// Our body.
     body: Value,
 }
@@ -252,19 +252,19 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "ext-log-in-body",
         allows: |p| {
-            p.is_log_in()
+            p.is_login()
                 && p.refused(400, "The body must be one JSON object")
                 && json::object(p.sent_body().as_bytes()).is_err()
         },
     },
     Row {
         name: "ext-log-in-limits",
-        allows: |p| p.is_log_in() && p.exchange.ours.status == 400 && p.message().contains(" is longer than "),
+        allows: |p| p.is_login() && p.exchange.ours.status == 400 && p.message().contains(" is longer than "),
     },
     Row {
         name: "ext-log-in-message",
         allows: |p| {
-            p.is_log_in()
+            p.is_login()
                 && p.status() == 401
                 && p.refused(401, "Bad username or password")
                 && p.setting("JWT_ERROR_MESSAGE_KEY").is_some()
@@ -311,7 +311,7 @@ impl Pair<'_> {
         self.exchange.request.body.as_deref().unwrap_or_default()
     }
 
-    fn is_log_in(&self) -> bool {
+    fn is_login(&self) -> bool {
         self.exchange.request.path_alone() == "/login"
     }
 

@@ -1,25 +1,25 @@
 //! Flask-JWT-Extended's order of checks (docs/compat/flask-jwt-extended.md#order-of-checks), and its endpoints.
 
 use super::{
-    Admission, Answered, Decision, Gate, Outcome, Refused,
-    log_in::{Grant, capped, link, random_of},
+    Answered, Decision, Gate, Outcome, Principal, Rejected,
+    login::{Grant, capped, link, random_of},
     pass, pass_with,
     sessions::refuse,
 };
 use crate::rules::{
     account::{Command, Reply},
-    config::{Extended, Location},
+    config::{FlaskJwtExtended, Location},
     cookie::Jar,
-    credential::extended::{Sought, seek},
-    error::{Absent, Refusal},
+    credential::flask_jwt_extended::{Sought, seek},
     handlers::TokenParts,
     identity::Identity,
     json::{Map, Value},
+    rejection::{Absent, Rejection},
     request::Request,
-    revocation::Judgement,
-    route::{Auth, Endpoint, ExtendedRule, Freshness, Invalid, Rule},
-    time::{Span, Timestamp},
-    token::{self, Failed, Fresh, Issue, Random, Session, VerifiedToken},
+    revocation::RevocationStatus,
+    route::{Auth, Endpoint, FlaskJwtExtendedRule, Invalid, RequiredFreshness, Rule},
+    time::{Duration, Timestamp},
+    token::{self, ClaimsBuilder, Failed, Freshness, Random, SessionClaims, VerifiedToken},
     wire::Answer,
 };
 use std::sync::Arc;
@@ -37,31 +37,31 @@ pub(super) enum Search {
 impl Gate {
     pub(super) fn decide_extended<'g>(
         &'g self,
-        config: &'g Extended,
+        config: &'g FlaskJwtExtended,
         rule: &'g Rule,
         request: &Request<'_>,
         body: Option<&[u8]>,
         now: Timestamp,
     ) -> Decision<'g> {
-        let failed = match self.search(config, &rule.extended, request, body, now) {
+        let failed = match self.search(config, &rule.flask_jwt_extended, request, body, now) {
             Search::Body => {
                 return self.ask_token_body(request, Some(&rule.path), move |gate, body, request, now| {
                     gate.decide_extended(config, rule, request, Some(body), now)
                 });
             }
-            Search::Nowhere(_) if rule.auth == Auth::Optional => return pass(rule, Admission::Anonymous),
-            Search::Nowhere(places) => Refusal::TokenNowhere(places).into(),
+            Search::Nowhere(_) if rule.auth == Auth::Optional => return pass(rule, Principal::Anonymous),
+            Search::Nowhere(places) => Rejection::TokenNowhere(places).into(),
             Search::Failed(failed) => failed,
             // A browser sends cookies with a handshake from any page, and has no CORS check for what that page reads.
             Search::Found(_, Location::Cookies) if request.is_web_socket() && !self.is_from_own_page(request) => {
-                return Decision::Refuse(Refused::new(Refusal::ForeignSocket, Some(&rule.path)));
+                return Decision::Refuse(Rejected::new(Rejection::ForeignSocket, Some(&rule.path)));
             }
             Search::Found(token, location) => return self.unless_revoked(rule, token, location, now),
         };
         if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous {
-            return pass(rule, Admission::Anonymous);
+            return pass(rule, Principal::Anonymous);
         }
-        Decision::Refuse(Refused { signed: failed.signed, ..Refused::new(failed.refusal, Some(&rule.path)) })
+        Decision::Refuse(Rejected { signed: failed.signed, ..Rejected::new(failed.rejection, Some(&rule.path)) })
     }
 
     /// Does the request come from a page of the gate's own origin (RFC 6454 §7)?
@@ -77,8 +77,8 @@ impl Gate {
     /// (docs/compat/flask-jwt-extended.md#finding-the-token, steps 2 to 5).
     pub(super) fn search(
         &self,
-        config: &Extended,
-        asked: &ExtendedRule,
+        config: &FlaskJwtExtended,
+        asked: &FlaskJwtExtendedRule,
         request: &Request<'_>,
         body: Option<&[u8]>,
         now: Timestamp,
@@ -94,12 +94,12 @@ impl Gate {
                     };
                     return match self.judge_session(asked, &token, now) {
                         Ok(()) => Search::Found(token, location),
-                        Err(refusal) => Search::Failed(Failed::of(refusal, token)),
+                        Err(rejection) => Search::Failed(Failed::of(rejection, token)),
                     };
                 }
                 Ok(Sought::Absent(place)) => absent.push(place),
                 Ok(Sought::Body) => return Search::Body,
-                Err(refusal) => return Search::Failed(refusal.into()),
+                Err(rejection) => return Search::Failed(rejection.into()),
             }
         }
         Search::Nowhere(absent)
@@ -121,18 +121,23 @@ impl Gate {
 
     /// Type, freshness, blocklist, verification, in this order (docs/compat/flask-jwt-extended.md#judging-the-token,
     /// steps 1 to 4).
-    fn judge_session(&self, asked: &ExtendedRule, token: &VerifiedToken, now: Timestamp) -> Result<(), Refusal> {
-        let session = token.session().ok_or(Refusal::Internal)?;
+    fn judge_session(
+        &self,
+        asked: &FlaskJwtExtendedRule,
+        token: &VerifiedToken,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        let session = token.session().ok_or(Rejection::Internal)?;
         if asked.verify_type && session.refresh != asked.refresh {
-            return Err(Refusal::WrongType { refresh: asked.refresh });
+            return Err(Rejection::WrongType { refresh: asked.refresh });
         }
         let is_fresh = session.fresh.is_fresh(now);
         let is_recent = |span| session.issued_at.is_some_and(|iat| !iat.is_before(now.numeric_date(), span));
         match asked.fresh {
-            Freshness::Any => {}
-            Freshness::Fresh if is_fresh => {}
-            Freshness::Within(span) if is_fresh && is_recent(span) => {}
-            Freshness::Fresh | Freshness::Within(_) => return Err(Refusal::NotFresh),
+            RequiredFreshness::Any => {}
+            RequiredFreshness::Fresh if is_fresh => {}
+            RequiredFreshness::Within(span) if is_fresh && is_recent(span) => {}
+            RequiredFreshness::Fresh | RequiredFreshness::Within(_) => return Err(Rejection::NotFresh),
         }
         if self.handlers.looks_at_no_claims() {
             return Ok(());
@@ -140,10 +145,10 @@ impl Gate {
         let (header, payload) = (token.header(), token.claims_with_defaults());
         let parts = TokenParts { header: &header, payload: &payload };
         if !asked.skip_revocation_check && self.handlers.token_in_blocklist(parts) {
-            return Err(Refusal::Revoked);
+            return Err(Rejection::Revoked);
         }
         if !self.handlers.token_verification(parts) {
-            return Err(Refusal::ClaimsRejected);
+            return Err(Rejection::ClaimsRejected);
         }
         Ok(())
     }
@@ -152,7 +157,7 @@ impl Gate {
     /// (docs/compat/flask-jwt-extended.md#implicit-refresh).
     pub(super) fn admit_extended<'g>(
         &'g self,
-        config: &'g Extended,
+        config: &'g FlaskJwtExtended,
         rule: &'g Rule,
         identity: Option<Arc<Identity>>,
         token: VerifiedToken,
@@ -160,8 +165,8 @@ impl Gate {
         now: Timestamp,
     ) -> Decision<'g> {
         let is_due = location == Location::Cookies
-            && !rule.extended.refresh
-            && token.expires().is_some_and(|exp| exp.is_before(now.plus(config.cookie_refresh_within), Span::ZERO));
+            && !rule.flask_jwt_extended.refresh
+            && token.expires().is_some_and(|exp| exp.is_before(now.plus(config.cookie_refresh_within), Duration::ZERO));
         match identity {
             Some(identity) if is_due => self.renew(rule, identity, token),
             identity => self.admit(rule, identity, token, location),
@@ -174,16 +179,16 @@ impl Gate {
         let renewed = move |gate: &'g Self, identity: Arc<Identity>, token: VerifiedToken| {
             gate.ask_random(move |gate, random, now| {
                 let jar = gate.renewed(&identity, &token, random, now);
-                pass_with(rule, Admission::Verified { token, identity, location: Location::Cookies }, jar)
+                pass_with(rule, Principal::Verified { token, identity, location: Location::Cookies }, jar)
             })
         };
         match self.is_alive(&token, true) {
             None => renewed(self, identity, token),
             Some((object, command)) => self.ask_account(object, command, move |gate, reply, _| match reply {
                 Ok(Reply::Alive) => renewed(gate, identity, token),
-                Ok(_) => gate.refuse_token(rule, Refusal::Revoked, token),
+                Ok(_) => gate.refuse_token(rule, Rejection::Revoked, token),
                 // The request is good without a new token too.
-                Err(_) => pass(rule, Admission::Verified { token, identity, location: Location::Cookies }),
+                Err(_) => pass(rule, Principal::Verified { token, identity, location: Location::Cookies }),
             }),
         }
     }
@@ -191,15 +196,15 @@ impl Gate {
     /// The cookies of a new token in place of one that is about to expire; none if it can't be made.
     fn renewed(&self, identity: &Identity, token: &VerifiedToken, random: &Random, now: Timestamp) -> Jar {
         let mut jar = Jar::new();
-        let Some(config) = self.config.extended() else { return jar };
+        let Some(config) = self.config.flask_jwt_extended() else { return jar };
         let (session, _) = token.session_and_id();
         let until = session.as_deref().and_then(|session| self.ends_at_last(session));
         let expires =
             until.filter(|_| self.revocations.is_some()).map(|until| capped(config.access_expires, now, until));
         let session = session.filter(|_| self.revocations.is_some());
         // Requests that are under way carry the CSRF value of before.
-        let csrf = token.session().and_then(Session::csrf).map(str::to_owned);
-        let new = New { claims: added(token), expires, session, csrf, ..New::default() };
+        let csrf = token.session().and_then(SessionClaims::csrf).map(str::to_owned);
+        let new = TokenSpec { claims: added(token), expires, session, csrf, ..TokenSpec::default() };
         if let Ok((token, csrf)) = self.create_token(identity, new, random, now) {
             jar.set(config, false, &token, csrf.as_deref(), now);
         }
@@ -209,14 +214,14 @@ impl Gate {
     /// `POST /auth/refresh`: a new access token, not fresh, for a refresh token; where refresh tokens rotate, a new one
     /// of those too.
     pub(super) fn decide_refresh<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
-        if self.config.extended().is_none() {
-            return refuse_refresh(Refusal::NotFound.into());
+        if self.config.flask_jwt_extended().is_none() {
+            return refuse_refresh(Rejection::NotFound.into());
         }
         self.with_token(Endpoint::Refresh, request, None, now, |gate, token, _, now| {
             gate.judged(token, false, now, |gate, token, judgement, _| match judgement {
-                Judgement::Good => gate.refresh(token),
-                Judgement::Revoked => refuse_refresh(Failed::of(Refusal::Revoked, token)),
-                Judgement::Unknown => refuse_refresh(Refusal::StoreUnavailable.into()),
+                RevocationStatus::Good => gate.refresh(token),
+                RevocationStatus::Revoked => refuse_refresh(Failed::of(Rejection::Revoked, token)),
+                RevocationStatus::Unknown => refuse_refresh(Rejection::StoreUnavailable.into()),
             })
         })
     }
@@ -229,7 +234,7 @@ impl Gate {
             }
             Ok(Some(identity)) => gate.refresh_without_rotation(identity, token),
             Ok(None) => refuse_refresh(Failed::of(gate.nobody(&token), token)),
-            Err(fault) => refuse_refresh(Refusal::from(fault).into()),
+            Err(fault) => refuse_refresh(Rejection::from(fault).into()),
         })
     }
 
@@ -244,19 +249,19 @@ impl Gate {
                 let until = session.as_deref().and_then(|session| gate.ends_at_last(session));
                 gate.refreshed(&identity, session.as_deref(), until, false, random, now)
             }),
-            Ok(_) => refuse_refresh(Failed::of(Refusal::Revoked, token)),
-            Err(fault) => refuse_refresh(Refusal::from(fault).into()),
+            Ok(_) => refuse_refresh(Failed::of(Rejection::Revoked, token)),
+            Err(fault) => refuse_refresh(Rejection::from(fault).into()),
         })
     }
 
     /// The account's object decides: the tokens are made of what it says, so that a retry gets the very same.
     fn rotate(&self, identity: Identity, token: VerifiedToken) -> Decision<'_> {
         self.ask_random(move |gate, random, now| {
-            let refused = |refusal, token| refuse_refresh(Failed::of(refusal, token));
+            let refused = |rejection, token| refuse_refresh(Failed::of(rejection, token));
             let ((Some(session), Some(token_id)), Some(object)) = (token.session_and_id(), gate.account_of(&token))
             else {
                 // From before there were sessions.
-                return refused(Refusal::Revoked, token);
+                return refused(Rejection::Revoked, token);
             };
             let command = Command::Rotate { session: session.clone(), token_id, successor: link(random, now) };
             gate.ask_account(object, command, move |gate, reply, _| match reply {
@@ -265,12 +270,12 @@ impl Gate {
                         let at = successor.issued_at;
                         gate.refreshed(&identity, Some(&session), Some(until), true, &random, at)
                     }
-                    None => refuse_refresh(Refusal::Internal.into()),
+                    None => refuse_refresh(Rejection::Internal.into()),
                 },
-                Ok(Reply::Ended { reused: true }) => refused(Refusal::RefreshReused, token),
-                Ok(Reply::Ended { reused: false }) => refused(Refusal::Revoked, token),
-                Ok(_) => refuse_refresh(Refusal::Internal.into()),
-                Err(fault) => refuse_refresh(Refusal::from(fault).into()),
+                Ok(Reply::Ended { reused: true }) => refused(Rejection::RefreshReused, token),
+                Ok(Reply::Ended { reused: false }) => refused(Rejection::Revoked, token),
+                Ok(_) => refuse_refresh(Rejection::Internal.into()),
+                Err(fault) => refuse_refresh(Rejection::from(fault).into()),
             })
         })
     }
@@ -285,29 +290,29 @@ impl Gate {
         now: Timestamp,
     ) -> Decision<'g> {
         let message = "token refreshed";
-        let grant = Grant { identity, fresh: Fresh::No, refresh, message, session, until, random, now };
+        let grant = Grant { identity, fresh: Freshness::NotFresh, refresh, message, session, until, random, now };
         answered(self.grant(&grant), Endpoint::Refresh)
     }
 
     /// A new token, and its CSRF value if it has one: `create_access_token`, `create_refresh_token`.
     ///
     /// # Errors
-    /// [`Refusal::Misconfigured`] in the other dialect, and without a key that signs.
+    /// [`Rejection::Misconfigured`] in the other dialect, and without a key that signs.
     pub fn create_token(
         &self,
         identity: &Identity,
-        new: New,
+        new: TokenSpec,
         random: &Random,
         now: Timestamp,
-    ) -> Result<(String, Option<String>), Refusal> {
-        let config = self.config.extended().ok_or(Refusal::Misconfigured)?;
+    ) -> Result<(String, Option<String>), Rejection> {
+        let config = self.config.flask_jwt_extended().ok_or(Rejection::Misconfigured)?;
         let handlers = &self.handlers;
         let mut more = new.claims;
         more.extend(handlers.additional_claims(identity));
         let usual = if new.refresh { config.refresh_expires } else { config.access_expires };
-        let issue = Issue {
+        let issue = ClaimsBuilder {
             refresh: new.refresh,
-            fresh: if new.refresh { Fresh::No } else { new.fresh },
+            fresh: if new.refresh { Freshness::NotFresh } else { new.fresh },
             expires: new.expires.unwrap_or(usual),
             identity_claim: self.config.tokens.policy().identity_claim(),
             identity: handlers.user_identity(identity, &self.config),
@@ -318,20 +323,20 @@ impl Gate {
         };
         let (claims, csrf) = issue.claims(config, random);
         // A gate without a key that signs has no such endpoint, unless an application's own function says otherwise.
-        let key = handlers.encode_key(identity, &self.config).ok_or(Refusal::Misconfigured)?;
+        let key = handlers.encode_key(identity, &self.config).ok_or(Rejection::Misconfigured)?;
         Ok((token::sign_sorted(key, &handlers.additional_headers(identity), &claims), csrf))
     }
 }
 
 /// What kind of token is made.
 #[derive(Default)]
-pub struct New {
+pub struct TokenSpec {
     /// A refresh token?
     pub refresh: bool,
     /// Of an access token: the claim `fresh`.
-    pub fresh: Fresh,
+    pub fresh: Freshness,
     /// How long it lives, `Some(None)` for ever, if not as long as the configuration says.
-    pub expires: Option<Option<Span>>,
+    pub expires: Option<Option<Duration>>,
     /// More claims. Those of `additional_claims` come on top.
     pub claims: Map<String, Value>,
     /// The id of its session, where there are any (docs/sessions.md).
@@ -344,10 +349,10 @@ fn refuse_refresh<'g>(failed: Failed) -> Decision<'g> {
     refuse(Endpoint::Refresh, failed)
 }
 
-pub(super) fn answered<'g>(answer: Result<Answer, Refusal>, endpoint: Endpoint) -> Decision<'g> {
+pub(super) fn answered<'g>(answer: Result<Answer, Rejection>, endpoint: Endpoint) -> Decision<'g> {
     match answer {
         Ok(answer) => Decision::Answer(Answered { answer, outcome: Outcome::Plain }),
-        Err(refusal) => Decision::Refuse(Refused::new(refusal, Some(endpoint.name()))),
+        Err(rejection) => Decision::Refuse(Rejected::new(rejection, Some(endpoint.name()))),
     }
 }
 

@@ -5,19 +5,19 @@
 //! record before has a limit of its own in their place. Then the name, whose object counts the attempt before anything
 //! is looked at. Then the whole gate's share of hashing.
 
-use super::{Answered, AskFault, Decision, Gate, Limit, New, Outcome, Refused};
+use super::{Answered, AskFault, Decision, Gate, Limit, Outcome, Rejected, TokenSpec};
 use crate::rules::{
-    account::{Command, DeviceId, Lane, Lifetimes, Link, Reply, object},
+    account::{Bucket, Command, DeviceId, Lifetimes, RefreshToken, Reply, object},
     config::Dialect,
     cookie,
     device::{self, KnownDevice, RecordId},
-    error::Refusal,
     identity::{Id, Identity},
     login::{self, Credentials},
+    rejection::Rejection,
     request::Request,
     route::Endpoint,
-    time::{Span, Timestamp},
-    token::{Fresh, Random, TokenIds, VerifiedToken},
+    time::{Duration, Timestamp},
+    token::{Freshness, Random, TokenIds, VerifiedToken},
     wire::{Answer, flask_jwt_extended},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -35,7 +35,7 @@ const MOST_PAUSES: u32 = 40;
 const MOST_AGENT_BYTES: usize = 512;
 
 /// Who is there, as far as a request tells.
-pub(super) struct Visitor {
+pub(super) struct ClientInfo {
     /// Of an IPv6 address the first half, which one customer has.
     address: Option<String>,
     /// From the machine itself, which is so in development only.
@@ -49,7 +49,7 @@ pub(super) struct Visitor {
     is_browser: bool,
 }
 
-impl Visitor {
+impl ClientInfo {
     fn of(request: &Request<'_>, cookie_name: &str) -> Self {
         let header = |name| request.headers.get(name).unwrap_or_default();
         let text = |name| header(name).chars().take(MOST_AGENT_BYTES).collect();
@@ -90,12 +90,12 @@ fn network(address: IpAddr) -> String {
     }
 }
 
-/// Which object has counted a try, and in which lane.
-pub(super) type Counted = (String, Lane);
+/// Which object has counted a try, and in which bucket.
+pub(super) type Counted = (String, Bucket);
 
 /// A log-in that is tried.
 struct Try {
-    visitor: Visitor,
+    visitor: ClientInfo,
     record: RecordId,
     /// If the device has proven that it logged in as this record before.
     device: Option<KnownDevice>,
@@ -121,25 +121,25 @@ impl Try {
 }
 
 impl Gate {
-    pub(super) fn decide_log_in<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
+    pub(super) fn decide_login<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decision<'g> {
         if self.config.dialect == Dialect::FlaskJwt
             && let Some(answer) = self.handlers.auth_request(request)
         {
             return Decision::Answer(Answered { answer, outcome: Outcome::Plain });
         }
-        if let Err(refusal) = check_body(request) {
-            return refuse_log_in(refusal);
+        if let Err(rejection) = check_body(request) {
+            return refuse_login(rejection);
         }
-        let visitor = Visitor::of(request, &self.config.sessions.device_cookie);
+        let visitor = ClientInfo::of(request, &self.config.sessions.device_cookie);
         self.ask_body(login::MAX_BODY_BYTES, move |gate, body| {
-            match body.map_err(Refusal::from).and_then(|body| login::read_credentials(&body, &gate.config)) {
+            match body.map_err(Rejection::from).and_then(|body| login::read_credentials(&body, &gate.config)) {
                 Ok(credentials) => {
                     let record = RecordId::of_name(credentials.username.expose());
                     let key = gate.config.device_key.as_ref();
                     let device = key.and_then(|key| key.find(&visitor.cookie, &record, now));
                     gate.limit_attempts(Try { visitor, record, device, counted: None }, credentials)
                 }
-                Err(refusal) => refuse_log_in(refusal),
+                Err(rejection) => refuse_login(rejection),
             }
         })
     }
@@ -162,13 +162,13 @@ impl Gate {
         key: String,
         then: impl FnOnce(&'g Self, bool) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
-        if self.config.services.address_limit { self.ask_limit(Limit::Address, key, then) } else { then(self, true) }
+        if self.config.bindings.address_limit { self.ask_limit(Limit::Address, key, then) } else { then(self, true) }
     }
 
     /// Failures from an address, whichever names they were about. Never the only defence: an object that can't be
     /// reached lets through.
     fn limit_failures(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
-        match tried.address_object().filter(|_| self.config.services.sessions) {
+        match tried.address_object().filter(|_| self.config.bindings.sessions) {
             None => self.count_try(tried, credentials, MOST_PAUSES),
             Some(object) => self.ask_account(object, Command::CheckAddress, move |gate, reply, _| match reply {
                 Ok(Reply::Wait { seconds }) => too_many(seconds),
@@ -179,31 +179,33 @@ impl Gate {
 
     /// Many who log in at once as the same user wait for each other a moment, up to `pauses` times.
     fn count_try(&self, tried: Try, credentials: Credentials, pauses: u32) -> Decision<'_> {
-        if !self.config.services.sessions {
+        if !self.config.bindings.sessions {
             return self.limit_hashing(tried, credentials);
         }
         let name = object::of_name(credentials.username.expose());
-        let command = Command::Try { devices: tried.devices() };
+        let command = Command::Attempt { devices: tried.devices() };
         self.ask_account(name.clone(), command, move |gate, reply, _| match reply {
-            Ok(Reply::Go { lane }) => gate.limit_hashing(Try { counted: Some((name, lane)), ..tried }, credentials),
+            Ok(Reply::Allowed { bucket }) => {
+                gate.limit_hashing(Try { counted: Some((name, bucket)), ..tried }, credentials)
+            }
             Ok(Reply::Busy) if pauses > 0 => {
-                gate.ask_pause(Span::HALF_A_SECOND, move |gate, _| gate.count_try(tried, credentials, pauses - 1))
+                gate.ask_pause(Duration::HALF_A_SECOND, move |gate, _| gate.count_try(tried, credentials, pauses - 1))
             }
             Ok(Reply::Busy) => too_many(1),
             Ok(Reply::Wait { seconds }) => too_many(seconds),
-            Ok(_) => refuse_log_in(Refusal::Internal),
-            Err(fault) => refuse_log_in(fault.into()),
+            Ok(_) => refuse_login(Rejection::Internal),
+            Err(fault) => refuse_login(fault.into()),
         })
     }
 
     /// Known devices have a share of their own, so that a flood of strangers does not hold them up; and each user has a
     /// share of that, so that none uses up the others'.
     fn limit_hashing(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
-        let is_known = matches!(tried.counted, Some((_, Lane::Device(_))));
+        let is_known = matches!(tried.counted, Some((_, Bucket::Device(_))));
         let user = is_known.then(|| format!("user:{}", tried.record.as_str()));
         self.within_hashing(user, move |gate, is_room| match is_room {
             true => gate.authenticate(tried, credentials),
-            false => gate.untried(tried, Refusal::TooManyTries { retry_after: LIMIT_SECONDS }),
+            false => gate.untried(tried, Rejection::TooManyTries { retry_after: LIMIT_SECONDS }),
         })
     }
 
@@ -214,7 +216,7 @@ impl Gate {
         user: Option<String>,
         then: impl FnOnce(&'g Self, bool) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
-        if !self.config.services.hashing_limit {
+        if !self.config.bindings.hashing_limit {
             return then(self, true);
         }
         match user {
@@ -229,44 +231,44 @@ impl Gate {
     pub(super) fn tell<'g>(
         &'g self,
         counted: Option<Counted>,
-        came_to: impl FnOnce(Lane) -> Command,
+        came_to: impl FnOnce(Bucket) -> Command,
         then: impl FnOnce(&'g Self) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
         match counted {
             None => then(self),
-            Some((object, lane)) => self.ask_account(object, came_to(lane), move |gate, _, _| then(gate)),
+            Some((object, bucket)) => self.ask_account(object, came_to(bucket), move |gate, _, _| then(gate)),
         }
     }
 
     /// Nothing was learnt of the password: the try does not count.
-    fn untried(&self, tried: Try, refusal: Refusal) -> Decision<'_> {
-        self.tell(tried.counted, |lane| Command::Untried { lane }, move |_| refuse_log_in(refusal))
+    fn untried(&self, tried: Try, rejection: Rejection) -> Decision<'_> {
+        self.tell(tried.counted, |bucket| Command::Untried { bucket }, move |_| refuse_login(rejection))
     }
 
     fn authenticate(&self, tried: Try, credentials: Credentials) -> Decision<'_> {
         self.ask_authenticate(credentials, move |gate, identity, now| match identity {
-            Ok(Some(identity)) => gate.log_in(tried, identity, now),
+            Ok(Some(identity)) => gate.login(tried, identity, now),
             Ok(None) => {
-                let address = tried.address_object().filter(|_| gate.config.services.sessions);
+                let address = tried.address_object().filter(|_| gate.config.bindings.sessions);
                 gate.tell(
                     tried.counted,
-                    |lane| Command::Wrong { lane },
+                    |bucket| Command::Wrong { bucket },
                     move |gate| match address {
-                        None => refuse_log_in(Refusal::BadCredentials),
+                        None => refuse_login(Rejection::BadCredentials),
                         Some(object) => gate.ask_account(object, Command::AddressFailed, |_, _, _| {
-                            refuse_log_in(Refusal::BadCredentials)
+                            refuse_login(Rejection::BadCredentials)
                         }),
                     },
                 )
             }
             Err(fault @ AskFault::Unavailable) => gate.untried(tried, fault.into()),
-            Err(fault) => refuse_log_in(fault.into()),
+            Err(fault) => refuse_login(fault.into()),
         })
     }
 
     /// The password was right.
-    fn log_in(&self, tried: Try, identity: Identity, now: Timestamp) -> Decision<'_> {
-        if self.config.services.sessions {
+    fn login(&self, tried: Try, identity: Identity, now: Timestamp) -> Decision<'_> {
+        if self.config.bindings.sessions {
             return self.ask_random(move |gate, random, now| {
                 let random = *random;
                 let opening = Opening { identity, client: tried.visitor.client(), message: "login successful" };
@@ -275,9 +277,9 @@ impl Gate {
                 })
             });
         }
-        if self.config.extended().is_some() {
+        if self.config.flask_jwt_extended().is_some() {
             return self.ask_random(move |gate, random, now| {
-                let answer = gate.grant(&Grant::of_log_in(&identity, random, now));
+                let answer = gate.grant(&Grant::of_login(&identity, random, now));
                 logged_in(answer, identity.id)
             });
         }
@@ -285,12 +287,12 @@ impl Gate {
         logged_in(answer.map(|token| self.handlers.auth_response(&token, &identity)), identity.id)
     }
 
-    /// The name's object learns of it, so that this device has a lane of its own from now on.
+    /// The name's object learns of it, so that this device has a bucket of its own from now on.
     fn tell_right(&self, mut answer: Answer, id: Id, tried: Try, random: &Random, now: Timestamp) -> Decision<'_> {
         let mut devices: Vec<DeviceId> = tried.address_device().into_iter().collect();
         let cookie_name = &self.config.sessions.device_cookie;
         // A device that is known keeps its secret; its cookie is prolonged when half of its time is over.
-        let is_known = matches!(tried.counted, Some((_, Lane::Device(DeviceId::Cookie(_)))));
+        let is_known = matches!(tried.counted, Some((_, Bucket::Device(DeviceId::Cookie(_)))));
         let known = tried.device.as_ref().filter(|_| is_known);
         if let Some(key) = self.config.device_key.as_ref()
             && tried.visitor.is_browser
@@ -303,14 +305,18 @@ impl Gate {
                 devices.push(DeviceId::cookie(&tried.record, &secret));
             }
             let value = key.issue(&tried.visitor.cookie, &tried.record, &secret, now);
-            let path = self.config.log_in_path();
+            let path = self.config.login_path();
             answer = answer.with(
                 "set-cookie",
                 cookie::of_device(cookie_name, &value, path, tried.visitor.is_https, device::KNOWN_FOR),
             );
         }
         let record = tried.record.as_str().to_owned();
-        self.tell(tried.counted, |lane| Command::Right { lane, devices, record }, move |_| logged_in(Ok(answer), id))
+        self.tell(
+            tried.counted,
+            |bucket| Command::Right { bucket, devices, record },
+            move |_| logged_in(Ok(answer), id),
+        )
     }
 }
 
@@ -331,7 +337,7 @@ pub(super) struct Opening {
 /// What new tokens are made of.
 pub(super) struct Grant<'i> {
     pub identity: &'i Identity,
-    pub fresh: Fresh,
+    pub fresh: Freshness,
     /// A refresh token too?
     pub refresh: bool,
     pub message: &'i str,
@@ -343,8 +349,8 @@ pub(super) struct Grant<'i> {
 }
 
 impl<'i> Grant<'i> {
-    fn of_log_in(identity: &'i Identity, random: &'i Random, now: Timestamp) -> Self {
-        let (fresh, message) = (Fresh::Yes, "login successful");
+    fn of_login(identity: &'i Identity, random: &'i Random, now: Timestamp) -> Self {
+        let (fresh, message) = (Freshness::Fresh, "login successful");
         Self { identity, fresh, refresh: true, message, session: None, until: None, random, now }
     }
 }
@@ -359,13 +365,13 @@ impl Gate {
         then: impl FnOnce(&'g Gate, Answer, Opening, Timestamp) -> Decision<'g> + Send + 'g,
     ) -> Decision<'g> {
         // Tokens name the account so, whatever the application calls it.
-        let named = match self.config.extended() {
+        let named = match self.config.flask_jwt_extended() {
             Some(_) => Id::from_json(&self.handlers.user_identity(&opening.identity, &self.config)),
             None => Some(opening.identity.id.clone()),
         };
-        let Some(named) = named else { return refuse_log_in(Refusal::Misconfigured) };
-        let refresh =
-            self.config.extended().is_some_and(|config| config.refresh_tokens) && self.config.sessions.rotation;
+        let Some(named) = named else { return refuse_login(Rejection::Misconfigured) };
+        let refresh = self.config.flask_jwt_extended().is_some_and(|config| config.refresh_tokens)
+            && self.config.sessions.rotation;
         let command = Command::Open {
             version: opening.identity.version,
             entropy: Base64UrlUnpadded::encode_string(&random[64..80]),
@@ -380,41 +386,41 @@ impl Gate {
                     session: Some(&session),
                     until,
                     message: opening.message,
-                    ..Grant::of_log_in(&opening.identity, &random, now)
+                    ..Grant::of_login(&opening.identity, &random, now)
                 };
                 match gate.grant(&granted) {
                     Ok(answer) => then(gate, answer, opening, now),
-                    Err(refusal) => refuse_log_in(refusal),
+                    Err(rejection) => refuse_login(rejection),
                 }
             }
             // A password that does not count any more is a wrong one.
-            Ok(Reply::Stale) => refuse_log_in(Refusal::BadCredentials),
-            Ok(_) => refuse_log_in(Refusal::Internal),
-            Err(fault) => refuse_log_in(fault.into()),
+            Ok(Reply::Stale) => refuse_login(Rejection::BadCredentials),
+            Ok(_) => refuse_login(Rejection::Internal),
+            Err(fault) => refuse_login(fault.into()),
         })
     }
 
     /// The answer with new tokens, in the dialect's form.
-    pub(super) fn grant(&self, grant: &Grant<'_>) -> Result<Answer, Refusal> {
-        let Some(config) = self.config.extended() else {
+    pub(super) fn grant(&self, grant: &Grant<'_>) -> Result<Answer, Rejection> {
+        let Some(config) = self.config.flask_jwt_extended() else {
             let token = self.handlers.encode(grant.identity, &self.config, grant.session, grant.now)?;
             return Ok(self.handlers.auth_response(&token, grant.identity));
         };
         let mut jar = cookie::Jar::new();
         let mut issue = |refresh| {
             let usual = if refresh { config.refresh_expires } else { config.access_expires };
-            let new = New {
+            let new = TokenSpec {
                 refresh,
                 fresh: grant.fresh,
                 expires: grant.until.map(|until| capped(usual, grant.now, until)),
                 session: grant.session.map(str::to_owned),
-                ..New::default()
+                ..TokenSpec::default()
             };
             let (token, csrf) = self.create_token(grant.identity, new, grant.random, grant.now)?;
             if config.uses_cookies() {
                 jar.set(config, refresh, &token, csrf.as_deref(), grant.now);
             }
-            Ok::<_, Refusal>(token)
+            Ok::<_, Rejection>(token)
         };
         let access = issue(false)?;
         let refresh = (grant.refresh && config.refresh_tokens).then(|| issue(true)).transpose()?;
@@ -430,8 +436,8 @@ impl Gate {
     pub(super) fn lifetimes(&self) -> Lifetimes {
         let sessions = &self.config.sessions;
         // A token for ever is remembered for as long as its session may be.
-        let longest = |life: Option<Span>| life.unwrap_or(sessions.lifetime);
-        let (idle, token) = match self.config.extended() {
+        let longest = |life: Option<Duration>| life.unwrap_or(sessions.lifetime);
+        let (idle, token) = match self.config.flask_jwt_extended() {
             None => (self.config.expiration_delta, self.config.expiration_delta),
             Some(config) if !config.refresh_tokens => (longest(config.access_expires), longest(config.access_expires)),
             Some(config) => {
@@ -442,7 +448,7 @@ impl Gate {
             }
         };
         // An entry of the register outlives every token that it hits, by all clocks.
-        let token = token.plus(self.config.tokens.policy().leeway()).plus(Span::seconds(60));
+        let token = token.plus(self.config.tokens.policy().leeway()).plus(Duration::seconds(60));
         Lifetimes { grace: sessions.grace, idle, session: sessions.lifetime, token }
     }
 
@@ -461,8 +467,8 @@ impl Gate {
         object::of_account(id, self.config.tokens.policy().identity_is_text())
     }
 
-    pub(super) fn visitor(&self, request: &Request<'_>) -> Visitor {
-        Visitor::of(request, &self.config.sessions.device_cookie)
+    pub(super) fn visitor(&self, request: &Request<'_>) -> ClientInfo {
+        ClientInfo::of(request, &self.config.sessions.device_cookie)
     }
 }
 
@@ -475,46 +481,46 @@ pub(super) fn declares_more(request: &Request<'_>, limit: usize) -> bool {
 }
 
 /// Is there a body that may be JSON, and not too much of it?
-pub(super) fn check_body(request: &Request<'_>) -> Result<(), Refusal> {
+pub(super) fn check_body(request: &Request<'_>) -> Result<(), Rejection> {
     if !login::is_json(request.headers.get("content-type").as_deref()) {
-        return Err(Refusal::BodyNotDeclaredJson);
+        return Err(Rejection::BodyNotDeclaredJson);
     }
     if declares_more(request, login::MAX_BODY_BYTES) {
-        return Err(Refusal::BodyTooLarge { limit: Some(login::MAX_BODY_BYTES) });
+        return Err(Rejection::BodyTooLarge { limit: Some(login::MAX_BODY_BYTES) });
     }
     Ok(())
 }
 
 /// The refresh token that is made of this randomness.
-pub(super) fn link(random: &Random, now: Timestamp) -> Link {
+pub(super) fn link(random: &Random, now: Timestamp) -> RefreshToken {
     let TokenIds { token_id, .. } = TokenIds::of(true, random);
-    Link { token_id: token_id.to_string(), seed: Base64UrlUnpadded::encode_string(random), issued_at: now }
+    RefreshToken { token_id: token_id.to_string(), seed: Base64UrlUnpadded::encode_string(random), issued_at: now }
 }
 
 /// The randomness that [`link`] took down.
-pub(super) fn random_of(link: &Link) -> Option<Random> {
+pub(super) fn random_of(link: &RefreshToken) -> Option<Random> {
     let mut random = [0; size_of::<Random>()];
     let length = Base64UrlUnpadded::decode(&link.seed, &mut random).ok()?.len();
     (length == random.len()).then_some(random)
 }
 
 /// As long as usual, but no longer than until then.
-pub(super) fn capped(usual: Option<Span>, now: Timestamp, until: Timestamp) -> Option<Span> {
-    let left = Span::from_millis((until.as_millis() - now.as_millis()).max(0)).unwrap_or(Span::ZERO);
+pub(super) fn capped(usual: Option<Duration>, now: Timestamp, until: Timestamp) -> Option<Duration> {
+    let left = Duration::from_millis((until.as_millis() - now.as_millis()).max(0)).unwrap_or(Duration::ZERO);
     Some(usual.map_or(left, |usual| usual.min(left)))
 }
 
-fn logged_in<'g>(answer: Result<Answer, Refusal>, id: Id) -> Decision<'g> {
+fn logged_in<'g>(answer: Result<Answer, Rejection>, id: Id) -> Decision<'g> {
     match answer {
         Ok(answer) => Decision::Answer(Answered { answer, outcome: Outcome::LoggedIn(id) }),
-        Err(refusal) => refuse_log_in(refusal),
+        Err(rejection) => refuse_login(rejection),
     }
 }
 
 fn too_many<'g>(retry_after: u32) -> Decision<'g> {
-    refuse_log_in(Refusal::TooManyTries { retry_after })
+    refuse_login(Rejection::TooManyTries { retry_after })
 }
 
-pub(super) fn refuse_log_in<'g>(refusal: Refusal) -> Decision<'g> {
-    Decision::Refuse(Refused::new(refusal, Some(Endpoint::LogIn.name())))
+pub(super) fn refuse_login<'g>(rejection: Rejection) -> Decision<'g> {
+    Decision::Refuse(Rejected::new(rejection, Some(Endpoint::Login.name())))
 }

@@ -1,8 +1,8 @@
-//! `tools common-passwords`: the list of the most common passwords, and what the gate has of it.
+//! `conformance common-passwords`: the list of the most common passwords, and what the gate has of it.
 //!
-//! Without arguments it packs tools/common-passwords.txt into src/rules/password/common.bin. With two files it makes
-//! the list anew before: `DJANGO` is `common-passwords.txt` of Django, `BURNETT` the passwords of Mark Burnett's list,
-//! the most common first (both are named in src/rules/password/common.NOTICE).
+//! Without arguments it packs conformance/common-passwords.txt into src/rules/password/common.bin. With two files it
+//! makes the list anew before: `DJANGO` is `common-passwords.txt` of Django, `BURNETT` the passwords of Mark Burnett's
+//! list, the most common first (both are named in src/rules/password/common.NOTICE).
 
 use std::{collections::BTreeSet, fs, path::Path};
 use tollgate::rules::password::{
@@ -20,7 +20,7 @@ const OF_EACH_LENGTH: usize = 500;
 /// # Errors
 /// If a file can't be read or written.
 pub fn write(root: &Path, sources: Option<&[String]>) -> Result<String, String> {
-    let list_file = root.join("tools/common-passwords.txt");
+    let list_file = root.join("conformance/common-passwords.txt");
     let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
     let write =
         |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()));
@@ -37,13 +37,13 @@ pub fn write(root: &Path, sources: Option<&[String]>) -> Result<String, String> 
 
 /// All of Django's that are long enough to matter, and of Burnett's the first of each length.
 fn select(django: &str, burnett: &str) -> BTreeSet<String> {
-    let folded = |text: &str| normal_form(&normal_form(text.trim()).to_lowercase()).into_owned();
+    let normalized = |text: &str| normal_form(&normal_form(text.trim()).to_lowercase()).into_owned();
     let length = |text: &String| text.chars().count();
     let mut list: BTreeSet<String> =
-        django.lines().map(folded).filter(|password| length(password) >= LEAST_CHARACTERS).collect();
+        django.lines().map(normalized).filter(|password| length(password) >= LEAST_CHARACTERS).collect();
     for least in LEAST_CHARACTERS..=DEFAULT_MIN_LENGTH {
         let mut first = BTreeSet::new();
-        for password in burnett.lines().map(folded).filter(|password| length(password) >= least) {
+        for password in burnett.lines().map(normalized).filter(|password| length(password) >= least) {
             first.insert(password);
             if first.len() == OF_EACH_LENGTH {
                 break;

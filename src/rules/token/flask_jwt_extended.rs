@@ -5,11 +5,11 @@
 
 use super::{
     super::{
-        error::{Refusal, TimeClaim, Unencoded},
         json::{self, Map, Value},
-        time::{NumericDate, Period, Span, Timestamp},
+        rejection::{Rejection, TimeClaim, Unencoded},
+        time::{Duration, NumericDate, TimeRange, Timestamp},
     },
-    KeyRing, VerifiedToken, VerifyingKey,
+    KeySet, VerifiedToken, VerifyingKey,
     claims::{Times, date},
     jws::Unverified,
     marks,
@@ -22,9 +22,9 @@ pub type Choose<'k> = dyn Fn(&Map<String, Value>, &Map<String, Value>) -> Option
 
 /// What decoding asks of the claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExtendedPolicy {
+pub struct FlaskJwtExtendedPolicy {
     /// `JWT_DECODE_LEEWAY`: for `iat`, `nbf` and `exp` alike.
-    pub leeway: Span,
+    pub leeway: Duration,
     /// `JWT_DECODE_ISSUER`: one of these.
     pub issuers: Option<Vec<String>>,
     /// `JWT_DECODE_AUDIENCE`: one of these.
@@ -35,19 +35,19 @@ pub struct ExtendedPolicy {
     pub verify_sub: bool,
 }
 
-impl Default for ExtendedPolicy {
+impl Default for FlaskJwtExtendedPolicy {
     fn default() -> Self {
-        Self { leeway: Span::ZERO, issuers: None, audiences: None, identity_claim: "sub".into(), verify_sub: true }
+        Self { leeway: Duration::ZERO, issuers: None, audiences: None, identity_claim: "sub".into(), verify_sub: true }
     }
 }
 
 /// What a token says of the session that it belongs to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Session {
+pub struct SessionClaims {
     /// `type` is `refresh`; anything else is an access token.
     pub refresh: bool,
     /// `fresh`.
-    pub fresh: Fresh,
+    pub fresh: Freshness,
     /// `jti`.
     pub token_id: Option<String>,
     /// `iat`.
@@ -57,12 +57,12 @@ pub struct Session {
 
 /// The claim `fresh`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Fresh {
+pub enum Freshness {
     /// `true`.
-    Yes,
+    Fresh,
     /// `false`, absent, or neither a boolean nor a number (the real library breaks down over those).
     #[default]
-    No,
+    NotFresh,
     /// A number: until then, in seconds since 1970.
     Until(f64),
 }
@@ -76,19 +76,19 @@ enum Csrf {
     Value(String),
 }
 
-impl Fresh {
+impl Freshness {
     fn read(claim: Option<&Value>) -> Self {
         match claim {
-            Some(Value::Bool(true)) => Self::Yes,
-            Some(Value::Number(number)) => number.as_f64().map_or(Self::No, Self::Until),
-            _ => Self::No,
+            Some(Value::Bool(true)) => Self::Fresh,
+            Some(Value::Number(number)) => number.as_f64().map_or(Self::NotFresh, Self::Until),
+            _ => Self::NotFresh,
         }
     }
 
     pub(super) fn to_json(self) -> Value {
         match self {
-            Self::Yes => true.into(),
-            Self::No => false.into(),
+            Self::Fresh => true.into(),
+            Self::NotFresh => false.into(),
             Self::Until(seconds) => seconds.into(),
         }
     }
@@ -97,19 +97,19 @@ impl Fresh {
     #[must_use]
     pub fn is_fresh(self, now: Timestamp) -> bool {
         match self {
-            Self::Yes => true,
-            Self::No => false,
+            Self::Fresh => true,
+            Self::NotFresh => false,
             #[allow(clippy::cast_precision_loss)] // far below 2^53
             Self::Until(seconds) => seconds * 1000.0 >= now.as_millis() as f64,
         }
     }
 }
 
-impl Session {
+impl SessionClaims {
     fn read<'c>(claim: impl Fn(&str) -> Option<&'c Value>, issued_at: Option<NumericDate>) -> Self {
         Self {
             refresh: claim("type").and_then(Value::as_str) == Some("refresh"),
-            fresh: Fresh::read(claim("fresh")),
+            fresh: Freshness::read(claim("fresh")),
             token_id: claim("jti").and_then(Value::as_str).map(str::to_owned),
             issued_at,
             csrf: match claim("csrf") {
@@ -128,29 +128,29 @@ impl Session {
 
     /// Compares the CSRF value in constant time (docs/compat/flask-jwt-extended.md#csrf, steps 4 and 5). The real
     /// library breaks down over what is not ASCII: it is equal to nothing.
-    fn judge_csrf(&self, sent: &str) -> Result<(), Refusal> {
+    fn judge_csrf(&self, sent: &str) -> Result<(), Rejection> {
         match &self.csrf {
-            Csrf::Absent => Err(Refusal::MissingClaim("csrf".into())),
+            Csrf::Absent => Err(Rejection::MissingClaim("csrf".into())),
             Csrf::Value(value) if value.is_ascii() && value.as_bytes().ct_eq(sent.as_bytes()).into() => Ok(()),
-            Csrf::Value(_) | Csrf::Other => Err(Refusal::CsrfMismatch),
+            Csrf::Value(_) | Csrf::Other => Err(Rejection::CsrfMismatch),
         }
     }
 }
 
-impl ExtendedPolicy {
+impl FlaskJwtExtendedPolicy {
     /// Signature and claims, but for the expiry (docs/compat/flask-jwt-extended.md#decoding, steps 6 and 9 to 28).
     pub(super) fn verify(
         &self,
         token: &str,
         parts: &Unverified<'_>,
-        keys: &KeyRing,
+        keys: &KeySet,
         choose: Option<&Choose<'_>>,
         is_revocable: bool,
         now: Timestamp,
-    ) -> Result<VerifiedToken, Refusal> {
+    ) -> Result<VerifiedToken, Rejection> {
         let header = parts.header();
         if header.is_unencoded() && !parts.payload().is_empty() {
-            return Err(Refusal::UnencodedPayload(Unencoded::PayloadPresent));
+            return Err(Rejection::UnencodedPayload(Unencoded::PayloadPresent));
         }
         header.is_understood()?;
         // Before the signature, as PyJWT does: only the words depend on it, and they are the same for all.
@@ -159,11 +159,11 @@ impl ExtendedPolicy {
             None => None,
             Some(choose) => {
                 let members = json::object(parts.decoded_payload()).unwrap_or_default();
-                Some(choose(&header.members(), &members).ok_or(Refusal::BadSignature)?)
+                Some(choose(&header.members(), &members).ok_or(Rejection::BadSignature)?)
             }
         };
         if !header.has_algorithm() {
-            return Err(Refusal::AlgorithmMissing);
+            return Err(Rejection::AlgorithmMissing);
         }
         let key = match chosen {
             None => find(parts, keys, now.numeric_date()),
@@ -179,13 +179,14 @@ impl ExtendedPolicy {
         self.judge_issuer(claim("iss"))?;
         self.judge_audience(claim("aud"))?;
         if self.verify_sub && claim("sub").is_some_and(|sub| !sub.is_string()) {
-            return Err(Refusal::SubjectNotText);
+            return Err(Rejection::SubjectNotText);
         }
         if claim("jti").is_some_and(|jti| !jti.is_string()) {
-            return Err(Refusal::TokenIdNotText);
+            return Err(Rejection::TokenIdNotText);
         }
-        let identity = claim(&self.identity_claim).ok_or_else(|| Refusal::MissingClaim(self.identity_claim.clone()))?;
-        let session = Session::read(claim, times.issued_at());
+        let identity =
+            claim(&self.identity_claim).ok_or_else(|| Rejection::MissingClaim(self.identity_claim.clone()))?;
+        let session = SessionClaims::read(claim, times.issued_at());
         let is_text = self.verify_sub && self.identity_claim == "sub";
         let marks = is_revocable.then(|| marks(claim, &self.identity_claim, is_text, times.issued_at()));
         let times = times.until(key.not_after());
@@ -197,20 +198,20 @@ impl ExtendedPolicy {
     pub(super) fn judge_use(
         &self,
         times: &Times,
-        session: Option<&Session>,
+        session: Option<&SessionClaims>,
         csrf: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         times.judge_key(now.numeric_date())?;
         self.judge_beginning(times, now)?;
         if let Some(sent) = csrf {
-            session.map_or(Err(Refusal::CsrfMismatch), |session| session.judge_csrf(sent))?;
+            session.map_or(Err(Rejection::CsrfMismatch), |session| session.judge_csrf(sent))?;
         }
         self.judge_expiry(times, now)
     }
 
-    /// When these times are good: those of [`ExtendedPolicy::judge_use`] in two numbers.
-    pub(super) fn good_while(&self, times: &Times) -> Period {
+    /// When these times are good: those of [`FlaskJwtExtendedPolicy::judge_use`] in two numbers.
+    pub(super) fn good_while(&self, times: &Times) -> TimeRange {
         let leeway = self.leeway.as_millis();
         let at = |date: NumericDate, later: i64| Timestamp::from_millis(date.seconds() * 1000 + later);
         let begins = [times.issued_at(), times.not_before()].into_iter().flatten().map(|date| at(date, -leeway));
@@ -218,49 +219,53 @@ impl ExtendedPolicy {
     }
 
     /// `iat` and `nbf`: the present second is good.
-    fn judge_beginning(&self, times: &Times, now: Timestamp) -> Result<(), Refusal> {
+    fn judge_beginning(&self, times: &Times, now: Timestamp) -> Result<(), Rejection> {
         let latest = now.as_millis() + self.leeway.as_millis();
         let is_ahead = |claim: Option<NumericDate>| claim.is_some_and(|claim| claim.seconds() * 1000 > latest);
         if is_ahead(times.issued_at()) {
-            return Err(Refusal::IssuedInTheFuture);
+            return Err(Rejection::IssuedInTheFuture);
         }
         if is_ahead(times.not_before()) {
-            return Err(Refusal::NotYetValid);
+            return Err(Rejection::NotYetValid);
         }
         Ok(())
     }
 
     /// `exp`: the present second is over.
-    fn judge_expiry(&self, times: &Times, now: Timestamp) -> Result<(), Refusal> {
+    fn judge_expiry(&self, times: &Times, now: Timestamp) -> Result<(), Rejection> {
         let earliest = now.as_millis() - self.leeway.as_millis();
         match times.expires() {
-            Some(exp) if exp.seconds() * 1000 <= earliest => Err(Refusal::Expired),
+            Some(exp) if exp.seconds() * 1000 <= earliest => Err(Rejection::Expired),
             _ => Ok(()),
         }
     }
 
-    fn judge_issuer(&self, claim: Option<&Value>) -> Result<(), Refusal> {
+    fn judge_issuer(&self, claim: Option<&Value>) -> Result<(), Rejection> {
         let Some(issuers) = &self.issuers else { return Ok(()) };
         match claim {
-            None => Err(Refusal::RegisteredClaimMissing("iss")),
+            None => Err(Rejection::RegisteredClaimMissing("iss")),
             Some(Value::String(issuer)) if issuers.contains(issuer) => Ok(()),
-            Some(Value::String(_)) => Err(Refusal::InvalidIssuer),
-            Some(_) => Err(Refusal::IssuerNotText),
+            Some(Value::String(_)) => Err(Rejection::InvalidIssuer),
+            Some(_) => Err(Rejection::IssuerNotText),
         }
     }
 
     /// What Python calls false counts as absent.
-    fn judge_audience(&self, claim: Option<&Value>) -> Result<(), Refusal> {
+    fn judge_audience(&self, claim: Option<&Value>) -> Result<(), Rejection> {
         let Some(audiences) = &self.audiences else { return Ok(()) };
         let is_ours = |text: &str| audiences.iter().any(|audience| audience == text);
         match claim.filter(|claim| is_truthy(claim)) {
-            None => Err(Refusal::RegisteredClaimMissing("aud")),
+            None => Err(Rejection::RegisteredClaimMissing("aud")),
             Some(Value::String(text)) if is_ours(text) => Ok(()),
             Some(Value::Array(list)) if list.iter().all(Value::is_string) => {
-                if list.iter().filter_map(Value::as_str).any(is_ours) { Ok(()) } else { Err(Refusal::InvalidAudience) }
+                if list.iter().filter_map(Value::as_str).any(is_ours) {
+                    Ok(())
+                } else {
+                    Err(Rejection::InvalidAudience)
+                }
             }
-            Some(Value::String(_)) => Err(Refusal::InvalidAudience),
-            Some(_) => Err(Refusal::InvalidClaimFormat),
+            Some(Value::String(_)) => Err(Rejection::InvalidAudience),
+            Some(_) => Err(Rejection::InvalidClaimFormat),
         }
     }
 }
@@ -283,12 +288,15 @@ mod tests {
 
     #[test]
     fn an_issuer_is_compared_to_the_letter() {
-        let policy = ExtendedPolicy { issuers: Some(vec!["https://id.example".into()]), ..ExtendedPolicy::default() };
+        let policy = FlaskJwtExtendedPolicy {
+            issuers: Some(vec!["https://id.example".into()]),
+            ..FlaskJwtExtendedPolicy::default()
+        };
         for (issuer, outcome) in [
             ("https://id.example", Ok(())),
-            ("https://ID.example", Err(Refusal::InvalidIssuer)),
-            ("https://id.example/", Err(Refusal::InvalidIssuer)),
-            ("", Err(Refusal::InvalidIssuer)),
+            ("https://ID.example", Err(Rejection::InvalidIssuer)),
+            ("https://id.example/", Err(Rejection::InvalidIssuer)),
+            ("", Err(Rejection::InvalidIssuer)),
         ] {
             assert_eq!(policy.judge_issuer(Some(&issuer.into())), outcome, "{issuer}");
         }

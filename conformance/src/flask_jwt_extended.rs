@@ -11,14 +11,14 @@ use serde_json::{Map, Value, json};
 use tollgate::rules::{
     config::Config,
     cookie::Jar,
-    gate::{Admission, AskFault, Gate, New},
-    handlers::{Handlers, Stock, TokenParts},
+    diagnostic::Diagnostic,
+    gate::{AskFault, Gate, Principal, TokenSpec},
+    handlers::{DefaultHandlers, Handlers, TokenParts},
     identity::{Id, Identity},
     json,
-    notice::Notice,
     secret::Secret,
     time::Timestamp,
-    token::{Algorithm, Fresh, Key, Random, VerifyingKey},
+    token::{Algorithm, Freshness, Key, Random, VerifyingKey},
     wire::Answer,
 };
 
@@ -53,7 +53,7 @@ impl App {
             is_hooked: false,
             looks_users_up: false,
             is_verifying: false,
-            with_handlers: |config| Gate::new(config, Stock),
+            with_handlers: |config| Gate::new(config, DefaultHandlers),
         };
         for (name, value) in [
             ("TOLLGATE_WIRE", json!("flask-jwt-extended")),
@@ -205,7 +205,7 @@ impl App {
     ///
     /// # Errors
     /// Why it refuses this configuration.
-    pub fn gate(&self) -> Result<Gate, Vec<Notice>> {
+    pub fn gate(&self) -> Result<Gate, Vec<Diagnostic>> {
         Config::read(&self.vars).config.map(self.with_handlers)
     }
 
@@ -220,7 +220,9 @@ impl App {
         #[allow(clippy::cast_possible_truncation)] // whole milliseconds
         let now = Timestamp::from_millis((case.recorded_at * 1000.0) as i64);
         let gate = self.gate().ok().filter(|_| is_ours && case.token.as_ref().is_some_and(Value::is_string))?;
-        gate.create_token(&user1(), New { claims, ..New::default() }, &[7; 96], now).ok().map(|(token, _)| token)
+        gate.create_token(&user1(), TokenSpec { claims, ..TokenSpec::default() }, &[7; 96], now)
+            .ok()
+            .map(|(token, _)| token)
     }
 
     /// A token of another gate, that signs with this algorithm and key (one of the tests' own without one).
@@ -230,8 +232,8 @@ impl App {
         vars.remove("JWT_PUBLIC_KEY");
         vars.insert("JWT_ALGORITHM".into(), algorithm.into());
         vars.insert("JWT_PRIVATE_KEY".into(), key.unwrap_or(private_key(algorithm)).into());
-        let gate = Gate::new(Config::read(&vars).config.ok()?, Stock);
-        gate.create_token(&user1(), New::default(), &[7; 96], now).ok().map(|(token, _)| token)
+        let gate = Gate::new(Config::read(&vars).config.ok()?, DefaultHandlers);
+        gate.create_token(&user1(), TokenSpec::default(), &[7; 96], now).ok().map(|(token, _)| token)
     }
 
     /// `authenticate`.
@@ -276,12 +278,12 @@ impl App {
         &self,
         gate: &Gate,
         request: &Request,
-        admission: &Admission,
+        principal: &Principal,
         random: &Random,
         now: Timestamp,
     ) -> Answer {
-        let Some(config) = gate.config().extended() else { return failure() };
-        let subject = admission.identity().map_or(Value::Null, |identity| identity.id.to_json());
+        let Some(config) = gate.config().flask_jwt_extended() else { return failure() };
+        let subject = principal.identity().map_or(Value::Null, |identity| identity.id.to_json());
         let mut jar = Jar::new();
         let mut with_cookies = |body: Value, change: &dyn Fn(&mut Jar)| {
             change(&mut jar);
@@ -290,22 +292,22 @@ impl App {
         match request.path_alone() {
             "/protected" | "/loc_headers" => json_of(&json!({"logged_in_as": subject})),
             "/optional" => {
-                let location = match admission {
-                    Admission::Verified { location, .. } => Some(location.name()),
-                    Admission::Open | Admission::Anonymous => None,
+                let location = match principal {
+                    Principal::Verified { location, .. } => Some(location.name()),
+                    Principal::Open | Principal::Anonymous => None,
                 };
                 json_of(&json!({"jwt": location.is_some(), "location": location, "logged_in_as": subject}))
             }
             "/fresh" | "/refresh_protected" | "/skiprev" => json_of(&json!({"foo": "bar"})),
             "/notype" => {
-                let claims = admission.token().map(|token| token.claims_with_defaults()).unwrap_or_default();
+                let claims = principal.token().map(|token| token.claims_with_defaults()).unwrap_or_default();
                 json_of(&json!({"foo": "bar", "type": claims["type"]}))
             }
-            "/claims" => match admission {
-                Admission::Verified { token, location, .. } => json_of(&json!({
+            "/claims" => match principal {
+                Principal::Verified { token, location, .. } => json_of(&json!({
                     "header": token.header(), "location": location.name(), "payload": token.claims_with_defaults(),
                 })),
-                Admission::Open | Admission::Anonymous => failure(),
+                Principal::Open | Principal::Anonymous => failure(),
             },
             "/user" if self.looks_users_up => {
                 let name = subject.as_str().unwrap_or_default();
@@ -314,7 +316,7 @@ impl App {
             "/mint" => mint(gate, request, random, now),
             path @ ("/set_access" | "/set_refresh") => {
                 let refresh = path == "/set_refresh";
-                match gate.create_token(&user1(), New { refresh, ..New::default() }, random, now) {
+                match gate.create_token(&user1(), TokenSpec { refresh, ..TokenSpec::default() }, random, now) {
                     Ok((token, csrf)) => with_cookies(json!({"login": true}), &|jar| {
                         jar.set(config, refresh, &token, csrf.as_deref(), now);
                     }),
@@ -342,13 +344,13 @@ fn mint(gate: &Gate, request: &Request, random: &Random, now: Timestamp) -> Answ
         },
     };
     let fresh = match &body["fresh"] {
-        Value::Bool(true) => Fresh::Yes,
+        Value::Bool(true) => Freshness::Fresh,
         #[allow(clippy::cast_precision_loss)] // far below 2^53
-        Value::Number(span) => Fresh::Until(now.as_millis() as f64 / 1000.0 + span.as_f64().unwrap_or(0.0)),
-        _ => Fresh::No,
+        Value::Number(span) => Freshness::Until(now.as_millis() as f64 / 1000.0 + span.as_f64().unwrap_or(0.0)),
+        _ => Freshness::NotFresh,
     };
     let never = body["exp"] == Value::Bool(false);
-    let new = New { fresh, expires: never.then_some(None), ..New::default() };
+    let new = TokenSpec { fresh, expires: never.then_some(None), ..TokenSpec::default() };
     match gate.create_token(&Identity::new(id), new, random, now) {
         Ok((token, _)) => json_of(&json!({"token": token})),
         Err(_) => failure(),

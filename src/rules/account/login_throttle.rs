@@ -3,16 +3,16 @@
 //! **What always holds:** a try is counted before the password is looked at, so that a hundred at once are a hundred.
 //! Some may be under way at the same time, and the first few that were wrong cost nothing; then each costs twice the
 //! wait of the one before, up to a quarter of an hour. One is forgiven for each quarter of an hour. No user is ever
-//! locked out: a device that logged in before has a lane of its own, so what strangers do does not hold up the owner.
+//! locked out: a device that logged in before has a bucket of its own, so what strangers do does not hold up the owner.
 //!
-//! A right password forgives only what was tried in a lane that belongs to one device and one record. The object counts
-//! for all names that differ in capitals or outer blanks only; a device is known for the exact record that it logged in
-//! as.
+//! A right password forgives only what was tried in a bucket that belongs to one device and one record. The object
+//! counts for all names that differ in capitals or outer blanks only; a device is known for the exact record that it
+//! logged in as.
 
 use super::Timestamp;
 use crate::{
     mutant::Mutant,
-    rules::{account::object, device::RecordId, time::Span},
+    rules::{account::object, device::RecordId, time::Duration},
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,12 +21,12 @@ const FREE: u32 = 5;
 /// Attempts allowed at once before any is known to be wrong: a service may log in from many places.
 const UNDER_WAY: usize = 20;
 /// A try of which nothing was heard for so long was a wrong one.
-const GIVEN_UP: Span = Span::seconds(30);
+const GIVEN_UP: Duration = Duration::seconds(30);
 /// The longest wait, and the time in which one try is forgiven, in seconds.
 const LONGEST: u32 = 15 * 60;
 /// Wrong tries when the wait is the longest: 1, 2, 4 … 512 seconds lie before it.
 const STEEPEST: u32 = FREE + 10;
-/// The most tries that one lane allows in any 24 hours: the free ones and those under way at once, then one each
+/// The most tries that one bucket allows in any 24 hours: the free ones and those under way at once, then one each
 /// quarter of an hour.
 pub const MOST_GUESSES_A_DAY: u32 = FREE + UNDER_WAY as u32 + 24 * 60 * 60 / LONGEST;
 /// Failures from one address, about whatever names, that cost no wait: a school whose pupils log in at once makes some.
@@ -41,12 +41,12 @@ pub const MOST_FAILURES_A_DAY_BY_ADDRESS: u32 =
 const MOST_COOKIES: usize = 12;
 /// Of these, those whose cookie has not come back yet.
 const MOST_NEW_COOKIES: usize = 4;
-/// Devices that are known by their address: whoever shares one has its lane, so there are few.
+/// Devices that are known by their address: whoever shares one has its bucket, so there are few.
 const MOST_ADDRESSES: usize = 4;
 /// Devices of all records together whose names differ in capitals only.
 const MOST_DEVICES: usize = 64;
 /// A device that was not used for so long is a stranger again.
-const KNOWN_FOR: Span = crate::rules::device::KNOWN_FOR;
+const KNOWN_FOR: Duration = crate::rules::device::KNOWN_FOR;
 
 /// How a device is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ fn bound(record: &RecordId, secret: &str) -> String {
 /// Whose tries are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Lane {
+pub enum Bucket {
     /// Those of all devices that are not known.
     Strangers,
     /// Those of one that is.
@@ -99,7 +99,7 @@ pub enum Wait {
 
 /// What was tried.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Guesses {
+pub struct LoginThrottle {
     #[serde(default)]
     strangers: Count,
     #[serde(default)]
@@ -121,7 +121,7 @@ struct Device {
     record: String,
 }
 
-/// The tries of one lane.
+/// The tries of one bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Count {
     /// Those that were wrong.
@@ -132,11 +132,11 @@ struct Count {
     last: Timestamp,
 }
 
-impl Guesses {
-    /// Counts a try, in the first lane that allows it: that of a device that is known by its cookie, else the
+impl LoginThrottle {
+    /// Counts a try, in the first bucket that allows it: that of a device that is known by its cookie, else the
     /// strangers'. At a known address the try is counted there and nowhere else, so that as many tries are allowed
     /// there as elsewhere: their number does not say who logs in from it.
-    pub(super) fn take(&mut self, shown: &[DeviceId], now: Timestamp) -> Result<Lane, Wait> {
+    pub(super) fn take(&mut self, shown: &[DeviceId], now: Timestamp) -> Result<Bucket, Wait> {
         let is_shown = |device: &&mut Device| shown.contains(&device.id) && !Mutant::NoLaneOfItsOwn.is_on();
         let is_cookie = |device: &Device| matches!(device.id, DeviceId::Cookie(_));
         let mut known: Vec<&mut Device> = self.devices.iter_mut().filter(is_shown).collect();
@@ -145,8 +145,8 @@ impl Guesses {
         let mut shortest: Option<Wait> = None;
         for device in known {
             match device.count.take(now) {
-                Err(_) if Mutant::DeviceUnlimited.is_on() => return Ok(Lane::Device(device.id.clone())),
-                Ok(()) => return Ok(Lane::Device(device.id.clone())),
+                Err(_) if Mutant::DeviceUnlimited.is_on() => return Ok(Bucket::Device(device.id.clone())),
+                Ok(()) => return Ok(Bucket::Device(device.id.clone())),
                 Err(wait) => shortest = Some(shortest.map_or(wait, |other| other.min(wait))),
             }
         }
@@ -154,30 +154,30 @@ impl Guesses {
             return Err(wait);
         }
         if let Some(device) = shown.first().filter(|_| Mutant::EveryoneHasALane.is_on() && shortest.is_none()) {
-            return Ok(Lane::Device(device.clone()));
+            return Ok(Bucket::Device(device.clone()));
         }
         match self.strangers.take(now) {
-            Ok(()) => Ok(Lane::Strangers),
+            Ok(()) => Ok(Bucket::Strangers),
             Err(wait) => Err(shortest.map_or(wait, |other| other.min(wait))),
         }
     }
 
     /// The password was wrong.
-    pub(super) fn was_wrong(&mut self, lane: &Lane) {
-        self.count(lane).into_iter().for_each(Count::was_wrong);
+    pub(super) fn was_wrong(&mut self, bucket: &Bucket) {
+        self.count(bucket).into_iter().for_each(Count::was_wrong);
     }
 
-    /// The password was right. The lane of a device that is known by its cookie is clear again; among the strangers,
+    /// The password was right. The bucket of a device that is known by its cookie is clear again; among the strangers,
     /// and at an address, which others may share, only this try is forgiven, or each log-in of the owner would give
     /// them as many more.
-    pub(super) fn was_right(&mut self, lane: &Lane, devices: Vec<DeviceId>, record: &str, now: Timestamp) {
-        match lane {
-            Lane::Strangers if Mutant::LogInClearsStrangers.is_on() => self.strangers = Count::default(),
-            Lane::Strangers => self.strangers.give_back(),
-            Lane::Device(id) => {
+    pub(super) fn was_right(&mut self, bucket: &Bucket, devices: Vec<DeviceId>, record: &str, now: Timestamp) {
+        match bucket {
+            Bucket::Strangers if Mutant::LoginClearsStrangers.is_on() => self.strangers = Count::default(),
+            Bucket::Strangers => self.strangers.give_back(),
+            Bucket::Device(id) => {
                 if let Some(device) = self.device(id) {
                     (device.seen, device.has_returned) = (now, true);
-                    let is_shared = matches!(id, DeviceId::Address(_)) && !Mutant::LogInClearsAddresses.is_on();
+                    let is_shared = matches!(id, DeviceId::Address(_)) && !Mutant::LoginClearsAddresses.is_on();
                     if is_shared { device.count.give_back() } else { device.count = Count::default() }
                 }
             }
@@ -229,8 +229,8 @@ impl Guesses {
     }
 
     /// The password was not tried after all.
-    pub(super) fn give_back(&mut self, lane: &Lane) {
-        self.count(lane).into_iter().for_each(Count::give_back);
+    pub(super) fn give_back(&mut self, bucket: &Bucket) {
+        self.count(bucket).into_iter().for_each(Count::give_back);
     }
 
     /// What is forgiven, and which devices are strangers again.
@@ -250,10 +250,10 @@ impl Guesses {
         devices.chain(strangers)
     }
 
-    fn count(&mut self, lane: &Lane) -> Option<&mut Count> {
-        match lane {
-            Lane::Strangers => Some(&mut self.strangers),
-            Lane::Device(id) => self.device(id).map(|device| &mut device.count),
+    fn count(&mut self, bucket: &Bucket) -> Option<&mut Count> {
+        match bucket {
+            Bucket::Strangers => Some(&mut self.strangers),
+            Bucket::Device(id) => self.device(id).map(|device| &mut device.count),
         }
     }
 
@@ -339,7 +339,7 @@ impl Count {
     fn forgiven(&self) -> Timestamp {
         let wrong = self.wrong + u32::try_from(self.under_way.len()).unwrap_or_default();
         let seconds = i32::try_from(wrong.saturating_mul(LONGEST)).unwrap_or(i32::MAX);
-        self.last.later(Span::seconds(seconds))
+        self.last.later(Duration::seconds(seconds))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one list of revocations: who keeps it tells the isolates what is new.
 
-use super::{super::time::Timestamp, Entry, Mark};
+use super::{super::time::Timestamp, Entry, RevocationKey};
 use crate::mutant::Mutant;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -17,7 +17,7 @@ pub enum Ask {
         /// Which.
         entries: Vec<Entry>,
     },
-    /// What came after this [`Told::number`]? 0 for all.
+    /// What came after this [`Delta::number`]? 0 for all.
     Since {
         /// The last number that is known.
         number: u64,
@@ -26,7 +26,7 @@ pub enum Ask {
 
 /// What came after a number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Delta {
     /// When this was true.
     pub as_of: Timestamp,
     /// After which number it begins.
@@ -39,14 +39,14 @@ pub struct Told {
 
 /// Every revocation in force.
 #[derive(Debug, Default)]
-pub struct Register {
-    numbers: HashMap<Mark, u64>,
+pub struct RevocationLog {
+    numbers: HashMap<RevocationKey, u64>,
     entries: BTreeMap<u64, Entry>,
     /// That of the last entry, also if it is gone.
     number: u64,
 }
 
-impl Register {
+impl RevocationLog {
     /// From what is stored: each entry with its number.
     pub fn read(stored: impl IntoIterator<Item = (u64, Entry)>) -> Self {
         let mut register = Self::default();
@@ -82,11 +82,11 @@ impl Register {
 
     /// What came after a number; all, if that is none of ours.
     #[must_use]
-    pub fn since(&self, number: u64, now: Timestamp) -> Told {
+    pub fn since(&self, number: u64, now: Timestamp) -> Delta {
         let since = if number > self.number { 0 } else { number };
         let after = self.entries.range((Bound::Excluded(since), Bound::Unbounded));
         let entries = after.map(|(_, entry)| *entry).filter(|entry| entry.until > now).collect();
-        Told { as_of: now, since, number: self.number, entries }
+        Delta { as_of: now, since, number: self.number, entries }
     }
 
     /// Forgets what no token can be hit by any more: the numbers of those.

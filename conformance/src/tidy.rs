@@ -149,7 +149,7 @@ fn phrases(file: &Path, text: &str, at: &mut impl FnMut(usize, String)) {
 fn paths(root: &Path, file: &Path, kind: &str, text: &str, at: &mut impl FnMut(usize, String)) {
     static PATH: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
-            r"(?:^|[\s`(\[])((?:src|docs|tests|cli|xtask|examples|worker|tools|bench|simulate|public|fuzz)/[A-Za-z0-9_./-]*[A-Za-z0-9_])(#[a-z0-9_-]+)?",
+            r"(?:^|[\s`(\[])((?:src|docs|tests|cli|xtask|examples|worker|conformance|bench|simulate|public|fuzz)/[A-Za-z0-9_./-]*[A-Za-z0-9_])(#[a-z0-9_-]+)?",
         )
         .expect("an expression")
     });
@@ -286,7 +286,7 @@ fn codes(root: &Path) -> Result<Vec<String>, String> {
     let names = |expression: &Regex, text: &str| -> BTreeSet<String> {
         expression.captures_iter(text).map(|found| found[1].to_owned()).collect()
     };
-    let refusals = read("src/rules/error.rs")?;
+    let refusals = read("src/rules/rejection.rs")?;
     let after = |text: &str, from: &str| text.split_once(from).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
     let log = read("src/rules/log/mod.rs")?;
     let log = log.split("#[cfg(test)]").next().unwrap_or_default();
@@ -328,7 +328,7 @@ mod tests {
         write("tests/e2e/README.md", "| `there` | x |\n| `row` | x |\n");
         write("tests/e2e/there.test.mjs", "// Good.\ntest(\"is there\");\n");
         write("tests/e2e/other.test.mjs", "// Good.\n");
-        write("src/rules/error.rs", "//! Good.\nfn code() { match self { A => \"a_code\", B => \"b_code\" } }\n");
+        write("src/rules/rejection.rs", "//! Good.\nfn code() { match self { A => \"a_code\", B => \"b_code\" } }\n");
         write("src/rules/log/mod.rs", "//! Good.\nfn line() { (event, x) = (\"an_event\", y) }\n");
         write("docs/errors.md", "# Errors\n\n| `a_code` | x |\n| `gone` | x |\n");
         let git = |args: &[&str]| {

@@ -1,6 +1,6 @@
 //! Runs public test vectors (Wycheproof's JWS, JWK, mixed and PBKDF2 files, RFC 7520's cookbook) that lie in a folder.
 //!
-//! **What always holds:** what a gate itself would call is called: [`KeyRing::from_jwk_set`], [`check_signature`],
+//! **What always holds:** what a gate itself would call is called: [`KeySet::from_jwk_set`], [`check_signature`],
 //! [`password::check`]. An invalid vector that passes is wrong, and so is a valid one that is refused, unless its
 //! reason is one of the few below; which ones they are is counted and printed, so none can hide.
 
@@ -8,11 +8,11 @@ use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 use tollgate::rules::{
-    error::{Malformed, Refusal},
     password::{self, Check, HashFault, Hashing},
+    rejection::{Malformed, Rejection},
     secret::Secret,
     time::NumericDate,
-    token::{KeyFault, KeyRing, check_signature},
+    token::{KeyFault, KeySet, check_signature},
 };
 
 /// What came of a file.
@@ -119,10 +119,10 @@ fn judge(keys: &Value, algorithm: Option<&str>, token: &Value) -> Verdict {
         return Err(Some(JSON_SERIALISATION));
     };
     let check = |ring| check_signature(token, &ring, NumericDate::new(1_800_000_000).expect("in range"));
-    check(ring(keys, algorithm)?).map_err(|refusal| match refusal {
-        Refusal::Malformed(Malformed::HeaderEncoding | Malformed::PayloadEncoding) => Some(NOT_BASE64URL),
+    check(ring(keys, algorithm)?).map_err(|rejection| match rejection {
+        Rejection::Malformed(Malformed::HeaderEncoding | Malformed::PayloadEncoding) => Some(NOT_BASE64URL),
         // But with the token's own algorithm in its place the key must vouch for it.
-        Refusal::AlgorithmNotAllowed => {
+        Rejection::AlgorithmNotAllowed => {
             let mut renamed = keys.clone();
             renamed["alg"] = header(token)?.get("alg")?.clone();
             check(ring(&renamed, None).ok()?).ok().map(|()| OTHER_ALGORITHM)
@@ -135,7 +135,7 @@ fn header(token: &str) -> Option<Value> {
     serde_json::from_slice(&Base64UrlUnpadded::decode_vec(token.split('.').next()?).ok()?).ok()
 }
 
-fn ring(keys: &Value, algorithm: Option<&str>) -> Result<KeyRing, Option<&'static str>> {
+fn ring(keys: &Value, algorithm: Option<&str>) -> Result<KeySet, Option<&'static str>> {
     let set = match keys.as_object() {
         Some(set) if set.contains_key("keys") => set.clone(),
         _ => {
@@ -146,7 +146,7 @@ fn ring(keys: &Value, algorithm: Option<&str>) -> Result<KeyRing, Option<&'stati
             Map::from_iter([("keys".to_owned(), json!([key]))])
         }
     };
-    KeyRing::from_jwk_set(&set).map_err(|fault| match fault.fault {
+    KeySet::from_jwk_set(&set).map_err(|fault| match fault.fault {
         KeyFault::UnknownAlgorithm | KeyFault::UnknownKind => Some(ALGORITHM),
         KeyFault::OtherUse => Some(PURPOSE),
         _ => None,

@@ -4,7 +4,7 @@ pub mod app;
 pub mod common_passwords;
 pub mod differences;
 pub mod errors;
-pub mod extended;
+pub mod flask_jwt_extended;
 pub mod native;
 pub mod replay;
 pub mod tidy;

@@ -7,7 +7,7 @@
 
 /// Why a request is not let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Rejection {
     // --- routing
     /// No rule names this path.
     NotFound,
@@ -326,7 +326,7 @@ impl JwtError {
     }
 }
 
-impl Refusal {
+impl Rejection {
     /// A name for this reason that stays the same when texts change: for logs, metrics and tests.
     #[must_use]
     pub const fn code(&self) -> &'static str {

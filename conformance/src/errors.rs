@@ -5,9 +5,9 @@
 
 use std::fmt::Write;
 use tollgate::rules::{
-    config::Extended,
-    error::{Absent, JwtError, Malformed, PathFault, Refusal, TimeClaim, Unencoded},
+    config::FlaskJwtExtended,
     login,
+    rejection::{Absent, JwtError, Malformed, PathFault, Rejection, TimeClaim, Unencoded},
     wire::{Answer, flask_jwt, flask_jwt_extended},
 };
 
@@ -20,13 +20,13 @@ struct Family {
 /// A code.
 struct Row {
     /// The refusals that have it; where their texts differ, all texts are told.
-    refusals: Vec<Refusal>,
+    refusals: Vec<Rejection>,
     meaning: &'static str,
     /// What the operator does, or the client's developer; empty for nothing.
     remedy: &'static str,
 }
 
-fn row(refusals: impl Into<Vec<Refusal>>, meaning: &'static str, remedy: &'static str) -> Row {
+fn row(refusals: impl Into<Vec<Rejection>>, meaning: &'static str, remedy: &'static str) -> Row {
     Row { refusals: refusals.into(), meaning, remedy }
 }
 
@@ -49,16 +49,18 @@ pub fn page() -> String {
             family.title
         );
         for row in family.rows {
-            let code = row.refusals.first().map_or("", Refusal::code);
-            let config = Extended::default();
-            let flask_jwt = told(row.refusals.iter().filter(|refusal| !is_of_flask_jwt_extended(refusal)), |refusal| {
-                words(&flask_jwt::refusal(refusal), &["error", "description"])
-            });
-            let extended = told(row.refusals.iter().filter(|refusal| !is_of_flask_jwt(refusal)), |refusal| {
-                words(&flask_jwt_extended::refusal(refusal, &config), &["msg"])
-            });
+            let code = row.refusals.first().map_or("", Rejection::code);
+            let config = FlaskJwtExtended::default();
+            let flask_jwt =
+                told(row.refusals.iter().filter(|rejection| !is_of_flask_jwt_extended(rejection)), |rejection| {
+                    words(&flask_jwt::rejection(rejection), &["error", "description"])
+                });
+            let flask_jwt_extended =
+                told(row.refusals.iter().filter(|rejection| !is_of_flask_jwt(rejection)), |rejection| {
+                    words(&flask_jwt_extended::rejection(rejection, &config), &["msg"])
+                });
             let remedy = if row.remedy.is_empty() { "nothing" } else { row.remedy };
-            let _ = writeln!(page, "| `{code}` | {flask_jwt} | {extended} | {} | {remedy} |", row.meaning);
+            let _ = writeln!(page, "| `{code}` | {flask_jwt} | {flask_jwt_extended} | {} | {remedy} |", row.meaning);
         }
     }
     page.push_str(LOG);
@@ -66,7 +68,7 @@ pub fn page() -> String {
 }
 
 /// A cell with all texts, each once.
-fn told<'r>(refusals: impl Iterator<Item = &'r Refusal>, words: impl Fn(&Refusal) -> String) -> String {
+fn told<'r>(refusals: impl Iterator<Item = &'r Rejection>, words: impl Fn(&Rejection) -> String) -> String {
     let mut told: Vec<String> = Vec::new();
     for words in refusals.map(words) {
         if !told.contains(&words) {
@@ -84,37 +86,37 @@ fn words(answer: &Answer, members: &[&str]) -> String {
 }
 
 /// Does only the search of Flask-JWT find this (src/rules/credential/flask_jwt.rs)?
-const fn is_of_flask_jwt(refusal: &Refusal) -> bool {
+const fn is_of_flask_jwt(rejection: &Rejection) -> bool {
     matches!(
-        refusal,
-        Refusal::MissingToken { .. }
-            | Refusal::UnsupportedScheme
-            | Refusal::TokenMissingAfterScheme
-            | Refusal::TokenContainsSpaces
+        rejection,
+        Rejection::MissingToken { .. }
+            | Rejection::UnsupportedScheme
+            | Rejection::TokenMissingAfterScheme
+            | Rejection::TokenContainsSpaces
     )
 }
 
-/// Does only Flask-JWT-Extended's search or judgement find this (src/rules/credential/extended.rs,
-/// src/rules/token/extended.rs)?
-const fn is_of_flask_jwt_extended(refusal: &Refusal) -> bool {
+/// Does only Flask-JWT-Extended's search or judgement find this (src/rules/credential/flask_jwt_extended.rs,
+/// src/rules/token/flask_jwt_extended.rs)?
+const fn is_of_flask_jwt_extended(rejection: &Rejection) -> bool {
     matches!(
-        refusal,
-        Refusal::TokenNowhere(_)
-            | Refusal::BadHeader { .. }
-            | Refusal::BadQueryPrefix { .. }
-            | Refusal::TokenNotText
-            | Refusal::CsrfMissing
-            | Refusal::CsrfMismatch
-            | Refusal::AlgorithmMissing
-            | Refusal::RegisteredClaimMissing(_)
-            | Refusal::IssuerNotText
-            | Refusal::InvalidIssuer
-            | Refusal::SubjectNotText
-            | Refusal::TokenIdNotText
-            | Refusal::WrongType { .. }
-            | Refusal::NotFresh
-            | Refusal::ClaimsRejected
-            | Refusal::UserNotLoaded { .. }
+        rejection,
+        Rejection::TokenNowhere(_)
+            | Rejection::BadHeader { .. }
+            | Rejection::BadQueryPrefix { .. }
+            | Rejection::TokenNotText
+            | Rejection::CsrfMissing
+            | Rejection::CsrfMismatch
+            | Rejection::AlgorithmMissing
+            | Rejection::RegisteredClaimMissing(_)
+            | Rejection::IssuerNotText
+            | Rejection::InvalidIssuer
+            | Rejection::SubjectNotText
+            | Rejection::TokenIdNotText
+            | Rejection::WrongType { .. }
+            | Rejection::NotFresh
+            | Rejection::ClaimsRejected
+            | Rejection::UserNotLoaded { .. }
     )
 }
 
@@ -124,37 +126,37 @@ fn families() -> Vec<Family> {
         Family {
             title: "Paths",
             rows: vec![
-                row([Refusal::NotFound], "No rule of `ROUTES` names the path.", "add a rule, if it is to be served"),
-                row([Refusal::FileNotFound], "A rule leads to the static files, and there is none of this name.", ""),
+                row([Rejection::NotFound], "No rule of `ROUTES` names the path.", "add a rule, if it is to be served"),
+                row([Rejection::FileNotFound], "A rule leads to the static files, and there is none of this name.", ""),
                 row(
-                    [Refusal::MethodNotAllowed { allow: "GET".into() }],
+                    [Rejection::MethodNotAllowed { allow: "GET".into() }],
                     "A rule names the path, but not with this method; `Allow` has those that it takes.",
                     "add the method to the rule's `methods`, if it is to be served",
                 ),
                 row(
-                    [Refusal::MissingLastSlash { location: "/auth/".into() }],
+                    [Rejection::MissingLastSlash { location: "/auth/".into() }],
                     "`JWT_AUTH_URL_RULE` ends with a slash, and the path lacks it: `Location` has it.",
                     "",
                 ),
                 row(
-                    [Refusal::AmbiguousPath(PathFault::BadEscape)],
+                    [Rejection::AmbiguousPath(PathFault::BadEscape)],
                     "A `%` that two hexadecimal digits don't follow, or bytes that are not UTF-8.",
                     "",
                 ),
                 row(
-                    [Refusal::AmbiguousPath(PathFault::HiddenSeparator)],
+                    [Rejection::AmbiguousPath(PathFault::HiddenSeparator)],
                     "`%2f`, `%5c`, a backslash, or an escaped dot segment: only some servers see a separator there.",
                     "",
                 ),
-                row([Refusal::AmbiguousPath(PathFault::ControlCharacter)], "The path has a control character.", ""),
+                row([Rejection::AmbiguousPath(PathFault::ControlCharacter)], "The path has a control character.", ""),
                 row(
-                    [Refusal::AmbiguousPath(PathFault::DoubleEscape)],
+                    [Rejection::AmbiguousPath(PathFault::DoubleEscape)],
                     "`%25` before two hexadecimal digits: decoded twice, it is another path.",
                     "",
                 ),
-                row([Refusal::AmbiguousPath(PathFault::EmptySegment)], "The path has `//`.", ""),
+                row([Rejection::AmbiguousPath(PathFault::EmptySegment)], "The path has `//`.", ""),
                 row(
-                    [Refusal::AmbiguousPath(PathFault::OtherRuleInAnotherReading)],
+                    [Rejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)],
                     "Read without regard to case, `;` parameters or a last slash, another rule would hold.",
                     "the client sends the path as the rule has it",
                 ),
@@ -165,156 +167,156 @@ fn families() -> Vec<Family> {
             rows: vec![
                 row(
                     [
-                        Refusal::MissingToken { realm: "Login Required".into() },
-                        Refusal::TokenNowhere(vec![Absent::Header { name: "Authorization".into() }]),
-                        Refusal::TokenNowhere(vec![Absent::Scheme {
+                        Rejection::MissingToken { realm: "Login Required".into() },
+                        Rejection::TokenNowhere(vec![Absent::Header { name: "Authorization".into() }]),
+                        Rejection::TokenNowhere(vec![Absent::Scheme {
                             name: "Authorization".into(),
                             scheme: "Bearer".into(),
                         }]),
-                        Refusal::TokenNowhere(vec![Absent::Cookie { name: name() }]),
-                        Refusal::TokenNowhere(vec![Absent::QueryParameter { name: name() }]),
-                        Refusal::TokenNowhere(vec![Absent::JsonMediaType]),
-                        Refusal::TokenNowhere(vec![Absent::JsonMember { name: name() }]),
+                        Rejection::TokenNowhere(vec![Absent::Cookie { name: name() }]),
+                        Rejection::TokenNowhere(vec![Absent::QueryParameter { name: name() }]),
+                        Rejection::TokenNowhere(vec![Absent::JsonMediaType]),
+                        Rejection::TokenNowhere(vec![Absent::JsonMember { name: name() }]),
                     ],
                     "No token where one is looked for. Flask-JWT's answer has `WWW-Authenticate: JWT realm=\"…\"`.",
                     "the client logs in, and sends its token",
                 ),
-                row([Refusal::UnsupportedScheme], "The header's first word is not `JWT_AUTH_HEADER_PREFIX`.", ""),
-                row([Refusal::TokenMissingAfterScheme], "The first word stands alone.", ""),
-                row([Refusal::TokenContainsSpaces], "The header has more than two words.", ""),
-                row([Refusal::TokenTooLong], "The token is longer than the gate reads.", "put less into its claims"),
+                row([Rejection::UnsupportedScheme], "The header's first word is not `JWT_AUTH_HEADER_PREFIX`.", ""),
+                row([Rejection::TokenMissingAfterScheme], "The first word stands alone.", ""),
+                row([Rejection::TokenContainsSpaces], "The header has more than two words.", ""),
+                row([Rejection::TokenTooLong], "The token is longer than the gate reads.", "put less into its claims"),
                 row(
-                    [Refusal::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() }],
+                    [Rejection::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() }],
                     "The header has the right first word, but not one word after it.",
                     "",
                 ),
                 row(
-                    [Refusal::BadQueryPrefix { name: name(), prefix: "{prefix}".into() }],
+                    [Rejection::BadQueryPrefix { name: name(), prefix: "{prefix}".into() }],
                     "The query parameter does not begin with `JWT_QUERY_STRING_VALUE_PREFIX`.",
                     "",
                 ),
-                row([Refusal::TokenNotText], "The member of the body that should be the token is no text.", ""),
+                row([Rejection::TokenNotText], "The member of the body that should be the token is no text.", ""),
                 row(
-                    [Refusal::CsrfMissing],
+                    [Rejection::CsrfMissing],
                     "The token is in a cookie, the method changes something, and no CSRF value stands beside it.",
                     "the page sends the value of the CSRF cookie in `X-CSRF-TOKEN`",
                 ),
-                row([Refusal::CsrfMismatch], "The CSRF value is not that of the token.", ""),
+                row([Rejection::CsrfMismatch], "The CSRF value is not that of the token.", ""),
             ],
         },
         Family {
             title: "Decoding the token",
             rows: vec![
-                row([Refusal::Malformed(Malformed::NotEnoughSegments)], "The token has fewer than two dots.", ""),
+                row([Rejection::Malformed(Malformed::NotEnoughSegments)], "The token has fewer than two dots.", ""),
                 row(
-                    [Refusal::Malformed(Malformed::HeaderEncoding)],
+                    [Rejection::Malformed(Malformed::HeaderEncoding)],
                     "The token's header is not base64url without padding.",
                     "",
                 ),
-                row([Refusal::Malformed(Malformed::HeaderNotJson)], "The token's header is not JSON.", ""),
-                row([Refusal::Malformed(Malformed::HeaderNotAnObject)], "The token's header is not an object.", ""),
+                row([Rejection::Malformed(Malformed::HeaderNotJson)], "The token's header is not JSON.", ""),
+                row([Rejection::Malformed(Malformed::HeaderNotAnObject)], "The token's header is not an object.", ""),
                 row(
-                    [Refusal::Malformed(Malformed::PayloadEncoding)],
+                    [Rejection::Malformed(Malformed::PayloadEncoding)],
                     "The token's payload is not base64url without padding.",
                     "",
                 ),
-                row([Refusal::Malformed(Malformed::PayloadNotJson)], "The token's payload is not JSON.", ""),
-                row([Refusal::Malformed(Malformed::PayloadNotAnObject)], "The token's payload is not an object.", ""),
+                row([Rejection::Malformed(Malformed::PayloadNotJson)], "The token's payload is not JSON.", ""),
+                row([Rejection::Malformed(Malformed::PayloadNotAnObject)], "The token's payload is not an object.", ""),
                 row(
-                    [Refusal::Malformed(Malformed::SignatureEncoding)],
+                    [Rejection::Malformed(Malformed::SignatureEncoding)],
                     "The token's signature is not base64url without padding.",
                     "",
                 ),
-                row([Refusal::AlgorithmMissing], "The token's header has no `alg`.", ""),
+                row([Rejection::AlgorithmMissing], "The token's header has no `alg`.", ""),
                 row(
-                    [Refusal::AlgorithmNotAllowed],
+                    [Rejection::AlgorithmNotAllowed],
                     "No configured key has the `alg` of the token's header.",
                     "if an application of yours signs such tokens, configure its key: [keys.md](keys.md)",
                 ),
                 row(
-                    [Refusal::BadSignature],
+                    [Rejection::BadSignature],
                     "No configured key has made this signature.",
                     "if many: was a key replaced too early? [keys.md](keys.md) has the order",
                 ),
                 row(
-                    [Refusal::CriticalExtension { name: name() }],
+                    [Rejection::CriticalExtension { name: name() }],
                     "The token's header has `crit` with an extension that the gate does not know.",
                     "",
                 ),
                 row(
-                    [Refusal::CriticalEmpty, Refusal::CriticalNotText, Refusal::CriticalMissing],
+                    [Rejection::CriticalEmpty, Rejection::CriticalNotText, Rejection::CriticalMissing],
                     "`crit` in the token's header has another form than RFC 7515 §4.1.11 wants.",
                     "",
                 ),
                 row(
                     [
-                        Refusal::UnencodedPayload(Unencoded::PayloadPresent),
-                        Refusal::UnencodedPayload(Unencoded::NotCritical),
-                        Refusal::UnencodedPayload(Unencoded::Detached),
+                        Rejection::UnencodedPayload(Unencoded::PayloadPresent),
+                        Rejection::UnencodedPayload(Unencoded::NotCritical),
+                        Rejection::UnencodedPayload(Unencoded::Detached),
                     ],
                     "The token's header has `b64: false` (RFC 7797), which is not taken.",
                     "",
                 ),
-                row([Refusal::KeyIdNotAString], "`kid` in the token's header is no string.", ""),
+                row([Rejection::KeyIdNotAString], "`kid` in the token's header is no string.", ""),
             ],
         },
         Family {
             title: "Claims",
             rows: vec![
                 row(
-                    [Refusal::MissingClaim("{name}".into()), Refusal::RegisteredClaimMissing("aud")],
+                    [Rejection::MissingClaim("{name}".into()), Rejection::RegisteredClaimMissing("aud")],
                     "A required claim is missing or null.",
                     "`JWT_REQUIRED_CLAIMS` and the options of the dialect say which are required",
                 ),
                 row(
-                    [TimeClaim::Iat, TimeClaim::Nbf, TimeClaim::Exp].map(Refusal::NotANumericDate),
+                    [TimeClaim::Iat, TimeClaim::Nbf, TimeClaim::Exp].map(Rejection::NotANumericDate),
                     "A claim that is a time is no number, or beyond 2⁵³.",
                     "",
                 ),
                 row(
-                    [Refusal::IssuedInTheFuture],
+                    [Rejection::IssuedInTheFuture],
                     "`iat` lies in the future, beyond `JWT_LEEWAY`.",
                     "set the clock of who issues tokens",
                 ),
                 row(
-                    [Refusal::NotYetValid],
+                    [Rejection::NotYetValid],
                     "`nbf` lies in the future, beyond the leeway.",
                     "set the clock of who issues tokens",
                 ),
-                row([Refusal::Expired], "`exp` lies in the past.", "the client refreshes its token, or logs in"),
+                row([Rejection::Expired], "`exp` lies in the past.", "the client refreshes its token, or logs in"),
                 row(
-                    [Refusal::InvalidAudience],
+                    [Rejection::InvalidAudience],
                     "`aud` is not the configured audience; in the dialect of Flask-JWT, which knows none, the token has one.",
                     "",
                 ),
-                row([Refusal::InvalidClaimFormat], "`aud` is neither a string nor a list of strings.", ""),
-                row([Refusal::IssuerNotText, Refusal::InvalidIssuer], "`iss` is not the configured issuer.", ""),
-                row([Refusal::SubjectNotText], "`sub` is no string.", "issue tokens with a string as subject"),
-                row([Refusal::TokenIdNotText], "`jti` is no string.", ""),
+                row([Rejection::InvalidClaimFormat], "`aud` is neither a string nor a list of strings.", ""),
+                row([Rejection::IssuerNotText, Rejection::InvalidIssuer], "`iss` is not the configured issuer.", ""),
+                row([Rejection::SubjectNotText], "`sub` is no string.", "issue tokens with a string as subject"),
+                row([Rejection::TokenIdNotText], "`jti` is no string.", ""),
                 row(
-                    [true, false].map(|refresh| Refusal::WrongType { refresh }),
+                    [true, false].map(|refresh| Rejection::WrongType { refresh }),
                     "A refresh token came where an access token is wanted, or the other way round.",
                     "",
                 ),
                 row(
-                    [Refusal::NotFresh],
+                    [Rejection::NotFresh],
                     "The rule wants a token that comes from a log-in, not from a refresh.",
                     "the client asks for the password again",
                 ),
-                row([Refusal::Revoked], "The token was revoked, or its session ended.", "the client logs in"),
+                row([Rejection::Revoked], "The token was revoked, or its session ended.", "the client logs in"),
                 row(
-                    [Refusal::RefreshReused],
+                    [Rejection::RefreshReused],
                     "A refresh token that was spent came once more: it may be stolen, so its session was ended.",
                     "if many: [operating.md](operating.md#what-to-alarm-on)",
                 ),
-                row([Refusal::ClaimsRejected], "The application's `token_verification_loader` says no.", ""),
+                row([Rejection::ClaimsRejected], "The application's `token_verification_loader` says no.", ""),
                 row(
-                    [Refusal::NoSuchUser, Refusal::UserNotLoaded { subject: "{subject}".into() }],
+                    [Rejection::NoSuchUser, Rejection::UserNotLoaded { subject: "{subject}".into() }],
                     "The token is good, but its user is not in the store.",
                     "",
                 ),
                 row(
-                    [Refusal::ForeignSocket],
+                    [Rejection::ForeignSocket],
                     "A WebSocket handshake with a token in a cookie, from another site's page or from no page.",
                     "`TOLLGATE_PUBLIC_URL` is the address that browsers use",
                 ),
@@ -323,48 +325,52 @@ fn families() -> Vec<Family> {
         Family {
             title: "Bodies",
             rows: vec![
-                row([Refusal::BodyNotDeclaredJson], "The body's `Content-Type` is not JSON.", ""),
-                row([Refusal::BodyNotAnObject], "The body is not JSON, or not an object.", ""),
+                row([Rejection::BodyNotDeclaredJson], "The body's `Content-Type` is not JSON.", ""),
+                row([Rejection::BodyNotAnObject], "The body is not JSON, or not an object.", ""),
                 row(
                     [
-                        Refusal::BodyTooLarge { limit: Some(login::MAX_BODY_BYTES) },
-                        Refusal::BodyTooLarge { limit: None },
+                        Rejection::BodyTooLarge { limit: Some(login::MAX_BODY_BYTES) },
+                        Rejection::BodyTooLarge { limit: None },
                     ],
                     "The body is longer than this endpoint reads.",
                     "",
                 ),
                 row(
-                    [Refusal::TooManyBodies],
+                    [Rejection::TooManyBodies],
                     "As many bodies as one instance holds at once are being read.",
                     "if often: clients send bodies very slowly; a rule of Cloudflare's firewall",
                 ),
-                row([Refusal::FieldTooLong { field: name() }], "A name or password is longer than the gate reads.", ""),
-                row([Refusal::BodyInterrupted], "The body stopped before its end.", ""),
-                row([Refusal::BodyTooSlow], "The body did not come in time.", ""),
+                row(
+                    [Rejection::FieldTooLong { field: name() }],
+                    "A name or password is longer than the gate reads.",
+                    "",
+                ),
+                row([Rejection::BodyInterrupted], "The body stopped before its end.", ""),
+                row([Rejection::BodyTooSlow], "The body did not come in time.", ""),
             ],
         },
         Family {
             title: "Log-in, passwords and sessions",
             rows: vec![
                 row(
-                    [Refusal::BadCredentials],
+                    [Rejection::BadCredentials],
                     "Name and password are not those of a user; or members are missing, empty, no text, or too many.",
                     "if the user is sure: `tollgate user show NAME`",
                 ),
                 row(
-                    [Refusal::TooManyTries { retry_after: 30 }],
+                    [Rejection::TooManyTries { retry_after: 30 }],
                     "Too many passwords were tried for this name, from this address or at this gate. `Retry-After` has the \
                     seconds.",
                     "nothing; a user who can't wait gets a new password: `tollgate user set-password NAME`",
                 ),
                 row(
-                    [Refusal::WeakPassword { text: "{what is wrong with it}".into() }],
+                    [Rejection::WeakPassword { text: "{what is wrong with it}".into() }],
                     "A new password is not taken: too short, too common, known from a leak.",
                     "",
                 ),
-                row([Refusal::NoSuchSession], "The session that is to be ended is not there.", ""),
+                row([Rejection::NoSuchSession], "The session that is to be ended is not there.", ""),
                 row(
-                    [Refusal::NotRevocable],
+                    [Rejection::NotRevocable],
                     "A log-out with a token that nothing can end before it expires.",
                     "turn sessions on: [sessions.md](sessions.md)",
                 ),
@@ -374,49 +380,49 @@ fn families() -> Vec<Family> {
             title: "The operators' endpoint",
             rows: vec![
                 row(
-                    [Refusal::NotTheOperator],
+                    [Rejection::NotTheOperator],
                     "`TOLLGATE_ADMIN_SECRET` is wrong or missing in the request.",
                     "if it was not you, somebody is guessing the secret: make it long and random (`tollgate secret generate`)",
                 ),
-                row([Refusal::BadCommand], "No such command, or a member is missing.", "use the command `tollgate`"),
+                row([Rejection::BadCommand], "No such command, or a member is missing.", "use the command `tollgate`"),
             ],
         },
         Family {
             title: "What lies behind the gate",
             rows: vec![
                 row(
-                    [Refusal::StoreUnavailable],
+                    [Rejection::StoreUnavailable],
                     "KV or an object did not answer in time, or holds something that can't be read.",
                     "look for `unreachable` and `record_unusable` beside it; Cloudflare's status",
                 ),
                 row(
-                    [Refusal::DecisionTimeout],
+                    [Rejection::DecisionTimeout],
                     "The decision took longer than a minute.",
                     "KV, objects, or functions of your application are very slow",
                 ),
                 row(
-                    [Refusal::AssetsUnavailable],
+                    [Rejection::AssetsUnavailable],
                     "The static files don't answer, or there is no binding `ASSETS`.",
                     "`tollgate config check`",
                 ),
                 row(
-                    [Refusal::OriginUnreachable],
+                    [Rejection::OriginUnreachable],
                     "The origin could not be reached.",
                     "is it running? is `ORIGIN` right?",
                 ),
                 row(
-                    [Refusal::OriginTimeout],
+                    [Rejection::OriginTimeout],
                     "The origin did not begin to answer within `ORIGIN_TIMEOUT`.",
                     "look at its log; raise `ORIGIN_TIMEOUT`",
                 ),
                 row(
-                    [Refusal::Misconfigured],
+                    [Rejection::Misconfigured],
                     "The configuration is unsafe or impossible: nothing is served.",
                     "`config_problem` beside it says what to write; `tollgate config check`",
                 ),
-                row([Refusal::Internal], "A bug of the gate.", "report it"),
+                row([Rejection::Internal], "A bug of the gate.", "report it"),
                 row(
-                    [Refusal::Custom(JwtError::new("{error}", "{what your function says}"))],
+                    [Rejection::Custom(JwtError::new("{error}", "{what your function says}"))],
                     "A function of your application refused, in its own words.",
                     "",
                 ),
@@ -464,7 +470,7 @@ mod tests {
         let mut codes = Vec::new();
         for row in families().iter().flat_map(|family| &family.rows) {
             let code = row.refusals[0].code();
-            assert!(row.refusals.iter().all(|refusal| refusal.code() == code), "{code}");
+            assert!(row.refusals.iter().all(|rejection| rejection.code() == code), "{code}");
             codes.push(code);
         }
         let count = codes.len();
