@@ -11,26 +11,31 @@
 #![allow(clippy::disallowed_methods)]
 
 use crate::{
+    accounts::{AccountStore, NoAccounts},
+    host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Limit, SendHost, Unavailable},
     rules::{
+        account::{Command, Lifetimes, Reply},
         config::Config,
         forward::Filter,
-        gate::{Ask, BodyFault, Decision, Gate, Principal},
+        gate::{Decided, Decision, Gate, Principal},
         handlers::Handlers,
         identity::Identity,
+        ids::ObjectName,
+        password::{HashJob, Hashed},
         rejection::Rejection,
         request::{Headers, Request},
-        time::Timestamp,
-        token::Random,
+        revocation::Delta,
+        time::{Duration, Timestamp},
         wire::{Answer, flask_jwt},
     },
-    users::{NoObjects, SendUsers, answer},
+    users::SendUsers,
 };
 use axum_core::{
     body::Body,
     extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
+use base64ct::{Base64UrlUnpadded, Encoding};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -40,7 +45,10 @@ use std::{
     future::Future,
     ops::Deref,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll},
 };
 use tower_layer::Layer;
@@ -48,9 +56,10 @@ use tower_service::Service;
 
 /// Puts a gate before a service.
 #[derive(Clone)]
-pub struct GateLayer<U> {
+pub struct GateLayer<U, A = NoAccounts> {
     gate: Shared,
     users: U,
+    accounts: A,
 }
 
 /// A gate that all requests share: counted on a server, for as long as the instance lives in a worker.
@@ -76,36 +85,51 @@ impl Deref for Shared {
 impl<U: SendUsers + Clone> GateLayer<U> {
     /// A layer of a configuration, hooks and users.
     pub fn new(config: Config, handlers: impl Handlers, users: U) -> Self {
-        Self { gate: Shared::Counted(Arc::new(Gate::new(config, handlers))), users }
+        Self { gate: Shared::Counted(Arc::new(Gate::new(config, handlers))), users, accounts: NoAccounts }
+    }
+
+    /// The same with sessions: they can be listed and ended, and refresh tokens rotate (docs/sessions.md).
+    ///
+    /// # Panics
+    /// If the configuration was read without them: `Config::read_with(vars, Bindings { sessions: true, .. })`.
+    #[must_use]
+    pub fn with_accounts<A: AccountStore>(self, accounts: A) -> GateLayer<U, A> {
+        assert!(
+            self.gate.config().bindings.sessions,
+            "read the configuration for sessions: Config::read_with(&vars, Bindings {{ sessions: true, ..Default::default() }})"
+        );
+        GateLayer { gate: self.gate, users: self.users, accounts }
     }
 
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn of(gate: &'static Gate, users: U) -> Self {
-        Self { gate: Shared::Static(gate), users }
+        Self { gate: Shared::Static(gate), users, accounts: NoAccounts }
     }
 }
 
-impl<S, U: Clone> Layer<S> for GateLayer<U> {
-    type Service = Gated<S, U>;
+impl<S, U: Clone, A: Clone> Layer<S> for GateLayer<U, A> {
+    type Service = Gated<S, U, A>;
 
-    fn layer(&self, inner: S) -> Gated<S, U> {
-        Gated { inner, gate: self.gate.clone(), users: self.users.clone() }
+    fn layer(&self, inner: S) -> Gated<S, U, A> {
+        Gated { inner, gate: self.gate.clone(), users: self.users.clone(), accounts: self.accounts.clone() }
     }
 }
 
 /// A service behind a gate.
 #[derive(Clone)]
-pub struct Gated<S, U> {
+pub struct Gated<S, U, A = NoAccounts> {
     inner: S,
     gate: Shared,
     users: U,
+    accounts: A,
 }
 
-impl<S, U> Service<http::Request<Body>> for Gated<S, U>
+impl<S, U, A> Service<http::Request<Body>> for Gated<S, U, A>
 where
     S: Service<http::Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     U: SendUsers + Clone + Send + Sync + 'static,
+    A: AccountStore,
 {
     type Response = Response;
     type Error = Infallible;
@@ -119,41 +143,141 @@ where
         // The one that is ready is called; its copy waits for the next request.
         let copy = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, copy);
-        let (gate, users) = (self.gate.clone(), self.users.clone());
+        let (gate, users, accounts) = (self.gate.clone(), self.users.clone(), self.accounts.clone());
         Box::pin(async move {
-            let (mut parts, mut body) = request.into_parts();
-            let mut decision = gate.decide(&view(&parts), now());
-            loop {
-                let passage = match decision {
-                    Decision::Refuse(refused) => return Ok(response(gate.answer_to(&refused))),
-                    Decision::Answer(answered) => return Ok(response(answered.answer)),
-                    Decision::Identity(passage) => return Ok(response(gate.identity(&passage))),
-                    Decision::Forward(passage) | Decision::Assets(passage) | Decision::Inner(passage) => passage,
-                    Decision::Ask(ask) => {
-                        let is_read = matches!(ask, Ask::Body(_) | Ask::TokenBody(_));
-                        let whole = if is_read { std::mem::take(&mut body) } else { Body::empty() };
-                        let mut kept = Bytes::new();
-                        let read = async |limit| {
-                            kept = read(whole, limit).await?;
-                            Ok(kept.to_vec())
-                        };
-                        decision = answer(ask, || view(&parts), &users, &NoObjects, read, random, now).await;
-                        if is_read {
-                            body = Body::from(kept);
-                        }
-                        continue;
-                    }
-                };
-                clean(&mut parts.headers);
-                let renewal = passage.renewal().clone();
-                parts.extensions.insert(Arc::new(passage.into_principal()));
-                let mut response = inner.call(http::Request::from_parts(parts, body)).await?;
-                for cookie in renewal.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
-                    response.headers_mut().append(http::header::SET_COOKIE, cookie);
+            let (mut parts, body) = request.into_parts();
+            let host = AxumHost::new(body, accounts);
+            let decided = gate.decide(&view(&parts), now());
+            let decision = match decided {
+                Decided::Now(decision) => decision,
+                Decided::Later(continuation) => gate.resume(continuation, &host, &users).await,
+            };
+            let authorized = match decision {
+                Decision::Reject(rejected) => return Ok(response(gate.answer_to(&rejected))),
+                Decision::Answer(answered) => return Ok(response(answered.answer)),
+                Decision::Identity(authorized) => return Ok(response(gate.identity(&authorized))),
+                Decision::Forward(authorized) | Decision::Assets(authorized) | Decision::Inner(authorized) => {
+                    authorized
                 }
-                return Ok(response);
+            };
+            clean(&mut parts.headers);
+            let renewal = authorized.renewal().clone();
+            parts.extensions.insert(Arc::new(authorized.into_principal()));
+            let mut response = inner.call(http::Request::from_parts(parts, host.into_body())).await?;
+            for cookie in renewal.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
+                response.headers_mut().append(http::header::SET_COOKIE, cookie);
             }
+            Ok(response)
         })
+    }
+}
+
+/// The surroundings of a request under axum.
+struct AxumHost<A> {
+    /// What is left of the body: the whole of it, or a copy of what was read.
+    body: Mutex<Body>,
+    accounts: A,
+    /// Begins the ids of this request's commands.
+    id: String,
+    commands: AtomicU32,
+}
+
+impl<A> AxumHost<A> {
+    fn new(body: Body, accounts: A) -> Self {
+        let mut id = [0; 16];
+        fill(&mut id);
+        Self {
+            body: Mutex::new(body),
+            accounts,
+            id: Base64UrlUnpadded::encode_string(&id),
+            commands: AtomicU32::new(0),
+        }
+    }
+
+    fn into_body(self) -> Body {
+        self.body.into_inner().unwrap_or_default()
+    }
+}
+
+impl<A: AccountStore> SendHost for AxumHost<A> {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        fill(bytes);
+    }
+
+    async fn read_body(&self, _: BodyUse, limit: usize) -> Result<Vec<u8>, BodyError> {
+        let body = self.body.lock().map(|mut body| std::mem::take(&mut *body)).map_err(|_| BodyError::Interrupted)?;
+        let whole = match Limited::new(body, limit).collect().await {
+            Ok(whole) => whole.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => return Err(BodyError::TooLarge { limit }),
+            Err(_) => return Err(BodyError::Interrupted),
+        };
+        let bytes = whole.to_vec();
+        if let Ok(mut body) = self.body.lock() {
+            *body = Body::from(whole);
+        }
+        Ok(bytes)
+    }
+
+    /// A server has no limiters of its own: put them before the layer.
+    async fn within_limit(&self, _: Limit, _: &str) -> bool {
+        true
+    }
+
+    async fn account(
+        &self,
+        object: &ObjectName,
+        command: Command,
+        lifetimes: &Lifetimes,
+    ) -> Result<Reply, Unavailable> {
+        let number = self.commands.fetch_add(1, Ordering::Relaxed);
+        self.accounts.account(object, &format!("{}-{number}", self.id), command, lifetimes, now()).await
+    }
+
+    async fn revocations(&self, since: u64) -> Result<Delta, Unavailable> {
+        self.accounts.revocations(since, now()).await
+    }
+
+    async fn hash_password(&self, job: HashJob) -> Result<Hashed, Unavailable> {
+        hash_password(job).await
+    }
+
+    /// The layer's protocols need no other server.
+    async fn fetch(&self, _: Fetch) -> Result<Fetched, FetchError> {
+        Err(FetchError::Unreachable)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        sleep(duration).await;
+    }
+}
+
+/// Computes a password's hash without holding up other requests: on tokio's threads for blocking work, or at once where
+/// there is no tokio. For an application's own [`SendUsers`].
+///
+/// # Errors
+/// If the thread is gone, as when the server shuts down.
+pub async fn hash_password(job: HashJob) -> Result<Hashed, Unavailable> {
+    #[cfg(not(target_arch = "wasm32"))]
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        return runtime.spawn_blocking(move || job.run()).await.map_err(|_| Unavailable);
+    }
+    Ok(job.run())
+}
+
+async fn sleep(duration: Duration) {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or_default();
+    let duration = std::time::Duration::from_millis(millis);
+    #[cfg(target_arch = "wasm32")]
+    worker::send::SendFuture::new(worker::Delay::from(duration)).await;
+    #[cfg(not(target_arch = "wasm32"))]
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => tokio::time::sleep(duration).await,
+        // An executor of one thread: nobody else is held up.
+        Err(_) => std::thread::sleep(duration),
     }
 }
 
@@ -169,10 +293,8 @@ fn view(parts: &Parts) -> Request<'_> {
     }
 }
 
-fn random() -> Random {
-    let mut bytes = [0; 96];
-    getrandom::fill(&mut bytes).expect("the system has randomness");
-    bytes
+fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the system has randomness");
 }
 
 impl Headers for HeaderMap {
@@ -180,14 +302,6 @@ impl Headers for HeaderMap {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let values: Vec<String> = self.get_all(name).iter().map(text).collect();
         (!values.is_empty()).then(|| values.join(", ").into())
-    }
-}
-
-async fn read(body: Body, limit: usize) -> Result<Bytes, BodyFault> {
-    match Limited::new(body, limit).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyFault::TooLarge { limit }),
-        Err(_) => Err(BodyFault::Interrupted),
     }
 }
 

@@ -4,10 +4,10 @@
 //! is for a worker, server or test of your own.
 //!
 //! - **Rules.** A [`Gate`] is made of a [`Config`] and of [`Handlers`], Flask-JWT's hooks. [`Gate::decide`] says what
-//!   becomes of a request, synchronously; what it can't tell from memory it asks ([`Ask`]). No I/O, no clock, no
-//!   randomness: the same on any target.
+//!   is done with a request, synchronously, as far as memory tells; [`Gate::resume`] does the rest. No I/O, no clock,
+//!   no randomness: the same on any target.
 //! - **Your own users.** [`Users`] are Flask-JWT's `authentication_handler` and `identity_handler`, which may wait.
-//!   [`answer`] puts a question to them.
+//! - **Your own surroundings.** A [`Host`] is what the rules need beside that: clock, randomness, body, accounts.
 #![cfg_attr(
     target_arch = "wasm32",
     doc = "- **In a worker.** [`edge::serve`] does all of it inside `#[event(fetch)]`."
@@ -22,20 +22,24 @@
 )]
 //!
 //! ```
-//! use tollgate::{Config, Decision, Gate, Request, Stock, Timestamp, json};
+//! use tollgate::{Config, Decided, Decision, DefaultHandlers, Gate, Request, Timestamp, json};
 //!
 //! let json::Value::Object(vars) = json::json!({
 //!     "JWT_SECRET_KEY": "a random text of 32 bytes or more",
 //!     "ROUTES": [{"path": "/protected", "to": "identity"}],
 //! }) else { unreachable!() };
-//! let gate = Gate::new(Config::read(&vars).config.expect("no problem"), Stock);
+//! let gate = Gate::new(Config::read(&vars).config.expect("no problem"), DefaultHandlers);
 //!
 //! let request = Request { method: "GET", site: "", path: "/protected", query: None, headers: &[] };
-//! let Decision::Refuse(refused) = gate.decide(&request, Timestamp::from_seconds(1_800_000_000)) else { panic!() };
-//! assert_eq!(gate.answer(&refused.refusal).status, 401);
+//! let decided = gate.decide(&request, Timestamp::from_seconds(1_800_000_000));
+//! let Decided::Now(Decision::Reject(rejected)) = decided else { panic!() };
+//! assert_eq!(gate.answer_to(&rejected).status, 401);
 //! ```
 
+pub mod accounts;
+pub mod host;
 pub mod rules;
+mod users;
 
 mod engine;
 
@@ -46,23 +50,24 @@ pub mod edge;
 pub mod mutant;
 #[cfg(feature = "testkit")]
 pub mod testkit;
-mod users;
 
+pub use host::{Host, SendHost, Unavailable};
 pub use rules::{
     config::Config,
     diagnostic::Diagnostic,
-    gate::{Ask, AskFault, Authorized, Decision, Gate, Principal},
+    gate::{Authorized, Continuation, Decided, Decision, Gate, Principal},
     handlers::{DefaultHandlers, Handlers, TokenParts},
     identity::{Id, Identity},
     json,
     login::Credentials,
     rejection::{JwtError, Rejection},
     request::{Headers, Request},
+    secret::Secret,
     time::Timestamp,
     token::VerifiedToken,
     wire::Answer,
 };
-pub use users::{NoObjects, Objects, SendObjects, SendUsers, Users, answer};
+pub use users::{SendUsers, Users, UsersError};
 
 /// The Rust in the pages compiles.
 #[cfg(doctest)]

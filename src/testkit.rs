@@ -1,27 +1,43 @@
 //! Tokens and requests for tests of one's own, in a line each.
 //!
 //! ```
-//! use tollgate::{Stock, testkit::Kit};
+//! use tollgate::{DefaultHandlers, testkit::Kit};
 //!
-//! let kit = Kit::new(&[("ROUTES", r#"[{"path": "/protected", "to": "identity"}]"#)], Stock);
+//! let kit = Kit::new(&[("ROUTES", r#"[{"path": "/protected", "to": "identity"}]"#)], DefaultHandlers);
 //! assert_eq!(kit.get("/protected").bearing(&kit.token(1)).status(), 200);
 //! assert_eq!(kit.get("/protected").bearing(&kit.expired(1)).status(), 401);
 //! assert_eq!(kit.get("/protected").bearing(&kit.forged(1)).status(), 401);
 //! assert_eq!(kit.get("/protected").status(), 401);
 //! ```
 
-use crate::rules::{
-    config::Config,
-    gate::{Decision, Gate},
-    handlers::Handlers,
-    json::{Map, Value},
-    request::{Headers, Request},
-    secret::Secret,
-    time::Timestamp,
-    token::{self, Algorithm, Key},
-    wire::Answer,
+// The host of tests: randomness is its own.
+#![allow(clippy::disallowed_methods)]
+
+use crate::{
+    accounts::{AccountStore, MemoryAccounts},
+    host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Limit, SendHost, Unavailable},
+    rules::{
+        account::{Command, Lifetimes, Reply},
+        config::Config,
+        gate::{Continuation, Decided, Decision, Gate},
+        handlers::Handlers,
+        ids::ObjectName,
+        json::{Map, Value},
+        password::{HashJob, Hashed},
+        request::{Headers, Request},
+        revocation::Delta,
+        secret::Secret,
+        time::{Duration, Timestamp},
+        token::{self, Algorithm, Key},
+        wire::Answer,
+    },
+    users::Users,
 };
-use std::borrow::Cow;
+use futures_util::FutureExt;
+use std::{
+    borrow::Cow,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 const SECRET: &str = "the secret of Tollgate's test kit, which everybody knows";
 const OTHER_SECRET: &str = "another secret, which is not that of the gate in the kit";
@@ -107,6 +123,82 @@ impl Kit {
     }
 }
 
+/// The surroundings of a request in memory, at a fixed time. Nothing ever waits.
+pub struct TestHost {
+    /// The time.
+    pub now: Timestamp,
+    /// What reading the body gives.
+    pub body: Result<Vec<u8>, BodyError>,
+    /// Sessions and revocations, where the configuration has them.
+    pub accounts: MemoryAccounts,
+    commands: AtomicU32,
+}
+
+impl TestHost {
+    /// Of a request with this body.
+    #[must_use]
+    pub fn new(now: Timestamp, body: &[u8]) -> Self {
+        Self { now, body: Ok(body.to_vec()), accounts: MemoryAccounts::default(), commands: AtomicU32::new(0) }
+    }
+
+    /// What the gate decides in the end.
+    ///
+    /// # Panics
+    /// If `users` waits for something.
+    pub fn decide<'g>(&self, gate: &'g Gate, request: &Request<'_>, users: &impl Users) -> Decision<'g> {
+        match gate.decide(request, self.now) {
+            Decided::Now(decision) => decision,
+            Decided::Later(continuation) => {
+                gate.resume(continuation, self, users).now_or_never().expect("users that never wait")
+            }
+        }
+    }
+}
+
+impl SendHost for TestHost {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the system has randomness");
+    }
+
+    async fn read_body(&self, _: BodyUse, limit: usize) -> Result<Vec<u8>, BodyError> {
+        self.body
+            .clone()
+            .and_then(|body| if body.len() > limit { Err(BodyError::TooLarge { limit }) } else { Ok(body) })
+    }
+
+    async fn within_limit(&self, _: Limit, _: &str) -> bool {
+        true
+    }
+
+    async fn account(
+        &self,
+        object: &ObjectName,
+        command: Command,
+        lifetimes: &Lifetimes,
+    ) -> Result<Reply, Unavailable> {
+        let id = self.commands.fetch_add(1, Ordering::Relaxed).to_string();
+        self.accounts.account(object, &id, command, lifetimes, self.now).await
+    }
+
+    async fn revocations(&self, since: u64) -> Result<Delta, Unavailable> {
+        self.accounts.revocations(since, self.now).await
+    }
+
+    async fn hash_password(&self, job: HashJob) -> Result<Hashed, Unavailable> {
+        Ok(job.run())
+    }
+
+    async fn fetch(&self, _: Fetch) -> Result<Fetched, FetchError> {
+        Err(FetchError::Unreachable)
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
 /// A request to the kit's gate.
 pub struct TestRequest<'k> {
     kit: &'k Kit,
@@ -131,31 +223,33 @@ impl<'k> TestRequest<'k> {
     }
 
     /// What the gate decides.
-    pub fn decide(&self) -> Decision<'k> {
+    pub fn decide(&self) -> Decided<'k, Continuation<'k>> {
         let (path, query) = self.path.split_once('?').map_or((self.path, None), |(path, query)| (path, Some(query)));
         self.kit.gate.decide(&Request { method: self.method, site: "", path, query, headers: self }, self.kit.now)
     }
 
-    /// The gate's own answer; `None` if it lets the request through, or must ask somebody first.
+    /// The gate's own answer; `None` if it lets the request through, or something outside must be asked
+    /// first.
     #[must_use]
     pub fn answer(&self) -> Option<Answer> {
-        match self.decide() {
-            Decision::Refuse(refused) => Some(self.kit.gate.answer_to(&refused)),
+        let Decided::Now(decision) = self.decide() else { return None };
+        match decision {
+            Decision::Reject(rejected) => Some(self.kit.gate.answer_to(&rejected)),
             Decision::Answer(answered) => Some(answered.answer),
-            Decision::Identity(passage) => Some(self.kit.gate.identity(&passage)),
-            Decision::Assets(_) | Decision::Forward(_) | Decision::Inner(_) | Decision::Ask(_) => None,
+            Decision::Identity(authorized) => Some(self.kit.gate.identity(&authorized)),
+            Decision::Assets(_) | Decision::Forward(_) | Decision::Inner(_) => None,
         }
     }
 
     /// The status of the gate's own answer; 200 if it lets the request through.
     ///
     /// # Panics
-    /// If it must ask somebody first: [`Self::decide`] gives the question.
+    /// If something outside must be asked first: [`Self::decide`] gives what [`Gate::resume`] goes on with.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self.decide() {
-            Decision::Ask(_) => panic!("{} {} is a question: use decide()", self.method, self.path),
-            _ => self.answer().map_or(200, |answer| answer.status),
+            Decided::Later(_) => panic!("{} {} needs a host: use decide() and Gate::resume", self.method, self.path),
+            Decided::Now(_) => self.answer().map_or(200, |answer| answer.status),
         }
     }
 }

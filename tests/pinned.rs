@@ -9,6 +9,7 @@ use serde_json::Value;
 use tollgate::rules::{
     account::{Account, Command, Lifetimes, Reply, Rows, object},
     identity::Id,
+    ids::{ObjectName, SessionId, sha256_base64url},
     password::{self, Hashing},
     revocation::{self, Ask, Delta, Entry, RevocationKey, RevocationLog},
     secret::Secret,
@@ -69,14 +70,14 @@ fn codes_of_refusals_and_events_of_the_log_keep_their_names() {
 fn objects_have_their_names() {
     let pinned = &pinned()["object_names"];
     for (name, today) in [
-        ("name", object::of_name(" Ann ")),
-        ("account_number", object::of_account(&Id::Int(7), false)),
-        ("account_text", object::of_account(&Id::Text("7".into()), false)),
-        ("account_any", object::of_account(&Id::Int(7), true)),
-        ("everybody", object::EVERYBODY.to_owned()),
+        ("name", ObjectName::of_login_name(" Ann ").to_string()),
+        ("account_number", ObjectName::of_account(&Id::Int(7), false).to_string()),
+        ("account_text", ObjectName::of_account(&Id::Text("7".into()), false).to_string()),
+        ("account_any", ObjectName::of_account(&Id::Int(7), true).to_string()),
+        ("everybody", ObjectName::everybody().to_string()),
         ("register", revocation::OBJECT.to_owned()),
-        ("hash", object::hash("192.0.2.7")),
-        ("session_id", object::session_id(at(0), "entropy")),
+        ("hash", sha256_base64url("192.0.2.7")),
+        ("session_id", SessionId::new(at(0), "entropy").to_string()),
     ] {
         assert_eq!(pinned[name], today, "{name}");
     }
@@ -98,7 +99,8 @@ fn an_account_of_before_is_read_and_its_messages_are_understood() {
         }
     }
     // What waits to be told is told.
-    let step = object::step(&with_record, "user:1", None, Command::Tidy, &LIFETIMES, at(900)).expect("readable");
+    let step =
+        object::step(&with_record, &"user:1".into(), None, Command::Tidy, &LIFETIMES, at(900)).expect("readable");
     assert_eq!(step.record.map(|record| record.key).as_deref(), Some("login:ann"));
     assert_eq!(step.announcements.len(), 2, "a session and a token");
     // Each message means to today's version what it meant then.
@@ -106,7 +108,7 @@ fn an_account_of_before_is_read_and_its_messages_are_understood() {
     for entry in pinned["history"].as_array().expect("a list") {
         let command: Command = serde_json::from_value(entry["command"].clone()).expect("a command");
         let now = Timestamp::from_millis(entry["now"].as_i64().expect("a time"));
-        let step = object::step(&rows, "user:1", None, command, &LIFETIMES, now).expect("readable");
+        let step = object::step(&rows, &"user:1".into(), None, command, &LIFETIMES, now).expect("readable");
         let reply: Reply = serde_json::from_value(entry["reply"].clone()).expect("a reply");
         assert_eq!(step.reply, reply, "{entry}");
         assert_eq!(serde_json::to_value(&step.reply).expect("JSON"), entry["reply"]);
@@ -121,7 +123,7 @@ fn an_account_of_before_is_read_and_its_messages_are_understood() {
     }
     // What was void then is void now, by the rows that were left.
     let check = Command::Check { session: None, token_id: Some("x".into()), began: at(100), is_use: true };
-    let step = object::step(&at_the_end, "user:1", None, check, &LIFETIMES, at(1300)).expect("readable");
+    let step = object::step(&at_the_end, &"user:1".into(), None, check, &LIFETIMES, at(1300)).expect("readable");
     assert_eq!(step.reply, Reply::Ended { reused: false });
 }
 
@@ -133,9 +135,9 @@ fn the_register_keeps_its_rows_and_messages() {
     assert_eq!(serde_json::to_value(register.since(0, at(1))).expect("JSON"), pinned["told"]);
     let marks: Vec<RevocationKey> = stored.iter().map(|(_, entry)| entry.mark).collect();
     let expected = [
-        RevocationKey::token("void"),
-        RevocationKey::session("s"),
-        RevocationKey::user("user:1"),
+        RevocationKey::token(&"void".into()),
+        RevocationKey::session(&"s".into()),
+        RevocationKey::user(&"user:1".into()),
         RevocationKey::everybody(),
     ];
     assert_eq!(marks, expected);

@@ -17,7 +17,7 @@ use tollgate::rules::{
     config::{Config, options},
     cookie, credential,
     forward::Filter,
-    gate::{Ask, BodyFault, Decision, Gate},
+    gate::{Continuation, Decided, Decision, Gate},
     handlers::DefaultHandlers,
     json::{self, Map, Value},
     login,
@@ -31,6 +31,7 @@ use tollgate::rules::{
         self, Algorithm, ClaimsPolicy, FlaskJwtExtendedPolicy, Key, KeySet, Policy, TimeChecks, VerifiedToken, Verifier,
     },
 };
+use tollgate::{Credentials, Identity, SendUsers, UsersError, host::BodyError, testkit::TestHost};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -68,6 +69,19 @@ fn good_claims(others: Map<String, Value>) -> Map<String, Value> {
 }
 
 /// The rules of wrangler.toml.
+/// There is no user.
+struct Nobody;
+
+impl SendUsers for Nobody {
+    async fn authenticate(&self, _: &Credentials) -> Result<Option<Identity>, UsersError> {
+        Ok(None)
+    }
+
+    async fn identity(&self, _: &VerifiedToken) -> Result<Option<Identity>, UsersError> {
+        Ok(None)
+    }
+}
+
 fn gate() -> Gate {
     let vars = json!({
         "JWT_SECRET_KEY": "a secret of more than thirty-two bytes",
@@ -306,16 +320,19 @@ proptest! {
         ];
         for path in [format!("/{path}"), path] {
             let request = Request { method: &method, site: "", path: &path, query: query.as_deref(), headers: &Fields(&fields) };
+            let mut host = TestHost::new(NOW, b"");
+            host.body = Err(BodyError::Interrupted);
             match gate.decide(&request, NOW) {
-                Decision::Assets(passage) | Decision::Forward(passage) | Decision::Inner(passage) => {
-                    prop_assert_eq!(passage.rule().auth, Auth::None);
+                Decided::Later(Continuation::Login(_)) => {
+                    let decision = host.decide(&gate, &request, &Nobody);
+                    prop_assert!(matches!(decision, Decision::Reject(_)), "{:?}", decision);
                 }
-                Decision::Ask(Ask::Body(ask)) => {
-                    prop_assert!(matches!(ask.answer(Err(BodyFault::Interrupted)), Decision::Refuse(_)));
+                Decided::Later(_) => prop_assert!(false, "something is asked without a token"),
+                Decided::Now(Decision::Assets(passed) | Decision::Forward(passed) | Decision::Inner(passed)) => {
+                    prop_assert_eq!(passed.rule().auth, Auth::None);
                 }
-                Decision::Ask(_) => prop_assert!(false, "asks for somebody without a token"),
-                Decision::Refuse(refused) => prop_assert!(gate.answer(&refused.rejection).status >= 300),
-                Decision::Answer(_) | Decision::Identity(_) => {}
+                Decided::Now(Decision::Reject(rejected)) => prop_assert!(gate.answer_to(&rejected).status >= 300),
+                Decided::Now(Decision::Answer(_) | Decision::Identity(_)) => {}
             }
         }
     }
@@ -501,7 +518,7 @@ fn is_guarded(path: &str) -> TestCaseResult {
 fn passes(path: &str) -> bool {
     let gate = gate();
     let request = Request { method: "GET", site: "", path, query: None, headers: &Fields(&[]) };
-    matches!(gate.decide(&request, NOW), Decision::Assets(_) | Decision::Forward(_) | Decision::Inner(_))
+    matches!(gate.decide(&request, NOW), Decided::Now(Decision::Assets(_) | Decision::Forward(_) | Decision::Inner(_)))
 }
 
 /// The segments that an origin sees which undoes escapes once, and minds no case, parameters, dots, empty segments, or

@@ -6,28 +6,28 @@ import module from "../build/tollgate_bg.wasm"; // wrangler compiles it
 
 rust.initSync({ module });
 
-// What is kept of this instance: where requests are written for it; how refusals look; which header fields go on; and,
-// by `Authorization`, what is known of a token: what becomes of one request with it from then until then (it is told
-// this, or it goes on to the origin under this rule), and what an origin is told.
-let buffer, init, refusals, goingOn, kept, send;
+// What is kept of this instance: where requests are written for it; how rejections look; which header fields go on;
+// and, by `Authorization`, what is known of a token: what becomes of one request with it from then until then (it is
+// told this, or it goes on to the origin under this rule), and what an origin is told.
+let buffer, init, rejections, goingOn, kept, send;
 function begin() {
   buffer = rust.buffer();
   init = rust.identity_init();
-  refusals = [];
+  rejections = [];
   goingOn = new Map();
   kept = new Map();
   send = undefined;
-  rust.begin(outlet);
+  rust.begin(callbacks);
 }
 
 // The request that is being decided, and the answer to it: a refusal, what an origin is told, where the answer is kept.
 let method, authorization, url, response, fields, keeping;
 
 /** What is kept for the token. Of so many, the one that came first makes room for it. */
-function remember(rooms) {
+function remember(capacity) {
   let known = kept.get(authorization);
   if (known === undefined) {
-    if (kept.size >= rooms) kept.delete(kept.keys().next().value);
+    if (kept.size >= capacity) kept.delete(kept.keys().next().value);
     known = { method: "", url: "", from: 0, until: 0, body: undefined, rule: undefined, fields: undefined };
     kept.set(authorization, known);
   }
@@ -35,24 +35,24 @@ function remember(rooms) {
 }
 
 // What Rust says in the middle of `decide`.
-const outlet = {
-  keep(from, until, rooms) {
-    keeping = Object.assign(remember(rooms), { method, url, from, until, body: undefined, rule: undefined });
+const callbacks = {
+  keep(from, until, capacity) {
+    keeping = Object.assign(remember(capacity), { method, url, from, until, body: undefined, rule: undefined });
   },
-  vouch(lines, rooms) {
+  setIdentityHeaders(lines, capacity) {
     fields = lines.split("\n").map((line) => {
       const at = line.indexOf(":");
       return [line.slice(0, at), line.slice(at + 1)];
     });
-    if (rooms > 0) remember(rooms).fields = fields;
+    if (capacity > 0) remember(capacity).fields = fields;
   },
-  refusal(number, init, body, id, line) {
+  setRejection(number, init, body, id, line) {
     const [before, after] = line.split(id);
     const logged = { status: init.status, headers: new Headers(init.headers) };
-    refusals[number] = { init, logged, body, id, before, after };
+    rejections[number] = { init, logged, body, id, before, after };
   },
-  refuse(number, request, isLogged) {
-    const { init, logged, body, id, before, after } = refusals[number];
+  reject(number, request, isLogged) {
+    const { init, logged, body, id, before, after } = rejections[number];
     if (isLogged) {
       console.log(`${before}${id}${request}${after}`);
       logged.headers.set("x-request-id", `${id}${request}`); // the response has its own copy; to set it there costs 0.03
@@ -221,15 +221,15 @@ function handle(request, env, ctx) {
       rule = known.rule;
     } else if (write()) {
       keeping = undefined;
-      const said = rust.decide(method.length, url.length, authorization?.length, now, fields !== undefined);
-      if (said > 0) {
-        const body = read(said);
+      const verdict = rust.decide(method.length, url.length, authorization?.length, now, fields !== undefined);
+      if (verdict > 0) {
+        const body = read(verdict);
         if (keeping !== undefined) keeping.body = body;
         return new Response(body, init);
       }
-      if (said === 0) return response;
-      isDecided = said === -1;
-      if (!isDecided) rule = -2 - said;
+      if (verdict === 0) return response;
+      isDecided = verdict === -1;
+      if (!isDecided) rule = -2 - verdict;
       if (keeping !== undefined) keeping.rule = rule;
     }
     const forwarded = rule === undefined ? undefined : forward(request, now, rule);

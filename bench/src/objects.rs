@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tollgate::rules::{
     account::{Command, Lifetimes, RefreshToken, Reply, object},
     identity::Id,
+    ids::ObjectName,
     revocation::{self, Entry, RevocationKey},
     time::{Duration, Timestamp},
     token::Random,
@@ -22,7 +23,8 @@ const AT_ONCE: usize = 10_000;
 /// If the register does not take them.
 pub fn revoke(server: &Server, count: usize) -> Result<()> {
     let until = now()?.later(Duration::seconds(86_400));
-    let entry = |number: usize| Entry { mark: RevocationKey::session(&format!("ended {number}")), before: None, until };
+    let entry =
+        |number: usize| Entry { mark: RevocationKey::session(&format!("ended {number}").into()), before: None, until };
     for first in (0..count).step_by(AT_ONCE) {
         let entries = (first..count.min(first + AT_ONCE)).map(entry).collect();
         let order = serde_json::to_string(&revocation::Ask::Revoke { entries })?;
@@ -54,22 +56,22 @@ pub fn open(server: &Server, mint: &Mint, count: usize) -> Result<Vec<String>> {
     let now = now()?;
     let token_id = |user: usize| format!("first of {user}");
     let order = |user: usize| {
-        let name = object::of_account(&Id::Text(user.to_string()), true);
+        let name = ObjectName::of_account(&Id::Text(user.to_string()), true);
         // As long as a real one.
         let seed = "A".repeat(size_of::<Random>() * 4 / 3);
         let command = Command::Open {
             version: Timestamp::default(),
             entropy: user.to_string(),
-            refresh: Some(RefreshToken { token_id: token_id(user), seed, issued_at: now }),
+            refresh: Some(RefreshToken { token_id: token_id(user).into(), seed, issued_at: now }),
             user_agent: "bench".into(),
             country: "CH".into(),
         };
         let order = json!({"name": name, "command": command, "lifetimes": lifetimes});
-        (name, order.to_string())
+        (name.to_string(), order.to_string())
     };
     let replies = send(server, object::BINDING, &(1..=count).map(order).collect::<Vec<_>>())?;
     let token = |(user, reply): (usize, &String)| match serde_json::from_str(reply)? {
-        Reply::Opened { session } => Ok(mint.refresh_token(&user.to_string(), &session, &token_id(user))),
+        Reply::Opened { session } => Ok(mint.refresh_token(&user.to_string(), session.as_str(), &token_id(user))),
         _ => bail!("an object answered {reply}"),
     };
     (1..).zip(&replies).map(token).collect()

@@ -10,7 +10,7 @@ use std::{
 use tollgate::{
     json::{Map, Value},
     rules::{
-        account::object,
+        ids::SessionId,
         secret::Secret,
         time::Timestamp,
         token::{Algorithm, Key, KeyFault, sign},
@@ -116,7 +116,7 @@ impl Mint {
         claims.insert("jti".into(), format!("{:032x}", self.next.wrapping_mul(0x9E37_79B9_7F4A_7C15)).into());
         if self.with_sessions {
             let began = Timestamp::from_seconds(i64::try_from(self.now).unwrap_or_default());
-            claims.insert("sid".into(), object::session_id(began, &self.next.to_string()).into());
+            claims.insert("sid".into(), SessionId::new(began, &self.next.to_string()).as_str().into());
         }
         // What is there so far, in base64, with header and signature.
         let have = 36 + 1 + (serde_json::to_string(&claims).map_or(0, |text| text.len()) * 4).div_ceil(3) + 1 + 43;

@@ -7,21 +7,29 @@ use crate::{
     prompt, secret, token,
     wrangler_config::{PEPPERS, Selection, View, WranglerConfig},
 };
+use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
-use std::borrow::Cow;
-use tollgate::rules::{
-    account::Reply,
-    config::{Config, Loaded},
-    forward::{self, Filter},
-    gate::{Ask, Authorized, Decision, Gate, TokenSpec},
-    handlers::{DefaultHandlers, Handlers},
-    identity::{Id, Identity},
-    rejection::{PathFault, Rejection},
-    request::{Headers, Request},
-    revocation::Delta,
-    route::{Auth, Endpoint, Found, Rule, Target, UserFrom, lenient_path},
-    store::Profile,
-    token::Verifier,
+use std::{borrow::Cow, cell::RefCell};
+use tollgate::{
+    Credentials, Host, Unavailable, Users, UsersError, VerifiedToken,
+    host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Limit},
+    rules::{
+        account::{self, Lifetimes, Reply},
+        config::{Config, Loaded},
+        forward::{self, Filter},
+        gate::{Authorized, Continuation, Decided, Decision, Gate, TokenSpec},
+        handlers::{DefaultHandlers, Handlers},
+        identity::{Id, Identity},
+        ids::ObjectName,
+        password::{HashJob, Hashed},
+        rejection::{PathFault, Rejection},
+        request::{Headers, Request},
+        revocation::Delta,
+        route::{Auth, Endpoint, Found, Rule, Target, UserFrom, lenient_path},
+        store::Profile,
+        time::{Duration, Timestamp},
+        token::Verifier,
+    },
 };
 
 #[derive(clap::Subcommand)]
@@ -148,6 +156,66 @@ fn read_path(path: &str) -> Result<url::Url, Failure> {
         .map_err(|error| Failure::usage(format!("the path is none that a URL can have: {error}"), hint))
 }
 
+/// What lies around the gate, as far as is known here: nothing is revoked, every session goes on, every user is there.
+/// Notes in the report what is asked.
+struct Outside {
+    report: RefCell<Map<String, Value>>,
+}
+
+impl Host for Outside {
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    /// The endpoints, which make tokens, are answered before.
+    fn random(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+
+    async fn read_body(&self, _: BodyUse, _: usize) -> Result<Vec<u8>, BodyError> {
+        Err(BodyError::Interrupted)
+    }
+
+    async fn within_limit(&self, _: Limit, _: &str) -> bool {
+        true
+    }
+
+    async fn account(&self, _: &ObjectName, _: account::Command, _: &Lifetimes) -> Result<Reply, Unavailable> {
+        let what = "the account's object whether the session goes on";
+        self.report.borrow_mut().insert("asks".into(), what.into());
+        Ok(Reply::Alive)
+    }
+
+    async fn revocations(&self, since: u64) -> Result<Delta, Unavailable> {
+        Ok(Delta { as_of: clock::now(), since, number: since, entries: Vec::new() })
+    }
+
+    async fn hash_password(&self, _: HashJob) -> Result<Hashed, Unavailable> {
+        Err(Unavailable)
+    }
+
+    async fn fetch(&self, _: Fetch) -> Result<Fetched, FetchError> {
+        Err(FetchError::Unreachable)
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+impl Users for Outside {
+    async fn authenticate(&self, _: &Credentials) -> Result<Option<Identity>, UsersError> {
+        Ok(None)
+    }
+
+    async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, UsersError> {
+        let id = token.identity();
+        if let Some(id) = &id {
+            let key = format!("{}, which must be there and active", Profile::key(id));
+            self.report.borrow_mut().insert("reads_from_store".into(), key.into());
+        }
+        Ok(id.map(Identity::new))
+    }
+}
+
 struct Case<'c> {
     gate: &'c Gate,
     toml: &'c WranglerConfig,
@@ -186,26 +254,25 @@ impl Case<'_> {
         let site = self.url.origin().ascii_serialization();
         let request =
             Request { method: self.method, site: &site, path: self.url.path(), query: self.url.query(), headers: sent };
-        let mut decision = self.gate.decide(&request, clock::now());
-        // Nothing is revoked, as far as is known here.
-        if let Decision::Ask(Ask::Revocations(ask)) = decision {
-            let told = Delta { as_of: clock::now(), since: 0, number: 0, entries: Vec::new() };
-            decision = ask.answer(Ok(told), clock::now());
-        }
-        if let Decision::Ask(Ask::Account(ask)) = decision {
-            report.insert("asks".into(), "the account's object whether the session goes on".into());
-            decision = ask.answer(Ok(Reply::Alive), clock::now());
-        }
-        if let Decision::Ask(Ask::Identity(ask)) = decision {
-            let id = ask.id();
-            if let Some(id) = &id {
-                let key = format!("{}, which must be there and active", Profile::key(id));
-                report.insert("reads_from_store".into(), key.into());
+        let decision = match self.gate.decide(&request, clock::now()) {
+            Decided::Now(decision) => decision,
+            Decided::Later(Continuation::BodyUnderRule(_)) => {
+                report.insert("result".into(), "undecided".into());
+                report.insert(
+                    "why".into(),
+                    "the token or its CSRF value may be in the body, which is not given here".into(),
+                );
+                return report;
             }
-            decision = ask.answer(Ok(id.map(Identity::new)), clock::now());
-        }
+            Decided::Later(continuation) => {
+                let outside = Outside { report: RefCell::new(report) };
+                let decision = self.gate.resume(continuation, &outside, &outside).now_or_never();
+                report = outside.report.into_inner();
+                decision.expect("nothing here waits")
+            }
+        };
         match decision {
-            Decision::Refuse(refused) => {
+            Decision::Reject(refused) => {
                 let answer = self.gate.answer(&refused.rejection);
                 report.insert("result".into(), "refused".into());
                 report.insert("status".into(), answer.status.into());
@@ -242,15 +309,6 @@ impl Case<'_> {
                 let url = format!("{origin}{}", path_and_query(self.url));
                 self.passed(&passage, "to the origin", Some(url), sent, &mut report);
             }
-            Decision::Ask(Ask::TokenBody(_)) => {
-                report.insert("result".into(), "undecided".into());
-                report.insert(
-                    "why".into(),
-                    "the token or its CSRF value may be in the body, which is not given here".into(),
-                );
-            }
-            // The endpoints were answered above, and nothing else is asked.
-            Decision::Ask(_) => {}
         }
         report
     }

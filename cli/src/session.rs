@@ -180,7 +180,8 @@ fn table(sessions: &[SessionSummary]) -> String {
     let time = |seconds| Timestamp::from_seconds(seconds).numeric_date().utc();
     let head = ["SESSION", "LOGGED IN", "LAST USED", "COUNTRY", "CLIENT"].map(str::to_owned);
     let row = |told: &SessionSummary| {
-        let [id, country, client] = [&told.id, &told.country, &told.user_agent].map(|text| visible(text).into_owned());
+        let [id, country, client] =
+            [told.id.as_str(), &told.country, &told.user_agent].map(|text| visible(text).into_owned());
         [id, time(told.created), time(told.last_used), country, client]
     };
     let rows: Vec<[String; 5]> = std::iter::once(head).chain(sessions.iter().map(row)).collect();

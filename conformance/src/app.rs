@@ -4,17 +4,21 @@
 use crate::transcript::Request;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
-use tollgate::rules::{
-    config::Config,
-    diagnostic::Diagnostic,
-    gate::{AskFault, Gate},
-    handlers::{DefaultHandlers, Handlers},
-    identity::{Id, Identity},
-    rejection::{JwtError, Rejection},
-    request as view,
-    time::Timestamp,
-    token::VerifiedToken,
-    wire::{Answer, flask_jwt},
+use tollgate::{
+    UsersError,
+    rules::{
+        config::Config,
+        diagnostic::Diagnostic,
+        gate::Gate,
+        handlers::{DefaultHandlers, Handlers},
+        identity::{Id, Identity},
+        ids::SessionId,
+        rejection::{JwtError, Rejection},
+        request as view,
+        time::Timestamp,
+        token::VerifiedToken,
+        wire::{Answer, flask_jwt},
+    },
 };
 
 /// How the application answers the gate's questions.
@@ -162,9 +166,9 @@ impl App {
     ///
     /// # Errors
     /// What the application's function says.
-    pub fn authenticate(&self, name: &str, password: &str) -> Result<Option<Identity>, AskFault> {
+    pub fn authenticate(&self, name: &str, password: &str) -> Result<Option<Identity>, UsersError> {
         match self.users {
-            Users::Locked => Err(AskFault::Rejected(JwtError {
+            Users::Locked => Err(UsersError::Rejected(JwtError {
                 status: 403,
                 headers: vec![("X-Lock".into(), "1".into())],
                 ..JwtError::new("Locked", "Account locked")
@@ -183,9 +187,9 @@ impl App {
     ///
     /// # Errors
     /// If the application has no such function.
-    pub fn identity(&self, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
+    pub fn identity(&self, id: Option<Id>) -> Result<Option<Identity>, UsersError> {
         let known = match self.users {
-            Users::NoIdentity => return Err(AskFault::Unavailable),
+            Users::NoIdentity => return Err(UsersError::Unavailable),
             Users::Text => vec![Id::Text("abc".into())],
             Users::Numbered | Users::Locked | Users::Records => vec![Id::Int(1), Id::Int(2)],
         };
@@ -267,7 +271,7 @@ impl Handlers for Opaque {
         &self,
         identity: &Identity,
         _config: &Config,
-        _session: Option<&str>,
+        _session: Option<&SessionId>,
         _now: Timestamp,
     ) -> Result<String, Rejection> {
         Ok(format!("opaque-{}", identity.id))

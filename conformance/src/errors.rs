@@ -8,6 +8,7 @@ use tollgate::rules::{
     config::FlaskJwtExtended,
     login,
     rejection::{Absent, JwtError, Malformed, PathFault, Rejection, TimeClaim, Unencoded},
+    token::TokenType,
     wire::{Answer, flask_jwt, flask_jwt_extended},
 };
 
@@ -294,7 +295,7 @@ fn families() -> Vec<Family> {
                 row([Rejection::SubjectNotText], "`sub` is no string.", "issue tokens with a string as subject"),
                 row([Rejection::TokenIdNotText], "`jti` is no string.", ""),
                 row(
-                    [true, false].map(|refresh| Rejection::WrongType { refresh }),
+                    TokenType::ALL.map(|wanted| Rejection::WrongType { wanted }),
                     "A refresh token came where an access token is wanted, or the other way round.",
                     "",
                 ),

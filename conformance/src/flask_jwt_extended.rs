@@ -8,18 +8,21 @@ use crate::{
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value, json};
-use tollgate::rules::{
-    config::Config,
-    cookie::Jar,
-    diagnostic::Diagnostic,
-    gate::{AskFault, Gate, Principal, TokenSpec},
-    handlers::{DefaultHandlers, Handlers, TokenParts},
-    identity::{Id, Identity},
-    json,
-    secret::Secret,
-    time::Timestamp,
-    token::{Algorithm, Freshness, Key, Random, VerifyingKey},
-    wire::Answer,
+use tollgate::{
+    UsersError,
+    rules::{
+        config::Config,
+        cookie::Jar,
+        diagnostic::Diagnostic,
+        gate::{Gate, Principal, TokenSpec},
+        handlers::{DefaultHandlers, Handlers, TokenParts},
+        identity::{Id, Identity},
+        json,
+        secret::Secret,
+        time::Timestamp,
+        token::{Algorithm, Freshness, Key, Random, TokenType, VerifyingKey},
+        wire::Answer,
+    },
 };
 
 /// What an answer says of the one that was recorded: nothing of the application's own.
@@ -240,7 +243,7 @@ impl App {
     ///
     /// # Errors
     /// None.
-    pub fn authenticate(&self, name: &str, password: &str) -> Result<Option<Identity>, AskFault> {
+    pub fn authenticate(&self, name: &str, password: &str) -> Result<Option<Identity>, UsersError> {
         Ok(((name, password) == ("user1", "abcxyz")).then(user1))
     }
 
@@ -248,7 +251,7 @@ impl App {
     ///
     /// # Errors
     /// None.
-    pub fn identity(&self, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
+    pub fn identity(&self, id: Option<Id>) -> Result<Option<Identity>, UsersError> {
         Ok(id.filter(|id| !self.looks_users_up || *id != Id::Text("ghost".into())).map(Identity::new))
     }
 }
@@ -315,19 +318,19 @@ impl App {
             }
             "/mint" => mint(gate, request, random, now),
             path @ ("/set_access" | "/set_refresh") => {
-                let refresh = path == "/set_refresh";
-                match gate.create_token(&user1(), TokenSpec { refresh, ..TokenSpec::default() }, random, now) {
+                let token_type = if path == "/set_refresh" { TokenType::Refresh } else { TokenType::Access };
+                match gate.create_token(&user1(), TokenSpec { token_type, ..TokenSpec::default() }, random, now) {
                     Ok((token, csrf)) => with_cookies(json!({"login": true}), &|jar| {
-                        jar.set(config, refresh, &token, csrf.as_deref(), now);
+                        jar.set(config, token_type, &token, csrf.as_deref(), now);
                     }),
                     Err(_) => failure(),
                 }
             }
-            "/unset_access" => with_cookies(json!({"x": true}), &|jar| jar.unset(config, false)),
-            "/unset_refresh" => with_cookies(json!({"x": true}), &|jar| jar.unset(config, true)),
+            "/unset_access" => with_cookies(json!({"x": true}), &|jar| jar.unset(config, TokenType::Access)),
+            "/unset_refresh" => with_cookies(json!({"x": true}), &|jar| jar.unset(config, TokenType::Refresh)),
             "/logout" => with_cookies(json!({"logout": true}), &|jar| {
-                jar.unset(config, false);
-                jar.unset(config, true);
+                jar.unset(config, TokenType::Access);
+                jar.unset(config, TokenType::Refresh);
             }),
             _ => failure(),
         }

@@ -173,7 +173,8 @@ mod tests {
             let writes: Vec<_> = writes.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
             assert_eq!(pair, writes);
             let password = Secret::new("abcxyz".to_owned());
-            let verdict = login::judge(Some(&record), &password, &Hashing::default());
+            let checked = password::check(Some(record.hash()), &password, &Hashing::default());
+            let verdict = login::judge(Some(&record), checked);
             assert!(!verdict.outdated);
             assert_eq!(&verdict.identity.unwrap().id, id);
         }

@@ -7,15 +7,18 @@ use crate::{
     transcript::{Case, Exchange, Library, Request},
 };
 use std::borrow::Cow;
-use tollgate::rules::{
-    diagnostic::Diagnostic,
-    gate::{Ask, AskFault, Decision, Gate, Principal},
-    identity::{Id, Identity},
-    rejection::Rejection,
-    request::{self, Headers},
-    time::Timestamp,
-    token::Random,
-    wire::{Answer, flask_jwt},
+use tollgate::{
+    Credentials, Identity, SendUsers, UsersError, VerifiedToken,
+    rules::{
+        diagnostic::Diagnostic,
+        gate::{Decision, Gate, Principal},
+        rejection::Rejection,
+        request::{self, Headers},
+        time::Timestamp,
+        token::Random,
+        wire::{Answer, flask_jwt},
+    },
+    testkit::TestHost,
 };
 
 /// The rules, in this process.
@@ -74,24 +77,27 @@ impl Application {
         }
     }
 
-    fn authenticate(&self, name: &str, password: &str) -> Result<Option<Identity>, AskFault> {
+    fn origin(&self, gate: &Gate, request: &Request, principal: &Principal, now: Timestamp) -> Answer {
+        match self {
+            Self::FlaskJwt(_) => origin(principal.identity()),
+            Self::FlaskJwtExtended(app) => app.origin(gate, request, principal, &random(), now),
+        }
+    }
+}
+
+impl SendUsers for Application {
+    async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Identity>, UsersError> {
+        let (name, password) = (credentials.username.expose(), credentials.password.expose());
         match self {
             Self::FlaskJwt(app) => app.authenticate(name, password),
             Self::FlaskJwtExtended(app) => app.authenticate(name, password),
         }
     }
 
-    fn identity(&self, id: Option<Id>) -> Result<Option<Identity>, AskFault> {
+    async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, UsersError> {
         match self {
-            Self::FlaskJwt(app) => app.identity(id),
-            Self::FlaskJwtExtended(app) => app.identity(id),
-        }
-    }
-
-    fn origin(&self, gate: &Gate, request: &Request, principal: &Principal, now: Timestamp) -> Answer {
-        match self {
-            Self::FlaskJwt(_) => origin(principal.identity()),
-            Self::FlaskJwtExtended(app) => app.origin(gate, request, principal, &random(), now),
+            Self::FlaskJwt(app) => app.identity(token.identity()),
+            Self::FlaskJwtExtended(app) => app.identity(token.identity()),
         }
     }
 }
@@ -108,40 +114,21 @@ impl Headers for Request {
     }
 }
 
-/// What the gate, with the application behind it, answers.
+/// What the gate, with the application behind it, answers. Nothing recorded has sessions.
 fn answer(app: &Application, gate: &Gate, request: &Request, now: Timestamp) -> Answer {
     let (path, query) = match request.path.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (request.path.as_str(), None),
     };
     let view = request::Request { method: &request.method, site: "", path, query, headers: request };
-    let body = request.body.as_deref().unwrap_or_default().as_bytes();
-    let mut decision = gate.decide(&view, now);
-    let answer = loop {
-        decision = match decision {
-            Decision::Refuse(refused) => break gate.answer_to(&refused),
-            Decision::Answer(answered) => break answered.answer,
-            Decision::Identity(passage) => break gate.identity(&passage),
-            Decision::Forward(passage) | Decision::Assets(passage) | Decision::Inner(passage) => {
-                break app.origin(gate, request, passage.principal(), now);
-            }
-            Decision::Ask(Ask::Body(question)) => question.answer(Ok(body.to_vec())),
-            Decision::Ask(Ask::TokenBody(question)) => question.answer(Ok(body), &view, now),
-            Decision::Ask(Ask::Random(question)) => question.answer(&random(), now),
-            Decision::Ask(Ask::Authenticate(question)) => {
-                let sent = question.credentials();
-                let identity = app.authenticate(sent.username.expose(), sent.password.expose());
-                question.answer(identity, now)
-            }
-            Decision::Ask(Ask::Identity(question)) => {
-                let identity = app.identity(question.id());
-                question.answer(identity, now)
-            }
-            // There are no sessions in what was recorded.
-            Decision::Ask(Ask::Account(_) | Ask::Pause(_) | Ask::Limit(_) | Ask::Revocations(_) | Ask::Password(_)) => {
-                break gate.answer(&Rejection::Internal);
-            }
-        };
+    let host = TestHost::new(now, request.body.as_deref().unwrap_or_default().as_bytes());
+    let answer = match host.decide(gate, &view, app) {
+        Decision::Reject(rejected) => gate.answer_to(&rejected),
+        Decision::Answer(answered) => answered.answer,
+        Decision::Identity(authorized) => gate.identity(&authorized),
+        Decision::Forward(authorized) | Decision::Assets(authorized) | Decision::Inner(authorized) => {
+            app.origin(gate, request, authorized.principal(), now)
+        }
     };
     if request.method == "HEAD" { Answer { body: String::new(), ..answer } } else { answer }
 }

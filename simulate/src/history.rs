@@ -56,7 +56,7 @@ impl World {
     fn set_up(&mut self, accounts: usize) {
         for account in 0..accounts {
             let skew = self.skew();
-            self.objects.push(Object::new(format!("user:{account}"), skew));
+            self.objects.push(Object::new(format!("user:{account}").into(), skew));
             let version = self.random.bool().then(|| Timestamp::from_millis(1_700_000_000_000));
             let password = u32::try_from(account).unwrap_or_default() * 1000;
             let record = self.oracle.record(account, password, version);

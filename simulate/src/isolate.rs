@@ -94,7 +94,7 @@ impl World {
     pub fn ask(&mut self, isolate: usize, waiting: Option<TokenNo>) {
         let it = &self.isolates[isolate];
         let (centre, life, number) = (it.centre, it.life, it.snapshot.number());
-        it.snapshot.is_asked_for(self.clock(it.skew));
+        it.snapshot.mark_requested(self.clock(it.skew));
         let now = self.now;
         self.centres[centre].cache.retain(|(_, since, _)| now - since <= CACHED_FOR);
         let kept = self.centres[centre].cache.iter().find(|(asked, _, _)| *asked == number);

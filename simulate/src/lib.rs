@@ -5,7 +5,7 @@
 //! real objects and isolates call them ([`tollgate::rules::account::object::step`],
 //! [`tollgate::rules::revocation::Snapshot`]); what must hold is judged by facts of its own (`oracle.rs`).
 //!
-//! ARCHITECTURE.md says what is modelled and what is not.
+//! docs/decisions/011-simulation.md says what is modelled and what is not.
 
 mod guessing;
 mod history;

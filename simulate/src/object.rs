@@ -15,6 +15,7 @@ use tollgate::{
             object::{Step, step},
         },
         device::RecordId,
+        ids::ObjectName,
         json::json,
         revocation::Entry,
         time::Duration,
@@ -36,7 +37,7 @@ const MOST_ROW: usize = 3500;
 /// An object of an account, or of a name.
 pub struct Object {
     /// Its name.
-    pub name: String,
+    pub name: ObjectName,
     rows: Rows,
     skew: i64,
     life: u32,
@@ -69,7 +70,7 @@ pub enum Question {
 
 impl Object {
     /// One that never was asked anything.
-    pub fn new(name: String, skew: i64) -> Self {
+    pub fn new(name: ObjectName, skew: i64) -> Self {
         Self {
             name,
             rows: Rows::new(),

@@ -10,7 +10,8 @@ use std::{collections::HashMap, fmt, sync::atomic::AtomicU64};
 use tollgate::{
     Timestamp,
     rules::{
-        account::{MOST_SESSIONS, Reply, object},
+        account::{MOST_SESSIONS, Reply},
+        ids::{ObjectName, SessionId, TokenId},
         revocation::{RevocationKey, RevocationKeys},
     },
 };
@@ -121,7 +122,7 @@ pub struct Session {
     /// Whose.
     pub account: usize,
     /// Its id.
-    pub id: String,
+    pub id: SessionId,
     began: Timestamp,
     opened: i64,
     used: i64,
@@ -139,7 +140,7 @@ pub struct Session {
 /// A token, of either kind.
 pub struct Token {
     /// Its `jti`.
-    pub id: String,
+    pub id: TokenId,
     /// Its session, once that is known.
     pub session: Option<SessionNo>,
     /// When it was issued, by the clock of who issued it.
@@ -202,7 +203,7 @@ pub struct Oracle {
     /// Every record there was.
     pub records: Vec<Record>,
     accounts: Vec<Facts>,
-    by_id: HashMap<String, SessionNo>,
+    by_id: HashMap<SessionId, SessionNo>,
     /// Times at which something is decided by a millisecond.
     pub moments: Vec<i64>,
     /// The first rule that did not hold.
@@ -239,7 +240,7 @@ impl Oracle {
     pub fn token(&mut self, kind: char, issued: Timestamp, life: i64) -> TokenNo {
         let number = self.tokens.len();
         self.tokens.push(Token {
-            id: format!("{kind}{number}"),
+            id: format!("{kind}{number}").into(),
             session: None,
             issued,
             expires: (issued.as_millis() + life).div_euclid(1000),
@@ -255,8 +256,8 @@ impl Oracle {
     }
 
     /// The number of a token of this id.
-    pub fn token_no(id: &str) -> TokenNo {
-        id[1..].parse().expect("an id of ours")
+    pub fn token_no(id: &TokenId) -> TokenNo {
+        id.as_str()[1..].parse().expect("an id of ours")
     }
 
     /// A new record.
@@ -266,7 +267,7 @@ impl Oracle {
     }
 
     /// What revocations hit an access token by; worked out once.
-    pub fn marks(&mut self, token: TokenNo, object: &str) -> RevocationKeys {
+    pub fn marks(&mut self, token: TokenNo, object: &ObjectName) -> RevocationKeys {
         if let Some(marks) = self.tokens[token].marks {
             return marks;
         }
@@ -290,7 +291,7 @@ impl Oracle {
     }
 
     /// The session of this id.
-    pub fn session_no(&self, id: &str) -> Option<SessionNo> {
+    pub fn session_no(&self, id: &SessionId) -> Option<SessionNo> {
         self.by_id.get(id).copied()
     }
 
@@ -465,7 +466,7 @@ impl Oracle {
         account: usize,
         record: RecordNo,
         refresh: Option<TokenNo>,
-        id: &str,
+        id: &SessionId,
     ) -> Vec<SessionNo> {
         let password = self.records[record].password;
         self.must(!self.accounts[account].dead.contains(&password), Rule::OldPassword, || {
@@ -481,11 +482,11 @@ impl Oracle {
             self.sessions_over(now, account);
             self.passwords_before_are_dead(account, version);
         }
-        let began = object::began(id).expect("an id of ours");
+        let began = id.began().expect("an id of ours");
         let session = self.sessions.len();
         self.sessions.push(Session {
             account,
-            id: id.to_owned(),
+            id: id.clone(),
             began,
             opened: now,
             used: now,

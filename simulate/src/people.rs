@@ -270,7 +270,7 @@ impl World {
     /// Is it an access token, and in somebody's hands?
     pub fn is_access(&self, token: TokenNo) -> bool {
         let it = &self.oracle.tokens[token];
-        it.id.starts_with('a') && (it.session.is_some() || it.issued_without.is_some())
+        it.id.as_str().starts_with('a') && (it.session.is_some() || it.issued_without.is_some())
     }
 
     /// A route that wants a strict check.

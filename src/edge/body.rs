@@ -1,7 +1,10 @@
 //! Reading a body: up to a limit, in time, and of all requests together no more than the instance can hold.
 
 use super::{delay, promise::Settled};
-use crate::rules::{gate::BodyFault, time::Duration};
+use crate::{
+    host::{BodyError, BodyUse},
+    rules::time::Duration,
+};
 use futures_util::future::{Either, select};
 use js_sys::Uint8Array;
 use std::{cell::Cell, pin::pin, thread::LocalKey};
@@ -20,7 +23,7 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 thread_local! {
     /// Bytes reserved for log-ins and other bodies that the gate itself answers.
-    static OWN: Cell<usize> = const { Cell::new(0) };
+    static ENDPOINTS: Cell<usize> = const { Cell::new(0) };
     /// Bytes reserved for bodies that may hold a token.
     static TOKENS: Cell<usize> = const { Cell::new(0) };
 }
@@ -31,15 +34,6 @@ extern "C" {
     fn read_body(request: &Request, limit: usize, courtesy: usize) -> js_sys::Promise;
 }
 
-/// What a body is read for.
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    /// A log-in, or another request that the gate itself answers.
-    Own,
-    /// It may hold a token.
-    Token,
-}
-
 /// Memory reserved for a body while it is being read; released when this is dropped, as it is when the request is
 /// cancelled.
 struct Reserved {
@@ -48,10 +42,10 @@ struct Reserved {
 }
 
 impl Reserved {
-    fn reserve(kind: Kind, bytes: usize) -> Option<Self> {
-        let pool = match kind {
-            Kind::Own => &OWN,
-            Kind::Token => &TOKENS,
+    fn reserve(used_for: BodyUse, bytes: usize) -> Option<Self> {
+        let pool = match used_for {
+            BodyUse::Endpoint => &ENDPOINTS,
+            BodyUse::Token => &TOKENS,
         };
         let reserved = pool.get() + bytes;
         (reserved <= MOST_BYTES).then(|| {
@@ -68,16 +62,16 @@ impl Drop for Reserved {
 }
 
 /// The body, whole and in time.
-pub(super) async fn read(kind: Kind, request: &Request, limit: usize) -> Result<Vec<u8>, BodyFault> {
-    let _reserved = Reserved::reserve(kind, limit).ok_or(BodyFault::TooMany)?;
+pub(super) async fn read(used_for: BodyUse, request: &Request, limit: usize) -> Result<Vec<u8>, BodyError> {
+    let _reserved = Reserved::reserve(used_for, limit).ok_or(BodyError::TooMany)?;
     let reading = Settled::from(read_body(request, limit, COURTESY));
     let body = match select(reading, pin!(delay(TIMEOUT))).await {
         Either::Left((body, _)) => body.unwrap_or_default(),
-        Either::Right(((), _)) => return Err(BodyFault::TooSlow),
+        Either::Right(((), _)) => return Err(BodyError::TooSlow),
     };
     match body.dyn_into::<Uint8Array>() {
         Ok(bytes) => Ok(bytes.to_vec()),
-        Err(fault) if fault == "too_large" => Err(BodyFault::TooLarge { limit }),
-        Err(_) => Err(BodyFault::Interrupted),
+        Err(fault) if fault == "too_large" => Err(BodyError::TooLarge { limit }),
+        Err(_) => Err(BodyError::Interrupted),
     }
 }

@@ -2,15 +2,15 @@
 //!
 //! **What always holds:** it decides nothing either. It puts the few parts that decisions mostly need before
 //! [`Gate::decide`], and hands the answer to the entry. What the same request would be told again the entry may keep
-//! ([`Outlet`]), for a period that the rules name. All else goes on in [`super::reply`], with the decision that was
-//! made here. This is for the stock handlers only, which look at nothing more. Whatever is kept here and there is gone
-//! with the instance.
+//! ([`HotCallbacks`]), for a period that the rules name. All else goes on in [`super::reply`], with the decision that
+//! was made here. This is for the stock handlers only, which look at nothing more. Whatever is kept here and there is
+//! gone with the instance.
 
 use super::{id_prefix, load, log, next_number, origin, respond};
 use crate::rules::{
     config::Location,
     forward::{Filter, HeldBack, identity_headers},
-    gate::{Authorized, Decision, Gate, Principal, Rejected},
+    gate::{Authorized, Continuation, Decided, Decision, Gate, Principal, Rejected},
     log::{Event, Level, RequestInfo},
     rejection::Rejection,
     request::{Headers, Request},
@@ -33,7 +33,7 @@ const KEPT_BYTES: usize = 2048;
 const REFUSALS: usize = 128;
 
 /// What [`decide`] says if it is not the length of an identity.
-mod said {
+mod verdict {
     /// The entry has the response: a refusal.
     pub const REFUSED: i32 = 0;
     /// [`super::super::reply`] goes on.
@@ -45,25 +45,25 @@ mod said {
 #[wasm_bindgen]
 extern "C" {
     /// The entry, as far as decisions speak to it.
-    pub type Outlet;
+    pub type HotCallbacks;
     /// Keeps what is said next for the same request, from then until then (milliseconds), and as many others.
     #[wasm_bindgen(method)]
-    fn keep(this: &Outlet, from: f64, until: f64, capacity: usize);
+    fn keep(this: &HotCallbacks, from: f64, until: f64, capacity: usize);
     /// The header fields that tell an origin whose the token is, one a line; to be kept for the token with as many
     /// others.
-    #[wasm_bindgen(method)]
-    fn vouch(this: &Outlet, fields: &str, capacity: usize);
+    #[wasm_bindgen(method, js_name = setIdentityHeaders)]
+    fn set_identity_headers(this: &HotCallbacks, fields: &str, capacity: usize);
     /// What is answered and logged under this number from now on: a request's number is to be put behind `id` in the
     /// line, if there is one.
-    #[wasm_bindgen(method)]
-    fn rejection(this: &Outlet, number: usize, init: JsValue, body: &str, id: &str, line: &str);
+    #[wasm_bindgen(method, js_name = setRejection)]
+    fn set_rejection(this: &HotCallbacks, number: usize, init: JsValue, body: &str, id: &str, line: &str);
     /// Answers that, for the request of this number, and logs it if it is to be.
     #[wasm_bindgen(method)]
-    fn refuse(this: &Outlet, number: usize, request: u32, is_logged: bool);
+    fn reject(this: &HotCallbacks, number: usize, request: u32, is_logged: bool);
 }
 
 thread_local! {
-    static OUTLET: RefCell<Option<Outlet>> = const { RefCell::new(None) };
+    static CALLBACKS: RefCell<Option<HotCallbacks>> = const { RefCell::new(None) };
     /// Where the entry writes a request, and reads an identity: one place for all, so that nothing is allocated for it.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
     /// The refusals that the entry knows, by number: each under the pattern of its rule, with its status.
@@ -74,15 +74,15 @@ thread_local! {
 /// A decision that [`super::reply`] is about to carry out.
 pub(super) struct Pending {
     pub gate: &'static Gate,
-    pub decision: Decision<'static>,
+    pub decided: Decided<'static, Continuation<'static>>,
     pub method: String,
     pub url: String,
     pub began: Timestamp,
 }
 
 /// To be called once, before anything is decided here.
-pub fn begin(outlet: Outlet) {
-    OUTLET.set(Some(outlet));
+pub fn begin(callbacks: HotCallbacks) {
+    CALLBACKS.set(Some(callbacks));
 }
 
 /// Where the entry writes a request, and how much there is room for: method, URL and, if there is one, the value of
@@ -93,44 +93,46 @@ pub fn buffer() -> (usize, usize) {
 }
 
 /// Decides the request in the buffer; `method`, `url` and `authorization` are the byte lengths of its parts. `now` is
-/// in milliseconds. `is_vouched`: does the entry know what to tell an origin of the token?
+/// in milliseconds. `has_identity_headers`: does the entry know what to tell an origin of the token?
 ///
 /// Returns how many bytes of the buffer are the answer to who it is; or 0 if the entry has the response already; or -1
 /// if [`super::reply`] goes on; or -2 for the first rule, -3 for the second and so on: forward it under that rule.
 #[must_use]
-pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, is_vouched: bool) -> i32 {
+pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, has_identity_headers: bool) -> i32 {
     // What nobody carried out is another request's.
     PENDING.take();
-    let Some(gate) = load::stock() else { return said::GO_ON };
+    let Some(gate) = load::stock() else { return verdict::GO_ON };
     let began = timestamp(now);
     // One request in a while takes the slow way, and asks the register behind its answer.
-    if gate.wants_news(began) {
-        return said::GO_ON;
+    if gate.is_refresh_due(began) {
+        return verdict::GO_ON;
     }
     BUFFER.with_borrow_mut(|buffer| {
-        let Some(seen) = Seen::read(buffer, method, url, authorization) else { return said::GO_ON };
-        let decision = gate.decide(&seen.request(), began);
-        if seen.is_not_enough.get() {
-            return said::GO_ON;
+        let Some(request) = BufferedRequest::read(buffer, method, url, authorization) else { return verdict::GO_ON };
+        let decided = gate.decide(&request.request(), began);
+        if request.is_not_enough.get() {
+            return verdict::GO_ON;
         }
-        let is_answered = match &decision {
-            Decision::Identity(passage) if seen.method == "GET" && is_unlogged(gate) => {
-                keep(gate, passage, &seen, began);
+        let is_answered = match &decided {
+            Decided::Now(Decision::Identity(passage)) if request.method == "GET" && is_unlogged(gate) => {
+                keep(gate, passage, &request, began);
                 return identify(gate, passage, buffer);
             }
-            Decision::Forward(passage) if is_unlogged(gate) && vouch(gate, passage, &seen, is_vouched) => {
-                keep(gate, passage, &seen, began);
-                return i32::try_from(passage.rule().index).map_or(said::GO_ON, |index| said::FORWARD - index);
+            Decided::Now(Decision::Forward(passage))
+                if is_unlogged(gate) && knows_identity_headers(gate, passage, &request, has_identity_headers) =>
+            {
+                keep(gate, passage, &request, began);
+                return i32::try_from(passage.rule().index).map_or(verdict::GO_ON, |index| verdict::FORWARD - index);
             }
-            Decision::Refuse(refused) => seen.method != "HEAD" && refuse(gate, refused, began),
+            Decided::Now(Decision::Reject(rejected)) => request.method != "HEAD" && refuse(gate, rejected, began),
             _ => false,
         };
         if is_answered {
-            return said::REFUSED;
+            return verdict::REFUSED;
         }
-        let (method, url) = (seen.method.to_owned(), seen.url.to_owned());
-        PENDING.set(Some(Box::new(Pending { gate, decision, method, url, began })));
-        said::GO_ON
+        let (method, url) = (request.method.to_owned(), request.url.to_owned());
+        PENDING.set(Some(Box::new(Pending { gate, decided, method, url, began })));
+        verdict::GO_ON
     })
 }
 
@@ -142,36 +144,41 @@ fn is_unlogged(gate: &Gate) -> bool {
 /// Writes into the buffer who it is.
 fn identify(gate: &Gate, passage: &Authorized<'_>, buffer: &mut [u8]) -> i32 {
     let text = gate.identity_text(passage);
-    let Some(place) = buffer.get_mut(..text.len()) else { return said::GO_ON };
+    let Some(place) = buffer.get_mut(..text.len()) else { return verdict::GO_ON };
     place.copy_from_slice(text.as_bytes());
-    i32::try_from(text.len()).unwrap_or(said::GO_ON)
+    i32::try_from(text.len()).unwrap_or(verdict::GO_ON)
 }
 
 /// The entry may keep what it is told of this next, if that is worth it and can be said for any time.
-fn keep(gate: &Gate, passage: &Authorized<'_>, seen: &Seen<'_>, now: Timestamp) {
-    if seen.is_worth_keeping(passage)
+fn keep(gate: &Gate, passage: &Authorized<'_>, request: &BufferedRequest<'_>, now: Timestamp) {
+    if request.is_worth_keeping(passage)
         && let Some(token) = passage.principal().token()
         && passage.rule().flask_jwt_extended.fresh == RequiredFreshness::Any
-        && let Some(good) = gate.good_while(token, now)
+        && let Some(good) = gate.replayable(token, now)
     {
         let [from, until] = [good.start, good.end].map(milliseconds);
-        with_outlet(|outlet| outlet.keep(from, until, gate.config().tokens.capacity()));
+        with_callbacks(|callbacks| callbacks.keep(from, until, gate.config().tokens.capacity()));
     }
 }
 
 /// Does the entry know all that it must to forward this? If the token is new to it, it is told. What it knows it keeps
 /// by `Authorization`: so only for a token that stood there.
-fn vouch(gate: &Gate, passage: &Authorized<'_>, seen: &Seen<'_>, is_vouched: bool) -> bool {
+fn knows_identity_headers(
+    gate: &Gate,
+    passage: &Authorized<'_>,
+    request: &BufferedRequest<'_>,
+    has_identity_headers: bool,
+) -> bool {
     let config = gate.config();
     let Principal::Verified { location: Location::Headers, .. } = passage.principal() else { return false };
     let is_plain = passage.renewal().is_empty() && !passage.rule().close_at_expiry;
     if !is_plain || HeldBack::new(passage, config) != HeldBack::default() {
         return false;
     }
-    if !is_vouched {
+    if !has_identity_headers {
         let fields = origin::lines(&identity_headers(passage.principal()));
-        let capacity = if seen.is_worth_keeping(passage) { config.tokens.capacity() } else { 0 };
-        with_outlet(|outlet| outlet.vouch(&fields, capacity));
+        let capacity = if request.is_worth_keeping(passage) { config.tokens.capacity() } else { 0 };
+        with_callbacks(|callbacks| callbacks.set_identity_headers(&fields, capacity));
     }
     true
 }
@@ -183,7 +190,7 @@ pub fn goes_on(name: &str, value: Option<&str>) -> Option<bool> {
     Filter::for_tokens(load::stock()?.config()).goes_on(name, value)
 }
 
-/// The origin, for [`said::FORWARD`]: see [`origin::sender`].
+/// The origin, for [`verdict::FORWARD`]: see [`origin::sender`].
 #[must_use]
 pub fn sender() -> JsValue {
     load::stock().map_or(JsValue::UNDEFINED, |gate| origin::sender(gate.config()))
@@ -204,13 +211,13 @@ fn refuse(gate: &Gate, refused: &Rejected<'static>, now: Timestamp) -> bool {
             let id = id_prefix();
             let line = event(answer.status).line(gate.config().log, Some(RequestInfo { id: &id, duration_ms: 0 }));
             let (init, line) = (respond::init_of(&answer), line.unwrap_or_default());
-            with_outlet(|outlet| outlet.rejection(number, init, &answer.body, &id, &line));
+            with_callbacks(|callbacks| callbacks.set_rejection(number, init, &answer.body, &id, &line));
             number
         });
         (number, known.0[number].2)
     });
     let is_logged = log::is_written(gate.config(), &event(status), now);
-    with_outlet(|outlet| outlet.refuse(number, next_number(), is_logged))
+    with_callbacks(|callbacks| callbacks.reject(number, next_number(), is_logged))
 }
 
 /// A number of rooms, given away in turn.
@@ -233,8 +240,8 @@ impl<T> Ring<T> {
     }
 }
 
-fn with_outlet(speak: impl FnOnce(&Outlet)) -> bool {
-    OUTLET.with_borrow(|outlet| outlet.as_ref().map(speak)).is_some()
+fn with_callbacks(speak: impl FnOnce(&HotCallbacks)) -> bool {
+    CALLBACKS.with_borrow(|callbacks| callbacks.as_ref().map(speak)).is_some()
 }
 
 #[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
@@ -259,7 +266,7 @@ pub(super) fn pending() -> Option<Box<Pending>> {
 }
 
 /// What the entry has written.
-struct Seen<'b> {
+struct BufferedRequest<'b> {
     method: &'b str,
     url: &'b str,
     authorization: Option<&'b str>,
@@ -267,7 +274,7 @@ struct Seen<'b> {
     is_not_enough: Cell<bool>,
 }
 
-impl<'b> Seen<'b> {
+impl<'b> BufferedRequest<'b> {
     fn read(buffer: &'b [u8], method: usize, url: usize, authorization: Option<usize>) -> Option<Self> {
         let text = std::str::from_utf8(buffer.get(..method + url + authorization.unwrap_or_default())?).ok()?;
         let (method, rest) = text.split_at_checked(method)?;
@@ -291,7 +298,7 @@ impl<'b> Seen<'b> {
     }
 }
 
-impl Headers for Seen<'_> {
+impl Headers for BufferedRequest<'_> {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         if name == "authorization" {
             return self.authorization.map(Cow::Borrowed);

@@ -119,6 +119,11 @@ pub(super) fn instance_id() -> String {
 /// Random bytes from the runtime's generator.
 pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the runtime has randomness while it handles a request");
+    fill(&mut bytes);
     bytes
+}
+
+/// Fills with random bytes from the runtime's generator.
+pub(super) fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the runtime has randomness while it handles a request");
 }

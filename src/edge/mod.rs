@@ -1,13 +1,13 @@
 //! The thin adapter between workerd and the rules: wasm32 only.
 //!
-//! **What always holds:** it decides nothing. It turns a request into plain values, asks [`Gate::decide`], answers the
-//! questions that come back (KV or an application's own [`Users`]; the body; the objects), and turns the decision into
-//! a response. Who it lets where is in the rules. There is one gate a worker, made at its first request.
+//! **What always holds:** it decides nothing. It turns a request into plain values, asks [`Gate::decide`] and, with its
+//! bindings as the host, [`Gate::resume`], and turns the decision into a response. Who it lets where is in the rules.
+//! There is one gate a worker, made at its first request.
 //!
 //! ```ignore
 //! #[event(fetch)]
 //! async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
-//!     tollgate::edge::serve(request, env, context, tollgate::Stock).await
+//!     tollgate::edge::serve(request, env, context, tollgate::DefaultHandlers).await
 //! }
 //! ```
 
@@ -16,6 +16,7 @@
 
 mod assets;
 mod body;
+mod host;
 pub mod hot;
 mod kv;
 mod load;
@@ -32,22 +33,21 @@ mod view;
 pub use users::KvUsers;
 
 use crate::{
+    Unavailable, Users,
     rules::{
         config::Config,
         cookie::Jar,
-        gate::{Ask, AskFault, DECISION_TIMEOUT, Decision, Gate, Principal, Rejected},
+        gate::{Continuation, DECISION_TIMEOUT, Decided, Decision, Gate, Principal, Rejected},
         handlers::{DefaultHandlers, Handlers},
         log::{Event, Level, RequestInfo},
         rejection::Rejection,
         route::Rule,
         time::{Duration, Timestamp},
     },
-    users::{Users, answer},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use futures_util::future::{Either, select};
 use hot::Pending;
-use objects::EdgeObjects;
 use promise::Settled;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -85,6 +85,8 @@ pub struct Call {
     env: JsValue,
     /// The runtime's execution context, for what goes on behind the answer.
     ctx: JsValue,
+    /// The request itself, once it is known.
+    request: Option<web_sys::Request>,
     /// Number of the request in this instance.
     number: u32,
     began: Timestamp,
@@ -203,9 +205,9 @@ pub fn reply<A: Application>(
     progress: Progress,
 ) -> Reply {
     match hot::pending().filter(|_| is_decided).map(|pending| *pending) {
-        Some(Pending { gate, decision, method, url, began }) => {
+        Some(Pending { gate, decided, method, url, began }) => {
             let call = Call { began, ..Call::begin(gate, env, ctx, Some(progress)) };
-            proceed(call, View::of(request, method, url), decision, &application)
+            proceed(call, View::of(request, method, url), decided, &application)
         }
         None => begin(request, env, ctx, application, false, Some(progress)),
     }
@@ -223,65 +225,55 @@ fn begin<A: Application>(
         return Reply::Ready(Outcome::Response(respond::misconfigured(&request).into()));
     };
     let call = Call::begin(gate, env, ctx, progress);
-    if gate.wants_news(call.began) {
-        objects::ask_for_news(&call);
+    if gate.is_refresh_due(call.began) {
+        objects::refresh_snapshot(&call);
     }
     let view = View::read(request);
-    let decision = gate.decide(&view.request(), call.began);
-    proceed(call, view, decision, &application)
+    let decided = gate.decide(&view.request(), call.began);
+    proceed(call, view, decided, &application)
 }
 
-fn proceed<A: Application>(call: Call, view: View, decision: Decision<'static>, application: &A) -> Reply {
-    match carry_out(&call, &view, decision) {
-        Ok(outcome) => Reply::Ready(outcome),
-        Err(ask) => {
+fn proceed<A: Application>(
+    call: Call,
+    view: View,
+    decided: Decided<'static, Continuation<'static>>,
+    application: &A,
+) -> Reply {
+    match decided {
+        Decided::Now(decision) => Reply::Ready(carry_out(&call, &view, decision)),
+        Decided::Later(continuation) => {
+            let call = Call { request: Some(Clone::clone(view.raw())), ..call };
             let users = application.users(&call);
-            Reply::Waiting(Box::pin(settle(call, view, ask, users)))
+            Reply::Waiting(Box::pin(settle(call, view, continuation, users)))
         }
     }
 }
 
-/// Answers questions until the decision is made, then carries it out; or refuses when that takes too long.
-async fn settle(call: Call, view: View, ask: Ask<'static>, users: impl Users) -> Outcome {
-    match select(pin!(decide_and_carry_out(&call, &view, ask, users)), pin!(delay(DECISION_TIMEOUT))).await {
-        Either::Left((outcome, _)) => outcome,
-        Either::Right(((), _)) => {
-            let refused = Rejected::new(Rejection::DecisionTimeout, None);
-            Outcome::Response(respond::refuse(&call, view.is_head(), &refused).into())
-        }
-    }
+/// Goes on until the decision is made, then carries it out; or refuses when that takes too long.
+async fn settle(call: Call, view: View, continuation: Continuation<'static>, users: impl Users) -> Outcome {
+    let decision =
+        match select(pin!(call.gate.resume(continuation, &call, &users)), pin!(delay(DECISION_TIMEOUT))).await {
+            Either::Left((decision, _)) => decision,
+            Either::Right(((), _)) => Decision::Reject(Rejected::new(Rejection::DecisionTimeout, None)),
+        };
+    carry_out(&call, &view, decision)
 }
 
-async fn decide_and_carry_out(call: &Call, view: &View, mut ask: Ask<'static>, users: impl Users) -> Outcome {
-    let objects = EdgeObjects::new(call);
-    loop {
-        let kind = if matches!(ask, Ask::TokenBody(_)) { body::Kind::Token } else { body::Kind::Own };
-        let read = async |limit| body::read(kind, view.raw(), limit).await;
-        let random = || call.random();
-        match carry_out(call, view, answer(ask, || view.request(), &users, &objects, read, random, now).await) {
-            Ok(outcome) => return outcome,
-            Err(next) => ask = next,
-        }
-    }
-}
-
-/// Carries a decision out; the error is a question that must be answered first.
-#[allow(clippy::result_large_err)] // it is handed on at once
-fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Result<Outcome, Ask<'static>> {
-    let response = match decision {
-        Decision::Ask(ask) => return Err(ask),
-        Decision::Refuse(refused) => respond::refuse(call, view.is_head(), &refused).into(),
+fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Outcome {
+    Outcome::Response(match decision {
+        Decision::Reject(rejected) => respond::reject(call, view.is_head(), &rejected).into(),
         Decision::Answer(answered) => respond::answer(call, view.is_head(), &answered).into(),
-        Decision::Identity(passage) => respond::identity(call, view.is_head(), &passage).into(),
-        Decision::Forward(passage) => respond::renewing(origin::forward(call, view, &passage), passage.renewal()),
-        Decision::Assets(passage) => respond::renewing(assets::serve(call, view, &passage), passage.renewal()),
-        Decision::Inner(passage) => {
-            call.log(&passage.event());
-            let renewal = passage.renewal().clone();
-            return Ok(Outcome::Inner(passage.into_principal(), renewal));
+        Decision::Identity(authorized) => respond::identity(call, view.is_head(), &authorized).into(),
+        Decision::Forward(authorized) => {
+            respond::renewing(origin::forward(call, view, &authorized), authorized.renewal())
         }
-    };
-    Ok(Outcome::Response(response))
+        Decision::Assets(authorized) => respond::renewing(assets::serve(call, view, &authorized), authorized.renewal()),
+        Decision::Inner(authorized) => {
+            call.log(&authorized.event());
+            let renewal = authorized.renewal().clone();
+            return Outcome::Inner(authorized.into_principal(), renewal);
+        }
+    })
 }
 
 /// A layer for axum's router in a worker, with the gate of the worker's variables and the users in KV. `None` if the
@@ -297,10 +289,13 @@ pub fn layer(env: &Env, context: &Context, handlers: impl Handlers) -> Option<cr
 }
 
 /// No longer than `TOLLGATE_STORE_TIMEOUT`.
-async fn with_timeout<T>(config: &Config, answer: impl Future<Output = Result<T, AskFault>>) -> Result<T, AskFault> {
+async fn with_timeout<T>(
+    config: &Config,
+    answer: impl Future<Output = Result<T, Unavailable>>,
+) -> Result<T, Unavailable> {
     match select(pin!(answer), pin!(delay(config.store_timeout))).await {
         Either::Left((answer, _)) => answer,
-        Either::Right(((), _)) => Err(AskFault::Unavailable),
+        Either::Right(((), _)) => Err(Unavailable),
     }
 }
 
@@ -334,17 +329,7 @@ const EXCEPTION_FRAMES: usize = 5;
 
 impl Call {
     fn begin(gate: &'static Gate, env: JsValue, ctx: JsValue, progress: Option<Progress>) -> Self {
-        Self { gate, env, ctx, number: next_number(), began: now(), progress, steps: Rc::default() }
-    }
-
-    /// Random bytes, at most 96; the same ones if the request is run again.
-    fn random<const N: usize>(&self) -> [u8; N] {
-        let number = self.steps.draws.replace(self.steps.draws.get() + 1);
-        let Some(progress) = &self.progress else { return load::random() };
-        let mut bytes = [0; N];
-        #[allow(clippy::cast_possible_truncation)] // 96 at most
-        progress.random(number).slice(0, N as u32).copy_to(&mut bytes);
-        bytes
+        Self { gate, env, ctx, request: None, number: next_number(), began: now(), progress, steps: Rc::default() }
     }
 
     /// What the request has learnt under this key when it ran before: it must not be judged by its own effects.
@@ -420,7 +405,7 @@ impl Call {
 
     /// Refuses what was let through already: the origin or the asset server fails.
     fn refuse(&self, head: bool, rejection: Rejection, rule: &str) -> web_sys::Response {
-        respond::refuse(self, head, &Rejected::new(rejection, Some(rule)))
+        respond::reject(self, head, &Rejected::new(rejection, Some(rule)))
     }
 }
 

@@ -19,9 +19,9 @@ extern "C" {
     fn respond(status: u16, headers: &str, body: Option<&str>) -> Result<Response, JsValue>;
 }
 
-pub(super) fn refuse(call: &Call, head: bool, refused: &Rejected<'_>) -> Response {
-    let answer = call.gate.answer_to(refused);
-    call.log(&Event::Refused { rejection: &refused.rejection, status: answer.status, rule: refused.rule });
+pub(super) fn reject(call: &Call, head: bool, rejected: &Rejected<'_>) -> Response {
+    let answer = call.gate.answer_to(rejected);
+    call.log(&Event::Refused { rejection: &rejected.rejection, status: answer.status, rule: rejected.rule });
     response(&answer.with("x-request-id", call.id()), head)
 }
 

@@ -7,6 +7,7 @@
 use super::{
     config::{FlaskJwtExtended, Names},
     time::{Duration, Timestamp},
+    token::TokenType,
 };
 use std::{borrow::Cow, time::SystemTime};
 
@@ -153,8 +154,15 @@ impl Jar {
     }
 
     /// A token's cookie and the one with its CSRF value: `set_access_cookies`, `set_refresh_cookies`.
-    pub fn set(&mut self, config: &FlaskJwtExtended, refresh: bool, token: &str, csrf: Option<&str>, now: Timestamp) {
-        let names = config.names(refresh);
+    pub fn set(
+        &mut self,
+        config: &FlaskJwtExtended,
+        token_type: TokenType,
+        token: &str,
+        csrf: Option<&str>,
+        now: Timestamp,
+    ) {
+        let names = config.names(token_type);
         let life = (!config.session_cookie).then(|| Life::lasting(now));
         self.push(config, &names.cookie, token, life.as_ref(), true, &names.cookie_path);
         if let Some(csrf) = csrf.filter(|_| config.csrf_protect && config.csrf_in_cookies) {
@@ -163,8 +171,8 @@ impl Jar {
     }
 
     /// Takes both away: `unset_access_cookies`, `unset_refresh_cookies`.
-    pub fn unset(&mut self, config: &FlaskJwtExtended, refresh: bool) {
-        let Names { cookie, cookie_path, csrf_cookie, csrf_cookie_path, .. } = config.names(refresh);
+    pub fn unset(&mut self, config: &FlaskJwtExtended, token_type: TokenType) {
+        let Names { cookie, cookie_path, csrf_cookie, csrf_cookie_path, .. } = config.names(token_type);
         self.push(config, cookie, "", Some(&Life::over()), true, cookie_path);
         if config.csrf_protect && config.csrf_in_cookies {
             self.push(config, csrf_cookie, "", Some(&Life::over()), false, csrf_cookie_path);
@@ -291,7 +299,7 @@ mod tests {
     #[test]
     fn cookies_are_written_as_recorded() {
         let mut jar = Jar::new();
-        jar.set(&FlaskJwtExtended::default(), false, "T", Some("C"), NOW);
+        jar.set(&FlaskJwtExtended::default(), TokenType::Access, "T", Some("C"), NOW);
         assert_eq!(sent(&jar), ["access_token_cookie=T; HttpOnly; Path=/", "csrf_access_token=C; Path=/"]);
         let all = FlaskJwtExtended {
             cookie_domain: "test.com".into(),
@@ -301,7 +309,7 @@ mod tests {
             ..FlaskJwtExtended::default()
         };
         let mut jar = Jar::new();
-        jar.set(&all, true, "T", Some("C"), NOW);
+        jar.set(&all, TokenType::Refresh, "T", Some("C"), NOW);
         let life = "Expires=Wed, 24 Nov 2027 17:27:41 GMT; Max-Age=31540000";
         assert_eq!(
             sent(&jar),
@@ -315,14 +323,14 @@ mod tests {
     #[test]
     fn cookies_are_taken_away_as_recorded() {
         let mut jar = Jar::new();
-        jar.unset(&FlaskJwtExtended::default(), false);
+        jar.unset(&FlaskJwtExtended::default(), TokenType::Access);
         let over = "Expires=Thu, 01 Jan 1970 00:00:00 GMT";
         assert_eq!(
             sent(&jar),
             [format!("access_token_cookie=; {over}; HttpOnly; Path=/"), format!("csrf_access_token=; {over}; Path=/")]
         );
         let mut jar = Jar::new();
-        jar.unset(&FlaskJwtExtended { csrf_protect: false, ..FlaskJwtExtended::default() }, true);
+        jar.unset(&FlaskJwtExtended { csrf_protect: false, ..FlaskJwtExtended::default() }, TokenType::Refresh);
         assert_eq!(sent(&jar), [format!("refresh_token_cookie=; {over}; HttpOnly; Path=/")]);
     }
 }

@@ -6,7 +6,7 @@
 //! other secret to keep.
 
 use super::{
-    account::object,
+    ids::sha256_base64url,
     secret::Secret,
     store::LoginRecord,
     time::{Duration, Timestamp},
@@ -35,7 +35,7 @@ impl RecordId {
     /// The record of a name, as it was typed.
     #[must_use]
     pub fn of_name(name: &str) -> Self {
-        Self(object::hash(&LoginRecord::key(name)))
+        Self(sha256_base64url(&LoginRecord::key(name)))
     }
 
     /// As text.

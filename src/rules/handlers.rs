@@ -2,13 +2,14 @@
 //! let an application replace, under their own names.
 //!
 //! **What always holds:** the methods here are those that need not wait; `authentication_handler` and
-//! `identity_handler` (Flask-JWT-Extended: `user_lookup_loader`), which may, are the questions
-//! [`super::gate::AskAuthenticate`] and [`super::gate::AskIdentity`]. Each default is the library's.
+//! `identity_handler` (Flask-JWT-Extended: `user_lookup_loader`), which may, are [`crate::Users`]. Each default is the
+//! library's.
 
 use super::{
     config::Config,
     credential,
     identity::Identity,
+    ids::SessionId,
     json::{Map, Value},
     rejection::Rejection,
     request::Request,
@@ -79,11 +80,11 @@ pub trait Handlers: Send + Sync + 'static {
         &self,
         identity: &Identity,
         config: &Config,
-        session: Option<&str>,
+        session: Option<&SessionId>,
         now: Timestamp,
     ) -> Result<String, Rejection> {
         let mut claims = self.payload(identity, config, now);
-        claims.extend(session.map(|session| ("sid".to_owned(), session.into())));
+        claims.extend(session.map(|session| ("sid".to_owned(), session.as_str().into())));
         if config.tokens.policy().required_claims().iter().any(|name| !claims.contains_key(name)) {
             return Err(Rejection::Misconfigured);
         }

@@ -7,7 +7,7 @@ use super::{
     config::{Config, Dialect},
     identity::Identity,
     json::{self, Map, Value},
-    password::{self, Check, HashFault, Hashing},
+    password::{Check, HashFault, Hashing},
     rejection::Rejection,
     secret::Secret,
     store::{LoginRecord, Status},
@@ -73,11 +73,12 @@ pub struct Verdict {
     pub fault: Option<HashFault>,
 }
 
-/// Judges a password against the record of its name, `None` if there is none. Costs `hashing.iterations` either way.
+/// Judges a log-in by the record of its name (`None` if there is none) and by what checking the password against its
+/// hash gave.
 #[must_use]
-pub fn judge(record: Option<&LoginRecord>, password: &Secret<String>, hashing: &Hashing) -> Verdict {
+pub fn judge(record: Option<&LoginRecord>, checked: Result<Check, HashFault>) -> Verdict {
     let refused = |fault| Verdict { identity: None, outdated: false, fault };
-    match password::check(record.map(LoginRecord::hash), password, hashing) {
+    match checked {
         Err(fault) => refused(Some(fault)),
         Ok(Check::Wrong) => refused(None),
         Ok(right @ (Check::Right | Check::RightButOutdated)) => match record {
@@ -91,28 +92,36 @@ pub fn judge(record: Option<&LoginRecord>, password: &Secret<String>, hashing: &
     }
 }
 
-/// The record to write in place of `proven`, whose password was just right, at today's cost (or
-/// its own, if that is higher) and pepper; `None` if `present`, what
-/// the store holds by now, is any other: then somebody changed it meanwhile, and that change stays.
+/// The hash to make for the record `proven`, whose password was just right: at today's cost (or its own, if that is
+/// higher) and pepper. `None` if `present`, what the store holds by now, is any other record: then somebody changed it
+/// meanwhile, and that change stays.
 ///
 /// KV has no compare-and-set, and a read may be stale: docs/storage.md says what remains and how a password change
 /// closes it.
 #[must_use]
-pub fn renew(
-    proven: &LoginRecord,
-    present: Option<&LoginRecord>,
-    password: &Secret<String>,
-    hashing: &Hashing,
-    salt: [u8; password::SALT_BYTES],
-) -> Option<LoginRecord> {
-    let hashing = hashing.no_cheaper_than(proven.hash());
-    (present == Some(proven)).then(|| proven.with_hash(&password::hash(password, &hashing, salt)))
+pub fn renewal(proven: &LoginRecord, present: Option<&LoginRecord>, hashing: &Hashing) -> Option<Hashing> {
+    (present == Some(proven)).then(|| hashing.no_cheaper_than(proven.hash()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::identity::Id;
+    use crate::rules::{identity::Id, password};
+
+    fn judge_password(record: Option<&LoginRecord>, password: &Secret<String>, hashing: &Hashing) -> Verdict {
+        judge(record, password::check(record.map(LoginRecord::hash), password, hashing))
+    }
+
+    fn renew(
+        proven: &LoginRecord,
+        present: Option<&LoginRecord>,
+        password: &Secret<String>,
+        hashing: &Hashing,
+        salt: [u8; password::SALT_BYTES],
+    ) -> Option<LoginRecord> {
+        let hashing = renewal(proven, present, hashing)?;
+        Some(proven.with_hash(&password::hash(password, &hashing, salt)))
+    }
 
     fn read(body: &str) -> Result<(String, String), Rejection> {
         read_credentials(body.as_bytes(), &Config::for_tests())
@@ -184,8 +193,9 @@ mod tests {
     fn only_the_right_password_of_an_active_user_gets_in() {
         let password = |text: &str| Secret::new(text.to_owned());
         let record = LoginRecord::new(&Id::Int(1), &password::hash(&password("abcxyz"), &Hashing::new(1_000), [7; 16]));
-        let judge =
-            |record: Option<&LoginRecord>, text: &str| judge(record, &password(text), &Hashing::new(1_000)).identity;
+        let judge = |record: Option<&LoginRecord>, text: &str| {
+            judge_password(record, &password(text), &Hashing::new(1_000)).identity
+        };
         assert_eq!(judge(Some(&record), "abcxyz"), Some(Identity::new(Id::Int(1))));
         assert_eq!(judge(Some(&record), "abcxy"), None);
         assert_eq!(judge(None, "abcxyz"), None);
@@ -203,8 +213,8 @@ mod tests {
         let proven = at(&old, 7);
         let renewed = renew(&proven, Some(&proven), &password, &today, [9; 16]).unwrap();
         assert!(renewed.hash().contains("i=2000"));
-        assert!(judge(Some(&renewed), &password, &today).identity.is_some());
-        assert!(!judge(Some(&renewed), &password, &today).outdated);
+        assert!(judge_password(Some(&renewed), &password, &today).identity.is_some());
+        assert!(!judge_password(Some(&renewed), &password, &today).outdated);
         assert_eq!(renew(&proven, Some(&at(&old, 8)), &password, &today, [9; 16]), None, "changed meanwhile");
         assert_eq!(renew(&proven, None, &password, &today, [9; 16]), None, "deleted meanwhile");
     }
@@ -218,10 +228,10 @@ mod tests {
         let stored = LoginRecord::read(record.as_bytes()).unwrap();
         for (today, cost) in [(2_000, 50_000), (49_999, 50_000), (50_001, 50_001)] {
             let today = Hashing::new(today);
-            assert!(judge(Some(&stored), &password, &today).outdated);
+            assert!(judge_password(Some(&stored), &password, &today).outdated);
             let renewed = renew(&stored, Some(&stored), &password, &today, [9; 16]).unwrap();
             assert!(renewed.hash().contains(&format!("i={cost},")), "{}", renewed.hash());
-            let verdict = judge(Some(&renewed), &password, &today);
+            let verdict = judge_password(Some(&renewed), &password, &today);
             assert!(verdict.identity.is_some() && !verdict.outdated);
         }
     }

@@ -18,6 +18,7 @@ pub mod forward;
 pub mod gate;
 pub mod handlers;
 pub mod identity;
+pub mod ids;
 pub mod json;
 pub mod log;
 pub mod login;

@@ -5,6 +5,8 @@
 //! What a client sees of it is decided in [`super::wire`] (exhaustively: a new reason cannot be forgotten there), what
 //! an operator sees in [`super::log`]. Each has a stable [code](Refusal::code).
 
+use super::token::TokenType;
+
 /// Why a request is not let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
@@ -116,8 +118,8 @@ pub enum Rejection {
     TokenIdNotText,
     /// A refresh token where an access token is asked for, or the other way round.
     WrongType {
-        /// Is it a refresh token that is asked for?
-        refresh: bool,
+        /// The type that is asked for.
+        wanted: TokenType,
     },
     /// The token does not come from a log-in, or from one too long ago.
     NotFresh,

@@ -146,11 +146,11 @@ impl Duration {
     pub const ZERO: Self = Self(0);
     const LIMIT: i64 = 100 * 366 * 86_400 * 1000;
 
-    /// Half a second.
-    pub const HALF_A_SECOND: Self = Self(500);
-
-    /// As long as nobody minds.
-    pub const A_MOMENT: Self = Self(50);
+    /// A number of milliseconds.
+    #[must_use]
+    pub const fn millis(millis: i32) -> Self {
+        Self(millis as i64)
+    }
 
     /// `None` beyond a hundred years.
     #[must_use]

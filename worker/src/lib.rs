@@ -48,14 +48,14 @@ pub fn buffer() -> js_sys::Uint8Array {
 
 /// See [`edge::hot::begin`].
 #[wasm_bindgen]
-pub fn begin(outlet: edge::hot::Outlet) {
-    edge::hot::begin(outlet);
+pub fn begin(callbacks: edge::hot::HotCallbacks) {
+    edge::hot::begin(callbacks);
 }
 
 /// See [`edge::hot::decide`].
 #[wasm_bindgen]
-pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, is_vouched: bool) -> i32 {
-    edge::hot::decide(method, url, authorization, now, is_vouched)
+pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, has_identity_headers: bool) -> i32 {
+    edge::hot::decide(method, url, authorization, now, has_identity_headers)
 }
 
 /// See [`edge::hot::goes_on`].

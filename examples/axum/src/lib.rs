@@ -46,9 +46,15 @@ mod tests {
     };
     use http_body_util::BodyExt;
     use tollgate::{
-        AskFault, Config, Credentials, DefaultHandlers, Id, Identity, SendUsers, VerifiedToken,
+        Config, Credentials, DefaultHandlers, Id, Identity, SendUsers, UsersError, VerifiedToken,
+        accounts::MemoryAccounts,
         axum::GateLayer,
         json::{Map, Value, json},
+        rules::{
+            config::Bindings,
+            password::{self, Check, HashJob, Hashing},
+            secret::Secret,
+        },
     };
     use tower::ServiceExt;
 
@@ -57,12 +63,12 @@ mod tests {
     struct Ada;
 
     impl SendUsers for Ada {
-        async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Identity>, AskFault> {
+        async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Identity>, UsersError> {
             let known = credentials.username.expose() == "ada" && credentials.password.expose() == "abcxyz";
             Ok(known.then(|| Identity::new(Id::Int(1))))
         }
 
-        async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, AskFault> {
+        async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, UsersError> {
             Ok(token.identity().filter(|id| *id == Id::Int(1)).map(Identity::new))
         }
     }
@@ -113,6 +119,76 @@ mod tests {
             assert!(status == 401 && body.contains("Request does not contain an access token"), "{path} {body}");
         }
         assert_eq!(get("/elsewhere", token).0, 404);
+    }
+
+    /// The same with sessions, in memory; the log-in hashes on tokio's threads.
+    #[test]
+    fn a_session_is_listed_ended_and_then_over() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let rules = json!([{"path": "/me", "to": "worker", "revocation": "strict"}]);
+        let secret = "a secret of more than thirty-two bytes";
+        let vars = Map::from_iter([
+            ("TOLLGATE_WIRE".into(), "flask-jwt-extended".into()),
+            ("JWT_SECRET_KEY".into(), secret.into()),
+            ("ROUTES".into(), rules),
+        ]);
+        let config = Config::read_with(&vars, Bindings { sessions: true, ..Bindings::default() }).config.unwrap();
+        let layer = GateLayer::new(config, DefaultHandlers, Hashed).with_accounts(MemoryAccounts::default());
+        let app = routes().layer(layer);
+        let send = |method: &str, path: &str, token: Option<&str>, body: &str| {
+            let mut request = Request::builder().method(method).uri(path).header("Content-Type", "application/json");
+            if let Some(token) = token {
+                request = request.header("Authorization", format!("Bearer {token}"));
+            }
+            let response = app.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap());
+            runtime.block_on(async {
+                let response: Response<Body> = response.await.unwrap();
+                let status = response.status().as_u16();
+                let body = response.into_body().collect().await.unwrap().to_bytes();
+                (status, serde_json::from_slice::<Value>(&body).unwrap_or_default())
+            })
+        };
+        let name_and_password = r#"{"username":"ada","password":"abcxyz"}"#;
+        let (status, granted) = send("POST", "/auth", None, name_and_password);
+        assert_eq!(status, 200, "{granted}");
+        let text = |granted: &Value, name: &str| granted[name].as_str().unwrap().to_owned();
+        let (access, refresh) = (text(&granted, "access_token"), text(&granted, "refresh_token"));
+        assert_eq!(send("GET", "/me", Some(&access), "").0, 200);
+        let (status, sessions) = send("GET", "/auth/sessions", Some(&access), "");
+        assert_eq!((status, sessions["sessions"].as_array().unwrap().len()), (200, 1), "{sessions}");
+        // A refresh token is good for one use, and a retry gets the same successor.
+        let (status, next) = send("POST", "/auth/refresh", Some(&refresh), "");
+        assert_eq!(status, 200, "{next}");
+        assert_eq!(send("POST", "/auth/refresh", Some(&refresh), "").1["refresh_token"], next["refresh_token"]);
+        assert_eq!(send("POST", "/auth/logout", Some(&access), "").0, 200);
+        let newest = text(&next, "refresh_token");
+        assert_eq!(
+            [send("GET", "/me", Some(&access), "").0, send("POST", "/auth/refresh", Some(&newest), "").0],
+            [401; 2]
+        );
+        assert_eq!(send("POST", "/auth", None, r#"{"username":"ada","password":"x"}"#).0, 401);
+    }
+
+    /// Ada, with the hash of her password.
+    #[derive(Clone, Copy)]
+    struct Hashed;
+
+    impl SendUsers for Hashed {
+        async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Identity>, UsersError> {
+            let hashing = Hashing::new(1_000);
+            let is_ada = credentials.username.expose() == "ada";
+            let stored = password::hash(&Secret::new("abcxyz".to_owned()), &hashing, [7; 16]).to_string();
+            let stored = is_ada.then_some(stored);
+            let job = HashJob::Check { stored, password: credentials.password.clone(), hashing };
+            match tollgate::axum::hash_password(job).await? {
+                password::Hashed::Checked(Ok(Check::Right)) => Ok(Some(Identity::new(Id::Int(1)))),
+                _ => Ok(None),
+            }
+        }
+
+        async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, UsersError> {
+            Ok(token.identity().map(Identity::new))
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 use tollgate::{
-    AskFault, Config, Credentials, Handlers, Id, Identity, Principal, Timestamp, Users, VerifiedToken,
+    Config, Credentials, Handlers, Id, Identity, Principal, Timestamp, Users, UsersError, VerifiedToken,
     edge::{self, Application, Call},
     json::{Map, Value, json},
 };
@@ -62,17 +62,17 @@ impl RemoteUsers {
 }
 
 impl Users for RemoteUsers {
-    async fn authenticate(&self, credentials: &Credentials) -> std::result::Result<Option<Identity>, AskFault> {
+    async fn authenticate(&self, credentials: &Credentials) -> std::result::Result<Option<Identity>, UsersError> {
         let question = json!({"name": credentials.username.expose(), "password": credentials.password.expose()});
-        self.ask("/log-in", Some(question)).await.map(|found| found.map(identity)).map_err(|_| AskFault::Unavailable)
+        self.ask("/log-in", Some(question)).await.map(|found| found.map(identity)).map_err(|_| UsersError::Unavailable)
     }
 
-    async fn identity(&self, token: &VerifiedToken) -> std::result::Result<Option<Identity>, AskFault> {
+    async fn identity(&self, token: &VerifiedToken) -> std::result::Result<Option<Identity>, UsersError> {
         let Some(Id::Int(id)) = token.identity() else { return Ok(None) };
         self.ask(&format!("/people/{id}"), None)
             .await
             .map(|found| found.map(identity))
-            .map_err(|_| AskFault::Unavailable)
+            .map_err(|_| UsersError::Unavailable)
     }
 }
 
@@ -92,7 +92,7 @@ struct Claims {
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
     edge::serve_with(request, env, context, Bakery, async |request, env, _, principal: Principal| {
         Router::with_data(principal)
-            .get("/bread", |_, route| match route.data.token().map(VerifiedToken::claims_as::<Claims>) {
+            .get("/bread", |_, route| match route.data.token().map(|token| token.claims_as::<Claims>()) {
                 Some(Ok(claims)) => Response::ok(format!("bread for {}, {}", claims.identity, claims.role)),
                 Some(Err(_)) => Response::error("not a token of this bakery", 401),
                 None => Response::ok("crumbs for everybody"),

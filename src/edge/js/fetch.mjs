@@ -286,14 +286,14 @@ export function fetchAsset(assets, url, request, isPrivate, vary, missing) {
   );
 }
 
-/** The answer of the list of leaked passwords, or a word that says why it did not come. Padded: its length says nothing. */
-export async function answerOf(url, milliseconds, limit) {
+/**
+ * A GET request to another server: `{ status, body }` with the whole body, or a word that says why there is no answer.
+ * `headers` are `name:value`, one a line.
+ */
+export async function fetchWhole(url, headers, milliseconds, limit) {
   try {
-    const response = await perform(url, {
-      headers: { "add-padding": "true", "user-agent": "tollgate" },
-      signal: AbortSignal.timeout(milliseconds),
-    }, false);
-    if (response.status !== 200) return "status";
+    const fields = headers.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]);
+    const response = await perform(url, { headers: fields, signal: AbortSignal.timeout(milliseconds) }, false);
     const parts = [];
     let length = 0;
     for await (const part of response.body ?? []) {
@@ -301,7 +301,7 @@ export async function answerOf(url, milliseconds, limit) {
       if (length > limit) return "too_long";
       parts.push(part);
     }
-    return new Uint8Array(await new Blob(parts).arrayBuffer());
+    return { status: response.status, body: new Uint8Array(await new Blob(parts).arrayBuffer()) };
   } catch (error) {
     return error.name === "TimeoutError" ? "timeout" : "unreachable";
   }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::rules::{
     account::{Account, Command, Lifetimes, Pending, Rows, object},
+    ids::ObjectName,
     revocation::{self, Entry},
     time::{Duration, Timestamp},
 };
@@ -109,7 +110,7 @@ pub async fn deliver(storage: JsValue, env: JsValue) -> Result<bool, JsValue> {
         write(&storage, &serde_json::to_string(&[row]).map_err(unreadable)?, None)?;
     }
     if !told.is_empty() || record.is_some() {
-        run(&storage, "", None, Command::Delivered { revocations: told, record }, &lifetimes)?;
+        run(&storage, &unnamed(), None, Command::Delivered { revocations: told, record }, &lifetimes)?;
     }
     Ok(is_announced)
 }
@@ -121,13 +122,18 @@ pub async fn deliver(storage: JsValue, env: JsValue) -> Result<bool, JsValue> {
 pub async fn alarm(storage: JsValue, env: JsValue) -> Result<(), JsValue> {
     rang(&storage)?;
     if let Some(lifetimes) = state(&storage)?.lifetimes {
-        run(&storage, "", None, Command::Tidy, &lifetimes)?;
+        run(&storage, &unnamed(), None, Command::Tidy, &lifetimes)?;
         deliver(storage.clone(), env).await?;
         if state(&storage)?.rows.is_empty() {
             clear(&storage)?;
         }
     }
     Ok(())
+}
+
+/// What comes without an order (a delivery, an alarm) does not ask for the object's name.
+fn unnamed() -> ObjectName {
+    "".into()
 }
 
 /// What is stored.
@@ -147,7 +153,7 @@ fn state(storage: &JsValue) -> Result<State, JsValue> {
 
 fn run(
     storage: &JsValue,
-    name: &str,
+    name: &ObjectName,
     id: Option<&str>,
     command: Command,
     lifetimes: &Lifetimes,

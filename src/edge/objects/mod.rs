@@ -8,27 +8,21 @@
 pub mod account;
 pub mod register;
 
-use super::{Call, delay, now, promise::Settled, with_timeout};
+use super::{Call, now, promise::Settled, with_timeout};
 use crate::{
-    SendObjects,
+    host::Unavailable,
     rules::{
         account::{Command, Lifetimes, Reply, object},
-        config::{ADDRESS_LIMIT, HASHING_LIMIT},
-        gate::{AskFault, Limit},
+        ids::ObjectName,
         log::Event,
         revocation::{self, Delta},
-        time::Duration,
     },
 };
 use futures_util::TryFutureExt;
 use js_sys::Promise;
 use serde::{Deserialize, Serialize};
-use std::future::Future;
 use wasm_bindgen::prelude::*;
-use worker::{
-    Env,
-    send::{SendFuture, SendWrapper},
-};
+use worker::Env;
 
 // The data centre's cache stands before the register, so that it is asked once in a while by each of them, not by each
 // isolate. One crossing each.
@@ -40,10 +34,6 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
-    /// A rate limiter of the runtime.
-    type Limiter;
-    #[wasm_bindgen(method, catch)]
-    fn limit(this: &Limiter, key: &JsValue) -> Result<JsValue, JsValue>;
     /// The objects of a class.
     type Namespace;
     #[wasm_bindgen(method, catch, js_name = getByName)]
@@ -60,7 +50,7 @@ extern "C" {
 /// What an account's object is sent.
 #[derive(Serialize, Deserialize)]
 struct Order {
-    name: String,
+    name: ObjectName,
     /// Of the command: under the same id it is done once. A gate of an earlier version sends none.
     #[serde(default)]
     id: Option<String>,
@@ -68,59 +58,25 @@ struct Order {
     lifetimes: Lifetimes,
 }
 
-/// The objects, for one request.
-#[derive(Clone)]
-pub(super) struct EdgeObjects(SendWrapper<Call>);
-
-impl EdgeObjects {
-    pub(super) fn new(call: &Call) -> Self {
-        Self(SendWrapper(call.clone()))
-    }
-}
-
-/// There is one thread in a worker, so what must be sent to another never is.
-impl SendObjects for EdgeObjects {
-    fn account(
-        &self,
-        object: &str,
-        command: &Command,
-        lifetimes: &Lifetimes,
-    ) -> impl Future<Output = Result<Reply, AskFault>> + Send {
-        SendFuture::new(ask_account(&self.0, object, command.clone(), *lifetimes))
-    }
-
-    fn pause(&self, span: Duration) -> impl Future<Output = ()> + Send {
-        SendFuture::new(async move { delay(span).await })
-    }
-
-    fn limit(&self, limit: Limit, key: &str) -> impl Future<Output = bool> + Send {
-        SendFuture::new(is_room(&self.0, limit, key.to_owned()))
-    }
-
-    fn revocations(&self, since: u64) -> impl Future<Output = Result<Delta, AskFault>> + Send {
-        SendFuture::new(news(&self.0, since))
-    }
-}
-
-/// Asks the object of this name.
-pub(super) async fn ask_account(
+/// Sends a command to the object of this name.
+pub(super) async fn send_command(
     call: &Call,
-    object: &str,
+    object: &ObjectName,
     command: Command,
-    lifetimes: Lifetimes,
-) -> Result<Reply, AskFault> {
+    lifetimes: &Lifetimes,
+) -> Result<Reply, Unavailable> {
     let id = call.command_id();
     // Work in the background draws ids as well: when a request is run again, another command may have this one.
     let kept_as = format!("{id} {} {object}", command.kind().unwrap_or_default());
     if let Some(reply) = call.kept(&kept_as) {
         return Ok(reply);
     }
-    let order = Order { name: object.to_owned(), id: Some(id.clone()), command, lifetimes };
-    let order = serde_json::to_string(&order).map_err(|_| AskFault::Unavailable)?;
+    let order = Order { name: object.clone(), id: Some(id.clone()), command, lifetimes: *lifetimes };
+    let order = serde_json::to_string(&order).map_err(|_| Unavailable)?;
     let env = call.env();
-    let asked = ask_object(&env, object::BINDING, object, &order);
-    let reply = with_timeout(call.config(), asked.map_err(|_| AskFault::Unavailable)).await;
-    let reply = reply.and_then(|reply| serde_json::from_str::<Reply>(&reply).map_err(|_| AskFault::Unavailable));
+    let asked = ask_object(&env, object::BINDING, object.as_str(), &order);
+    let reply = with_timeout(call.config(), asked.map_err(|_| Unavailable)).await;
+    let reply = reply.and_then(|reply| serde_json::from_str::<Reply>(&reply).map_err(|_| Unavailable));
     match &reply {
         Ok(reply) => call.keep(&kept_as, reply),
         Err(_) => call.log(&Event::Unreachable(object::BINDING)),
@@ -128,36 +84,36 @@ pub(super) async fn ask_account(
     reply
 }
 
-/// Asks the register what is new, and tells the gate: behind the answer to a request.
-pub(super) fn ask_for_news(call: &Call) {
+/// Fetches a newer snapshot, behind the answer to a request.
+pub(super) fn refresh_snapshot(call: &Call) {
     let call = call.clone();
-    call.gate.asks_for_news(now());
+    call.gate.mark_refresh_requested(now());
     call.clone().wait_until(async move {
-        if let Ok(told) = news(&call, call.gate.known_revocations()).await {
-            call.gate.learn(&told, now());
+        if let Ok(delta) = revocations(&call, call.gate.known_revocations()).await {
+            call.gate.update_revocations(&delta, now());
         }
     });
 }
 
 /// What has been revoked since this number: out of the data centre's cache, or from the register.
-async fn news(call: &Call, since: u64) -> Result<Delta, AskFault> {
+pub(super) async fn revocations(call: &Call, since: u64) -> Result<Delta, Unavailable> {
     let env = call.env();
     // Other gates may share the cache, but not the object's id.
     let id = namespace(&env, revocation::BINDING).and_then(|namespace| namespace.id_from_name(revocation::OBJECT));
-    let id = id.map_err(|_| AskFault::Unavailable)?.to_string();
+    let id = id.map_err(|_| Unavailable)?.to_string();
     let url = format!("https://{id}.tollgate.invalid/since/{since}");
-    let kept = with_timeout(call.config(), Settled::from(find(&url)).map_err(|_| AskFault::Unavailable)).await;
+    let kept = with_timeout(call.config(), Settled::from(find(&url)).map_err(|_| Unavailable)).await;
     if let Ok(kept) = kept
         && let Some(told) = kept.as_string().and_then(|text| serde_json::from_str::<Delta>(&text).ok())
         && is_young(call, &told)
     {
         return Ok(told);
     }
-    let order = serde_json::to_string(&revocation::Ask::Since { number: since }).map_err(|_| AskFault::Unavailable)?;
+    let order = serde_json::to_string(&revocation::Ask::Since { number: since }).map_err(|_| Unavailable)?;
     let asked = ask_object(&env, revocation::BINDING, revocation::OBJECT, &order);
-    let text = with_timeout(call.config(), asked.map_err(|_| AskFault::Unavailable)).await;
+    let text = with_timeout(call.config(), asked.map_err(|_| Unavailable)).await;
     let told = text.and_then(|text| {
-        let told = serde_json::from_str::<Delta>(&text).map_err(|_| AskFault::Unavailable)?;
+        let told = serde_json::from_str::<Delta>(&text).map_err(|_| Unavailable)?;
         let seconds = u32::try_from(call.config().sessions.max_staleness.as_millis() / 5000).unwrap_or_default().max(1);
         // Should it not be kept, the next one asks the register.
         let kept = keep(&url, &text, seconds);
@@ -174,26 +130,6 @@ async fn news(call: &Call, since: u64) -> Result<Delta, AskFault> {
 fn is_young(call: &Call, told: &Delta) -> bool {
     let age = now().as_millis() - told.as_of.as_millis();
     age < call.config().sessions.max_staleness.as_millis() / 2
-}
-
-/// Is there room? The runtime's limiters count in each data centre, and not to the last one: they are never the only
-/// defence, so one that fails lets through.
-async fn is_room(call: &Call, limit: Limit, key: String) -> bool {
-    let binding = match limit {
-        Limit::Address => ADDRESS_LIMIT,
-        Limit::Hashing => HASHING_LIMIT,
-    };
-    let asked = async {
-        let options = js_sys::Object::new();
-        js_sys::Reflect::set(&options, &"key".into(), &key.into())?;
-        let limiter: Limiter = js_sys::Reflect::get(&call.env, &binding.into())?.unchecked_into();
-        let outcome = Settled::from(limiter.limit(&options)?).await?;
-        Ok::<_, JsValue>(js_sys::Reflect::get(&outcome, &"success".into())?.is_truthy())
-    };
-    with_timeout(call.config(), asked.map_err(|_| AskFault::Unavailable)).await.unwrap_or_else(|_| {
-        call.log(&Event::Unreachable(binding));
-        true
-    })
 }
 
 /// Sends an order to the object of this name, and waits for the reply. Once more if the object was reset meanwhile, as

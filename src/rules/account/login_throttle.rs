@@ -12,7 +12,7 @@
 use super::Timestamp;
 use crate::{
     mutant::Mutant,
-    rules::{account::object, device::RecordId, time::Duration},
+    rules::{device::RecordId, ids::sha256_base64url, time::Duration},
 };
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +75,7 @@ impl DeviceId {
 /// Neither a record's id nor a secret or address has a line feed in it.
 fn bound(record: &RecordId, secret: &str) -> String {
     let record = if Mutant::TwinsShareDevices.is_on() { "" } else { record.as_str() };
-    object::hash(&format!("{record}\n{secret}"))
+    sha256_base64url(&format!("{record}\n{secret}"))
 }
 
 /// Whose tries are counted together.

@@ -20,6 +20,7 @@ pub use login_throttle::{
 pub use session::{RefreshToken, Session};
 
 use super::{
+    ids::{ObjectName, SessionId, TokenId},
     json::{Map, Value},
     revocation::{Entry, RevocationKey},
     time::{Duration, Timestamp},
@@ -90,8 +91,8 @@ pub enum Command {
         #[serde(rename = "lane")]
         bucket: Bucket,
     },
-    /// May a password be tried from this address ([`object::of_address`])? Of an address that has failed too often one
-    /// attempt is allowed at a time: it takes the place of the next, whatever comes of it.
+    /// May a password be tried from this address ([`ObjectName::of_address`])? Of an address that has failed too often
+    /// one attempt is allowed at a time: it takes the place of the next, whatever comes of it.
     CheckAddress,
     /// A password that was tried from this address was wrong.
     AddressFailed,
@@ -111,18 +112,18 @@ pub enum Command {
     /// Spends a refresh token.
     Rotate {
         /// Its session.
-        session: String,
+        session: SessionId,
         /// Its id.
-        token_id: String,
+        token_id: TokenId,
         /// What its successor would be.
         successor: RefreshToken,
     },
     /// Is a token good? For routes with `revocation = "strict"`.
     Check {
         /// Its session, if it has one.
-        session: Option<String>,
+        session: Option<SessionId>,
         /// Its id, if it has one.
-        token_id: Option<String>,
+        token_id: Option<TokenId>,
         /// When its session began; of a token without one, when it was issued.
         began: Timestamp,
         /// Does its session go on by this?
@@ -133,7 +134,7 @@ pub enum Command {
     /// Ends a session.
     End {
         /// Which.
-        session: String,
+        session: SessionId,
     },
     /// Ends every session, and makes every token void that was issued before.
     EndAll {
@@ -146,7 +147,7 @@ pub enum Command {
     /// Makes one token void.
     Revoke {
         /// Its id.
-        token_id: String,
+        token_id: TokenId,
         /// Until when it would be good; `None` if that is not known, as for an operator who has the id alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         life: Option<TokenLife>,
@@ -259,8 +260,8 @@ pub enum Reply {
     },
     /// The session is open.
     Opened {
-        /// Its id ([`object::began`] says when it began).
-        session: String,
+        /// Its id ([`SessionId::began`]).
+        session: SessionId,
     },
     /// The record that the password was checked against is out of date.
     Stale,
@@ -294,7 +295,7 @@ pub enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSummary {
     /// Its id.
-    pub id: String,
+    pub id: SessionId,
     /// When it was opened, in seconds since 1970.
     pub created: i64,
     /// When a refresh token was last used, in seconds since 1970.
@@ -351,7 +352,7 @@ pub struct Unreadable;
 pub struct Account {
     core: Core,
     login_throttle: LoginThrottle,
-    sessions: BTreeMap<String, Session>,
+    sessions: BTreeMap<SessionId, Session>,
     pending: Option<Pending>,
     replies: Vec<PastReply>,
 }
@@ -375,7 +376,7 @@ struct Core {
     /// Sessions and tokens that began by then are void.
     ended: Timestamp,
     /// Token ids that are void, and until when that must be known.
-    revoked: BTreeMap<String, Timestamp>,
+    revoked: BTreeMap<TokenId, Timestamp>,
     /// Revocations that not everybody may know yet.
     announcements: Vec<Entry>,
 }
@@ -413,7 +414,7 @@ impl Account {
                 REPLIES => account.replies = row(value)?,
                 _ => {
                     let session = key.strip_prefix(SESSION).ok_or(Unreadable)?;
-                    account.sessions.insert(session.to_owned(), row(value)?);
+                    account.sessions.insert(session.into(), row(value)?);
                 }
             }
         }
@@ -445,7 +446,7 @@ impl Account {
     /// Does a command, and keeps the reply for a repetition under the same id.
     pub fn answer_once(
         &mut self,
-        name: &str,
+        name: &ObjectName,
         id: &str,
         command: Command,
         lifetimes: &Lifetimes,
@@ -466,7 +467,7 @@ impl Account {
     }
 
     /// Does a command, for the object of this name.
-    pub fn answer(&mut self, name: &str, command: Command, lifetimes: &Lifetimes, now: Timestamp) -> Reply {
+    pub fn answer(&mut self, name: &ObjectName, command: Command, lifetimes: &Lifetimes, now: Timestamp) -> Reply {
         self.tidy(lifetimes, now);
         match command {
             Command::Attempt { devices } => match self.login_throttle.take(&devices, now) {
@@ -643,7 +644,7 @@ impl Account {
     ) -> Reply {
         // Whatever the clock says: a new session begins after the last end of all.
         let began = later(self.core.ended, now);
-        let session = object::session_id(began, entropy);
+        let session = SessionId::new(began, entropy);
         while self.sessions.len() >= MOST_SESSIONS && !Mutant::SessionsUnlimited.is_on() {
             let oldest = self.sessions.iter().min_by_key(|(_, session)| session.last_used()).map(|(id, _)| id.clone());
             oldest.iter().for_each(|oldest| self.end(oldest, lifetimes, now));
@@ -654,8 +655,8 @@ impl Account {
 
     fn rotate(
         &mut self,
-        session: &str,
-        token_id: &str,
+        session: &SessionId,
+        token_id: &TokenId,
         successor: RefreshToken,
         lifetimes: &Lifetimes,
         now: Timestamp,
@@ -675,7 +676,7 @@ impl Account {
         }
     }
 
-    fn is_void(&self, token_id: &str) -> bool {
+    fn is_void(&self, token_id: &TokenId) -> bool {
         self.core.revoked.contains_key(token_id)
     }
 
@@ -685,7 +686,7 @@ impl Account {
         told
     }
 
-    fn end(&mut self, session: &str, lifetimes: &Lifetimes, now: Timestamp) {
+    fn end(&mut self, session: &SessionId, lifetimes: &Lifetimes, now: Timestamp) {
         self.sessions.remove(session);
         if !Mutant::EndNotAnnounced.is_on() {
             self.announce(Entry {
@@ -696,7 +697,7 @@ impl Account {
         }
     }
 
-    fn end_all(&mut self, name: &str, lifetimes: &Lifetimes, now: Timestamp) {
+    fn end_all(&mut self, name: &ObjectName, lifetimes: &Lifetimes, now: Timestamp) {
         // A session may have begun by a clock that was ahead of this one: the object has moved since.
         let began = self.sessions.values().map(Session::created).filter(|_| !Mutant::EndsByTheClock.is_on()).max();
         let ended = began.into_iter().fold(later(self.core.ended, now), Timestamp::max);
@@ -704,7 +705,7 @@ impl Account {
         self.core.ended = ended;
         if !Mutant::AllForgotten.is_on() {
             // Of everybody's end no account's object knows: the register must, for tokens without `exp` too.
-            let until = if name == object::EVERYBODY { NEVER } else { lifetimes.none_lives(ended) };
+            let until = if *name == ObjectName::everybody() { NEVER } else { lifetimes.none_lives(ended) };
             self.announce(Entry { mark: RevocationKey::user(name), before: Some(ended), until });
         }
     }

@@ -1,18 +1,13 @@
-//! What an account's object does with a command, what the objects are called, and what a session's id says.
+//! What an account's object does with a command.
 
 use super::{Account, Command, Lifetimes, Pending, Reply, Rows, Timestamp, Unreadable};
 use crate::{
     mutant::Mutant,
-    rules::{identity::Id, revocation::Entry, store::LoginRecord},
+    rules::{ids::ObjectName, revocation::Entry},
 };
-use base64ct::{Base64UrlUnpadded, Encoding};
-use sha2::{Digest, Sha256};
-use uuid::{Builder, Uuid};
 
 /// The Durable Objects' binding.
 pub const BINDING: &str = "ACCOUNTS";
-/// The object that stands for every account: its end of all hits everybody.
-pub const EVERYBODY: &str = "everybody";
 
 /// What the object does after a command, in this order.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +43,7 @@ impl Step {
 /// If what is stored can't be read; then nothing is done.
 pub fn step(
     rows: &Rows,
-    name: &str,
+    name: &ObjectName,
     id: Option<&str>,
     command: Command,
     lifetimes: &Lifetimes,
@@ -87,50 +82,4 @@ pub fn step(
         reply,
         wake: account.next_tidy(lifetimes),
     })
-}
-
-/// The object that counts tries of this name, whether anybody has it or not. By its hash: people type passwords into
-/// name fields. Whatever its capitals and the blanks around it: an application may have one user for all of them.
-#[must_use]
-pub fn of_name(name: &str) -> String {
-    format!("name:{}", hash(&LoginRecord::key(&name.trim().to_lowercase())))
-}
-
-/// The object that counts failures from this address, by its hash.
-#[must_use]
-pub fn of_address(address: &str) -> String {
-    format!("address:{}", hash(address))
-}
-
-/// The object of the account that tokens name so. `is_text`: do they name everybody by a text, so that user `1` and
-/// user `"1"` can't be told apart?
-#[must_use]
-pub fn of_account(id: &Id, is_text: bool) -> String {
-    if is_text { format!("user:{}", Id::Text(id.to_string()).to_json()) } else { format!("user:{}", id.to_json()) }
-}
-
-/// SHA-256 in base64url: what a device's secret and address are known by.
-#[must_use]
-pub fn hash(text: &str) -> String {
-    Base64UrlUnpadded::encode_string(&Sha256::digest(text.as_bytes()))
-}
-
-/// A session's id: a UUID of version 7 (RFC 9562 §5.7), which says when the session began.
-#[must_use]
-pub fn session_id(began: Timestamp, entropy: &str) -> String {
-    let digest = Sha256::digest(entropy.as_bytes());
-    let mut random = [0; 10];
-    random.copy_from_slice(&digest[..10]);
-    Builder::from_unix_timestamp_millis(u64::try_from(began.as_millis()).unwrap_or_default(), &random)
-        .into_uuid()
-        .to_string()
-}
-
-/// When a session began, `None` if this is none of our ids.
-#[must_use]
-pub fn began(session: &str) -> Option<Timestamp> {
-    let id = Uuid::try_parse(session).ok().filter(|id| id.get_version_num() == 7)?;
-    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
-    let millis = i64::try_from(seconds).ok()?.checked_mul(1000)? + i64::from(nanoseconds / 1_000_000);
-    Some(Timestamp::from_millis(millis))
 }

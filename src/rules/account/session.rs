@@ -4,7 +4,13 @@
 //! the same successor is given again (a lost answer, two tabs); later, a second use is refused, and the caller ends the
 //! family.
 
-use super::{super::time::Duration, Lifetimes, SessionSummary, Timestamp};
+use super::{
+    super::{
+        ids::{SessionId, TokenId},
+        time::Duration,
+    },
+    Lifetimes, SessionSummary, Timestamp,
+};
 use crate::mutant::Mutant;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +23,7 @@ const MOST_AGENT: usize = 200;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefreshToken {
     /// Its id, the claim `jti`.
-    pub token_id: String,
+    pub token_id: TokenId,
     /// The randomness of it and of the access token beside it.
     pub seed: String,
     /// When it is issued.
@@ -52,7 +58,7 @@ impl Session {
     /// Spends a token: its successor, `None` if it was spent too long ago, or never was one.
     pub(super) fn rotate(
         &mut self,
-        token_id: &str,
+        token_id: &TokenId,
         successor: RefreshToken,
         grace: Duration,
         now: Timestamp,
@@ -64,10 +70,10 @@ impl Session {
         }
         // Its refresh token was not good for one use only when the session was opened.
         if self.links.is_empty() {
-            let link = RefreshToken { token_id: token_id.to_owned(), seed: String::new(), issued_at: self.created };
+            let link = RefreshToken { token_id: token_id.clone(), seed: String::new(), issued_at: self.created };
             self.links.push(SpentToken { link, spent_at: None });
         }
-        let at = self.links.iter().position(|kept| kept.link.token_id == token_id)?;
+        let at = self.links.iter().position(|kept| kept.link.token_id == *token_id)?;
         if Mutant::NoGrace.is_on() && self.links[at].spent_at.is_some() {
             return None;
         }
@@ -113,9 +119,9 @@ impl Session {
         self.created.later(lifetimes.session)
     }
 
-    pub(super) fn told(&self, id: &str) -> SessionSummary {
+    pub(super) fn told(&self, id: &SessionId) -> SessionSummary {
         SessionSummary {
-            id: id.to_owned(),
+            id: id.clone(),
             created: self.created.numeric_date().seconds(),
             last_used: self.last_used.numeric_date().seconds(),
             user_agent: self.user_agent.clone(),

@@ -1,9 +1,11 @@
 //! Accounts: sessions, revocations and guesses, one command after another.
 
 use super::*;
-use crate::rules::{device::RecordId, identity::Id, json::json};
+use crate::rules::{device::RecordId, json::json};
 
-const NAME: &str = "user:1";
+fn name() -> ObjectName {
+    "user:1".into()
+}
 
 fn lifetimes() -> Lifetimes {
     Lifetimes {
@@ -27,7 +29,7 @@ struct Stored {
 
 impl Stored {
     fn ask(&mut self, command: Command, now: Timestamp) -> Reply {
-        let step = object::step(&self.rows, NAME, None, command, &lifetimes(), now).unwrap();
+        let step = object::step(&self.rows, &name(), None, command, &lifetimes(), now).unwrap();
         for (key, value) in step.changes {
             match value {
                 Some(value) => self.rows.insert(key, value),
@@ -38,7 +40,7 @@ impl Stored {
         step.reply
     }
 
-    fn open(&mut self, version: i64, refresh: Option<&str>, now: Timestamp) -> Result<String, Reply> {
+    fn open(&mut self, version: i64, refresh: Option<&str>, now: Timestamp) -> Result<SessionId, Reply> {
         let command = Command::Open {
             version: Timestamp::from_millis(version),
             entropy: now.as_millis().to_string(),
@@ -52,8 +54,8 @@ impl Stored {
         }
     }
 
-    fn rotate(&mut self, session: &str, from: &str, to: &str, now: Timestamp) -> Result<String, Reply> {
-        let command = Command::Rotate { session: session.into(), token_id: from.into(), successor: link(to, now) };
+    fn rotate(&mut self, session: &SessionId, from: &str, to: &str, now: Timestamp) -> Result<TokenId, Reply> {
+        let command = Command::Rotate { session: session.clone(), token_id: from.into(), successor: link(to, now) };
         match self.ask(command, now) {
             Reply::Rotated { successor, .. } => Ok(successor.token_id),
             other => Err(other),
@@ -61,7 +63,7 @@ impl Stored {
     }
 
     fn ask_as(&mut self, id: &str, command: Command, now: Timestamp) -> Reply {
-        let step = object::step(&self.rows, NAME, Some(id), command, &lifetimes(), now).unwrap();
+        let step = object::step(&self.rows, &name(), Some(id), command, &lifetimes(), now).unwrap();
         for (key, value) in step.changes {
             match value {
                 Some(value) => self.rows.insert(key, value),
@@ -73,12 +75,12 @@ impl Stored {
 
     /// Would the reply promise that an end is known?
     fn promises(&mut self, command: Command, now: Timestamp) -> bool {
-        object::step(&self.rows, NAME, None, command, &lifetimes(), now).unwrap().promises_an_end
+        object::step(&self.rows, &name(), None, command, &lifetimes(), now).unwrap().promises_an_end
     }
 
-    fn check(&mut self, session: &str, now: Timestamp) -> Reply {
-        let began = object::began(session).unwrap();
-        self.ask(Command::Check { session: Some(session.into()), token_id: None, began, is_use: false }, now)
+    fn check(&mut self, session: &SessionId, now: Timestamp) -> Reply {
+        let began = session.began().unwrap();
+        self.ask(Command::Check { session: Some(session.clone()), token_id: None, began, is_use: false }, now)
     }
 }
 
@@ -114,7 +116,7 @@ fn a_token_that_never_was_ends_the_family_too() {
     let session = account.open(0, Some("a"), at(0)).unwrap();
     assert_eq!(account.rotate(&session, "x", "y", at(1)), Err(REUSED));
     assert_eq!(account.rotate(&session, "a", "b", at(2)), Err(ENDED));
-    assert_eq!(account.rotate("no session", "a", "b", at(2)), Err(ENDED));
+    assert_eq!(account.rotate(&"no session".into(), "a", "b", at(2)), Err(ENDED));
 }
 
 #[test]
@@ -123,7 +125,7 @@ fn a_session_ends_when_it_is_idle_and_at_last() {
     let session = account.open(0, Some("0"), at(0)).unwrap();
     for use_ in 1..=5 {
         let (from, to) = ((use_ - 1).to_string(), use_.to_string());
-        assert_eq!(account.rotate(&session, &from, &to, at(use_ * 999_000)), Ok(to));
+        assert_eq!(account.rotate(&session, &from, &to, at(use_ * 999_000)), Ok(to.as_str().into()));
     }
     assert_eq!(account.check(&session, at(4_999_999)), Reply::Alive);
     assert_eq!(account.check(&session, at(5_000_000)), ENDED);
@@ -179,16 +181,16 @@ fn a_session_that_runs_out_takes_its_access_tokens_along() {
         user_agent: String::new(),
         country: String::new(),
     };
-    let Reply::Opened { session } = account.answer(NAME, open.clone(), &brief, at(0)) else { panic!("opened") };
-    account.answer(NAME, Command::Tidy, &brief, at(49_999));
+    let Reply::Opened { session } = account.answer(&name(), open.clone(), &brief, at(0)) else { panic!("opened") };
+    account.answer(&name(), Command::Tidy, &brief, at(49_999));
     assert_eq!(account.announcements(), []);
-    account.answer(NAME, Command::Tidy, &brief, at(50_000));
+    account.answer(&name(), Command::Tidy, &brief, at(50_000));
     let until = at(100_000).later(MARGIN);
     assert_eq!(account.announcements(), [Entry { mark: RevocationKey::session(&session), before: None, until }]);
     // One that was idle for longer than its tokens live has none.
     let mut account = Account::default();
-    account.answer(NAME, open, &lifetimes(), at(0));
-    account.answer(NAME, Command::Tidy, &lifetimes(), at(1_000_000));
+    account.answer(&name(), open, &lifetimes(), at(0));
+    account.answer(&name(), Command::Tidy, &lifetimes(), at(1_000_000));
     assert_eq!(account.announcements(), []);
 }
 
@@ -208,9 +210,9 @@ fn an_end_of_all_hits_what_began_by_a_clock_that_was_ahead() {
     let one = account.open(0, Some("a"), at(300)).unwrap();
     account.ask(Command::EndAll { retire_password: false, version: None }, at(100));
     let [entry] = account.announced[..] else { panic!("one entry") };
-    assert_eq!(entry.before, object::began(&one));
+    assert_eq!(entry.before, one.began());
     let two = account.open(0, Some("b"), at(101)).unwrap();
-    assert!(object::began(&two) > object::began(&one));
+    assert!(two.began() > one.began());
 }
 
 #[test]
@@ -223,8 +225,8 @@ fn an_end_of_all_hits_what_began_by_then_and_nothing_later() {
         let two = account.open(0, Some("b"), now).unwrap();
         assert_eq!((account.check(&one, now), account.check(&two, now)), (ENDED, Reply::Alive));
         let [entry] = account.announced[..] else { panic!("one entry") };
-        assert_eq!((entry.mark, entry.before), (RevocationKey::user(NAME), Some(at(0))));
-        assert!(object::began(&one).unwrap() <= at(0) && object::began(&two).unwrap() > at(0));
+        assert_eq!((entry.mark, entry.before), (RevocationKey::user(&name()), Some(at(0))));
+        assert!(one.began().unwrap() <= at(0) && two.began().unwrap() > at(0));
     }
     let without_session = |began| Command::Check { session: None, token_id: None, began, is_use: false };
     assert_eq!(account.ask(without_session(at(0)), at(9)), ENDED);
@@ -281,7 +283,7 @@ fn the_record_waits_until_the_store_has_it_and_no_rehash_undoes_a_change() {
 #[test]
 fn one_more_session_than_there_may_be_ends_the_one_unused_longest() {
     let mut account = Stored::default();
-    let sessions: Vec<String> =
+    let sessions: Vec<SessionId> =
         (0..=MOST_SESSIONS as i64).map(|n| account.open(0, Some(&n.to_string()), at(n)).unwrap()).collect();
     assert_eq!(account.check(&sessions[0], at(200)), ENDED);
     assert_eq!(account.check(&sessions[1], at(200)), Reply::Alive);
@@ -436,22 +438,6 @@ fn a_row_that_cannot_be_read_stops_everything() {
 }
 
 #[test]
-fn objects_have_these_names_and_a_sessions_id_says_when_it_began() {
-    assert_eq!(object::of_account(&Id::Int(1), false), "user:1");
-    assert_eq!(object::of_account(&Id::Text("1".into()), false), "user:\"1\"");
-    assert_eq!(object::of_account(&Id::Int(1), true), object::of_account(&Id::Text("1".into()), true));
-    assert_eq!(object::of_name("\u{e9}"), object::of_name("e\u{301}"), "one name in two spellings");
-    assert_eq!(object::of_name(" Ann"), object::of_name("ann"));
-    assert!(!object::of_name("hunter2").contains("hunter2"));
-    let id = object::session_id(at(123), "x");
-    assert_eq!(object::began(&id), Some(at(123)));
-    assert_ne!(id, object::session_id(at(123), "y"));
-    for other in ["", "x", "10111213-1415-4617-9819-1a1b1c1d1e1f"] {
-        assert_eq!(object::began(other), None, "{other}");
-    }
-}
-
-#[test]
 fn a_command_that_comes_again_is_done_once_and_gets_the_same_reply() {
     let zero = Timestamp::from_millis(0);
     let open = || Command::Open {
@@ -502,7 +488,8 @@ fn a_command_that_comes_again_is_done_once_and_gets_the_same_reply() {
     let mut account = Stored::default();
     let session = account.open(0, None, at(0)).unwrap();
     account.ask_as("1", Command::End { session: session.clone() }, at(1));
-    let again = object::step(&account.rows, NAME, Some("1"), Command::End { session }, &lifetimes(), at(2)).unwrap();
+    let again = object::step(&account.rows, &"user:1".into(), Some("1"), Command::End { session }, &lifetimes(), at(2))
+        .unwrap();
     assert_eq!((again.reply, again.promises_an_end), (Reply::Done, true));
 }
 
@@ -521,7 +508,7 @@ fn an_address_is_asked_once_for_each_command() {
 #[test]
 fn no_token_without_an_end_comes_back_when_there_are_too_many() {
     let mut account = Stored::default();
-    let revoke = |id: &str, life| Command::Revoke { token_id: id.to_owned(), life: Some(life) };
+    let revoke = |id: &str, life| Command::Revoke { token_id: id.into(), life: Some(life) };
     let check = |id: &str, began| Command::Check { session: None, token_id: Some(id.into()), began, is_use: false };
     (0..1000).for_each(|n| drop(account.ask(revoke(&format!("m{n:04}"), TokenLife::Endless), at(n))));
     // One that ends stands in the register, and takes the place of none.

@@ -12,7 +12,7 @@ use crate::rules::{
     json::{Map, Value},
     route::{Auth, Endpoint, Routes},
     time::Timestamp,
-    token::{ClaimsBuilder, Freshness, Key},
+    token::{ClaimsBuilder, Freshness, Key, TokenType},
 };
 
 /// The options that decide each property of a cookie: the one to blame if a browser drops it.
@@ -95,13 +95,12 @@ fn written<'d>(raw: &'d RawConfig, bindings: Bindings, keys: Option<&Keys>) -> V
     let flask_jwt_extended = &raw.flask_jwt_extended;
     if raw.is_extended && flask_jwt_extended.uses_cookies() {
         let kinds = [
-            (false, &flask_jwt_extended.access, ACCESS, ACCESS_CSRF),
-            (true, &flask_jwt_extended.refresh, REFRESH, REFRESH_CSRF),
+            (TokenType::Access, &flask_jwt_extended.access, ACCESS, ACCESS_CSRF),
+            (TokenType::Refresh, &flask_jwt_extended.refresh, REFRESH, REFRESH_CSRF),
         ];
-        for (refresh, names, token, csrf) in
-            kinds.into_iter().filter(|(refresh, ..)| !refresh || flask_jwt_extended.refresh_tokens)
-        {
-            let bytes = token_bytes(raw, bindings, refresh, keys.and_then(|keys| keys.ring.signing()));
+        let is_issued = |token_type: TokenType| token_type == TokenType::Access || flask_jwt_extended.refresh_tokens;
+        for (token_type, names, token, csrf) in kinds.into_iter().filter(|(token_type, ..)| is_issued(*token_type)) {
+            let bytes = token_bytes(raw, bindings, token_type, keys.and_then(|keys| keys.ring.signing()));
             let cookie = |name: &'d str, path: &'d str, value_bytes, http_only| SentCookie {
                 name,
                 value_bytes,
@@ -137,15 +136,18 @@ fn written<'d>(raw: &'d RawConfig, bindings: Bindings, keys: Option<&Keys>) -> V
 }
 
 /// How long a token is that the gate itself makes, without claims of an application's own.
-fn token_bytes(raw: &RawConfig, bindings: Bindings, refresh: bool, key: Option<&Key>) -> usize {
+fn token_bytes(raw: &RawConfig, bindings: Bindings, token_type: TokenType, key: Option<&Key>) -> usize {
     let issue = ClaimsBuilder {
-        refresh,
-        fresh: if refresh { Freshness::NotFresh } else { Freshness::Fresh },
-        expires: raw.flask_jwt_extended.lifetime(refresh),
+        token_type,
+        fresh: match token_type {
+            TokenType::Access => Freshness::Fresh,
+            TokenType::Refresh => Freshness::NotFresh,
+        },
+        expires: raw.flask_jwt_extended.lifetime(token_type),
         identity_claim: &raw.policy.identity_claim,
         identity: SAMPLE_ID.into(),
         more: Map::new(),
-        session: bindings.sessions.then(|| SAMPLE_ID.to_owned()),
+        session: bindings.sessions.then(|| SAMPLE_ID.into()),
         csrf: None,
         now: Timestamp::from_seconds(2_000_000_000),
     };
@@ -353,7 +355,7 @@ fn comes_back(
     }
     for rule in routes.rules().filter(|rule| rule.auth == Auth::Required) {
         let locations = rule.flask_jwt_extended.locations.as_ref().unwrap_or(&flask_jwt_extended.locations);
-        if rule.flask_jwt_extended.refresh == is_refresh
+        if (rule.flask_jwt_extended.token_type == TokenType::Refresh) == is_refresh
             && is_only_place(locations)
             && !stored.is_sent_to_some(&rule.path)
         {

@@ -1,6 +1,6 @@
 //! Flask-JWT-Extended's options (docs/compat/flask-jwt-extended.md#options), read and judged.
 
-use crate::rules::{json::Value, time::Duration};
+use crate::rules::{json::Value, time::Duration, token::TokenType};
 
 /// Where a token may be (`JWT_TOKEN_LOCATION`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,13 +184,19 @@ impl Default for FlaskJwtExtended {
 impl FlaskJwtExtended {
     /// The names for refresh or for access tokens.
     #[must_use]
-    pub fn names(&self, refresh: bool) -> &Names {
-        if refresh { &self.refresh } else { &self.access }
+    pub fn names(&self, token_type: TokenType) -> &Names {
+        match token_type {
+            TokenType::Access => &self.access,
+            TokenType::Refresh => &self.refresh,
+        }
     }
 
     /// How long such a token lives; `None` for ever.
-    pub(super) fn lifetime(&self, refresh: bool) -> Option<Duration> {
-        if refresh { self.refresh_expires } else { self.access_expires }
+    pub(in crate::rules) fn lifetime(&self, token_type: TokenType) -> Option<Duration> {
+        match token_type {
+            TokenType::Access => self.access_expires,
+            TokenType::Refresh => self.refresh_expires,
+        }
     }
 
     /// Are tokens read from cookies?

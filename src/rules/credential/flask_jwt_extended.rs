@@ -11,14 +11,23 @@ use crate::rules::{
     login,
     rejection::{Absent, Rejection},
     request::Request,
-    token::is_truthy,
+    token::{TokenType, is_truthy},
 };
 use futures_util::{FutureExt, stream};
 use std::convert::Infallible;
 
-/// What became of the search in one place.
+/// What one place says.
 #[derive(Debug, PartialEq)]
 pub enum Sought {
+    /// It says it at once.
+    Known(Searched),
+    /// Only the body can tell.
+    InBody(InBody),
+}
+
+/// What was found in one place.
+#[derive(Debug, PartialEq)]
+pub enum Searched {
     /// There is a token.
     Found {
         /// The token.
@@ -28,32 +37,75 @@ pub enum Sought {
     },
     /// There is none: the next place is searched.
     Absent(Absent),
-    /// Only the body can tell.
-    Body,
 }
 
-/// Looks for a token in one place. `body` is the request's, once it is known.
+/// What is searched for in the body. It owns all that it needs of the request.
+#[derive(Debug, PartialEq)]
+pub enum InBody {
+    /// A token, in a member of a JSON object.
+    Token {
+        /// The member's name.
+        member: String,
+    },
+    /// The CSRF value, in a field of a form.
+    Csrf {
+        /// The token, which came in a cookie.
+        token: String,
+        /// How the form is written.
+        form: Form,
+        /// The field's name.
+        field: String,
+    },
+}
+
+impl InBody {
+    /// What the body says.
+    ///
+    /// # Errors
+    /// What ends the whole search.
+    pub fn read(self, body: &[u8]) -> Result<Searched, Rejection> {
+        match self {
+            // A body that is no object has no member either (docs/compat/flask-jwt-extended.md#json-body).
+            Self::Token { member } => {
+                match json::object(body).unwrap_or_default().get(&member).filter(|value| is_truthy(value)) {
+                    Some(Value::String(token)) => Ok(Searched::Found { token: token.clone(), csrf: None }),
+                    Some(_) => Err(Rejection::TokenNotText),
+                    None => Ok(Searched::Absent(Absent::JsonMember { name: member })),
+                }
+            }
+            Self::Csrf { token, form, field } => match form.field(body, &field).filter(|value| !value.is_empty()) {
+                Some(value) => Ok(Searched::Found { token, csrf: Some(value) }),
+                None => Err(Rejection::CsrfMissing),
+            },
+        }
+    }
+}
+
+/// Looks for a token in one place.
 ///
 /// # Errors
 /// What ends the whole search.
 pub fn seek(
     location: Location,
     request: &Request<'_>,
-    body: Option<&[u8]>,
     config: &FlaskJwtExtended,
-    refresh: bool,
+    token_type: TokenType,
 ) -> Result<Sought, Rejection> {
-    let names = config.names(refresh);
+    let names = config.names(token_type);
     match location {
         Location::Headers => in_header(request, config),
-        Location::Cookies => in_cookie(request, body, config, names),
+        Location::Cookies => in_cookie(request, config, names),
         Location::QueryString => in_query(request, config),
-        Location::Json => in_json(request, body, names),
+        Location::Json => Ok(in_json(request, names)),
     }
 }
 
 fn found(token: &str) -> Sought {
-    Sought::Found { token: token.to_owned(), csrf: None }
+    Sought::Known(Searched::Found { token: token.to_owned(), csrf: None })
+}
+
+fn absent(place: Absent) -> Sought {
+    Sought::Known(Searched::Absent(place))
 }
 
 /// The token in a header (docs/compat/flask-jwt-extended.md#header).
@@ -64,7 +116,7 @@ fn in_header(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought,
     let value = request.headers.get(&name.to_ascii_lowercase()).unwrap_or_default();
     let value = value.trim_matches(blanks).trim_matches(',');
     if value.trim_matches(blanks).is_empty() {
-        return Ok(Sought::Absent(Absent::Header { name: name.clone() }));
+        return Ok(absent(Absent::Header { name: name.clone() }));
     }
     let bad = || Rejection::BadHeader { name: name.clone(), scheme: scheme.clone() };
     if scheme.is_empty() {
@@ -79,39 +131,30 @@ fn in_header(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought,
             [_, token] => Ok(found(token)),
             _ => Err(bad()),
         },
-        _ => Ok(Sought::Absent(Absent::Scheme { name: name.clone(), scheme: scheme.clone() })),
+        _ => Ok(absent(Absent::Scheme { name: name.clone(), scheme: scheme.clone() })),
     }
 }
 
 /// The token in a cookie (docs/compat/flask-jwt-extended.md#cookie), and the CSRF value beside it (#csrf, steps 1
 /// and 2).
-fn in_cookie(
-    request: &Request<'_>,
-    body: Option<&[u8]>,
-    config: &FlaskJwtExtended,
-    names: &Names,
-) -> Result<Sought, Rejection> {
+fn in_cookie(request: &Request<'_>, config: &FlaskJwtExtended, names: &Names) -> Result<Sought, Rejection> {
     let header = request.headers.get("cookie").unwrap_or_default();
     let Some(token) = cookie::value(&header, &names.cookie) else {
-        return Ok(Sought::Absent(Absent::Cookie { name: names.cookie.clone() }));
+        return Ok(absent(Absent::Cookie { name: names.cookie.clone() }));
     };
     if !config.needs_csrf(request.method) {
-        return Ok(Sought::Found { token, csrf: None });
+        return Ok(Sought::Known(Searched::Found { token, csrf: None }));
     }
     let sent = request.headers.get(&names.csrf_header.to_ascii_lowercase()).unwrap_or_default();
     if !sent.is_empty() {
-        return Ok(Sought::Found { token, csrf: Some(sent.into_owned()) });
+        return Ok(Sought::Known(Searched::Found { token, csrf: Some(sent.into_owned()) }));
     }
     if !config.csrf_check_form {
         return Err(Rejection::CsrfMissing);
     }
     let content_type = request.headers.get("content-type").unwrap_or_default();
     let Some(form) = Form::of(&content_type) else { return Err(Rejection::CsrfMissing) };
-    let Some(body) = body else { return Ok(Sought::Body) };
-    match form.field(body, &names.csrf_field).filter(|value| !value.is_empty()) {
-        Some(value) => Ok(Sought::Found { token, csrf: Some(value) }),
-        None => Err(Rejection::CsrfMissing),
-    }
+    Ok(Sought::InBody(InBody::Csrf { token, form, field: names.csrf_field.clone() }))
 }
 
 /// The token in the query string (docs/compat/flask-jwt-extended.md#query-string).
@@ -119,7 +162,7 @@ fn in_query(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought, 
     let (name, prefix) = (&config.query_name, &config.query_prefix);
     let mut parameters = form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
     match parameters.find(|(known, _)| known == name).map(|(_, value)| value).filter(|value| !value.is_empty()) {
-        None => Ok(Sought::Absent(Absent::QueryParameter { name: name.clone() })),
+        None => Ok(absent(Absent::QueryParameter { name: name.clone() })),
         Some(value) => match value.strip_prefix(prefix.as_str()) {
             Some(token) => Ok(found(token)),
             None => Err(Rejection::BadQueryPrefix { name: name.clone(), prefix: prefix.clone() }),
@@ -127,25 +170,24 @@ fn in_query(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought, 
     }
 }
 
-/// The token in a JSON body (docs/compat/flask-jwt-extended.md#json-body). A body that is no object has no member
-/// either.
-fn in_json(request: &Request<'_>, body: Option<&[u8]>, names: &Names) -> Result<Sought, Rejection> {
+/// The token in a JSON body (docs/compat/flask-jwt-extended.md#json-body).
+fn in_json(request: &Request<'_>, names: &Names) -> Sought {
     if !login::is_json(request.headers.get("content-type").as_deref()) {
-        return Ok(Sought::Absent(Absent::JsonMediaType));
+        return absent(Absent::JsonMediaType);
     }
-    let Some(body) = body else { return Ok(Sought::Body) };
-    let members = json::object(body).unwrap_or_default();
-    match members.get(&names.json_key).filter(|value| is_truthy(value)) {
-        Some(Value::String(token)) => Ok(found(token)),
-        Some(_) => Err(Rejection::TokenNotText),
-        None => Ok(Sought::Absent(Absent::JsonMember { name: names.json_key.clone() })),
-    }
+    Sought::InBody(InBody::Token { member: names.json_key.clone() })
 }
 
 /// The two forms that a browser sends.
-enum Form {
+#[derive(Debug, PartialEq)]
+pub enum Form {
+    /// `application/x-www-form-urlencoded`.
     UrlEncoded,
-    Multipart { boundary: String },
+    /// `multipart/form-data` (RFC 7578).
+    Multipart {
+        /// What stands between its parts.
+        boundary: String,
+    },
 }
 
 impl Form {
@@ -186,21 +228,34 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Sought::Found;
+
+    /// What a place says, and the body where the place wants it.
+    fn look(
+        location: Location,
+        request: &Request<'_>,
+        body: Option<&[u8]>,
+        config: &FlaskJwtExtended,
+        token_type: TokenType,
+    ) -> Result<Sought, Rejection> {
+        match (seek(location, request, config, token_type)?, body) {
+            (Sought::InBody(in_body), Some(body)) => in_body.read(body).map(Sought::Known),
+            (sought, _) => Ok(sought),
+        }
+    }
 
     fn request<'r>(method: &'r str, headers: &'r dyn crate::rules::request::Headers) -> Request<'r> {
         Request { method, site: "", path: "/", query: None, headers }
     }
 
     fn header(value: &str, config: &FlaskJwtExtended) -> Result<Sought, Rejection> {
-        seek(Location::Headers, &request("GET", &[("authorization", value)]), None, config, false)
+        look(Location::Headers, &request("GET", &[("authorization", value)]), None, config, TokenType::Access)
     }
 
     #[test]
     fn a_header_is_read_to_the_letter() {
         let bearer = FlaskJwtExtended::default();
-        let missing = Ok(Sought::Absent(Absent::Header { name: "Authorization".into() }));
-        let scheme = Ok(Sought::Absent(Absent::Scheme { name: "Authorization".into(), scheme: "Bearer".into() }));
+        let missing = Ok(absent(Absent::Header { name: "Authorization".into() }));
+        let scheme = Ok(absent(Absent::Scheme { name: "Authorization".into(), scheme: "Bearer".into() }));
         let bad = Err(Rejection::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() });
         let good = Ok(found("T"));
         for (value, outcome) in [
@@ -240,15 +295,17 @@ mod tests {
         let config = FlaskJwtExtended { csrf_check_form: true, ..FlaskJwtExtended::default() };
         let ask = |method: &str, csrf: &str, content_type: &str, body: Option<&[u8]>| {
             let headers = [("cookie", "access_token_cookie=T"), ("x-csrf-token", csrf), ("content-type", content_type)];
-            seek(Location::Cookies, &request(method, &headers), body, &config, false)
+            look(Location::Cookies, &request(method, &headers), body, &config, TokenType::Access)
         };
-        let with = |csrf: Option<&str>| Ok(Found { token: "T".into(), csrf: csrf.map(str::to_owned) });
+        let with = |csrf: Option<&str>| {
+            Ok(Sought::Known(Searched::Found { token: "T".into(), csrf: csrf.map(str::to_owned) }))
+        };
         assert_eq!(ask("GET", "", "", None), with(None));
         assert_eq!(ask("POST", "C", "", None), with(Some("C")));
         assert_eq!(ask("POST", "", "", None), Err(Rejection::CsrfMissing));
         assert_eq!(ask("DELETE", "", "application/json", None), Err(Rejection::CsrfMissing));
         let urlencoded = "application/x-www-form-urlencoded; charset=utf-8";
-        assert_eq!(ask("POST", "", urlencoded, None), Ok(Sought::Body));
+        assert!(matches!(ask("POST", "", urlencoded, None), Ok(Sought::InBody(InBody::Csrf { .. }))));
         assert_eq!(ask("POST", "", urlencoded, Some(b"a=b&csrf_token=C%20&csrf_token=D")), with(Some("C ")));
         assert_eq!(ask("POST", "", urlencoded, Some(b"a=b")), Err(Rejection::CsrfMissing));
         assert_eq!(ask("POST", "H", urlencoded, Some(b"csrf_token=C")), with(Some("H")));
@@ -272,7 +329,7 @@ mod tests {
         let config = FlaskJwtExtended { csrf_methods: vec!["GET".into()], ..FlaskJwtExtended::default() };
         for (method, needed) in [("GET", true), ("HEAD", true), ("POST", false)] {
             let headers = [("cookie", "access_token_cookie=T")];
-            let sought = seek(Location::Cookies, &request(method, &headers), None, &config, false);
+            let sought = look(Location::Cookies, &request(method, &headers), None, &config, TokenType::Access);
             assert_eq!(sought == Err(Rejection::CsrfMissing), needed, "{method}");
         }
         let config = FlaskJwtExtended { csrf_methods: vec!["HEAD".into()], ..config };
@@ -284,33 +341,47 @@ mod tests {
         let config = FlaskJwtExtended { query_prefix: "bearer ".into(), ..FlaskJwtExtended::default() };
         let query = |query: &str| {
             let request = Request { query: Some(query), ..request("GET", &[]) };
-            seek(Location::QueryString, &request, None, &config, false)
+            look(Location::QueryString, &request, None, &config, TokenType::Access)
         };
-        let absent = Ok(Sought::Absent(Absent::QueryParameter { name: "jwt".into() }));
+        let none = Ok(absent(Absent::QueryParameter { name: "jwt".into() }));
         assert_eq!(query("jwt=bearer%20T&jwt=other"), Ok(found("T")));
-        assert_eq!(query("a=b;jwt=bearer+T"), absent);
-        assert_eq!(query("jwt="), absent);
-        assert_eq!(query("JWT=bearer+T"), absent);
+        assert_eq!(query("a=b;jwt=bearer+T"), none);
+        assert_eq!(query("jwt="), none);
+        assert_eq!(query("JWT=bearer+T"), none);
         assert_eq!(query("jwt=T"), Err(Rejection::BadQueryPrefix { name: "jwt".into(), prefix: "bearer ".into() }));
 
-        let json = |content_type: &str, body: Option<&str>, refresh: bool| {
+        let json = |content_type: &str, body: Option<&str>, token_type: TokenType| {
             let headers = [("content-type", content_type)];
             let body = body.map(str::as_bytes);
-            seek(Location::Json, &request("POST", &headers), body, &config, refresh)
+            look(Location::Json, &request("POST", &headers), body, &config, token_type)
         };
-        let absent = |name: &str| Ok(Sought::Absent(Absent::JsonMember { name: name.into() }));
-        assert_eq!(json("text/json", None, false), Ok(Sought::Absent(Absent::JsonMediaType)));
-        assert_eq!(json("application/json", None, false), Ok(Sought::Body));
-        assert_eq!(json("application/vnd.x+JSON; a=b", Some(r#"{"access_token":"T"}"#), false), Ok(found("T")));
-        assert_eq!(json("application/json", Some(r#"{"access_token":"T"}"#), true), absent("refresh_token"));
+        let no_member = |name: &str| Ok(absent(Absent::JsonMember { name: name.into() }));
+        assert_eq!(json("text/json", None, TokenType::Access), Ok(absent(Absent::JsonMediaType)));
+        assert!(matches!(json("application/json", None, TokenType::Access), Ok(Sought::InBody(InBody::Token { .. }))));
+        assert_eq!(
+            json("application/vnd.x+JSON; a=b", Some(r#"{"access_token":"T"}"#), TokenType::Access),
+            Ok(found("T"))
+        );
+        assert_eq!(
+            json("application/json", Some(r#"{"access_token":"T"}"#), TokenType::Refresh),
+            no_member("refresh_token")
+        );
         for nothing in
             ["", "[", "null", "[]", "[1]", "\"x\"", "1", "{}", r#"{"access_token":""}"#, r#"{"access_token":0}"#]
         {
-            assert_eq!(json("application/json", Some(nothing), false), absent("access_token"), "{nothing}");
+            assert_eq!(
+                json("application/json", Some(nothing), TokenType::Access),
+                no_member("access_token"),
+                "{nothing}"
+            );
         }
         for other in ["1", "{\"a\":1}", "[1]", "true"] {
             let body = format!("{{\"access_token\":{other}}}");
-            assert_eq!(json("application/json", Some(&body), false), Err(Rejection::TokenNotText), "{other}");
+            assert_eq!(
+                json("application/json", Some(&body), TokenType::Access),
+                Err(Rejection::TokenNotText),
+                "{other}"
+            );
         }
     }
 }

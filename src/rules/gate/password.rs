@@ -1,29 +1,36 @@
 //! `POST /auth/password`: a user's new password.
 //!
-//! **What always holds:** who has only a token must prove more: the old password, or that the token comes from a log-in
-//! just now (a fresh one, in the dialect that has such). What costs nothing comes first: a weak password is refused
-//! before any limit is drawn on. Then each attempt counts, for the account and for its address. All sessions end; the
-//! answer is that of a log-in.
+//! **What always holds:** a token alone is not enough: the request must have the old password, or the token must come
+//! from a log-in just now (a fresh one, in the dialect that has such). What costs nothing comes first: a weak password
+//! is refused before any limit is drawn on. Then each attempt counts, for the account and for its address. All sessions
+//! end; the answer is that of a log-in.
 
 use super::{
-    Answered, Decision, Gate, Outcome,
-    login::{Client, ClientInfo, Counted, LIMIT_SECONDS, Opening},
-    sessions::{refuse, unexpected},
+    client_info::ClientInfo,
+    core::Gate,
+    decision::{Answered, Outcome, Rejected},
+    grant::draw,
+    limits::{Counted, TOO_MANY},
 };
-use crate::rules::{
-    account::{Command, PasswordChange, Reply},
-    identity::Identity,
-    json,
-    login::{self, MAX_BODY_BYTES},
-    rejection::Rejection,
-    route::Endpoint,
-    secret::Secret,
-    time::Timestamp,
-    token::VerifiedToken,
+use crate::{
+    host::{BodyUse, Host},
+    rules::{
+        account::{Command, PasswordChange, Reply},
+        identity::Identity,
+        ids::ObjectName,
+        json,
+        login::{self, MAX_BODY_BYTES},
+        rejection::Rejection,
+        secret::Secret,
+        token::VerifiedToken,
+    },
+    users::Users,
 };
 
 const OLD: &str = "old_password";
 const NEW: &str = "new_password";
+/// What a grant says where it has no token in it.
+const MESSAGE: &str = "password changed";
 
 /// What is in the body.
 struct Wanted {
@@ -40,126 +47,92 @@ impl Wanted {
     }
 }
 
-/// A change on its way.
-struct Change {
-    object: String,
-    token: VerifiedToken,
-    client: Client,
-    address: Option<String>,
-    wanted: Wanted,
-    /// Once the account has counted the attempt.
-    counted: Option<Counted>,
+/// A change whose token the account's object finds good.
+pub(super) struct PasswordRequest {
+    pub(super) object: ObjectName,
+    pub(super) token: VerifiedToken,
+    pub(super) client: ClientInfo,
+    /// Why the body will not be read.
+    pub(super) body_fault: Option<Rejection>,
 }
 
-impl Gate {
-    pub(super) fn change_password(
-        &self,
-        object: String,
-        token: VerifiedToken,
-        visitor: ClientInfo,
-        body_fault: Option<Rejection>,
-        now: Timestamp,
-    ) -> Decision<'_> {
-        if let Some(rejection) = body_fault {
-            return refuse_change(rejection);
+/// A change, from the body to the grant.
+pub(super) async fn change(
+    gate: &Gate,
+    request: PasswordRequest,
+    host: &impl Host,
+    users: &impl Users,
+) -> Result<Answered, Rejected<'static>> {
+    let PasswordRequest { object, token, client, body_fault } = request;
+    if let Some(rejection) = body_fault {
+        return Err(rejection.into());
+    }
+    let is_fresh = token.session_claims().is_some_and(|claims| claims.fresh.is_fresh(host.now()));
+    let wanted = Wanted::read(&host.read_body(BodyUse::Endpoint, MAX_BODY_BYTES).await?)?;
+    if wanted.old.is_none() && !is_fresh {
+        return Err(Rejection::NotFresh.into());
+    }
+    if let Err(fault) = gate.config.password_policy.judge(&wanted.new, "") {
+        return Err(Rejection::WeakPassword { text: fault.with_advice() }.into());
+    }
+
+    // Attempts from an address, as for log-ins; then those of the account, whether there is an old password to guess or
+    // not.
+    if let Some(address) = client.limited_address()
+        && !gate.is_within_attempts(address, host).await
+    {
+        return Err(TOO_MANY.into());
+    }
+    let counted = count(gate, &object, host).await?;
+    if !gate.is_within_hashing(Some(object.as_str()), host).await {
+        counted.give_back(gate, host).await;
+        return Err(TOO_MANY.into());
+    }
+
+    let Some(identity) = token.named() else { return Err(Rejection::Revoked.into()) };
+    let (command, version) = match users.set_password(&token, wanted.old.as_ref(), &wanted.new).await {
+        Ok(PasswordChange::Prepared { proven, key, record }) => (Command::SetPassword { proven, key, record }, None),
+        Ok(PasswordChange::Stored { version }) => {
+            (Command::EndAll { retire_password: false, version: Some(version) }, Some(version))
         }
-        let is_fresh = token.session().is_some_and(|session| session.fresh.is_fresh(now));
-        self.ask_body(MAX_BODY_BYTES, move |gate, body| {
-            let wanted = match body.map_err(Rejection::from).and_then(|body| Wanted::read(&body)) {
-                Err(rejection) => return refuse_change(rejection),
-                Ok(Wanted { old: None, .. }) if !is_fresh => return refuse_change(Rejection::NotFresh),
-                Ok(wanted) => wanted,
-            };
-            if let Err(fault) = gate.config.password_policy.judge(&wanted.new, "") {
-                return refuse_change(Rejection::WeakPassword { text: fault.with_advice() });
-            }
-            let (client, address) = (visitor.client(), visitor.limited_address().cloned());
-            gate.limit_change(Change { object, token, client, address, wanted, counted: None })
-        })
-    }
+        // An attempt that did not lead to a change counts, or it could be made again and again.
+        Ok(PasswordChange::NotOffered) => return fail(gate, counted, Rejection::NotFound, host).await,
+        Ok(PasswordChange::Wrong) => return fail(gate, counted, Rejection::BadCredentials, host).await,
+        Ok(PasswordChange::Weak(text)) => return fail(gate, counted, Rejection::WeakPassword { text }, host).await,
+        Err(error) => {
+            // The old password was not found wrong.
+            counted.give_back(gate, host).await;
+            return Err(error.into());
+        }
+    };
+    let version = match (gate.ask(host, &object, command).await?, version) {
+        (Reply::Changed { version }, _) | (Reply::Done, Some(version)) => version,
+        // Somebody else has changed it meanwhile.
+        (Reply::Stale, _) => return Err(Rejection::BadCredentials.into()),
+        _ => return Err(Rejection::Internal.into()),
+    };
+    counted.report(gate, host, |bucket| Command::Right { bucket, devices: Vec::new(), record: String::new() }).await;
+    let identity = Identity { version, ..Identity::clone(&identity) };
+    let answer = gate.open_session(&identity, &client, MESSAGE, &draw(host), host).await?;
+    Ok(Answered { answer, outcome: Outcome::PasswordChanged(identity.id) })
+}
 
-    /// Attempts from an address, as for log-ins; then those of the account, whether there is an old password to guess
-    /// or not.
-    fn limit_change(&self, change: Change) -> Decision<'_> {
-        let Some(address) = change.address.clone() else { return self.count_change(change) };
-        self.within_attempts(address, move |gate, is_room| match is_room {
-            true => gate.count_change(change),
-            false => refuse_change(Rejection::TooManyTries { retry_after: LIMIT_SECONDS }),
-        })
-    }
-
-    fn count_change(&self, change: Change) -> Decision<'_> {
-        let tried = Command::Attempt { devices: Vec::new() };
-        self.ask_account(change.object.clone(), tried, move |gate, reply, _| match reply {
-            Ok(Reply::Allowed { bucket }) => {
-                gate.limit_hashing_of(Change { counted: Some((change.object.clone(), bucket)), ..change })
-            }
-            Ok(Reply::Wait { seconds }) => refuse_change(Rejection::TooManyTries { retry_after: seconds }),
-            Ok(Reply::Busy) => refuse_change(Rejection::TooManyTries { retry_after: 1 }),
-            reply => refuse_change(unexpected(reply)),
-        })
-    }
-
-    fn limit_hashing_of(&self, change: Change) -> Decision<'_> {
-        self.within_hashing(Some(change.object.clone()), move |gate, is_room| match is_room {
-            true => gate.set_password(change),
-            false => gate.not_tried(change.counted, Rejection::TooManyTries { retry_after: LIMIT_SECONDS }),
-        })
-    }
-
-    /// The old password was not found wrong: the try does not count.
-    fn not_tried(&self, counted: Option<Counted>, rejection: Rejection) -> Decision<'_> {
-        self.tell(counted, |bucket| Command::Untried { bucket }, move |_| refuse_change(rejection))
-    }
-
-    fn set_password(&self, Change { object, token, client, wanted, counted, .. }: Change) -> Decision<'_> {
-        let Some(identity) = token.named() else { return refuse_change(Rejection::Revoked) };
-        let identity = Identity::clone(&identity);
-        self.ask_password(token, wanted.old, wanted.new, move |gate, change, _| {
-            let (command, version) = match change {
-                Ok(PasswordChange::Prepared { proven, key, record }) => {
-                    (Command::SetPassword { proven, key, record }, None)
-                }
-                Ok(PasswordChange::Stored { version }) => {
-                    (Command::EndAll { retire_password: false, version: Some(version) }, Some(version))
-                }
-                // An attempt that did not lead to a change counts, or it could be made again and again.
-                Ok(PasswordChange::NotOffered) => return gate.failed_change(counted, Rejection::NotFound),
-                Ok(PasswordChange::Wrong) => return gate.failed_change(counted, Rejection::BadCredentials),
-                Ok(PasswordChange::Weak(text)) => {
-                    return gate.failed_change(counted, Rejection::WeakPassword { text });
-                }
-                Err(fault) => return gate.not_tried(counted, fault.into()),
-            };
-            gate.ask_account(object, command, move |gate, reply, _| {
-                let version = match (reply, version) {
-                    (Ok(Reply::Changed { version }), _) | (Ok(Reply::Done), Some(version)) => version,
-                    // Somebody else has changed it meanwhile.
-                    (Ok(Reply::Stale), _) => return refuse_change(Rejection::BadCredentials),
-                    (reply, _) => return refuse_change(unexpected(reply)),
-                };
-                let identity = Identity { version, ..identity };
-                let opening = Opening { identity, client, message: "password changed" };
-                let right = |bucket| Command::Right { bucket, devices: Vec::new(), record: String::new() };
-                gate.tell(counted, right, move |gate| gate.login_anew(opening))
-            })
-        })
-    }
-
-    fn failed_change(&self, counted: Option<Counted>, rejection: Rejection) -> Decision<'_> {
-        self.tell(counted, |bucket| Command::Wrong { bucket }, |_| refuse_change(rejection))
-    }
-
-    fn login_anew(&self, opening: Opening) -> Decision<'_> {
-        self.ask_random(move |gate, random, now| {
-            gate.open(opening, *random, now, |_, answer, opening, _| {
-                let outcome = Outcome::PasswordChanged(opening.identity.id);
-                Decision::Answer(Answered { answer, outcome })
-            })
-        })
+/// Counts the attempt in the account's object.
+async fn count(gate: &Gate, object: &ObjectName, host: &impl Host) -> Result<Counted, Rejection> {
+    match gate.ask(host, object, Command::Attempt { devices: Vec::new() }).await? {
+        Reply::Allowed { bucket } => Ok(Counted { object: object.clone(), bucket }),
+        Reply::Wait { seconds } => Err(Rejection::TooManyTries { retry_after: seconds }),
+        Reply::Busy => Err(Rejection::TooManyTries { retry_after: 1 }),
+        _ => Err(Rejection::Internal),
     }
 }
 
-fn refuse_change<'g>(rejection: Rejection) -> Decision<'g> {
-    refuse(Endpoint::Password, rejection.into())
+async fn fail(
+    gate: &Gate,
+    counted: Counted,
+    rejection: Rejection,
+    host: &impl Host,
+) -> Result<Answered, Rejected<'static>> {
+    counted.fail(gate, host).await;
+    Err(rejection.into())
 }

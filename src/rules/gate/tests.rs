@@ -1,18 +1,33 @@
 //! Sessions through the gate, natively: each question is answered out of a table, and what was asked is written down.
 
-use super::*;
-use crate::rules::{
-    account::{PasswordChange, Rows, object},
-    config::Bindings,
-    device::RecordId,
-    handlers::DefaultHandlers,
-    json::{Map, Value, json},
-    request::Headers,
-    revocation::RevocationLog,
-    time::Duration,
-    token::{self, Random},
+use super::{Continuation, Decided, Decision, Gate};
+use crate::{
+    host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Host, Limit, Unavailable},
+    rules::{
+        account::{Command, Lifetimes, PasswordChange, Reply, Rows, object},
+        config::{Bindings, Config},
+        device::RecordId,
+        handlers::DefaultHandlers,
+        identity::{Id, Identity},
+        ids::ObjectName,
+        json::{Map, Value, json},
+        login::Credentials,
+        password::{HashJob, Hashed},
+        request::{Headers, Request},
+        revocation::{Delta, RevocationLog},
+        secret::Secret,
+        time::{Duration, Timestamp},
+        token::{self, VerifiedToken},
+        wire::Answer,
+    },
+    users::{Users, UsersError},
 };
-use std::{borrow::Cow, collections::HashMap};
+use futures_util::FutureExt;
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
 
 const NOW: i64 = 1_800_000_000;
 /// A password that may be set.
@@ -22,7 +37,7 @@ const NEW: &str = "a new password of many words";
 struct World {
     gate: Gate,
     now: Timestamp,
-    objects: HashMap<String, Rows>,
+    objects: HashMap<ObjectName, Rows>,
     register: RevocationLog,
     register_answers: bool,
     accounts_answer: bool,
@@ -32,6 +47,149 @@ struct World {
     version: i64,
     asked: Vec<String>,
     count: u8,
+    /// This call of the host fails, counted from 0.
+    fails: Option<(usize, Failure)>,
+    /// How many calls of the host the last request made that can fail.
+    calls: usize,
+}
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Failure {
+    /// Nothing was done.
+    Before,
+    /// It was done, and the answer is lost.
+    After,
+}
+
+/// The host of one request: what lies around the gate, lent to it.
+struct Outside {
+    now: Timestamp,
+    body: Vec<u8>,
+    objects: RefCell<HashMap<ObjectName, Rows>>,
+    register: RefCell<RevocationLog>,
+    asked: RefCell<Vec<String>>,
+    draws: Cell<u8>,
+    calls: Cell<usize>,
+    fails: Option<(usize, Failure)>,
+    register_answers: bool,
+    accounts_answer: bool,
+    full: Option<(Limit, &'static str)>,
+    password: &'static str,
+    version: i64,
+}
+
+impl Outside {
+    /// Notes a call that can fail, and says whether and how it does.
+    fn failure(&self) -> Option<Failure> {
+        let number = self.calls.replace(self.calls.get() + 1);
+        self.fails.filter(|(call, _)| *call == number).map(|(_, failure)| failure)
+    }
+
+    fn note(&self, asked: impl Into<String>) {
+        self.asked.borrow_mut().push(asked.into());
+    }
+}
+
+impl Host for Outside {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        self.draws.set(self.draws.get() + 1);
+        bytes.fill(self.draws.get());
+    }
+
+    async fn read_body(&self, _: BodyUse, _: usize) -> Result<Vec<u8>, BodyError> {
+        if self.failure().is_some() { Err(BodyError::Interrupted) } else { Ok(self.body.clone()) }
+    }
+
+    async fn within_limit(&self, limit: Limit, key: &str) -> bool {
+        self.note(format!("limit {limit:?} {key}"));
+        !self.full.is_some_and(|(full, start)| limit == full && key.starts_with(start))
+    }
+
+    async fn account(
+        &self,
+        object: &ObjectName,
+        command: Command,
+        lifetimes: &Lifetimes,
+    ) -> Result<Reply, Unavailable> {
+        let (kind, _) = object.as_str().split_once(':').unwrap_or((object.as_str(), ""));
+        let word = serde_json::to_value(&command).unwrap();
+        let word = word.as_str().or_else(|| Some(word.as_object()?.keys().next()?.as_str())).unwrap();
+        self.note(format!("{kind} {word}"));
+        let failure = self.failure();
+        if !self.accounts_answer || failure == Some(Failure::Before) {
+            return Err(Unavailable);
+        }
+        let mut objects = self.objects.borrow_mut();
+        let rows = objects.entry(object.clone()).or_default();
+        let step = object::step(rows, object, None, command, lifetimes, self.now).unwrap();
+        for (key, value) in step.changes {
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+        for entry in step.announcements {
+            self.register.borrow_mut().revoke(entry, self.now);
+        }
+        if failure.is_some() { Err(Unavailable) } else { Ok(step.reply) }
+    }
+
+    async fn revocations(&self, since: u64) -> Result<Delta, Unavailable> {
+        self.note("register");
+        if self.failure().is_some() || !self.register_answers {
+            return Err(Unavailable);
+        }
+        Ok(self.register.borrow().since(since, self.now))
+    }
+
+    async fn hash_password(&self, job: HashJob) -> Result<Hashed, Unavailable> {
+        Ok(job.run())
+    }
+
+    async fn fetch(&self, _: Fetch) -> Result<Fetched, FetchError> {
+        Err(FetchError::Unreachable)
+    }
+
+    async fn sleep(&self, _: Duration) {
+        self.note("pause");
+    }
+}
+
+impl Users for Outside {
+    async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Identity>, UsersError> {
+        self.note("hash");
+        if self.failure().is_some() {
+            return Err(UsersError::Unavailable);
+        }
+        let is_right = credentials.password.expose() == self.password;
+        let version = Timestamp::from_millis(self.version);
+        Ok(is_right.then(|| Identity { version, ..Identity::new(Id::Int(1)) }))
+    }
+
+    async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, UsersError> {
+        if self.failure().is_some() { Err(UsersError::Unavailable) } else { Ok(token.identity().map(Identity::new)) }
+    }
+
+    async fn set_password(
+        &self,
+        _: &VerifiedToken,
+        old: Option<&Secret<String>>,
+        _: &Secret<String>,
+    ) -> Result<PasswordChange, UsersError> {
+        if self.failure().is_some() {
+            return Err(UsersError::Unavailable);
+        }
+        if old.is_some_and(|old| old.expose() != self.password) {
+            return Ok(PasswordChange::Wrong);
+        }
+        let proven = Timestamp::from_millis(self.version);
+        Ok(PasswordChange::Prepared { proven, key: "login:ann".into(), record: Map::new() })
+    }
 }
 
 struct Sent(Vec<(String, String)>);
@@ -60,6 +218,8 @@ impl World {
             version: 0,
             asked: Vec::new(),
             count: 0,
+            fails: None,
+            calls: 0,
         }
     }
 
@@ -82,88 +242,41 @@ impl World {
         sent.push(("content-type".into(), "application/json".into()));
         let sent = Sent(sent);
         let request = Request { method, site: "https://app.example", path, query: None, headers: &sent };
-        let body = body.to_string().into_bytes();
-        let World { gate, objects, register, asked, .. } = self;
-        asked.clear();
-        let now = self.now;
-        let mut decision = gate.decide(&request, now);
-        loop {
-            let ask = match decision {
-                Decision::Refuse(refused) => return gate.answer_to(&refused),
-                Decision::Answer(answered) => return answered.answer,
-                Decision::Identity(passage) => return gate.identity(&passage),
-                Decision::Ask(ask) => ask,
-                _ => panic!("elsewhere"),
-            };
-            decision = match ask {
-                Ask::Body(question) => question.answer(Ok(body.clone())),
-                Ask::TokenBody(question) => question.answer(Ok(&body), &request, now),
-                Ask::Random(question) => {
-                    self.count += 1;
-                    question.answer(&[self.count; size_of::<Random>()], now)
-                }
-                Ask::Pause(question) => {
-                    asked.push("pause".into());
-                    question.answer(now)
-                }
-                Ask::Limit(question) => {
-                    asked.push(format!("limit {:?} {}", question.limit(), question.key()));
-                    let is_full = |(limit, key)| question.limit() == limit && question.key().starts_with(key);
-                    let is_room = !self.full.is_some_and(is_full);
-                    question.answer(is_room)
-                }
-                Ask::Authenticate(question) => {
-                    asked.push("hash".into());
-                    let is_right = question.credentials().password.expose() == self.password;
-                    let version = Timestamp::from_millis(self.version);
-                    let identity = Identity { version, ..Identity::new(Id::Int(1)) };
-                    question.answer(Ok(is_right.then_some(identity)), now)
-                }
-                Ask::Identity(question) => {
-                    let id = question.id();
-                    question.answer(Ok(id.map(Identity::new)), now)
-                }
-                Ask::Password(question) => {
-                    let is_right = question.old().is_none_or(|old| old.expose() == self.password);
-                    let change = if is_right {
-                        let proven = Timestamp::from_millis(self.version);
-                        PasswordChange::Prepared { proven, key: "login:ann".into(), record: Map::new() }
-                    } else {
-                        PasswordChange::Wrong
-                    };
-                    question.answer(Ok(change), now)
-                }
-                Ask::Revocations(question) => {
-                    asked.push("register".into());
-                    let told = register.since(question.since(), now);
-                    question.answer(if self.register_answers { Ok(told) } else { Err(AskFault::Unavailable) }, now)
-                }
-                Ask::Account(question) => {
-                    let name = question.object().to_owned();
-                    let command = question.command().clone();
-                    let (kind, _) = name.split_once(':').unwrap_or((&name, ""));
-                    let word = serde_json::to_value(&command).unwrap();
-                    let word = word.as_str().or_else(|| Some(word.as_object()?.keys().next()?.as_str())).unwrap();
-                    asked.push(format!("{kind} {word}"));
-                    if !self.accounts_answer {
-                        decision = question.answer(Err(AskFault::Unavailable), now);
-                        continue;
-                    }
-                    let rows = objects.entry(name.clone()).or_default();
-                    let step = object::step(rows, &name, None, command, question.lifetimes(), now).unwrap();
-                    for (key, value) in step.changes {
-                        match value {
-                            Some(value) => rows.insert(key, value),
-                            None => rows.remove(&key),
-                        };
-                    }
-                    for entry in step.announcements {
-                        register.revoke(entry, now);
-                    }
-                    question.answer(Ok(step.reply), now)
-                }
-            };
-        }
+        self.asked.clear();
+        let outside = Outside {
+            now: self.now,
+            body: body.to_string().into_bytes(),
+            objects: RefCell::new(std::mem::take(&mut self.objects)),
+            register: RefCell::new(std::mem::take(&mut self.register)),
+            asked: RefCell::default(),
+            draws: Cell::new(self.count),
+            calls: Cell::new(0),
+            fails: self.fails,
+            register_answers: self.register_answers,
+            accounts_answer: self.accounts_answer,
+            full: self.full,
+            password: self.password,
+            version: self.version,
+        };
+        let decision = match self.gate.decide(&request, self.now) {
+            Decided::Now(decision) => decision,
+            Decided::Later(continuation) => {
+                let resumed = self.gate.resume(continuation, &outside, &outside);
+                resumed.now_or_never().expect("this host never waits")
+            }
+        };
+        let answer = match decision {
+            Decision::Reject(rejected) => self.gate.answer_to(&rejected),
+            Decision::Answer(answered) => answered.answer,
+            Decision::Identity(authorized) => self.gate.identity(&authorized),
+            _ => panic!("elsewhere"),
+        };
+        self.objects = outside.objects.into_inner();
+        self.register = outside.register.into_inner();
+        self.asked = outside.asked.into_inner();
+        self.count = outside.draws.get();
+        self.calls = outside.calls.get();
+        answer
     }
 
     fn login(&mut self, password: &str) -> (u16, Value) {
@@ -275,7 +388,7 @@ fn a_good_token_asks_nobody_until_the_snapshot_is_old() {
     assert_eq!(world.asked, ["register"], "the first of all");
     world.wait(10);
     assert_eq!((world.status(&access, "/me"), world.asked.len()), (200, 0));
-    assert!(world.gate.wants_news(world.now), "behind an answer");
+    assert!(world.gate.is_refresh_due(world.now), "behind an answer");
     world.wait(1);
     assert_eq!(world.status(&access, "/me"), 200);
     assert_eq!(world.asked, ["register"]);
@@ -345,7 +458,7 @@ fn a_cookie_is_renewed_only_while_its_session_goes_on() {
     assert_eq!((renewed.status, world.asked.last().map(String::as_str)), (200, Some("user check")));
     let new = renewed.header("set-cookie").unwrap().split(['=', ';']).nth(1).unwrap().to_owned();
     let sid =
-        |world: &World, token: &str| world.gate.config.tokens.verify(token, world.now).unwrap().session_and_id().0;
+        |world: &World, token: &str| world.gate.config.tokens.verify(token, world.now).unwrap().session_id().cloned();
     assert_eq!(sid(&world, &new), sid(&world, cookie.split_once('=').unwrap().1));
     let csrf_of = |world: &World, token: &str| {
         world.gate.config.tokens.verify(token, world.now).unwrap().claims()["csrf"].clone()
@@ -413,14 +526,14 @@ fn an_operators_orders_need_the_secret_and_reach_the_account_that_tokens_name() 
 fn one_request_asks_the_register_for_all_that_wait() {
     let mut world = World::flask_jwt_extended();
     let (access, _) = world.tokens();
-    world.gate.asks_for_news(world.now);
+    world.gate.mark_refresh_requested(world.now);
     assert_eq!(world.status(&access, "/me"), 200);
     assert_eq!(world.asked.iter().filter(|asked| *asked == "pause").count(), 40, "it waits for the other");
     assert_eq!(world.asked.last().unwrap(), "register", "but not for ever");
     world.wait(11);
-    world.gate.asks_for_news(world.now);
+    world.gate.mark_refresh_requested(world.now);
     let told = world.register.since(0, world.now);
-    world.gate.learn(&told, world.now);
+    world.gate.update_revocations(&told, world.now);
     assert_eq!((world.status(&access, "/me"), world.asked.len()), (200, 0));
 }
 
@@ -894,4 +1007,85 @@ fn without_sessions_nobody_is_asked_and_no_endpoint_is_there() {
         assert_eq!(world.status(&access, path), 404, "{path}");
     }
     assert_eq!(world.status(&access, "/strict"), 200);
+}
+
+/// Requests that change something, each after a log-in whose tokens are `access` and `refresh`.
+const DEEDS: [(&str, &str); 8] = [
+    ("POST", "/auth"),
+    ("POST", "/auth/refresh"),
+    ("POST", "/auth/logout"),
+    ("POST", "/auth/logout/all"),
+    ("POST", "/auth/password"),
+    ("GET", "/auth/sessions"),
+    ("GET", "/strict"),
+    ("POST", "/auth/admin"),
+];
+
+/// Each call of the host fails in turn, before it was done or after: the answer is never a success for what was not
+/// done, and never a crash.
+#[test]
+fn nothing_is_acknowledged_that_did_not_happen() {
+    for (method, path) in DEEDS {
+        for failure in [Failure::Before, Failure::After] {
+            let mut failed = 0;
+            for call in 0.. {
+                let mut world = World::flask_jwt_extended();
+                let (access, refresh) = world.tokens();
+                let bearer = format!("Bearer {}", if path == "/auth/refresh" { &refresh } else { &access });
+                let operator = "Bearer another secret of more than thirty-two bytes";
+                let authorization = if path == "/auth/admin" { operator } else { &bearer };
+                let body = match path {
+                    "/auth/password" => json!({"old_password": "right", "new_password": NEW}),
+                    "/auth/admin" => json!({"do": "end-all", "user": 1}),
+                    _ => json!({"username": "ann", "password": "right"}),
+                };
+                world.fails = Some((call, failure));
+                let (status, body) = world.send(method, path, &[("authorization", authorization)], body);
+                let (calls, asked) = (world.calls, world.asked.clone());
+                world.fails = None;
+                let case = format!("{method} {path}, call {call} fails {failure:?}: {status} {body} {asked:?}");
+                if calls <= call {
+                    assert_eq!(status, 200, "no call failed: {case}");
+                    break;
+                }
+                failed += 1;
+                assert!([200, 400, 401, 429, 503].contains(&status), "{case}");
+                if status != 200 {
+                    continue;
+                }
+                match path {
+                    "/auth" | "/auth/refresh" => {
+                        let token = body["access_token"].as_str().unwrap();
+                        assert_eq!(world.status(token, "/strict"), 200, "{case}");
+                    }
+                    "/auth/logout" | "/auth/logout/all" | "/auth/admin" => {
+                        assert_eq!(world.status(&access, "/strict"), 401, "{case}");
+                    }
+                    "/auth/password" => {
+                        assert_eq!(world.status(&access, "/strict"), 401, "{case}");
+                        let token = body["access_token"].as_str().unwrap();
+                        assert_eq!(world.status(token, "/strict"), 200, "{case}");
+                    }
+                    _ => assert_eq!(world.status(&access, "/strict"), 200, "{case}"),
+                }
+            }
+            assert!(failed > 0, "{method} {path} calls nothing that can fail");
+        }
+    }
+}
+
+/// Futures of the protocols can be sent to another thread where the host's and the users' can. It is enough that this
+/// compiles.
+#[allow(dead_code)]
+fn protocols_are_send_where_the_host_is<'a, H, U>(
+    gate: &'a Gate,
+    continuation: Continuation<'a>,
+    host: &'a H,
+    users: &'a U,
+) -> Box<dyn Future<Output = Decision<'a>> + Send + 'a>
+where
+    H: crate::SendHost + Sync,
+    U: crate::SendUsers + Sync,
+{
+    Box::new(gate.resume(continuation, host, users))
 }

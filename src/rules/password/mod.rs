@@ -7,11 +7,13 @@
 
 pub mod common;
 mod hash;
+mod job;
 mod pepper;
 mod policy;
 pub mod pwned;
 
 pub use hash::{HashFault, PasswordHash};
+pub use job::{HashJob, Hashed, check_by, hash_by};
 pub use pepper::{KeyId, Pepper, Peppers};
 pub use policy::{DEFAULT_MIN_LENGTH, LEAST_MIN_LENGTH, MOST_MIN_LENGTH, PasswordFault, PasswordPolicy};
 

@@ -2,18 +2,42 @@
 //!
 //! **What always holds:** five of forty hexadecimal digits of the password's SHA-1 are all that goes out, which about a
 //! thousand leaked passwords share (k-anonymity). Whether one of them is this one is found here. Reading the answer
-//! is total and bounded. Who asks, for how long, and what a failure means: `edge::pwned`.
+//! is total and bounded. The question waits two seconds at most, with the answer's body.
 
 use super::normal_form;
-use crate::rules::secret::Secret;
+use crate::{
+    host::{Fetch, FetchError, Host},
+    rules::{secret::Secret, time::Duration},
+};
 use sha1::{Digest, Sha1};
 
 /// Where the range API is.
 pub const DEFAULT_URL: &str = "https://api.pwnedpasswords.com/range";
 /// A longer answer is not read: with padding they are of 50 KB.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// The range API answers from the nearest data centre, within a tenth of this.
+const TIMEOUT: Duration = Duration::seconds(2);
 const PREFIX: usize = 5;
 const DIGITS: usize = 40;
+
+/// Asks `api` whether this password is known from a leak. Padded, so that the answer's length says nothing.
+///
+/// # Errors
+/// Why nobody could tell, as the log has it.
+pub async fn ask(host: &impl Host, api: &str, password: &Secret<String>) -> Result<bool, &'static str> {
+    let question = Question::about(password);
+    let headers = vec![("add-padding", "true".to_owned()), ("user-agent", "tollgate".to_owned())];
+    let request = Fetch { url: question.url(api), headers, timeout: TIMEOUT, max_bytes: MAX_ANSWER_BYTES };
+    let answer = host.fetch(request).await.map_err(|error| match error {
+        FetchError::Unreachable => "unreachable",
+        FetchError::Timeout => "timeout",
+        FetchError::TooLong => "too_long",
+    })?;
+    if answer.status != 200 {
+        return Err("status");
+    }
+    question.is_in(&answer.body).map_err(|_| "unreadable")
+}
 
 /// A password, as it is asked for.
 pub struct Question {

@@ -11,7 +11,10 @@ mod snapshot;
 pub use log::{Ask, Delta, RevocationLog};
 pub use snapshot::{Age, RevocationStatus, Snapshot};
 
-use super::{account::object, time::Timestamp};
+use super::{
+    ids::{ObjectName, SessionId, TokenId},
+    time::Timestamp,
+};
 use crate::mutant::Mutant;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -29,26 +32,26 @@ pub struct RevocationKey(u64);
 impl RevocationKey {
     /// The token of this `jti`.
     #[must_use]
-    pub fn token(id: &str) -> Self {
-        Self::of("token", id)
+    pub fn token(id: &TokenId) -> Self {
+        Self::of("token", id.as_str())
     }
 
     /// The tokens of this session.
     #[must_use]
-    pub fn session(id: &str) -> Self {
-        Self::of("session", id)
+    pub fn session(id: &SessionId) -> Self {
+        Self::of("session", id.as_str())
     }
 
     /// The tokens of the account whose object has this name.
     #[must_use]
-    pub fn user(object: &str) -> Self {
-        Self::of("user", object)
+    pub fn user(object: &ObjectName) -> Self {
+        Self::of("user", object.as_str())
     }
 
     /// The tokens of everybody.
     #[must_use]
     pub fn everybody() -> Self {
-        Self::user(object::EVERYBODY)
+        Self::user(&ObjectName::everybody())
     }
 
     fn of(kind: &str, id: &str) -> Self {

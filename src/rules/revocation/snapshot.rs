@@ -76,7 +76,7 @@ impl Snapshot {
         if age > max_staleness && !Mutant::StaleSnapshot.is_on() {
             return Age::TooOld;
         }
-        if age > max_staleness / 3 && !self.is_being_asked(now) { Age::Due } else { Age::Fresh }
+        if age > max_staleness / 3 && !self.is_requested(now) { Age::Due } else { Age::Fresh }
     }
 
     /// The last moment before it is [`Age::Due`]: the register is not asked before.
@@ -86,18 +86,18 @@ impl Snapshot {
     }
 
     /// Somebody is asking the register just now.
-    pub fn is_asked_for(&self, now: Timestamp) {
+    pub fn mark_requested(&self, now: Timestamp) {
         self.asked.store(now.as_millis(), Ordering::Relaxed);
     }
 
     /// Nobody does any more: it did not answer.
-    pub fn is_not_asked_for(&self) {
+    pub fn mark_not_requested(&self) {
         self.asked.store(i64::MIN, Ordering::Relaxed);
     }
 
     /// Is somebody asking it?
     #[must_use]
-    pub fn is_being_asked(&self, now: Timestamp) -> bool {
+    pub fn is_requested(&self, now: Timestamp) -> bool {
         now.as_millis().saturating_sub(self.asked.load(Ordering::Relaxed)) <= self.max_staleness.as_millis() / 10
     }
 

@@ -9,14 +9,14 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn entry(name: &str, before: Option<i64>, until: i64) -> Entry {
-    Entry { mark: RevocationKey::session(name), before: before.map(at), until: at(until) }
+    Entry { mark: RevocationKey::session(&name.into()), before: before.map(at), until: at(until) }
 }
 
 fn marks(session: &str, began: i64) -> RevocationKeys {
     RevocationKeys {
         token: None,
-        session: Some(RevocationKey::session(session)),
-        user: Some(RevocationKey::user("user:1")),
+        session: Some(RevocationKey::session(&session.into())),
+        user: Some(RevocationKey::user(&"user:1".into())),
         began: at(began),
     }
 }
@@ -34,18 +34,23 @@ fn holding(entries: &[Entry]) -> (RevocationLog, Snapshot) {
 #[test]
 fn a_snapshot_judges_by_token_session_user_and_everybody() {
     let token = RevocationKeys {
-        token: Some(RevocationKey::token("t")),
-        session: Some(RevocationKey::session("s")),
-        user: Some(RevocationKey::user("u")),
+        token: Some(RevocationKey::token(&"t".into())),
+        session: Some(RevocationKey::session(&"s".into())),
+        user: Some(RevocationKey::user(&"u".into())),
         began: at(0),
     };
-    for mark in
-        [RevocationKey::token("t"), RevocationKey::session("s"), RevocationKey::user("u"), RevocationKey::everybody()]
-    {
+    for mark in [
+        RevocationKey::token(&"t".into()),
+        RevocationKey::session(&"s".into()),
+        RevocationKey::user(&"u".into()),
+        RevocationKey::everybody(),
+    ] {
         let (_, snapshot) = holding(&[Entry { mark, before: None, until: at(100) }]);
         assert_eq!(snapshot.judge(&token, &AtomicU64::new(0), at(1)), RevocationStatus::Revoked);
     }
-    for mark in [RevocationKey::token("s"), RevocationKey::session("t"), RevocationKey::user("")] {
+    for mark in
+        [RevocationKey::token(&"s".into()), RevocationKey::session(&"t".into()), RevocationKey::user(&"".into())]
+    {
         let (_, snapshot) = holding(&[Entry { mark, before: None, until: at(100) }]);
         assert_eq!(snapshot.judge(&token, &AtomicU64::new(0), at(1)), RevocationStatus::Good);
     }
@@ -70,7 +75,7 @@ fn a_snapshot_older_than_its_bound_judges_nothing() {
         (RevocationStatus::Good, RevocationStatus::Good, RevocationStatus::Unknown)
     );
     assert_eq!((snapshot.age(at(3)), snapshot.age(at(4)), snapshot.age(at(11))), (Age::Fresh, Age::Due, Age::TooOld));
-    snapshot.is_asked_for(at(4));
+    snapshot.mark_requested(at(4));
     assert_eq!((snapshot.age(at(5)), snapshot.age(at(6))), (Age::Fresh, Age::Due), "one asks, the others go on");
     snapshot.update(&register.since(snapshot.number(), at(11)), at(11));
     assert_eq!(judge(21), RevocationStatus::Good);
@@ -143,6 +148,6 @@ fn marks_are_sixteen_digits() {
     let entry = entry("s", Some(1), 2);
     let text = serde_json::to_string(&entry).unwrap();
     assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
-    assert!(text.contains("\":\"") && RevocationKey::session("s") != RevocationKey::token("s"));
+    assert!(text.contains("\":\"") && RevocationKey::session(&"s".into()) != RevocationKey::token(&"s".into()));
     assert!(serde_json::from_str::<RevocationKey>("\"x\"").is_err());
 }

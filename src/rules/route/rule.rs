@@ -6,6 +6,7 @@ use crate::rules::{
     diagnostic::{Diagnostic, did_you_mean},
     json::{Map, Value},
     time::Duration,
+    token::TokenType,
 };
 
 /// What the asset server shows for a folder.
@@ -54,8 +55,8 @@ impl Rule {
 pub struct FlaskJwtExtendedRule {
     /// Must the token be fresh, and since when?
     pub fresh: RequiredFreshness,
-    /// Is it a refresh token that is asked for?
-    pub refresh: bool,
+    /// The type of token that is asked for.
+    pub token_type: TokenType,
     /// Where a token may be, if not where `JWT_TOKEN_LOCATION` says.
     pub locations: Option<Vec<Location>>,
     /// Is the token's type looked at?
@@ -68,7 +69,7 @@ impl Default for FlaskJwtExtendedRule {
     fn default() -> Self {
         Self {
             fresh: RequiredFreshness::Any,
-            refresh: false,
+            token_type: TokenType::Access,
             locations: None,
             verify_type: true,
             skip_revocation_check: false,
@@ -487,7 +488,7 @@ impl Rule {
 
 impl FlaskJwtExtendedRule {
     fn read(table: &Map<String, Value>, problem: &mut impl FnMut(&str, String)) -> Self {
-        let refresh = flag(table, "refresh", false, problem);
+        let token_type = if flag(table, "refresh", false, problem) { TokenType::Refresh } else { TokenType::Access };
         let verify_type = flag(table, "verify_type", true, problem);
         let skip_revocation_check = flag(table, "skip_revocation_check", false, problem);
         let fresh = match table.get("fresh") {
@@ -507,7 +508,7 @@ impl FlaskJwtExtendedRule {
                 Vec::new()
             })
         });
-        Self { fresh, refresh, locations, verify_type, skip_revocation_check }
+        Self { fresh, token_type, locations, verify_type, skip_revocation_check }
     }
 }
 

@@ -3,10 +3,11 @@
 use super::{
     super::{
         config::FlaskJwtExtended,
+        ids::SessionId,
         json::{Map, Value},
         time::{Duration, Timestamp},
     },
-    Freshness,
+    Freshness, TokenType,
 };
 use uuid::{Builder, Uuid};
 
@@ -16,8 +17,8 @@ pub type Random = [u8; 96];
 
 /// What goes into a new token.
 pub struct ClaimsBuilder<'i> {
-    /// Is it a refresh token?
-    pub refresh: bool,
+    /// Access or refresh token.
+    pub token_type: TokenType,
     /// The claim `fresh`.
     pub fresh: Freshness,
     /// How long it lives; `None` for ever.
@@ -30,7 +31,7 @@ pub struct ClaimsBuilder<'i> {
     pub more: Map<String, Value>,
     /// The id of its session, where there are any: the claim `sid`. Nothing that is added takes its place then, nor
     /// that of the token's own id, or the session could not be ended.
-    pub session: Option<String>,
+    pub session: Option<SessionId>,
     /// Its CSRF value, if it is not to be a new one.
     pub csrf: Option<String>,
     /// When it is issued.
@@ -41,7 +42,7 @@ impl ClaimsBuilder<'_> {
     /// The claims, in the real library's order, and the CSRF value among them.
     #[must_use]
     pub fn claims(self, config: &FlaskJwtExtended, random: &Random) -> (Map<String, Value>, Option<String>) {
-        let TokenIds { token_id, csrf } = TokenIds::of(self.refresh, random);
+        let TokenIds { token_id, csrf } = TokenIds::of(self.token_type, random);
         let csrf = config.csrf_protect.then(|| self.csrf.unwrap_or_else(|| csrf.to_string()));
         let issued_at = self.now.numeric_date().seconds();
         let mut claims = Map::new();
@@ -49,7 +50,7 @@ impl ClaimsBuilder<'_> {
         claim("fresh", self.fresh.to_json());
         claim("iat", issued_at.into());
         claim("jti", token_id.to_string().into());
-        claim("type", if self.refresh { "refresh" } else { "access" }.into());
+        claim("type", self.token_type.name().into());
         claim(self.identity_claim, self.identity);
         if config.encode_nbf {
             claim("nbf", issued_at.into());
@@ -62,7 +63,7 @@ impl ClaimsBuilder<'_> {
         let mut more = self.more;
         if let Some(session) = self.session {
             more.shift_remove("jti");
-            more.insert("sid".into(), session.into());
+            more.insert("sid".into(), session.as_str().into());
         }
         claims.extend(more);
         let csrf = csrf.map(|csrf| claims.get("csrf").and_then(Value::as_str).map_or(csrf, str::to_owned));
@@ -80,8 +81,11 @@ pub(in crate::rules) struct TokenIds {
 
 impl TokenIds {
     /// Of the refresh token, or of the access token.
-    pub fn of(refresh: bool, random: &Random) -> Self {
-        let at = if refresh { 32 } else { 0 };
+    pub fn of(token_type: TokenType, random: &Random) -> Self {
+        let at = match token_type {
+            TokenType::Access => 0,
+            TokenType::Refresh => 32,
+        };
         let id = |at: usize| {
             let mut bytes = [0; 16];
             bytes.copy_from_slice(&random[at..at + 16]);
@@ -96,12 +100,13 @@ mod tests {
     use super::*;
     use crate::rules::json::json;
 
-    fn issue(refresh: bool, more: Value) -> ClaimsBuilder<'static> {
+    fn issue(token_type: TokenType, more: Value) -> ClaimsBuilder<'static> {
         let Value::Object(more) = more else { panic!("an object") };
+        let is_refresh = token_type == TokenType::Refresh;
         ClaimsBuilder {
-            refresh,
-            fresh: if refresh { Freshness::NotFresh } else { Freshness::Fresh },
-            expires: Some(Duration::seconds(if refresh { 30 * 86_400 } else { 900 })),
+            token_type,
+            fresh: if is_refresh { Freshness::NotFresh } else { Freshness::Fresh },
+            expires: Some(Duration::seconds(if is_refresh { 30 * 86_400 } else { 900 })),
             identity_claim: "sub",
             identity: "user1".into(),
             more,
@@ -115,13 +120,13 @@ mod tests {
     fn claims_are_the_real_librarys_in_its_order() {
         let mut random = [0; 96];
         (0..96).for_each(|at| random[at as usize] = at);
-        let (claims, csrf) = issue(false, json!({})).claims(&FlaskJwtExtended::default(), &random);
+        let (claims, csrf) = issue(TokenType::Access, json!({})).claims(&FlaskJwtExtended::default(), &random);
         assert_eq!(
             Value::Object(claims).to_string(),
             r#"{"fresh":true,"iat":1795537255,"jti":"00010203-0405-4607-8809-0a0b0c0d0e0f","type":"access","sub":"user1","nbf":1795537255,"csrf":"10111213-1415-4617-9819-1a1b1c1d1e1f","exp":1795538155}"#
         );
         assert_eq!(csrf.as_deref(), Some("10111213-1415-4617-9819-1a1b1c1d1e1f"));
-        let (claims, other) = issue(true, json!({})).claims(&FlaskJwtExtended::default(), &random);
+        let (claims, other) = issue(TokenType::Refresh, json!({})).claims(&FlaskJwtExtended::default(), &random);
         assert_eq!(
             (&claims["fresh"], &claims["type"], &claims["exp"]),
             (&json!(false), &json!("refresh"), &json!(1_798_129_255))
@@ -131,8 +136,10 @@ mod tests {
 
     #[test]
     fn a_session_is_named_and_nothing_takes_its_place() {
-        let issue =
-            ClaimsBuilder { session: Some("s".into()), ..issue(false, json!({"sid": "x", "jti": "y", "role": "z"})) };
+        let issue = ClaimsBuilder {
+            session: Some("s".into()),
+            ..issue(TokenType::Access, json!({"sid": "x", "jti": "y", "role": "z"}))
+        };
         let (claims, _) = issue.claims(&FlaskJwtExtended::default(), &[7; 96]);
         assert_eq!((&claims["sid"], &claims["role"]), (&json!("s"), &json!("z")));
         assert_ne!(claims["jti"], json!("y"));
@@ -150,7 +157,7 @@ mod tests {
         let issue = ClaimsBuilder {
             expires: None,
             fresh: Freshness::Until(7.5),
-            ..issue(false, json!({"role": "admin", "sub": "other"}))
+            ..issue(TokenType::Access, json!({"role": "admin", "sub": "other"}))
         };
         let (claims, csrf) = issue.claims(&config, &[7; 96]);
         assert_eq!(claims["fresh"], json!(7.5));

@@ -9,11 +9,11 @@ use super::{
         rejection::{Rejection, TimeClaim, Unencoded},
         time::{Duration, NumericDate, TimeRange, Timestamp},
     },
-    KeySet, VerifiedToken, VerifyingKey,
+    KeySet, TokenType, VerifiedToken, VerifyingKey,
     claims::{Times, date},
     jws::Unverified,
-    marks,
     signature::{find, signed_by},
+    signed::{Reading, SignedToken},
 };
 use subtle::ConstantTimeEq;
 
@@ -44,12 +44,10 @@ impl Default for FlaskJwtExtendedPolicy {
 /// What a token says of the session that it belongs to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionClaims {
-    /// `type` is `refresh`; anything else is an access token.
-    pub refresh: bool,
+    /// `type`; anything but `refresh` is an access token.
+    pub token_type: TokenType,
     /// `fresh`.
     pub fresh: Freshness,
-    /// `jti`.
-    pub token_id: Option<String>,
     /// `iat`.
     pub issued_at: Option<NumericDate>,
     csrf: Csrf,
@@ -108,9 +106,11 @@ impl Freshness {
 impl SessionClaims {
     fn read<'c>(claim: impl Fn(&str) -> Option<&'c Value>, issued_at: Option<NumericDate>) -> Self {
         Self {
-            refresh: claim("type").and_then(Value::as_str) == Some("refresh"),
+            token_type: match claim("type").and_then(Value::as_str) {
+                Some("refresh") => TokenType::Refresh,
+                _ => TokenType::Access,
+            },
             fresh: Freshness::read(claim("fresh")),
-            token_id: claim("jti").and_then(Value::as_str).map(str::to_owned),
             issued_at,
             csrf: match claim("csrf") {
                 None => Csrf::Absent,
@@ -184,13 +184,19 @@ impl FlaskJwtExtendedPolicy {
         if claim("jti").is_some_and(|jti| !jti.is_string()) {
             return Err(Rejection::TokenIdNotText);
         }
-        let identity =
-            claim(&self.identity_claim).ok_or_else(|| Rejection::MissingClaim(self.identity_claim.clone()))?;
-        let session = SessionClaims::read(claim, times.issued_at());
-        let is_text = self.verify_sub && self.identity_claim == "sub";
-        let marks = is_revocable.then(|| marks(claim, &self.identity_claim, is_text, times.issued_at()));
-        let times = times.until(key.not_after());
-        Ok(VerifiedToken::new(token, parts.payload_range(), Some(times), Some(identity), Some(session), marks))
+        if claim(&self.identity_claim).is_none() {
+            return Err(Rejection::MissingClaim(self.identity_claim.clone()));
+        }
+        let reading = Reading {
+            text: token,
+            payload: parts.payload_range(),
+            times: times.until(key.not_after()),
+            identity_claim: &self.identity_claim,
+            identity_is_text: self.verify_sub && self.identity_claim == "sub",
+            is_revocable,
+            session_claims: Some(SessionClaims::read(claim, times.issued_at())),
+        };
+        Ok(VerifiedToken::judged(SignedToken::read(reading, claim)))
     }
 
     /// What is judged at every use: times, and the CSRF value that was sent, if one was needed

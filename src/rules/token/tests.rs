@@ -1,6 +1,9 @@
 //! Tokens: signed, taken apart, verified and remembered.
 
-use super::*;
+use super::{
+    super::{identity::Id, time::NumericDate},
+    *,
+};
 use crate::rules::{
     rejection::{Malformed, TimeClaim, Unencoded},
     secret::Secret,

@@ -5,7 +5,7 @@
 
 use super::{
     super::{
-        json::{self, Map, Value},
+        json,
         rejection::{Rejection, TimeClaim},
         time::{Duration, TimeRange, Timestamp},
     },
@@ -15,7 +15,9 @@ use super::{
     flask_jwt_extended::Choose,
     judge,
     jws::Header,
-    marks, signature, unverified,
+    signature,
+    signed::{Reading, SignedToken},
+    unverified,
 };
 use std::sync::{Arc, Mutex};
 
@@ -69,53 +71,25 @@ impl From<ClaimsPolicy> for Policy {
     }
 }
 
-/// Why a token is refused, and the token, if all but the last checks found it good: an application may want to say
-/// whose it was.
+/// Why a token is refused, and the token, if its signature is good: an application may want to say whose it was.
 #[derive(Debug)]
-pub struct Failed {
+pub struct RejectedToken {
     /// Why.
     pub rejection: Rejection,
-    /// The token, whose signature is good.
-    pub signed: Option<Signed>,
+    /// The token.
+    pub signed: Option<SignedToken>,
 }
 
-impl Failed {
-    /// A token that is good in itself is refused.
-    pub(in crate::rules) fn of(rejection: Rejection, token: VerifiedToken) -> Self {
-        Self { rejection, signed: Some(Signed::new(token)) }
+impl RejectedToken {
+    /// A token that is refused for what it says, not for its signature.
+    pub(in crate::rules) fn of(rejection: Rejection, signed: impl Into<SignedToken>) -> Self {
+        Self { rejection, signed: Some(signed.into()) }
     }
 }
 
-impl From<Rejection> for Failed {
+impl From<Rejection> for RejectedToken {
     fn from(rejection: Rejection) -> Self {
         Self { rejection, signed: None }
-    }
-}
-
-/// A token whose signature is good, but which is refused.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Signed(VerifiedToken);
-
-impl Signed {
-    pub(in crate::rules) fn new(token: VerifiedToken) -> Self {
-        Self(token)
-    }
-
-    /// The JOSE header.
-    #[must_use]
-    pub fn header(&self) -> Map<String, Value> {
-        self.0.header()
-    }
-
-    /// The claims, with what Flask-JWT-Extended fills in.
-    #[must_use]
-    pub fn claims(&self) -> Map<String, Value> {
-        self.0.claims_with_defaults()
-    }
-
-    /// The token: to be ended, never to be let through.
-    pub(in crate::rules) fn into_token(self) -> VerifiedToken {
-        self.0
     }
 }
 
@@ -196,17 +170,17 @@ impl Verifier {
         csrf: Option<&str>,
         choose: Option<&Choose<'_>>,
         now: Timestamp,
-    ) -> Result<VerifiedToken, Failed> {
+    ) -> Result<VerifiedToken, RejectedToken> {
         let known = self.cache.get(token).filter(|_| choose.is_none());
         let is_known = known.is_some();
         let token = match known {
-            Some(known) => VerifiedToken { is_remembered: true, ..known },
+            Some(known) => known.remembered(),
             None => self.verify_anew(token, choose, now)?,
         };
         if let Some(times) = token.times()
             && let Err(rejection) = self.judge_use(&token, times, csrf, now)
         {
-            return Err(Failed { rejection, signed: Some(Signed(token)) });
+            return Err(RejectedToken::of(rejection, token));
         }
         if !is_known && choose.is_none() {
             self.cache.put(&token);
@@ -219,7 +193,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Rejection`]s of the compact form, the key and the signature alone.
-    pub fn signed(&self, token: &str, choose: Option<&Choose<'_>>, now: Timestamp) -> Result<Signed, Rejection> {
+    pub fn signed(&self, token: &str, choose: Option<&Choose<'_>>, now: Timestamp) -> Result<SignedToken, Rejection> {
         let parts = unverified(token, None)?;
         let claims = parts.payload_members()?;
         let claim = |name: &str| claims.get(name);
@@ -237,10 +211,16 @@ impl Verifier {
         for name in [TimeClaim::Iat, TimeClaim::Nbf, TimeClaim::Exp] {
             *times.of(name) = claim(name.name()).and_then(|value| date(value, name).ok());
         }
-        let (identity_claim, is_text) = (self.policy.identity_claim(), self.policy.identity_is_text());
-        let marks = self.is_revocable.then(|| marks(claim, identity_claim, is_text, times.issued_at()));
-        let identity = claim(identity_claim);
-        Ok(Signed(VerifiedToken::new(token, parts.payload_range(), Some(times), identity, None, marks)))
+        let reading = Reading {
+            text: token,
+            payload: parts.payload_range(),
+            times,
+            identity_claim: self.policy.identity_claim(),
+            identity_is_text: self.policy.identity_is_text(),
+            is_revocable: self.is_revocable,
+            session_claims: None,
+        };
+        Ok(SignedToken::read(reading, claim))
     }
 
     fn verify_anew(
@@ -273,7 +253,7 @@ impl Verifier {
     ) -> Result<(), Rejection> {
         match &self.policy {
             Policy::FlaskJwt(policy) => policy.judge_times(times, now.numeric_date()),
-            Policy::FlaskJwtExtended(policy) => policy.judge_use(times, token.session(), csrf, now),
+            Policy::FlaskJwtExtended(policy) => policy.judge_use(times, token.session_claims(), csrf, now),
         }
     }
 }

@@ -11,9 +11,10 @@ use crate::rules::{
     config::FlaskJwtExtended,
     cookie::Jar,
     identity::{Id, Identity},
+    ids::SessionId,
     json::{Map, Value, json},
     rejection::{Absent, Malformed, Rejection, TimeClaim, Unencoded},
-    token,
+    token::{self, TokenType},
 };
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -42,7 +43,7 @@ fn with_cookies(answer: Answer, jar: &Jar) -> Answer {
 
 /// A user's sessions, the one of the request's own token named.
 #[must_use]
-pub fn sessions(sessions: &[SessionSummary], current: Option<&str>) -> Answer {
+pub fn sessions(sessions: &[SessionSummary], current: Option<&SessionId>) -> Answer {
     let one = |told: &SessionSummary| {
         json!({
             "id": told.id,
@@ -50,7 +51,7 @@ pub fn sessions(sessions: &[SessionSummary], current: Option<&str>) -> Answer {
             "last_used": told.last_used,
             "user_agent": told.user_agent,
             "country": told.country,
-            "current": Some(told.id.as_str()) == current,
+            "current": Some(&told.id) == current,
         })
     };
     Answer::json(200, &json!({"sessions": sessions.iter().map(one).collect::<Vec<_>>()}))
@@ -173,8 +174,8 @@ pub(super) fn words(rejection: &Rejection) -> (u16, Cow<'_, str>) {
         Rejection::SubjectNotText => (422, "Subject must be a string".into()),
         Rejection::TokenIdNotText => (422, "JWT ID must be a string".into()),
         Rejection::MissingClaim(name) => (422, format!("Missing claim: {name}").into()),
-        Rejection::WrongType { refresh: true } => (422, "Only refresh tokens are allowed".into()),
-        Rejection::WrongType { refresh: false } => (422, "Only non-refresh tokens are allowed".into()),
+        Rejection::WrongType { wanted: TokenType::Refresh } => (422, "Only refresh tokens are allowed".into()),
+        Rejection::WrongType { wanted: TokenType::Access } => (422, "Only non-refresh tokens are allowed".into()),
 
         // As Flask answers it in its versions of today.
         Rejection::BodyNotDeclaredJson => (415, "The Content-Type must be application/json".into()),

@@ -1,0 +1,115 @@
+//! Decides every request. The order of checks is the order of this folder's files, read from the two functions here.
+//!
+//! **What always holds:** [`Gate::decide`] is synchronous and total: it goes as far as memory tells. Where something
+//! outside must be asked it returns a [`Continuation`], with which [`Gate::resume`] goes on. Whatever is done in memory
+//! (counting a token's second appearance, calling hooks) is done once.
+
+use super::{
+    admin::{self, AdminRequest},
+    core::Gate,
+    decision::{Answered, Decided, Decision, Rejected},
+    login::{self, LoginRequest},
+    logout::{self, LogoutRequest},
+    refresh,
+    rule::{self, BodyUnderRule, TokenUnderRule},
+    sessions::{self, AccountRequest},
+};
+use crate::{
+    host::Host,
+    rules::{
+        rejection::Rejection,
+        request::Request,
+        route::{Endpoint, Found},
+        time::Timestamp,
+        wire::{Answer, flask_jwt},
+    },
+    users::Users,
+};
+
+/// Where [`Gate::decide`] stopped, with all that is needed of the request to go on.
+pub enum Continuation<'g> {
+    /// `POST /auth`.
+    Login(LoginRequest),
+    /// `POST /auth/refresh`.
+    Refresh(refresh::RefreshRequest<'g>),
+    /// `POST /auth/logout`.
+    Logout(LogoutRequest),
+    /// A user's own account: its sessions, its password.
+    Account(AccountRequest<'g>),
+    /// `POST /auth/admin`.
+    Admin(AdminRequest),
+    /// A rule whose token may be in the body.
+    BodyUnderRule(BodyUnderRule<'g>),
+    /// A token under a rule, good in itself.
+    TokenUnderRule(TokenUnderRule<'g>),
+}
+
+impl Gate {
+    /// What is done with a request, as far as memory tells.
+    pub fn decide<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decided<'g, Continuation<'g>> {
+        match self.config.routes.find(request.method, request.path) {
+            Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now),
+            Ok(Found::Endpoint(endpoint)) => match self.decide_endpoint(endpoint, request, now) {
+                Ok(decided) => decided,
+                Err(rejected) => Decided::Now(Decision::Reject(rejected.under(endpoint.name()))),
+            },
+            Ok(Found::Options(allow)) => Decided::Now(Decision::Answer(Answered::plain(flask_jwt::options(allow)))),
+            Err(Rejection::MissingLastSlash { mut location }) => {
+                location.extend(request.query.iter().flat_map(|query| ["?", query]));
+                let rejection = Rejection::MissingLastSlash { location };
+                Decided::Now(Decision::Reject(Rejected::new(rejection, Some(Endpoint::Login.name()))))
+            }
+            Err(rejection) => Decided::Now(Decision::Reject(Rejected::new(rejection, None))),
+        }
+    }
+
+    fn decide_endpoint<'g>(
+        &'g self,
+        endpoint: Endpoint,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Result<Decided<'g, Continuation<'g>>, Rejected<'g>> {
+        Ok(match endpoint {
+            Endpoint::Login => return self.begin_login(request),
+            Endpoint::Refresh => Decided::Later(Continuation::Refresh(self.begin_refresh(request, now)?)),
+            Endpoint::Logout => Decided::Later(Continuation::Logout(self.begin_logout(request, now))),
+            Endpoint::Admin => Decided::Later(Continuation::Admin(self.begin_admin(request)?)),
+            Endpoint::Sessions | Endpoint::Session | Endpoint::LogoutAll | Endpoint::Password => {
+                Decided::Later(Continuation::Account(self.begin_account(endpoint, request, now)?))
+            }
+            Endpoint::Keys => {
+                let answer = Answer::keys(&self.config.tokens.keys().jwks(now.numeric_date()));
+                Decided::Now(Decision::Answer(Answered::plain(answer)))
+            }
+        })
+    }
+
+    /// Goes on from where [`Gate::decide`] stopped, with the host and the users of the same request.
+    pub async fn resume<'g>(
+        &'g self,
+        continuation: Continuation<'g>,
+        host: &impl Host,
+        users: &impl Users,
+    ) -> Decision<'g> {
+        match continuation {
+            Continuation::Login(request) => answered(Endpoint::Login, login::login(self, request, host, users).await),
+            Continuation::Refresh(request) => {
+                answered(Endpoint::Refresh, refresh::refresh(self, request, host, users).await)
+            }
+            Continuation::Logout(request) => answered(Endpoint::Logout, logout::logout(self, request, host).await),
+            Continuation::Account(request) => {
+                answered(request.endpoint(), sessions::own_account(self, request, host, users).await)
+            }
+            Continuation::Admin(request) => answered(Endpoint::Admin, admin::admin(self, request, host).await),
+            Continuation::BodyUnderRule(waiting) => rule::resume_with_body(self, waiting, host, users).await,
+            Continuation::TokenUnderRule(waiting) => rule::resume(self, waiting, host, users).await,
+        }
+    }
+}
+
+fn answered<'g>(endpoint: Endpoint, answered: Result<Answered, Rejected<'g>>) -> Decision<'g> {
+    match answered {
+        Ok(answered) => Decision::Answer(answered),
+        Err(rejected) => Decision::Reject(rejected.under(endpoint.name())),
+    }
+}

@@ -1,0 +1,126 @@
+//! `POST /auth/refresh`: a new access token, not fresh, for a refresh token; where refresh tokens rotate, a new one of
+//! those too.
+//!
+//! **What always holds:** the user is looked up: a user who was deleted or disabled gets no new token. With rotation the
+//! account's object decides, and the tokens are made of what it says, so that a retry gets the very same.
+
+use super::{
+    core::Gate,
+    decision::{Answered, Rejected},
+    grant::{Grant, draw, random_of, refresh_token},
+    revocation::Scope,
+    token_source::EndpointToken,
+};
+use crate::{
+    host::Host,
+    rules::{
+        account::{Command, Reply},
+        identity::Identity,
+        ids::SessionId,
+        rejection::Rejection,
+        request::Request,
+        revocation::RevocationStatus,
+        time::Timestamp,
+        token::{Freshness, Random, RejectedToken, TokenType, VerifiedToken},
+    },
+    users::Users,
+};
+
+/// A refresh whose token was looked for.
+pub struct RefreshRequest<'g>(EndpointToken<'g>);
+
+impl Gate {
+    pub(super) fn begin_refresh<'g>(
+        &'g self,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Result<RefreshRequest<'g>, Rejected<'g>> {
+        if self.config.flask_jwt_extended().is_none() {
+            return Err(Rejection::NotFound.into());
+        }
+        self.endpoint_token(TokenType::Refresh, request, now).map(RefreshRequest)
+    }
+}
+
+/// A refresh, from the token to the grant.
+pub(super) async fn refresh(
+    gate: &Gate,
+    RefreshRequest(token): RefreshRequest<'_>,
+    host: &impl Host,
+    users: &impl Users,
+) -> Result<Answered, Rejected<'static>> {
+    let token = token.read(gate, host).await?;
+    match gate.current_status(&token, Scope::All, false, host).await {
+        RevocationStatus::Good => {}
+        RevocationStatus::Revoked => return Err(RejectedToken::of(Rejection::Revoked, token).into()),
+        RevocationStatus::Unknown => return Err(Rejection::StoreUnavailable.into()),
+    }
+    let Some(identity) = users.identity(&token).await? else {
+        return Err(RejectedToken::of(gate.nobody(&token), token).into());
+    };
+    if gate.snapshot.is_some() && gate.config.sessions.rotation {
+        rotate(gate, &identity, token, host).await
+    } else {
+        refresh_without_rotation(gate, &identity, token, host).await
+    }
+}
+
+/// Flask-JWT-Extended's own way; where there are sessions, if the account says that this one goes on.
+async fn refresh_without_rotation(
+    gate: &Gate,
+    identity: &Identity,
+    token: VerifiedToken,
+    host: &impl Host,
+) -> Result<Answered, Rejected<'static>> {
+    let Some((object, command)) = gate.check_command(&token, true) else {
+        return refreshed(gate, identity, None, None, false, &draw(host), host.now());
+    };
+    match gate.ask(host, &object, command).await? {
+        Reply::Alive => {}
+        _ => return Err(RejectedToken::of(Rejection::Revoked, token).into()),
+    }
+    let session = token.session_id();
+    let until = session.and_then(|session| gate.latest_end(session));
+    refreshed(gate, identity, session, until, false, &draw(host), host.now())
+}
+
+/// Spends the refresh token for its successor.
+async fn rotate(
+    gate: &Gate,
+    identity: &Identity,
+    token: VerifiedToken,
+    host: &impl Host,
+) -> Result<Answered, Rejected<'static>> {
+    let successor = refresh_token(&draw(host), host.now());
+    let (Some(session), Some(token_id), Some(object)) =
+        (token.session_id().cloned(), token.token_id().cloned(), gate.account_of(&token))
+    else {
+        // From before there were sessions.
+        return Err(RejectedToken::of(Rejection::Revoked, token).into());
+    };
+    let command = Command::Rotate { session: session.clone(), token_id, successor };
+    match gate.ask(host, &object, command).await? {
+        Reply::Rotated { successor, until } => {
+            let random = random_of(&successor).ok_or(Rejection::Internal)?;
+            refreshed(gate, identity, Some(&session), Some(until), true, &random, successor.issued_at)
+        }
+        Reply::Ended { reused: true } => Err(RejectedToken::of(Rejection::RefreshReused, token).into()),
+        Reply::Ended { reused: false } => Err(RejectedToken::of(Rejection::Revoked, token).into()),
+        _ => Err(Rejection::Internal.into()),
+    }
+}
+
+fn refreshed(
+    gate: &Gate,
+    identity: &Identity,
+    session: Option<&SessionId>,
+    until: Option<Timestamp>,
+    with_refresh_token: bool,
+    random: &Random,
+    now: Timestamp,
+) -> Result<Answered, Rejected<'static>> {
+    let message = "token refreshed";
+    let fresh = Freshness::NotFresh;
+    let grant = Grant { identity, fresh, with_refresh_token, message, session, until, random, now };
+    Ok(Answered::plain(gate.grant(&grant)?))
+}

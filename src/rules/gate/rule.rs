@@ -1,0 +1,295 @@
+//! A request under a rule of `ROUTES`: is it let through?
+//!
+//! **What always holds:** the order is token, revocation, account, user, renewal of cookies. [`Gate::decide_rule`] goes
+//! as far as memory tells; [`resume`] goes on from there, in the same order.
+
+use super::{
+    core::Gate,
+    decide::Continuation,
+    decision::{Decided, Decision, Principal, Rejected},
+    revocation::Scope,
+    token_source::{BodySearch, Presented, Search},
+};
+use crate::{
+    host::Host,
+    rules::{
+        account::Reply,
+        config::Location,
+        cookie::Jar,
+        identity::Identity,
+        rejection::Rejection,
+        request::Request,
+        revocation::RevocationStatus,
+        route::{Auth, Invalid, Revocation, Rule, UserFrom},
+        time::{Duration, Timestamp},
+        token::{Random, TokenType, VerifiedToken},
+    },
+    users::Users,
+};
+use std::sync::Arc;
+
+/// A token under a rule, good in itself.
+pub struct TokenUnderRule<'g> {
+    rule: &'g Rule,
+    token: VerifiedToken,
+    location: Location,
+    /// What must be asked first.
+    next: NextStep,
+}
+
+/// Where memory ends.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum NextStep {
+    /// The snapshot is too old.
+    Revocations,
+    /// The account's object must be asked.
+    Account,
+    /// The user must be looked up, or new cookies made.
+    User,
+}
+
+/// A rule whose token may be in the body.
+pub struct BodyUnderRule<'g> {
+    rule: &'g Rule,
+    search: BodySearch<'g>,
+    /// It is a WebSocket handshake from another site's page.
+    is_foreign_socket: bool,
+}
+
+impl Gate {
+    pub(super) fn decide_rule<'g>(
+        &'g self,
+        rule: &'g Rule,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Decided<'g, Continuation<'g>> {
+        // A rule that names OPTIONS lets an origin answer preflights, which never carry a token (Fetch §4.8).
+        if rule.auth == Auth::None || request.method == "OPTIONS" {
+            return Decided::Now(Decision::pass(rule, Principal::Open, Jar::new()));
+        }
+        let is_foreign_socket = || request.is_web_socket() && !self.is_from_own_page(request);
+        match self.search(self.wanted_by(rule), request, now) {
+            Search::Done(presented) => match self.presented(rule, presented, is_foreign_socket) {
+                Ok((token, location)) => {
+                    self.decide_token(rule, token, location, now).map_later(Continuation::TokenUnderRule)
+                }
+                Err(decision) => Decided::Now(decision),
+            },
+            Search::InBody(search) => match self.check_token_body(request) {
+                Ok(()) => {
+                    let is_foreign_socket = is_foreign_socket();
+                    Decided::Later(Continuation::BodyUnderRule(BodyUnderRule { rule, search, is_foreign_socket }))
+                }
+                Err(rejection) => Decided::Now(reject(rule, rejection)),
+            },
+        }
+    }
+
+    /// The token that was presented, or what is decided without one.
+    fn presented<'g>(
+        &self,
+        rule: &'g Rule,
+        presented: Presented,
+        is_foreign_socket: impl FnOnce() -> bool,
+    ) -> Result<(VerifiedToken, Location), Decision<'g>> {
+        match presented {
+            // A browser sends cookies with a handshake from any page, and has no CORS check for what that page reads.
+            Presented::Token(_, Location::Cookies) if is_foreign_socket() => {
+                Err(reject(rule, Rejection::ForeignSocket))
+            }
+            Presented::Token(token, location) => Ok((token, location)),
+            Presented::Missing(_) if rule.auth == Auth::Optional => {
+                Err(Decision::pass(rule, Principal::Anonymous, Jar::new()))
+            }
+            Presented::Missing(rejection) => Err(reject(rule, rejection)),
+            Presented::Rejected(rejected) => Err(reject_token(rule, rejected.into())),
+        }
+    }
+
+    /// Whether the request comes from a page of the gate's own origin (RFC 6454 §7).
+    fn is_from_own_page(&self, request: &Request<'_>) -> bool {
+        let own = self.config.public_url.as_deref().unwrap_or(request.site);
+        let sent = request.headers.get("origin").unwrap_or_default();
+        // A server that does not know its scheme compares hosts alone.
+        let sent = if own.contains("://") { &*sent } else { sent.split_once("://").map_or("", |(_, host)| host) };
+        !own.is_empty() && sent.eq_ignore_ascii_case(own)
+    }
+
+    /// A token that is good in itself, as far as memory tells.
+    fn decide_token<'g>(
+        &'g self,
+        rule: &'g Rule,
+        token: VerifiedToken,
+        location: Location,
+        now: Timestamp,
+    ) -> Decided<'g, TokenUnderRule<'g>> {
+        if self.is_revocation_checked(rule) {
+            match self.status(&token, Scope::All, now) {
+                RevocationStatus::Revoked => return Decided::Now(reject_revoked(rule, Rejection::Revoked, token)),
+                RevocationStatus::Unknown => return later(rule, token, location, NextStep::Revocations),
+                RevocationStatus::Good if self.is_account_asked(rule, &token) => {
+                    return later(rule, token, location, NextStep::Account);
+                }
+                RevocationStatus::Good => {}
+            }
+        }
+        if rule.user == UserFrom::Stored || self.is_renewal_due(rule, &token, location, now) {
+            return later(rule, token, location, NextStep::User);
+        }
+        match token.named() {
+            Some(identity) => Decided::Now(admit(rule, token, identity, location, Jar::new())),
+            None => Decided::Now(reject_revoked(rule, self.nobody(&token), token)),
+        }
+    }
+
+    /// Whether it matters that a token was revoked.
+    fn is_revocation_checked(&self, rule: &Rule) -> bool {
+        self.snapshot.is_some() && !rule.flask_jwt_extended.skip_revocation_check
+    }
+
+    /// Whether the account's object is asked about a token that the snapshot finds good. The object remembers for ever
+    /// what the revocation log forgets: a token without `exp` would be good for ever if it were not asked.
+    fn is_account_asked(&self, rule: &Rule, token: &VerifiedToken) -> bool {
+        rule.revocation == Revocation::Strict
+            || (token.expires().is_none() && self.check_command(token, false).is_some())
+    }
+
+    /// Whether the cookie that the token came in is about to expire, so that the answer gets new ones
+    /// (docs/compat/flask-jwt-extended.md#implicit-refresh).
+    fn is_renewal_due(&self, rule: &Rule, token: &VerifiedToken, location: Location, now: Timestamp) -> bool {
+        self.config.flask_jwt_extended().is_some_and(|config| {
+            location == Location::Cookies
+                && rule.flask_jwt_extended.token_type == TokenType::Access
+                && token
+                    .expires()
+                    .is_some_and(|exp| exp.is_before(now.plus(config.cookie_refresh_within), Duration::ZERO))
+        })
+    }
+
+    /// Lets through with the cookies of a new token; where there are sessions, if the account says that this one goes
+    /// on.
+    async fn admit_renewing<'g>(
+        &'g self,
+        rule: &'g Rule,
+        token: VerifiedToken,
+        identity: Arc<Identity>,
+        host: &impl Host,
+    ) -> Decision<'g> {
+        if let Some((object, command)) = self.check_command(&token, true) {
+            match self.ask(host, &object, command).await {
+                Ok(Reply::Alive) => {}
+                Ok(_) => return reject_revoked(rule, Rejection::Revoked, token),
+                // The request is good without a new token too.
+                Err(_) => return admit(rule, token, identity, Location::Cookies, Jar::new()),
+            }
+        }
+        let mut random = [0; size_of::<Random>()];
+        host.random(&mut random);
+        let renewal = self.renewed_cookies(&identity, &token, &random, host.now());
+        admit(rule, token, identity, Location::Cookies, renewal)
+    }
+}
+
+/// Goes on where the body is needed.
+pub(super) async fn resume_with_body<'g>(
+    gate: &'g Gate,
+    waiting: BodyUnderRule<'g>,
+    host: &impl Host,
+    users: &impl Users,
+) -> Decision<'g> {
+    let BodyUnderRule { rule, search, is_foreign_socket } = waiting;
+    let body = match gate.token_body(host).await {
+        Ok(body) => body,
+        Err(error) => return reject(rule, error.into()),
+    };
+    let now = host.now();
+    let presented = gate.search_body(search, &body, now);
+    drop(body);
+    let (token, location) = match gate.presented(rule, presented, || is_foreign_socket) {
+        Ok(found) => found,
+        Err(decision) => return decision,
+    };
+    match gate.decide_token(rule, token, location, now) {
+        Decided::Now(decision) => decision,
+        Decided::Later(waiting) => resume(gate, waiting, host, users).await,
+    }
+}
+
+/// Goes on where memory ended.
+pub(super) async fn resume<'g>(
+    gate: &'g Gate,
+    waiting: TokenUnderRule<'g>,
+    host: &impl Host,
+    users: &impl Users,
+) -> Decision<'g> {
+    let TokenUnderRule { rule, token, location, next } = waiting;
+    let open = rule.revocation == Revocation::Snapshot { open: true };
+    if next == NextStep::Revocations {
+        match gate.current_status(&token, Scope::All, open, host).await {
+            RevocationStatus::Good => {}
+            RevocationStatus::Revoked => return reject_revoked(rule, Rejection::Revoked, token),
+            RevocationStatus::Unknown => return reject(rule, Rejection::StoreUnavailable),
+        }
+    }
+    if next <= NextStep::Account && gate.is_account_asked(rule, &token) {
+        let Some((object, command)) = gate.check_command(&token, false) else {
+            return reject_revoked(rule, Rejection::Revoked, token);
+        };
+        match gate.ask(host, &object, command).await {
+            Ok(Reply::Alive) => {}
+            Ok(_) => return reject_revoked(rule, Rejection::Revoked, token),
+            Err(_) if open => {}
+            Err(error) => return reject(rule, error.into()),
+        }
+    }
+    let identity = match rule.user {
+        UserFrom::Token => token.named(),
+        UserFrom::Stored => match users.identity(&token).await {
+            Ok(identity) => identity.map(Arc::new),
+            Err(error) => return reject(rule, error.into()),
+        },
+    };
+    match identity {
+        None => reject_revoked(rule, gate.nobody(&token), token),
+        Some(identity) if gate.is_renewal_due(rule, &token, location, host.now()) => {
+            gate.admit_renewing(rule, token, identity, host).await
+        }
+        Some(identity) => admit(rule, token, identity, location, Jar::new()),
+    }
+}
+
+fn later<'g>(
+    rule: &'g Rule,
+    token: VerifiedToken,
+    location: Location,
+    next: NextStep,
+) -> Decided<'g, TokenUnderRule<'g>> {
+    Decided::Later(TokenUnderRule { rule, token, location, next })
+}
+
+fn admit<'g>(
+    rule: &'g Rule,
+    token: VerifiedToken,
+    identity: Arc<Identity>,
+    location: Location,
+    renewal: Jar,
+) -> Decision<'g> {
+    Decision::pass(rule, Principal::Verified { token, identity, location }, renewal)
+}
+
+fn reject(rule: &Rule, rejection: Rejection) -> Decision<'_> {
+    Decision::Reject(Rejected::new(rejection, Some(&rule.path)))
+}
+
+/// Rejects what is no good token; or lets it through without an identity, where the rule says so.
+fn reject_token<'g>(rule: &'g Rule, rejected: Rejected<'g>) -> Decision<'g> {
+    if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous {
+        return Decision::pass(rule, Principal::Anonymous, Jar::new());
+    }
+    Decision::Reject(rejected.under(&rule.path))
+}
+
+/// The same for a token that is good in itself.
+fn reject_revoked<'g>(rule: &'g Rule, rejection: Rejection, token: VerifiedToken) -> Decision<'g> {
+    reject_token(rule, Rejected { signed: Some(token.into_signed()), ..Rejected::new(rejection, None) })
+}

@@ -1,0 +1,96 @@
+//! How rejections and identities are worded: the dialect's words, or the application's own.
+
+use super::{
+    core::Gate,
+    decision::{Authorized, Rejected},
+};
+use crate::rules::{
+    config::Dialect,
+    handlers::TokenParts,
+    rejection::Rejection,
+    token::SignedToken,
+    wire::{Answer, flask_jwt, flask_jwt_extended},
+};
+
+impl Gate {
+    /// The answer to who the caller is.
+    #[must_use]
+    pub fn identity(&self, authorized: &Authorized<'_>) -> Answer {
+        let principal = authorized.principal();
+        match &self.config.dialect {
+            Dialect::FlaskJwt => flask_jwt::identity(principal.identity()),
+            Dialect::FlaskJwtExtended(_) => {
+                let named = principal.token().and_then(|token| token.identity());
+                flask_jwt_extended::identity(named.as_ref(), principal.identity(), authorized.renewal())
+            }
+        }
+    }
+
+    /// The body of that: the only difference between two of these answers, unless there are cookies to renew.
+    #[must_use]
+    pub fn identity_text(&self, authorized: &Authorized<'_>) -> String {
+        let principal = authorized.principal();
+        match &self.config.dialect {
+            Dialect::FlaskJwt => flask_jwt::identity_text(principal.identity()),
+            Dialect::FlaskJwtExtended(_) => {
+                let named = principal.token().and_then(|token| token.identity());
+                flask_jwt_extended::identity_text(named.as_ref(), principal.identity())
+            }
+        }
+    }
+
+    /// The answer to a rejection, if nothing is known of a token.
+    #[must_use]
+    pub fn answer(&self, rejection: &Rejection) -> Answer {
+        self.answer_to(&Rejected::new(rejection.clone(), None))
+    }
+
+    /// The answer to a rejection.
+    #[must_use]
+    pub fn answer_to(&self, rejected: &Rejected<'_>) -> Answer {
+        rejected.jar.iter().fold(self.words(rejected), |answer, cookie| answer.with("set-cookie", cookie))
+    }
+
+    fn words(&self, rejected: &Rejected<'_>) -> Answer {
+        match &self.config.dialect {
+            Dialect::FlaskJwt if rejected.rejection.is_jwt_error() => self.handlers.error(&rejected.rejection),
+            Dialect::FlaskJwt => flask_jwt::rejection(&rejected.rejection),
+            Dialect::FlaskJwtExtended(config) => self
+                .loader_words(rejected)
+                .unwrap_or_else(|| flask_jwt_extended::rejection(&rejected.rejection, config)),
+        }
+    }
+
+    /// The answer of the application's own loader; `None` if it leaves the words to the library
+    /// (docs/compat/flask-jwt-extended.md#errors).
+    fn loader_words(&self, rejected: &Rejected<'_>) -> Option<Answer> {
+        let (header, payload) =
+            rejected.signed.as_ref().map(|token| (token.header(), token.claims_with_defaults())).unwrap_or_default();
+        let token = TokenParts { header: &header, payload: &payload };
+        match &rejected.rejection {
+            Rejection::Expired => self.handlers.expired_token(token),
+            Rejection::NotFresh => self.handlers.needs_fresh_token(token),
+            Rejection::Revoked | Rejection::RefreshReused => self.handlers.revoked_token(token),
+            Rejection::ClaimsRejected => self.handlers.token_verification_failed(token),
+            Rejection::UserNotLoaded { .. } => self.handlers.user_lookup_error(token),
+            Rejection::BadCredentials | Rejection::Custom(_) => None,
+            rejection if rejection.is_jwt_error() => {
+                let text = flask_jwt_extended::text(rejection);
+                let is_unauthorized =
+                    matches!(rejection, Rejection::TokenNowhere(_) | Rejection::CsrfMissing | Rejection::CsrfMismatch);
+                if is_unauthorized { self.handlers.unauthorized(&text) } else { self.handlers.invalid_token(&text) }
+            }
+            _ => None,
+        }
+    }
+
+    /// No user is the one that a good token names.
+    pub(super) fn nobody(&self, token: &SignedToken) -> Rejection {
+        match self.config.dialect {
+            Dialect::FlaskJwt => Rejection::NoSuchUser,
+            Dialect::FlaskJwtExtended(_) => {
+                Rejection::UserNotLoaded { subject: token.identity().map(|id| id.to_string()).unwrap_or_default() }
+            }
+        }
+    }
+}
