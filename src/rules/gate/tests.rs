@@ -1089,3 +1089,30 @@ where
 {
     Box::new(gate.resume(continuation, host, users))
 }
+
+/// The largest future of the protocols, over the host of these tests: what each request that waits takes of an isolate's
+/// memory.
+#[test]
+fn a_waiting_request_holds_little_memory() {
+    let world = World::flask_jwt_extended();
+    let sent = Sent(vec![("content-type".into(), "application/json".into())]);
+    let request = Request { method: "POST", site: "", path: "/auth", query: None, headers: &sent };
+    let Decided::Later(continuation) = world.gate.decide(&request, world.now) else { panic!("a log-in waits") };
+    let outside = Outside {
+        now: world.now,
+        body: Vec::new(),
+        objects: RefCell::default(),
+        register: RefCell::default(),
+        asked: RefCell::default(),
+        draws: Cell::new(0),
+        calls: Cell::new(0),
+        fails: None,
+        register_answers: true,
+        accounts_answer: true,
+        full: None,
+        password: "right",
+        version: 0,
+    };
+    let future = world.gate.resume(continuation, &outside, &outside);
+    assert!(size_of_val(&future) <= 4096, "{} bytes", size_of_val(&future));
+}
