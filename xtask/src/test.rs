@@ -161,7 +161,23 @@ fn javascript(root: &Root) -> Result<u32, Failure> {
         return Err(step.fail("no JavaScript file is there", "where does it lie now?"));
     }
     step.done(&format!("{count} files"));
-    Ok(0)
+    javascript_tests(root)
+}
+
+/// tests/js: modules of JavaScript in Node, with a Rust that is played.
+fn javascript_tests(root: &Root) -> Result<u32, Failure> {
+    let step = Step::begin("unit tests of JavaScript");
+    let tests = root.join("tests/js/hot.test.mjs");
+    let output = step.output(
+        root.npm_command("node").args(["--test", "--test-reporter=tap"]).arg(tests),
+        "node_modules/.bin/node --test tests/js/hot.test.mjs shows them alone",
+    )?;
+    let count = passed(&output, "# pass ", "");
+    if count <= 1 {
+        return Err(step.fail("hardly a test ran", "is tests/js/hot.test.mjs there?"));
+    }
+    step.done(&format!("{count} tests"));
+    Ok(count)
 }
 
 /// The library with no feature, and with each alone.

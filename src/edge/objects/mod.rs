@@ -3,7 +3,7 @@
 //! **What always holds:** an object decides nothing. Its rules are [`crate::rules::account`] and
 //! [`crate::rules::revocation`]; here is how its state is stored and whom it must tell. A worker's entry makes one
 //! class of each, whose methods call [`account::step`], [`account::deliver`], [`account::alarm`] and [`register::ask`]:
-//! see `worker/entry.mjs`.
+//! see `worker/js/objects.mjs`.
 
 pub mod account;
 pub mod register;
