@@ -12,7 +12,9 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
-use tollgate::rules::{account::SessionSummary, config::options, identity::Id, secret::Secret, time::Timestamp};
+use tollgate::rules::{
+    account::SessionSummary, config::options, identity::Id, rejection::Rejection, secret::Secret, time::Timestamp,
+};
 use ureq::{Agent, http::HeaderValue};
 use url::{Host, Url};
 
@@ -145,7 +147,7 @@ impl Gate {
         let (status, body) = read.map_err(|error| self.not_reached(&error))?;
         match status {
             200 => serde_json::from_slice(&body).map_err(|_| self.not_understood()),
-            _ => Err(self.refused(status, &String::from_utf8_lossy(&body))),
+            _ => Err(self.refused(status, &body)),
         }
     }
 
@@ -161,21 +163,23 @@ impl Gate {
         )
     }
 
-    /// What a status means here. The gate's own refusals are known by their words; the same status without them is of
-    /// something else that stands at this path.
-    fn refused(&self, status: u16, body: &str) -> Failure {
+    /// What a status means here. The gate's own rejections are known by their code; the same status without one comes from
+    /// something else at this path.
+    fn refused(&self, status: u16, body: &[u8]) -> Failure {
         let endpoint = &self.endpoint;
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let is = |rejection: Rejection| body["code"].as_str() == Some(rejection.code());
         match status {
-            401 if body.contains(SECRET) => Failure::refused(
+            401 if is(Rejection::NotTheOperator) => Failure::refused(
                 format!("the gate at {} has another {SECRET}", self.address),
                 format!(
                     "set {SECRET} here to what the gate has; to give the gate a new one: `tollgate secret generate | npx wrangler secret put {SECRET}`"
                 ),
             ),
-            404 if body.contains("no such session") => {
+            404 if is(Rejection::NoSuchSession) => {
                 Failure::refused("there is no such session (any more)", "`tollgate session list` tells which there are")
             }
-            400 if body.contains("No such command") => Failure::refused(
+            400 if is(Rejection::BadCommand) => Failure::refused(
                 format!("the gate at {} does not know this command", self.address),
                 "it is of another version than this command: deploy it anew",
             ),

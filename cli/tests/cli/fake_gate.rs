@@ -90,9 +90,9 @@ fn obey(order: &Value) -> Answer {
     (200, "", body.to_string())
 }
 
-/// A refusal in the gate's words.
+/// A rejection in the gate's words, with its code.
 pub fn refuse(status: u16, rejection: &Rejection) -> Answer {
-    (status, "", json!({"msg": text(rejection)}).to_string())
+    (status, "", json!({"msg": text(rejection), "code": rejection.code()}).to_string())
 }
 
 fn serve(stream: &TcpStream, store: &Path, answer: fn(&Value) -> Answer, told: &Mutex<Vec<Told>>) {

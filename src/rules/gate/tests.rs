@@ -13,6 +13,7 @@ use crate::{
         json::{Map, Value, json},
         login::Credentials,
         password::{HashJob, Hashed},
+        rejection::Rejection,
         request::{Headers, Request},
         revocation::{Delta, RevocationLog},
         secret::Secret,
@@ -505,7 +506,8 @@ fn an_operators_orders_need_the_secret_and_reach_the_account_that_tokens_name() 
         let good = [("authorization", "Bearer another secret of more than thirty-two bytes")];
         for bad in ["Bearer another secret of more than thirty-two bytez", "another secret", "Bearer ", ""] {
             let order = json!({"do": "end-all", "user": 1});
-            assert_eq!(world.send("POST", "/auth/admin", &[("authorization", bad)], order).0, 401);
+            let (status, body) = world.send("POST", "/auth/admin", &[("authorization", bad)], order);
+            assert_eq!((status, &body["code"]), (401, &json!(Rejection::NotTheOperator.code())));
             assert!(world.asked.is_empty());
         }
         for bad in

@@ -7,7 +7,9 @@ use super::{
 use crate::rules::{
     config::Dialect,
     handlers::TokenParts,
+    json::{self, Value},
     rejection::Rejection,
+    route::Endpoint,
     token::SignedToken,
     wire::{Answer, flask_jwt, flask_jwt_extended},
 };
@@ -48,7 +50,14 @@ impl Gate {
     /// The answer to a rejection.
     #[must_use]
     pub fn answer_to(&self, rejected: &Rejected<'_>) -> Answer {
-        rejected.jar.iter().fold(self.words(rejected), |answer, cookie| answer.with("set-cookie", cookie))
+        let words = self.words(rejected);
+        // Operators' commands go by the code: texts may change.
+        let words = if rejected.rule == Some(Endpoint::Admin.name()) {
+            with_code(words, rejected.rejection.code())
+        } else {
+            words
+        };
+        rejected.jar.iter().fold(words, |answer, cookie| answer.with("set-cookie", cookie))
     }
 
     fn words(&self, rejected: &Rejected<'_>) -> Answer {
@@ -84,7 +93,7 @@ impl Gate {
         }
     }
 
-    /// No user is the one that a good token names.
+    /// The rejection of a token that names no user.
     pub(super) fn nobody(&self, token: &SignedToken) -> Rejection {
         match self.config.dialect {
             Dialect::FlaskJwt => Rejection::NoSuchUser,
@@ -93,4 +102,11 @@ impl Gate {
             }
         }
     }
+}
+
+/// An answer whose JSON has the rejection's code beside the text.
+fn with_code(answer: Answer, code: &str) -> Answer {
+    let mut members = json::object(answer.body.as_bytes()).unwrap_or_default();
+    members.insert("code".into(), code.into());
+    Answer { body: Answer::json(answer.status, &Value::Object(members)).body, ..answer }
 }
