@@ -163,8 +163,8 @@ impl Gate {
         )
     }
 
-    /// What a status means here. The gate's own rejections are known by their code; the same status without one comes from
-    /// something else at this path.
+    /// What a status means here. The gate's own rejections are known by their code; the same status without one comes
+    /// from something else at this path.
     fn refused(&self, status: u16, body: &[u8]) -> Failure {
         let endpoint = &self.endpoint;
         let body: Value = serde_json::from_slice(body).unwrap_or_default();

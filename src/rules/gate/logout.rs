@@ -77,8 +77,8 @@ impl LogoutRequest {
 }
 
 impl Gate {
-    /// Looks for the tokens. The cookie with the refresh token counts as much as that with the access token, and neither
-    /// needs a CSRF value: another site could take the cookies away just as well.
+    /// Looks for the tokens. The cookie with the refresh token counts as much as that with the access token, and
+    /// neither needs a CSRF value: another site could take the cookies away just as well.
     pub(super) fn begin_logout(&self, request: &Request<'_>, now: Timestamp) -> LogoutRequest {
         let mut found = LogoutRequest::default();
         let Some(config) = self.config.flask_jwt_extended() else {

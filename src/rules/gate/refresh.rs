@@ -1,8 +1,8 @@
 //! `POST /auth/refresh`: a new access token, not fresh, for a refresh token; where refresh tokens rotate, a new one of
 //! those too.
 //!
-//! **What always holds:** the user is looked up: a user who was deleted or disabled gets no new token. With rotation the
-//! account's object decides, and the tokens are made of what it says, so that a retry gets the very same.
+//! **What always holds:** the user is looked up: a user who was deleted or disabled gets no new token. With rotation
+//! the account's object decides, and the tokens are made of what it says, so that a retry gets the very same.
 
 use super::{
     core::Gate,

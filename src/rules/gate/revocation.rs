@@ -32,9 +32,9 @@ pub(super) enum Scope {
 
 impl Gate {
     /// How long the decision for this token, made at `now`, may be replayed for the same request without the rules;
-    /// `None` if not at all. It ends with the token's own times, and where there are revocations when a newer snapshot is
-    /// due: a revocation that comes in before, with a late answer to an earlier question, hits when that time is over, a
-    /// third of the bound after the snapshot's age.
+    /// `None` if not at all. It ends with the token's own times, and where there are revocations when a newer snapshot
+    /// is due: a revocation that comes in before, with a late answer to an earlier question, hits when that time is
+    /// over, a third of the bound after the snapshot's age.
     #[must_use]
     pub fn replayable(&self, token: &VerifiedToken, now: Timestamp) -> Option<TimeRange> {
         let good = self.config.tokens.good_while(token)?;

@@ -1092,8 +1092,8 @@ where
     Box::new(gate.resume(continuation, host, users))
 }
 
-/// The largest future of the protocols, over the host of these tests: what each request that waits takes of an isolate's
-/// memory.
+/// The largest future of the protocols, over the host of these tests: what each request that waits takes of an
+/// isolate's memory.
 #[test]
 fn a_waiting_request_holds_little_memory() {
     let world = World::flask_jwt_extended();
