@@ -67,7 +67,7 @@ pub(super) fn field(members: &Map<String, Value>, name: &str) -> Result<Option<S
 pub struct Verdict {
     /// Who it is, if the password was right.
     pub identity: Option<Identity>,
-    /// Should the hash be made anew? See [`renew`].
+    /// Whether the hash should be made anew: [`renewal`].
     pub outdated: bool,
     /// The stored hash could not be used; for the log.
     pub fault: Option<HashFault>,

@@ -1,10 +1,10 @@
 //! Every rule of the gate, and nothing else.
 //!
-//! **What always holds:** no I/O, no clock, no randomness, no `worker` type. Time and random bytes come in as
-//! arguments; what must be waited for goes out as a question ([`gate::Ask`]) that goes on with its answer. The
-//! compiler keeps this: `worker` is a dependency of the wasm32 target only, and these modules build natively.
+//! **What always holds:** no I/O, no clock, no randomness, no `worker` type. Time and random bytes come in as arguments
+//! or from a [`crate::Host`], and so does whatever must be waited for. The compiler keeps this: `worker` is a dependency
+//! of the wasm32 target only, and these modules build natively.
 //!
-//! **Where to look:** in which order are checks made? [`gate`]. How is a refusal worded? [`wire`]. What is in KV?
+//! **Where to look:** in which order are checks made? [`gate`]. How is a rejection worded? [`wire`]. What is in KV?
 //! [`store`]. Which options are there? [`config::options`].
 
 pub mod account;

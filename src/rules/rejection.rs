@@ -3,7 +3,7 @@
 //! **What always holds:** a variant holds names, limits and fixed texts, never a value out of a token, a password or a
 //! key (but for two that Flask-JWT-Extended tells the client: the name of an extension, the subject of a good token).
 //! What a client sees of it is decided in [`super::wire`] (exhaustively: a new reason cannot be forgotten there), what
-//! an operator sees in [`super::log`]. Each has a stable [code](Refusal::code).
+//! an operator sees in [`super::log`]. Each has a stable [code](Rejection::code).
 
 use super::token::TokenType;
 
