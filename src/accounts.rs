@@ -13,7 +13,7 @@ use crate::{
     },
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex},
 };
 
@@ -61,8 +61,8 @@ impl AccountStore for NoAccounts {
     }
 }
 
-/// Accounts in memory, for tests and for one process alone: all is gone when the process ends. Copies share what they
-/// hold.
+/// Accounts in memory, for tests and for one process alone. Copies share what they hold. All is gone when the process
+/// ends, revocations too: a token that was revoked before is good again until it expires, unless the key changes.
 #[derive(Clone, Default)]
 pub struct MemoryAccounts(Arc<Mutex<Memory>>);
 
@@ -72,7 +72,12 @@ struct Memory {
     log: RevocationLog,
     /// The log-in records that password changes wrote, by key.
     records: HashMap<String, String>,
+    /// When objects have something to forget: what alarms are for Durable Objects.
+    wakes: BTreeSet<(Timestamp, ObjectName)>,
 }
+
+/// At most this many objects are tidied up beside a command, so that none takes long.
+const MAX_TIDIED: usize = 16;
 
 impl MemoryAccounts {
     /// The log-in record of this key, if a password change wrote one ([`crate::rules::store::LoginRecord::key`]).
@@ -102,7 +107,41 @@ impl Memory {
         if rows.is_empty() {
             self.objects.remove(name);
         }
+        self.wakes.extend(step.wake.map(|wake| (wake, name.clone())));
         Ok(step)
+    }
+
+    /// Does a command, and hands over what others must know before the reply goes out.
+    fn run(
+        &mut self,
+        name: &ObjectName,
+        id: Option<&str>,
+        command: Command,
+        lifetimes: &Lifetimes,
+        now: Timestamp,
+    ) -> Result<Reply, Unavailable> {
+        let step = self.step(name, id, command, lifetimes, now)?;
+        if step.is_left_to_tell() {
+            for entry in &step.announcements {
+                self.log.revoke(*entry, now);
+            }
+            self.records.extend(step.record.iter().map(|record| (record.key.clone(), record.text.clone())));
+            let delivered = Command::Delivered { revocations: step.announcements, record: step.record };
+            self.step(name, None, delivered, lifetimes, now)?;
+        }
+        Ok(step.reply)
+    }
+
+    /// Forgets what is over in objects that nobody asks any more.
+    fn tidy(&mut self, lifetimes: &Lifetimes, now: Timestamp) -> Result<(), Unavailable> {
+        for _ in 0..MAX_TIDIED {
+            if self.wakes.first().is_none_or(|(wake, _)| *wake > now) {
+                break;
+            }
+            let Some((_, name)) = self.wakes.pop_first() else { break };
+            self.run(&name, None, Command::Tidy, lifetimes, now)?;
+        }
+        Ok(())
     }
 }
 
@@ -116,21 +155,39 @@ impl AccountStore for MemoryAccounts {
         now: Timestamp,
     ) -> Result<Reply, Unavailable> {
         let mut memory = self.0.lock().map_err(|_| Unavailable)?;
-        let step = memory.step(object, Some(id), command, lifetimes, now)?;
-        if step.is_left_to_tell() {
-            for entry in &step.announcements {
-                memory.log.revoke(*entry, now);
-            }
-            memory.records.extend(step.record.iter().map(|record| (record.key.clone(), record.text.clone())));
-            let delivered = Command::Delivered { revocations: step.announcements, record: step.record };
-            memory.step(object, None, delivered, lifetimes, now)?;
-        }
-        Ok(step.reply)
+        memory.tidy(lifetimes, now)?;
+        memory.run(object, Some(id), command, lifetimes, now)
     }
 
     async fn revocations(&self, since: u64, now: Timestamp) -> Result<Delta, Unavailable> {
         let mut memory = self.0.lock().map_err(|_| Unavailable)?;
         memory.log.forget(now);
         Ok(memory.log.since(since, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::time::Duration;
+    use futures_util::FutureExt;
+
+    #[test]
+    fn what_is_over_is_forgotten_though_nobody_asks_for_it_again() {
+        let accounts = MemoryAccounts::default();
+        let second = Duration::seconds(1);
+        let lifetimes = Lifetimes { grace: second, idle: second, session: second, token: second };
+        let ask = |name: &str, id: &str, seconds: i64| {
+            let now = Timestamp::from_seconds(1_800_000_000 + seconds);
+            let attempt = Command::Attempt { devices: Vec::new() };
+            let object = ObjectName::of_login_name(name);
+            let reply = accounts.account(&object, id, attempt, &lifetimes, now);
+            reply.now_or_never().unwrap().unwrap();
+        };
+        let count = || accounts.0.lock().unwrap().objects.len();
+        (0..100).for_each(|name| ask(&name.to_string(), &name.to_string(), 0));
+        assert_eq!(count(), 100);
+        (0..20).for_each(|time| ask("ann", &format!("later {time}"), 3 * 86_400 + time * 10));
+        assert_eq!(count(), 1, "the one that is asked");
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         account::{Command, Lifetimes, Reply},
         config::Config,
         forward::Filter,
-        gate::{Decided, Decision, Gate, Principal},
+        gate::{DECISION_TIMEOUT, Decided, Decision, Gate, Principal, Rejected},
         handlers::Handlers,
         identity::Identity,
         ids::ObjectName,
@@ -46,7 +46,7 @@ use std::{
     ops::Deref,
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     task::{Context, Poll},
@@ -60,6 +60,7 @@ pub struct GateLayer<U, A = NoAccounts> {
     gate: Shared,
     users: U,
     accounts: A,
+    behind_cloudflare: bool,
 }
 
 /// A gate that all requests share: counted on a server, for as long as the instance lives in a worker.
@@ -85,25 +86,51 @@ impl Deref for Shared {
 impl<U: SendUsers + Clone> GateLayer<U> {
     /// A layer of a configuration, hooks and users.
     pub fn new(config: Config, handlers: impl Handlers, users: U) -> Self {
-        Self { gate: Shared::Counted(Arc::new(Gate::new(config, handlers))), users, accounts: NoAccounts }
+        Self {
+            gate: Shared::Counted(Arc::new(Gate::new(config, handlers))),
+            users,
+            accounts: NoAccounts,
+            behind_cloudflare: cfg!(target_arch = "wasm32"),
+        }
     }
 
     /// The same with sessions: they can be listed and ended, and refresh tokens rotate (docs/sessions.md).
     ///
     /// # Panics
-    /// If the configuration was read without them: `Config::read_with(vars, Bindings { sessions: true, .. })`.
+    /// If the configuration was read without them, or with rate limiters, which the layer has not:
+    /// `Config::read_with(vars, Bindings { sessions: true, ..Bindings::default() })`.
     #[must_use]
     pub fn with_accounts<A: AccountStore>(self, accounts: A) -> GateLayer<U, A> {
+        let bindings = self.gate.config().bindings;
         assert!(
-            self.gate.config().bindings.sessions,
+            !bindings.address_limit && !bindings.hashing_limit,
+            "the layer has no rate limiters: put them before it"
+        );
+        assert!(
+            bindings.sessions,
             "read the configuration for sessions: Config::read_with(&vars, Bindings {{ sessions: true, ..Default::default() }})"
         );
-        GateLayer { gate: self.gate, users: self.users, accounts }
+        let Self { gate, users, behind_cloudflare, .. } = self;
+        GateLayer { gate, users, accounts, behind_cloudflare }
     }
 
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn of(gate: &'static Gate, users: U) -> Self {
-        Self { gate: Shared::Static(gate), users, accounts: NoAccounts }
+        Self {
+            gate: Shared::Static(gate),
+            users,
+            accounts: NoAccounts,
+            behind_cloudflare: cfg!(target_arch = "wasm32"),
+        }
+    }
+}
+
+impl<U, A> GateLayer<U, A> {
+    /// Believes `CF-Connecting-IP` and Cloudflare's other header fields: only for a server that nobody reaches but
+    /// through Cloudflare. Without it failures are counted by name alone, not by address too.
+    #[must_use]
+    pub fn behind_cloudflare(self) -> Self {
+        Self { behind_cloudflare: true, ..self }
     }
 }
 
@@ -111,7 +138,13 @@ impl<S, U: Clone, A: Clone> Layer<S> for GateLayer<U, A> {
     type Service = Gated<S, U, A>;
 
     fn layer(&self, inner: S) -> Gated<S, U, A> {
-        Gated { inner, gate: self.gate.clone(), users: self.users.clone(), accounts: self.accounts.clone() }
+        Gated {
+            inner,
+            gate: self.gate.clone(),
+            users: self.users.clone(),
+            accounts: self.accounts.clone(),
+            behind_cloudflare: self.behind_cloudflare,
+        }
     }
 }
 
@@ -122,6 +155,7 @@ pub struct Gated<S, U, A = NoAccounts> {
     gate: Shared,
     users: U,
     accounts: A,
+    behind_cloudflare: bool,
 }
 
 impl<S, U, A> Service<http::Request<Body>> for Gated<S, U, A>
@@ -144,13 +178,19 @@ where
         let copy = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, copy);
         let (gate, users, accounts) = (self.gate.clone(), self.users.clone(), self.accounts.clone());
+        let behind_cloudflare = self.behind_cloudflare;
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let host = AxumHost::new(body, accounts);
-            let decided = gate.decide(&view(&parts), now());
+            let host = AxumHost::new(body, accounts, gate.config().store_timeout);
+            let decided = gate.decide(&view(&parts, &Fields { headers: &parts.headers, behind_cloudflare }), now());
             let decision = match decided {
                 Decided::Now(decision) => decision,
-                Decided::Later(continuation) => gate.resume(continuation, &host, &users).await,
+                Decided::Later(continuation) => {
+                    let resumed = Box::pin(gate.resume(continuation, &host, &users));
+                    in_time(DECISION_TIMEOUT, resumed)
+                        .await
+                        .unwrap_or_else(|_| Decision::Reject(Rejected::new(Rejection::DecisionTimeout, None)))
+                }
             };
             let authorized = match decision {
                 Decision::Reject(rejected) => return Ok(response(gate.answer_to(&rejected))),
@@ -177,21 +217,16 @@ struct AxumHost<A> {
     /// What is left of the body: the whole of it, or a copy of what was read.
     body: Mutex<Body>,
     accounts: A,
+    /// `TOLLGATE_STORE_TIMEOUT`.
+    timeout: Duration,
     /// Begins the ids of this request's commands.
-    id: String,
+    id: OnceLock<String>,
     commands: AtomicU32,
 }
 
 impl<A> AxumHost<A> {
-    fn new(body: Body, accounts: A) -> Self {
-        let mut id = [0; 16];
-        fill(&mut id);
-        Self {
-            body: Mutex::new(body),
-            accounts,
-            id: Base64UrlUnpadded::encode_string(&id),
-            commands: AtomicU32::new(0),
-        }
+    fn new(body: Body, accounts: A, timeout: Duration) -> Self {
+        Self { body: Mutex::new(body), accounts, timeout, id: OnceLock::new(), commands: AtomicU32::new(0) }
     }
 
     fn into_body(self) -> Body {
@@ -234,11 +269,12 @@ impl<A: AccountStore> SendHost for AxumHost<A> {
         lifetimes: &Lifetimes,
     ) -> Result<Reply, Unavailable> {
         let number = self.commands.fetch_add(1, Ordering::Relaxed);
-        self.accounts.account(object, &format!("{}-{number}", self.id), command, lifetimes, now()).await
+        let id = format!("{}-{number}", self.id.get_or_init(new_id));
+        in_time(self.timeout, self.accounts.account(object, &id, command, lifetimes, now())).await?
     }
 
     async fn revocations(&self, since: u64) -> Result<Delta, Unavailable> {
-        self.accounts.revocations(since, now()).await
+        in_time(self.timeout, self.accounts.revocations(since, now())).await?
     }
 
     async fn hash_password(&self, job: HashJob) -> Result<Hashed, Unavailable> {
@@ -268,28 +304,54 @@ pub async fn hash_password(job: HashJob) -> Result<Hashed, Unavailable> {
     Ok(job.run())
 }
 
+fn new_id() -> String {
+    let mut id = [0; 16];
+    fill(&mut id);
+    Base64UrlUnpadded::encode_string(&id)
+}
+
+fn standard(duration: Duration) -> std::time::Duration {
+    std::time::Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or_default())
+}
+
+/// No longer than this, where there is tokio (with its timer) to tell the time. Without it the wait has no end.
+async fn in_time<T>(timeout: Duration, future: impl Future<Output = T>) -> Result<T, Unavailable> {
+    #[cfg(not(target_arch = "wasm32"))]
+    if tokio::runtime::Handle::try_current().is_ok() {
+        return tokio::time::timeout(standard(timeout), future).await.map_err(|_| Unavailable);
+    }
+    let _ = timeout;
+    Ok(future.await)
+}
+
 async fn sleep(duration: Duration) {
-    let millis = u64::try_from(duration.as_millis()).unwrap_or_default();
-    let duration = std::time::Duration::from_millis(millis);
+    let duration = standard(duration);
     #[cfg(target_arch = "wasm32")]
     worker::send::SendFuture::new(worker::Delay::from(duration)).await;
     #[cfg(not(target_arch = "wasm32"))]
     match tokio::runtime::Handle::try_current() {
         Ok(_) => tokio::time::sleep(duration).await,
-        // An executor of one thread: nobody else is held up.
+        // Without tokio there is no timer: the thread waits.
         Err(_) => std::thread::sleep(duration),
     }
 }
 
-fn view(parts: &Parts) -> Request<'_> {
+fn view<'r>(parts: &'r Parts, headers: &'r Fields<'r>) -> Request<'r> {
     let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
     let site = host.or(parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
-    Request {
-        method: parts.method.as_str(),
-        site,
-        path: parts.uri.path(),
-        query: parts.uri.query(),
-        headers: &parts.headers,
+    Request { method: parts.method.as_str(), site, path: parts.uri.path(), query: parts.uri.query(), headers }
+}
+
+/// The header fields of a request, as far as they are believed.
+struct Fields<'r> {
+    headers: &'r HeaderMap,
+    behind_cloudflare: bool,
+}
+
+impl Headers for Fields<'_> {
+    /// Anybody can write Cloudflare's fields where Cloudflare is not in front.
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        if name.starts_with("cf-") && !self.behind_cloudflare { None } else { Headers::get(self.headers, name) }
     }
 }
 

@@ -21,15 +21,15 @@ use crate::rules::{
 /// Implement that one where you can; whatever implements it is a `Host` too.
 #[trait_variant::make(SendHost: Send)]
 pub trait Host {
-    /// The time of the clock. Two calls may give two times, the later one not before the earlier one.
+    /// The time of the clock, which may be set back.
     fn now(&self) -> Timestamp;
 
     /// Fills `bytes` (96 at most) from a generator fit for cryptography. A request that is run again after its instance
     /// was lost gets the bytes of before, call by call.
     fn random(&self, bytes: &mut [u8]);
 
-    /// The whole body of the request, of `limit` bytes at most. Called once at most. Whoever the request is handed on
-    /// to must still be able to read the body.
+    /// The whole body of the request, of `limit` bytes at most. A request may be read once for each use: both times it
+    /// has the same bytes. Whoever the request is handed on to must still be able to read the body.
     ///
     /// # Errors
     /// Why there is no body; nothing of it was used then.

@@ -1,8 +1,8 @@
 //! Every rule of the gate, and nothing else.
 //!
 //! **What always holds:** no I/O, no clock, no randomness, no `worker` type. Time and random bytes come in as arguments
-//! or from a [`crate::Host`], and so does whatever must be waited for. The compiler keeps this: `worker` is a dependency
-//! of the wasm32 target only, and these modules build natively.
+//! or from a [`crate::Host`], and so does whatever must be waited for. The compiler keeps this: `worker` is a
+//! dependency of the wasm32 target only, and these modules build natively.
 //!
 //! **Where to look:** in which order are checks made? [`gate`]. How is a rejection worded? [`wire`]. What is in KV?
 //! [`store`]. Which options are there? [`config::options`].

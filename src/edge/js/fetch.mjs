@@ -292,7 +292,8 @@ export function fetchAsset(assets, url, request, isPrivate, vary, missing) {
  */
 export async function fetchWhole(url, headers, milliseconds, limit) {
   try {
-    const fields = headers.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]);
+    const lines = headers === "" ? [] : headers.split("\n");
+    const fields = lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]);
     const response = await perform(url, { headers: fields, signal: AbortSignal.timeout(milliseconds) }, false);
     const parts = [];
     let length = 0;

@@ -1,7 +1,7 @@
 //! The rate limits that log-ins and password changes share, and the counting of attempts.
 //!
-//! **What always holds:** an attempt is counted before anything is looked up; what came of it is reported whatever
-//! happens afterwards. A report that is lost counts as a wrong attempt after half a minute.
+//! **What always holds:** an attempt is counted before anything is looked up. One of which no outcome is reported
+//! counts as wrong after half a minute.
 
 use super::core::Gate;
 use crate::{

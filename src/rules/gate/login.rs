@@ -90,7 +90,10 @@ pub(super) async fn login(
         give_back(gate, counted, host).await;
         return Err(TOO_MANY.into());
     }
-    match users.authenticate(&credentials).await {
+    let authenticated = users.authenticate(&credentials).await;
+    // The password is wiped before the objects are asked.
+    drop(credentials);
+    match authenticated {
         Ok(Some(identity)) => succeed(gate, attempt, counted, identity, host).await,
         Ok(None) => {
             fail(gate, &attempt, counted, host).await;

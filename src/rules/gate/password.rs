@@ -90,7 +90,10 @@ pub(super) async fn change(
     }
 
     let Some(identity) = token.named() else { return Err(Rejection::Revoked.into()) };
-    let (command, version) = match users.set_password(&token, wanted.old.as_ref(), &wanted.new).await {
+    let changed = users.set_password(&token, wanted.old.as_ref(), &wanted.new).await;
+    // The passwords are wiped before the objects are asked.
+    drop(wanted);
+    let (command, version) = match changed {
         Ok(PasswordChange::Prepared { proven, key, record }) => (Command::SetPassword { proven, key, record }, None),
         Ok(PasswordChange::Stored { version }) => {
             (Command::EndAll { retire_password: false, version: Some(version) }, Some(version))

@@ -71,7 +71,7 @@ impl Snapshot {
     /// How old it is.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Age {
-        let age = now.as_millis().saturating_sub(self.as_of.load(Ordering::Relaxed));
+        let age = now.as_millis().saturating_sub(self.as_of.load(Ordering::Acquire));
         let max_staleness = self.max_staleness.as_millis();
         if age > max_staleness && !Mutant::StaleSnapshot.is_on() {
             return Age::TooOld;
@@ -134,7 +134,8 @@ impl Snapshot {
             self.generation.fetch_add(1, Ordering::Relaxed);
         }
         let as_of = if Mutant::YoungByArrival.is_on() { now } else { told.as_of };
-        self.as_of.fetch_max(as_of.as_millis(), Ordering::Relaxed);
+        // Whoever sees the new age sees the new generation too.
+        self.as_of.fetch_max(as_of.as_millis(), Ordering::Release);
     }
 
     /// Is a token revoked? `checked_generation` is where it is kept under which number of changes it was last found
