@@ -20,10 +20,10 @@ struct Family {
 
 /// A code.
 struct Row {
-    /// The refusals that have it; where their texts differ, all texts are told.
+    /// The rejections that have it; where their texts differ, the page has all of them.
     refusals: Vec<Rejection>,
     meaning: &'static str,
-    /// What the operator does, or the client's developer; empty for nothing.
+    /// What the operator or the client's developer does; empty where there is nothing to do.
     remedy: &'static str,
 }
 

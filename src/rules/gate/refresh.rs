@@ -19,7 +19,6 @@ use crate::{
         ids::SessionId,
         rejection::Rejection,
         request::Request,
-        revocation::RevocationStatus,
         time::Timestamp,
         token::{Freshness, Random, RejectedToken, TokenType, VerifiedToken},
     },
@@ -49,12 +48,7 @@ pub(super) async fn refresh(
     host: &impl Host,
     users: &impl Users,
 ) -> Result<Answered, Rejected<'static>> {
-    let token = token.read(gate, host).await?;
-    match gate.current_status(&token, Scope::All, false, host).await {
-        RevocationStatus::Good => {}
-        RevocationStatus::Revoked => return Err(RejectedToken::of(Rejection::Revoked, token).into()),
-        RevocationStatus::Unknown => return Err(Rejection::StoreUnavailable.into()),
-    }
+    let token = gate.unrevoked(token.read(gate, host).await?, Scope::All, host).await?;
     let Some(identity) = users.identity(&token).await? else {
         return Err(RejectedToken::of(gate.nobody(&token), token).into());
     };

@@ -3,15 +3,16 @@
 //! **What always holds:** a token passes by a snapshot no longer than `TOLLGATE_REVOCATION_BOUND` after its revocation
 //! was acknowledged. What JavaScript may replay, and until when, is said here: [`Gate::replayable`].
 
-use super::core::Gate;
+use super::{core::Gate, decision::Rejected};
 use crate::{
     host::Host,
     rules::{
         account::Command,
         ids::ObjectName,
+        rejection::Rejection,
         revocation::{Age, Delta, RevocationKeys, RevocationStatus, Snapshot},
         time::{Duration, TimeRange, Timestamp},
-        token::{SignedToken, VerifiedToken},
+        token::{RejectedToken, SignedToken, VerifiedToken},
     },
 };
 use std::sync::atomic::AtomicU64;
@@ -97,6 +98,20 @@ impl Gate {
                 snapshot.judge_by_what_is_known(keys, checked_generation)
             }
             (status, _) => status,
+        }
+    }
+
+    /// The token, if it is not revoked.
+    pub(super) async fn unrevoked(
+        &self,
+        token: VerifiedToken,
+        scope: Scope,
+        host: &impl Host,
+    ) -> Result<VerifiedToken, Rejected<'static>> {
+        match self.current_status(&token, scope, false, host).await {
+            RevocationStatus::Good => Ok(token),
+            RevocationStatus::Revoked => Err(RejectedToken::of(Rejection::Revoked, token).into()),
+            RevocationStatus::Unknown => Err(Rejection::StoreUnavailable.into()),
         }
     }
 

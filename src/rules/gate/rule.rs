@@ -7,6 +7,7 @@ use super::{
     core::Gate,
     decide::Continuation,
     decision::{Decided, Decision, Principal, Rejected},
+    grant::draw,
     revocation::Scope,
     token_source::{BodySearch, Presented, Search},
 };
@@ -22,7 +23,7 @@ use crate::{
         revocation::RevocationStatus,
         route::{Auth, Invalid, Revocation, Rule, UserFrom},
         time::{Duration, Timestamp},
-        token::{Random, TokenType, VerifiedToken},
+        token::{TokenType, VerifiedToken},
     },
     users::Users,
 };
@@ -183,9 +184,7 @@ impl Gate {
                 Err(_) => return admit(rule, token, identity, Location::Cookies, Jar::new()),
             }
         }
-        let mut random = [0; size_of::<Random>()];
-        host.random(&mut random);
-        let renewal = self.renewed_cookies(&identity, &token, &random, host.now());
+        let renewal = self.renewed_cookies(&identity, &token, &draw(host), host.now());
         admit(rule, token, identity, Location::Cookies, renewal)
     }
 }

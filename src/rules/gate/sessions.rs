@@ -20,7 +20,6 @@ use crate::{
         ids::{ObjectName, SessionId},
         rejection::Rejection,
         request::Request,
-        revocation::RevocationStatus,
         route::Endpoint,
         time::Timestamp,
         token::{RejectedToken, SignedToken, TokenType},
@@ -88,11 +87,7 @@ pub(super) async fn own_account(
     let Some((object, check)) = gate.check_command(&token, false) else {
         return Err(RejectedToken::of(Rejection::Revoked, token).into());
     };
-    match gate.current_status(&token, Scope::Everybody, false, host).await {
-        RevocationStatus::Good => {}
-        RevocationStatus::Revoked => return Err(RejectedToken::of(Rejection::Revoked, token).into()),
-        RevocationStatus::Unknown => return Err(Rejection::StoreUnavailable.into()),
-    }
+    let token = gate.unrevoked(token, Scope::Everybody, host).await?;
     match gate.ask(host, &object, check).await? {
         Reply::Alive => {}
         _ => return Err(RejectedToken::of(Rejection::Revoked, token).into()),
