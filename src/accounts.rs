@@ -6,7 +6,7 @@
 use crate::{
     host::Unavailable,
     rules::{
-        account::{Command, Lifetimes, Reply, Rows, object},
+        account::{Command, Context, Lifetimes, Reply, Rows, object},
         ids::ObjectName,
         revocation::{Delta, RevocationLog},
         time::Timestamp,
@@ -97,7 +97,7 @@ impl Memory {
         now: Timestamp,
     ) -> Result<object::Step, Unavailable> {
         let rows = self.objects.entry(name.clone()).or_default();
-        let step = object::step(rows, name, id, command, lifetimes, now).map_err(|_| Unavailable)?;
+        let step = object::step(rows, id, command, &Context::new(name, lifetimes, now)).map_err(|_| Unavailable)?;
         for (key, value) in &step.changes {
             match value {
                 Some(value) => rows.insert(key.clone(), value.clone()),

@@ -47,7 +47,6 @@ mod engine;
 pub mod axum;
 #[cfg(target_arch = "wasm32")]
 pub mod edge;
-pub mod mutant;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 

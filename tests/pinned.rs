@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 use tollgate::rules::{
-    account::{Account, Command, Lifetimes, Reply, Rows, object},
+    account::{Account, Command, Context, Lifetimes, Reply, Rows, object},
     identity::Id,
     ids::{ObjectName, SessionId, sha256_base64url},
     password::{self, Hashing},
@@ -99,8 +99,8 @@ fn an_account_of_before_is_read_and_its_messages_are_understood() {
         }
     }
     // What waits to be told is told.
-    let step =
-        object::step(&with_record, &"user:1".into(), None, Command::Tidy, &LIFETIMES, at(900)).expect("readable");
+    let step = object::step(&with_record, None, Command::Tidy, &Context::new(&"user:1".into(), &LIFETIMES, at(900)))
+        .expect("readable");
     assert_eq!(step.record.map(|record| record.key).as_deref(), Some("login:ann"));
     assert_eq!(step.announcements.len(), 2, "a session and a token");
     // Each message means to today's version what it meant then.
@@ -108,7 +108,8 @@ fn an_account_of_before_is_read_and_its_messages_are_understood() {
     for entry in pinned["history"].as_array().expect("a list") {
         let command: Command = serde_json::from_value(entry["command"].clone()).expect("a command");
         let now = Timestamp::from_millis(entry["now"].as_i64().expect("a time"));
-        let step = object::step(&rows, &"user:1".into(), None, command, &LIFETIMES, now).expect("readable");
+        let step =
+            object::step(&rows, None, command, &Context::new(&"user:1".into(), &LIFETIMES, now)).expect("readable");
         let reply: Reply = serde_json::from_value(entry["reply"].clone()).expect("a reply");
         assert_eq!(step.reply, reply, "{entry}");
         assert_eq!(serde_json::to_value(&step.reply).expect("JSON"), entry["reply"]);
@@ -123,7 +124,8 @@ fn an_account_of_before_is_read_and_its_messages_are_understood() {
     }
     // What was void then is void now, by the rows that were left.
     let check = Command::Check { session: None, token_id: Some("x".into()), began: at(100), is_use: true };
-    let step = object::step(&at_the_end, &"user:1".into(), None, check, &LIFETIMES, at(1300)).expect("readable");
+    let step = object::step(&at_the_end, None, check, &Context::new(&"user:1".into(), &LIFETIMES, at(1300)))
+        .expect("readable");
     assert_eq!(step.reply, Reply::Ended { reused: false });
 }
 

@@ -2,6 +2,7 @@
 //! a record whose name differs from the owner's in capitals only, and log in to it in between.
 
 use crate::{
+    broken::Fault,
     object::{Object, Question},
     oracle::Rule,
     world::World,
@@ -64,15 +65,25 @@ fn twin() -> RecordId {
     RecordId::of_name("ANN")
 }
 
-/// A device that logged in as a record.
-fn cookie(record: &RecordId, number: u32) -> DeviceId {
-    DeviceId::cookie(record, &format!("cookie {number}"))
+impl World {
+    /// A device that logged in as a record.
+    fn cookie(&self, record: &RecordId, secret: &str) -> DeviceId {
+        DeviceId::cookie(&self.record_of_device(record), secret)
+    }
+
+    /// The address from which the owner logs in.
+    fn home(&self, record: &RecordId) -> DeviceId {
+        DeviceId::address(&self.record_of_device(record), "192.0.2.1")
+    }
+
+    /// The record for which a device is known.
+    fn record_of_device(&self, record: &RecordId) -> RecordId {
+        if self.rules.fault == Some(Fault::SharesDevices) { owner() } else { record.clone() }
+    }
 }
 
-/// The address from which the owner logs in.
-fn home(record: &RecordId) -> DeviceId {
-    DeviceId::address(record, "192.0.2.1")
-}
+/// The secret in the owner's cookie.
+const OWN: &str = "cookie 0";
 
 /// Twenty-six hours or more of it.
 pub fn days(world: &mut World) {
@@ -127,14 +138,14 @@ fn stranger_tries(world: &mut World, guessed: &Rc<RefCell<AllGuessed>>, means: M
     let invented = world.random.u32(1..1_000_000);
     let now_this_now_that = world.random.u32(..3);
     let mut devices = match if means.shown < 3 { means.shown } else { now_this_now_that } {
-        0 => vec![cookie(&owner(), invented)],
-        1 if means.cookie => vec![cookie(&owner(), 0)],
+        0 => vec![world.cookie(&owner(), &format!("cookie {invented}"))],
+        1 if means.cookie => vec![world.cookie(&owner(), OWN)],
         // What they were given as their own record.
-        2 if means.twin => vec![DeviceId::cookie(&owner(), "twin")],
+        2 if means.twin => vec![world.cookie(&owner(), "twin")],
         _ => Vec::new(),
     };
-    let shows_cookie = devices.first() == Some(&cookie(&owner(), 0));
-    devices.extend(means.address.then(|| home(&owner())));
+    let shows_cookie = devices.first() == Some(&world.cookie(&owner(), OWN));
+    devices.extend(means.address.then(|| world.home(&owner())));
     let (next, guessed) = (Rc::clone(&wait), Rc::clone(guessed));
     // Not every try is one: sometimes KV can't be read.
     let (untried, is_silent) = (world.percent(5), world.percent(20));
@@ -187,7 +198,7 @@ fn twin_logs_in(world: &mut World) {
     // Each time with another of many browsers, or with one that was there before.
     let number = world.random.u32(0..20);
     let devices =
-        vec![DeviceId::cookie(&twin(), &format!("twin {number}")), DeviceId::cookie(&twin(), "twin"), home(&twin())];
+        vec![world.cookie(&twin(), &format!("twin {number}")), world.cookie(&twin(), "twin"), world.home(&twin())];
     world.command(
         0,
         Question::Try(devices.clone()),
@@ -203,9 +214,9 @@ fn twin_logs_in(world: &mut World) {
 fn owner_logs_in(world: &mut World, is_known: bool, guessed: &Rc<RefCell<AllGuessed>>, means: Means) {
     let guessed = Rc::clone(guessed);
     world.note(|| format!("the owner logs in, known: {is_known}"));
-    let own = cookie(&owner(), 0);
+    let own = world.cookie(&owner(), OWN);
     let is_at_home = world.now == 0 || world.percent(80);
-    let address = is_at_home.then(|| home(&owner()));
+    let address = is_at_home.then(|| world.home(&owner()));
     let shown = is_known.then(|| own.clone()).into_iter().chain(address.clone()).collect();
     world.command(
         0,

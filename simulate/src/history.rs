@@ -1,6 +1,7 @@
 //! One history: who is there, what they do in which order, and what must hold in the end.
 
 use crate::{
+    broken::Rules,
     guessing,
     isolate::{Centre, Isolate},
     object::{Object, Question},
@@ -12,7 +13,7 @@ use crate::{
 use fastrand::Rng;
 use tollgate::{
     Timestamp,
-    rules::account::{MOST_SESSIONS, Reply},
+    rules::account::{Context, MAX_SESSIONS, Reply},
 };
 
 /// After so long everybody sees what was written to KV, and every message has come, in milliseconds.
@@ -26,14 +27,14 @@ pub struct Outcome {
     pub trace: Vec<String>,
 }
 
-/// Plays the history of this seed.
-pub fn play(seed: u64, is_traced: bool) -> Outcome {
+/// Plays the history of this seed by these rules.
+pub fn play(rules: Rules, seed: u64, is_traced: bool) -> Outcome {
     // Seeds are often small numbers in a row.
     let mut random = Rng::with_seed(crate::scrambled(seed));
     let settings = Settings::random(&mut random);
     let kind = random.u32(..10_000);
     let accounts = if kind < 250 { 1 } else { random.usize(1..=3) };
-    let mut world = World::new(random, settings, is_traced, accounts);
+    let mut world = World::new(rules, random, settings, is_traced, accounts);
     world.note(|| format!("{settings:?}"));
     match kind {
         0..250 => guessing::days(&mut world),
@@ -71,7 +72,7 @@ impl World {
         self.centres.extend((0..centres).map(|_| Centre::default()));
         for isolate in 0..self.random.usize(2..=4) {
             let skew = self.skew();
-            self.isolates.push(Isolate::new(self.settings.bound, skew, isolate % centres));
+            self.isolates.push(Isolate::new(self.rules.safeguards, self.settings.bound, skew, isolate % centres));
         }
     }
 
@@ -203,7 +204,7 @@ impl World {
     /// More sessions than an account may have.
     fn crowd(&mut self) {
         self.settings.crashes = 0;
-        for _ in 0..MOST_SESSIONS + 5 {
+        for _ in 0..MAX_SESSIONS + 5 {
             let issued = self.clock(0);
             let refresh = Some(self.oracle.token('r', issued, self.settings.session));
             let deed = Deed::Open { record: 0, refresh, issued };
@@ -286,8 +287,11 @@ impl World {
         let longest = self.settings.session.max(self.settings.access) + self.settings.idle + 1_000_000;
         self.run_until(self.now + longest);
         for object in 0..self.objects.len() {
-            let (rows, account) = (self.objects[object].rows_that_pass(), self.objects[object].account());
-            if rows > 0 || account.next_tidy(&self.settings.lifetimes()).is_some() {
+            let (it, lifetimes) = (&self.objects[object], self.settings.lifetimes());
+            let (name, safeguards, now) = (&it.name, self.rules.safeguards, self.clock(0));
+            let next = it.account().next_tidy(&Context { name, lifetimes: &lifetimes, now, safeguards });
+            let rows = it.rows_that_pass();
+            if rows > 0 || next.is_some() {
                 self.violated(Rule::Bounded, format!("object {object} still has {rows} rows"));
             }
         }

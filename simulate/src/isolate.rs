@@ -11,6 +11,7 @@ use std::{
 };
 use tollgate::rules::{
     revocation::{Age, Delta, RevocationStatus, Snapshot},
+    safeguards::Safeguards,
     time::Duration,
 };
 
@@ -19,7 +20,7 @@ const CACHED_FOR: i64 = 2000;
 
 /// An isolate.
 pub struct Isolate {
-    snapshot: Snapshot,
+    snapshot: Snapshot<dyn Safeguards>,
     /// What its clock is off by.
     pub skew: i64,
     centre: usize,
@@ -36,8 +37,8 @@ pub struct Centre {
 
 impl Isolate {
     /// One that knows nothing.
-    pub fn new(bound: i64, skew: i64, centre: usize) -> Self {
-        Self { snapshot: snapshot(bound), skew, centre, life: 0 }
+    pub fn new(safeguards: &'static dyn Safeguards, bound: i64, skew: i64, centre: usize) -> Self {
+        Self { snapshot: snapshot(safeguards, bound), skew, centre, life: 0 }
     }
 
     /// How many revocations it holds.
@@ -46,8 +47,8 @@ impl Isolate {
     }
 }
 
-fn snapshot(bound: i64) -> Snapshot {
-    Snapshot::new(Duration::from_millis(bound).expect("less than a hundred years"))
+fn snapshot(safeguards: &'static dyn Safeguards, bound: i64) -> Snapshot<dyn Safeguards> {
+    Snapshot::guarded_by(safeguards, Duration::from_millis(bound).expect("less than a hundred years"))
 }
 
 impl World {
@@ -138,9 +139,9 @@ impl World {
     /// An isolate is thrown away, and another takes its place.
     pub fn replace_isolate(&mut self, isolate: usize) {
         self.note(|| format!("isolate {isolate} is another"));
-        let (skew, bound) = (self.skew(), self.settings.bound);
+        let (skew, bound, safeguards) = (self.skew(), self.settings.bound, self.rules.safeguards);
         let it = &mut self.isolates[isolate];
-        (it.snapshot, it.skew, it.life) = (snapshot(bound), skew, it.life + 1);
+        (it.snapshot, it.skew, it.life) = (snapshot(safeguards, bound), skew, it.life + 1);
         for token in &mut self.oracle.tokens {
             token.checked_generation.iter_mut().skip(isolate).take(1).for_each(|good| good.store(0, Ordering::Relaxed));
         }

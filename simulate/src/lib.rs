@@ -7,6 +7,7 @@
 //!
 //! docs/decisions/011-simulation.md says what is modelled and what is not.
 
+mod broken;
 mod guessing;
 mod history;
 mod isolate;
@@ -18,6 +19,7 @@ mod settings;
 mod store;
 mod world;
 
+pub use broken::{BROKEN, Fault, Rules};
 pub use history::{Outcome, play};
 pub use oracle::{Rule, Violation};
 use std::{
@@ -28,7 +30,6 @@ use std::{
     },
     thread,
 };
-use tollgate::mutant::{self, Mutant};
 
 /// The seed of a run's history: the first has the run's own.
 #[must_use]
@@ -54,21 +55,20 @@ pub struct Found {
     pub violation: Violation,
 }
 
-/// Plays histories until a rule does not hold, so many at most, on all cores; with a rule broken, if one is named.
-/// `progress` is told after each how many there were. What is found is the first, whoever comes to it when.
-pub fn search(run: u64, most: u64, broken: Option<Mutant>, progress: impl FnMut(u64) + Send) -> Option<Found> {
+/// Plays at most `most` histories by these rules, on all cores, and returns the first with a violation. `progress` is
+/// called after each history with their number.
+pub fn search(rules: Rules, run: u64, most: u64, progress: impl FnMut(u64) + Send) -> Option<Found> {
     let (next, end) = (AtomicU64::new(0), AtomicU64::new(most));
     let progress = Mutex::new((0, progress));
     let found: Mutex<Option<Found>> = Mutex::new(None);
     let play_some = || {
-        mutant::break_rule(broken);
         loop {
             let history = next.fetch_add(1, Ordering::SeqCst);
             if history >= end.load(Ordering::SeqCst) {
                 break;
             }
             let seed = seed_of(run, history);
-            if let Some(violation) = play(seed, false).violation {
+            if let Some(violation) = play(rules, seed, false).violation {
                 end.fetch_min(history, Ordering::SeqCst);
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 if found.as_ref().is_none_or(|found| history < found.histories) {
@@ -95,17 +95,17 @@ mod tests {
     #[test]
     fn a_history_depends_on_its_seed_alone() {
         for seed in 0..20 {
-            let (one, two) = (play(seed, true), play(seed, true));
+            let (one, two) = (play(Rules::INTACT, seed, true), play(Rules::INTACT, seed, true));
             assert!(!one.trace.is_empty());
             assert_eq!(one.trace, two.trace, "{seed}");
         }
         assert_eq!(seed_of(RUN, 0), RUN);
-        assert_ne!(play(1, true).trace, play(2, true).trace);
+        assert_ne!(play(Rules::INTACT, 1, true).trace, play(Rules::INTACT, 2, true).trace);
     }
 
     #[test]
     fn what_must_hold_holds() {
-        let found = search(RUN, 300, None, |_| ());
+        let found = search(Rules::INTACT, RUN, 300, |_| ());
         assert!(found.is_none_or(|found| panic!("seed {}: {:?}", found.seed, found.violation)));
     }
 
@@ -113,9 +113,9 @@ mod tests {
     #[test]
     fn broken_rules_are_found() {
         let most = if cfg!(debug_assertions) { 40 } else { 20_000 };
-        let found = |mutant| search(RUN, most, Some(mutant), |_| ()).is_some();
-        let missed: Vec<Mutant> = Mutant::ALL.into_iter().filter(|mutant| !found(*mutant)).collect();
-        let may_be_missed = if cfg!(debug_assertions) { Mutant::ALL.len() / 2 } else { 0 };
+        let found = |rules| search(rules, RUN, most, |_| ()).is_some();
+        let missed: Vec<Rules> = BROKEN.iter().copied().filter(|rules| !found(*rules)).collect();
+        let may_be_missed = if cfg!(debug_assertions) { BROKEN.len() / 2 } else { 0 };
         assert!(missed.len() <= may_be_missed, "{missed:?}");
     }
 }

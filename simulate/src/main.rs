@@ -5,8 +5,7 @@ use std::{
     process::ExitCode,
     time::{Duration, Instant},
 };
-use tollgate::mutant::{self, Mutant};
-use tollgate_simulate::{Found, play, search};
+use tollgate_simulate::{BROKEN, Found, Rules, play, search};
 
 /// Plays random histories of accounts, revocations and stale stores, and judges each by what must hold.
 #[derive(Parser)]
@@ -42,10 +41,10 @@ fn main() -> ExitCode {
     match &options.broken {
         None => histories(&options, seed),
         Some(name) => {
-            let all = Mutant::ALL.into_iter();
-            let chosen: Vec<Mutant> = all.filter(|mutant| name == "all" || format!("{mutant:?}") == *name).collect();
+            let all = BROKEN.iter().copied();
+            let chosen: Vec<Rules> = all.filter(|rules| name == "all" || rules.name == Some(name)).collect();
             if chosen.is_empty() {
-                let names: Vec<String> = Mutant::ALL.iter().map(|mutant| format!("{mutant:?}")).collect();
+                let names: Vec<&str> = BROKEN.iter().filter_map(|rules| rules.name).collect();
                 eprintln!("error: there is no rule {name:?} to break\n hint: all, or one of {}", names.join(", "));
                 return ExitCode::from(2);
             }
@@ -60,7 +59,7 @@ fn histories(options: &Options, seed: u64) -> ExitCode {
     eprintln!("seed {seed}");
     let began = Instant::now();
     let mut told = began;
-    let found = search(seed, most, None, |played| {
+    let found = search(Rules::INTACT, seed, most, |played| {
         if told.elapsed() > Duration::from_secs(2) {
             told = Instant::now();
             let pace = played as f64 / began.elapsed().as_secs_f64();
@@ -71,13 +70,13 @@ fn histories(options: &Options, seed: u64) -> ExitCode {
     match found {
         None => {
             if options.trace && most == 1 {
-                play(seed, true).trace.iter().for_each(|line| println!("{line}"));
+                play(Rules::INTACT, seed, true).trace.iter().for_each(|line| println!("{line}"));
             }
             println!("{most} histories, 0 violations (seed {seed}, {seconds:.1} s)");
             ExitCode::SUCCESS
         }
         Some(found) => {
-            tell(&found);
+            tell(Rules::INTACT, &found);
             println!("{} histories, 1 violation (seed {seed}, {seconds:.1} s)", found.histories);
             ExitCode::FAILURE
         }
@@ -85,27 +84,25 @@ fn histories(options: &Options, seed: u64) -> ExitCode {
 }
 
 /// What happened, and how to see it again.
-fn tell(found: &Found) {
-    play(found.seed, true).trace.iter().for_each(|line| println!("{line}"));
+fn tell(rules: Rules, found: &Found) {
+    play(rules, found.seed, true).trace.iter().for_each(|line| println!("{line}"));
     println!("violated: {}: {}", found.violation.rule, found.violation.what);
     println!("again: cargo xtask simulate --histories 1 --seed {}", found.seed);
 }
 
 /// Breaks rules, one after another; fails if one is not found.
-fn broken(chosen: &[Mutant], options: &Options, seed: u64) -> ExitCode {
+fn broken(chosen: &[Rules], options: &Options, seed: u64) -> ExitCode {
     let most = options.histories.unwrap_or(20_000);
     let began = Instant::now();
     let mut missed = Vec::new();
     println!("{:<24}{:>10}  by", "broken", "histories");
-    for &mutant in chosen {
-        let name = format!("{mutant:?}");
-        match search(seed, most, Some(mutant), |_| ()) {
+    for &rules in chosen {
+        let name = format!("{rules:?}");
+        match search(rules, seed, most, |_| ()) {
             Some(found) => {
                 println!("{name:<24}{:>10}  {}: {}", found.histories, found.violation.rule, found.violation.what);
                 if options.trace {
-                    mutant::break_rule(Some(mutant));
-                    tell(&found);
-                    mutant::break_rule(None);
+                    tell(rules, &found);
                 }
             }
             None => {

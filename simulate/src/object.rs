@@ -2,16 +2,16 @@
 //! whole or not at all; a crash forgets everything else.
 
 use crate::{
+    broken::Fault,
     oracle::{Deed, Receipt, Rule},
     world::World,
 };
 use std::{cell::RefCell, rc::Rc};
 use tollgate::{
     Timestamp,
-    mutant::Mutant,
     rules::{
         account::{
-            Account, Bucket, Command, DeviceId, MOST_SESSIONS, Pending, RefreshToken, Reply, Rows, TokenLife,
+            Account, Bucket, Command, Context, DeviceId, MAX_SESSIONS, Pending, RefreshToken, Reply, Rows, TokenLife,
             object::{Step, step},
         },
         device::RecordId,
@@ -123,7 +123,7 @@ impl World {
             _ => None,
         };
         self.note(|| format!("object {object}: {} -> {:?}", told(deed), step.reply));
-        if Mutant::RepliedEarly.is_on() && !step.promises_an_end {
+        if self.rules.fault == Some(Fault::RepliesBeforeWrite) && !step.promises_an_end {
             let receipt = deed.map(|deed| self.oracle.written(self.now, object, deed, &step.reply, clock));
             self.reply(object, deed, Some(step.reply.clone()), receipt, back);
             if self.crashes() {
@@ -204,7 +204,9 @@ impl World {
 
     fn step(&mut self, object: usize, id: Option<&str>, command: Command, clock: Timestamp) -> Option<Step> {
         let (it, lifetimes) = (&self.objects[object], self.settings.lifetimes());
-        let step = step(&it.rows, &it.name, id, command, &lifetimes, clock);
+        let (name, safeguards) = (&it.name, self.rules.safeguards);
+        let context = Context { name, lifetimes: &lifetimes, now: clock, safeguards };
+        let step = step(&it.rows, id, command, &context);
         if step.is_err() {
             self.violated(Rule::Kept, "rows can't be read");
         }
@@ -224,7 +226,7 @@ impl World {
         let retry = waits.then_some(self.now + RETRY);
         let next = [wake, retry].into_iter().flatten().min();
         it.alarm = next;
-        if long > MOST_ROW || rows > MOST_SESSIONS + 4 {
+        if long > MOST_ROW || rows > MAX_SESSIONS + 4 {
             self.violated(Rule::Bounded, format!("object {object} has {rows} rows, the longest of {long} bytes"));
         }
         if let Some(next) = next {
@@ -286,7 +288,7 @@ impl World {
                     let what = if came_through { "is told" } else { "can't be told" };
                     format!("the register {what} {} of object {object}", entries.len())
                 });
-                if came_through || Mutant::AnnouncedOnce.is_on() {
+                if came_through || world.rules.fault == Some(Fault::AnnouncesOnce) {
                     let delivered = Command::Delivered { revocations: entries, record: None };
                     if !world.delivered(object, delivered) {
                         return;
@@ -330,7 +332,8 @@ impl World {
 
     /// KV is written; one write at a time, so that none overtakes a later one.
     fn put(&mut self, object: usize, record: Option<Pending>, told: bool, done: Through) {
-        let record = if Mutant::OldRecordWritten.is_on() { record } else { self.objects[object].record.clone() };
+        let is_old = self.rules.fault == Some(Fault::WritesOldRecord);
+        let record = if is_old { record } else { self.objects[object].record.clone() };
         let Some(record) = record.filter(|_| !self.objects[object].is_putting) else { return done(self, told) };
         let life = self.objects[object].life;
         self.objects[object].is_putting = true;

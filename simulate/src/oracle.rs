@@ -10,7 +10,7 @@ use std::{collections::HashMap, fmt, sync::atomic::AtomicU64};
 use tollgate::{
     Timestamp,
     rules::{
-        account::{MOST_SESSIONS, Reply},
+        account::{MAX_SESSIONS, Reply},
         ids::{ObjectName, SessionId, TokenId},
         revocation::{RevocationKey, RevocationKeys},
     },
@@ -381,7 +381,7 @@ impl Oracle {
                         && !told.contains(&session);
                     self.must(!missing, Rule::Kept, || format!("session {session} is not listed"));
                 }
-                self.must(told.len() <= MOST_SESSIONS, Rule::Bounded, || format!("{} sessions", told.len()));
+                self.must(told.len() <= MAX_SESSIONS, Rule::Bounded, || format!("{} sessions", told.len()));
             }
             (Deed::End { session }, Reply::Done) => {
                 self.must(self.sessions[session].over.written.is_none(), Rule::EndStays, || {
@@ -505,8 +505,8 @@ impl Oracle {
         let live: Vec<SessionNo> = (0..=session)
             .filter(|&other| self.sessions[other].account == account && self.sessions[other].over.written.is_none())
             .collect();
-        if live.len() > MOST_SESSIONS {
-            live[..live.len() - MOST_SESSIONS / 2].iter().for_each(|&old| self.sessions[old].crowded_out = true);
+        if live.len() > MAX_SESSIONS {
+            live[..live.len() - MAX_SESSIONS / 2].iter().for_each(|&old| self.sessions[old].crowded_out = true);
         }
         ended
     }

@@ -2,11 +2,14 @@
 
 use crate::world::World;
 use std::{collections::BTreeMap, rc::Rc};
-use tollgate::rules::revocation::{Delta, Entry, RevocationLog};
+use tollgate::rules::{
+    revocation::{Delta, Entry, RevocationLog},
+    safeguards::Safeguards,
+};
 
 /// The one register.
 pub struct RegisterObject {
-    register: RevocationLog,
+    register: RevocationLog<dyn Safeguards>,
     stored: BTreeMap<u64, Entry>,
     skew: i64,
     /// It can't be reached before.
@@ -15,8 +18,8 @@ pub struct RegisterObject {
 
 impl RegisterObject {
     /// With nothing in it.
-    pub fn new(skew: i64) -> Self {
-        Self { register: RevocationLog::default(), stored: BTreeMap::new(), skew, down_until: 0 }
+    pub fn new(safeguards: &'static dyn Safeguards, skew: i64) -> Self {
+        Self { register: RevocationLog::guarded_by(safeguards, []), stored: BTreeMap::new(), skew, down_until: 0 }
     }
 
     /// How many entries are in force.
@@ -79,8 +82,9 @@ impl World {
     pub fn crash_register(&mut self) {
         self.note(|| "the register crashes".to_owned());
         let (pause, skew) = (self.random.i64(0..=2000), self.skew());
+        let safeguards = self.rules.safeguards;
         let it = &mut self.register;
-        it.register = RevocationLog::read(it.stored.iter().map(|(number, entry)| (*number, *entry)));
+        it.register = RevocationLog::guarded_by(safeguards, it.stored.iter().map(|(number, entry)| (*number, *entry)));
         it.skew = skew;
         it.down_until = it.down_until.max(self.now + pause);
     }

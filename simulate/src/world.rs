@@ -1,6 +1,7 @@
 //! The world of one history: a clock that nobody in it sees truly, what will happen, and everybody in it.
 
 use crate::{
+    broken::Rules,
     isolate::{Centre, Isolate},
     object::Object,
     oracle::{Oracle, Rule, Violation},
@@ -48,6 +49,8 @@ impl Ord for Due {
 
 /// All there is.
 pub struct World {
+    /// The rules, broken or not.
+    pub rules: Rules,
     /// The true time, in milliseconds since the beginning.
     pub now: i64,
     due: BinaryHeap<Due>,
@@ -79,9 +82,10 @@ pub struct World {
 
 impl World {
     /// A world with nothing in it yet but its weather.
-    pub fn new(mut random: Rng, settings: Settings, is_traced: bool, accounts: usize) -> Self {
+    pub fn new(rules: Rules, mut random: Rng, settings: Settings, is_traced: bool, accounts: usize) -> Self {
         let skew = random.i64(-settings.skew..=settings.skew);
         Self {
+            rules,
             now: 0,
             due: BinaryHeap::new(),
             order: 0,
@@ -89,7 +93,7 @@ impl World {
             settings,
             is_calm: false,
             objects: Vec::new(),
-            register: RegisterObject::new(skew),
+            register: RegisterObject::new(rules.safeguards, skew),
             isolates: Vec::new(),
             centres: Vec::new(),
             store: Store::new(accounts),

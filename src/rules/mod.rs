@@ -28,6 +28,7 @@ pub mod rejection;
 pub mod request;
 pub mod revocation;
 pub mod route;
+pub mod safeguards;
 pub mod secret;
 pub mod store;
 pub mod time;

@@ -10,7 +10,7 @@ use super::{
     Order, ask_object, now, unreadable,
 };
 use crate::rules::{
-    account::{Account, Command, Lifetimes, Pending, Rows, object},
+    account::{Account, Command, Context, Lifetimes, Pending, Rows, object},
     ids::ObjectName,
     revocation::{self, Entry},
     time::{Duration, Timestamp},
@@ -160,7 +160,7 @@ fn run(
 ) -> Result<object::Step, JsValue> {
     let State { rows, lifetimes: known, failures } = state(storage)?;
     let rings_again = matches!(command, Command::Tidy | Command::Delivered { .. });
-    let step = object::step(&rows, name, id, command, lifetimes, now()).map_err(|_| broken())?;
+    let step = object::step(&rows, id, command, &Context::new(name, lifetimes, now())).map_err(|_| broken())?;
     let mut changes = step.changes.clone();
     if !changes.is_empty() && known.as_ref() != Some(lifetimes) {
         changes.push((LIFETIMES.into(), serde_json::to_string(lifetimes).ok()));

@@ -9,10 +9,11 @@
 //! counts for all names that differ in capitals or outer blanks only; a device is known for the exact record that it
 //! logged in as.
 
-use super::Timestamp;
-use crate::{
-    mutant::Mutant,
-    rules::{device::RecordId, ids::sha256_base64url, time::Duration},
+use crate::rules::{
+    device::RecordId,
+    ids::sha256_base64url,
+    safeguards::Safeguards,
+    time::{Duration, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 
@@ -74,8 +75,7 @@ impl DeviceId {
 
 /// Neither a record's id nor a secret or address has a line feed in it.
 fn bound(record: &RecordId, secret: &str) -> String {
-    let record = if Mutant::TwinsShareDevices.is_on() { "" } else { record.as_str() };
-    sha256_base64url(&format!("{record}\n{secret}"))
+    sha256_base64url(&format!("{}\n{secret}", record.as_str()))
 }
 
 /// Whose tries are counted together.
@@ -136,57 +136,66 @@ impl LoginThrottle {
     /// Counts a try, in the first bucket that allows it: that of a device that is known by its cookie, else the
     /// strangers'. At a known address the try is counted there and nowhere else, so that as many tries are allowed
     /// there as elsewhere: their number does not say who logs in from it.
-    pub(super) fn take(&mut self, shown: &[DeviceId], now: Timestamp) -> Result<Bucket, Wait> {
-        let is_shown = |device: &&mut Device| shown.contains(&device.id) && !Mutant::NoLaneOfItsOwn.is_on();
+    pub(super) fn take<S: Safeguards + ?Sized>(
+        &mut self,
+        shown: &[DeviceId],
+        now: Timestamp,
+        safeguards: &S,
+    ) -> Result<Bucket, Wait> {
+        let is_shown = |device: &&mut Device| shown.contains(&device.id) && safeguards.knows_devices();
         let is_cookie = |device: &Device| matches!(device.id, DeviceId::Cookie(_));
         let mut known: Vec<&mut Device> = self.devices.iter_mut().filter(is_shown).collect();
         let has_cookie = known.iter().any(|device| is_cookie(device));
         known.retain(|device| is_cookie(device) == has_cookie);
         let mut shortest: Option<Wait> = None;
         for device in known {
-            match device.count.take(now) {
-                Err(_) if Mutant::DeviceUnlimited.is_on() => return Ok(Bucket::Device(device.id.clone())),
-                Ok(()) => return Ok(Bucket::Device(device.id.clone())),
-                Err(wait) => shortest = Some(shortest.map_or(wait, |other| other.min(wait))),
+            match device.count.take(now, safeguards) {
+                Err(wait) if safeguards.limits_known_devices() => {
+                    shortest = Some(shortest.map_or(wait, |other| other.min(wait)))
+                }
+                _ => return Ok(Bucket::Device(device.id.clone())),
             }
         }
-        if let Some(wait) = shortest.filter(|_| !has_cookie && !Mutant::AddressesFallThrough.is_on()) {
+        if let Some(wait) = shortest.filter(|_| !has_cookie && safeguards.known_address_waits()) {
             return Err(wait);
         }
-        if let Some(device) = shown.first().filter(|_| Mutant::EveryoneHasALane.is_on() && shortest.is_none()) {
-            return Ok(Bucket::Device(device.clone()));
-        }
-        match self.strangers.take(now) {
-            Ok(()) => Ok(Bucket::Strangers),
+        match self.strangers.take(now, safeguards) {
+            Ok(()) => Ok(safeguards.bucket_of_unknown(shown)),
             Err(wait) => Err(shortest.map_or(wait, |other| other.min(wait))),
         }
     }
 
     /// The password was wrong.
-    pub(super) fn was_wrong(&mut self, bucket: &Bucket) {
-        self.count(bucket).into_iter().for_each(Count::was_wrong);
+    pub(super) fn record_failure(&mut self, bucket: &Bucket) {
+        self.count(bucket).into_iter().for_each(Count::record_failure);
     }
 
     /// The password was right. The bucket of a device that is known by its cookie is clear again; among the strangers,
     /// and at an address, which others may share, only this try is forgiven, or each log-in of the owner would give
     /// them as many more.
-    pub(super) fn was_right(&mut self, bucket: &Bucket, devices: Vec<DeviceId>, record: &str, now: Timestamp) {
-        match bucket {
-            Bucket::Strangers if Mutant::LoginClearsStrangers.is_on() => self.strangers = Count::default(),
-            Bucket::Strangers => self.strangers.give_back(),
-            Bucket::Device(id) => {
-                if let Some(device) = self.device(id) {
-                    (device.seen, device.has_returned) = (now, true);
-                    let is_shared = matches!(id, DeviceId::Address(_)) && !Mutant::LoginClearsAddresses.is_on();
-                    if is_shared { device.count.give_back() } else { device.count = Count::default() }
-                }
-            }
+    pub(super) fn record_success<S: Safeguards + ?Sized>(
+        &mut self,
+        bucket: &Bucket,
+        devices: Vec<DeviceId>,
+        record: &str,
+        now: Timestamp,
+        safeguards: &S,
+    ) {
+        if safeguards.login_clears(bucket) {
+            self.count(bucket).into_iter().for_each(|count| *count = Count::default());
+        } else {
+            self.give_back(bucket, safeguards);
+        }
+        if let Bucket::Device(id) = bucket
+            && let Some(device) = self.device(id)
+        {
+            (device.seen, device.has_returned) = (now, true);
         }
         for id in devices {
             match self.device(&id) {
                 Some(device) => device.seen = now,
                 None => {
-                    self.make_room(&id, record);
+                    self.make_room(&id, record, safeguards);
                     let record = record.to_owned();
                     self.devices.push(Device { id, count: Count::default(), seen: now, has_returned: false, record });
                 }
@@ -197,10 +206,10 @@ impl LoginThrottle {
     /// For one more device of this kind, of this record: others' devices stay, whose names differ in capitals only.
     /// Those go first whose cookie never came back: a client that keeps none gets a new one at each log-in, which must
     /// not push out those of browsers.
-    fn make_room(&mut self, id: &DeviceId, record: &str) {
+    fn make_room<S: Safeguards + ?Sized>(&mut self, id: &DeviceId, record: &str, safeguards: &S) {
         let is_address = |id: &DeviceId| matches!(id, DeviceId::Address(_));
         let most = if is_address(id) { MOST_ADDRESSES } else { MOST_COOKIES };
-        let is_of_record = |device: &Device| device.record == record || Mutant::TwinsPushOut.is_on();
+        let is_of_record = |device: &Device| safeguards.makes_room_for(&device.record, record);
         let is_like = |device: &&Device| is_address(&device.id) == is_address(id) && is_of_record(device);
         let like: Vec<&Device> = self.devices.iter().filter(is_like).collect();
         let once = like.iter().filter(|device| !device.has_returned && !is_address(&device.id)).count();
@@ -224,16 +233,16 @@ impl LoginThrottle {
     }
 
     /// A password that was tried from this address was wrong.
-    pub(super) fn address_failed(&mut self, now: Timestamp) {
-        self.strangers.address_failed(now);
+    pub(super) fn record_address_failure(&mut self, now: Timestamp) {
+        self.strangers.record_address_failure(now);
     }
 
     /// The password was not tried after all.
-    pub(super) fn give_back(&mut self, bucket: &Bucket) {
-        self.count(bucket).into_iter().for_each(Count::give_back);
+    pub(super) fn give_back<S: Safeguards + ?Sized>(&mut self, bucket: &Bucket, safeguards: &S) {
+        self.count(bucket).into_iter().for_each(|count| count.give_back(safeguards));
     }
 
-    /// What is forgiven, and which devices are strangers again.
+    /// Drops failures that are forgiven, and devices that were not used for too long.
     pub(super) fn forget(&mut self, now: Timestamp) {
         self.devices.retain(|device| device.seen.later(KNOWN_FOR) > now);
         for count in self.devices.iter_mut().map(|device| &mut device.count).chain([&mut self.strangers]) {
@@ -244,7 +253,7 @@ impl LoginThrottle {
     }
 
     /// When there is something to forget.
-    pub(super) fn forgotten(&self) -> impl Iterator<Item = Timestamp> {
+    pub(super) fn next_forgotten(&self) -> impl Iterator<Item = Timestamp> {
         let devices = self.devices.iter().map(|device| device.seen.later(KNOWN_FOR));
         let strangers = (self.strangers != Count::default()).then(|| self.strangers.forgiven());
         devices.chain(strangers)
@@ -263,9 +272,10 @@ impl LoginThrottle {
 }
 
 impl Count {
-    fn take(&mut self, now: Timestamp) -> Result<(), Wait> {
+    fn take<S: Safeguards + ?Sized>(&mut self, now: Timestamp, safeguards: &S) -> Result<(), Wait> {
         self.give_up(now);
-        if self.wrong >= FREE && !Mutant::GuessesUnlimited.is_on() {
+        let is_limited = safeguards.limits_attempts();
+        if is_limited && self.wrong >= FREE {
             let under_way = u32::try_from(self.under_way.len()).unwrap_or(u32::MAX);
             let next = self.last.as_millis() + i64::from(delay(self.wrong.saturating_add(under_way))) * 1000;
             if now.as_millis() < next {
@@ -273,10 +283,10 @@ impl Count {
                 return Err(Wait::Seconds(u32::try_from(seconds).unwrap_or(LONGEST).clamp(1, LONGEST)));
             }
             // Whole quarters of an hour since the last one; a clock that was set back forgives nothing.
-            let forgiven_in = if Mutant::ForgivenByTheMinute.is_on() { 60 } else { LONGEST };
-            let passed = (now.as_millis() - self.last.as_millis()).max(0) / (i64::from(forgiven_in) * 1000);
+            let forgiven_after = i64::from(safeguards.forgiven_after(LONGEST)) * 1000;
+            let passed = (now.as_millis() - self.last.as_millis()).max(0) / forgiven_after;
             self.wrong = self.wrong.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
-        } else if self.under_way.len() >= UNDER_WAY && !Mutant::GuessesUnlimited.is_on() {
+        } else if is_limited && self.under_way.len() >= UNDER_WAY {
             return Err(Wait::Busy);
         }
         self.under_way.push(now);
@@ -303,7 +313,7 @@ impl Count {
         }
     }
 
-    fn address_failed(&mut self, now: Timestamp) {
+    fn record_address_failure(&mut self, now: Timestamp) {
         self.wrong = self.unforgiven(now).saturating_add(1);
         self.last = now;
     }
@@ -321,16 +331,16 @@ impl Count {
         self.wrong += u32::try_from(before - self.under_way.len()).unwrap_or_default();
     }
 
-    fn was_wrong(&mut self) {
+    fn record_failure(&mut self) {
         // One that was given up has been counted.
         if self.under_way.pop().is_some() {
             self.wrong += 1;
         }
     }
 
-    fn give_back(&mut self) {
+    fn give_back<S: Safeguards + ?Sized>(&mut self, safeguards: &S) {
         self.under_way.pop();
-        if Mutant::UntriedForgivesAll.is_on() {
+        if !safeguards.takes_back_one_attempt() {
             *self = Self::default();
         }
     }

@@ -1,35 +1,35 @@
 //! A session and the chain of its refresh tokens (a "family": RFC 9700 §4.14.2).
 //!
-//! **What always holds:** each token is good for one use, which makes one successor. Within the grace after that use
-//! the same successor is given again (a lost answer, two tabs); later, a second use is refused, and the caller ends the
-//! family.
+//! **What always holds:** each token can be spent once, which makes one successor. Within the grace after that the same
+//! successor is returned again (a lost answer, two tabs); later, a second use is refused, and the caller ends the
+//! session.
 
-use super::{
-    super::{
-        ids::{SessionId, TokenId},
-        time::Duration,
-    },
-    Lifetimes, SessionSummary, Timestamp,
+use super::{Context, SessionSummary};
+use crate::rules::{
+    ids::{SessionId, TokenId},
+    safeguards::Safeguards,
+    time::Timestamp,
 };
-use crate::mutant::Mutant;
 use serde::{Deserialize, Serialize};
 
-/// As many spent tokens are kept within the grace. A client that spends more in ten seconds has no bad connection.
-const MOST_LINKS: usize = 32;
-/// More of a `User-Agent` is not kept, in characters.
-const MOST_AGENT: usize = 200;
+/// Maximum number of refresh tokens that a session keeps: the next one, and those spent within the grace. A client that
+/// spends more in ten seconds has no bad connection.
+pub const MAX_REFRESH_TOKENS: usize = 32;
+/// Maximum characters kept of a `User-Agent`.
+const MAX_USER_AGENT: usize = 200;
 
 /// A refresh token: its id, and what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefreshToken {
-    /// Its id, the claim `jti`.
+    /// The claim `jti`.
     pub token_id: TokenId,
-    /// The randomness of it and of the access token beside it.
+    /// The randomness of this token and of the access token issued with it.
     pub seed: String,
-    /// When it is issued.
+    /// The claim `iat`.
     pub issued_at: Timestamp,
 }
 
+/// A refresh token, spent or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct SpentToken {
     link: RefreshToken,
@@ -37,61 +37,62 @@ struct SpentToken {
     spent_at: Option<Timestamp>,
 }
 
-/// A session.
+/// An open session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     created: Timestamp,
     last_used: Timestamp,
     user_agent: String,
     country: String,
-    /// In the order in which they were made: the last is the one to be used next. None without refresh tokens.
+    /// In the order in which they were issued; the last is to be used next. Empty without refresh tokens.
     links: Vec<SpentToken>,
 }
 
 impl Session {
     pub(super) fn new(first: Option<RefreshToken>, user_agent: String, country: String, now: Timestamp) -> Self {
         let links = first.into_iter().map(|link| SpentToken { link, spent_at: None }).collect();
-        let user_agent = user_agent.chars().take(MOST_AGENT).collect();
+        let user_agent = user_agent.chars().take(MAX_USER_AGENT).collect();
         Self { created: now, last_used: now, user_agent, country: country.chars().take(2).collect(), links }
     }
 
-    /// Spends a token: its successor, `None` if it was spent too long ago, or never was one.
-    pub(super) fn rotate(
+    /// Spends a token and returns its successor; `None` if it was spent before the grace, or is unknown.
+    pub(super) fn rotate<S: Safeguards + ?Sized>(
         &mut self,
         token_id: &TokenId,
         successor: RefreshToken,
-        grace: Duration,
-        now: Timestamp,
+        context: &Context<'_, S>,
     ) -> Option<&RefreshToken> {
-        let is_over = |kept: &SpentToken| kept.spent_at.is_some_and(|at| at.later(grace) < now);
-        if !Mutant::GraceNeverEnds.is_on() {
-            let over = self.links.iter().take_while(|kept| is_over(kept)).count();
-            self.links.drain(..over);
-        }
-        // Its refresh token was not good for one use only when the session was opened.
+        let (now, safeguards) = (context.now, context.safeguards);
+        let is_over = |kept: &SpentToken| {
+            kept.spent_at.is_some_and(|at| safeguards.is_grace_over(at, context.lifetimes.grace, now))
+        };
+        let over = self.links.iter().take_while(|kept| is_over(kept)).count();
+        self.links.drain(..over);
+        // A session that was opened before refresh tokens were kept has none: the first one shown is its own.
         if self.links.is_empty() {
             let link = RefreshToken { token_id: token_id.clone(), seed: String::new(), issued_at: self.created };
             self.links.push(SpentToken { link, spent_at: None });
         }
         let at = self.links.iter().position(|kept| kept.link.token_id == *token_id)?;
-        if Mutant::NoGrace.is_on() && self.links[at].spent_at.is_some() {
+        if self.links[at].spent_at.is_some() && !safeguards.allows_retry() {
             return None;
         }
-        if at + 1 == self.links.len() || Mutant::RetryMakesAnother.is_on() {
-            if self.links.len() >= MOST_LINKS && !Mutant::LinksUnlimited.is_on() {
+        if safeguards.makes_successor(at + 1 == self.links.len()) {
+            if self.links.len() >= safeguards.max_refresh_tokens() {
                 self.links.remove(0);
             }
             if let Some(last) = self.links.last_mut() {
                 last.spent_at = Some(now);
             }
             self.links.push(SpentToken { link: successor, spent_at: None });
-            self.is_used(now);
+            self.touch(now);
             return self.links.last().map(|kept| &kept.link);
         }
         self.links.get(at + 1).map(|kept| &kept.link)
     }
 
-    pub(super) fn is_used(&mut self, now: Timestamp) {
+    /// Notes a use.
+    pub(super) fn touch(&mut self, now: Timestamp) {
         self.last_used = self.last_used.max(now);
     }
 
@@ -103,23 +104,18 @@ impl Session {
         self.last_used
     }
 
-    /// When it is over unless it is used before.
-    pub(super) fn ends(&self, lifetimes: &Lifetimes) -> Timestamp {
-        if Mutant::IdleNeverEnds.is_on() {
-            return self.ends_at_last(lifetimes);
-        }
-        if Mutant::NeverEndsAtLast.is_on() {
-            return self.last_used.later(lifetimes.idle);
-        }
-        std::cmp::min(self.last_used.later(lifetimes.idle), self.ends_at_last(lifetimes))
+    /// When the session ends unless it is used before.
+    pub(super) fn end<S: Safeguards + ?Sized>(&self, context: &Context<'_, S>) -> Timestamp {
+        let by_disuse = self.last_used.later(context.lifetimes.idle);
+        context.safeguards.session_end(by_disuse, self.end_by_age(context))
     }
 
-    /// When it is over however often it is used.
-    pub(super) fn ends_at_last(&self, lifetimes: &Lifetimes) -> Timestamp {
-        self.created.later(lifetimes.session)
+    /// When the session ends however often it is used.
+    pub(super) fn end_by_age<S: Safeguards + ?Sized>(&self, context: &Context<'_, S>) -> Timestamp {
+        self.created.later(context.lifetimes.session)
     }
 
-    pub(super) fn told(&self, id: &SessionId) -> SessionSummary {
+    pub(super) fn summary(&self, id: &SessionId) -> SessionSummary {
         SessionSummary {
             id: id.clone(),
             created: self.created.numeric_date().seconds(),

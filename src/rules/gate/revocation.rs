@@ -95,7 +95,7 @@ impl Gate {
         refresh(snapshot, host).await;
         match (self.status(token, scope, host.now()), token.revocation_keys()) {
             (RevocationStatus::Unknown, Some((keys, checked_generation))) if open => {
-                snapshot.judge_by_what_is_known(keys, checked_generation)
+                snapshot.judge_by_known(keys, checked_generation)
             }
             (status, _) => status,
         }

@@ -4,7 +4,7 @@ use super::{Continuation, Decided, Decision, Gate};
 use crate::{
     host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Host, Limit, Unavailable},
     rules::{
-        account::{Command, Lifetimes, PasswordChange, Reply, Rows, object},
+        account::{Command, Context, Lifetimes, PasswordChange, Reply, Rows, object},
         config::{Bindings, Config},
         device::RecordId,
         handlers::DefaultHandlers,
@@ -127,7 +127,7 @@ impl Host for Outside {
         }
         let mut objects = self.objects.borrow_mut();
         let rows = objects.entry(object.clone()).or_default();
-        let step = object::step(rows, object, None, command, lifetimes, self.now).unwrap();
+        let step = object::step(rows, None, command, &Context::new(object, lifetimes, self.now)).unwrap();
         for (key, value) in step.changes {
             match value {
                 Some(value) => rows.insert(key, value),

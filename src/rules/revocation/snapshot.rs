@@ -1,10 +1,10 @@
-//! What an isolate knows of the register.
+//! What an isolate knows of the revocation log.
 
-use super::{
-    super::time::{Duration, Timestamp},
-    Delta, Entry, RevocationKey, RevocationKeys,
+use super::{Delta, Entry, RevocationKey, RevocationKeys};
+use crate::rules::{
+    safeguards::{Intact, Safeguards},
+    time::{Duration, Timestamp},
 };
-use crate::mutant::Mutant;
 use std::{
     collections::HashMap,
     sync::{
@@ -36,7 +36,8 @@ pub enum Age {
 }
 
 /// The revocations that an isolate holds.
-pub struct Snapshot {
+pub struct Snapshot<S: Safeguards + ?Sized + 'static = Intact> {
+    safeguards: &'static S,
     max_staleness: Duration,
     everybody: RevocationKey,
     /// When it was true, in milliseconds; `i64::MIN` before the first.
@@ -55,10 +56,19 @@ struct Known {
 }
 
 impl Snapshot {
-    /// With nothing in it, which judges nothing.
+    /// An empty snapshot, by which no token can be judged yet.
     #[must_use]
     pub fn new(max_staleness: Duration) -> Self {
+        Self::guarded_by(&Intact, max_staleness)
+    }
+}
+
+impl<S: Safeguards + ?Sized + 'static> Snapshot<S> {
+    /// [`Snapshot::new`] under other rules.
+    #[must_use]
+    pub fn guarded_by(safeguards: &'static S, max_staleness: Duration) -> Self {
         Self {
+            safeguards,
             max_staleness,
             everybody: RevocationKey::everybody(),
             as_of: AtomicI64::new(i64::MIN),
@@ -73,7 +83,7 @@ impl Snapshot {
     pub fn age(&self, now: Timestamp) -> Age {
         let age = now.as_millis().saturating_sub(self.as_of.load(Ordering::Acquire));
         let max_staleness = self.max_staleness.as_millis();
-        if age > max_staleness && !Mutant::StaleSnapshot.is_on() {
+        if self.safeguards.is_too_old(age, max_staleness) {
             return Age::TooOld;
         }
         if age > max_staleness / 3 && !self.is_requested(now) { Age::Due } else { Age::Fresh }
@@ -108,32 +118,32 @@ impl Snapshot {
     }
 
     /// Takes in what the register says. What is older than what is known changes nothing.
-    pub fn update(&self, told: &Delta, now: Timestamp) {
+    pub fn update(&self, delta: &Delta, now: Timestamp) {
         let Ok(mut known) = self.known.write() else { return };
         // There is a hole between: it will be asked for once more.
-        if told.since > known.number {
+        if delta.since > known.number {
             return;
         }
-        if Mutant::SnapshotGoesBack.is_on() {
+        if !self.safeguards.keeps_entries() {
             known.entries.clear();
         }
-        if told.number < known.number {
+        if delta.number < known.number {
             // The register begins anew, or this is an old answer: nothing is forgotten for it.
-            let is_later = told.as_of.as_millis() > self.as_of.load(Ordering::Relaxed);
-            if told.since == 0 && is_later && !Mutant::BeginsAnewUnseen.is_on() {
-                known.number = told.number;
+            let is_later = delta.as_of.as_millis() > self.as_of.load(Ordering::Relaxed);
+            if delta.since == 0 && is_later && self.safeguards.follows_restarted_log() {
+                known.number = delta.number;
             } else {
                 return;
             }
         }
-        known.entries.retain(|_, entry| entry.until > now || Mutant::SnapshotKeepsAll.is_on());
-        let is_new = told.entries.iter().any(|entry| known.entries.get(&entry.mark) != Some(entry));
-        known.entries.extend(told.entries.iter().map(|entry| (entry.mark, *entry)));
-        known.number = told.number;
+        known.entries.retain(|_, entry| !self.safeguards.is_snapshot_entry_over(entry, now));
+        let is_new = delta.entries.iter().any(|entry| known.entries.get(&entry.mark) != Some(entry));
+        known.entries.extend(delta.entries.iter().map(|entry| (entry.mark, *entry)));
+        known.number = delta.number;
         if is_new {
             self.generation.fetch_add(1, Ordering::Relaxed);
         }
-        let as_of = if Mutant::YoungByArrival.is_on() { now } else { told.as_of };
+        let as_of = self.safeguards.snapshot_time(delta.as_of, now);
         // Whoever sees the new age sees the new generation too.
         self.as_of.fetch_max(as_of.as_millis(), Ordering::Release);
     }
@@ -141,32 +151,28 @@ impl Snapshot {
     /// Is a token revoked? `checked_generation` is where it is kept under which number of changes it was last found
     /// good.
     #[must_use]
-    pub fn judge(&self, marks: &RevocationKeys, checked_generation: &AtomicU64, now: Timestamp) -> RevocationStatus {
+    pub fn judge(&self, keys: &RevocationKeys, checked_generation: &AtomicU64, now: Timestamp) -> RevocationStatus {
         if self.age(now) == Age::TooOld {
             return RevocationStatus::Unknown;
         }
-        self.judge_by_what_is_known(marks, checked_generation)
+        self.judge_by_known(keys, checked_generation)
     }
 
     /// The same, however old the snapshot is: for routes that stay open then.
     #[must_use]
-    pub fn judge_by_what_is_known(&self, marks: &RevocationKeys, checked_generation: &AtomicU64) -> RevocationStatus {
+    pub fn judge_by_known(&self, keys: &RevocationKeys, checked_generation: &AtomicU64) -> RevocationStatus {
         // One comparison for a token that came before, however many are revoked.
         let generation = self.generation.load(Ordering::Relaxed);
-        let was_good = checked_generation.load(Ordering::Relaxed);
-        if was_good == generation || (was_good > 0 && Mutant::GoodForEver.is_on()) {
+        if self.safeguards.is_still_good(checked_generation.load(Ordering::Relaxed), generation) {
             return RevocationStatus::Good;
         }
         let Ok(known) = self.known.read() else { return RevocationStatus::Unknown };
-        let is_hit = |mark: Option<RevocationKey>| {
-            let entry = mark.and_then(|mark| known.entries.get(&mark));
-            entry.is_some_and(|entry| {
-                entry.before.is_none_or(|before| marks.began <= before || Mutant::BeforeIgnored.is_on())
-            })
+        let is_covered = |key: Option<RevocationKey>| {
+            let entry = key.and_then(|key| known.entries.get(&key));
+            entry.is_some_and(|entry| self.safeguards.covers(entry, keys.began))
         };
-        let user = marks.user.filter(|_| !Mutant::UsersNotJudged.is_on());
-        let token = marks.token.filter(|_| !Mutant::TokensNotJudged.is_on());
-        if [token, marks.session, user, Some(self.everybody)].into_iter().any(is_hit) {
+        let RevocationKeys { token, session, user, began: _ } = self.safeguards.looked_up(keys);
+        if [token, session, user, Some(self.everybody)].into_iter().any(is_covered) {
             return RevocationStatus::Revoked;
         }
         checked_generation.store(generation, Ordering::Relaxed);

@@ -1,7 +1,14 @@
 //! Accounts: sessions, revocations and guesses, one command after another.
 
 use super::*;
-use crate::rules::{device::RecordId, json::json};
+use crate::rules::{
+    account::{
+        Bucket, DeviceId, FREE_FAILURES_BY_ADDRESS, LONGEST_BY_ADDRESS, Lifetimes, MOST_FAILURES_A_DAY_BY_ADDRESS,
+        MOST_GUESSES_A_DAY, REVOCATION_MARGIN, object,
+    },
+    device::RecordId,
+    json::json,
+};
 
 fn name() -> ObjectName {
     "user:1".into()
@@ -29,7 +36,7 @@ struct Stored {
 
 impl Stored {
     fn ask(&mut self, command: Command, now: Timestamp) -> Reply {
-        let step = object::step(&self.rows, &name(), None, command, &lifetimes(), now).unwrap();
+        let step = object::step(&self.rows, None, command, &Context::new(&name(), &lifetimes(), now)).unwrap();
         for (key, value) in step.changes {
             match value {
                 Some(value) => self.rows.insert(key, value),
@@ -63,7 +70,7 @@ impl Stored {
     }
 
     fn ask_as(&mut self, id: &str, command: Command, now: Timestamp) -> Reply {
-        let step = object::step(&self.rows, &name(), Some(id), command, &lifetimes(), now).unwrap();
+        let step = object::step(&self.rows, Some(id), command, &Context::new(&name(), &lifetimes(), now)).unwrap();
         for (key, value) in step.changes {
             match value {
                 Some(value) => self.rows.insert(key, value),
@@ -75,7 +82,7 @@ impl Stored {
 
     /// Would the reply promise that an end is known?
     fn promises(&mut self, command: Command, now: Timestamp) -> bool {
-        object::step(&self.rows, &name(), None, command, &lifetimes(), now).unwrap().promises_an_end
+        object::step(&self.rows, None, command, &Context::new(&name(), &lifetimes(), now)).unwrap().promises_an_end
     }
 
     fn check(&mut self, session: &SessionId, now: Timestamp) -> Reply {
@@ -146,7 +153,7 @@ fn an_end_is_announced_until_it_was_told_and_stays() {
         [Entry {
             mark: RevocationKey::session(&one),
             before: None,
-            until: at(2).later(lifetimes().token).later(MARGIN)
+            until: at(2).later(lifetimes().token).later(REVOCATION_MARGIN)
         }]
     );
     assert_eq!(account.ask(Command::Tidy, at(4)), Reply::Done);
@@ -181,16 +188,18 @@ fn a_session_that_runs_out_takes_its_access_tokens_along() {
         user_agent: String::new(),
         country: String::new(),
     };
-    let Reply::Opened { session } = account.answer(&name(), open.clone(), &brief, at(0)) else { panic!("opened") };
-    account.answer(&name(), Command::Tidy, &brief, at(49_999));
+    let Reply::Opened { session } = account.answer(open.clone(), &Context::new(&name(), &brief, at(0))) else {
+        panic!("opened")
+    };
+    account.answer(Command::Tidy, &Context::new(&name(), &brief, at(49_999)));
     assert_eq!(account.announcements(), []);
-    account.answer(&name(), Command::Tidy, &brief, at(50_000));
-    let until = at(100_000).later(MARGIN);
+    account.answer(Command::Tidy, &Context::new(&name(), &brief, at(50_000)));
+    let until = at(100_000).later(REVOCATION_MARGIN);
     assert_eq!(account.announcements(), [Entry { mark: RevocationKey::session(&session), before: None, until }]);
     // One that was idle for longer than its tokens live has none.
     let mut account = Account::default();
-    account.answer(&name(), open, &lifetimes(), at(0));
-    account.answer(&name(), Command::Tidy, &lifetimes(), at(1_000_000));
+    account.answer(open, &Context::new(&name(), &lifetimes(), at(0)));
+    account.answer(Command::Tidy, &Context::new(&name(), &lifetimes(), at(1_000_000)));
     assert_eq!(account.announcements(), []);
 }
 
@@ -284,12 +293,12 @@ fn the_record_waits_until_the_store_has_it_and_no_rehash_undoes_a_change() {
 fn one_more_session_than_there_may_be_ends_the_one_unused_longest() {
     let mut account = Stored::default();
     let sessions: Vec<SessionId> =
-        (0..=MOST_SESSIONS as i64).map(|n| account.open(0, Some(&n.to_string()), at(n)).unwrap()).collect();
+        (0..=MAX_SESSIONS as i64).map(|n| account.open(0, Some(&n.to_string()), at(n)).unwrap()).collect();
     assert_eq!(account.check(&sessions[0], at(200)), ENDED);
     assert_eq!(account.check(&sessions[1], at(200)), Reply::Alive);
     let Reply::Sessions { sessions: told } = account.ask(Command::List, at(200)) else { panic!("sessions") };
-    assert_eq!(told.len(), MOST_SESSIONS);
-    assert_eq!((told[0].id.as_str(), told[0].country.as_str()), (sessions[MOST_SESSIONS].as_str(), "CH"));
+    assert_eq!(told.len(), MAX_SESSIONS);
+    assert_eq!((told[0].id.as_str(), told[0].country.as_str()), (sessions[MAX_SESSIONS].as_str(), "CH"));
 }
 
 fn try_as(account: &mut Stored, devices: &[DeviceId], now: Timestamp) -> Reply {
@@ -423,7 +432,7 @@ fn a_name_that_nobody_has_leaves_nothing_behind() {
     for _ in 0..50 {
         try_as(&mut account, &[], at(0));
     }
-    let wake = Account::read(&account.rows).unwrap().next_tidy(&lifetimes()).unwrap();
+    let wake = Account::read(&account.rows).unwrap().next_tidy(&Context::new(&name(), &lifetimes(), at(0))).unwrap();
     assert!(wake > at(0) && wake <= at(86_400_000));
     account.ask(Command::Tidy, wake);
     assert_eq!(account.rows, Rows::new());
@@ -488,8 +497,13 @@ fn a_command_that_comes_again_is_done_once_and_gets_the_same_reply() {
     let mut account = Stored::default();
     let session = account.open(0, None, at(0)).unwrap();
     account.ask_as("1", Command::End { session: session.clone() }, at(1));
-    let again = object::step(&account.rows, &"user:1".into(), Some("1"), Command::End { session }, &lifetimes(), at(2))
-        .unwrap();
+    let again = object::step(
+        &account.rows,
+        Some("1"),
+        Command::End { session },
+        &Context::new(&"user:1".into(), &lifetimes(), at(2)),
+    )
+    .unwrap();
     assert_eq!((again.reply, again.promises_an_end), (Reply::Done, true));
 }
 
@@ -543,7 +557,7 @@ fn past_replies_are_few_and_pass_away() {
     let mut account = Stored::default();
     account.ask_as("1", Command::Attempt { devices: vec![] }, at(0));
     account.ask_as("2", Command::Untried { bucket: Bucket::Strangers }, at(1));
-    let wake = Account::read(&account.rows).unwrap().next_tidy(&lifetimes()).unwrap();
+    let wake = Account::read(&account.rows).unwrap().next_tidy(&Context::new(&name(), &lifetimes(), at(0))).unwrap();
     account.ask(Command::Tidy, std::cmp::max(wake, at(120_001)));
     assert!(!account.rows.contains_key(REPLIES), "{:?}", account.rows);
 }
@@ -556,7 +570,7 @@ fn an_address_has_so_many_failures_in_any_day() {
         let (mut address, mut now, mut made) = (LoginThrottle::default(), at(0), Vec::new());
         while now < at(3 * 86_400_000) {
             let allowed = (0..at_once).take_while(|_| address.check_address(now).is_ok()).count();
-            (0..allowed).for_each(|_| address.address_failed(now));
+            (0..allowed).for_each(|_| address.record_address_failure(now));
             made.extend(std::iter::repeat_n(now, allowed));
             match address.check_address(now) {
                 Ok(()) => {}

@@ -1,0 +1,462 @@
+//! The state of one account, or of one name or address, and what each command changes in it.
+
+use super::{Command, Context, LoginThrottle, Pending, RefreshToken, Reply, Session, SessionSummary, TokenLife, Wait};
+use crate::rules::{
+    ids::{ObjectName, SessionId, TokenId},
+    json::{self, Map, Value},
+    revocation::{Entry, RevocationKey},
+    safeguards::{Cause, Checked, Safeguards},
+    time::{Duration, Timestamp},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Maximum number of sessions of an account. One more ends the session that was used least recently.
+pub const MAX_SESSIONS: usize = 100;
+/// Maximum number of revoked tokens that an account remembers one by one.
+const MAX_REVOKED: usize = 1000;
+/// Later than any token: the last moment of ECMAScript's clock (ECMA-262 §21.4.1.1), a number that JSON carries
+/// unchanged.
+const NEVER: Timestamp = Timestamp::from_millis(8_640_000_000_000_000);
+/// How long a reply is kept: a request that is run again comes within a decision's time
+/// ([`crate::rules::gate::DECISION_TIMEOUT`]).
+const REPLY_KEPT_FOR: Duration = Duration::seconds(120);
+/// At most this many replies are kept; older ones are dropped first.
+const MAX_REPLIES: usize = 64;
+
+// The keys of the rows.
+const CORE: &str = "account";
+const THROTTLE: &str = "guesses";
+const PENDING: &str = "record";
+const REPLIES: &str = "replies";
+const SESSION: &str = "session/";
+
+/// What one object stores: key and value, both text.
+pub type Rows = BTreeMap<String, String>;
+
+/// A row that can't be read: a newer version wrote it, or it is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
+/// The state of one account, or of one name that is tried.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    core: Core,
+    login_throttle: LoginThrottle,
+    sessions: BTreeMap<SessionId, Session>,
+    pending: Option<Pending>,
+    replies: Vec<PastReply>,
+}
+
+/// The reply to a command, given again when the command is repeated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct PastReply {
+    /// The command's id.
+    id: String,
+    /// [`Command::kind`].
+    kind: String,
+    at: Timestamp,
+    reply: Reply,
+}
+
+/// The row `account`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Core {
+    /// Log-in records of an earlier version are refused.
+    version: Timestamp,
+    /// Sessions and tokens that began by then are void.
+    ended: Timestamp,
+    /// The ids of revoked tokens, and until when each must be remembered.
+    revoked: BTreeMap<TokenId, Timestamp>,
+    /// Revocations that the log may not have yet.
+    announcements: Vec<Entry>,
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        let never = Timestamp::from_millis(0);
+        Self { version: never, ended: never, revoked: BTreeMap::new(), announcements: Vec::new() }
+    }
+}
+
+impl Account {
+    /// From what [`Account::rows`] gave.
+    ///
+    /// # Errors
+    /// If a row can't be read: nothing is decided by half of what is stored.
+    pub fn read(rows: &Rows) -> Result<Self, Unreadable> {
+        let mut account = Self::default();
+        for (key, value) in rows {
+            match key.as_str() {
+                CORE => account.core = row(value)?,
+                THROTTLE => account.login_throttle = row(value)?,
+                PENDING => account.pending = Some(row(value)?),
+                REPLIES => account.replies = row(value)?,
+                _ => {
+                    let session = key.strip_prefix(SESSION).ok_or(Unreadable)?;
+                    account.sessions.insert(session.into(), row(value)?);
+                }
+            }
+        }
+        Ok(account)
+    }
+
+    /// What is to be stored.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        let mut rows = Rows::new();
+        let mut put = |key: String, value: Option<String>| rows.extend(value.map(|value| (key, value)));
+        put(CORE.into(), (self.core != Core::default()).then(|| text(&self.core)));
+        put(THROTTLE.into(), (self.login_throttle != LoginThrottle::default()).then(|| text(&self.login_throttle)));
+        put(PENDING.into(), self.pending.as_ref().map(text));
+        put(REPLIES.into(), (!self.replies.is_empty()).then(|| text(&self.replies)));
+        for (id, session) in &self.sessions {
+            put(format!("{SESSION}{id}"), Some(text(session)));
+        }
+        rows
+    }
+
+    /// The reply to a command that was carried out before under this id.
+    #[must_use]
+    pub fn past_reply(&self, id: &str, command: &Command) -> Option<&Reply> {
+        let kind = command.kind()?;
+        self.replies.iter().find(|past| past.id == id && past.kind == kind).map(|past| &past.reply)
+    }
+
+    /// Carries out a command, and keeps the reply for a repetition under the same id.
+    pub fn answer_once<S: Safeguards + ?Sized>(
+        &mut self,
+        id: &str,
+        command: Command,
+        context: &Context<'_, S>,
+    ) -> Reply {
+        let kind = command.kind();
+        let before = self.clone();
+        let reply = self.answer(command, context);
+        // What changed nothing may be done again; but a reply with something in it must be the same each time.
+        let is_void = reply == Reply::Done && *self == before;
+        if let Some(kind) = kind.filter(|_| reply.is_done() && !is_void) {
+            if self.replies.len() >= MAX_REPLIES {
+                self.replies.remove(0);
+            }
+            let (id, kind) = (id.to_owned(), kind.to_owned());
+            self.replies.push(PastReply { id, kind, at: context.now, reply: reply.clone() });
+        }
+        reply
+    }
+
+    /// Carries out a command.
+    pub fn answer<S: Safeguards + ?Sized>(&mut self, command: Command, context: &Context<'_, S>) -> Reply {
+        self.tidy(context);
+        let (now, safeguards) = (context.now, context.safeguards);
+        match command {
+            Command::Attempt { devices } => match self.login_throttle.take(&devices, now, safeguards) {
+                Ok(bucket) => Reply::Allowed { bucket },
+                Err(wait) => wait.into(),
+            },
+            Command::Wrong { bucket } => {
+                self.login_throttle.record_failure(&bucket);
+                Reply::Done
+            }
+            Command::Right { bucket, devices, record } => {
+                self.login_throttle.record_success(&bucket, devices, &record, now, safeguards);
+                Reply::Done
+            }
+            Command::Untried { bucket } => {
+                self.login_throttle.give_back(&bucket, safeguards);
+                Reply::Done
+            }
+            Command::CheckAddress => match self.login_throttle.check_address(now) {
+                Ok(()) => Reply::Done,
+                Err(wait) => wait.into(),
+            },
+            Command::AddressFailed => {
+                self.login_throttle.record_address_failure(now);
+                Reply::Done
+            }
+            Command::Open { version, entropy, refresh, user_agent, country } => {
+                if safeguards.is_record_stale(version, self.core.version) {
+                    return Reply::Stale;
+                }
+                self.see_record(version, context);
+                // A new session begins after the last end of all sessions, whatever the clock says.
+                let began = context.after(self.core.ended);
+                let session = Session::new(refresh, user_agent, country, began);
+                Reply::Opened { session: self.open(SessionId::new(began, &entropy), session, context) }
+            }
+            Command::Rotate { session, token_id, successor } => self.rotate(&session, &token_id, successor, context),
+            Command::Check { session, token_id, began, is_use } => {
+                self.check(session.as_ref(), token_id.as_ref(), began, is_use, context)
+            }
+            Command::List => Reply::Sessions { sessions: self.summaries() },
+            Command::End { session } => {
+                if !self.sessions.contains_key(&session) {
+                    return Reply::Ended { reused: false };
+                }
+                self.end(&session, context);
+                Reply::Done
+            }
+            Command::EndAll { retire_password, version } => {
+                self.end_all(context);
+                let version = version.or_else(|| retire_password.then(|| context.after(self.core.version)));
+                if let Some(version) = version.filter(|_| safeguards.retires_password()) {
+                    self.retire(version);
+                }
+                Reply::Done
+            }
+            Command::Revoke { token_id, life } => {
+                self.revoke(token_id, life, context);
+                Reply::Done
+            }
+            Command::SetPassword { proven, key, record } => self.set_password(proven, key, record, context),
+            Command::Rehash { proven, key, record } => {
+                // A change of password that is on its way to KV stays.
+                let is_outdated = proven != self.core.version || self.pending.is_some();
+                if is_outdated && safeguards.drops_outdated_rehash() {
+                    return Reply::Stale;
+                }
+                self.pending = Some(Pending { key, text: json::to_ascii(&record) });
+                Reply::Done
+            }
+            Command::Delivered { revocations, record } => {
+                self.core.announcements.retain(|entry| !revocations.contains(entry));
+                if safeguards.is_delivered(self.pending == record) {
+                    self.pending = None;
+                }
+                Reply::Done
+            }
+            Command::Tidy => Reply::Done,
+        }
+    }
+
+    /// Revocations that the log must have before they are acknowledged, and that are announced until it has them.
+    #[must_use]
+    pub fn announcements(&self) -> &[Entry] {
+        &self.core.announcements
+    }
+
+    /// The log-in record that KV must get.
+    #[must_use]
+    pub fn record(&self) -> Option<&Pending> {
+        self.pending.as_ref()
+    }
+
+    /// When there is something to forget, and so to call [`Command::Tidy`].
+    #[must_use]
+    pub fn next_tidy<S: Safeguards + ?Sized>(&self, context: &Context<'_, S>) -> Option<Timestamp> {
+        let sessions = self.sessions.values().map(|session| session.end(context));
+        let revoked = self.core.revoked.values().copied().filter(|until| *until < NEVER);
+        let next = sessions.chain(revoked).chain(self.login_throttle.next_forgotten()).min();
+        // Replies go with whatever is forgotten next; for them alone the object is woken only if there is nothing else.
+        next.or_else(|| self.replies.last().map(|past| past.at.later(REPLY_KEPT_FOR)))
+    }
+
+    /// Notes the version of a record by which somebody has proven the password. A newer one than known was written
+    /// elsewhere, by an operator's command for example.
+    fn see_record<S: Safeguards + ?Sized>(&mut self, version: Timestamp, context: &Context<'_, S>) {
+        if version <= self.core.version {
+            return;
+        }
+        let may_have_sessions = self.core.version.as_millis() > 0 || !self.sessions.is_empty();
+        if may_have_sessions && context.safeguards.newer_record_ends_sessions() {
+            self.end_all(context);
+        }
+        self.retire(version);
+    }
+
+    fn open<S: Safeguards + ?Sized>(&mut self, id: SessionId, session: Session, context: &Context<'_, S>) -> SessionId {
+        while self.sessions.len() >= context.safeguards.max_sessions() {
+            let oldest = self.sessions.iter().min_by_key(|(_, session)| session.last_used()).map(|(id, _)| id.clone());
+            oldest.iter().for_each(|oldest| self.end(oldest, context));
+        }
+        self.sessions.insert(id.clone(), session);
+        id
+    }
+
+    fn rotate<S: Safeguards + ?Sized>(
+        &mut self,
+        session: &SessionId,
+        token_id: &TokenId,
+        successor: RefreshToken,
+        context: &Context<'_, S>,
+    ) -> Reply {
+        if self.is_revoked(token_id) && context.safeguards.refuses_revoked_refresh_token() {
+            return Reply::Ended { reused: false };
+        }
+        let Some(open) = self.sessions.get_mut(session) else { return Reply::Ended { reused: false } };
+        match open.rotate(token_id, successor, context) {
+            Some(successor) => Reply::Rotated { successor: successor.clone(), until: open.end_by_age(context) },
+            None => {
+                if context.safeguards.reuse_ends_session() {
+                    self.end(session, context);
+                }
+                Reply::Ended { reused: true }
+            }
+        }
+    }
+
+    fn check<S: Safeguards + ?Sized>(
+        &mut self,
+        session: Option<&SessionId>,
+        token_id: Option<&TokenId>,
+        began: Timestamp,
+        is_use: bool,
+        context: &Context<'_, S>,
+    ) -> Reply {
+        let is_closed = session.is_some_and(|session| !self.sessions.contains_key(session));
+        let is_revoked = token_id.is_some_and(|id| self.is_revoked(id));
+        let has_ended = began <= self.core.ended;
+        let findings = [(Checked::Sessions, is_closed), (Checked::Tokens, is_revoked), (Checked::AllEnded, has_ended)];
+        if findings.into_iter().any(|(what, is_void)| is_void && context.safeguards.checks(what)) {
+            return Reply::Ended { reused: false };
+        }
+        if let Some(session) = session.and_then(|session| self.sessions.get_mut(session)).filter(|_| is_use) {
+            session.touch(context.now);
+        }
+        Reply::Alive
+    }
+
+    fn revoke<S: Safeguards + ?Sized>(&mut self, token_id: TokenId, life: Option<TokenLife>, context: &Context<'_, S>) {
+        // The log keeps the revocation as long as a token with `exp` can live; this account as long as any token can:
+        // it is asked about each token without `exp`.
+        let by_lifetime = context.all_expired(context.now);
+        let (until, remembered) = match life {
+            Some(TokenLife::Until(end)) => {
+                let end = end.later(context.safeguards.revocation_margin());
+                (end, end)
+            }
+            None | Some(TokenLife::Endless) => (by_lifetime, NEVER),
+        };
+        let remembered = context.safeguards.remembered_until(remembered, by_lifetime);
+        let is_known = self.core.revoked.get(&token_id).is_some_and(|known| *known >= remembered);
+        if is_known || remembered <= context.now {
+            return;
+        }
+        let entry = Entry { mark: RevocationKey::token(&token_id), before: None, until };
+        self.announce(Cause::TokenRevoked, entry, context);
+        if self.core.revoked.len() >= MAX_REVOKED {
+            // The list is full. An entry for a token that expires can go: the log keeps it until then. An entry for a
+            // token without `exp` must stay, since only this account keeps it for ever. If all are such, every token
+            // issued until now becomes void, which covers them all.
+            let expiring = self.core.revoked.iter().filter(|(_, until)| **until < NEVER);
+            match expiring.min_by_key(|(_, until)| **until).map(|(id, _)| id.clone()) {
+                Some(first) => drop(self.core.revoked.remove(&first)),
+                None if remembered < NEVER => return,
+                None => {
+                    self.end_all(context);
+                    self.core.revoked.clear();
+                    return;
+                }
+            }
+        }
+        self.core.revoked.insert(token_id, remembered);
+    }
+
+    fn set_password<S: Safeguards + ?Sized>(
+        &mut self,
+        proven: Timestamp,
+        key: String,
+        mut record: Map<String, Value>,
+        context: &Context<'_, S>,
+    ) -> Reply {
+        if context.safeguards.is_proof_stale(proven, self.core.version) {
+            return Reply::Stale;
+        }
+        if context.safeguards.password_change_ends_sessions() {
+            self.end_all(context);
+        }
+        let version = context.after(self.core.version.max(proven));
+        self.core.version = version;
+        record.insert("version".into(), version.as_millis().into());
+        self.pending = Some(Pending { key, text: json::to_ascii(&record) });
+        Reply::Changed { version }
+    }
+
+    fn is_revoked(&self, token_id: &TokenId) -> bool {
+        self.core.revoked.contains_key(token_id)
+    }
+
+    /// The sessions, the most recently used first.
+    fn summaries(&self) -> Vec<SessionSummary> {
+        let mut summaries: Vec<_> = self.sessions.iter().map(|(id, session)| session.summary(id)).collect();
+        summaries.sort_by(|one, two| (two.last_used, &two.id).cmp(&(one.last_used, &one.id)));
+        summaries
+    }
+
+    fn end<S: Safeguards + ?Sized>(&mut self, session: &SessionId, context: &Context<'_, S>) {
+        self.sessions.remove(session);
+        let until = context.all_expired(context.now);
+        let entry = Entry { mark: RevocationKey::session(session), before: None, until };
+        self.announce(Cause::SessionEnded, entry, context);
+    }
+
+    fn end_all<S: Safeguards + ?Sized>(&mut self, context: &Context<'_, S>) {
+        let now = context.after(self.core.ended);
+        // A session may have begun by a clock that was ahead of this one: the object has moved since.
+        let latest = self.sessions.values().map(Session::created).max();
+        let latest = latest.filter(|_| context.safeguards.end_of_all_covers_later_clocks());
+        let ended = latest.map_or(now, |latest| latest.max(now));
+        self.sessions.clear();
+        self.core.ended = ended;
+        // Of an end of everybody no account's object knows: the log must, for tokens without `exp` too.
+        let until = if *context.name == ObjectName::everybody() { NEVER } else { context.all_expired(ended) };
+        let entry = Entry { mark: RevocationKey::user(context.name), before: Some(ended), until };
+        self.announce(Cause::AllEnded, entry, context);
+    }
+
+    fn announce<S: Safeguards + ?Sized>(&mut self, cause: Cause, entry: Entry, context: &Context<'_, S>) {
+        if !context.safeguards.announces(cause) {
+            return;
+        }
+        let announcements = &mut self.core.announcements;
+        match announcements.iter_mut().find(|waiting| waiting.mark == entry.mark) {
+            Some(waiting) => *waiting = context.safeguards.merged(waiting, &entry),
+            None => announcements.push(entry),
+        }
+    }
+
+    /// Refuses records of an earlier version from now on, one that is still on its way to KV among them.
+    fn retire(&mut self, version: Timestamp) {
+        if version > self.core.version {
+            self.core.version = version;
+            self.pending = None;
+        }
+    }
+
+    /// Forgets what has expired.
+    pub(super) fn tidy<S: Safeguards + ?Sized>(&mut self, context: &Context<'_, S>) {
+        let now = context.now;
+        let expired = self.sessions.extract_if(.., |_, session| session.end(context) <= now);
+        for (id, session) in expired.collect::<Vec<_>>() {
+            // An access token that lives longer than its session would outlast a log-out that finds no session.
+            let until = context.all_expired(session.last_used());
+            if until > now {
+                let entry = Entry { mark: RevocationKey::session(&id), before: None, until };
+                self.announce(Cause::SessionExpired, entry, context);
+            }
+        }
+        self.core.revoked.retain(|_, until| !context.safeguards.is_revoked_token_over(*until, now));
+        self.login_throttle.forget(now);
+        self.replies.retain(|past| past.at.later(REPLY_KEPT_FOR) > now);
+    }
+}
+
+impl From<Wait> for Reply {
+    fn from(wait: Wait) -> Self {
+        match wait {
+            Wait::Busy => Self::Busy,
+            Wait::Seconds(seconds) => Self::Wait { seconds },
+        }
+    }
+}
+
+fn row<T: serde::de::DeserializeOwned>(value: &str) -> Result<T, Unreadable> {
+    serde_json::from_str(value).map_err(|_| Unreadable)
+}
+
+fn text<T: Serialize>(value: &T) -> String {
+    json::to_ascii(value)
+}
+
+#[cfg(test)]
+mod tests;
