@@ -15,18 +15,18 @@ use crate::{
     host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Limit, SendHost, Unavailable},
     rules::{
         account::{Command, Lifetimes, Reply},
-        config::Config,
+        config::{Config, Dialect},
         forward::Filter,
         gate::{DECISION_TIMEOUT, Decided, Decision, Gate, Principal, Rejected},
         handlers::Handlers,
         identity::Identity,
         ids::ObjectName,
         password::{HashJob, Hashed},
-        rejection::Rejection,
+        rejection::{CredentialRejection, InternalRejection, Rejection, TokenRejection, UnavailableRejection},
         request::{Headers, Request},
         revocation::Delta,
         time::{Duration, Timestamp},
-        wire::{Answer, flask_jwt},
+        wire::{self, Answer},
     },
     users::SendUsers,
 };
@@ -187,9 +187,12 @@ where
                 Decided::Now(decision) => decision,
                 Decided::Later(continuation) => {
                     let resumed = Box::pin(gate.resume(continuation, &host, &users));
-                    in_time(DECISION_TIMEOUT, resumed)
-                        .await
-                        .unwrap_or_else(|_| Decision::Reject(Rejected::new(Rejection::DecisionTimeout, None)))
+                    in_time(DECISION_TIMEOUT, resumed).await.unwrap_or_else(|_| {
+                        Decision::Reject(Rejected::new(
+                            Rejection::Unavailable(UnavailableRejection::DecisionTimeout),
+                            None,
+                        ))
+                    })
                 }
             };
             let authorized = match decision {
@@ -413,16 +416,20 @@ pub struct ExtractorRejection(Rejection);
 
 impl IntoResponse for ExtractorRejection {
     fn into_response(self) -> Response {
-        response(flask_jwt::rejection(&self.0))
+        response(wire::rejection(&self.0, &Dialect::FlaskJwt))
     }
 }
 
 fn principal(parts: &Parts) -> Result<&Principal, ExtractorRejection> {
-    parts.extensions.get::<Arc<Principal>>().map(AsRef::as_ref).ok_or(ExtractorRejection(Rejection::Misconfigured))
+    parts
+        .extensions
+        .get::<Arc<Principal>>()
+        .map(AsRef::as_ref)
+        .ok_or(ExtractorRejection(Rejection::Internal(InternalRejection::Misconfigured)))
 }
 
 fn missing() -> ExtractorRejection {
-    ExtractorRejection(Rejection::MissingToken { realm: "Login Required".into() })
+    ExtractorRejection(Rejection::Credential(CredentialRejection::Missing { realm: "Login Required".into() }))
 }
 
 impl<S: Sync> FromRequestParts<S> for CurrentIdentity {
@@ -446,6 +453,9 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ExtractorRejection> {
         let token = principal(parts)?.token().ok_or_else(missing)?;
-        token.claims_as().map(Self).map_err(|_| ExtractorRejection(Rejection::InvalidClaimFormat))
+        token
+            .claims_as()
+            .map(Self)
+            .map_err(|_| ExtractorRejection(Rejection::Token(TokenRejection::InvalidClaimFormat)))
     }
 }

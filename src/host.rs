@@ -10,7 +10,7 @@ use crate::rules::{
     account::{Command, Lifetimes, Reply},
     ids::ObjectName,
     password::{HashJob, Hashed},
-    rejection::Rejection,
+    rejection::{BodyRejection, Rejection, UnavailableRejection},
     revocation::Delta,
     time::{Duration, Timestamp},
 };
@@ -143,17 +143,23 @@ pub enum FetchError {
 
 impl From<BodyError> for Rejection {
     fn from(error: BodyError) -> Self {
+        BodyRejection::from(error).into()
+    }
+}
+
+impl From<BodyError> for BodyRejection {
+    fn from(error: BodyError) -> Self {
         match error {
-            BodyError::TooLarge { limit } => Self::BodyTooLarge { limit: Some(limit) },
-            BodyError::TooMany => Self::TooManyBodies,
-            BodyError::Interrupted => Self::BodyInterrupted,
-            BodyError::TooSlow => Self::BodyTooSlow,
+            BodyError::TooLarge { limit } => Self::TooLarge { limit: Some(limit) },
+            BodyError::TooMany => Self::TooMany,
+            BodyError::Interrupted => Self::Interrupted,
+            BodyError::TooSlow => Self::TooSlow,
         }
     }
 }
 
 impl From<Unavailable> for Rejection {
     fn from(_: Unavailable) -> Self {
-        Self::StoreUnavailable
+        UnavailableRejection::Store.into()
     }
 }

@@ -6,7 +6,7 @@ use crate::{
         account::PasswordChange,
         identity::Identity,
         login::Credentials,
-        rejection::{JwtError, Rejection},
+        rejection::{JwtError, Rejection, UnavailableRejection},
         secret::Secret,
         token::VerifiedToken,
     },
@@ -70,7 +70,7 @@ impl From<Unavailable> for UsersError {
 impl From<UsersError> for Rejection {
     fn from(error: UsersError) -> Self {
         match error {
-            UsersError::Unavailable => Self::StoreUnavailable,
+            UsersError::Unavailable => UnavailableRejection::Store.into(),
             UsersError::Rejected(error) => Self::Custom(error),
         }
     }

@@ -22,7 +22,7 @@ use tollgate::rules::{
     json::{self, Map, Value},
     login,
     password::{self, PasswordPolicy, pwned::Question},
-    rejection::Rejection,
+    rejection::TokenRejection,
     request::{Headers, Request},
     route::{Auth, Endpoint, Found, Routes},
     secret::Secret,
@@ -54,7 +54,7 @@ fn policy() -> ClaimsPolicy {
     }
 }
 
-fn verify(text: &str, keys: &KeySet) -> Result<VerifiedToken, Rejection> {
+fn verify(text: &str, keys: &KeySet) -> Result<VerifiedToken, TokenRejection> {
     token::verify(text, keys, &policy(), NOW)
 }
 
@@ -239,14 +239,14 @@ proptest! {
             let keys = ring(algorithm, &secret);
             let token = token::sign(keys.signing().unwrap(), &Map::new(), &claims);
             if token.len() > token::MAX_TOKEN_BYTES {
-                prop_assert_eq!(verify(&token, &keys), Err(Rejection::TokenTooLong));
+                prop_assert_eq!(verify(&token, &keys), Err(TokenRejection::TooLong));
                 continue;
             }
             let verified = verify(&token, &keys).unwrap();
             prop_assert_eq!(verified.claims(), claims.clone());
-            prop_assert_eq!(verify(&token, &ring(algorithm, &format!("{secret}{suffix}"))), Err(Rejection::BadSignature));
+            prop_assert_eq!(verify(&token, &ring(algorithm, &format!("{secret}{suffix}"))), Err(TokenRejection::BadSignature));
             for another in SYMMETRIC.into_iter().filter(|&another| another != algorithm) {
-                prop_assert_eq!(verify(&token, &ring(another, &secret)), Err(Rejection::AlgorithmNotAllowed));
+                prop_assert_eq!(verify(&token, &ring(another, &secret)), Err(TokenRejection::AlgorithmNotAllowed));
             }
         }
     }

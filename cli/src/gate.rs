@@ -13,7 +13,12 @@ use crate::{
 use serde_json::{Value, json};
 use std::time::Duration;
 use tollgate::rules::{
-    account::SessionSummary, config::options, identity::Id, rejection::Rejection, secret::Secret, time::Timestamp,
+    account::SessionSummary,
+    config::options,
+    identity::Id,
+    rejection::{PermissionRejection, Rejection, SessionRejection},
+    secret::Secret,
+    time::Timestamp,
 };
 use ureq::{Agent, http::HeaderValue};
 use url::{Host, Url};
@@ -170,16 +175,16 @@ impl Gate {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let is = |rejection: Rejection| body["code"].as_str() == Some(rejection.code());
         match status {
-            401 if is(Rejection::NotTheOperator) => Failure::refused(
+            401 if is(Rejection::Permission(PermissionRejection::NotTheOperator)) => Failure::refused(
                 format!("the gate at {} has another {SECRET}", self.address),
                 format!(
                     "set {SECRET} here to what the gate has; to give the gate a new one: `tollgate secret generate | npx wrangler secret put {SECRET}`"
                 ),
             ),
-            404 if is(Rejection::NoSuchSession) => {
+            404 if is(Rejection::Session(SessionRejection::Unknown)) => {
                 Failure::refused("there is no such session (any more)", "`tollgate session list` tells which there are")
             }
-            400 if is(Rejection::BadCommand) => Failure::refused(
+            400 if is(Rejection::Permission(PermissionRejection::BadCommand)) => Failure::refused(
                 format!("the gate at {} does not know this command", self.address),
                 "it is of another version than this command: deploy it anew",
             ),

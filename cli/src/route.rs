@@ -22,7 +22,7 @@ use tollgate::{
         identity::{Id, Identity},
         ids::ObjectName,
         password::{HashJob, Hashed},
-        rejection::{PathFault, Rejection},
+        rejection::{CredentialRejection, PathFault, Rejection, RouteRejection, TokenRejection},
         request::{Headers, Request},
         revocation::Delta,
         route::{Auth, Endpoint, Found, Rule, Target, UserFrom, lenient_path},
@@ -316,28 +316,44 @@ impl Case<'_> {
     /// More words for an operator than a client gets.
     fn why_refused(&self, rejection: &Rejection) -> String {
         match rejection {
-            Rejection::NotFound => "no rule in ROUTES names this path (case and a last slash count)".into(),
-            Rejection::MethodNotAllowed { allow } => {
+            Rejection::Route(RouteRejection::NotFound) => {
+                "no rule in ROUTES names this path (case and a last slash count)".into()
+            }
+            Rejection::Route(RouteRejection::MethodNotAllowed { allow }) => {
                 let method = allow.split(',').next().unwrap_or_default();
                 let who = self.who_has(method, self.url.path());
                 format!("{who} names this path, but not with this method: if it should pass, add it to methods there")
             }
-            Rejection::MissingLastSlash { .. } => {
+            Rejection::Route(RouteRejection::MissingLastSlash { .. }) => {
                 "JWT_AUTH_URL_RULE ends with a slash, so clients are sent on to it".into()
             }
-            Rejection::MissingToken { .. } => "the rule needs a token, and there is none".into(),
-            Rejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading) => {
+            Rejection::Credential(CredentialRejection::Missing { .. }) => {
+                "the rule needs a token, and there is none".into()
+            }
+            Rejection::Route(RouteRejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)) => {
                 let normalized = lenient_path(self.url.path()).unwrap_or_default();
                 format!(
                     "whoever reads it without its capitals, ; parameters or last slash reads {normalized}, for which {} holds: write a rule for this very path if it is meant",
                     self.who_has(self.method, &normalized)
                 )
             }
-            Rejection::AmbiguousPath(_) => {
+            Rejection::Route(RouteRejection::AmbiguousPath(_)) => {
                 format!("{}; gate and origin might read it differently", token::client_words(rejection))
             }
-            Rejection::AlgorithmNotAllowed => self.why_no_key().unwrap_or_else(|| token::why(rejection)),
-            _ => token::why(rejection),
+            Rejection::Credential(CredentialRejection::UnsupportedScheme) => {
+                "the first word of Authorization is not JWT_AUTH_HEADER_PREFIX".into()
+            }
+            Rejection::Credential(CredentialRejection::MissingAfterScheme) => {
+                "there is no token behind the scheme".into()
+            }
+            Rejection::Credential(CredentialRejection::ContainsSpaces) => {
+                "there is more than one word behind the scheme".into()
+            }
+            Rejection::Token(rejection) => {
+                let no_key = (*rejection == TokenRejection::AlgorithmNotAllowed).then(|| self.why_no_key()).flatten();
+                no_key.unwrap_or_else(|| token::why(rejection))
+            }
+            _ => token::client_words(rejection),
         }
     }
 

@@ -15,15 +15,16 @@ use crate::{
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::json;
 use tollgate::rules::{
+    config::Dialect,
     gate::{Gate, TokenSpec},
     handlers::{DefaultHandlers, Handlers},
     identity::Identity,
     json::{self, Map, NotAnObject, Value},
-    rejection::{Malformed, Rejection},
+    rejection::{Malformed, Rejection, TokenRejection},
     secret::Secret,
     time::{Duration, NumericDate, Timestamp},
     token::{self, Algorithm, ClaimsPolicy, Key, KeySet, MAX_TOKEN_BYTES, NoKey, TimeChecks},
-    wire::flask_jwt,
+    wire,
 };
 
 #[derive(clap::Subcommand)]
@@ -124,7 +125,7 @@ fn mint(
     }
     output.result(
         &token,
-        &json!({"token": token, "claims": claims, "refused": verdict.as_ref().err().map(Rejection::code)}),
+        &json!({"token": token, "claims": claims, "refused": verdict.as_ref().err().map(TokenRejection::code)}),
     );
     Ok(Exit::Good)
 }
@@ -148,15 +149,15 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
             let config = WranglerConfig::read(selection)?.gate_config()?;
             match config.tokens.verify(token, now) {
                 Ok(_) => (Vec::new(), "good: it is the configured key's"),
-                Err(Rejection::BadSignature) => (vec![Rejection::BadSignature], "bad"),
+                Err(TokenRejection::BadSignature) => (vec![TokenRejection::BadSignature], "bad"),
                 Err(rejection) => {
-                    if rejection == Rejection::AlgorithmNotAllowed {
+                    if rejection == TokenRejection::AlgorithmNotAllowed {
                         no_key =
                             parts.header.as_ref().ok().and_then(|header| why_no_key(config.tokens.keys(), header, now));
                     }
                     let before = matches!(
                         rejection,
-                        Rejection::Malformed(_) | Rejection::AlgorithmNotAllowed | Rejection::TokenTooLong
+                        TokenRejection::Malformed(_) | TokenRejection::AlgorithmNotAllowed | TokenRejection::TooLong
                     );
                     (
                         vec![rejection],
@@ -187,8 +188,8 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
         }
     }
     text += &format!("signature\n  {signature}\nverdict\n");
-    let words = |rejection: &Rejection| match &no_key {
-        Some((_, words)) if *rejection == Rejection::AlgorithmNotAllowed => words.clone(),
+    let words = |rejection: &TokenRejection| match &no_key {
+        Some((_, words)) if *rejection == TokenRejection::AlgorithmNotAllowed => words.clone(),
         _ => why(rejection),
     };
     for rejection in &wrong {
@@ -206,8 +207,8 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
         .iter()
         .map(|rejection| {
             let mut wrong =
-                json!({"code": rejection.code(), "text": words(rejection), "client": client_words(rejection)});
-            if let Some((reason, _)) = no_key.as_ref().filter(|_| *rejection == Rejection::AlgorithmNotAllowed) {
+                json!({"code": rejection.code(), "text": words(rejection), "client": client_words(&rejection.clone().into())});
+            if let Some((reason, _)) = no_key.as_ref().filter(|_| *rejection == TokenRejection::AlgorithmNotAllowed) {
                 wrong["reason"] = (*reason).into();
             }
             wrong
@@ -276,8 +277,8 @@ fn why_no_key(keys: &KeySet, header: &Map<String, Value>, now: Timestamp) -> Opt
 
 /// Header and claims as far as they can be read, to be shown.
 struct Parts {
-    header: Result<Map<String, Value>, Rejection>,
-    claims: Result<Map<String, Value>, Rejection>,
+    header: Result<Map<String, Value>, TokenRejection>,
+    claims: Result<Map<String, Value>, TokenRejection>,
 }
 
 impl Parts {
@@ -286,9 +287,9 @@ impl Parts {
         let (header, claims) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
         let read = |segment: &str, faults: [Malformed; 3]| {
             let [encoding, not_json, not_an_object] = faults;
-            let bytes = Base64UrlUnpadded::decode_vec(segment).map_err(|_| Rejection::Malformed(encoding))?;
+            let bytes = Base64UrlUnpadded::decode_vec(segment).map_err(|_| TokenRejection::Malformed(encoding))?;
             json::object(&bytes).map_err(|fault| {
-                Rejection::Malformed(match fault {
+                TokenRejection::Malformed(match fault {
                     NotAnObject::NotJson => not_json,
                     NotAnObject::OtherType => not_an_object,
                 })
@@ -305,7 +306,7 @@ impl Parts {
 }
 
 /// Everything that Flask-JWT's defaults find wrong, one refusal each, the signature left aside.
-fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<Rejection> {
+fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<TokenRejection> {
     let policy = |required: &[&str], checks| ClaimsPolicy {
         required: required.iter().map(|&name| name.to_owned()).collect(),
         checks,
@@ -316,8 +317,10 @@ fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<Re
     let keys = placeholder();
     // The token as it is: the compact form, and `alg`.
     match token::verify(token, &keys, &policy(&[], none), now) {
-        Err(rejection @ (Rejection::TokenTooLong | Rejection::Malformed(_))) => return vec![rejection],
-        Err(Rejection::AlgorithmNotAllowed) if algorithm.is_none() => return vec![Rejection::AlgorithmNotAllowed],
+        Err(rejection @ (TokenRejection::TooLong | TokenRejection::Malformed(_))) => return vec![rejection],
+        Err(TokenRejection::AlgorithmNotAllowed) if algorithm.is_none() => {
+            return vec![TokenRejection::AlgorithmNotAllowed];
+        }
         _ => {}
     }
     let (Ok(header), Ok(claims)) = (&parts.header, &parts.claims) else {
@@ -332,8 +335,8 @@ fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<Re
         policy(&[], TimeChecks { nbf: true, ..none }),
         policy(&[], TimeChecks { exp: true, ..none }),
     ];
-    let mut wrong: Vec<Rejection> = Vec::new();
-    let mut found = |rejection: Result<(), Rejection>| {
+    let mut wrong: Vec<TokenRejection> = Vec::new();
+    let mut found = |rejection: Result<(), TokenRejection>| {
         if let Err(rejection) = rejection
             && !wrong.contains(&rejection)
         {
@@ -379,16 +382,14 @@ fn time_in_words(name: &str, value: &Value, now: Timestamp) -> Option<String> {
 
 /// What a client is told.
 pub fn client_words(rejection: &Rejection) -> String {
-    let body = flask_jwt::rejection(rejection).body;
-    let body: Value = serde_json::from_str(&body).unwrap_or_default();
-    body["description"].as_str().unwrap_or_default().to_owned()
+    wire::words(rejection, &Dialect::FlaskJwt).map(|words| words.text.into_owned()).unwrap_or_default()
 }
 
 /// What is wrong with a token, for an operator.
-pub fn why(rejection: &Rejection) -> String {
+pub fn why(rejection: &TokenRejection) -> String {
     match rejection {
-        Rejection::TokenTooLong => format!("longer than {MAX_TOKEN_BYTES} bytes"),
-        Rejection::Malformed(part) => match part {
+        TokenRejection::TooLong => format!("longer than {MAX_TOKEN_BYTES} bytes"),
+        TokenRejection::Malformed(part) => match part {
             Malformed::NotEnoughSegments => {
                 "not a token: it has fewer than two dots (header.claims.signature); was it cut short?"
             }
@@ -403,33 +404,34 @@ pub fn why(rejection: &Rejection) -> String {
             Malformed::SignatureEncoding => "the signature is not base64url without padding; was the token cut short?",
         }
         .into(),
-        Rejection::AlgorithmNotAllowed => {
+        TokenRejection::AlgorithmNotAllowed => {
             format!("a gate can't verify its alg, only {}", Algorithm::ALL.map(Algorithm::name).join(", "))
         }
-        Rejection::BadSignature => {
+        TokenRejection::BadSignature => {
             "the signature is not that of the configured key: signed with another key, or changed since".into()
         }
-        Rejection::MissingClaim(name) => format!("the claim {name:?} is missing or null (JWT_REQUIRED_CLAIMS)"),
-        Rejection::NotANumericDate(claim) => {
+        TokenRejection::MissingClaim(name) => {
+            format!("the claim {name:?} is missing or null (JWT_REQUIRED_CLAIMS)")
+        }
+        TokenRejection::NotANumericDate(claim) => {
             format!("the claim {:?} is no time: it must be seconds since 1970", claim.name())
         }
-        Rejection::IssuedInTheFuture => {
+        TokenRejection::IssuedInTheFuture => {
             "issued in the future (iat): does the issuer's clock run ahead? JWT_LEEWAY allows for some".into()
         }
-        Rejection::NotYetValid => "not yet good (nbf lies in the future): does a clock run ahead?".into(),
-        Rejection::Expired => "expired (exp lies in the past): log in again".into(),
-        Rejection::InvalidAudience => "it is for an audience (aud), and this gate is in none".into(),
-        Rejection::InvalidClaimFormat => "aud is neither a text nor a list of texts".into(),
-        Rejection::CriticalExtension { .. }
-        | Rejection::CriticalEmpty
-        | Rejection::CriticalNotText
-        | Rejection::CriticalMissing
-        | Rejection::UnencodedPayload(_) => "it demands an extension (crit or b64) that is not understood".into(),
-        Rejection::KeyIdNotAString => "kid is not a text".into(),
-        Rejection::NoSuchUser => "the claim \"identity\" names no user: it must be an integer or a text".into(),
-        Rejection::UnsupportedScheme => "the first word of Authorization is not JWT_AUTH_HEADER_PREFIX".into(),
-        Rejection::TokenMissingAfterScheme => "there is no token behind the scheme".into(),
-        Rejection::TokenContainsSpaces => "there is more than one word behind the scheme".into(),
-        _ => client_words(rejection),
+        TokenRejection::NotYetValid => "not yet good (nbf lies in the future): does a clock run ahead?".into(),
+        TokenRejection::Expired => "expired (exp lies in the past): log in again".into(),
+        TokenRejection::InvalidAudience => "it is for an audience (aud), and this gate is in none".into(),
+        TokenRejection::InvalidClaimFormat => "aud is neither a text nor a list of texts".into(),
+        TokenRejection::CriticalExtension { .. }
+        | TokenRejection::CriticalEmpty
+        | TokenRejection::CriticalNotText
+        | TokenRejection::CriticalMissing
+        | TokenRejection::UnencodedPayload(_) => "it demands an extension (crit or b64) that is not understood".into(),
+        TokenRejection::KeyIdNotAString => "kid is not a text".into(),
+        TokenRejection::UserUnknown { .. } => {
+            "the claim \"identity\" names no user: it must be an integer or a text".into()
+        }
+        _ => client_words(&rejection.clone().into()),
     }
 }

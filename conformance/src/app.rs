@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use tollgate::{
     UsersError,
     rules::{
-        config::Config,
+        config::{Config, Dialect},
         diagnostic::Diagnostic,
         gate::Gate,
         handlers::{DefaultHandlers, Handlers},
@@ -17,7 +17,7 @@ use tollgate::{
         request as view,
         time::Timestamp,
         token::VerifiedToken,
-        wire::{Answer, flask_jwt},
+        wire::{self, Answer},
     },
 };
 
@@ -231,7 +231,7 @@ impl Handlers for OwnPayload {
 struct OwnError;
 impl Handlers for OwnError {
     fn error(&self, rejection: &Rejection) -> Answer {
-        let usual = flask_jwt::rejection(rejection);
+        let usual = wire::rejection(rejection, &Dialect::FlaskJwt);
         let body: Value = serde_json::from_str(&usual.body).unwrap_or_default();
         let headers = usual
             .header("www-authenticate")

@@ -5,11 +5,15 @@
 
 use std::fmt::Write;
 use tollgate::rules::{
-    config::FlaskJwtExtended,
+    config::Dialect,
     login,
-    rejection::{Absent, JwtError, Malformed, PathFault, Rejection, TimeClaim, Unencoded},
+    rejection::{
+        Absent, BodyRejection, CredentialRejection, InternalRejection, JwtError, LoginRejection, Malformed,
+        OriginRejection, PasswordRejection, PathFault, PermissionRejection, Rejection, RouteRejection,
+        SessionRejection, TimeClaim, TokenRejection, UnavailableRejection, Unencoded, Words,
+    },
     token::TokenType,
-    wire::{Answer, flask_jwt, flask_jwt_extended},
+    wire,
 };
 
 /// Refusals of one subject.
@@ -21,14 +25,18 @@ struct Family {
 /// A code.
 struct Row {
     /// The rejections that have it; where their texts differ, the page has all of them.
-    refusals: Vec<Rejection>,
+    rejections: Vec<Rejection>,
     meaning: &'static str,
     /// What the operator or the client's developer does; empty where there is nothing to do.
     remedy: &'static str,
 }
 
-fn row(refusals: impl Into<Vec<Rejection>>, meaning: &'static str, remedy: &'static str) -> Row {
-    Row { refusals: refusals.into(), meaning, remedy }
+fn row<R: Into<Rejection>>(
+    rejections: impl IntoIterator<Item = R>,
+    meaning: &'static str,
+    remedy: &'static str,
+) -> Row {
+    Row { rejections: rejections.into_iter().map(Into::into).collect(), meaning, remedy }
 }
 
 /// The page, whole.
@@ -50,16 +58,9 @@ pub fn page() -> String {
             family.title
         );
         for row in family.rows {
-            let code = row.refusals.first().map_or("", Rejection::code);
-            let config = FlaskJwtExtended::default();
-            let flask_jwt =
-                told(row.refusals.iter().filter(|rejection| !is_of_flask_jwt_extended(rejection)), |rejection| {
-                    words(&flask_jwt::rejection(rejection), &["error", "description"])
-                });
-            let flask_jwt_extended =
-                told(row.refusals.iter().filter(|rejection| !is_of_flask_jwt(rejection)), |rejection| {
-                    words(&flask_jwt_extended::rejection(rejection, &config), &["msg"])
-                });
+            let code = row.rejections.first().map_or("", Rejection::code);
+            let flask_jwt = cell(&row.rejections, &Dialect::FlaskJwt);
+            let flask_jwt_extended = cell(&row.rejections, &Dialect::FlaskJwtExtended(Box::default()));
             let remedy = if row.remedy.is_empty() { "nothing" } else { row.remedy };
             let _ = writeln!(page, "| `{code}` | {flask_jwt} | {flask_jwt_extended} | {} | {remedy} |", row.meaning);
         }
@@ -68,57 +69,20 @@ pub fn page() -> String {
     page
 }
 
-/// A cell with all texts, each once.
-fn told<'r>(refusals: impl Iterator<Item = &'r Rejection>, words: impl Fn(&Rejection) -> String) -> String {
-    let mut told: Vec<String> = Vec::new();
-    for words in refusals.map(words) {
-        if !told.contains(&words) {
-            told.push(words);
+/// A cell with what clients of this dialect read, each text once.
+fn cell(rejections: &[Rejection], dialect: &Dialect) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for Words { status, title, text } in rejections.iter().filter_map(|rejection| wire::words(rejection, dialect)) {
+        let text = match dialect {
+            Dialect::FlaskJwt => format!("{status} {title}: {text}"),
+            Dialect::FlaskJwtExtended(_) => format!("{status} {text}"),
+        };
+        let text = text.replace('|', "\\|").replace('<', "&lt;");
+        if !texts.contains(&text) {
+            texts.push(text);
         }
     }
-    if told.is_empty() { "–".into() } else { told.join("<br>") }
-}
-
-/// Status of an answer, and the text in these members of its body.
-fn words(answer: &Answer, members: &[&str]) -> String {
-    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    let texts: Vec<&str> = members.iter().filter_map(|member| body[*member].as_str()).collect();
-    format!("{} {}", answer.status, texts.join(": ").replace('|', "\\|").replace('<', "&lt;"))
-}
-
-/// Does only the search of Flask-JWT find this (src/rules/credential/flask_jwt.rs)?
-const fn is_of_flask_jwt(rejection: &Rejection) -> bool {
-    matches!(
-        rejection,
-        Rejection::MissingToken { .. }
-            | Rejection::UnsupportedScheme
-            | Rejection::TokenMissingAfterScheme
-            | Rejection::TokenContainsSpaces
-    )
-}
-
-/// Does only Flask-JWT-Extended's search or judgement find this (src/rules/credential/flask_jwt_extended.rs,
-/// src/rules/token/flask_jwt_extended.rs)?
-const fn is_of_flask_jwt_extended(rejection: &Rejection) -> bool {
-    matches!(
-        rejection,
-        Rejection::TokenNowhere(_)
-            | Rejection::BadHeader { .. }
-            | Rejection::BadQueryPrefix { .. }
-            | Rejection::TokenNotText
-            | Rejection::CsrfMissing
-            | Rejection::CsrfMismatch
-            | Rejection::AlgorithmMissing
-            | Rejection::RegisteredClaimMissing(_)
-            | Rejection::IssuerNotText
-            | Rejection::InvalidIssuer
-            | Rejection::SubjectNotText
-            | Rejection::TokenIdNotText
-            | Rejection::WrongType { .. }
-            | Rejection::NotFresh
-            | Rejection::ClaimsRejected
-            | Rejection::UserNotLoaded { .. }
-    )
+    if texts.is_empty() { "–".into() } else { texts.join("<br>") }
 }
 
 fn families() -> Vec<Family> {
@@ -127,37 +91,49 @@ fn families() -> Vec<Family> {
         Family {
             title: "Paths",
             rows: vec![
-                row([Rejection::NotFound], "No rule of `ROUTES` names the path.", "add a rule, if it is to be served"),
-                row([Rejection::FileNotFound], "A rule leads to the static files, and there is none of this name.", ""),
                 row(
-                    [Rejection::MethodNotAllowed { allow: "GET".into() }],
+                    [RouteRejection::NotFound],
+                    "No rule of `ROUTES` names the path.",
+                    "add a rule, if it is to be served",
+                ),
+                row(
+                    [RouteRejection::FileNotFound],
+                    "A rule leads to the static files, and there is none of this name.",
+                    "",
+                ),
+                row(
+                    [RouteRejection::MethodNotAllowed { allow: "GET".into() }],
                     "A rule names the path, but not with this method; `Allow` has those that it takes.",
                     "add the method to the rule's `methods`, if it is to be served",
                 ),
                 row(
-                    [Rejection::MissingLastSlash { location: "/auth/".into() }],
+                    [RouteRejection::MissingLastSlash { location: "/auth/".into() }],
                     "`JWT_AUTH_URL_RULE` ends with a slash, and the path lacks it: `Location` has it.",
                     "",
                 ),
                 row(
-                    [Rejection::AmbiguousPath(PathFault::BadEscape)],
+                    [RouteRejection::AmbiguousPath(PathFault::BadEscape)],
                     "A `%` that two hexadecimal digits don't follow, or bytes that are not UTF-8.",
                     "",
                 ),
                 row(
-                    [Rejection::AmbiguousPath(PathFault::HiddenSeparator)],
+                    [RouteRejection::AmbiguousPath(PathFault::HiddenSeparator)],
                     "`%2f`, `%5c`, a backslash, or an escaped dot segment: only some servers see a separator there.",
                     "",
                 ),
-                row([Rejection::AmbiguousPath(PathFault::ControlCharacter)], "The path has a control character.", ""),
                 row(
-                    [Rejection::AmbiguousPath(PathFault::DoubleEscape)],
+                    [RouteRejection::AmbiguousPath(PathFault::ControlCharacter)],
+                    "The path has a control character.",
+                    "",
+                ),
+                row(
+                    [RouteRejection::AmbiguousPath(PathFault::DoubleEscape)],
                     "`%25` before two hexadecimal digits: decoded twice, it is another path.",
                     "",
                 ),
-                row([Rejection::AmbiguousPath(PathFault::EmptySegment)], "The path has `//`.", ""),
+                row([RouteRejection::AmbiguousPath(PathFault::EmptySegment)], "The path has `//`.", ""),
                 row(
-                    [Rejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)],
+                    [RouteRejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)],
                     "Read without regard to case, `;` parameters or a last slash, another rule would hold.",
                     "the client sends the path as the rule has it",
                 ),
@@ -168,156 +144,176 @@ fn families() -> Vec<Family> {
             rows: vec![
                 row(
                     [
-                        Rejection::MissingToken { realm: "Login Required".into() },
-                        Rejection::TokenNowhere(vec![Absent::Header { name: "Authorization".into() }]),
-                        Rejection::TokenNowhere(vec![Absent::Scheme {
+                        CredentialRejection::Missing { realm: "Login Required".into() },
+                        CredentialRejection::Nowhere(vec![Absent::Header { name: "Authorization".into() }]),
+                        CredentialRejection::Nowhere(vec![Absent::Scheme {
                             name: "Authorization".into(),
                             scheme: "Bearer".into(),
                         }]),
-                        Rejection::TokenNowhere(vec![Absent::Cookie { name: name() }]),
-                        Rejection::TokenNowhere(vec![Absent::QueryParameter { name: name() }]),
-                        Rejection::TokenNowhere(vec![Absent::JsonMediaType]),
-                        Rejection::TokenNowhere(vec![Absent::JsonMember { name: name() }]),
+                        CredentialRejection::Nowhere(vec![Absent::Cookie { name: name() }]),
+                        CredentialRejection::Nowhere(vec![Absent::QueryParameter { name: name() }]),
+                        CredentialRejection::Nowhere(vec![Absent::JsonMediaType]),
+                        CredentialRejection::Nowhere(vec![Absent::JsonMember { name: name() }]),
                     ],
                     "No token where one is looked for. Flask-JWT's answer has `WWW-Authenticate: JWT realm=\"…\"`.",
                     "the client logs in, and sends its token",
                 ),
-                row([Rejection::UnsupportedScheme], "The header's first word is not `JWT_AUTH_HEADER_PREFIX`.", ""),
-                row([Rejection::TokenMissingAfterScheme], "The first word stands alone.", ""),
-                row([Rejection::TokenContainsSpaces], "The header has more than two words.", ""),
-                row([Rejection::TokenTooLong], "The token is longer than the gate reads.", "put less into its claims"),
                 row(
-                    [Rejection::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() }],
+                    [CredentialRejection::UnsupportedScheme],
+                    "The header's first word is not `JWT_AUTH_HEADER_PREFIX`.",
+                    "",
+                ),
+                row([CredentialRejection::MissingAfterScheme], "The first word stands alone.", ""),
+                row([CredentialRejection::ContainsSpaces], "The header has more than two words.", ""),
+                row([TokenRejection::TooLong], "The token is longer than the gate reads.", "put less into its claims"),
+                row(
+                    [CredentialRejection::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() }],
                     "The header has the right first word, but not one word after it.",
                     "",
                 ),
                 row(
-                    [Rejection::BadQueryPrefix { name: name(), prefix: "{prefix}".into() }],
+                    [CredentialRejection::BadQueryPrefix { name: name(), prefix: "{prefix}".into() }],
                     "The query parameter does not begin with `JWT_QUERY_STRING_VALUE_PREFIX`.",
                     "",
                 ),
-                row([Rejection::TokenNotText], "The member of the body that should be the token is no text.", ""),
+                row([CredentialRejection::NotText], "The member of the body that should be the token is no text.", ""),
                 row(
-                    [Rejection::CsrfMissing],
+                    [CredentialRejection::CsrfMissing],
                     "The token is in a cookie, the method changes something, and no CSRF value stands beside it.",
                     "the page sends the value of the CSRF cookie in `X-CSRF-TOKEN`",
                 ),
-                row([Rejection::CsrfMismatch], "The CSRF value is not that of the token.", ""),
+                row([TokenRejection::CsrfMismatch], "The CSRF value is not that of the token.", ""),
             ],
         },
         Family {
             title: "Decoding the token",
             rows: vec![
-                row([Rejection::Malformed(Malformed::NotEnoughSegments)], "The token has fewer than two dots.", ""),
                 row(
-                    [Rejection::Malformed(Malformed::HeaderEncoding)],
+                    [TokenRejection::Malformed(Malformed::NotEnoughSegments)],
+                    "The token has fewer than two dots.",
+                    "",
+                ),
+                row(
+                    [TokenRejection::Malformed(Malformed::HeaderEncoding)],
                     "The token's header is not base64url without padding.",
                     "",
                 ),
-                row([Rejection::Malformed(Malformed::HeaderNotJson)], "The token's header is not JSON.", ""),
-                row([Rejection::Malformed(Malformed::HeaderNotAnObject)], "The token's header is not an object.", ""),
+                row([TokenRejection::Malformed(Malformed::HeaderNotJson)], "The token's header is not JSON.", ""),
                 row(
-                    [Rejection::Malformed(Malformed::PayloadEncoding)],
+                    [TokenRejection::Malformed(Malformed::HeaderNotAnObject)],
+                    "The token's header is not an object.",
+                    "",
+                ),
+                row(
+                    [TokenRejection::Malformed(Malformed::PayloadEncoding)],
                     "The token's payload is not base64url without padding.",
                     "",
                 ),
-                row([Rejection::Malformed(Malformed::PayloadNotJson)], "The token's payload is not JSON.", ""),
-                row([Rejection::Malformed(Malformed::PayloadNotAnObject)], "The token's payload is not an object.", ""),
+                row([TokenRejection::Malformed(Malformed::PayloadNotJson)], "The token's payload is not JSON.", ""),
                 row(
-                    [Rejection::Malformed(Malformed::SignatureEncoding)],
+                    [TokenRejection::Malformed(Malformed::PayloadNotAnObject)],
+                    "The token's payload is not an object.",
+                    "",
+                ),
+                row(
+                    [TokenRejection::Malformed(Malformed::SignatureEncoding)],
                     "The token's signature is not base64url without padding.",
                     "",
                 ),
-                row([Rejection::AlgorithmMissing], "The token's header has no `alg`.", ""),
+                row([TokenRejection::AlgorithmMissing], "The token's header has no `alg`.", ""),
                 row(
-                    [Rejection::AlgorithmNotAllowed],
+                    [TokenRejection::AlgorithmNotAllowed],
                     "No configured key has the `alg` of the token's header.",
                     "if an application of yours signs such tokens, configure its key: [keys.md](keys.md)",
                 ),
                 row(
-                    [Rejection::BadSignature],
+                    [TokenRejection::BadSignature],
                     "No configured key has made this signature.",
                     "if many: was a key replaced too early? [keys.md](keys.md) has the order",
                 ),
                 row(
-                    [Rejection::CriticalExtension { name: name() }],
+                    [TokenRejection::CriticalExtension { name: name() }],
                     "The token's header has `crit` with an extension that the gate does not know.",
                     "",
                 ),
                 row(
-                    [Rejection::CriticalEmpty, Rejection::CriticalNotText, Rejection::CriticalMissing],
+                    [TokenRejection::CriticalEmpty, TokenRejection::CriticalNotText, TokenRejection::CriticalMissing],
                     "`crit` in the token's header has another form than RFC 7515 §4.1.11 wants.",
                     "",
                 ),
                 row(
                     [
-                        Rejection::UnencodedPayload(Unencoded::PayloadPresent),
-                        Rejection::UnencodedPayload(Unencoded::NotCritical),
-                        Rejection::UnencodedPayload(Unencoded::Detached),
+                        TokenRejection::UnencodedPayload(Unencoded::PayloadPresent),
+                        TokenRejection::UnencodedPayload(Unencoded::NotCritical),
+                        TokenRejection::UnencodedPayload(Unencoded::Detached),
                     ],
                     "The token's header has `b64: false` (RFC 7797), which is not taken.",
                     "",
                 ),
-                row([Rejection::KeyIdNotAString], "`kid` in the token's header is no string.", ""),
+                row([TokenRejection::KeyIdNotAString], "`kid` in the token's header is no string.", ""),
             ],
         },
         Family {
             title: "Claims",
             rows: vec![
                 row(
-                    [Rejection::MissingClaim("{name}".into()), Rejection::RegisteredClaimMissing("aud")],
+                    [TokenRejection::MissingClaim("{name}".into()), TokenRejection::RegisteredClaimMissing("aud")],
                     "A required claim is missing or null.",
                     "`JWT_REQUIRED_CLAIMS` and the options of the dialect say which are required",
                 ),
                 row(
-                    [TimeClaim::Iat, TimeClaim::Nbf, TimeClaim::Exp].map(Rejection::NotANumericDate),
+                    [TimeClaim::Iat, TimeClaim::Nbf, TimeClaim::Exp].map(TokenRejection::NotANumericDate),
                     "A claim that is a time is no number, or beyond 2⁵³.",
                     "",
                 ),
                 row(
-                    [Rejection::IssuedInTheFuture],
+                    [TokenRejection::IssuedInTheFuture],
                     "`iat` lies in the future, beyond `JWT_LEEWAY`.",
                     "set the clock of who issues tokens",
                 ),
                 row(
-                    [Rejection::NotYetValid],
+                    [TokenRejection::NotYetValid],
                     "`nbf` lies in the future, beyond the leeway.",
                     "set the clock of who issues tokens",
                 ),
-                row([Rejection::Expired], "`exp` lies in the past.", "the client refreshes its token, or logs in"),
+                row([TokenRejection::Expired], "`exp` lies in the past.", "the client refreshes its token, or logs in"),
                 row(
-                    [Rejection::InvalidAudience],
+                    [TokenRejection::InvalidAudience],
                     "`aud` is not the configured audience; in the dialect of Flask-JWT, which knows none, the token has one.",
                     "",
                 ),
-                row([Rejection::InvalidClaimFormat], "`aud` is neither a string nor a list of strings.", ""),
-                row([Rejection::IssuerNotText, Rejection::InvalidIssuer], "`iss` is not the configured issuer.", ""),
-                row([Rejection::SubjectNotText], "`sub` is no string.", "issue tokens with a string as subject"),
-                row([Rejection::TokenIdNotText], "`jti` is no string.", ""),
+                row([TokenRejection::InvalidClaimFormat], "`aud` is neither a string nor a list of strings.", ""),
                 row(
-                    TokenType::ALL.map(|wanted| Rejection::WrongType { wanted }),
+                    [TokenRejection::IssuerNotText, TokenRejection::InvalidIssuer],
+                    "`iss` is not the configured issuer.",
+                    "",
+                ),
+                row([TokenRejection::SubjectNotText], "`sub` is no string.", "issue tokens with a string as subject"),
+                row([TokenRejection::TokenIdNotText], "`jti` is no string.", ""),
+                row(
+                    TokenType::ALL.map(|wanted| TokenRejection::WrongType { wanted }),
                     "A refresh token came where an access token is wanted, or the other way round.",
                     "",
                 ),
                 row(
-                    [Rejection::NotFresh],
+                    [TokenRejection::NotFresh],
                     "The rule wants a token that comes from a log-in, not from a refresh.",
                     "the client asks for the password again",
                 ),
-                row([Rejection::Revoked], "The token was revoked, or its session ended.", "the client logs in"),
+                row([TokenRejection::Revoked], "The token was revoked, or its session ended.", "the client logs in"),
                 row(
-                    [Rejection::RefreshReused],
+                    [TokenRejection::RefreshReused],
                     "A refresh token that was spent came once more: it may be stolen, so its session was ended.",
                     "if many: [operating.md](operating.md#what-to-alarm-on)",
                 ),
-                row([Rejection::ClaimsRejected], "The application's `token_verification_loader` says no.", ""),
+                row([TokenRejection::ClaimsRejected], "The application's `token_verification_loader` says no.", ""),
                 row(
-                    [Rejection::NoSuchUser, Rejection::UserNotLoaded { subject: "{subject}".into() }],
+                    [TokenRejection::UserUnknown { subject: "{subject}".into() }],
                     "The token is good, but its user is not in the store.",
                     "",
                 ),
                 row(
-                    [Rejection::ForeignSocket],
+                    [PermissionRejection::ForeignSocket],
                     "A WebSocket handshake with a token in a cookie, from another site's page or from no page.",
                     "`TOLLGATE_PUBLIC_URL` is the address that browsers use",
                 ),
@@ -326,52 +322,52 @@ fn families() -> Vec<Family> {
         Family {
             title: "Bodies",
             rows: vec![
-                row([Rejection::BodyNotDeclaredJson], "The body's `Content-Type` is not JSON.", ""),
-                row([Rejection::BodyNotAnObject], "The body is not JSON, or not an object.", ""),
+                row([LoginRejection::BodyNotDeclaredJson], "The body's `Content-Type` is not JSON.", ""),
+                row([BodyRejection::NotAnObject], "The body is not JSON, or not an object.", ""),
                 row(
                     [
-                        Rejection::BodyTooLarge { limit: Some(login::MAX_BODY_BYTES) },
-                        Rejection::BodyTooLarge { limit: None },
+                        BodyRejection::TooLarge { limit: Some(login::MAX_BODY_BYTES) },
+                        BodyRejection::TooLarge { limit: None },
                     ],
                     "The body is longer than this endpoint reads.",
                     "",
                 ),
                 row(
-                    [Rejection::TooManyBodies],
+                    [BodyRejection::TooMany],
                     "As many bodies as one instance holds at once are being read.",
                     "if often: clients send bodies very slowly; a rule of Cloudflare's firewall",
                 ),
                 row(
-                    [Rejection::FieldTooLong { field: name() }],
+                    [BodyRejection::FieldTooLong { field: name() }],
                     "A name or password is longer than the gate reads.",
                     "",
                 ),
-                row([Rejection::BodyInterrupted], "The body stopped before its end.", ""),
-                row([Rejection::BodyTooSlow], "The body did not come in time.", ""),
+                row([BodyRejection::Interrupted], "The body stopped before its end.", ""),
+                row([BodyRejection::TooSlow], "The body did not come in time.", ""),
             ],
         },
         Family {
             title: "Log-in, passwords and sessions",
             rows: vec![
                 row(
-                    [Rejection::BadCredentials],
+                    [LoginRejection::BadCredentials],
                     "Name and password are not those of a user; or members are missing, empty, no text, or too many.",
                     "if the user is sure: `tollgate user show NAME`",
                 ),
                 row(
-                    [Rejection::TooManyTries { retry_after: 30 }],
+                    [PasswordRejection::TooManyAttempts { retry_after: 30 }],
                     "Too many passwords were tried for this name, from this address or at this gate. `Retry-After` has the \
                     seconds.",
                     "nothing; a user who can't wait gets a new password: `tollgate user set-password NAME`",
                 ),
                 row(
-                    [Rejection::WeakPassword { text: "{what is wrong with it}".into() }],
+                    [PasswordRejection::Weak { text: "{what is wrong with it}".into() }],
                     "A new password is not taken: too short, too common, known from a leak.",
                     "",
                 ),
-                row([Rejection::NoSuchSession], "The session that is to be ended is not there.", ""),
+                row([SessionRejection::Unknown], "The session that is to be ended is not there.", ""),
                 row(
-                    [Rejection::NotRevocable],
+                    [SessionRejection::NotRevocable],
                     "A log-out with a token that nothing can end before it expires.",
                     "turn sessions on: [sessions.md](sessions.md)",
                 ),
@@ -381,47 +377,51 @@ fn families() -> Vec<Family> {
             title: "The operators' endpoint",
             rows: vec![
                 row(
-                    [Rejection::NotTheOperator],
+                    [PermissionRejection::NotTheOperator],
                     "`TOLLGATE_ADMIN_SECRET` is wrong or missing in the request.",
                     "if it was not you, somebody is guessing the secret: make it long and random (`tollgate secret generate`)",
                 ),
-                row([Rejection::BadCommand], "No such command, or a member is missing.", "use the command `tollgate`"),
+                row(
+                    [PermissionRejection::BadCommand],
+                    "No such command, or a member is missing.",
+                    "use the command `tollgate`",
+                ),
             ],
         },
         Family {
             title: "What lies behind the gate",
             rows: vec![
                 row(
-                    [Rejection::StoreUnavailable],
+                    [UnavailableRejection::Store],
                     "KV or an object did not answer in time, or holds something that can't be read.",
                     "look for `unreachable` and `record_unusable` beside it; Cloudflare's status",
                 ),
                 row(
-                    [Rejection::DecisionTimeout],
+                    [UnavailableRejection::DecisionTimeout],
                     "The decision took longer than a minute.",
                     "KV, objects, or functions of your application are very slow",
                 ),
                 row(
-                    [Rejection::AssetsUnavailable],
+                    [OriginRejection::Assets],
                     "The static files don't answer, or there is no binding `ASSETS`.",
                     "`tollgate config check`",
                 ),
                 row(
-                    [Rejection::OriginUnreachable],
+                    [OriginRejection::Unreachable],
                     "The origin could not be reached.",
                     "is it running? is `ORIGIN` right?",
                 ),
                 row(
-                    [Rejection::OriginTimeout],
+                    [OriginRejection::Timeout],
                     "The origin did not begin to answer within `ORIGIN_TIMEOUT`.",
                     "look at its log; raise `ORIGIN_TIMEOUT`",
                 ),
                 row(
-                    [Rejection::Misconfigured],
+                    [InternalRejection::Misconfigured],
                     "The configuration is unsafe or impossible: nothing is served.",
                     "`config_problem` beside it says what to write; `tollgate config check`",
                 ),
-                row([Rejection::Internal], "A bug of the gate.", "report it"),
+                row([InternalRejection::Bug], "A bug of the gate.", "report it"),
                 row(
                     [Rejection::Custom(JwtError::new("{error}", "{what your function says}"))],
                     "A function of your application refused, in its own words.",
@@ -470,8 +470,8 @@ mod tests {
     fn a_row_has_one_code_and_a_code_has_one_row() {
         let mut codes = Vec::new();
         for row in families().iter().flat_map(|family| &family.rows) {
-            let code = row.refusals[0].code();
-            assert!(row.refusals.iter().all(|rejection| rejection.code() == code), "{code}");
+            let code = row.rejections[0].code();
+            assert!(row.rejections.iter().all(|rejection| rejection.code() == code), "{code}");
             codes.push(code);
         }
         let count = codes.len();

@@ -10,13 +10,14 @@ use std::borrow::Cow;
 use tollgate::{
     Credentials, Identity, SendUsers, UsersError, VerifiedToken,
     rules::{
+        config::Dialect,
         diagnostic::Diagnostic,
         gate::{Decision, Gate, Principal},
-        rejection::Rejection,
+        rejection::{InternalRejection, Rejection},
         request::{self, Headers},
         time::Timestamp,
         token::Random,
-        wire::{Answer, flask_jwt},
+        wire::{self, Answer},
     },
     testkit::TestHost,
 };
@@ -41,7 +42,7 @@ fn play(case: &Case) -> Result<Exchange<'_>, String> {
     let request = case.request_with(token.as_deref().unwrap_or("{T}"));
     let ours = match application.gate() {
         Ok(gate) => answer(&application, &gate, &request, now),
-        Err(_) => flask_jwt::rejection(&Rejection::Misconfigured),
+        Err(_) => wire::rejection(&Rejection::Internal(InternalRejection::Misconfigured), &Dialect::FlaskJwt),
     };
     Ok(Exchange { case, request, ours, now: case.recorded_at })
 }

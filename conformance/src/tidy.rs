@@ -282,15 +282,21 @@ fn codes(root: &Path) -> Result<Vec<String>, String> {
     static EVENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"=\s*\("([a-z_]+)","#).expect("an expression"));
     static ROW: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^\| `([a-z_]+)` ").expect("an expression"));
     const PAGE: &str = "docs/errors.md";
+    const REJECTIONS: &str = "src/rules/rejection";
     let read = |name: &str| fs::read_to_string(root.join(name)).map_err(|error| format!("{name}: {error}"));
     let names = |expression: &Regex, text: &str| -> BTreeSet<String> {
         expression.captures_iter(text).map(|found| found[1].to_owned()).collect()
     };
-    let refusals = read("src/rules/rejection.rs")?;
     let after = |text: &str, from: &str| text.split_once(from).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+    let files = fs::read_dir(root.join(REJECTIONS)).map_err(|error| format!("{REJECTIONS}: {error}"))?;
+    let files: Vec<String> =
+        files.filter_map(|file| Some(format!("{REJECTIONS}/{}", file.ok()?.file_name().to_str()?))).collect();
     let log = read("src/rules/log/mod.rs")?;
     let log = log.split("#[cfg(test)]").next().unwrap_or_default();
-    let mut known = names(&CODE, &after(&refusals, "fn code("));
+    let mut known = BTreeSet::new();
+    for file in files {
+        known.extend(names(&CODE, &after(&read(&file)?, "fn code(")));
+    }
     known.extend(names(&EVENT, log));
     let rows = names(&ROW, &read(PAGE)?);
     let missing = known.difference(&rows).map(|name| format!("{PAGE}:1: no row for {name}"));
@@ -328,7 +334,10 @@ mod tests {
         write("tests/e2e/README.md", "| `there` | x |\n| `row` | x |\n");
         write("tests/e2e/there.test.mjs", "// Good.\ntest(\"is there\");\n");
         write("tests/e2e/other.test.mjs", "// Good.\n");
-        write("src/rules/rejection.rs", "//! Good.\nfn code() { match self { A => \"a_code\", B => \"b_code\" } }\n");
+        write(
+            "src/rules/rejection/mod.rs",
+            "//! Good.\nfn code() { match self { A => \"a_code\", B => \"b_code\" } }\n",
+        );
         write("src/rules/log/mod.rs", "//! Good.\nfn line() { (event, x) = (\"an_event\", y) }\n");
         write("docs/errors.md", "# Errors\n\n| `a_code` | x |\n| `gone` | x |\n");
         let git = |args: &[&str]| {

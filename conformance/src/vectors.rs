@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 use tollgate::rules::{
     password::{self, Check, HashFault, Hashing},
-    rejection::{Malformed, Rejection},
+    rejection::{Malformed, TokenRejection},
     secret::Secret,
     time::NumericDate,
     token::{KeyFault, KeySet, check_signature},
@@ -120,9 +120,9 @@ fn judge(keys: &Value, algorithm: Option<&str>, token: &Value) -> Verdict {
     };
     let check = |ring| check_signature(token, &ring, NumericDate::new(1_800_000_000).expect("in range"));
     check(ring(keys, algorithm)?).map_err(|rejection| match rejection {
-        Rejection::Malformed(Malformed::HeaderEncoding | Malformed::PayloadEncoding) => Some(NOT_BASE64URL),
+        TokenRejection::Malformed(Malformed::HeaderEncoding | Malformed::PayloadEncoding) => Some(NOT_BASE64URL),
         // But with the token's own algorithm in its place the key must vouch for it.
-        Rejection::AlgorithmNotAllowed => {
+        TokenRejection::AlgorithmNotAllowed => {
             let mut renamed = keys.clone();
             renamed["alg"] = header(token)?.get("alg")?.clone();
             check(ring(&renamed, None).ok()?).ok().map(|()| OTHER_ALGORITHM)

@@ -5,7 +5,12 @@
 //! is handed on, so that the gate decides about where it leads. What a token protects is not kept by shared caches.
 
 use super::{Call, view::View};
-use crate::rules::{forward, gate::Authorized, rejection::Rejection, route::INDEX_PAGE};
+use crate::rules::{
+    forward,
+    gate::Authorized,
+    rejection::{OriginRejection, Rejection, RouteRejection},
+    route::INDEX_PAGE,
+};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/edge/js/fetch.mjs")]
@@ -31,7 +36,15 @@ pub(super) fn serve(call: &Call, view: &View, passage: &Authorized<'_>) -> JsVal
     let missing = {
         let (call, head, rule) = (call.clone(), view.is_head(), passage.rule().path.clone());
         Closure::once_into_js(move |not_found: bool| {
-            call.refuse(head, if not_found { Rejection::FileNotFound } else { Rejection::AssetsUnavailable }, &rule)
+            call.refuse(
+                head,
+                if not_found {
+                    Rejection::Route(RouteRejection::FileNotFound)
+                } else {
+                    Rejection::Origin(OriginRejection::Assets)
+                },
+                &rule,
+            )
         })
     };
     let vary = forward::vary(call.config());

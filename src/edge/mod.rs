@@ -40,7 +40,7 @@ use crate::{
         gate::{Continuation, DECISION_TIMEOUT, Decided, Decision, Gate, Principal, Rejected},
         handlers::{DefaultHandlers, Handlers},
         log::{Event, Level, RequestInfo},
-        rejection::Rejection,
+        rejection::{InternalRejection, Rejection, UnavailableRejection},
         route::Rule,
         time::{Duration, Timestamp},
     },
@@ -254,7 +254,9 @@ async fn settle(call: Call, view: View, continuation: Continuation<'static>, use
     let decision =
         match select(pin!(call.gate.resume(continuation, &call, &users)), pin!(delay(DECISION_TIMEOUT))).await {
             Either::Left((decision, _)) => decision,
-            Either::Right(((), _)) => Decision::Reject(Rejected::new(Rejection::DecisionTimeout, None)),
+            Either::Right(((), _)) => {
+                Decision::Reject(Rejected::new(Rejection::Unavailable(UnavailableRejection::DecisionTimeout), None))
+            }
         };
     carry_out(&call, &view, decision)
 }
@@ -400,7 +402,7 @@ impl Call {
     fn failed(&self, head: bool, error: &JsValue, rule: &Rule) -> JsValue {
         let (name, at) = described(error);
         self.log(&Event::Exception { name: &name, at: &at });
-        self.refuse(head, Rejection::Internal, &rule.path).into()
+        self.refuse(head, Rejection::Internal(InternalRejection::Bug), &rule.path).into()
     }
 
     /// Refuses what was let through already: the origin or the asset server fails.

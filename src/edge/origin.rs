@@ -9,7 +9,7 @@ use crate::rules::{
     config::{Config, Location},
     forward::{self, CachePolicy, Filter, HeldBack},
     gate::Authorized,
-    rejection::Rejection,
+    rejection::{BodyRejection, OriginRejection, Rejection},
     request::Headers as _,
     time::Timestamp,
 };
@@ -61,9 +61,9 @@ thread_local! {
 
 fn failed(why: u32, head: bool, began: f64, rule: usize, number: Option<u32>) -> JsValue {
     let rejection = match why {
-        LATE => Rejection::OriginTimeout,
-        TOO_LONG => Rejection::BodyTooLarge { limit: None },
-        _ => Rejection::OriginUnreachable,
+        LATE => Rejection::Origin(OriginRejection::Timeout),
+        TOO_LONG => Rejection::Body(BodyRejection::TooLarge { limit: None }),
+        _ => Rejection::Origin(OriginRejection::Unreachable),
     };
     let Some(gate) = load::loaded() else { return super::broken(&JsValue::UNDEFINED).into() };
     #[allow(clippy::cast_possible_truncation)] // it was one

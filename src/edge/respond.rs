@@ -2,11 +2,12 @@
 
 use super::Call;
 use crate::rules::{
+    config::Dialect,
     cookie::Jar,
     gate::{Answered, Authorized, Outcome, Rejected},
     log::Event,
-    rejection::Rejection,
-    wire::{Answer, flask_jwt},
+    rejection::InternalRejection,
+    wire::{self, Answer, flask_jwt},
 };
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
@@ -60,12 +61,12 @@ pub(super) fn init_of(answer: &Answer) -> JsValue {
 
 /// One plain 500; the log has said why when the configuration was read.
 pub(super) fn misconfigured(request: &web_sys::Request) -> Response {
-    response(&flask_jwt::rejection(&Rejection::Misconfigured), request.method() == "HEAD")
+    response(&wire::rejection(&InternalRejection::Misconfigured.into(), &Dialect::FlaskJwt), request.method() == "HEAD")
 }
 
 /// One plain 500; the panic hook has written the reason to the log.
 pub(super) fn broken() -> Response {
-    response(&flask_jwt::rejection(&Rejection::Internal), false)
+    response(&wire::rejection(&InternalRejection::Bug.into(), &Dialect::FlaskJwt), false)
 }
 
 fn response(answer: &Answer, head: bool) -> Response {

@@ -6,16 +6,16 @@
 //! library's.
 
 use super::{
-    config::Config,
+    config::{Config, Dialect},
     credential,
     identity::Identity,
     ids::SessionId,
     json::{Map, Value},
-    rejection::Rejection,
+    rejection::{InternalRejection, Rejection},
     request::Request,
     time::Timestamp,
     token::{self, Key, VerifiedToken, VerifyingKey},
-    wire::{Answer, flask_jwt},
+    wire::{self, Answer, flask_jwt},
 };
 use std::borrow::Cow;
 
@@ -43,7 +43,9 @@ pub trait Handlers: Send + Sync + 'static {
         config: &Config,
         realm: &str,
     ) -> Result<Option<Cow<'r, str>>, Rejection> {
-        credential::from_authorization(request.headers.get("authorization"), &config.header_prefix, realm).map(Some)
+        credential::from_authorization(request.headers.get("authorization"), &config.header_prefix, realm)
+            .map(Some)
+            .map_err(Rejection::from)
     }
 
     /// `auth_request_handler` (deprecated in Flask-JWT): the whole answer of the log-in endpoint.
@@ -75,7 +77,8 @@ pub trait Handlers: Send + Sync + 'static {
     /// without which the session can't be ended.
     ///
     /// # Errors
-    /// [`Rejection::Misconfigured`] if a required claim is not in the payload, or no key signs.
+    /// [`Rejection::Internal(InternalRejection::Misconfigured)`] if a required claim is not in the payload, or no key
+    /// signs.
     fn encode(
         &self,
         identity: &Identity,
@@ -86,9 +89,9 @@ pub trait Handlers: Send + Sync + 'static {
         let mut claims = self.payload(identity, config, now);
         claims.extend(session.map(|session| ("sid".to_owned(), session.as_str().into())));
         if config.tokens.policy().required_claims().iter().any(|name| !claims.contains_key(name)) {
-            return Err(Rejection::Misconfigured);
+            return Err(Rejection::Internal(InternalRejection::Misconfigured));
         }
-        let key = config.tokens.keys().signing().ok_or(Rejection::Misconfigured)?;
+        let key = config.tokens.keys().signing().ok_or(Rejection::Internal(InternalRejection::Misconfigured))?;
         Ok(token::sign(key, &self.headers(identity), &claims))
     }
 
@@ -97,12 +100,12 @@ pub trait Handlers: Send + Sync + 'static {
     /// # Errors
     /// Why it is refused. [`Rejection::Custom`] with error `Invalid token` is what PyJWT's `InvalidTokenError` becomes.
     fn decode(&self, token: &str, config: &Config, now: Timestamp) -> Result<VerifiedToken, Rejection> {
-        config.tokens.verify(token, now)
+        Ok(config.tokens.verify(token, now)?)
     }
 
     /// `jwt_error_handler`: the answer to a refusal that is a `JWTError` ([`Rejection::is_jwt_error`]).
     fn error(&self, rejection: &Rejection) -> Answer {
-        flask_jwt::rejection(rejection)
+        wire::rejection(rejection, &Dialect::FlaskJwt)
     }
 
     /// `additional_claims_loader`: more claims of a new token; one of a name that is there already takes its place.

@@ -8,7 +8,7 @@ use super::{
     identity::Identity,
     json::{self, Map, Value},
     password::{Check, HashFault, Hashing},
-    rejection::Rejection,
+    rejection::{BodyRejection, LoginRejection, Rejection},
     secret::Secret,
     store::{LoginRecord, Status},
 };
@@ -40,14 +40,14 @@ pub fn is_json(content_type: Option<&str>) -> bool {
 /// # Errors
 /// The first refusal of docs/compat/flask-jwt.md#log-in, rows 4 to 6.
 pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Rejection> {
-    let members = json::object(body).map_err(|_| Rejection::BodyNotAnObject)?;
+    let members = json::object(body).map_err(|_| Rejection::Body(BodyRejection::NotAnObject))?;
     let username = field(&members, &config.username_key)?;
     let password = field(&members, &config.password_key)?;
     match (username, password) {
         (Some(username), Some(password)) if members.len() == 2 || config.dialect != Dialect::FlaskJwt => {
             Ok(Credentials { username, password })
         }
-        _ => Err(Rejection::BadCredentials),
+        _ => Err(Rejection::Login(LoginRejection::BadCredentials)),
     }
 }
 
@@ -55,7 +55,7 @@ pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Rej
 pub(super) fn field(members: &Map<String, Value>, name: &str) -> Result<Option<Secret<String>>, Rejection> {
     match members.get(name) {
         Some(Value::String(text)) if text.len() > MAX_FIELD_BYTES => {
-            Err(Rejection::FieldTooLong { field: name.to_owned() })
+            Err(Rejection::Body(BodyRejection::FieldTooLong { field: name.to_owned() }))
         }
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(Secret::new(text.clone()))),
         _ => Ok(None),
@@ -134,27 +134,30 @@ mod tests {
         for (body, outcome) in [
             (r#"{"username":"a","password":"b"}"#.to_owned(), Ok(("a".to_owned(), "b".to_owned()))),
             (r#"{"password":" ","username":" "}"#.into(), Ok((" ".into(), " ".into()))),
-            (String::new(), Err(Rejection::BodyNotAnObject)),
-            ("{".into(), Err(Rejection::BodyNotAnObject)),
-            ("[]".into(), Err(Rejection::BodyNotAnObject)),
-            ("null".into(), Err(Rejection::BodyNotAnObject)),
-            (r#"{"username":"a","username":"a","password":"b"}"#.into(), Err(Rejection::BodyNotAnObject)),
-            (format!("{}{}", "[".repeat(9000), "]".repeat(9000)), Err(Rejection::BodyNotAnObject)),
-            ("{}".into(), Err(Rejection::BadCredentials)),
-            (r#"{"username":"a"}"#.into(), Err(Rejection::BadCredentials)),
-            (r#"{"username":"a","password":""}"#.into(), Err(Rejection::BadCredentials)),
-            (r#"{"username":"a","password":null}"#.into(), Err(Rejection::BadCredentials)),
-            (r#"{"username":"a","password":123}"#.into(), Err(Rejection::BadCredentials)),
-            (r#"{"username":["a"],"password":"b"}"#.into(), Err(Rejection::BadCredentials)),
-            (r#"{"username":"a","password":"b","x":1}"#.into(), Err(Rejection::BadCredentials)),
-            (r#"{"Username":"a","password":"b"}"#.into(), Err(Rejection::BadCredentials)),
+            (String::new(), Err(Rejection::Body(BodyRejection::NotAnObject))),
+            ("{".into(), Err(Rejection::Body(BodyRejection::NotAnObject))),
+            ("[]".into(), Err(Rejection::Body(BodyRejection::NotAnObject))),
+            ("null".into(), Err(Rejection::Body(BodyRejection::NotAnObject))),
+            (
+                r#"{"username":"a","username":"a","password":"b"}"#.into(),
+                Err(Rejection::Body(BodyRejection::NotAnObject)),
+            ),
+            (format!("{}{}", "[".repeat(9000), "]".repeat(9000)), Err(Rejection::Body(BodyRejection::NotAnObject))),
+            ("{}".into(), Err(Rejection::Login(LoginRejection::BadCredentials))),
+            (r#"{"username":"a"}"#.into(), Err(Rejection::Login(LoginRejection::BadCredentials))),
+            (r#"{"username":"a","password":""}"#.into(), Err(Rejection::Login(LoginRejection::BadCredentials))),
+            (r#"{"username":"a","password":null}"#.into(), Err(Rejection::Login(LoginRejection::BadCredentials))),
+            (r#"{"username":"a","password":123}"#.into(), Err(Rejection::Login(LoginRejection::BadCredentials))),
+            (r#"{"username":["a"],"password":"b"}"#.into(), Err(Rejection::Login(LoginRejection::BadCredentials))),
+            (r#"{"username":"a","password":"b","x":1}"#.into(), Err(Rejection::Login(LoginRejection::BadCredentials))),
+            (r#"{"Username":"a","password":"b"}"#.into(), Err(Rejection::Login(LoginRejection::BadCredentials))),
             (
                 format!(r#"{{"username":"{long}","password":"b"}}"#),
-                Err(Rejection::FieldTooLong { field: "username".into() }),
+                Err(Rejection::Body(BodyRejection::FieldTooLong { field: "username".into() })),
             ),
             (
                 format!(r#"{{"username":"a","password":"{long}"}}"#),
-                Err(Rejection::FieldTooLong { field: "password".into() }),
+                Err(Rejection::Body(BodyRejection::FieldTooLong { field: "password".into() })),
             ),
         ] {
             assert_eq!(read(&body), outcome, "{body}");

@@ -44,7 +44,8 @@ pub trait Safeguards: Sync {
         version < known
     }
 
-    /// Whether to refuse a change of password that was proven against `version`, when a change to `known` has been seen.
+    /// Whether to refuse a change of password that was proven against `version`, when a change to `known` has been
+    /// seen.
     fn is_proof_stale(&self, version: Timestamp, known: Timestamp) -> bool {
         version < known
     }

@@ -9,7 +9,11 @@ use std::{
     process::Command,
     sync::{Arc, Mutex},
 };
-use tollgate::rules::{rejection::Rejection, wire::flask_jwt_extended::text};
+use tollgate::rules::{
+    config::Dialect,
+    rejection::{PermissionRejection, Rejection},
+    wire,
+};
 
 /// The operators' secret at every fake gate.
 pub const ADMIN: &str = "an operator's secret of more than thirty-two bytes";
@@ -92,7 +96,8 @@ fn obey(order: &Value) -> Answer {
 
 /// A rejection in the gate's words, with its code.
 pub fn refuse(status: u16, rejection: &Rejection) -> Answer {
-    (status, "", json!({"msg": text(rejection), "code": rejection.code()}).to_string())
+    let words = wire::words(rejection, &Dialect::FlaskJwtExtended(Box::default())).expect("its own");
+    (status, "", json!({"msg": words.text, "code": rejection.code()}).to_string())
 }
 
 fn serve(stream: &TcpStream, store: &Path, answer: fn(&Value) -> Answer, told: &Mutex<Vec<Told>>) {
@@ -114,7 +119,7 @@ fn serve(stream: &TcpStream, store: &Path, answer: fn(&Value) -> Answer, told: &
     let (status, more, body) = if lines[0] != "POST /auth/admin HTTP/1.1" {
         (404, "", json!({"msg": "Not Found"}).to_string())
     } else if header("authorization") != Some(format!("Bearer {ADMIN}")) {
-        refuse(401, &Rejection::NotTheOperator)
+        refuse(401, &Rejection::Permission(PermissionRejection::NotTheOperator))
     } else {
         assert_eq!(header("content-type").as_deref(), Some("application/json"));
         let order: Value = serde_json::from_slice(&body).unwrap();

@@ -5,7 +5,7 @@ use super::{
     world::{Run, World, snapshot},
 };
 use serde_json::{Value, json};
-use tollgate::rules::rejection::Rejection;
+use tollgate::rules::rejection::{PermissionRejection, Rejection, SessionRejection, UnavailableRejection};
 
 const HASH: &str = "$pbkdf2-sha256$i=100000,l=32$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo";
 const SESSION: &str = "019abc3e-7a00-7000-8000-000000000001";
@@ -115,12 +115,12 @@ fn each_failure_says_what_to_do_next() {
         // What the stock gate says where `/*` goes to static files.
         ("only-reads", 1, |_| (405, "allow: GET, HEAD\r\n", json!({"msg": "Method Not Allowed"}).to_string())),
         ("wants-token", 1, |_| (401, "", json!({"msg": "Missing Authorization Header"}).to_string())),
-        ("busy", 3, |_| refuse(503, &Rejection::StoreUnavailable)),
+        ("busy", 3, |_| refuse(503, &Rejection::Unavailable(UnavailableRejection::Store))),
         ("failed", 1, |_| (500, "", String::new())),
         ("elsewhere", 1, |_| (301, "location: https://elsewhere.example.com/\r\n", String::new())),
         ("strange", 1, |_| (200, "", "<html>".into())),
         ("strange-json", 1, |_| (200, "", "{\"hello\": 1}".into())),
-        ("version", 1, |_| refuse(400, &Rejection::BadCommand)),
+        ("version", 1, |_| refuse(400, &Rejection::Permission(PermissionRejection::BadCommand))),
     ];
     for (name, code, answer) in cases {
         let gate = FakeGate::answering(&world, answer);
@@ -128,7 +128,7 @@ fn each_failure_says_what_to_do_next() {
         assert_eq!((run.code, run.out.as_str(), gate.orders().len()), (code, "", 1), "{name}: {run:?}");
         snapshot(&format!("error-session-{name}"), &gate.masked(&run.whole()));
     }
-    let gate = FakeGate::answering(&world, |_| refuse(404, &Rejection::NoSuchSession));
+    let gate = FakeGate::answering(&world, |_| refuse(404, &Rejection::Session(SessionRejection::Unknown)));
     let run = run(&world, &gate, &["session", "end", "--id", "7", "--session", "x"], "");
     snapshot("error-session-unknown", &gate.masked(&run.whole()));
 }
@@ -221,7 +221,7 @@ fn world_with_json(args: &[&str]) -> Value {
 fn a_gate_that_can_not_be_told_is_a_failure_with_the_command_that_makes_up_for_it() {
     for (args, order, _) in CHANGES {
         let world = world();
-        let gate = FakeGate::answering(&world, |_| refuse(503, &Rejection::StoreUnavailable));
+        let gate = FakeGate::answering(&world, |_| refuse(503, &Rejection::Unavailable(UnavailableRejection::Store)));
         let run = run(&world, &gate, args, "another horse battery");
         let masked = gate.masked(&run.whole());
         snapshot(&format!("error-session-after-{}", args[1]), &masked);
@@ -240,7 +240,7 @@ fn a_gate_that_can_not_be_told_is_a_failure_with_the_command_that_makes_up_for_i
 fn the_command_that_makes_up_is_one_that_a_shell_understands() {
     let world = World::new();
     world.good(&["user", "add", "ann", "--id", "\"7's\""], "correct horse battery");
-    let gate = FakeGate::answering(&world, |_| refuse(503, &Rejection::StoreUnavailable));
+    let gate = FakeGate::answering(&world, |_| refuse(503, &Rejection::Unavailable(UnavailableRejection::Store)));
     world.write("other.toml", &std::fs::read_to_string(world.path("wrangler.toml")).unwrap());
     let run = run(&world, &gate, &["user", "disable", "ann", "--config", "other.toml"], "");
     let end = "--id '\"7'\\''s\"' --retire-password --gate http://GATE --config other.toml\n";

@@ -8,7 +8,11 @@ use super::{
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
-use tollgate::rules::{identity::Id, rejection::Rejection, store::Profile};
+use tollgate::rules::{
+    identity::Id,
+    rejection::{Rejection, UnavailableRejection},
+    store::Profile,
+};
 
 /// ESC [, CSI in one character, DEL, a right-to-left override and its end, a zero-width space, an isolate, a byte order
 /// mark, a line separator, a tag character; and a line break with what looks like a message of the command.
@@ -123,7 +127,7 @@ fn a_name_does_not_reach_the_terminal() {
 fn a_failure_does_not_reach_the_terminal() {
     for json in [&[][..], &["--json"]] {
         let world = world();
-        let gate = FakeGate::answering(&world, |_| refuse(503, &Rejection::StoreUnavailable));
+        let gate = FakeGate::answering(&world, |_| refuse(503, &Rejection::Unavailable(UnavailableRejection::Store)));
         let failed = |args: &[&str], code: i32| {
             let run = clean(world.finish(gate.command(&world, &[args, json].concat()), "another horse battery"));
             assert_eq!(run.code, code, "{run:?}");

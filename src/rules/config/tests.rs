@@ -1005,7 +1005,7 @@ fn a_rule_may_be_cached_only_where_no_token_is_looked_at() {
     ]});
     let config = Config::read(&vars(both)).config.unwrap();
     let found = config.routes.find("GET", "/FILES/x");
-    assert!(matches!(found, Err(crate::rules::rejection::Rejection::AmbiguousPath(_))), "{found:?}");
+    assert!(matches!(found, Err(crate::rules::rejection::RouteRejection::AmbiguousPath(_))), "{found:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::rules::{
     cookie,
     json::{self, Value},
     login,
-    rejection::{Absent, Rejection},
+    rejection::{Absent, CredentialRejection},
     request::Request,
     token::{TokenType, is_truthy},
 };
@@ -63,19 +63,19 @@ impl InBody {
     ///
     /// # Errors
     /// What ends the whole search.
-    pub fn read(self, body: &[u8]) -> Result<Searched, Rejection> {
+    pub fn read(self, body: &[u8]) -> Result<Searched, CredentialRejection> {
         match self {
             // A body that is no object has no member either (docs/compat/flask-jwt-extended.md#json-body).
             Self::Token { member } => {
                 match json::object(body).unwrap_or_default().get(&member).filter(|value| is_truthy(value)) {
                     Some(Value::String(token)) => Ok(Searched::Found { token: token.clone(), csrf: None }),
-                    Some(_) => Err(Rejection::TokenNotText),
+                    Some(_) => Err(CredentialRejection::NotText),
                     None => Ok(Searched::Absent(Absent::JsonMember { name: member })),
                 }
             }
             Self::Csrf { token, form, field } => match form.field(body, &field).filter(|value| !value.is_empty()) {
                 Some(value) => Ok(Searched::Found { token, csrf: Some(value) }),
-                None => Err(Rejection::CsrfMissing),
+                None => Err(CredentialRejection::CsrfMissing),
             },
         }
     }
@@ -90,7 +90,7 @@ pub fn seek(
     request: &Request<'_>,
     config: &FlaskJwtExtended,
     token_type: TokenType,
-) -> Result<Sought, Rejection> {
+) -> Result<Sought, CredentialRejection> {
     let names = config.names(token_type);
     match location {
         Location::Headers => in_header(request, config),
@@ -109,7 +109,7 @@ fn absent(place: Absent) -> Sought {
 }
 
 /// The token in a header (docs/compat/flask-jwt-extended.md#header).
-fn in_header(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought, Rejection> {
+fn in_header(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought, CredentialRejection> {
     let (name, scheme) = (&config.header_name, &config.header_type);
     let blanks = [' ', '\t'];
     let words = |text: &str| text.split(blanks).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>();
@@ -118,7 +118,7 @@ fn in_header(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought,
     if value.trim_matches(blanks).is_empty() {
         return Ok(absent(Absent::Header { name: name.clone() }));
     }
-    let bad = || Rejection::BadHeader { name: name.clone(), scheme: scheme.clone() };
+    let bad = || CredentialRejection::BadHeader { name: name.clone(), scheme: scheme.clone() };
     if scheme.is_empty() {
         return match &words(value)[..] {
             [token] => Ok(found(token)),
@@ -137,7 +137,7 @@ fn in_header(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought,
 
 /// The token in a cookie (docs/compat/flask-jwt-extended.md#cookie), and the CSRF value beside it (#csrf, steps 1
 /// and 2).
-fn in_cookie(request: &Request<'_>, config: &FlaskJwtExtended, names: &Names) -> Result<Sought, Rejection> {
+fn in_cookie(request: &Request<'_>, config: &FlaskJwtExtended, names: &Names) -> Result<Sought, CredentialRejection> {
     let header = request.headers.get("cookie").unwrap_or_default();
     let Some(token) = cookie::value(&header, &names.cookie) else {
         return Ok(absent(Absent::Cookie { name: names.cookie.clone() }));
@@ -150,22 +150,22 @@ fn in_cookie(request: &Request<'_>, config: &FlaskJwtExtended, names: &Names) ->
         return Ok(Sought::Known(Searched::Found { token, csrf: Some(sent.into_owned()) }));
     }
     if !config.csrf_check_form {
-        return Err(Rejection::CsrfMissing);
+        return Err(CredentialRejection::CsrfMissing);
     }
     let content_type = request.headers.get("content-type").unwrap_or_default();
-    let Some(form) = Form::of(&content_type) else { return Err(Rejection::CsrfMissing) };
+    let Some(form) = Form::of(&content_type) else { return Err(CredentialRejection::CsrfMissing) };
     Ok(Sought::InBody(InBody::Csrf { token, form, field: names.csrf_field.clone() }))
 }
 
 /// The token in the query string (docs/compat/flask-jwt-extended.md#query-string).
-fn in_query(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought, Rejection> {
+fn in_query(request: &Request<'_>, config: &FlaskJwtExtended) -> Result<Sought, CredentialRejection> {
     let (name, prefix) = (&config.query_name, &config.query_prefix);
     let mut parameters = form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
     match parameters.find(|(known, _)| known == name).map(|(_, value)| value).filter(|value| !value.is_empty()) {
         None => Ok(absent(Absent::QueryParameter { name: name.clone() })),
         Some(value) => match value.strip_prefix(prefix.as_str()) {
             Some(token) => Ok(found(token)),
-            None => Err(Rejection::BadQueryPrefix { name: name.clone(), prefix: prefix.clone() }),
+            None => Err(CredentialRejection::BadQueryPrefix { name: name.clone(), prefix: prefix.clone() }),
         },
     }
 }
@@ -236,7 +236,7 @@ mod tests {
         body: Option<&[u8]>,
         config: &FlaskJwtExtended,
         token_type: TokenType,
-    ) -> Result<Sought, Rejection> {
+    ) -> Result<Sought, CredentialRejection> {
         match (seek(location, request, config, token_type)?, body) {
             (Sought::InBody(in_body), Some(body)) => in_body.read(body).map(Sought::Known),
             (sought, _) => Ok(sought),
@@ -247,7 +247,7 @@ mod tests {
         Request { method, site: "", path: "/", query: None, headers }
     }
 
-    fn header(value: &str, config: &FlaskJwtExtended) -> Result<Sought, Rejection> {
+    fn header(value: &str, config: &FlaskJwtExtended) -> Result<Sought, CredentialRejection> {
         look(Location::Headers, &request("GET", &[("authorization", value)]), None, config, TokenType::Access)
     }
 
@@ -256,7 +256,7 @@ mod tests {
         let bearer = FlaskJwtExtended::default();
         let missing = Ok(absent(Absent::Header { name: "Authorization".into() }));
         let scheme = Ok(absent(Absent::Scheme { name: "Authorization".into(), scheme: "Bearer".into() }));
-        let bad = Err(Rejection::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() });
+        let bad = Err(CredentialRejection::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() });
         let good = Ok(found("T"));
         for (value, outcome) in [
             ("", &missing),
@@ -282,7 +282,7 @@ mod tests {
             assert_eq!(&header(value, &bearer), outcome, "{value:?}");
         }
         let plain = FlaskJwtExtended { header_type: String::new(), ..FlaskJwtExtended::default() };
-        let bad = Err(Rejection::BadHeader { name: "Authorization".into(), scheme: String::new() });
+        let bad = Err(CredentialRejection::BadHeader { name: "Authorization".into(), scheme: String::new() });
         for (value, outcome) in
             [("T", &good), ("T,", &good), ("a,b", &Ok(found("a,b"))), ("Bearer T", &bad), ("", &missing)]
         {
@@ -302,12 +302,12 @@ mod tests {
         };
         assert_eq!(ask("GET", "", "", None), with(None));
         assert_eq!(ask("POST", "C", "", None), with(Some("C")));
-        assert_eq!(ask("POST", "", "", None), Err(Rejection::CsrfMissing));
-        assert_eq!(ask("DELETE", "", "application/json", None), Err(Rejection::CsrfMissing));
+        assert_eq!(ask("POST", "", "", None), Err(CredentialRejection::CsrfMissing));
+        assert_eq!(ask("DELETE", "", "application/json", None), Err(CredentialRejection::CsrfMissing));
         let urlencoded = "application/x-www-form-urlencoded; charset=utf-8";
         assert!(matches!(ask("POST", "", urlencoded, None), Ok(Sought::InBody(InBody::Csrf { .. }))));
         assert_eq!(ask("POST", "", urlencoded, Some(b"a=b&csrf_token=C%20&csrf_token=D")), with(Some("C ")));
-        assert_eq!(ask("POST", "", urlencoded, Some(b"a=b")), Err(Rejection::CsrfMissing));
+        assert_eq!(ask("POST", "", urlencoded, Some(b"a=b")), Err(CredentialRejection::CsrfMissing));
         assert_eq!(ask("POST", "H", urlencoded, Some(b"csrf_token=C")), with(Some("H")));
         let multipart = "multipart/form-data; boundary=XX";
         let body = b"--XX\r\nContent-Disposition: form-data; name=\"csrf_token\"\r\n\r\nC\r\n--XX--\r\n";
@@ -318,9 +318,9 @@ mod tests {
         let file = [named("Content-Disposition", "; filename=\"f\""), body.to_vec()].concat();
         assert_eq!(ask("POST", "", multipart, Some(&file)), with(Some("C")));
         let nameless = [named("X", ""), body.to_vec()].concat();
-        assert_eq!(ask("POST", "", multipart, Some(&nameless)), Err(Rejection::CsrfMissing));
+        assert_eq!(ask("POST", "", multipart, Some(&nameless)), Err(CredentialRejection::CsrfMissing));
         for torn in [&body[..20], b"", b"--XX--"] {
-            assert_eq!(ask("POST", "", multipart, Some(torn)), Err(Rejection::CsrfMissing));
+            assert_eq!(ask("POST", "", multipart, Some(torn)), Err(CredentialRejection::CsrfMissing));
         }
     }
 
@@ -330,7 +330,7 @@ mod tests {
         for (method, needed) in [("GET", true), ("HEAD", true), ("POST", false)] {
             let headers = [("cookie", "access_token_cookie=T")];
             let sought = look(Location::Cookies, &request(method, &headers), None, &config, TokenType::Access);
-            assert_eq!(sought == Err(Rejection::CsrfMissing), needed, "{method}");
+            assert_eq!(sought == Err(CredentialRejection::CsrfMissing), needed, "{method}");
         }
         let config = FlaskJwtExtended { csrf_methods: vec!["HEAD".into()], ..config };
         assert!(config.needs_csrf("HEAD") && !config.needs_csrf("GET"));
@@ -348,7 +348,10 @@ mod tests {
         assert_eq!(query("a=b;jwt=bearer+T"), none);
         assert_eq!(query("jwt="), none);
         assert_eq!(query("JWT=bearer+T"), none);
-        assert_eq!(query("jwt=T"), Err(Rejection::BadQueryPrefix { name: "jwt".into(), prefix: "bearer ".into() }));
+        assert_eq!(
+            query("jwt=T"),
+            Err(CredentialRejection::BadQueryPrefix { name: "jwt".into(), prefix: "bearer ".into() })
+        );
 
         let json = |content_type: &str, body: Option<&str>, token_type: TokenType| {
             let headers = [("content-type", content_type)];
@@ -379,7 +382,7 @@ mod tests {
             let body = format!("{{\"access_token\":{other}}}");
             assert_eq!(
                 json("application/json", Some(&body), TokenType::Access),
-                Err(Rejection::TokenNotText),
+                Err(CredentialRejection::NotText),
                 "{other}"
             );
         }

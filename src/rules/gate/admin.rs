@@ -17,7 +17,7 @@ use crate::{
         ids::{ObjectName, SessionId, TokenId},
         json::{self, Map, Value},
         login::MAX_BODY_BYTES,
-        rejection::Rejection,
+        rejection::{BodyRejection, InternalRejection, PermissionRejection, Rejection, SessionRejection},
         request::Request,
         time::{Duration, Timestamp},
         wire::flask_jwt_extended,
@@ -35,7 +35,7 @@ impl Gate {
         let secret = self.config.sessions.admin_secret.as_ref();
         let is_operator = secret.is_some_and(|secret| bool::from(secret.expose().as_bytes().ct_eq(sent)));
         if !is_operator {
-            return Err(Rejection::NotTheOperator.into());
+            return Err(Rejection::Permission(PermissionRejection::NotTheOperator).into());
         }
         check_json(request)?;
         Ok(AdminRequest(()))
@@ -75,12 +75,13 @@ pub(super) async fn admin(
     host: &impl Host,
 ) -> Result<Answered, Rejected<'static>> {
     let body = host.read_body(BodyUse::Endpoint, MAX_BODY_BYTES).await?;
-    let order = json::object(&body).map_err(|_| Rejection::BodyNotAnObject)?;
-    let (object, command) = gate.read_order(&order, host.now()).ok_or(Rejection::BadCommand)?;
+    let order = json::object(&body).map_err(|_| Rejection::Body(BodyRejection::NotAnObject))?;
+    let (object, command) =
+        gate.read_order(&order, host.now()).ok_or(Rejection::Permission(PermissionRejection::BadCommand))?;
     match gate.ask(host, &object, command).await? {
         Reply::Sessions { sessions } => Ok(Answered::plain(flask_jwt_extended::sessions(&sessions, None))),
         Reply::Done => Ok(Answered::plain(flask_jwt_extended::message("done", &Jar::new()))),
-        Reply::Ended { .. } => Err(Rejection::NoSuchSession.into()),
-        _ => Err(Rejection::Internal.into()),
+        Reply::Ended { .. } => Err(Rejection::Session(SessionRejection::Unknown).into()),
+        _ => Err(Rejection::Internal(InternalRejection::Bug).into()),
     }
 }

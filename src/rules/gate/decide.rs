@@ -17,7 +17,7 @@ use super::{
 use crate::{
     host::Host,
     rules::{
-        rejection::Rejection,
+        rejection::{Rejection, RouteRejection},
         request::Request,
         route::{Endpoint, Found},
         time::Timestamp,
@@ -54,12 +54,12 @@ impl Gate {
                 Err(rejected) => Decided::Now(Decision::Reject(rejected.under(endpoint.name()))),
             },
             Ok(Found::Options(allow)) => Decided::Now(Decision::Answer(Answered::plain(flask_jwt::options(allow)))),
-            Err(Rejection::MissingLastSlash { mut location }) => {
+            Err(RouteRejection::MissingLastSlash { mut location }) => {
                 location.extend(request.query.iter().flat_map(|query| ["?", query]));
-                let rejection = Rejection::MissingLastSlash { location };
+                let rejection = Rejection::Route(RouteRejection::MissingLastSlash { location });
                 Decided::Now(Decision::Reject(Rejected::new(rejection, Some(Endpoint::Login.name()))))
             }
-            Err(rejection) => Decided::Now(Decision::Reject(Rejected::new(rejection, None))),
+            Err(rejection) => Decided::Now(Decision::Reject(Rejected::new(rejection.into(), None))),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
         identity::{Id, Identity},
         ids::SessionId,
         json::{Map, Value},
-        rejection::Rejection,
+        rejection::{InternalRejection, LoginRejection, Rejection},
         time::{Duration, Timestamp},
         token::{self, ClaimsBuilder, Freshness, Random, TokenIds, TokenType, VerifiedToken},
         wire::{Answer, flask_jwt_extended},
@@ -80,7 +80,7 @@ impl Gate {
             Some(_) => Id::from_json(&self.handlers.user_identity(identity, &self.config)),
             None => Some(identity.id.clone()),
         };
-        let named = named.ok_or(Rejection::Misconfigured)?;
+        let named = named.ok_or(Rejection::Internal(InternalRejection::Misconfigured))?;
         let rotates = self.config.flask_jwt_extended().is_some_and(|config| config.refresh_tokens)
             && self.config.sessions.rotation;
         let command = Command::Open {
@@ -93,8 +93,8 @@ impl Gate {
         let session = match self.ask(host, &self.account_named(&named), command).await? {
             Reply::Opened { session } => session,
             // A password that does not count any more is a wrong one.
-            Reply::Stale => return Err(Rejection::BadCredentials.into()),
-            _ => return Err(Rejection::Internal.into()),
+            Reply::Stale => return Err(Rejection::Login(LoginRejection::BadCredentials).into()),
+            _ => return Err(Rejection::Internal(InternalRejection::Bug).into()),
         };
         let until = self.latest_end(&session);
         Ok(self.grant(&Grant { session: Some(&session), until, ..Grant::fresh(identity, message, random, now) })?)
@@ -130,7 +130,7 @@ impl Gate {
     /// A new token, and its CSRF value if it has one: `create_access_token`, `create_refresh_token`.
     ///
     /// # Errors
-    /// [`Rejection::Misconfigured`] in the other dialect, and without a key that signs.
+    /// [`Rejection::Internal(InternalRejection::Misconfigured)`] in the other dialect, and without a key that signs.
     pub fn create_token(
         &self,
         identity: &Identity,
@@ -138,7 +138,7 @@ impl Gate {
         random: &Random,
         now: Timestamp,
     ) -> Result<(String, Option<String>), Rejection> {
-        let config = self.config.flask_jwt_extended().ok_or(Rejection::Misconfigured)?;
+        let config = self.config.flask_jwt_extended().ok_or(Rejection::Internal(InternalRejection::Misconfigured))?;
         let handlers = &self.handlers;
         let mut more = spec.claims;
         more.extend(handlers.additional_claims(identity));
@@ -158,7 +158,8 @@ impl Gate {
         };
         let (claims, csrf) = builder.claims(config, random);
         // A gate without a key that signs has no such endpoint, unless an application's own function says otherwise.
-        let key = handlers.encode_key(identity, &self.config).ok_or(Rejection::Misconfigured)?;
+        let key =
+            handlers.encode_key(identity, &self.config).ok_or(Rejection::Internal(InternalRejection::Misconfigured))?;
         Ok((token::sign_sorted(key, &handlers.additional_headers(identity), &claims), csrf))
     }
 

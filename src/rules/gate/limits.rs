@@ -9,7 +9,7 @@ use crate::{
     rules::{
         account::{Bucket, Command},
         ids::ObjectName,
-        rejection::Rejection,
+        rejection::{PasswordRejection, Rejection},
     },
 };
 
@@ -20,7 +20,8 @@ const KNOWN: &str = "known";
 const STRANGERS: &str = "strangers";
 
 /// Too many, for as long as a rate limiter of the runtime counts.
-pub(super) const TOO_MANY: Rejection = Rejection::TooManyTries { retry_after: LIMIT_SECONDS };
+pub(super) const TOO_MANY: Rejection =
+    Rejection::Password(PasswordRejection::TooManyAttempts { retry_after: LIMIT_SECONDS });
 
 /// An attempt that an object has counted.
 pub(super) struct Counted {

@@ -24,7 +24,7 @@ use crate::{
         identity::Identity,
         ids::{ObjectName, sha256_base64url},
         login::{MAX_BODY_BYTES, read_credentials},
-        rejection::Rejection,
+        rejection::{InternalRejection, LoginRejection, PasswordRejection, Rejection},
         request::Request,
         time::{Duration, Timestamp},
         token::Random,
@@ -97,7 +97,7 @@ pub(super) async fn login(
         Ok(Some(identity)) => succeed(gate, attempt, counted, identity, host).await,
         Ok(None) => {
             fail(gate, &attempt, counted, host).await;
-            Err(Rejection::BadCredentials.into())
+            Err(Rejection::Login(LoginRejection::BadCredentials).into())
         }
         Err(error @ UsersError::Unavailable) => {
             give_back(gate, counted, host).await;
@@ -122,7 +122,9 @@ async fn limit_attempts(gate: &Gate, attempt: &Attempt, host: &impl Host) -> Res
 async fn limit_failures(gate: &Gate, attempt: &Attempt, host: &impl Host) -> Result<(), Rejection> {
     let Some(object) = attempt.address_object().filter(|_| gate.config.bindings.sessions) else { return Ok(()) };
     match gate.ask(host, &object, Command::CheckAddress).await {
-        Ok(Reply::Wait { seconds }) => Err(Rejection::TooManyTries { retry_after: seconds }),
+        Ok(Reply::Wait { seconds }) => {
+            Err(Rejection::Password(PasswordRejection::TooManyAttempts { retry_after: seconds }))
+        }
         _ => Ok(()),
     }
 }
@@ -137,13 +139,17 @@ async fn count(gate: &Gate, name: &str, attempt: &Attempt, host: &impl Host) -> 
     loop {
         match gate.ask(host, &object, Command::Attempt { devices: attempt.devices() }).await? {
             Reply::Allowed { bucket } => return Ok(Some(Counted { object, bucket })),
-            Reply::Wait { seconds } => return Err(Rejection::TooManyTries { retry_after: seconds }),
-            Reply::Busy if waits == MAX_WAITS => return Err(Rejection::TooManyTries { retry_after: 1 }),
+            Reply::Wait { seconds } => {
+                return Err(Rejection::Password(PasswordRejection::TooManyAttempts { retry_after: seconds }));
+            }
+            Reply::Busy if waits == MAX_WAITS => {
+                return Err(Rejection::Password(PasswordRejection::TooManyAttempts { retry_after: 1 }));
+            }
             Reply::Busy => {
                 waits += 1;
                 host.sleep(WAIT).await;
             }
-            _ => return Err(Rejection::Internal),
+            _ => return Err(Rejection::Internal(InternalRejection::Bug)),
         }
     }
 }

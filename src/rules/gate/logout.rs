@@ -20,7 +20,7 @@ use crate::{
         credential::flask_jwt_extended::{InBody, Searched, Sought, seek},
         handlers::TokenParts,
         ids::ObjectName,
-        rejection::{Absent, Rejection},
+        rejection::{Absent, CredentialRejection, InternalRejection, Rejection, SessionRejection, TokenRejection},
         request::Request,
         revocation::RevocationStatus,
         time::Timestamp,
@@ -47,7 +47,7 @@ pub struct LogoutRequest {
 }
 
 /// A place, and what it says of a token of this type.
-type Place = (TokenType, Location, Result<Sought, Rejection>);
+type Place = (TokenType, Location, Result<Sought, CredentialRejection>);
 
 /// What ends a token: a command to an object; `or` another, if the object knows no such session.
 struct End {
@@ -63,12 +63,12 @@ impl LogoutRequest {
                 self.tokens.push(token);
                 self.in_cookie |= in_cookie;
             }
-            Err(rejected) => self.reject(rejected),
+            Err(rejected) => drop(self.rejected.get_or_insert(rejected)),
         }
     }
 
-    fn reject(&mut self, rejected: impl Into<RejectedToken>) {
-        self.rejected.get_or_insert(rejected.into());
+    fn reject(&mut self, rejection: impl Into<Rejection>) {
+        self.rejected.get_or_insert_with(|| RejectedToken::unsigned(rejection));
     }
 
     fn has_any(&self) -> bool {
@@ -84,7 +84,8 @@ impl Gate {
         let Some(config) = self.config.flask_jwt_extended() else {
             match self.handlers.request(request, &self.config, &self.config.realm) {
                 Ok(Some(token)) => found.add(self.token_to_end(&token, now), false),
-                Ok(None) => found.reject(Rejection::MissingToken { realm: self.config.realm.clone() }),
+                Ok(None) => found
+                    .reject(Rejection::Credential(CredentialRejection::Missing { realm: self.config.realm.clone() })),
                 Err(rejection) => found.reject(rejection),
             }
             return found;
@@ -138,8 +139,8 @@ impl Gate {
     /// A token whose session may be ended: its signature is good, if nothing else is.
     fn token_to_end(&self, token: &str, now: Timestamp) -> Result<SignedToken, RejectedToken> {
         let verified = match self.config.flask_jwt_extended() {
-            Some(_) => self.verify_flask_jwt_extended(token, None, now),
-            None => self.handlers.decode(token, &self.config, now).map_err(RejectedToken::from),
+            Some(_) => self.verify_flask_jwt_extended(token, None, now).map_err(RejectedToken::from),
+            None => self.handlers.decode(token, &self.config, now).map_err(RejectedToken::unsigned),
         };
         match verified {
             Ok(token) => Ok(token.into_signed()),
@@ -148,7 +149,7 @@ impl Gate {
         }
     }
 
-    fn signed(&self, token: &str, now: Timestamp) -> Result<SignedToken, Rejection> {
+    fn signed(&self, token: &str, now: Timestamp) -> Result<SignedToken, TokenRejection> {
         let Self { config, handlers, .. } = self;
         if config.flask_jwt_extended().is_none() || !handlers.has_decode_key() {
             return config.tokens.signed(token, None, now);
@@ -183,8 +184,8 @@ impl Gate {
     }
 
     /// Rejects a log-out, and removes the cookies all the same.
-    fn reject_logout(&self, rejected: impl Into<RejectedToken>) -> Rejected<'static> {
-        Rejected { jar: self.removed_cookies(), ..Rejected::from(rejected.into()) }
+    fn reject_logout(&self, rejected: RejectedToken) -> Rejected<'static> {
+        Rejected { jar: self.removed_cookies(), ..Rejected::from(rejected) }
     }
 
     /// The cookies that remove those with tokens.
@@ -224,7 +225,8 @@ pub(super) async fn logout(
     }
     let LogoutRequest { tokens, in_cookie, rejected, absent, .. } = found;
     if tokens.is_empty() {
-        return Err(gate.reject_logout(rejected.unwrap_or_else(|| Rejection::TokenNowhere(absent).into())));
+        return Err(gate
+            .reject_logout(rejected.unwrap_or_else(|| RejectedToken::unsigned(CredentialRejection::Nowhere(absent)))));
     }
     if gate.snapshot.is_some() {
         return end_each(gate, &tokens, host).await;
@@ -233,7 +235,7 @@ pub(super) async fn logout(
     if in_cookie {
         Ok(gate.ended("cookies removed; the token in them is good until it expires", true))
     } else {
-        Err(gate.reject_logout(Rejection::NotRevocable))
+        Err(gate.reject_logout(RejectedToken::unsigned(SessionRejection::NotRevocable)))
     }
 }
 
@@ -251,8 +253,12 @@ async fn end_each(gate: &Gate, tokens: &[SignedToken], host: &impl Host) -> Resu
             (Reply::Done, _) => ends.retain(|end| end.object != object || end.command != command),
             (Reply::Ended { .. }, Some(command)) => ends.push(End { object, command, or: None }),
             (Reply::Ended { .. }, None) => {}
-            _ => return Err(Rejection::Internal.into()),
+            _ => return Err(Rejection::Internal(InternalRejection::Bug).into()),
         }
     }
-    if is_all { Ok(gate.ended("logout successful", true)) } else { Err(gate.reject_logout(Rejection::NotRevocable)) }
+    if is_all {
+        Ok(gate.ended("logout successful", true))
+    } else {
+        Err(gate.reject_logout(RejectedToken::unsigned(SessionRejection::NotRevocable)))
+    }
 }

@@ -20,7 +20,10 @@ use crate::{
         ids::ObjectName,
         json,
         login::{self, MAX_BODY_BYTES},
-        rejection::Rejection,
+        rejection::{
+            BodyRejection, InternalRejection, LoginRejection, PasswordRejection, Rejection, RouteRejection,
+            TokenRejection,
+        },
         secret::Secret,
         token::VerifiedToken,
     },
@@ -40,9 +43,9 @@ struct Wanted {
 
 impl Wanted {
     fn read(body: &[u8]) -> Result<Self, Rejection> {
-        let members = json::object(body).map_err(|_| Rejection::BodyNotAnObject)?;
+        let members = json::object(body).map_err(|_| Rejection::Body(BodyRejection::NotAnObject))?;
         let new = login::field(&members, NEW)?
-            .ok_or_else(|| Rejection::WeakPassword { text: format!("Write {NEW}, a text") })?;
+            .ok_or_else(|| Rejection::Password(PasswordRejection::Weak { text: format!("Write {NEW}, a text") }))?;
         Ok(Self { old: login::field(&members, OLD)?, new })
     }
 }
@@ -70,10 +73,10 @@ pub(super) async fn change(
     let is_fresh = token.session_claims().is_some_and(|claims| claims.fresh.is_fresh(host.now()));
     let wanted = Wanted::read(&host.read_body(BodyUse::Endpoint, MAX_BODY_BYTES).await?)?;
     if wanted.old.is_none() && !is_fresh {
-        return Err(Rejection::NotFresh.into());
+        return Err(Rejection::Token(TokenRejection::NotFresh).into());
     }
     if let Err(fault) = gate.config.password_policy.judge(&wanted.new, "") {
-        return Err(Rejection::WeakPassword { text: fault.with_advice() }.into());
+        return Err(Rejection::Password(PasswordRejection::Weak { text: fault.with_advice() }).into());
     }
 
     // Attempts from an address, as for log-ins; then those of the account, whether there is an old password to guess or
@@ -89,7 +92,7 @@ pub(super) async fn change(
         return Err(TOO_MANY.into());
     }
 
-    let Some(identity) = token.named() else { return Err(Rejection::Revoked.into()) };
+    let Some(identity) = token.named() else { return Err(Rejection::Token(TokenRejection::Revoked).into()) };
     let changed = users.set_password(&token, wanted.old.as_ref(), &wanted.new).await;
     // The passwords are wiped before the objects are asked.
     drop(wanted);
@@ -99,9 +102,15 @@ pub(super) async fn change(
             (Command::EndAll { retire_password: false, version: Some(version) }, Some(version))
         }
         // An attempt that did not lead to a change counts, or it could be made again and again.
-        Ok(PasswordChange::NotOffered) => return fail(gate, counted, Rejection::NotFound, host).await,
-        Ok(PasswordChange::Wrong) => return fail(gate, counted, Rejection::BadCredentials, host).await,
-        Ok(PasswordChange::Weak(text)) => return fail(gate, counted, Rejection::WeakPassword { text }, host).await,
+        Ok(PasswordChange::NotOffered) => {
+            return fail(gate, counted, Rejection::Route(RouteRejection::NotFound), host).await;
+        }
+        Ok(PasswordChange::Wrong) => {
+            return fail(gate, counted, Rejection::Login(LoginRejection::BadCredentials), host).await;
+        }
+        Ok(PasswordChange::Weak(text)) => {
+            return fail(gate, counted, Rejection::Password(PasswordRejection::Weak { text }), host).await;
+        }
         Err(error) => {
             // The old password was not found wrong.
             counted.give_back(gate, host).await;
@@ -111,8 +120,8 @@ pub(super) async fn change(
     let version = match (gate.ask(host, &object, command).await?, version) {
         (Reply::Changed { version }, _) | (Reply::Done, Some(version)) => version,
         // Somebody else has changed it meanwhile.
-        (Reply::Stale, _) => return Err(Rejection::BadCredentials.into()),
-        _ => return Err(Rejection::Internal.into()),
+        (Reply::Stale, _) => return Err(Rejection::Login(LoginRejection::BadCredentials).into()),
+        _ => return Err(Rejection::Internal(InternalRejection::Bug).into()),
     };
     counted.report(gate, host, |bucket| Command::Right { bucket, devices: Vec::new(), record: String::new() }).await;
     let identity = Identity { version, ..Identity::clone(&identity) };
@@ -124,9 +133,11 @@ pub(super) async fn change(
 async fn count(gate: &Gate, object: &ObjectName, host: &impl Host) -> Result<Counted, Rejection> {
     match gate.ask(host, object, Command::Attempt { devices: Vec::new() }).await? {
         Reply::Allowed { bucket } => Ok(Counted { object: object.clone(), bucket }),
-        Reply::Wait { seconds } => Err(Rejection::TooManyTries { retry_after: seconds }),
-        Reply::Busy => Err(Rejection::TooManyTries { retry_after: 1 }),
-        _ => Err(Rejection::Internal),
+        Reply::Wait { seconds } => {
+            Err(Rejection::Password(PasswordRejection::TooManyAttempts { retry_after: seconds }))
+        }
+        Reply::Busy => Err(Rejection::Password(PasswordRejection::TooManyAttempts { retry_after: 1 })),
+        _ => Err(Rejection::Internal(InternalRejection::Bug)),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         account::{Command, Reply},
         identity::Identity,
         ids::SessionId,
-        rejection::Rejection,
+        rejection::{InternalRejection, Rejection, RouteRejection, TokenRejection},
         request::Request,
         time::Timestamp,
         token::{Freshness, Random, RejectedToken, TokenType, VerifiedToken},
@@ -35,7 +35,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<RefreshRequest<'g>, Rejected<'g>> {
         if self.config.flask_jwt_extended().is_none() {
-            return Err(Rejection::NotFound.into());
+            return Err(Rejection::Route(RouteRejection::NotFound).into());
         }
         self.endpoint_token(TokenType::Refresh, request, now).map(RefreshRequest)
     }
@@ -50,7 +50,7 @@ pub(super) async fn refresh(
 ) -> Result<Answered, Rejected<'static>> {
     let token = gate.unrevoked(token.read(gate, host).await?, Scope::All, host).await?;
     let Some(identity) = users.identity(&token).await? else {
-        return Err(RejectedToken::of(gate.nobody(&token), token).into());
+        return Err(RejectedToken::of(Gate::nobody(&token), token).into());
     };
     if gate.snapshot.is_some() && gate.config.sessions.rotation {
         rotate(gate, &identity, token, host).await
@@ -71,7 +71,7 @@ async fn refresh_without_rotation(
     };
     match gate.ask(host, &object, command).await? {
         Reply::Alive => {}
-        _ => return Err(RejectedToken::of(Rejection::Revoked, token).into()),
+        _ => return Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into()),
     }
     let session = token.session_id();
     let until = session.and_then(|session| gate.latest_end(session));
@@ -90,17 +90,21 @@ async fn rotate(
         (token.session_id().cloned(), token.token_id().cloned(), gate.account_of(&token))
     else {
         // From before there were sessions.
-        return Err(RejectedToken::of(Rejection::Revoked, token).into());
+        return Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into());
     };
     let command = Command::Rotate { session: session.clone(), token_id, successor };
     match gate.ask(host, &object, command).await? {
         Reply::Rotated { successor, until } => {
-            let random = random_of(&successor).ok_or(Rejection::Internal)?;
+            let random = random_of(&successor).ok_or(Rejection::Internal(InternalRejection::Bug))?;
             refreshed(gate, identity, Some(&session), Some(until), true, &random, successor.issued_at)
         }
-        Reply::Ended { reused: true } => Err(RejectedToken::of(Rejection::RefreshReused, token).into()),
-        Reply::Ended { reused: false } => Err(RejectedToken::of(Rejection::Revoked, token).into()),
-        _ => Err(Rejection::Internal.into()),
+        Reply::Ended { reused: true } => {
+            Err(RejectedToken::of(Rejection::Token(TokenRejection::RefreshReused), token).into())
+        }
+        Reply::Ended { reused: false } => {
+            Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into())
+        }
+        _ => Err(Rejection::Internal(InternalRejection::Bug).into()),
     }
 }
 

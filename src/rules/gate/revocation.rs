@@ -9,7 +9,7 @@ use crate::{
     rules::{
         account::Command,
         ids::ObjectName,
-        rejection::Rejection,
+        rejection::{Rejection, TokenRejection, UnavailableRejection},
         revocation::{Age, Delta, RevocationKeys, RevocationStatus, Snapshot},
         time::{Duration, TimeRange, Timestamp},
         token::{RejectedToken, SignedToken, VerifiedToken},
@@ -110,8 +110,10 @@ impl Gate {
     ) -> Result<VerifiedToken, Rejected<'static>> {
         match self.current_status(&token, scope, false, host).await {
             RevocationStatus::Good => Ok(token),
-            RevocationStatus::Revoked => Err(RejectedToken::of(Rejection::Revoked, token).into()),
-            RevocationStatus::Unknown => Err(Rejection::StoreUnavailable.into()),
+            RevocationStatus::Revoked => {
+                Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into())
+            }
+            RevocationStatus::Unknown => Err(Rejection::Unavailable(UnavailableRejection::Store).into()),
         }
     }
 

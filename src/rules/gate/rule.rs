@@ -18,7 +18,7 @@ use crate::{
         config::Location,
         cookie::Jar,
         identity::Identity,
-        rejection::Rejection,
+        rejection::{PermissionRejection, Rejection, TokenRejection, UnavailableRejection},
         request::Request,
         revocation::RevocationStatus,
         route::{Auth, Invalid, Revocation, Rule, UserFrom},
@@ -96,7 +96,7 @@ impl Gate {
         match presented {
             // A browser sends cookies with a handshake from any page, and has no CORS check for what that page reads.
             Presented::Token(_, Location::Cookies) if is_foreign_socket() => {
-                Err(reject(rule, Rejection::ForeignSocket))
+                Err(reject(rule, Rejection::Permission(PermissionRejection::ForeignSocket)))
             }
             Presented::Token(token, location) => Ok((token, location)),
             Presented::Missing(_) if rule.auth == Auth::Optional => {
@@ -126,7 +126,9 @@ impl Gate {
     ) -> Decided<'g, TokenUnderRule<'g>> {
         if self.is_revocation_checked(rule) {
             match self.status(&token, Scope::All, now) {
-                RevocationStatus::Revoked => return Decided::Now(reject_revoked(rule, Rejection::Revoked, token)),
+                RevocationStatus::Revoked => {
+                    return Decided::Now(reject_revoked(rule, Rejection::Token(TokenRejection::Revoked), token));
+                }
                 RevocationStatus::Unknown => return later(rule, token, location, NextStep::Revocations),
                 RevocationStatus::Good if self.is_account_asked(rule, &token) => {
                     return later(rule, token, location, NextStep::Account);
@@ -139,7 +141,7 @@ impl Gate {
         }
         match token.named() {
             Some(identity) => Decided::Now(admit(rule, token, identity, location, Jar::new())),
-            None => Decided::Now(reject_revoked(rule, self.nobody(&token), token)),
+            None => Decided::Now(reject_revoked(rule, Gate::nobody(&token), token)),
         }
     }
 
@@ -179,7 +181,7 @@ impl Gate {
         if let Some((object, command)) = self.check_command(&token, true) {
             match self.ask(host, &object, command).await {
                 Ok(Reply::Alive) => {}
-                Ok(_) => return reject_revoked(rule, Rejection::Revoked, token),
+                Ok(_) => return reject_revoked(rule, Rejection::Token(TokenRejection::Revoked), token),
                 // The request is good without a new token too.
                 Err(_) => return admit(rule, token, identity, Location::Cookies, Jar::new()),
             }
@@ -226,17 +228,17 @@ pub(super) async fn resume<'g>(
     if next == NextStep::Revocations {
         match gate.current_status(&token, Scope::All, open, host).await {
             RevocationStatus::Good => {}
-            RevocationStatus::Revoked => return reject_revoked(rule, Rejection::Revoked, token),
-            RevocationStatus::Unknown => return reject(rule, Rejection::StoreUnavailable),
+            RevocationStatus::Revoked => return reject_revoked(rule, Rejection::Token(TokenRejection::Revoked), token),
+            RevocationStatus::Unknown => return reject(rule, Rejection::Unavailable(UnavailableRejection::Store)),
         }
     }
     if next <= NextStep::Account && gate.is_account_asked(rule, &token) {
         let Some((object, command)) = gate.check_command(&token, false) else {
-            return reject_revoked(rule, Rejection::Revoked, token);
+            return reject_revoked(rule, Rejection::Token(TokenRejection::Revoked), token);
         };
         match gate.ask(host, &object, command).await {
             Ok(Reply::Alive) => {}
-            Ok(_) => return reject_revoked(rule, Rejection::Revoked, token),
+            Ok(_) => return reject_revoked(rule, Rejection::Token(TokenRejection::Revoked), token),
             Err(_) if open => {}
             Err(error) => return reject(rule, error.into()),
         }
@@ -249,7 +251,7 @@ pub(super) async fn resume<'g>(
         },
     };
     match identity {
-        None => reject_revoked(rule, gate.nobody(&token), token),
+        None => reject_revoked(rule, Gate::nobody(&token), token),
         Some(identity) if gate.is_renewal_due(rule, &token, location, host.now()) => {
             gate.admit_renewing(rule, token, identity, host).await
         }

@@ -18,7 +18,7 @@ use crate::{
     rules::{
         account::{Command, Reply},
         ids::{ObjectName, SessionId},
-        rejection::Rejection,
+        rejection::{InternalRejection, Rejection, SessionRejection, TokenRejection},
         request::Request,
         route::Endpoint,
         time::Timestamp,
@@ -85,12 +85,12 @@ pub(super) async fn own_account(
 ) -> Result<Answered, Rejected<'static>> {
     let token = token.read(gate, host).await?;
     let Some((object, check)) = gate.check_command(&token, false) else {
-        return Err(RejectedToken::of(Rejection::Revoked, token).into());
+        return Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into());
     };
     let token = gate.unrevoked(token, Scope::Everybody, host).await?;
     match gate.ask(host, &object, check).await? {
         Reply::Alive => {}
-        _ => return Err(RejectedToken::of(Rejection::Revoked, token).into()),
+        _ => return Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into()),
     }
     match wish {
         Wish::List => list(gate, &object, &token, host).await,
@@ -113,7 +113,7 @@ async fn list(
         Reply::Sessions { sessions } => {
             Ok(Answered::plain(flask_jwt_extended::sessions(&sessions, token.session_id())))
         }
-        _ => Err(Rejection::Internal.into()),
+        _ => Err(Rejection::Internal(InternalRejection::Bug).into()),
     }
 }
 
@@ -127,14 +127,14 @@ async fn end(
     let is_current = token.session_id() == Some(&session);
     match gate.ask(host, object, Command::End { session }).await? {
         Reply::Done => Ok(gate.ended("session ended", is_current)),
-        Reply::Ended { .. } => Err(Rejection::NoSuchSession.into()),
-        _ => Err(Rejection::Internal.into()),
+        Reply::Ended { .. } => Err(Rejection::Session(SessionRejection::Unknown).into()),
+        _ => Err(Rejection::Internal(InternalRejection::Bug).into()),
     }
 }
 
 async fn end_all(gate: &Gate, object: &ObjectName, host: &impl Host) -> Result<Answered, Rejected<'static>> {
     match gate.ask(host, object, Command::EndAll { retire_password: false, version: None }).await? {
         Reply::Done => Ok(gate.ended("all sessions ended", true)),
-        _ => Err(Rejection::Internal.into()),
+        _ => Err(Rejection::Internal(InternalRejection::Bug).into()),
     }
 }

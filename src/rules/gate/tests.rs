@@ -13,7 +13,7 @@ use crate::{
         json::{Map, Value, json},
         login::Credentials,
         password::{HashJob, Hashed},
-        rejection::Rejection,
+        rejection::{PermissionRejection, Rejection},
         request::{Headers, Request},
         revocation::{Delta, RevocationLog},
         secret::Secret,
@@ -507,7 +507,10 @@ fn an_operators_orders_need_the_secret_and_reach_the_account_that_tokens_name() 
         for bad in ["Bearer another secret of more than thirty-two bytez", "another secret", "Bearer ", ""] {
             let order = json!({"do": "end-all", "user": 1});
             let (status, body) = world.send("POST", "/auth/admin", &[("authorization", bad)], order);
-            assert_eq!((status, &body["code"]), (401, &json!(Rejection::NotTheOperator.code())));
+            assert_eq!(
+                (status, &body["code"]),
+                (401, &json!(Rejection::Permission(PermissionRejection::NotTheOperator).code()))
+            );
             assert!(world.asked.is_empty());
         }
         for bad in

@@ -12,7 +12,7 @@ use crate::{
         config::Location,
         credential::flask_jwt_extended::{InBody, Searched, Sought, seek},
         handlers::TokenParts,
-        rejection::{Absent, Rejection},
+        rejection::{Absent, CredentialRejection, InternalRejection, Rejection, TokenRejection},
         request::Request,
         route::{FlaskJwtExtendedRule, RequiredFreshness, Rule},
         time::Timestamp,
@@ -67,7 +67,7 @@ pub struct BodySearch<'g> {
     location: Location,
     in_body: InBody,
     /// The places after, as far as the request tells.
-    rest: Vec<(Location, Result<Sought, Rejection>)>,
+    rest: Vec<(Location, Result<Sought, CredentialRejection>)>,
 }
 
 impl Gate {
@@ -90,8 +90,10 @@ impl Gate {
         let Some(config) = self.config.flask_jwt_extended() else {
             return Search::Done(match self.verified(wanted.realm, request, now) {
                 Ok(token) => Presented::Token(token, Location::Headers),
-                Err(rejection @ Rejection::MissingToken { .. }) => Presented::Missing(rejection),
-                Err(rejection) => Presented::Rejected(rejection.into()),
+                Err(rejection @ Rejection::Credential(CredentialRejection::Missing { .. })) => {
+                    Presented::Missing(rejection)
+                }
+                Err(rejection) => Presented::Rejected(RejectedToken::unsigned(rejection)),
             });
         };
         let locations: &[Location] = wanted.rule.locations.as_ref().unwrap_or(&config.locations);
@@ -102,9 +104,10 @@ impl Gate {
     /// Flask-JWT's search: its `request_handler` finds the token, its `jwt_decode_handler` verifies it.
     fn verified(&self, realm: &str, request: &Request<'_>, now: Timestamp) -> Result<VerifiedToken, Rejection> {
         let token = self.handlers.request(request, &self.config, realm)?;
-        let token = token.ok_or_else(|| Rejection::MissingToken { realm: realm.to_owned() })?;
+        let token =
+            token.ok_or_else(|| Rejection::Credential(CredentialRejection::Missing { realm: realm.to_owned() }))?;
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Rejection::TokenTooLong);
+            return Err(Rejection::Token(TokenRejection::TooLong));
         }
         self.handlers.decode(&token, &self.config, now)
     }
@@ -114,7 +117,7 @@ impl Gate {
         &'g self,
         wanted: Wanted<'g>,
         mut absent: Vec<Absent>,
-        mut places: impl Iterator<Item = (Location, Result<Sought, Rejection>)>,
+        mut places: impl Iterator<Item = (Location, Result<Sought, CredentialRejection>)>,
         now: Timestamp,
     ) -> Search<'g> {
         while let Some((location, sought)) = places.next() {
@@ -127,10 +130,10 @@ impl Gate {
                     let rest = places.collect();
                     return Search::InBody(BodySearch { wanted, absent, location, in_body, rest });
                 }
-                Err(rejection) => return Search::Done(Presented::Rejected(rejection.into())),
+                Err(rejection) => return Search::Done(Presented::Rejected(RejectedToken::unsigned(rejection))),
             }
         }
-        Search::Done(Presented::Missing(Rejection::TokenNowhere(absent)))
+        Search::Done(Presented::Missing(Rejection::Credential(CredentialRejection::Nowhere(absent))))
     }
 
     /// Ends a search when the body is there.
@@ -142,7 +145,7 @@ impl Gate {
                     return self.judged(wanted, &token, csrf.as_deref(), location, now);
                 }
                 Ok(Searched::Absent(place)) => absent.push(place),
-                Err(rejection) => return Presented::Rejected(rejection.into()),
+                Err(rejection) => return Presented::Rejected(RejectedToken::unsigned(rejection)),
             }
             match self.search_places(wanted, absent, rest.into_iter(), now) {
                 Search::Done(presented) => return presented,
@@ -162,7 +165,7 @@ impl Gate {
     ) -> Presented {
         let token = match self.verify_flask_jwt_extended(token, csrf, now) {
             Ok(token) => token,
-            Err(rejected) => return Presented::Rejected(rejected),
+            Err(rejected) => return Presented::Rejected(rejected.into()),
         };
         match self.judge_session_claims(wanted.rule, &token, now) {
             Ok(()) => Presented::Token(token, location),
@@ -175,7 +178,7 @@ impl Gate {
         token: &str,
         csrf: Option<&str>,
         now: Timestamp,
-    ) -> Result<VerifiedToken, RejectedToken> {
+    ) -> Result<VerifiedToken, RejectedToken<TokenRejection>> {
         let Self { config, handlers, .. } = self;
         if !handlers.has_decode_key() {
             return config.tokens.verify_with(token, csrf, None, now);
@@ -192,9 +195,9 @@ impl Gate {
         token: &VerifiedToken,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        let claims = token.session_claims().ok_or(Rejection::Internal)?;
+        let claims = token.session_claims().ok_or(Rejection::Internal(InternalRejection::Bug))?;
         if rule.verify_type && claims.token_type != rule.token_type {
-            return Err(Rejection::WrongType { wanted: rule.token_type });
+            return Err(Rejection::Token(TokenRejection::WrongType { wanted: rule.token_type }));
         }
         let is_fresh = claims.fresh.is_fresh(now);
         let is_recent = |span| claims.issued_at.is_some_and(|iat| !iat.is_before(now.numeric_date(), span));
@@ -202,7 +205,9 @@ impl Gate {
             RequiredFreshness::Any => {}
             RequiredFreshness::Fresh if is_fresh => {}
             RequiredFreshness::Within(span) if is_fresh && is_recent(span) => {}
-            RequiredFreshness::Fresh | RequiredFreshness::Within(_) => return Err(Rejection::NotFresh),
+            RequiredFreshness::Fresh | RequiredFreshness::Within(_) => {
+                return Err(Rejection::Token(TokenRejection::NotFresh));
+            }
         }
         if self.handlers.looks_at_no_claims() {
             return Ok(());
@@ -210,10 +215,10 @@ impl Gate {
         let (header, payload) = (token.header(), token.claims_with_defaults());
         let parts = TokenParts { header: &header, payload: &payload };
         if !rule.skip_revocation_check && self.handlers.token_in_blocklist(parts) {
-            return Err(Rejection::Revoked);
+            return Err(Rejection::Token(TokenRejection::Revoked));
         }
         if !self.handlers.token_verification(parts) {
-            return Err(Rejection::ClaimsRejected);
+            return Err(Rejection::Token(TokenRejection::ClaimsRejected));
         }
         Ok(())
     }

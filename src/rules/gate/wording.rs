@@ -8,10 +8,10 @@ use crate::rules::{
     config::Dialect,
     handlers::TokenParts,
     json::{self, Value},
-    rejection::Rejection,
+    rejection::{CredentialRejection, LoginRejection, Rejection, TokenRejection},
     route::Endpoint,
     token::SignedToken,
-    wire::{Answer, flask_jwt, flask_jwt_extended},
+    wire::{self, Answer, flask_jwt, flask_jwt_extended},
 };
 
 impl Gate {
@@ -63,10 +63,10 @@ impl Gate {
     fn words(&self, rejected: &Rejected<'_>) -> Answer {
         match &self.config.dialect {
             Dialect::FlaskJwt if rejected.rejection.is_jwt_error() => self.handlers.error(&rejected.rejection),
-            Dialect::FlaskJwt => flask_jwt::rejection(&rejected.rejection),
-            Dialect::FlaskJwtExtended(config) => self
-                .loader_words(rejected)
-                .unwrap_or_else(|| flask_jwt_extended::rejection(&rejected.rejection, config)),
+            dialect @ Dialect::FlaskJwt => wire::rejection(&rejected.rejection, dialect),
+            dialect @ Dialect::FlaskJwtExtended(_) => {
+                self.loader_words(rejected).unwrap_or_else(|| wire::rejection(&rejected.rejection, dialect))
+            }
         }
     }
 
@@ -77,16 +77,22 @@ impl Gate {
             rejected.signed.as_ref().map(|token| (token.header(), token.claims_with_defaults())).unwrap_or_default();
         let token = TokenParts { header: &header, payload: &payload };
         match &rejected.rejection {
-            Rejection::Expired => self.handlers.expired_token(token),
-            Rejection::NotFresh => self.handlers.needs_fresh_token(token),
-            Rejection::Revoked | Rejection::RefreshReused => self.handlers.revoked_token(token),
-            Rejection::ClaimsRejected => self.handlers.token_verification_failed(token),
-            Rejection::UserNotLoaded { .. } => self.handlers.user_lookup_error(token),
-            Rejection::BadCredentials | Rejection::Custom(_) => None,
+            Rejection::Token(TokenRejection::Expired) => self.handlers.expired_token(token),
+            Rejection::Token(TokenRejection::NotFresh) => self.handlers.needs_fresh_token(token),
+            Rejection::Token(TokenRejection::Revoked) | Rejection::Token(TokenRejection::RefreshReused) => {
+                self.handlers.revoked_token(token)
+            }
+            Rejection::Token(TokenRejection::ClaimsRejected) => self.handlers.token_verification_failed(token),
+            Rejection::Token(TokenRejection::UserUnknown { .. }) => self.handlers.user_lookup_error(token),
+            Rejection::Login(LoginRejection::BadCredentials) | Rejection::Custom(_) => None,
             rejection if rejection.is_jwt_error() => {
-                let text = flask_jwt_extended::text(rejection);
-                let is_unauthorized =
-                    matches!(rejection, Rejection::TokenNowhere(_) | Rejection::CsrfMissing | Rejection::CsrfMismatch);
+                let text = wire::words(rejection, &self.config.dialect).map(|words| words.text).unwrap_or_default();
+                let is_unauthorized = matches!(
+                    rejection,
+                    Rejection::Credential(CredentialRejection::Nowhere(_))
+                        | Rejection::Credential(CredentialRejection::CsrfMissing)
+                        | Rejection::Token(TokenRejection::CsrfMismatch)
+                );
                 if is_unauthorized { self.handlers.unauthorized(&text) } else { self.handlers.invalid_token(&text) }
             }
             _ => None,
@@ -94,13 +100,9 @@ impl Gate {
     }
 
     /// The rejection of a token that names no user.
-    pub(super) fn nobody(&self, token: &SignedToken) -> Rejection {
-        match self.config.dialect {
-            Dialect::FlaskJwt => Rejection::NoSuchUser,
-            Dialect::FlaskJwtExtended(_) => {
-                Rejection::UserNotLoaded { subject: token.identity().map(|id| id.to_string()).unwrap_or_default() }
-            }
-        }
+    pub(super) fn nobody(token: &SignedToken) -> Rejection {
+        let subject = token.identity().map(|id| id.to_string()).unwrap_or_default();
+        TokenRejection::UserUnknown { subject }.into()
     }
 }
 

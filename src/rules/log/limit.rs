@@ -117,15 +117,16 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::{super::Level, *};
+    use crate::rules::rejection::{CredentialRejection, TokenRejection, UnavailableRejection};
     use proptest::prelude::*;
 
-    const REASONS: [Rejection; 6] = [
-        Rejection::Expired,
-        Rejection::NotYetValid,
-        Rejection::IssuedInTheFuture,
-        Rejection::UnsupportedScheme,
-        Rejection::TokenTooLong,
-        Rejection::StoreUnavailable,
+    static REASONS: [Rejection; 6] = [
+        Rejection::Token(TokenRejection::Expired),
+        Rejection::Token(TokenRejection::NotYetValid),
+        Rejection::Token(TokenRejection::IssuedInTheFuture),
+        Rejection::Credential(CredentialRejection::UnsupportedScheme),
+        Rejection::Token(TokenRejection::TooLong),
+        Rejection::Unavailable(UnavailableRejection::Store),
     ];
 
     fn second(second: i64) -> NumericDate {
@@ -138,11 +139,11 @@ mod tests {
         let mut refused = |rejection: &Rejection, at| limiter.refused(rejection, 401, second(at));
         for at in [5, 6] {
             let told = (at == 6).then_some(Counted { reason: "token_expired", status: 401, count: 2 });
-            assert_eq!(refused(&Rejection::Expired, at), (Fate::Written, told));
-            assert_eq!(refused(&Rejection::Expired, at), (Fate::Written, None));
-            assert_eq!(refused(&Rejection::Expired, at), (Fate::CountedFirst, None));
-            assert_eq!(refused(&Rejection::Expired, at), (Fate::Counted, None));
-            assert_eq!(refused(&Rejection::NotYetValid, at), (Fate::Written, None));
+            assert_eq!(refused(&Rejection::Token(TokenRejection::Expired), at), (Fate::Written, told));
+            assert_eq!(refused(&Rejection::Token(TokenRejection::Expired), at), (Fate::Written, None));
+            assert_eq!(refused(&Rejection::Token(TokenRejection::Expired), at), (Fate::CountedFirst, None));
+            assert_eq!(refused(&Rejection::Token(TokenRejection::Expired), at), (Fate::Counted, None));
+            assert_eq!(refused(&Rejection::Token(TokenRejection::NotYetValid), at), (Fate::Written, None));
         }
         assert_eq!(limiter.counted(second(6)), []);
         let counted = limiter.counted(second(7));
@@ -172,7 +173,7 @@ mod tests {
     fn with_none_written_all_are_counted() {
         let mut limiter = Limiter::new(0);
         for fate in [Fate::CountedFirst, Fate::Counted, Fate::Counted] {
-            assert_eq!(limiter.refused(&Rejection::Expired, 401, second(1)), (fate, None));
+            assert_eq!(limiter.refused(&Rejection::Token(TokenRejection::Expired), 401, second(1)), (fate, None));
         }
         assert_eq!(limiter.counted(second(2)), [Counted { reason: "token_expired", status: 401, count: 3 }]);
     }

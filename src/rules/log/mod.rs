@@ -223,6 +223,7 @@ impl Event<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::rejection::{TokenRejection, UnavailableRejection};
 
     #[test]
     fn lines_are_these() {
@@ -234,11 +235,19 @@ mod tests {
                 r#"{"level":"info","event":"login","request_id":"r-1","duration_ms":3,"subject":1}"#,
             ),
             (
-                Event::Refused { rejection: &Rejection::Expired, status: 401, rule: Some("/protected") },
+                Event::Refused {
+                    rejection: &Rejection::Token(TokenRejection::Expired),
+                    status: 401,
+                    rule: Some("/protected"),
+                },
                 r#"{"level":"info","event":"refused","request_id":"r-1","duration_ms":3,"reason":"token_expired","status":401,"rule":"/protected"}"#,
             ),
             (
-                Event::Refused { rejection: &Rejection::StoreUnavailable, status: 503, rule: None },
+                Event::Refused {
+                    rejection: &Rejection::Unavailable(UnavailableRejection::Store),
+                    status: 503,
+                    rule: None,
+                },
                 r#"{"level":"error","event":"refused","request_id":"r-1","duration_ms":3,"reason":"store_unavailable","status":503}"#,
             ),
             (

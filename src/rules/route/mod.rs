@@ -17,7 +17,7 @@ pub use rule::{
 use super::{
     diagnostic::Diagnostic,
     json::Value,
-    rejection::{PathFault, Rejection},
+    rejection::{PathFault, RouteRejection},
 };
 use path::RequestPath;
 use tree::Tree;
@@ -193,24 +193,24 @@ impl Routes {
     /// What holds for a request. `raw_path` is as it stands in the URL, escapes and all, without the query.
     ///
     /// # Errors
-    /// [`Rejection::NotFound`], [`Rejection::MethodNotAllowed`], [`Rejection::MissingLastSlash`] (without the query) or
-    /// [`Rejection::AmbiguousPath`].
-    pub fn find(&self, method: &str, raw_path: &str) -> Result<Found<'_>, Rejection> {
-        let path = RequestPath::read(raw_path).map_err(Rejection::AmbiguousPath)?;
+    /// [`RouteRejection::NotFound`], [`RouteRejection::MethodNotAllowed`], [`RouteRejection::MissingLastSlash`]
+    /// (without the query) or [`RouteRejection::AmbiguousPath`].
+    pub fn find(&self, method: &str, raw_path: &str) -> Result<Found<'_>, RouteRejection> {
+        let path = RequestPath::read(raw_path).map_err(RouteRejection::AmbiguousPath)?;
         // The log-in endpoint is the first place, if there is one: no search where there are a thousand rules.
         let is_login = |place: &&Place| matches!(place.endpoint, Some((Endpoint::Login, _)));
         let login = self.places.first().filter(is_login);
         if let Some(login) = login.filter(|login| login.pattern.strip_suffix('/') == Some(path.decoded())) {
             login.find(method)?;
-            return Err(Rejection::MissingLastSlash { location: format!("{raw_path}/") });
+            return Err(RouteRejection::MissingLastSlash { location: format!("{raw_path}/") });
         }
-        let place = self.place(&self.strict, path.decoded()).ok_or(Rejection::NotFound)?;
+        let place = self.place(&self.strict, path.decoded()).ok_or(RouteRejection::NotFound)?;
         let found = place.find(method)?;
         // A path that somebody wrote into a rule letter by letter is meant as it is.
         if place.pattern != path.decoded() || place.pattern.contains(['*', '{']) {
             let other = self.place(&self.normalized, &path.normalized());
             if !other.is_some_and(|other| other.fares_alike(method, &found)) {
-                return Err(Rejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading));
+                return Err(RouteRejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading));
             }
         }
         self.check_index_page(method, &path, &found)?;
@@ -222,14 +222,14 @@ impl Routes {
     }
 
     /// The asset server shows a folder's index.html for the folder: both must be ruled alike.
-    fn check_index_page(&self, method: &str, path: &RequestPath<'_>, found: &Found<'_>) -> Result<(), Rejection> {
+    fn check_index_page(&self, method: &str, path: &RequestPath<'_>, found: &Found<'_>) -> Result<(), RouteRejection> {
         let Found::Rule(Rule { to: Target::Assets, .. }) = found else { return Ok(()) };
         if !path.decoded().ends_with('/') {
             return Ok(());
         }
         let page = format!("{}{}", path.decoded(), INDEX_PAGE);
         let same = self.place(&self.strict, &page).is_some_and(|other| other.fares_alike(method, found));
-        if same { Ok(()) } else { Err(Rejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)) }
+        if same { Ok(()) } else { Err(RouteRejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)) }
     }
 
     /// Fills the two trees.
@@ -306,7 +306,7 @@ impl Place {
         self.rules.iter().flat_map(|rule| rule.methods.names())
     }
 
-    fn find(&self, method: &str) -> Result<Found<'_>, Rejection> {
+    fn find(&self, method: &str) -> Result<Found<'_>, RouteRejection> {
         if let Some((endpoint, _)) = self.endpoint.as_ref().filter(|(_, methods)| methods.contain(method)) {
             return Ok(Found::Endpoint(*endpoint));
         }
@@ -316,7 +316,7 @@ impl Place {
         if method == "OPTIONS" {
             return Ok(Found::Options(&self.allow));
         }
-        Err(Rejection::MethodNotAllowed { allow: self.allow.clone() })
+        Err(RouteRejection::MethodNotAllowed { allow: self.allow.clone() })
     }
 
     /// Would a request with this method fare here as it does with what was found for it?

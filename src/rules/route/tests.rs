@@ -25,7 +25,7 @@ fn find(routes: &Routes, method: &str, path: &str) -> String {
         Ok(Found::Endpoint(endpoint)) => endpoint.name().into(),
         Ok(Found::Rule(rule)) => rule.path.clone(),
         Ok(Found::Options(allow)) => format!("options {allow}"),
-        Err(Rejection::MethodNotAllowed { allow }) => format!("405 {allow}"),
+        Err(RouteRejection::MethodNotAllowed { allow }) => format!("405 {allow}"),
         Err(rejection) => rejection.code().into(),
     }
 }
@@ -65,7 +65,7 @@ fn a_login_path_without_its_last_slash_is_sent_there() {
     let routes = Routes::read(&[(Endpoint::Login, "/auth/", json!(["POST"]))], rules.as_array().unwrap()).unwrap().0;
     for method in ["POST", "OPTIONS"] {
         let location = "/auth/".to_owned();
-        assert_eq!(routes.find(method, "/auth"), Err(Rejection::MissingLastSlash { location }));
+        assert_eq!(routes.find(method, "/auth"), Err(RouteRejection::MissingLastSlash { location }));
     }
     assert_eq!(find(&routes, "GET", "/auth"), "405 POST, OPTIONS");
     assert_eq!(find(&routes, "POST", "/auth/"), "log-in");

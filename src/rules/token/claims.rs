@@ -3,7 +3,7 @@
 
 use super::super::{
     json::Value,
-    rejection::{Rejection, TimeClaim},
+    rejection::{TimeClaim, TokenRejection},
     time::{Duration, NumericDate, TimeRange, Timestamp},
 };
 
@@ -44,14 +44,18 @@ impl ClaimsPolicy {
     ///
     /// # Errors
     /// The first refusal of docs/compat/flask-jwt.md#decoding, rows 13 to 23.
-    pub fn judge<'c>(&self, claim: impl Fn(&str) -> Option<&'c Value>, now: NumericDate) -> Result<Times, Rejection> {
+    pub fn judge<'c>(
+        &self,
+        claim: impl Fn(&str) -> Option<&'c Value>,
+        now: NumericDate,
+    ) -> Result<Times, TokenRejection> {
         // PyJWT asks for these three in this order whatever the order of the option; then come the others.
         let known = ["exp", "iat", "nbf"];
         let required = |name: &&str| self.required.iter().any(|required| required == name);
         let others = self.required.iter().map(String::as_str).filter(|name| !known.contains(name));
         for name in known.into_iter().filter(required).chain(others) {
             if claim(name).is_none_or(Value::is_null) {
-                return Err(Rejection::MissingClaim(name.to_owned()));
+                return Err(TokenRejection::MissingClaim(name.to_owned()));
             }
         }
         // One after the other: a date that is none is told after an earlier one that is wrong.
@@ -66,9 +70,9 @@ impl ClaimsPolicy {
         }
         match claim("aud") {
             None => Ok(times),
-            Some(Value::String(_)) => Err(Rejection::InvalidAudience),
-            Some(Value::Array(list)) if list.iter().all(Value::is_string) => Err(Rejection::InvalidAudience),
-            Some(_) => Err(Rejection::InvalidClaimFormat),
+            Some(Value::String(_)) => Err(TokenRejection::InvalidAudience),
+            Some(Value::Array(list)) if list.iter().all(Value::is_string) => Err(TokenRejection::InvalidAudience),
+            Some(_) => Err(TokenRejection::InvalidClaimFormat),
         }
     }
 
@@ -76,16 +80,16 @@ impl ClaimsPolicy {
     ///
     /// # Errors
     /// The same refusals, in the same order.
-    pub fn judge_times(&self, times: &Times, now: NumericDate) -> Result<(), Rejection> {
+    pub fn judge_times(&self, times: &Times, now: NumericDate) -> Result<(), TokenRejection> {
         times.judge_key(now)?;
         if times.iat.is_some_and(|iat| iat.is_after(now, self.leeway)) {
-            return Err(Rejection::IssuedInTheFuture);
+            return Err(TokenRejection::IssuedInTheFuture);
         }
         if times.nbf.is_some_and(|nbf| nbf.is_after(now, self.leeway)) {
-            return Err(Rejection::NotYetValid);
+            return Err(TokenRejection::NotYetValid);
         }
         if times.exp.is_some_and(|exp| exp.is_before(now, self.leeway)) {
-            return Err(Rejection::Expired);
+            return Err(TokenRejection::Expired);
         }
         Ok(())
     }
@@ -113,8 +117,8 @@ impl Times {
     }
 
     /// After its end a key is as if it were not there; without leeway, as [`super::VerifyingKey::is_good_at`] has it.
-    pub(super) fn judge_key(&self, now: NumericDate) -> Result<(), Rejection> {
-        if self.key_end.is_some_and(|end| now > end) { Err(Rejection::AlgorithmNotAllowed) } else { Ok(()) }
+    pub(super) fn judge_key(&self, now: NumericDate) -> Result<(), TokenRejection> {
+        if self.key_end.is_some_and(|end| now > end) { Err(TokenRejection::AlgorithmNotAllowed) } else { Ok(()) }
     }
 
     pub(super) fn issued_at(&self) -> Option<NumericDate> {
@@ -140,7 +144,7 @@ impl Times {
 
 /// A time claim (docs/compat/flask-jwt.md#times): an integer, a fraction (cut toward zero), or a text of plain digits,
 /// within ±2⁵³.
-pub(super) fn date(value: &Value, name: TimeClaim) -> Result<NumericDate, Rejection> {
+pub(super) fn date(value: &Value, name: TimeClaim) -> Result<NumericDate, TokenRejection> {
     let seconds = match value {
         Value::Number(number) => number.as_i64().or_else(|| {
             let fraction = number.as_f64()?;
@@ -153,5 +157,5 @@ pub(super) fn date(value: &Value, name: TimeClaim) -> Result<NumericDate, Reject
         }
         _ => None,
     };
-    seconds.and_then(NumericDate::new).ok_or(Rejection::NotANumericDate(name))
+    seconds.and_then(NumericDate::new).ok_or(TokenRejection::NotANumericDate(name))
 }

@@ -6,7 +6,7 @@
 use super::{
     super::{
         json::{self, Map, Value},
-        rejection::{Rejection, TimeClaim, Unencoded},
+        rejection::{TimeClaim, TokenRejection, Unencoded},
         time::{Duration, NumericDate, TimeRange, Timestamp},
     },
     KeySet, TokenType, VerifiedToken, VerifyingKey,
@@ -128,11 +128,11 @@ impl SessionClaims {
 
     /// Compares the CSRF value in constant time (docs/compat/flask-jwt-extended.md#csrf, steps 4 and 5). The real
     /// library breaks down over what is not ASCII: it is equal to nothing.
-    fn judge_csrf(&self, sent: &str) -> Result<(), Rejection> {
+    fn judge_csrf(&self, sent: &str) -> Result<(), TokenRejection> {
         match &self.csrf {
-            Csrf::Absent => Err(Rejection::MissingClaim("csrf".into())),
+            Csrf::Absent => Err(TokenRejection::MissingClaim("csrf".into())),
             Csrf::Value(value) if value.is_ascii() && value.as_bytes().ct_eq(sent.as_bytes()).into() => Ok(()),
-            Csrf::Value(_) | Csrf::Other => Err(Rejection::CsrfMismatch),
+            Csrf::Value(_) | Csrf::Other => Err(TokenRejection::CsrfMismatch),
         }
     }
 }
@@ -147,10 +147,10 @@ impl FlaskJwtExtendedPolicy {
         choose: Option<&Choose<'_>>,
         is_revocable: bool,
         now: Timestamp,
-    ) -> Result<VerifiedToken, Rejection> {
+    ) -> Result<VerifiedToken, TokenRejection> {
         let header = parts.header();
         if header.is_unencoded() && !parts.payload().is_empty() {
-            return Err(Rejection::UnencodedPayload(Unencoded::PayloadPresent));
+            return Err(TokenRejection::UnencodedPayload(Unencoded::PayloadPresent));
         }
         header.is_understood()?;
         // Before the signature, as PyJWT does: only the words depend on it, and they are the same for all.
@@ -159,11 +159,11 @@ impl FlaskJwtExtendedPolicy {
             None => None,
             Some(choose) => {
                 let members = json::object(parts.decoded_payload()).unwrap_or_default();
-                Some(choose(&header.members(), &members).ok_or(Rejection::BadSignature)?)
+                Some(choose(&header.members(), &members).ok_or(TokenRejection::BadSignature)?)
             }
         };
         if !header.has_algorithm() {
-            return Err(Rejection::AlgorithmMissing);
+            return Err(TokenRejection::AlgorithmMissing);
         }
         let key = match chosen {
             None => find(parts, keys, now.numeric_date()),
@@ -179,13 +179,13 @@ impl FlaskJwtExtendedPolicy {
         self.judge_issuer(claim("iss"))?;
         self.judge_audience(claim("aud"))?;
         if self.verify_sub && claim("sub").is_some_and(|sub| !sub.is_string()) {
-            return Err(Rejection::SubjectNotText);
+            return Err(TokenRejection::SubjectNotText);
         }
         if claim("jti").is_some_and(|jti| !jti.is_string()) {
-            return Err(Rejection::TokenIdNotText);
+            return Err(TokenRejection::TokenIdNotText);
         }
         if claim(&self.identity_claim).is_none() {
-            return Err(Rejection::MissingClaim(self.identity_claim.clone()));
+            return Err(TokenRejection::MissingClaim(self.identity_claim.clone()));
         }
         let reading = Reading {
             text: token,
@@ -207,11 +207,11 @@ impl FlaskJwtExtendedPolicy {
         session: Option<&SessionClaims>,
         csrf: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), TokenRejection> {
         times.judge_key(now.numeric_date())?;
         self.judge_beginning(times, now)?;
         if let Some(sent) = csrf {
-            session.map_or(Err(Rejection::CsrfMismatch), |session| session.judge_csrf(sent))?;
+            session.map_or(Err(TokenRejection::CsrfMismatch), |session| session.judge_csrf(sent))?;
         }
         self.judge_expiry(times, now)
     }
@@ -225,53 +225,53 @@ impl FlaskJwtExtendedPolicy {
     }
 
     /// `iat` and `nbf`: the present second is good.
-    fn judge_beginning(&self, times: &Times, now: Timestamp) -> Result<(), Rejection> {
+    fn judge_beginning(&self, times: &Times, now: Timestamp) -> Result<(), TokenRejection> {
         let latest = now.as_millis() + self.leeway.as_millis();
         let is_ahead = |claim: Option<NumericDate>| claim.is_some_and(|claim| claim.seconds() * 1000 > latest);
         if is_ahead(times.issued_at()) {
-            return Err(Rejection::IssuedInTheFuture);
+            return Err(TokenRejection::IssuedInTheFuture);
         }
         if is_ahead(times.not_before()) {
-            return Err(Rejection::NotYetValid);
+            return Err(TokenRejection::NotYetValid);
         }
         Ok(())
     }
 
     /// `exp`: the present second is over.
-    fn judge_expiry(&self, times: &Times, now: Timestamp) -> Result<(), Rejection> {
+    fn judge_expiry(&self, times: &Times, now: Timestamp) -> Result<(), TokenRejection> {
         let earliest = now.as_millis() - self.leeway.as_millis();
         match times.expires() {
-            Some(exp) if exp.seconds() * 1000 <= earliest => Err(Rejection::Expired),
+            Some(exp) if exp.seconds() * 1000 <= earliest => Err(TokenRejection::Expired),
             _ => Ok(()),
         }
     }
 
-    fn judge_issuer(&self, claim: Option<&Value>) -> Result<(), Rejection> {
+    fn judge_issuer(&self, claim: Option<&Value>) -> Result<(), TokenRejection> {
         let Some(issuers) = &self.issuers else { return Ok(()) };
         match claim {
-            None => Err(Rejection::RegisteredClaimMissing("iss")),
+            None => Err(TokenRejection::RegisteredClaimMissing("iss")),
             Some(Value::String(issuer)) if issuers.contains(issuer) => Ok(()),
-            Some(Value::String(_)) => Err(Rejection::InvalidIssuer),
-            Some(_) => Err(Rejection::IssuerNotText),
+            Some(Value::String(_)) => Err(TokenRejection::InvalidIssuer),
+            Some(_) => Err(TokenRejection::IssuerNotText),
         }
     }
 
     /// What Python calls false counts as absent.
-    fn judge_audience(&self, claim: Option<&Value>) -> Result<(), Rejection> {
+    fn judge_audience(&self, claim: Option<&Value>) -> Result<(), TokenRejection> {
         let Some(audiences) = &self.audiences else { return Ok(()) };
         let is_ours = |text: &str| audiences.iter().any(|audience| audience == text);
         match claim.filter(|claim| is_truthy(claim)) {
-            None => Err(Rejection::RegisteredClaimMissing("aud")),
+            None => Err(TokenRejection::RegisteredClaimMissing("aud")),
             Some(Value::String(text)) if is_ours(text) => Ok(()),
             Some(Value::Array(list)) if list.iter().all(Value::is_string) => {
                 if list.iter().filter_map(Value::as_str).any(is_ours) {
                     Ok(())
                 } else {
-                    Err(Rejection::InvalidAudience)
+                    Err(TokenRejection::InvalidAudience)
                 }
             }
-            Some(Value::String(_)) => Err(Rejection::InvalidAudience),
-            Some(_) => Err(Rejection::InvalidClaimFormat),
+            Some(Value::String(_)) => Err(TokenRejection::InvalidAudience),
+            Some(_) => Err(TokenRejection::InvalidClaimFormat),
         }
     }
 }
@@ -300,9 +300,9 @@ mod tests {
         };
         for (issuer, outcome) in [
             ("https://id.example", Ok(())),
-            ("https://ID.example", Err(Rejection::InvalidIssuer)),
-            ("https://id.example/", Err(Rejection::InvalidIssuer)),
-            ("", Err(Rejection::InvalidIssuer)),
+            ("https://ID.example", Err(TokenRejection::InvalidIssuer)),
+            ("https://id.example/", Err(TokenRejection::InvalidIssuer)),
+            ("", Err(TokenRejection::InvalidIssuer)),
         ] {
             assert_eq!(policy.judge_issuer(Some(&issuer.into())), outcome, "{issuer}");
         }

@@ -6,7 +6,7 @@
 
 use super::super::{
     json::{self, Map, Members, NotAnObject, Value},
-    rejection::{Malformed, Rejection, Unencoded},
+    rejection::{Malformed, TokenRejection, Unencoded},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{ops::Range, sync::Arc};
@@ -19,14 +19,14 @@ pub(super) struct Header {
     key_id: Option<String>,
     has_algorithm: bool,
     is_unencoded: bool,
-    is_understood: Result<(), Rejection>,
+    is_understood: Result<(), TokenRejection>,
 }
 
 impl Header {
-    fn read(text: &str) -> Result<Self, Rejection> {
+    fn read(text: &str) -> Result<Self, TokenRejection> {
         let bytes = decode(text, Malformed::HeaderEncoding)?;
         let members = json::object(&bytes).map_err(|fault| {
-            Rejection::Malformed(match fault {
+            TokenRejection::Malformed(match fault {
                 NotAnObject::NotJson => Malformed::HeaderNotJson,
                 NotAnObject::OtherType => Malformed::HeaderNotAnObject,
             })
@@ -46,31 +46,33 @@ impl Header {
 
     /// RFC 7515 §4.1.4 and §4.1.11, in PyJWT's order. `b64` (RFC 7797) counts as an extension: it changes what is
     /// signed.
-    fn understood(members: &Map<String, Value>) -> Result<(), Rejection> {
+    fn understood(members: &Map<String, Value>) -> Result<(), TokenRejection> {
         const NAME_BYTES: usize = 64;
         if members.get("kid").is_some_and(|kid| !kid.is_string()) {
-            return Err(Rejection::KeyIdNotAString);
+            return Err(TokenRejection::KeyIdNotAString);
         }
         let critical = members.get("crit").map(|crit| crit.as_array().filter(|list| !list.is_empty()));
         if critical == Some(None) {
-            return Err(Rejection::CriticalEmpty);
+            return Err(TokenRejection::CriticalEmpty);
         }
         for entry in critical.into_iter().flatten().flatten() {
             match entry.as_str() {
-                None => return Err(Rejection::CriticalNotText),
+                None => return Err(TokenRejection::CriticalNotText),
                 Some("b64") if members.contains_key("b64") => {}
-                Some("b64") => return Err(Rejection::CriticalMissing),
+                Some("b64") => return Err(TokenRejection::CriticalMissing),
                 Some(name) => {
                     let name = if name.len() <= NAME_BYTES { name.to_owned() } else { String::new() };
-                    return Err(Rejection::CriticalExtension { name });
+                    return Err(TokenRejection::CriticalExtension { name });
                 }
             }
         }
         match members.get("b64") {
             None | Some(Value::Bool(true)) => Ok(()),
-            Some(Value::Bool(false)) if critical.is_none() => Err(Rejection::UnencodedPayload(Unencoded::NotCritical)),
-            Some(Value::Bool(false)) => Err(Rejection::UnencodedPayload(Unencoded::Detached)),
-            Some(_) => Err(Rejection::CriticalExtension { name: "b64".into() }),
+            Some(Value::Bool(false)) if critical.is_none() => {
+                Err(TokenRejection::UnencodedPayload(Unencoded::NotCritical))
+            }
+            Some(Value::Bool(false)) => Err(TokenRejection::UnencodedPayload(Unencoded::Detached)),
+            Some(_) => Err(TokenRejection::CriticalExtension { name: "b64".into() }),
         }
     }
 
@@ -100,7 +102,7 @@ impl Header {
     }
 
     /// Is there nothing in it that changes what the token means?
-    pub(super) fn is_understood(&self) -> Result<(), Rejection> {
+    pub(super) fn is_understood(&self) -> Result<(), TokenRejection> {
         self.is_understood.clone()
     }
 }
@@ -118,8 +120,8 @@ pub(super) struct Unverified<'t> {
 impl<'t> Unverified<'t> {
     /// In PyJWT's order: header, payload, signature. A token with more than two dots has them in its payload. `known`
     /// is a header that was read before: nearly all tokens of a gate have the same.
-    pub(super) fn parse(token: &'t str, known: Option<Arc<Header>>) -> Result<Self, Rejection> {
-        let too_few = Rejection::Malformed(Malformed::NotEnoughSegments);
+    pub(super) fn parse(token: &'t str, known: Option<Arc<Header>>) -> Result<Self, TokenRejection> {
+        let too_few = TokenRejection::Malformed(Malformed::NotEnoughSegments);
         let (signing_input, signature) = token.rsplit_once('.').ok_or_else(|| too_few.clone())?;
         let (header, payload) = signing_input.split_once('.').ok_or(too_few)?;
 
@@ -162,9 +164,9 @@ impl<'t> Unverified<'t> {
     }
 
     /// The claims, which nobody has vouched for unless the signature was checked.
-    pub(super) fn payload_members(&self) -> Result<Members<'_>, Rejection> {
+    pub(super) fn payload_members(&self) -> Result<Members<'_>, TokenRejection> {
         json::members(self.decoded_payload()).map_err(|fault| {
-            Rejection::Malformed(match fault {
+            TokenRejection::Malformed(match fault {
                 NotAnObject::NotJson => Malformed::PayloadNotJson,
                 NotAnObject::OtherType => Malformed::PayloadNotAnObject,
             })
@@ -172,7 +174,7 @@ impl<'t> Unverified<'t> {
     }
 }
 
-pub(super) fn decode(segment: &str, part: Malformed) -> Result<Vec<u8>, Rejection> {
+pub(super) fn decode(segment: &str, part: Malformed) -> Result<Vec<u8>, TokenRejection> {
     let mut decoded = Vec::new();
     decode_behind(&mut decoded, segment, part)?;
     Ok(decoded)
@@ -180,6 +182,6 @@ pub(super) fn decode(segment: &str, part: Malformed) -> Result<Vec<u8>, Rejectio
 
 /// What a client sends is no secret of the gate's: it need not be read in constant time, as keys are (base64ct: a fifth
 /// of the instructions of a token's first use).
-fn decode_behind(decoded: &mut Vec<u8>, segment: &str, part: Malformed) -> Result<(), Rejection> {
-    URL_SAFE_NO_PAD.decode_vec(segment, decoded).map_err(|_| Rejection::Malformed(part))
+fn decode_behind(decoded: &mut Vec<u8>, segment: &str, part: Malformed) -> Result<(), TokenRejection> {
+    URL_SAFE_NO_PAD.decode_vec(segment, decoded).map_err(|_| TokenRejection::Malformed(part))
 }

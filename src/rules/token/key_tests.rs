@@ -51,7 +51,7 @@ fn token(key: &Key) -> String {
 
 const NOW: NumericDate = NumericDate::new(1_800_000_000).unwrap();
 
-fn check(token: &str, key: VerifyingKey) -> Result<(), Rejection> {
+fn check(token: &str, key: VerifyingKey) -> Result<(), TokenRejection> {
     check_signature(token, &KeySet::verifying([key]), NOW)
 }
 
@@ -85,13 +85,17 @@ fn what_is_signed_is_verified_with_each_algorithm_and_with_no_other_key() {
         for other in Algorithm::ALL.into_iter().filter(|&other| other != algorithm) {
             assert_eq!(
                 check(&token, key(other).into()),
-                Err(Rejection::AlgorithmNotAllowed),
+                Err(TokenRejection::AlgorithmNotAllowed),
                 "{algorithm:?} {other:?}"
             );
             // Its header says the other's name: the key is found, and does not vouch.
             let renamed = renamed(&token, other.name());
-            assert_eq!(check(&renamed, key(other).into()), Err(Rejection::BadSignature), "{algorithm:?} {other:?}");
-            assert_eq!(check(&renamed, key(algorithm).into()), Err(Rejection::AlgorithmNotAllowed));
+            assert_eq!(
+                check(&renamed, key(other).into()),
+                Err(TokenRejection::BadSignature),
+                "{algorithm:?} {other:?}"
+            );
+            assert_eq!(check(&renamed, key(algorithm).into()), Err(TokenRejection::AlgorithmNotAllowed));
         }
     }
 }
@@ -152,8 +156,8 @@ fn a_token_signed_with_the_public_key_as_secret_is_refused() {
             let mac = Base64UrlUnpadded::encode_string(&jwt_compact::AlgorithmSignature::as_bytes(&mac));
             let forged = format!("{input}.{mac}");
             let key = || VerifyingKey::public(algorithm, public).unwrap();
-            assert_eq!(check(&forged, key()), Err(Rejection::AlgorithmNotAllowed));
-            assert_eq!(check(&renamed(&forged, algorithm.name()), key()), Err(Rejection::BadSignature));
+            assert_eq!(check(&forged, key()), Err(TokenRejection::AlgorithmNotAllowed));
+            assert_eq!(check(&renamed(&forged, algorithm.name()), key()), Err(TokenRejection::BadSignature));
         }
     }
 }
@@ -396,7 +400,7 @@ fn a_token_is_good_until_its_key_ends_remembered_or_not() {
     };
     let verifier = |capacity| Verifier::new(ring(&set).unwrap(), policy(), capacity);
     let (remembering, forgetful) = (verifier(8), verifier(0));
-    for (offset, outcome) in [(0, Ok(())), (1, Err(Rejection::AlgorithmNotAllowed)), (0, Ok(()))] {
+    for (offset, outcome) in [(0, Ok(())), (1, Err(TokenRejection::AlgorithmNotAllowed)), (0, Ok(()))] {
         let now = Timestamp::from_seconds(NOW.seconds() + offset);
         assert_eq!(remembering.verify(&token, now).map(drop), outcome, "{offset}");
         assert_eq!(forgetful.verify(&token, now).map(drop), outcome, "{offset}");
@@ -593,7 +597,7 @@ fn the_tokens_of_the_rfcs_are_good_and_are_made_again() {
         assert_eq!(check_signature(&format!("{input}.{own}"), &ring, NOW), Ok(()));
         // A.5: an unsecured JWS, with any of these keys.
         let unsecured = rfc("7515-A.5")["token"].as_str().unwrap().to_owned();
-        assert_eq!(check_signature(&unsecured, &ring, NOW), Err(Rejection::AlgorithmNotAllowed));
+        assert_eq!(check_signature(&unsecured, &ring, NOW), Err(TokenRejection::AlgorithmNotAllowed));
     }
 }
 

@@ -50,7 +50,7 @@ pub use verifier::{Policy, RejectedToken, Verifier};
 
 use super::{
     json::{self, Map, Value},
-    rejection::Rejection,
+    rejection::TokenRejection,
     time::Timestamp,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -65,13 +65,18 @@ pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 ///
 /// # Errors
 /// The first thing that is wrong, in the order of docs/compat/flask-jwt.md#decoding, rows 2 to 23.
-pub fn verify(token: &str, keys: &KeySet, policy: &ClaimsPolicy, now: Timestamp) -> Result<VerifiedToken, Rejection> {
+pub fn verify(
+    token: &str,
+    keys: &KeySet,
+    policy: &ClaimsPolicy,
+    now: Timestamp,
+) -> Result<VerifiedToken, TokenRejection> {
     judge(token, &unverified(token, None)?, keys, policy, false, now)
 }
 
-fn unverified(token: &str, known: Option<Arc<Header>>) -> Result<Unverified<'_>, Rejection> {
+fn unverified(token: &str, known: Option<Arc<Header>>) -> Result<Unverified<'_>, TokenRejection> {
     if token.len() > MAX_TOKEN_BYTES {
-        return Err(Rejection::TokenTooLong);
+        return Err(TokenRejection::TooLong);
     }
     Unverified::parse(token, known)
 }
@@ -83,7 +88,7 @@ fn judge(
     policy: &ClaimsPolicy,
     is_revocable: bool,
     now: Timestamp,
-) -> Result<VerifiedToken, Rejection> {
+) -> Result<VerifiedToken, TokenRejection> {
     let key = signature::signed(parts, keys, now.numeric_date())?;
     let claims = parts.payload_members()?;
     let times = policy.judge(|name| claims.get(name), now.numeric_date())?.until(key.not_after());

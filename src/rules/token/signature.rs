@@ -1,7 +1,7 @@
 //! Is a token's signature good? The first half of [`super::verify`].
 
 use super::{
-    super::{rejection::Rejection, time::NumericDate},
+    super::{rejection::TokenRejection, time::NumericDate},
     jws::Unverified,
     key::VerifyingKey,
     key_set::KeySet,
@@ -13,7 +13,7 @@ pub(super) fn signed<'k>(
     parts: &Unverified<'_>,
     keys: &'k KeySet,
     now: NumericDate,
-) -> Result<&'k VerifyingKey, Rejection> {
+) -> Result<&'k VerifyingKey, TokenRejection> {
     signed_by(parts, find(parts, keys, now))
 }
 
@@ -26,9 +26,9 @@ pub(super) fn find<'k>(parts: &Unverified<'_>, keys: &'k KeySet, now: NumericDat
 pub(super) fn signed_by<'k>(
     parts: &Unverified<'_>,
     key: Option<&'k VerifyingKey>,
-) -> Result<&'k VerifyingKey, Rejection> {
-    let key = key.ok_or(Rejection::AlgorithmNotAllowed)?;
-    if key.verify(parts.signing_input(), parts.signature()) { Ok(key) } else { Err(Rejection::BadSignature) }
+) -> Result<&'k VerifyingKey, TokenRejection> {
+    let key = key.ok_or(TokenRejection::AlgorithmNotAllowed)?;
+    if key.verify(parts.signing_input(), parts.signature()) { Ok(key) } else { Err(TokenRejection::BadSignature) }
 }
 
 /// Is a token signed by one of these keys, and its header understood? Says nothing of its claims, which it need not
@@ -36,7 +36,7 @@ pub(super) fn signed_by<'k>(
 ///
 /// # Errors
 /// The first thing that is wrong, as [`super::verify`] has it.
-pub fn check_signature(token: &str, keys: &KeySet, now: NumericDate) -> Result<(), Rejection> {
+pub fn check_signature(token: &str, keys: &KeySet, now: NumericDate) -> Result<(), TokenRejection> {
     let parts = unverified(token, None)?;
     signed(&parts, keys, now)?;
     parts.header().is_understood()

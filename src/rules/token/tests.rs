@@ -5,7 +5,7 @@ use super::{
     *,
 };
 use crate::rules::{
-    rejection::{Malformed, TimeClaim, Unencoded},
+    rejection::{Malformed, TimeClaim, TokenRejection, Unencoded},
     secret::Secret,
     time::Duration,
 };
@@ -38,7 +38,7 @@ fn good_claims() -> Map<String, Value> {
     members(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": 1}))
 }
 
-fn check(token: &str) -> Result<VerifiedToken, Rejection> {
+fn check(token: &str) -> Result<VerifiedToken, TokenRejection> {
     verify(token, &ring(), &policy(), Timestamp::from_seconds(NOW))
 }
 
@@ -65,7 +65,7 @@ fn what_is_signed_is_verified_with_each_algorithm() {
         let verified = verify(&token, &keys, &policy(), Timestamp::from_seconds(NOW)).unwrap();
         assert_eq!(verified.claims(), good_claims(), "{}", algorithm.name());
         let other = KeySet::new(key(algorithm, &"j".repeat(64), None), []);
-        assert_eq!(verify(&token, &other, &policy(), Timestamp::from_seconds(NOW)), Err(Rejection::BadSignature));
+        assert_eq!(verify(&token, &other, &policy(), Timestamp::from_seconds(NOW)), Err(TokenRejection::BadSignature));
     }
 }
 
@@ -83,12 +83,12 @@ fn the_members_stand_in_flask_jwts_order() {
 #[test]
 fn times_are_judged_at_their_boundaries() {
     for (claim, offset, outcome) in [
-        ("exp", -11, Err(Rejection::Expired)),
+        ("exp", -11, Err(TokenRejection::Expired)),
         ("exp", -10, Ok(())),
         ("exp", -9, Ok(())),
-        ("nbf", 11, Err(Rejection::NotYetValid)),
+        ("nbf", 11, Err(TokenRejection::NotYetValid)),
         ("nbf", 10, Ok(())),
-        ("iat", 11, Err(Rejection::IssuedInTheFuture)),
+        ("iat", 11, Err(TokenRejection::IssuedInTheFuture)),
         ("iat", 10, Ok(())),
     ] {
         let mut claims = good_claims();
@@ -100,7 +100,7 @@ fn times_are_judged_at_their_boundaries() {
 
 #[test]
 fn what_counts_as_a_time() {
-    let refused = Err(Rejection::NotANumericDate(TimeClaim::Exp));
+    let refused = Err(TokenRejection::NotANumericDate(TimeClaim::Exp));
     for (exp, outcome) in [
         ("99999999999", Ok(())),
         ("99999999999.5", Ok(())),
@@ -117,10 +117,10 @@ fn what_counts_as_a_time() {
         ("true", refused.clone()),
         ("[1]", refused.clone()),
         ("{}", refused.clone()),
-        ("null", Err(Rejection::MissingClaim("exp".into()))),
-        ("1e400", Err(Rejection::Malformed(Malformed::PayloadNotJson))),
-        ("NaN", Err(Rejection::Malformed(Malformed::PayloadNotJson))),
-        ("0.9", Err(Rejection::Expired)),
+        ("null", Err(TokenRejection::MissingClaim("exp".into()))),
+        ("1e400", Err(TokenRejection::Malformed(Malformed::PayloadNotJson))),
+        ("NaN", Err(TokenRejection::Malformed(Malformed::PayloadNotJson))),
+        ("0.9", Err(TokenRejection::Expired)),
     ] {
         let token = raw(HEADER, &format!(r#"{{"iat":{NOW},"nbf":{NOW},"exp":{exp}}}"#));
         assert_eq!(check(&token).map(drop), outcome, "{exp}");
@@ -135,20 +135,20 @@ fn checks_come_in_flask_jwts_order() {
         claims.retain(|_, value| value != &json!("absent"));
         check(&sign(ring().signing().unwrap(), &Map::new(), &claims)).unwrap_err()
     };
-    let missing = |name: &str| Rejection::MissingClaim(name.into());
+    let missing = |name: &str| TokenRejection::MissingClaim(name.into());
     for (change, rejection) in [
         (json!({"exp": "absent", "iat": "absent", "nbf": "absent"}), missing("exp")),
         (json!({"iat": "absent", "nbf": "absent", "exp": "soon"}), missing("iat")),
         (json!({"nbf": null}), missing("nbf")),
-        (json!({"exp": NOW - 60, "iat": NOW + 60, "nbf": NOW + 60}), Rejection::IssuedInTheFuture),
-        (json!({"exp": NOW - 60, "nbf": NOW + 60}), Rejection::NotYetValid),
-        (json!({"exp": NOW - 60, "aud": "x"}), Rejection::Expired),
-        (json!({"aud": "x"}), Rejection::InvalidAudience),
-        (json!({"aud": ""}), Rejection::InvalidAudience),
-        (json!({"aud": []}), Rejection::InvalidAudience),
-        (json!({"aud": ["x"]}), Rejection::InvalidAudience),
-        (json!({"aud": [1]}), Rejection::InvalidClaimFormat),
-        (json!({"aud": null}), Rejection::InvalidClaimFormat),
+        (json!({"exp": NOW - 60, "iat": NOW + 60, "nbf": NOW + 60}), TokenRejection::IssuedInTheFuture),
+        (json!({"exp": NOW - 60, "nbf": NOW + 60}), TokenRejection::NotYetValid),
+        (json!({"exp": NOW - 60, "aud": "x"}), TokenRejection::Expired),
+        (json!({"aud": "x"}), TokenRejection::InvalidAudience),
+        (json!({"aud": ""}), TokenRejection::InvalidAudience),
+        (json!({"aud": []}), TokenRejection::InvalidAudience),
+        (json!({"aud": ["x"]}), TokenRejection::InvalidAudience),
+        (json!({"aud": [1]}), TokenRejection::InvalidClaimFormat),
+        (json!({"aud": null}), TokenRejection::InvalidClaimFormat),
     ] {
         assert_eq!(with(change.clone()), rejection, "{change}");
     }
@@ -162,18 +162,18 @@ fn a_claim_that_is_not_required_may_be_absent_but_not_wrong() {
     };
     let judge = |claims| by(&lax, claims);
     assert!(judge(json!({})).is_ok());
-    assert_eq!(judge(json!({"exp": NOW - 60})), Err(Rejection::Expired));
-    assert_eq!(judge(json!({"nbf": null})), Err(Rejection::NotANumericDate(TimeClaim::Nbf)));
+    assert_eq!(judge(json!({"exp": NOW - 60})), Err(TokenRejection::Expired));
+    assert_eq!(judge(json!({"nbf": null})), Err(TokenRejection::NotANumericDate(TimeClaim::Nbf)));
     let unverified = ClaimsPolicy { checks: TimeChecks { exp: false, nbf: true, iat: true }, ..policy() };
     assert!(by(&unverified, json!({"exp": 1, "iat": 1, "nbf": 1})).is_ok());
     let role = ClaimsPolicy { required: vec!["role".into()], ..policy() };
-    assert_eq!(by(&role, good_claims().into()), Err(Rejection::MissingClaim("role".into())));
+    assert_eq!(by(&role, good_claims().into()), Err(TokenRejection::MissingClaim("role".into())));
 }
 
 #[test]
 fn malformed_tokens_are_told_by_the_part_that_breaks() {
     let good = sign(ring().signing().unwrap(), &Map::new(), &good_claims());
-    let malformed = |part| Err(Rejection::Malformed(part));
+    let malformed = |part| Err(TokenRejection::Malformed(part));
     for (token, outcome) in [
         (String::new(), malformed(Malformed::NotEnoughSegments)),
         ("xxx.yyy".into(), malformed(Malformed::NotEnoughSegments)),
@@ -191,7 +191,7 @@ fn malformed_tokens_are_told_by_the_part_that_breaks() {
         (raw(HEADER, "[1]"), malformed(Malformed::PayloadNotAnObject)),
         (raw(HEADER, r#"{"identity":1,"identity":2}"#), malformed(Malformed::PayloadNotJson)),
         (raw(HEADER, "x"), malformed(Malformed::PayloadNotJson)),
-        ("x".repeat(MAX_TOKEN_BYTES + 1), Err(Rejection::TokenTooLong)),
+        ("x".repeat(MAX_TOKEN_BYTES + 1), Err(TokenRejection::TooLong)),
     ] {
         assert_eq!(check(&token).map(drop), outcome, "{token}");
     }
@@ -205,7 +205,7 @@ fn the_unused_bits_of_the_last_character_must_be_zero() {
     let at = alphabet.find(last).unwrap();
     for low in 1..4 {
         let twin = format!("{rest}{}", alphabet.as_bytes()[at + low] as char);
-        assert_eq!(check(&twin), Err(Rejection::Malformed(Malformed::SignatureEncoding)));
+        assert_eq!(check(&twin), Err(TokenRejection::Malformed(Malformed::SignatureEncoding)));
     }
 }
 
@@ -222,11 +222,11 @@ fn the_algorithm_is_the_keys_and_the_signature_comes_before_the_claims() {
         r#"{"alg":null}"#,
         r#"{"alg":["HS256"]}"#,
     ] {
-        assert_eq!(check(&raw(header, &good)), Err(Rejection::AlgorithmNotAllowed), "{header}");
+        assert_eq!(check(&raw(header, &good)), Err(TokenRejection::AlgorithmNotAllowed), "{header}");
     }
     let forged = raw(HEADER, r#"{"exp":1}"#).rsplit_once('.').unwrap().0.to_owned();
     for signature in ["", "AAAA", &"A".repeat(43)] {
-        assert_eq!(check(&format!("{forged}.{signature}")), Err(Rejection::BadSignature), "{signature}");
+        assert_eq!(check(&format!("{forged}.{signature}")), Err(TokenRejection::BadSignature), "{signature}");
     }
 }
 
@@ -237,12 +237,12 @@ fn a_header_that_asks_for_more_is_refused_but_unknown_members_are_not() {
         (r#"{"alg":"HS256","typ":"at+jwt"}"#, Ok(())),
         (r#"{"alg":"HS256"}"#, Ok(())),
         (r#"{"alg":"HS256","cty":"JWT","jku":"https://evil.example","x5u":1,"kid":"unknown"}"#, Ok(())),
-        (r#"{"alg":"HS256","kid":7}"#, Err(Rejection::KeyIdNotAString)),
-        (r#"{"alg":"HS256","kid":null}"#, Err(Rejection::KeyIdNotAString)),
-        (r#"{"alg":"HS256","crit":["x"],"x":1}"#, Err(Rejection::CriticalExtension { name: "x".into() })),
-        (r#"{"alg":"HS256","crit":["alg"]}"#, Err(Rejection::CriticalExtension { name: "alg".into() })),
-        (r#"{"alg":"HS256","crit":[]}"#, Err(Rejection::CriticalEmpty)),
-        (r#"{"alg":"HS256","b64":false}"#, Err(Rejection::UnencodedPayload(Unencoded::NotCritical))),
+        (r#"{"alg":"HS256","kid":7}"#, Err(TokenRejection::KeyIdNotAString)),
+        (r#"{"alg":"HS256","kid":null}"#, Err(TokenRejection::KeyIdNotAString)),
+        (r#"{"alg":"HS256","crit":["x"],"x":1}"#, Err(TokenRejection::CriticalExtension { name: "x".into() })),
+        (r#"{"alg":"HS256","crit":["alg"]}"#, Err(TokenRejection::CriticalExtension { name: "alg".into() })),
+        (r#"{"alg":"HS256","crit":[]}"#, Err(TokenRejection::CriticalEmpty)),
+        (r#"{"alg":"HS256","b64":false}"#, Err(TokenRejection::UnencodedPayload(Unencoded::NotCritical))),
     ] {
         assert_eq!(check(&raw(header, &good)).map(drop), outcome, "{header}");
     }
@@ -262,7 +262,7 @@ fn a_token_does_not_bring_its_own_key() {
         let parts = [&header, &claims].map(|part| Base64UrlUnpadded::encode_string(part.to_string().as_bytes()));
         let signature = other.sign(parts.join(".").as_bytes());
         let token = format!("{}.{}", parts.join("."), Base64UrlUnpadded::encode_string(&signature));
-        assert_eq!(check(&token), Err(Rejection::BadSignature), "{header}");
+        assert_eq!(check(&token), Err(TokenRejection::BadSignature), "{header}");
     }
 }
 
@@ -302,11 +302,11 @@ fn a_token_that_is_remembered_is_judged_by_the_time_it_is_now() {
     let token = signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW + 20, "identity": 1}));
     let at = |seconds| verifier.verify(&token, Timestamp::from_seconds(seconds)).map(|_| ());
     for _ in 0..2 {
-        assert_eq!(at(NOW + 9), Err(Rejection::NotYetValid));
+        assert_eq!(at(NOW + 9), Err(TokenRejection::NotYetValid));
         assert_eq!(at(NOW + 10), Ok(()));
         assert_eq!(at(NOW + 310), Ok(()), "exp plus leeway");
-        assert_eq!(at(NOW + 311), Err(Rejection::Expired), "never past exp plus leeway");
-        assert_eq!(at(NOW - 11), Err(Rejection::IssuedInTheFuture), "a clock that went back");
+        assert_eq!(at(NOW + 311), Err(TokenRejection::Expired), "never past exp plus leeway");
+        assert_eq!(at(NOW - 11), Err(TokenRejection::IssuedInTheFuture), "a clock that went back");
     }
     let unremembered = remembering(0);
     for seconds in [NOW - 11, NOW + 9, NOW + 10, NOW + 310, NOW + 311] {
@@ -348,7 +348,7 @@ fn the_longest_token_is_remembered_and_a_longer_one_refused() {
     let now = Timestamp::from_seconds(NOW);
     let first = verifier.verify(&longest, now).unwrap();
     assert!(first.is_same(&verifier.verify(&longest, now).unwrap()));
-    assert_eq!(verifier.verify(&of(MAX_TOKEN_BYTES), now), Err(Rejection::TokenTooLong));
+    assert_eq!(verifier.verify(&of(MAX_TOKEN_BYTES), now), Err(TokenRejection::TooLong));
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn no_flood_takes_more_rooms_than_there_are_and_a_forged_one_takes_none() {
     for number in 0..2000 {
         let claims = members(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": number}));
         let forged = sign(forger.signing().unwrap(), &Map::new(), &claims);
-        assert_eq!(verifier.verify(&forged, now), Err(Rejection::BadSignature));
+        assert_eq!(verifier.verify(&forged, now), Err(TokenRejection::BadSignature));
     }
     assert!(first.is_same(&verifier.verify(&mine, now).unwrap()), "forged tokens drive nobody out");
     let tokens: Vec<String> =
@@ -405,7 +405,7 @@ fn what_one_key_has_vouched_for_another_does_not_know() {
     let now = Timestamp::from_seconds(NOW);
     assert!(remembering(64).verify(&token, now).is_ok());
     let others = KeySet::new(key(Algorithm::Hs256, "another secret of thirty-two bytes or more", None), []);
-    assert_eq!(Verifier::new(others, policy(), 64).verify(&token, now), Err(Rejection::BadSignature));
+    assert_eq!(Verifier::new(others, policy(), 64).verify(&token, now), Err(TokenRejection::BadSignature));
 }
 
 /// Segments are read by another library than keys: it is as strict, and says the same.

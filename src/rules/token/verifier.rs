@@ -6,7 +6,7 @@
 use super::{
     super::{
         json,
-        rejection::{Rejection, TimeClaim},
+        rejection::{Rejection, TimeClaim, TokenRejection},
         time::{Duration, TimeRange, Timestamp},
     },
     ClaimsPolicy, FlaskJwtExtendedPolicy, KeySet, Times, VerifiedToken,
@@ -71,25 +71,36 @@ impl From<ClaimsPolicy> for Policy {
     }
 }
 
-/// Why a token is refused, and the token, if its signature is good: an application may want to say whose it was.
+/// The rejection of a token, with the token if its signature is valid: an application may want to say whose it was.
 #[derive(Debug)]
-pub struct RejectedToken {
-    /// Why.
-    pub rejection: Rejection,
-    /// The token.
+pub struct RejectedToken<R = Rejection> {
+    /// Why it is rejected.
+    pub rejection: R,
+    /// The token, if its signature is valid.
     pub signed: Option<SignedToken>,
 }
 
-impl RejectedToken {
-    /// A token that is refused for what it says, not for its signature.
-    pub(in crate::rules) fn of(rejection: Rejection, signed: impl Into<SignedToken>) -> Self {
-        Self { rejection, signed: Some(signed.into()) }
+impl<R> RejectedToken<R> {
+    /// A token that is rejected for its claims or its use, not for its signature.
+    pub(in crate::rules) fn of(rejection: impl Into<R>, signed: impl Into<SignedToken>) -> Self {
+        Self { rejection: rejection.into(), signed: Some(signed.into()) }
+    }
+
+    /// A token that nobody is known to have signed; or no token at all.
+    pub(in crate::rules) fn unsigned(rejection: impl Into<R>) -> Self {
+        Self { rejection: rejection.into(), signed: None }
     }
 }
 
-impl From<Rejection> for RejectedToken {
-    fn from(rejection: Rejection) -> Self {
-        Self { rejection, signed: None }
+impl From<TokenRejection> for RejectedToken<TokenRejection> {
+    fn from(rejection: TokenRejection) -> Self {
+        Self::unsigned(rejection)
+    }
+}
+
+impl From<RejectedToken<TokenRejection>> for RejectedToken {
+    fn from(rejected: RejectedToken<TokenRejection>) -> Self {
+        Self { rejection: rejected.rejection.into(), signed: rejected.signed }
     }
 }
 
@@ -155,7 +166,7 @@ impl Verifier {
     ///
     /// # Errors
     /// The first thing that is wrong: the same as [`super::verify`]'s, remembered or not.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Rejection> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         self.verify_with(token, None, None, now).map_err(|failed| failed.rejection)
     }
 
@@ -170,7 +181,7 @@ impl Verifier {
         csrf: Option<&str>,
         choose: Option<&Choose<'_>>,
         now: Timestamp,
-    ) -> Result<VerifiedToken, RejectedToken> {
+    ) -> Result<VerifiedToken, RejectedToken<TokenRejection>> {
         let known = self.cache.get(token).filter(|_| choose.is_none());
         let is_known = known.is_some();
         let token = match known {
@@ -193,7 +204,12 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Rejection`]s of the compact form, the key and the signature alone.
-    pub fn signed(&self, token: &str, choose: Option<&Choose<'_>>, now: Timestamp) -> Result<SignedToken, Rejection> {
+    pub fn signed(
+        &self,
+        token: &str,
+        choose: Option<&Choose<'_>>,
+        now: Timestamp,
+    ) -> Result<SignedToken, TokenRejection> {
         let parts = unverified(token, None)?;
         let claims = parts.payload_members()?;
         let claim = |name: &str| claims.get(name);
@@ -201,7 +217,7 @@ impl Verifier {
             None => signature::find(&parts, &self.keys, now.numeric_date()),
             Some(choose) => {
                 let members = json::object(parts.decoded_payload()).unwrap_or_default();
-                let chosen = choose(&parts.header().members(), &members).ok_or(Rejection::BadSignature)?;
+                let chosen = choose(&parts.header().members(), &members).ok_or(TokenRejection::BadSignature)?;
                 Some(chosen).filter(|key| parts.header().algorithm() == Some(key.algorithm().name()))
             }
         };
@@ -228,7 +244,7 @@ impl Verifier {
         token: &str,
         choose: Option<&Choose<'_>>,
         now: Timestamp,
-    ) -> Result<VerifiedToken, Rejection> {
+    ) -> Result<VerifiedToken, TokenRejection> {
         let known = self.header.lock().ok().and_then(|header| header.clone());
         let parts = unverified(token, known.clone())?;
         let verified = match &self.policy {
@@ -250,7 +266,7 @@ impl Verifier {
         times: &Times,
         csrf: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), TokenRejection> {
         match &self.policy {
             Policy::FlaskJwt(policy) => policy.judge_times(times, now.numeric_date()),
             Policy::FlaskJwtExtended(policy) => policy.judge_use(times, token.session_claims(), csrf, now),

@@ -1,11 +1,11 @@
-//! Flask-JWT-Extended's dialect: how a grant, an identity and each refusal look
+//! Flask-JWT-Extended's dialect: how a grant, an identity and each rejection look
 //! (docs/compat/flask-jwt-extended.md#errors).
 //!
-//! **What always holds:** the function `words` matches every [`Rejection`], so a new one cannot reach the wire by
-//! accident. The status and text are the real library's; where it answers with an HTML page or a crash, this has the
-//! shape of its refusals: docs/differences.md.
+//! **What always holds:** every rejection that this dialect words is matched by name, so a new one cannot reach the
+//! wire by accident. Status and text are the real library's; where it answers with an HTML page or a crash, the answer
+//! has the form of its rejections: docs/differences.md.
 
-use super::{Answer, flask_jwt, line};
+use super::{Answer, line};
 use crate::rules::{
     account::SessionSummary,
     config::FlaskJwtExtended,
@@ -13,7 +13,7 @@ use crate::rules::{
     identity::{Id, Identity},
     ids::SessionId,
     json::{Map, Value, json},
-    rejection::{Absent, Malformed, Rejection, TimeClaim, Unencoded},
+    rejection::{Absent, CredentialRejection, LoginRejection, Malformed, TimeClaim, TokenRejection, Unencoded, Words},
     token::{self, TokenType},
 };
 use std::{borrow::Cow, collections::BTreeMap};
@@ -77,141 +77,109 @@ fn attributes(identity: &Identity) -> impl Iterator<Item = (&str, &Value)> {
     identity.attributes.iter().map(|(name, value)| (name.as_str(), value))
 }
 
-/// A refusal in Flask-JWT-Extended's words, under `JWT_ERROR_MESSAGE_KEY`. There is a challenge only if an embedder's
-/// own refusal has one: the real library sends none.
+/// A rejection in Flask-JWT-Extended's form: the text under `JWT_ERROR_MESSAGE_KEY`.
 #[must_use]
-pub fn rejection(rejection: &Rejection, config: &FlaskJwtExtended) -> Answer {
-    let (status, text) = words(rejection);
-    let body = Map::from_iter([(config.error_message_key.clone(), Value::from(text))]);
-    super::with_headers_of(Answer::json(status, &body), rejection)
+pub fn rejection(words: &Words<'_>, config: &FlaskJwtExtended) -> Answer {
+    let body = Map::from_iter([(config.error_message_key.clone(), Value::from(words.text.as_ref()))]);
+    Answer::json(words.status, &body)
 }
 
-/// What a loader for refusals is told.
-#[must_use]
-pub fn text(rejection: &Rejection) -> Cow<'_, str> {
-    words(rejection).1
+/// Words without a title, which this dialect does not have.
+fn untitled<'r>(status: u16, text: impl Into<Cow<'r, str>>) -> Words<'r> {
+    Words::new(status, "", text)
 }
 
-/// Status and text.
-pub(super) fn words(rejection: &Rejection) -> (u16, Cow<'_, str>) {
-    let (status, text): (u16, Cow<'_, str>) = match rejection {
-        Rejection::TokenNowhere(places) => (401, nowhere(places).into()),
-        Rejection::MissingToken { .. } => (401, "Missing Authorization Header".into()),
-        Rejection::CsrfMissing => (401, "Missing CSRF token".into()),
-        Rejection::CsrfMismatch => (401, "CSRF double submit tokens do not match".into()),
-        Rejection::Expired => (401, "Token has expired".into()),
-        Rejection::NotFresh => (401, "Fresh token required".into()),
-        Rejection::Revoked | Rejection::RefreshReused => (401, "Token has been revoked".into()),
-        Rejection::ClaimsRejected => (400, "User claims verification failed".into()),
-        Rejection::UserNotLoaded { subject } => (401, format!("Error loading the user {subject}").into()),
-        Rejection::NoSuchUser => (401, "Error loading the user".into()),
-        // What its documentation's example answers.
-        Rejection::BadCredentials => (401, "Bad username or password".into()),
-
-        Rejection::BadHeader { name, scheme } => {
+pub(super) fn credential(rejection: &CredentialRejection) -> Option<Words<'_>> {
+    Some(match rejection {
+        CredentialRejection::Nowhere(places) => untitled(401, nowhere(places)),
+        CredentialRejection::Missing { .. } => untitled(401, "Missing Authorization Header"),
+        CredentialRejection::CsrfMissing => untitled(401, "Missing CSRF token"),
+        CredentialRejection::BadHeader { name, scheme } => {
             let blank = if scheme.is_empty() { "" } else { " " };
-            (422, format!("Bad {name} header. Expected '{name}: {scheme}{blank}<JWT>'").into())
+            untitled(422, format!("Bad {name} header. Expected '{name}: {scheme}{blank}<JWT>'"))
         }
-        Rejection::UnsupportedScheme | Rejection::TokenMissingAfterScheme | Rejection::TokenContainsSpaces => {
-            (422, "Bad Authorization header".into())
-        }
-        Rejection::BadQueryPrefix { name, prefix } => (
+        CredentialRejection::BadQueryPrefix { name, prefix } => untitled(
             422,
-            format!("Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'").into(),
+            format!("Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'"),
         ),
-        Rejection::TokenNotText => (422, "Invalid token type. Token must be a <class 'bytes'>".into()),
-        Rejection::TokenTooLong => (422, format!("Token is longer than {} bytes", token::MAX_TOKEN_BYTES).into()),
-        Rejection::Malformed(part) => (
-            422,
-            match part {
-                Malformed::NotEnoughSegments => "Not enough segments",
-                Malformed::HeaderEncoding => "Invalid header padding",
-                // Python's parser says where it gave up; this is what it says of a text that does not even begin.
-                Malformed::HeaderNotJson => "Invalid header string: Expecting value: line 1 column 1 (char 0)",
-                Malformed::HeaderNotAnObject => "Invalid header string: must be a json object",
-                Malformed::PayloadEncoding => "Invalid payload padding",
-                Malformed::PayloadNotJson => "Invalid payload string: Expecting value: line 1 column 1 (char 0)",
-                Malformed::PayloadNotAnObject => "Invalid payload string: must be a json object",
-                Malformed::SignatureEncoding => "Invalid crypto padding",
-            }
-            .into(),
-        ),
-        Rejection::KeyIdNotAString => (422, "Key ID header parameter must be a string".into()),
-        Rejection::CriticalEmpty => (422, "Invalid 'crit' header: must be a non-empty list".into()),
-        Rejection::CriticalNotText => (422, "Invalid 'crit' header: values must be strings".into()),
-        Rejection::CriticalExtension { name } => (422, format!("Unsupported critical extension: {name}").into()),
-        Rejection::CriticalMissing => (422, "Critical extension 'b64' is missing from headers".into()),
-        Rejection::UnencodedPayload(fault) => (
-            422,
-            match fault {
-                Unencoded::PayloadPresent => "Payload segment must be empty when 'b64' is false.",
-                Unencoded::NotCritical => "The 'b64' header parameter requires 'b64' to be listed in 'crit'.",
-                Unencoded::Detached => {
-                    "It is required that you pass in a value for the \"detached_payload\" argument to decode a message having the b64 header set to false."
-                }
-            }
-            .into(),
-        ),
-        Rejection::AlgorithmMissing => (422, "Algorithm not specified".into()),
-        Rejection::AlgorithmNotAllowed => (422, "The specified alg value is not allowed".into()),
-        Rejection::BadSignature => (422, "Signature verification failed".into()),
-        Rejection::NotANumericDate(claim) => (
-            422,
-            match claim {
-                TimeClaim::Iat => "Issued At claim (iat) must be an integer.",
-                TimeClaim::Nbf => "Not Before claim (nbf) must be an integer.",
-                TimeClaim::Exp => "Expiration Time claim (exp) must be an integer.",
-            }
-            .into(),
-        ),
-        Rejection::IssuedInTheFuture => (422, "The token is not yet valid (iat)".into()),
-        Rejection::NotYetValid => (422, "The token is not yet valid (nbf)".into()),
-        Rejection::RegisteredClaimMissing(name) => (422, format!("Token is missing the \"{name}\" claim").into()),
-        Rejection::IssuerNotText => (422, "Payload Issuer (iss) must be a string".into()),
-        Rejection::InvalidIssuer => (422, "Invalid issuer".into()),
-        Rejection::InvalidAudience => (422, "Audience doesn't match".into()),
-        Rejection::InvalidClaimFormat => (422, "Invalid claim format in token".into()),
-        Rejection::SubjectNotText => (422, "Subject must be a string".into()),
-        Rejection::TokenIdNotText => (422, "JWT ID must be a string".into()),
-        Rejection::MissingClaim(name) => (422, format!("Missing claim: {name}").into()),
-        Rejection::WrongType { wanted: TokenType::Refresh } => (422, "Only refresh tokens are allowed".into()),
-        Rejection::WrongType { wanted: TokenType::Access } => (422, "Only non-refresh tokens are allowed".into()),
+        CredentialRejection::NotText => untitled(422, "Invalid token type. Token must be a <class 'bytes'>"),
+        // Flask-JWT's search finds these.
+        CredentialRejection::UnsupportedScheme
+        | CredentialRejection::MissingAfterScheme
+        | CredentialRejection::ContainsSpaces => return None,
+    })
+}
 
-        // As Flask answers it in its versions of today.
-        Rejection::BodyNotDeclaredJson => (415, "The Content-Type must be application/json".into()),
-
-        Rejection::Custom(custom) => (custom.status, custom.description.as_str().into()),
-        // Not the library's: Flask's own, or the gate's. In the words of the other dialect.
-        Rejection::NotFound
-        | Rejection::FileNotFound
-        | Rejection::MethodNotAllowed { .. }
-        | Rejection::MissingLastSlash { .. }
-        | Rejection::AmbiguousPath(_)
-        | Rejection::BodyNotAnObject
-        | Rejection::BodyTooLarge { .. }
-        | Rejection::TooManyBodies
-        | Rejection::DecisionTimeout
-        | Rejection::ForeignSocket
-        | Rejection::NotRevocable
-        | Rejection::FieldTooLong { .. }
-        | Rejection::BodyInterrupted
-        | Rejection::BodyTooSlow
-        | Rejection::TooManyTries { .. }
-        | Rejection::WeakPassword { .. }
-        | Rejection::NoSuchSession
-        | Rejection::NotTheOperator
-        | Rejection::BadCommand
-        | Rejection::StoreUnavailable
-        | Rejection::AssetsUnavailable
-        | Rejection::OriginUnreachable
-        | Rejection::OriginTimeout
-        | Rejection::Misconfigured
-        | Rejection::Internal => {
-            let (status, _, description) = flask_jwt::words(rejection);
-            (status, description)
+pub(super) fn token(rejection: &TokenRejection) -> Option<Words<'_>> {
+    let text: Cow<'_, str> = match rejection {
+        TokenRejection::CsrfMismatch => return Some(untitled(401, "CSRF double submit tokens do not match")),
+        TokenRejection::Expired => return Some(untitled(401, "Token has expired")),
+        TokenRejection::NotFresh => return Some(untitled(401, "Fresh token required")),
+        TokenRejection::Revoked | TokenRejection::RefreshReused => {
+            return Some(untitled(401, "Token has been revoked"));
         }
+        TokenRejection::ClaimsRejected => return Some(untitled(400, "User claims verification failed")),
+        TokenRejection::UserUnknown { subject } => {
+            return Some(untitled(401, format!("Error loading the user {subject}")));
+        }
+        TokenRejection::TooLong => format!("Token is longer than {} bytes", token::MAX_TOKEN_BYTES).into(),
+        TokenRejection::Malformed(part) => match part {
+            Malformed::NotEnoughSegments => "Not enough segments",
+            Malformed::HeaderEncoding => "Invalid header padding",
+            // Python's parser says where it gave up; this is what it says of a text that does not even begin.
+            Malformed::HeaderNotJson => "Invalid header string: Expecting value: line 1 column 1 (char 0)",
+            Malformed::HeaderNotAnObject => "Invalid header string: must be a json object",
+            Malformed::PayloadEncoding => "Invalid payload padding",
+            Malformed::PayloadNotJson => "Invalid payload string: Expecting value: line 1 column 1 (char 0)",
+            Malformed::PayloadNotAnObject => "Invalid payload string: must be a json object",
+            Malformed::SignatureEncoding => "Invalid crypto padding",
+        }
+        .into(),
+        TokenRejection::KeyIdNotAString => "Key ID header parameter must be a string".into(),
+        TokenRejection::CriticalEmpty => "Invalid 'crit' header: must be a non-empty list".into(),
+        TokenRejection::CriticalNotText => "Invalid 'crit' header: values must be strings".into(),
+        TokenRejection::CriticalExtension { name } => format!("Unsupported critical extension: {name}").into(),
+        TokenRejection::CriticalMissing => "Critical extension 'b64' is missing from headers".into(),
+        TokenRejection::UnencodedPayload(fault) => match fault {
+            Unencoded::PayloadPresent => "Payload segment must be empty when 'b64' is false.",
+            Unencoded::NotCritical => "The 'b64' header parameter requires 'b64' to be listed in 'crit'.",
+            Unencoded::Detached => {
+                "It is required that you pass in a value for the \"detached_payload\" argument to decode a message having the b64 header set to false."
+            }
+        }
+        .into(),
+        TokenRejection::AlgorithmMissing => "Algorithm not specified".into(),
+        TokenRejection::AlgorithmNotAllowed => "The specified alg value is not allowed".into(),
+        TokenRejection::BadSignature => "Signature verification failed".into(),
+        TokenRejection::NotANumericDate(claim) => match claim {
+            TimeClaim::Iat => "Issued At claim (iat) must be an integer.",
+            TimeClaim::Nbf => "Not Before claim (nbf) must be an integer.",
+            TimeClaim::Exp => "Expiration Time claim (exp) must be an integer.",
+        }
+        .into(),
+        TokenRejection::IssuedInTheFuture => "The token is not yet valid (iat)".into(),
+        TokenRejection::NotYetValid => "The token is not yet valid (nbf)".into(),
+        TokenRejection::RegisteredClaimMissing(name) => format!("Token is missing the \"{name}\" claim").into(),
+        TokenRejection::IssuerNotText => "Payload Issuer (iss) must be a string".into(),
+        TokenRejection::InvalidIssuer => "Invalid issuer".into(),
+        TokenRejection::InvalidAudience => "Audience doesn't match".into(),
+        TokenRejection::InvalidClaimFormat => "Invalid claim format in token".into(),
+        TokenRejection::SubjectNotText => "Subject must be a string".into(),
+        TokenRejection::TokenIdNotText => "JWT ID must be a string".into(),
+        TokenRejection::MissingClaim(name) => format!("Missing claim: {name}").into(),
+        TokenRejection::WrongType { wanted: TokenType::Refresh } => "Only refresh tokens are allowed".into(),
+        TokenRejection::WrongType { wanted: TokenType::Access } => "Only non-refresh tokens are allowed".into(),
     };
-    (status, text)
+    Some(untitled(422, text))
+}
+
+pub(super) fn login(rejection: &LoginRejection) -> Words<'_> {
+    match rejection {
+        // What the library's documentation answers in its example.
+        LoginRejection::BadCredentials => untitled(401, "Bad username or password"),
+        // As today's versions of Flask answer it.
+        LoginRejection::BodyNotDeclaredJson => untitled(415, "The Content-Type must be application/json"),
+    }
 }
 
 /// One place has its own words; of several all are told, in the order in which they were searched
@@ -241,40 +209,6 @@ fn nowhere(places: &[Absent]) -> String {
             let words: Vec<&str> = first.iter().map(word).collect();
             let texts: Vec<String> = places.iter().map(text).collect();
             format!("Missing JWT in {} or {} ({})", words.join(", "), word(last), texts.join("; "))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rules::rejection::JwtError;
-
-    #[test]
-    fn an_embedders_own_refusal_goes_out_with_its_headers() {
-        let headers = [("WWW-Authenticate", "Bearer realm=\"x\""), ("X-Lock", "1"), ("Cache-Control", "private")];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        let custom = JwtError { status: 403, headers, ..JwtError::new("Locked", "Account locked") };
-        let answer = rejection(&Rejection::Custom(custom), &FlaskJwtExtended::default());
-        assert_eq!((answer.status, answer.body.as_str()), (403, "{\"msg\":\"Account locked\"}\n"));
-        let sent: Vec<_> = answer.headers.iter().map(|(name, value)| (&**name, value.as_str())).collect();
-        assert_eq!(
-            sent,
-            [
-                ("content-type", "application/json"),
-                ("www-authenticate", "Bearer realm=\"x\""),
-                ("x-lock", "1"),
-                ("cache-control", "private"),
-            ]
-        );
-    }
-
-    #[test]
-    fn there_is_no_challenge_otherwise() {
-        for refused in [Rejection::MissingToken { realm: "x".into() }, Rejection::Expired, Rejection::BadSignature] {
-            let answer = rejection(&refused, &FlaskJwtExtended::default());
-            assert_eq!(answer.header("www-authenticate"), None, "{refused:?}");
-            assert_eq!(answer.header("cache-control"), Some("no-store"), "{refused:?}");
         }
     }
 }

@@ -1,0 +1,63 @@
+//! Rejections of a request's body.
+
+use super::Words;
+use crate::rules::login;
+
+/// Why a body is not read to its end, or not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyRejection {
+    /// The body is not JSON, or not an object.
+    NotAnObject,
+    /// Name or password is longer than [`login::MAX_FIELD_BYTES`].
+    FieldTooLong {
+        /// The name of the member.
+        field: String,
+    },
+    /// The body is too long.
+    TooLarge {
+        /// Maximum number of bytes; `None` if the declared length is beyond what can be sent on.
+        limit: Option<usize>,
+    },
+    /// As many bodies as the gate holds at once are being read.
+    TooMany,
+    /// The body stopped before its end.
+    Interrupted,
+    /// The body did not arrive in time.
+    TooSlow,
+}
+
+impl BodyRejection {
+    pub(in crate::rules) const fn code(&self) -> &'static str {
+        match self {
+            Self::NotAnObject => "body_not_an_object",
+            Self::FieldTooLong { .. } => "field_too_long",
+            Self::TooLarge { .. } => "body_too_large",
+            Self::TooMany => "too_many_bodies",
+            Self::Interrupted => "body_interrupted",
+            Self::TooSlow => "body_too_slow",
+        }
+    }
+
+    pub(in crate::rules) fn words(&self) -> Words<'_> {
+        match self {
+            Self::NotAnObject => {
+                Words::new(400, "Bad Request", "The body must be one JSON object in UTF-8, without repeated members")
+            }
+            Self::FieldTooLong { field } => {
+                Words::new(400, "Bad Request", format!("{field} is longer than {} bytes", login::MAX_FIELD_BYTES))
+            }
+            Self::TooLarge { limit: Some(limit) } => {
+                Words::new(413, "Request Entity Too Large", format!("The body is longer than {limit} bytes"))
+            }
+            Self::TooLarge { limit: None } => {
+                Words::new(413, "Request Entity Too Large", "The declared length of the body is too large")
+            }
+            Self::TooMany => {
+                Words::new(503, "Service Unavailable", "Too many request bodies are being read; try again")
+            }
+            Self::Interrupted => Words::new(400, "Bad Request", "The body stopped before its end"),
+            Self::TooSlow => Words::new(408, "Request Timeout", "Timed out reading the request body"),
+        }
+    }
+}

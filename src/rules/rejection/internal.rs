@@ -1,0 +1,26 @@
+//! Rejections that are the gate's own fault.
+
+use super::Words;
+
+/// What is wrong with the gate itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InternalRejection {
+    /// The configuration is wrong; the log says how.
+    Misconfigured,
+    /// A bug.
+    Bug,
+}
+
+impl InternalRejection {
+    pub(in crate::rules) const fn code(&self) -> &'static str {
+        match self {
+            Self::Misconfigured => "misconfigured",
+            Self::Bug => "internal",
+        }
+    }
+
+    pub(in crate::rules) fn words(&self) -> Words<'_> {
+        Words::new(500, "Internal Server Error", "The request could not be answered")
+    }
+}

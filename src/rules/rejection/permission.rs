@@ -1,0 +1,41 @@
+//! Rejections of callers who may not do this.
+
+use super::Words;
+
+/// Why a caller may not do this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PermissionRejection {
+    /// A WebSocket handshake with a token in a cookie, from another site's page or from no page (`Origin`).
+    ForeignSocket,
+    /// The secret of the operators' endpoint is wrong or missing.
+    NotTheOperator,
+    /// An operator's command that is unknown or incomplete.
+    BadCommand,
+}
+
+impl PermissionRejection {
+    pub(in crate::rules) const fn code(&self) -> &'static str {
+        match self {
+            Self::ForeignSocket => "websocket_origin",
+            Self::NotTheOperator => "operator_unknown",
+            Self::BadCommand => "bad_command",
+        }
+    }
+
+    pub(in crate::rules) fn words(&self) -> Words<'_> {
+        match self {
+            Self::ForeignSocket => Words::new(
+                403,
+                "Forbidden",
+                "WebSocket refused: the token is in a cookie and Origin is not this gate's",
+            ),
+            Self::NotTheOperator => {
+                Words::new(401, "Unauthorized", "Send TOLLGATE_ADMIN_SECRET as `Authorization: Bearer …`")
+            }
+            Self::BadCommand => {
+                Words::new(400, "Bad Request", "No such command, or a member is missing: see docs/sessions.md")
+            }
+        }
+    }
+}
