@@ -15,10 +15,12 @@ use crate::{
     host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Limit, SendHost, Unavailable},
     rules::{
         account::{Command, Lifetimes, Reply},
-        config::{Config, Dialect},
+        answer::Answer,
+        config::Config,
+        dialect::{FlaskJwt, wording},
         forward::Filter,
         gate::{DECISION_TIMEOUT, Decided, Decision, Gate, Principal, Rejected},
-        handlers::Handlers,
+        hooks::Hooks,
         identity::Identity,
         ids::ObjectName,
         password::{HashJob, Hashed},
@@ -26,7 +28,6 @@ use crate::{
         request::{Headers, Request},
         revocation::Delta,
         time::{Duration, Timestamp},
-        wire::{self, Answer},
     },
     users::SendUsers,
 };
@@ -85,9 +86,9 @@ impl Deref for Shared {
 
 impl<U: SendUsers + Clone> GateLayer<U> {
     /// A layer of a configuration, hooks and users.
-    pub fn new(config: Config, handlers: impl Handlers, users: U) -> Self {
+    pub fn new(config: Config, hooks: impl Into<Hooks>, users: U) -> Self {
         Self {
-            gate: Shared::Counted(Arc::new(Gate::new(config, handlers))),
+            gate: Shared::Counted(Arc::new(Gate::new(config, hooks))),
             users,
             accounts: NoAccounts,
             behind_cloudflare: cfg!(target_arch = "wasm32"),
@@ -416,7 +417,7 @@ pub struct ExtractorRejection(Rejection);
 
 impl IntoResponse for ExtractorRejection {
     fn into_response(self) -> Response {
-        response(wire::rejection(&self.0, &Dialect::FlaskJwt))
+        response(wording::rejection(&self.0, &FlaskJwt))
     }
 }
 

@@ -3,7 +3,8 @@
 //! The stock worker (`worker/` in the repository) needs no Rust of yours: it is set up by `wrangler.toml`. This library
 //! is for a worker, server or test of your own.
 //!
-//! - **Rules.** A [`Gate`] is made of a [`Config`] and of [`Handlers`], Flask-JWT's hooks. [`Gate::decide`] says what
+//! - **Rules.** A [`Gate`] is made of a [`Config`] and of [`Hooks`]: Flask-JWT's [`Handlers`], or
+//!   Flask-JWT-Extended's [`Loaders`]. [`Gate::decide`] says what
 //!   is done with a request, synchronously, as far as memory tells; [`Gate::resume`] does the rest. No I/O, no clock,
 //!   no randomness: the same on any target.
 //! - **Your own users.** [`Users`] are Flask-JWT's `authentication_handler` and `identity_handler`, which may wait.
@@ -52,10 +53,11 @@ pub mod testkit;
 
 pub use host::{Host, SendHost, Unavailable};
 pub use rules::{
+    answer::Answer,
     config::Config,
     diagnostic::Diagnostic,
     gate::{Authorized, Continuation, Decided, Decision, Gate, Principal},
-    handlers::{DefaultHandlers, Handlers, TokenParts},
+    hooks::{DefaultHandlers, Handlers, Hooks, Loaders, TokenParts},
     identity::{Id, Identity},
     json,
     login::Credentials,
@@ -64,7 +66,6 @@ pub use rules::{
     secret::Secret,
     time::Timestamp,
     token::VerifiedToken,
-    wire::Answer,
 };
 pub use users::{SendUsers, Users, UsersError};
 

@@ -18,9 +18,10 @@ use crate::{
     host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Limit, SendHost, Unavailable},
     rules::{
         account::{Command, Lifetimes, Reply},
+        answer::Answer,
         config::Config,
         gate::{Continuation, Decided, Decision, Gate},
-        handlers::Handlers,
+        hooks::Hooks,
         ids::ObjectName,
         json::{Map, Value},
         password::{HashJob, Hashed},
@@ -29,7 +30,6 @@ use crate::{
         secret::Secret,
         time::{Duration, Timestamp},
         token::{self, Algorithm, Key},
-        wire::Answer,
     },
     users::Users,
 };
@@ -56,12 +56,12 @@ impl Kit {
     /// # Panics
     /// If they are no good configuration; the message has every problem.
     #[must_use]
-    pub fn new(vars: &[(&str, &str)], handlers: impl Handlers) -> Self {
+    pub fn new(vars: &[(&str, &str)], hooks: impl Into<Hooks>) -> Self {
         let mut all = Map::new();
         all.insert("JWT_SECRET_KEY".into(), SECRET.into());
         all.extend(vars.iter().map(|&(name, value)| (name.into(), value.into())));
         match Config::read(&all).config {
-            Ok(config) => Self { gate: Gate::new(config, handlers), now: Timestamp::from_seconds(1_800_000_000) },
+            Ok(config) => Self { gate: Gate::new(config, hooks), now: Timestamp::from_seconds(1_800_000_000) },
             Err(problems) => panic!("{}", problems.iter().map(|problem| format!("\n{problem}")).collect::<String>()),
         }
     }

@@ -15,10 +15,11 @@ use serde_json::json;
 use std::borrow::Cow;
 use tollgate::rules::{
     config::{Config, options},
-    cookie, credential,
+    cookie,
+    dialect::flask_jwt::find,
     forward::Filter,
     gate::{Continuation, Decided, Decision, Gate},
-    handlers::DefaultHandlers,
+    hooks::DefaultHandlers,
     json::{self, Map, Value},
     login,
     password::{self, PasswordPolicy, pwned::Question},
@@ -254,7 +255,7 @@ proptest! {
     #[test]
     fn no_text_is_a_token_by_chance(text in text(&[".", "e30", "eyJhbGciOiJIUzI1NiJ9", "AAAA", "=", "JWT", " "])) {
         prop_assert!(verify(&text, &ring(Algorithm::Hs256, "secret")).is_err());
-        if let Ok(token) = credential::from_authorization(Some(text.as_str().into()), "JWT", "realm") {
+        if let Ok(token) = find::from_authorization(Some(text.as_str().into()), "JWT", "realm") {
             prop_assert!(!token.is_empty() && !token.contains([' ', '\t']) && text.contains(&*token));
         }
     }

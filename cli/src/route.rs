@@ -18,7 +18,7 @@ use tollgate::{
         config::{Config, Loaded},
         forward::{self, Filter},
         gate::{Authorized, Continuation, Decided, Decision, Gate, TokenSpec},
-        handlers::{DefaultHandlers, Handlers},
+        hooks::{DefaultHandlers, Handlers},
         identity::{Id, Identity},
         ids::ObjectName,
         password::{HashJob, Hashed},

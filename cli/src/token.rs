@@ -15,16 +15,15 @@ use crate::{
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::json;
 use tollgate::rules::{
-    config::Dialect,
+    dialect::{FlaskJwt, wording},
     gate::{Gate, TokenSpec},
-    handlers::{DefaultHandlers, Handlers},
+    hooks::{DefaultHandlers, Handlers},
     identity::Identity,
     json::{self, Map, NotAnObject, Value},
     rejection::{Malformed, Rejection, TokenRejection},
     secret::Secret,
     time::{Duration, NumericDate, Timestamp},
     token::{self, Algorithm, ClaimsPolicy, Key, KeySet, MAX_TOKEN_BYTES, NoKey, TimeChecks},
-    wire,
 };
 
 #[derive(clap::Subcommand)]
@@ -382,7 +381,7 @@ fn time_in_words(name: &str, value: &Value, now: Timestamp) -> Option<String> {
 
 /// What a client is told.
 pub fn client_words(rejection: &Rejection) -> String {
-    wire::words(rejection, &Dialect::FlaskJwt).map(|words| words.text.into_owned()).unwrap_or_default()
+    wording::words(rejection, &FlaskJwt).map(|words| words.text.into_owned()).unwrap_or_default()
 }
 
 /// What is wrong with a token, for an operator.

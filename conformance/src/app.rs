@@ -7,17 +7,18 @@ use std::borrow::Cow;
 use tollgate::{
     UsersError,
     rules::{
-        config::{Config, Dialect},
+        answer::Answer,
+        config::Config,
         diagnostic::Diagnostic,
+        dialect::{FlaskJwt, wording},
         gate::Gate,
-        handlers::{DefaultHandlers, Handlers},
+        hooks::{DefaultHandlers, Handlers, Hooks},
         identity::{Id, Identity},
         ids::SessionId,
         rejection::{JwtError, Rejection},
         request as view,
         time::Timestamp,
         token::VerifiedToken,
-        wire::{self, Answer},
     },
 };
 
@@ -95,18 +96,22 @@ impl App {
         self.is_hooked = words != "string ids";
         match words {
             "auth_response_handler -> {mytoken, user_id}" => {
-                self.with_handlers = |config| Gate::new(config, OwnResponse)
+                self.with_handlers = |config| Gate::new(config, Hooks::default().with_handlers(OwnResponse))
             }
             "jwt_payload_handler adds role, jwt_headers_handler adds kid" => {
-                self.with_handlers = |config| Gate::new(config, OwnPayload)
+                self.with_handlers = |config| Gate::new(config, Hooks::default().with_handlers(OwnPayload))
             }
-            "jwt_error_handler -> text, 418" => self.with_handlers = |config| Gate::new(config, OwnError),
-            "request_handler -> query arg token" => self.with_handlers = |config| Gate::new(config, TokenInQuery),
+            "jwt_error_handler -> text, 418" => {
+                self.with_handlers = |config| Gate::new(config, Hooks::default().with_handlers(OwnError))
+            }
+            "request_handler -> query arg token" => {
+                self.with_handlers = |config| Gate::new(config, Hooks::default().with_handlers(TokenInQuery))
+            }
             "auth_request_handler (deprecated) -> {hello: world}" => {
-                self.with_handlers = |config| Gate::new(config, OwnLogin)
+                self.with_handlers = |config| Gate::new(config, Hooks::default().with_handlers(OwnLogin))
             }
             "jwt_encode_handler/jwt_decode_handler opaque tokens" => {
-                self.with_handlers = |config| Gate::new(config, Opaque)
+                self.with_handlers = |config| Gate::new(config, Hooks::default().with_handlers(Opaque))
             }
             "authentication_handler raises JWTError(status_code=403, headers=..)" => self.users = Users::Locked,
             "authentication_handler returns a dict" => self.users = Users::Records,
@@ -231,7 +236,7 @@ impl Handlers for OwnPayload {
 struct OwnError;
 impl Handlers for OwnError {
     fn error(&self, rejection: &Rejection) -> Answer {
-        let usual = wire::rejection(rejection, &Dialect::FlaskJwt);
+        let usual = wording::rejection(rejection, &FlaskJwt);
         let body: Value = serde_json::from_str(&usual.body).unwrap_or_default();
         let headers = usual
             .header("www-authenticate")

@@ -1,11 +1,12 @@
 //! docs/errors.md: every code of a refusal as clients and operators meet it, and every event of the log.
 //!
-//! **What always holds:** statuses and texts come from the gate itself ([`tollgate::rules::wire`]); what a code means
-//! and what to do stands here. `cargo xtask tidy` finds a code or an event that has no row.
+//! **What always holds:** statuses and texts come from the gate itself ([`tollgate::rules::dialect`]); what a code
+//! means and what to do stands here. `cargo xtask tidy` finds a code or an event that has no row.
 
 use std::fmt::Write;
 use tollgate::rules::{
-    config::Dialect,
+    config::FlaskJwtExtended,
+    dialect::{FlaskJwt, Wording, wording},
     login,
     rejection::{
         Absent, BodyRejection, CredentialRejection, InternalRejection, JwtError, LoginRejection, Malformed,
@@ -13,7 +14,6 @@ use tollgate::rules::{
         SessionRejection, TimeClaim, TokenRejection, UnavailableRejection, Unencoded, Words,
     },
     token::TokenType,
-    wire,
 };
 
 /// Refusals of one subject.
@@ -59,8 +59,8 @@ pub fn page() -> String {
         );
         for row in family.rows {
             let code = row.rejections.first().map_or("", Rejection::code);
-            let flask_jwt = cell(&row.rejections, &Dialect::FlaskJwt);
-            let flask_jwt_extended = cell(&row.rejections, &Dialect::FlaskJwtExtended(Box::default()));
+            let flask_jwt = cell(&row.rejections, &FlaskJwt);
+            let flask_jwt_extended = cell(&row.rejections, &FlaskJwtExtended::default());
             let remedy = if row.remedy.is_empty() { "nothing" } else { row.remedy };
             let _ = writeln!(page, "| `{code}` | {flask_jwt} | {flask_jwt_extended} | {} | {remedy} |", row.meaning);
         }
@@ -70,14 +70,11 @@ pub fn page() -> String {
 }
 
 /// A cell with what clients of this dialect read, each text once.
-fn cell(rejections: &[Rejection], dialect: &Dialect) -> String {
+fn cell(rejections: &[Rejection], dialect: &dyn Wording) -> String {
     let mut texts: Vec<String> = Vec::new();
-    for Words { status, title, text } in rejections.iter().filter_map(|rejection| wire::words(rejection, dialect)) {
-        let text = match dialect {
-            Dialect::FlaskJwt => format!("{status} {title}: {text}"),
-            Dialect::FlaskJwtExtended(_) => format!("{status} {text}"),
-        };
-        let text = text.replace('|', "\\|").replace('<', "&lt;");
+    for Words { status, title, text } in rejections.iter().filter_map(|rejection| wording::words(rejection, dialect)) {
+        let title = if dialect.has_titles() { format!("{title}: ") } else { String::new() };
+        let text = format!("{status} {title}{text}").replace('|', "\\|").replace('<', "&lt;");
         if !texts.contains(&text) {
             texts.push(text);
         }

@@ -11,17 +11,17 @@ use serde_json::{Map, Value, json};
 use tollgate::{
     UsersError,
     rules::{
+        answer::Answer,
         config::Config,
         cookie::Jar,
         diagnostic::Diagnostic,
         gate::{Gate, Principal, TokenSpec},
-        handlers::{DefaultHandlers, Handlers, TokenParts},
+        hooks::{DefaultHandlers, Hooks, Loaders, TokenParts},
         identity::{Id, Identity},
         json,
         secret::Secret,
         time::Timestamp,
         token::{Algorithm, Freshness, Key, Random, TokenType, VerifyingKey},
-        wire::Answer,
     },
 };
 
@@ -161,18 +161,18 @@ impl App {
         self.is_hooked = true;
         match words {
             "token_in_blocklist_loader: jti == 11111111-2222-4333-8444-555555555555" => {
-                self.with_handlers = |config| Gate::new(config, Blocklist);
+                self.with_handlers = |config| Gate::new(config, Hooks::default().with_loaders(Blocklist));
             }
             "token_verification_loader: 'role' in payload" => {
-                self.with_handlers = |config| Gate::new(config, HasRole);
+                self.with_handlers = |config| Gate::new(config, Hooks::default().with_loaders(HasRole));
             }
             "user_lookup, user_identity, additional_claims, additional_headers" => self.looks_users_up = true,
             "every error loader replaced" => {
                 self.looks_users_up = true;
-                self.with_handlers = |config| Gate::new(config, EveryError);
+                self.with_handlers = |config| Gate::new(config, Hooks::default().with_loaders(EveryError));
             }
             "encode_key_loader k2, decode_key_loader by header kid" => {
-                self.with_handlers = |config| Gate::new(config, KeyById::default());
+                self.with_handlers = |config| Gate::new(config, Hooks::default().with_loaders(KeyById::default()));
             }
             other => return Err(format!("unknown loader {other:?}")),
         }
@@ -379,14 +379,14 @@ fn is_revoked(token: TokenParts<'_>) -> bool {
 }
 
 struct Blocklist;
-impl Handlers for Blocklist {
+impl Loaders for Blocklist {
     fn token_in_blocklist(&self, token: TokenParts<'_>) -> bool {
         is_revoked(token)
     }
 }
 
 struct HasRole;
-impl Handlers for HasRole {
+impl Loaders for HasRole {
     fn token_verification(&self, token: TokenParts<'_>) -> bool {
         token.payload.contains_key("role")
     }
@@ -400,7 +400,7 @@ impl EveryError {
     }
 }
 
-impl Handlers for EveryError {
+impl Loaders for EveryError {
     fn token_in_blocklist(&self, token: TokenParts<'_>) -> bool {
         is_revoked(token)
     }
@@ -443,7 +443,7 @@ impl Default for KeyById {
     }
 }
 
-impl Handlers for KeyById {
+impl Loaders for KeyById {
     fn encode_key<'k>(&'k self, _identity: &Identity, _config: &'k Config) -> Option<&'k Key> {
         Some(&self.signs)
     }

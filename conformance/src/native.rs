@@ -10,14 +10,14 @@ use std::borrow::Cow;
 use tollgate::{
     Credentials, Identity, SendUsers, UsersError, VerifiedToken,
     rules::{
-        config::Dialect,
+        answer::Answer,
         diagnostic::Diagnostic,
+        dialect::{FlaskJwt, wording},
         gate::{Decision, Gate, Principal},
-        rejection::{InternalRejection, Rejection},
+        rejection::InternalRejection,
         request::{self, Headers},
         time::Timestamp,
         token::Random,
-        wire::{self, Answer},
     },
     testkit::TestHost,
 };
@@ -42,7 +42,7 @@ fn play(case: &Case) -> Result<Exchange<'_>, String> {
     let request = case.request_with(token.as_deref().unwrap_or("{T}"));
     let ours = match application.gate() {
         Ok(gate) => answer(&application, &gate, &request, now),
-        Err(_) => wire::rejection(&Rejection::Internal(InternalRejection::Misconfigured), &Dialect::FlaskJwt),
+        Err(_) => wording::rejection(&InternalRejection::Misconfigured.into(), &FlaskJwt),
     };
     Ok(Exchange { case, request, ours, now: case.recorded_at })
 }

@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use tollgate::rules::{json, wire::Answer};
+use tollgate::rules::{answer::Answer, json};
 
 /// What stands for a token that the recorded server had issued itself.
 const ISSUED: &str = "(issued by the app under test)";

@@ -17,7 +17,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tollgate::rules::{identity::Id, json, password, secret::Secret, store, time::Timestamp, wire::Answer};
+use tollgate::rules::{answer::Answer, identity::Id, json, password, secret::Secret, store, time::Timestamp};
 
 /// The floor: what a hash costs is not what is tried here.
 const ITERATIONS: u32 = password::LEAST_ITERATIONS;

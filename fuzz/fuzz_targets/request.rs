@@ -17,7 +17,7 @@ use std::{borrow::Cow, str};
 use tollgate::rules::{
     config::Config,
     gate::{Ask, Decision, Gate, Authorized},
-    handlers::DefaultHandlers,
+    hooks::DefaultHandlers,
     login,
     password::PasswordHash,
     request::{Headers, Request},

@@ -143,7 +143,7 @@ fn is_unlogged(gate: &Gate) -> bool {
 
 /// Writes into the buffer who it is.
 fn identify(gate: &Gate, passage: &Authorized<'_>, buffer: &mut [u8]) -> i32 {
-    let text = gate.identity_text(passage);
+    let text = gate.identity_body(passage);
     let Some(place) = buffer.get_mut(..text.len()) else { return verdict::GO_ON };
     place.copy_from_slice(text.as_bytes());
     i32::try_from(text.len()).unwrap_or(verdict::GO_ON)

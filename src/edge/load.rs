@@ -4,20 +4,17 @@ use crate::rules::{
     config::{Bindings, Config, Environment, Loaded, Secrets, options},
     diagnostic::Diagnostic,
     gate::Gate,
-    handlers::{DefaultHandlers, Handlers},
+    hooks::Hooks,
     json::{Map, Value},
     log::{Event, Level},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
-use std::{
-    any::{Any, TypeId},
-    cell::{Cell, OnceCell},
-};
+use std::cell::{Cell, OnceCell};
 use wasm_bindgen::prelude::*;
 
 thread_local! {
     static GATE: OnceCell<Option<&'static Gate>> = const { OnceCell::new() };
-    /// The gate, if it has Flask-JWT's own handlers.
+    /// The gate, if no application has replaced anything.
     static STOCK: Cell<Option<&'static Gate>> = const { Cell::new(None) };
     static INSTANCE: OnceCell<String> = const { OnceCell::new() };
 }
@@ -25,15 +22,16 @@ thread_local! {
 /// The gate, `None` if the configuration is wrong. Its problems and warnings are logged once.
 pub(super) fn gate(
     env: &JsValue,
-    handlers: impl Handlers,
+    hooks: impl FnOnce() -> Hooks,
     has_inner: bool,
     bindings: Bindings,
 ) -> Option<&'static Gate> {
-    let is_stock = handlers.type_id() == TypeId::of::<DefaultHandlers>();
     GATE.with(|gate| {
         *gate.get_or_init(|| {
+            let hooks = hooks();
+            let is_stock = hooks.is_default();
             let variables = Variables::of(env);
-            let gate = read(&variables, handlers, has_inner, bindings);
+            let gate = read(&variables, hooks, has_inner, bindings);
             STOCK.set(gate.filter(|_| is_stock));
             gate
         })
@@ -50,7 +48,7 @@ pub(super) fn loaded() -> Option<&'static Gate> {
     GATE.with(|gate| gate.get().copied().flatten())
 }
 
-fn read(variables: &Variables, handlers: impl Handlers, has_inner: bool, bindings: Bindings) -> Option<&'static Gate> {
+fn read(variables: &Variables, hooks: Hooks, has_inner: bool, bindings: Bindings) -> Option<&'static Gate> {
     let Variables { vars, secrets_store } = variables;
     let environment =
         Environment { vars, bindings, secrets_store, secrets: Secrets::Visible, serves_inner: Some(has_inner) };
@@ -69,7 +67,7 @@ fn read(variables: &Variables, handlers: impl Handlers, has_inner: bool, binding
     tell(|notice| Event::Fault(notice), &faults);
     match config {
         // It lives as long as the instance, whose memory goes as a whole; so decisions can be kept across a wait.
-        Ok(config) => Some(Box::leak(Box::new(Gate::new(config, handlers)))),
+        Ok(config) => Some(Box::leak(Box::new(Gate::new(config, hooks)))),
         Err(problems) => {
             tell(|notice| Event::Problem(notice), &problems);
             None

@@ -38,7 +38,7 @@ use crate::{
         config::Config,
         cookie::Jar,
         gate::{Continuation, DECISION_TIMEOUT, Decided, Decision, Gate, Principal, Rejected},
-        handlers::{DefaultHandlers, Handlers},
+        hooks::{DefaultHandlers, Hooks},
         log::{Event, Level, RequestInfo},
         rejection::{InternalRejection, Rejection, UnavailableRejection},
         route::Rule,
@@ -61,13 +61,18 @@ use view::View;
 use wasm_bindgen::prelude::*;
 use worker::{Context, Env};
 
-/// An application: its hooks ([`Handlers`]), and its users for each request.
-pub trait Application: Handlers + Clone {
+/// An application: its users for each request, and its own functions.
+pub trait Application: 'static {
     /// Who the users are. [`KvUsers`] for those in KV.
     type Users: Users + 'static;
 
     /// The users, for one request: `call` has the bindings.
     fn users(&self, call: &Call) -> Self::Users;
+
+    /// Its own handlers or loaders: asked once, when the gate is made.
+    fn hooks(&self) -> Hooks {
+        Hooks::default()
+    }
 }
 
 impl Application for DefaultHandlers {
@@ -221,7 +226,7 @@ fn begin<A: Application>(
     has_inner: bool,
     progress: Option<Progress>,
 ) -> Reply {
-    let Some(gate) = load::gate(&env, application.clone(), has_inner, load::bindings(&env)) else {
+    let Some(gate) = load::gate(&env, || application.hooks(), has_inner, load::bindings(&env)) else {
         return Reply::Ready(Outcome::Response(respond::misconfigured(&request).into()));
     };
     let call = Call::begin(gate, env, ctx, progress);
@@ -282,11 +287,11 @@ fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Outcome {
 /// configuration is wrong; the log says why.
 #[cfg(feature = "axum")]
 #[must_use]
-pub fn layer(env: &Env, context: &Context, handlers: impl Handlers) -> Option<crate::axum::GateLayer<KvUsers>> {
+pub fn layer(env: &Env, context: &Context, hooks: impl Into<Hooks>) -> Option<crate::axum::GateLayer<KvUsers>> {
     let env = AsRef::<JsValue>::as_ref(env).clone();
     let context = AsRef::<JsValue>::as_ref(context.as_ref()).clone();
     // What asks the objects is the gate in front of a worker, not a layer.
-    let gate = load::gate(&env, handlers, true, crate::rules::config::Bindings::default())?;
+    let gate = load::gate(&env, || hooks.into(), true, crate::rules::config::Bindings::default())?;
     Some(crate::axum::GateLayer::of(gate, KvUsers::new(&Call::begin(gate, env, context, None))))
 }
 

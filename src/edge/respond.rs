@@ -2,12 +2,12 @@
 
 use super::Call;
 use crate::rules::{
-    config::Dialect,
+    answer::Answer,
     cookie::Jar,
+    dialect::{FlaskJwt, wording},
     gate::{Answered, Authorized, Outcome, Rejected},
     log::Event,
     rejection::InternalRejection,
-    wire::{self, Answer, flask_jwt},
 };
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
@@ -51,7 +51,7 @@ pub(super) fn renewing(response: JsValue, renewal: &Jar) -> JsValue {
 
 /// Status and headers of every answer to who it is.
 pub(super) fn identity_init() -> JsValue {
-    init_of(&flask_jwt::identity(None))
+    init_of(&Answer::json(200, &()))
 }
 
 /// An answer's status and headers.
@@ -61,12 +61,12 @@ pub(super) fn init_of(answer: &Answer) -> JsValue {
 
 /// One plain 500; the log has said why when the configuration was read.
 pub(super) fn misconfigured(request: &web_sys::Request) -> Response {
-    response(&wire::rejection(&InternalRejection::Misconfigured.into(), &Dialect::FlaskJwt), request.method() == "HEAD")
+    response(&wording::rejection(&InternalRejection::Misconfigured.into(), &FlaskJwt), request.method() == "HEAD")
 }
 
 /// One plain 500; the panic hook has written the reason to the log.
 pub(super) fn broken() -> Response {
-    response(&wire::rejection(&InternalRejection::Bug.into(), &Dialect::FlaskJwt), false)
+    response(&wording::rejection(&InternalRejection::Bug.into(), &FlaskJwt), false)
 }
 
 fn response(answer: &Answer, head: bool) -> Response {

@@ -4,7 +4,7 @@
 //! the same to a client. Reading the body and judging the record are pure; the store is asked in between.
 
 use super::{
-    config::{Config, Dialect},
+    config::Config,
     identity::Identity,
     json::{self, Map, Value},
     password::{Check, HashFault, Hashing},
@@ -44,7 +44,7 @@ pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Rej
     let username = field(&members, &config.username_key)?;
     let password = field(&members, &config.password_key)?;
     match (username, password) {
-        (Some(username), Some(password)) if members.len() == 2 || config.dialect != Dialect::FlaskJwt => {
+        (Some(username), Some(password)) if members.len() == 2 || config.flask_jwt_extended().is_some() => {
             Ok(Credentials { username, password })
         }
         _ => Err(Rejection::Login(LoginRejection::BadCredentials)),
@@ -106,6 +106,7 @@ pub fn renewal(proven: &LoginRecord, present: Option<&LoginRecord>, hashing: &Ha
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::config::DialectConfig;
     use crate::rules::{identity::Id, password};
 
     fn judge_password(record: Option<&LoginRecord>, password: &Secret<String>, hashing: &Hashing) -> Verdict {
@@ -166,7 +167,8 @@ mod tests {
 
     #[test]
     fn flask_jwt_extended_looks_at_no_other_members() {
-        let config = Config { dialect: Dialect::FlaskJwtExtended(Box::default()), ..Config::for_tests() };
+        let config =
+            Config { dialect: DialectConfig::FlaskJwtExtended(std::sync::Arc::default()), ..Config::for_tests() };
         let read = |body: &str| read_credentials(body.as_bytes(), &config).is_ok();
         assert!(read(r#"{"username":"a","password":"b","x":1}"#));
         assert!(!read(r#"{"username":"a","x":1}"#));

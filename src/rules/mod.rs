@@ -4,19 +4,20 @@
 //! or from a [`crate::Host`], and so does whatever must be waited for. The compiler keeps this: `worker` is a
 //! dependency of the wasm32 target only, and these modules build natively.
 //!
-//! **Where to look:** in which order are checks made? [`gate`]. How is a rejection worded? [`wire`]. What is in KV?
+//! **Where to look:** in which order are checks made? [`gate`]. How is a rejection worded? [`dialect`]. What is in KV?
 //! [`store`]. Which options are there? [`config::options`].
 
 pub mod account;
+pub mod answer;
 pub mod browser;
 pub mod config;
 pub mod cookie;
-pub mod credential;
 pub mod device;
 pub mod diagnostic;
+pub mod dialect;
 pub mod forward;
 pub mod gate;
-pub mod handlers;
+pub mod hooks;
 pub mod identity;
 pub mod ids;
 pub mod json;
@@ -33,4 +34,3 @@ pub mod secret;
 pub mod store;
 pub mod time;
 pub mod token;
-pub mod wire;

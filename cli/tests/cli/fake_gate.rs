@@ -10,9 +10,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 use tollgate::rules::{
-    config::Dialect,
+    config::FlaskJwtExtended,
+    dialect::wording,
     rejection::{PermissionRejection, Rejection},
-    wire,
 };
 
 /// The operators' secret at every fake gate.
@@ -96,7 +96,7 @@ fn obey(order: &Value) -> Answer {
 
 /// A rejection in the gate's words, with its code.
 pub fn refuse(status: u16, rejection: &Rejection) -> Answer {
-    let words = wire::words(rejection, &Dialect::FlaskJwtExtended(Box::default())).expect("its own");
+    let words = wording::words(rejection, &FlaskJwtExtended::default()).expect("its own");
     (status, "", json!({"msg": words.text, "code": rejection.code()}).to_string())
 }
 

@@ -453,7 +453,7 @@ mod tests {
     use super::*;
     use crate::transcript::Case;
     use serde_json::json;
-    use tollgate::rules::wire::Answer;
+    use tollgate::rules::answer::Answer;
 
     #[test]
     fn only_what_no_gate_takes_is_a_wrong_configuration() {

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 use tollgate::{
-    Config, Credentials, Handlers, Id, Identity, Principal, Timestamp, Users, UsersError, VerifiedToken,
+    Config, Credentials, Handlers, Hooks, Id, Identity, Principal, Timestamp, Users, UsersError, VerifiedToken,
     edge::{self, Application, Call},
     json::{Map, Value, json},
 };
@@ -12,7 +12,6 @@ use worker::{
     Context, Env, Fetch, Headers, Method, Request, RequestInit, Response, Result, Router, event, wasm_bindgen::JsValue,
 };
 
-#[derive(Clone)]
 struct Bakery;
 
 /// `jwt_payload_handler`: the role is in the token, so that no route has to ask for it.
@@ -26,6 +25,10 @@ impl Handlers for Bakery {
 
 impl Application for Bakery {
     type Users = RemoteUsers;
+
+    fn hooks(&self) -> Hooks {
+        Hooks::default().with_handlers(Self)
+    }
 
     fn users(&self, call: &Call) -> RemoteUsers {
         RemoteUsers(call.env())

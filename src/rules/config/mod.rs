@@ -27,21 +27,22 @@ use super::{
     time::Duration,
     token::Verifier,
 };
+use std::sync::Arc;
 
-/// Whose words the gate speaks (`TOLLGATE_WIRE`).
+/// Which dialect the gate speaks (`TOLLGATE_WIRE`), and the options that only that dialect has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub enum DialectConfig {
     /// Flask-JWT's.
     FlaskJwt,
     /// Flask-JWT-Extended's.
-    FlaskJwtExtended(Box<FlaskJwtExtended>),
+    FlaskJwtExtended(Arc<FlaskJwtExtended>),
 }
 
 /// What a gate is told. Field by field the options of docs/options.md.
 #[derive(Debug)]
 pub struct Config {
     /// `TOLLGATE_WIRE`, and what only one dialect has.
-    pub dialect: Dialect,
+    pub dialect: DialectConfig,
     /// `JWT_SECRET_KEY`, `JWT_PRIVATE_KEY`, `JWT_PUBLIC_KEY`, `JWT_KEYS`, `JWT_ALGORITHM`, `JWT_DECODE_ALGORITHMS`;
     /// `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`;
     /// `TOLLGATE_TOKEN_CACHE`.
@@ -179,8 +180,8 @@ impl Config {
     #[must_use]
     pub fn flask_jwt_extended(&self) -> Option<&FlaskJwtExtended> {
         match &self.dialect {
-            Dialect::FlaskJwtExtended(flask_jwt_extended) => Some(flask_jwt_extended),
-            Dialect::FlaskJwt => None,
+            DialectConfig::FlaskJwtExtended(flask_jwt_extended) => Some(flask_jwt_extended),
+            DialectConfig::FlaskJwt => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! From variables to a [`Config`], or to every problem at once.
 
 use super::{
-    Bindings, Config, Dialect, Environment, FlaskJwtExtended, Loaded, Secrets, Sessions, cookies,
+    Bindings, Config, DialectConfig, Environment, FlaskJwtExtended, Loaded, Secrets, Sessions, cookies,
     keys::{self, Keys},
     names, options, sessions,
 };
@@ -18,7 +18,7 @@ use crate::rules::{
     time::Duration,
     token::{ClaimsPolicy, FlaskJwtExtendedPolicy, Policy, TimeChecks, Verifier, is_truthy},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// Values as they were written, before they are judged together.
 pub(super) struct RawConfig {
@@ -334,9 +334,9 @@ pub(super) fn read(environment: Environment<'_>) -> Loaded {
             device_key: keys::signing_text(&raw, &keys.ring).map(|text| DeviceKey::derive(&text)),
             tokens: Verifier::new(keys.ring, policy, raw.token_cache as usize).revocable(bindings.sessions),
             dialect: if raw.is_extended {
-                Dialect::FlaskJwtExtended(Box::new(raw.flask_jwt_extended))
+                DialectConfig::FlaskJwtExtended(Arc::new(raw.flask_jwt_extended))
             } else {
-                Dialect::FlaskJwt
+                DialectConfig::FlaskJwt
             },
             expiration_delta: raw.expiration_delta,
             not_before_delta: raw.not_before_delta,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::rules::token::{Algorithm, ClaimsPolicy, Policy, VerifyingKey};
 use serde_json::json;
+use std::sync::Arc;
 
 fn vars(change: Value) -> Map<String, Value> {
     let Value::Object(mut vars) = json!({"JWT_SECRET_KEY": "a secret of more than thirty-two bytes"}) else {
@@ -37,9 +38,9 @@ fn the_tables_defaults_are_the_defaults() {
 
 fn check_defaults(wire: &str) {
     let told = |config: &Config| match &config.dialect {
-        Dialect::FlaskJwt => format!("{config:?}"),
+        DialectConfig::FlaskJwt => format!("{config:?}"),
         // The endpoints are in hash maps, whose order varies.
-        Dialect::FlaskJwtExtended(flask_jwt_extended) => format!("{flask_jwt_extended:?} {:?}", config.tokens),
+        DialectConfig::FlaskJwtExtended(flask_jwt_extended) => format!("{flask_jwt_extended:?} {:?}", config.tokens),
     };
     let plain = told(&Config::read(&vars(json!({"TOLLGATE_WIRE": wire}))).config.unwrap());
     for option in options::TABLE.iter().filter(|option| option.name != "TOLLGATE_WIRE") {
@@ -220,7 +221,7 @@ fn a_cookie_domain_loses_port_and_dot_and_none_is_the_default_for_decode_algorit
         let vars = vars(json!({
             "TOLLGATE_WIRE": "flask-jwt-extended", "JWT_COOKIE_DOMAIN": written, "JWT_DECODE_ALGORITHMS": null,
         }));
-        let Dialect::FlaskJwtExtended(flask_jwt_extended) = Config::read(&vars).config.unwrap().dialect else {
+        let DialectConfig::FlaskJwtExtended(flask_jwt_extended) = Config::read(&vars).config.unwrap().dialect else {
             unreachable!()
         };
         assert_eq!(flask_jwt_extended.cookie_domain, read);
@@ -407,7 +408,7 @@ fn flask_jwt_extended(more: Value) -> Result<(Config, Vec<String>), Vec<String>>
 #[test]
 fn flask_jwt_extendeds_defaults_are_its_own() {
     let (config, warnings) = flask_jwt_extended(json!({})).unwrap();
-    assert_eq!(config.dialect, Dialect::FlaskJwtExtended(Box::default()));
+    assert_eq!(config.dialect, DialectConfig::FlaskJwtExtended(Arc::default()));
     assert_eq!(
         config.tokens.policy(),
         &Policy::FlaskJwtExtended(crate::rules::token::FlaskJwtExtendedPolicy::default())

@@ -7,12 +7,13 @@ use super::{
     body::check_json,
     core::Gate,
     decision::{Answered, Rejected},
+    sessions::listed,
 };
 use crate::{
     host::{BodyUse, Host},
     rules::{
         account::{Command, Reply},
-        cookie::Jar,
+        answer::Answer,
         identity::Id,
         ids::{ObjectName, SessionId, TokenId},
         json::{self, Map, Value},
@@ -20,7 +21,6 @@ use crate::{
         rejection::{BodyRejection, InternalRejection, PermissionRejection, Rejection, SessionRejection},
         request::Request,
         time::{Duration, Timestamp},
-        wire::flask_jwt_extended,
     },
 };
 use subtle::ConstantTimeEq;
@@ -79,8 +79,8 @@ pub(super) async fn admin(
     let (object, command) =
         gate.read_order(&order, host.now()).ok_or(Rejection::Permission(PermissionRejection::BadCommand))?;
     match gate.ask(host, &object, command).await? {
-        Reply::Sessions { sessions } => Ok(Answered::plain(flask_jwt_extended::sessions(&sessions, None))),
-        Reply::Done => Ok(Answered::plain(flask_jwt_extended::message("done", &Jar::new()))),
+        Reply::Sessions { sessions } => Ok(Answered::plain(listed(&sessions, None))),
+        Reply::Done => Ok(Answered::plain(Answer::message("done"))),
         Reply::Ended { .. } => Err(Rejection::Session(SessionRejection::Unknown).into()),
         _ => Err(Rejection::Internal(InternalRejection::Bug).into()),
     }

@@ -5,7 +5,8 @@ use crate::{
     rules::{
         account::{Command, Lifetimes, Reply},
         config::Config,
-        handlers::Handlers,
+        dialect::{self, Dialect, TokenLifetimes},
+        hooks::Hooks,
         identity::Id,
         ids::{ObjectName, SessionId},
         revocation::Snapshot,
@@ -17,16 +18,16 @@ use crate::{
 /// The gate. One serves all requests of an isolate or a server.
 pub struct Gate {
     pub(super) config: Config,
-    pub(super) handlers: Box<dyn Handlers>,
+    pub(super) dialect: Box<dyn Dialect>,
     /// Where there are sessions.
     pub(super) snapshot: Option<Snapshot>,
 }
 
 impl Gate {
-    /// A gate.
-    pub fn new(config: Config, handlers: impl Handlers) -> Self {
+    /// A gate of this configuration, with an application's own functions; [`crate::DefaultHandlers`] for none.
+    pub fn new(config: Config, hooks: impl Into<Hooks>) -> Self {
         let snapshot = config.bindings.sessions.then(|| Snapshot::new(config.sessions.max_staleness));
-        Self { config, handlers: Box::new(handlers), snapshot }
+        Self { dialect: dialect::of(&config, hooks.into()), config, snapshot }
     }
 
     /// Its configuration.
@@ -65,13 +66,13 @@ impl Gate {
         let sessions = &self.config.sessions;
         // A token without `exp` is remembered for as long as its session may last.
         let longest = |life: Option<Duration>| life.unwrap_or(sessions.lifetime);
-        let (idle, token) = match self.config.flask_jwt_extended() {
-            None => (self.config.expiration_delta, self.config.expiration_delta),
-            Some(config) if !config.refresh_tokens => (longest(config.access_expires), longest(config.access_expires)),
-            Some(config) => {
-                let (access, refresh) = (longest(config.access_expires), longest(config.refresh_expires));
+        let TokenLifetimes { access, refresh } = self.dialect.lifetimes(&self.config);
+        let access = longest(access);
+        let (idle, token) = match refresh.map(longest) {
+            None => (access, access),
+            // Without rotation no object is asked about a refresh token.
+            Some(refresh) => {
                 let idle = sessions.idle.min(refresh).max(access);
-                // Without rotation no object is asked about a refresh token.
                 (idle, if sessions.rotation { access } else { access.max(refresh) })
             }
         };

@@ -17,11 +17,11 @@ use super::{
 use crate::{
     host::Host,
     rules::{
+        answer::Answer,
         rejection::{Rejection, RouteRejection},
         request::Request,
         route::{Endpoint, Found},
         time::Timestamp,
-        wire::{Answer, flask_jwt},
     },
     users::Users,
 };
@@ -33,7 +33,7 @@ pub enum Continuation<'g> {
     /// `POST /auth/refresh`.
     Refresh(refresh::RefreshRequest<'g>),
     /// `POST /auth/logout`.
-    Logout(LogoutRequest),
+    Logout(LogoutRequest<'g>),
     /// A user's own account: its sessions, its password.
     Account(AccountRequest<'g>),
     /// `POST /auth/admin`.
@@ -53,7 +53,7 @@ impl Gate {
                 Ok(decided) => decided,
                 Err(rejected) => Decided::Now(Decision::Reject(rejected.under(endpoint.name()))),
             },
-            Ok(Found::Options(allow)) => Decided::Now(Decision::Answer(Answered::plain(flask_jwt::options(allow)))),
+            Ok(Found::Options(allow)) => Decided::Now(Decision::Answer(Answered::plain(Answer::options(allow)))),
             Err(RouteRejection::MissingLastSlash { mut location }) => {
                 location.extend(request.query.iter().flat_map(|query| ["?", query]));
                 let rejection = Rejection::Route(RouteRejection::MissingLastSlash { location });

@@ -4,6 +4,7 @@
 //! request was let through.
 
 use crate::rules::{
+    answer::Answer,
     config::Location,
     cookie::Jar,
     identity::{Id, Identity},
@@ -12,7 +13,6 @@ use crate::rules::{
     route::{Rule, Target},
     time::{Duration, Timestamp},
     token::{RejectedToken, SignedToken, VerifiedToken},
-    wire::Answer,
 };
 use std::sync::Arc;
 

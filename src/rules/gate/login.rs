@@ -11,16 +11,17 @@ use super::{
     core::Gate,
     decide::Continuation,
     decision::{Answered, Decided, Decision, Outcome, Rejected},
-    grant::{Grant, draw},
+    grant::draw,
     limits::{Counted, TOO_MANY},
 };
 use crate::{
     host::{BodyUse, Host},
     rules::{
         account::{Bucket, Command, DeviceId, Reply},
-        config::Dialect,
+        answer::Answer,
         cookie,
         device::{self, KnownDevice, RecordId},
+        dialect::Grant,
         identity::Identity,
         ids::{ObjectName, sha256_base64url},
         login::{MAX_BODY_BYTES, read_credentials},
@@ -28,7 +29,6 @@ use crate::{
         request::Request,
         time::{Duration, Timestamp},
         token::Random,
-        wire::Answer,
     },
     users::{Users, UsersError},
 };
@@ -58,9 +58,7 @@ impl Gate {
         &'g self,
         request: &Request<'_>,
     ) -> Result<Decided<'g, Continuation<'g>>, Rejected<'g>> {
-        if self.config.dialect == Dialect::FlaskJwt
-            && let Some(answer) = self.handlers.auth_request(request)
-        {
+        if let Some(answer) = self.dialect.answer_login(request) {
             return Ok(Decided::Now(Decision::Answer(Answered::plain(answer))));
         }
         check_json(request)?;
@@ -179,16 +177,12 @@ async fn succeed(
     identity: Identity,
     host: &impl Host,
 ) -> Result<Answered, Rejected<'static>> {
+    let random = draw(host);
     let answer = if gate.config.bindings.sessions {
-        let random = draw(host);
         let answer = gate.open_session(&identity, &attempt.client, MESSAGE, &random, host).await?;
         remember_device(gate, attempt, counted, answer, &random, host).await
-    } else if gate.config.flask_jwt_extended().is_some() {
-        let random = draw(host);
-        gate.grant(&Grant::fresh(&identity, MESSAGE, &random, host.now()))?
     } else {
-        let token = gate.handlers.encode(&identity, &gate.config, None, host.now())?;
-        gate.handlers.auth_response(&token, &identity)
+        gate.grant(&Grant::fresh(&identity, MESSAGE, &random, host.now()))?
     };
     Ok(Answered { answer, outcome: Outcome::LoggedIn(identity.id) })
 }

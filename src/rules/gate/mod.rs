@@ -5,7 +5,7 @@
 //! bottom.
 //!
 //! **Where to look:** the order of all checks is in `decide.rs`; a request under a rule in `rule.rs`; where a token is
-//! looked for in `token_source.rs`; what JavaScript may replay in `revocation.rs`; limits in `limits.rs`; how a
+//! looked for in `../dialect/`; what JavaScript may replay in `revocation.rs`; limits in `limits.rs`; how a
 //! rejection is worded in `wording.rs`. Files further up in this list are used by those below it, never the reverse.
 
 mod decision;
@@ -32,9 +32,9 @@ mod sessions;
 mod decide;
 
 pub use self::core::Gate;
+pub use crate::rules::token::TokenSpec;
 pub use decide::Continuation;
 pub use decision::{Answered, Authorized, DECISION_TIMEOUT, Decided, Decision, Outcome, Principal, Rejected};
-pub use grant::TokenSpec;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@
 use super::{
     core::Gate,
     decision::{Answered, Rejected},
-    grant::{Grant, draw, random_of, refresh_token},
+    grant::{draw, random_of, refresh_token},
     revocation::Scope,
     token_source::EndpointToken,
 };
@@ -15,6 +15,7 @@ use crate::{
     host::Host,
     rules::{
         account::{Command, Reply},
+        dialect::Grant,
         identity::Identity,
         ids::SessionId,
         rejection::{InternalRejection, Rejection, RouteRejection, TokenRejection},
@@ -34,7 +35,7 @@ impl Gate {
         request: &Request<'_>,
         now: Timestamp,
     ) -> Result<RefreshRequest<'g>, Rejected<'g>> {
-        if self.config.flask_jwt_extended().is_none() {
+        if !self.dialect.has_refresh_endpoint() {
             return Err(Rejection::Route(RouteRejection::NotFound).into());
         }
         self.endpoint_token(TokenType::Refresh, request, now).map(RefreshRequest)

@@ -9,7 +9,6 @@ use super::{
     decision::{Decided, Decision, Principal, Rejected},
     grant::draw,
     revocation::Scope,
-    token_source::{BodySearch, Presented, Search},
 };
 use crate::{
     host::Host,
@@ -17,13 +16,14 @@ use crate::{
         account::Reply,
         config::Location,
         cookie::Jar,
+        dialect::{BodySearch, Presented, Search},
         identity::Identity,
         rejection::{PermissionRejection, Rejection, TokenRejection, UnavailableRejection},
         request::Request,
         revocation::RevocationStatus,
         route::{Auth, Invalid, Revocation, Rule, UserFrom},
-        time::{Duration, Timestamp},
-        token::{TokenType, VerifiedToken},
+        time::Timestamp,
+        token::VerifiedToken,
     },
     users::Users,
 };
@@ -52,7 +52,7 @@ enum NextStep {
 /// A rule whose token may be in the body.
 pub struct BodyUnderRule<'g> {
     rule: &'g Rule,
-    search: BodySearch<'g>,
+    search: Box<dyn BodySearch + 'g>,
     /// It is a WebSocket handshake from another site's page.
     is_foreign_socket: bool,
 }
@@ -69,7 +69,7 @@ impl Gate {
             return Decided::Now(Decision::pass(rule, Principal::Open, Jar::new()));
         }
         let is_foreign_socket = || request.is_web_socket() && !self.is_from_own_page(request);
-        match self.search(self.wanted_by(rule), request, now) {
+        match self.search(rule, request, now) {
             Search::Done(presented) => match self.presented(rule, presented, is_foreign_socket) {
                 Ok((token, location)) => {
                     self.decide_token(rule, token, location, now).map_later(Continuation::TokenUnderRule)
@@ -136,7 +136,7 @@ impl Gate {
                 RevocationStatus::Good => {}
             }
         }
-        if rule.user == UserFrom::Stored || self.is_renewal_due(rule, &token, location, now) {
+        if rule.user == UserFrom::Stored || self.dialect.is_renewal_due(rule, &token, location, now) {
             return later(rule, token, location, NextStep::User);
         }
         match token.named() {
@@ -155,18 +155,6 @@ impl Gate {
     fn is_account_asked(&self, rule: &Rule, token: &VerifiedToken) -> bool {
         rule.revocation == Revocation::Strict
             || (token.expires().is_none() && self.check_command(token, false).is_some())
-    }
-
-    /// Whether the cookie that the token came in is about to expire, so that the answer gets new ones
-    /// (docs/compat/flask-jwt-extended.md#implicit-refresh).
-    fn is_renewal_due(&self, rule: &Rule, token: &VerifiedToken, location: Location, now: Timestamp) -> bool {
-        self.config.flask_jwt_extended().is_some_and(|config| {
-            location == Location::Cookies
-                && rule.flask_jwt_extended.token_type == TokenType::Access
-                && token
-                    .expires()
-                    .is_some_and(|exp| exp.is_before(now.plus(config.cookie_refresh_within), Duration::ZERO))
-        })
     }
 
     /// Lets through with the cookies of a new token; where there are sessions, if the account says that this one goes
@@ -204,7 +192,7 @@ pub(super) async fn resume_with_body<'g>(
         Err(error) => return reject(rule, error.into()),
     };
     let now = host.now();
-    let presented = gate.search_body(search, &body, now);
+    let presented = search.read(&body, now);
     drop(body);
     let (token, location) = match gate.presented(rule, presented, || is_foreign_socket) {
         Ok(found) => found,
@@ -252,7 +240,7 @@ pub(super) async fn resume<'g>(
     };
     match identity {
         None => reject_revoked(rule, Gate::nobody(&token), token),
-        Some(identity) if gate.is_renewal_due(rule, &token, location, host.now()) => {
+        Some(identity) if gate.dialect.is_renewal_due(rule, &token, location, host.now()) => {
             gate.admit_renewing(rule, token, identity, host).await
         }
         Some(identity) => admit(rule, token, identity, location, Jar::new()),

@@ -16,14 +16,15 @@ use super::{
 use crate::{
     host::Host,
     rules::{
-        account::{Command, Reply},
+        account::{Command, Reply, SessionSummary},
+        answer::Answer,
         ids::{ObjectName, SessionId},
+        json::json,
         rejection::{InternalRejection, Rejection, SessionRejection, TokenRejection},
         request::Request,
         route::Endpoint,
         time::Timestamp,
         token::{RejectedToken, SignedToken, TokenType},
-        wire::flask_jwt_extended,
     },
     users::Users,
 };
@@ -110,11 +111,24 @@ async fn list(
     host: &impl Host,
 ) -> Result<Answered, Rejected<'static>> {
     match gate.ask(host, object, Command::List).await? {
-        Reply::Sessions { sessions } => {
-            Ok(Answered::plain(flask_jwt_extended::sessions(&sessions, token.session_id())))
-        }
+        Reply::Sessions { sessions } => Ok(Answered::plain(listed(&sessions, token.session_id()))),
         _ => Err(Rejection::Internal(InternalRejection::Bug).into()),
     }
+}
+
+/// The sessions, the one of the request's own token marked.
+pub(super) fn listed(sessions: &[SessionSummary], current: Option<&SessionId>) -> Answer {
+    let one = |session: &SessionSummary| {
+        json!({
+            "id": session.id,
+            "created": session.created,
+            "last_used": session.last_used,
+            "user_agent": session.user_agent,
+            "country": session.country,
+            "current": Some(&session.id) == current,
+        })
+    };
+    Answer::json(200, &json!({"sessions": sessions.iter().map(one).collect::<Vec<_>>()}))
 }
 
 async fn end(

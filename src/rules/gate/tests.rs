@@ -5,9 +5,10 @@ use crate::{
     host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Host, Limit, Unavailable},
     rules::{
         account::{Command, Context, Lifetimes, PasswordChange, Reply, Rows, object},
+        answer::Answer,
         config::{Bindings, Config},
         device::RecordId,
-        handlers::DefaultHandlers,
+        hooks::DefaultHandlers,
         identity::{Id, Identity},
         ids::ObjectName,
         json::{Map, Value, json},
@@ -19,7 +20,6 @@ use crate::{
         secret::Secret,
         time::{Duration, Timestamp},
         token::{self, VerifiedToken},
-        wire::Answer,
     },
     users::{Users, UsersError},
 };

@@ -1,44 +1,28 @@
-//! How rejections and identities are worded: the dialect's words, or the application's own.
+//! The answers to a rejection and to "who am I", in the dialect's words.
 
 use super::{
     core::Gate,
     decision::{Authorized, Rejected},
 };
 use crate::rules::{
-    config::Dialect,
-    handlers::TokenParts,
+    answer::Answer,
     json::{self, Value},
-    rejection::{CredentialRejection, LoginRejection, Rejection, TokenRejection},
+    rejection::{Rejection, TokenRejection},
     route::Endpoint,
     token::SignedToken,
-    wire::{self, Answer, flask_jwt, flask_jwt_extended},
 };
 
 impl Gate {
-    /// The answer to who the caller is.
+    /// The answer that says who the caller is.
     #[must_use]
     pub fn identity(&self, authorized: &Authorized<'_>) -> Answer {
-        let principal = authorized.principal();
-        match &self.config.dialect {
-            Dialect::FlaskJwt => flask_jwt::identity(principal.identity()),
-            Dialect::FlaskJwtExtended(_) => {
-                let named = principal.token().and_then(|token| token.identity());
-                flask_jwt_extended::identity(named.as_ref(), principal.identity(), authorized.renewal())
-            }
-        }
+        Answer::of_json(200, self.identity_body(authorized)).with_cookies(authorized.renewal())
     }
 
-    /// The body of that: the only difference between two of these answers, unless there are cookies to renew.
+    /// Its body: the only difference between two such answers, unless there are cookies to renew.
     #[must_use]
-    pub fn identity_text(&self, authorized: &Authorized<'_>) -> String {
-        let principal = authorized.principal();
-        match &self.config.dialect {
-            Dialect::FlaskJwt => flask_jwt::identity_text(principal.identity()),
-            Dialect::FlaskJwtExtended(_) => {
-                let named = principal.token().and_then(|token| token.identity());
-                flask_jwt_extended::identity_text(named.as_ref(), principal.identity())
-            }
-        }
+    pub fn identity_body(&self, authorized: &Authorized<'_>) -> String {
+        self.dialect.identity_body(authorized.principal())
     }
 
     /// The answer to a rejection, if nothing is known of a token.
@@ -50,53 +34,11 @@ impl Gate {
     /// The answer to a rejection.
     #[must_use]
     pub fn answer_to(&self, rejected: &Rejected<'_>) -> Answer {
-        let words = self.words(rejected);
+        let answer = self.dialect.answer(rejected);
         // Operators' commands go by the code: texts may change.
-        let words = if rejected.rule == Some(Endpoint::Admin.name()) {
-            with_code(words, rejected.rejection.code())
-        } else {
-            words
-        };
-        rejected.jar.iter().fold(words, |answer, cookie| answer.with("set-cookie", cookie))
-    }
-
-    fn words(&self, rejected: &Rejected<'_>) -> Answer {
-        match &self.config.dialect {
-            Dialect::FlaskJwt if rejected.rejection.is_jwt_error() => self.handlers.error(&rejected.rejection),
-            dialect @ Dialect::FlaskJwt => wire::rejection(&rejected.rejection, dialect),
-            dialect @ Dialect::FlaskJwtExtended(_) => {
-                self.loader_words(rejected).unwrap_or_else(|| wire::rejection(&rejected.rejection, dialect))
-            }
-        }
-    }
-
-    /// The answer of the application's own loader; `None` if it leaves the words to the library
-    /// (docs/compat/flask-jwt-extended.md#errors).
-    fn loader_words(&self, rejected: &Rejected<'_>) -> Option<Answer> {
-        let (header, payload) =
-            rejected.signed.as_ref().map(|token| (token.header(), token.claims_with_defaults())).unwrap_or_default();
-        let token = TokenParts { header: &header, payload: &payload };
-        match &rejected.rejection {
-            Rejection::Token(TokenRejection::Expired) => self.handlers.expired_token(token),
-            Rejection::Token(TokenRejection::NotFresh) => self.handlers.needs_fresh_token(token),
-            Rejection::Token(TokenRejection::Revoked) | Rejection::Token(TokenRejection::RefreshReused) => {
-                self.handlers.revoked_token(token)
-            }
-            Rejection::Token(TokenRejection::ClaimsRejected) => self.handlers.token_verification_failed(token),
-            Rejection::Token(TokenRejection::UserUnknown { .. }) => self.handlers.user_lookup_error(token),
-            Rejection::Login(LoginRejection::BadCredentials) | Rejection::Custom(_) => None,
-            rejection if rejection.is_jwt_error() => {
-                let text = wire::words(rejection, &self.config.dialect).map(|words| words.text).unwrap_or_default();
-                let is_unauthorized = matches!(
-                    rejection,
-                    Rejection::Credential(CredentialRejection::Nowhere(_))
-                        | Rejection::Credential(CredentialRejection::CsrfMissing)
-                        | Rejection::Token(TokenRejection::CsrfMismatch)
-                );
-                if is_unauthorized { self.handlers.unauthorized(&text) } else { self.handlers.invalid_token(&text) }
-            }
-            _ => None,
-        }
+        let is_for_operators = rejected.rule == Some(Endpoint::Admin.name());
+        let answer = if is_for_operators { with_code(answer, rejected.rejection.code()) } else { answer };
+        answer.with_cookies(&rejected.jar)
     }
 
     /// The rejection of a token that names no user.

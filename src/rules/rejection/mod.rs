@@ -1,7 +1,7 @@
 //! Every reason for not letting a request through, in families.
 //!
-//! **What always holds:** a rejection holds names, limits and fixed texts, never a value out of a token, a password or a
-//! key, except two that Flask-JWT-Extended tells the client: the name of a critical extension, and the subject of a
+//! **What always holds:** a rejection holds names, limits and fixed texts, never a value out of a token, a password or
+//! a key, except two that Flask-JWT-Extended tells the client: the name of a critical extension, and the subject of a
 //! valid token whose user is unknown. Each has a stable code ([`Rejection::code`]). What a client reads is worded by
 //! the dialect for [`CredentialRejection`], [`TokenRejection`] and [`LoginRejection`] ([`super::wire`]); the families
 //! that are the gate's own word themselves, once ([`Words`]). What the log says is [`super::log`]'s.

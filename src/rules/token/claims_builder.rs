@@ -11,6 +11,23 @@ use super::{
 };
 use uuid::{Builder, Uuid};
 
+/// What kind of token is made.
+#[derive(Default)]
+pub struct TokenSpec {
+    /// Access or refresh token.
+    pub token_type: TokenType,
+    /// Of an access token: the claim `fresh`.
+    pub fresh: Freshness,
+    /// How long it lives, `Some(None)` for ever, if not as long as the configuration says.
+    pub expires: Option<Option<Duration>>,
+    /// More claims. Those of `additional_claims` come on top.
+    pub claims: Map<String, Value>,
+    /// The id of its session, where there are any (docs/sessions.md).
+    pub session: Option<SessionId>,
+    /// Its CSRF value, if it is to be that of another token.
+    pub csrf: Option<String>,
+}
+
 /// Randomness for a log-in: the ids of an access and a refresh token and their CSRF values (16 bytes each, in the order
 /// access id, its CSRF value, refresh id, its CSRF value), the session's id and a device's secret (16 bytes each).
 pub type Random = [u8; 96];

@@ -33,7 +33,7 @@ mod verifier;
 pub use algorithm::Algorithm;
 pub use claims::{ClaimsPolicy, TimeChecks, Times};
 pub(super) use claims_builder::TokenIds;
-pub use claims_builder::{ClaimsBuilder, Random};
+pub use claims_builder::{ClaimsBuilder, Random, TokenSpec};
 pub use fault::KeyFault;
 pub(super) use flask_jwt_extended::is_truthy;
 pub use flask_jwt_extended::{FlaskJwtExtendedPolicy, Freshness, SessionClaims};

@@ -5,14 +5,13 @@
 //! wire by accident. Status and text are the real library's; where it answers with an HTML page or a crash, the answer
 //! has the form of its rejections: docs/differences.md.
 
-use super::{Answer, line};
 use crate::rules::{
-    account::SessionSummary,
+    answer::{Answer, line},
     config::FlaskJwtExtended,
     cookie::Jar,
+    dialect::wording::Wording,
     identity::{Id, Identity},
-    ids::SessionId,
-    json::{Map, Value, json},
+    json::{Map, Value},
     rejection::{Absent, CredentialRejection, LoginRejection, Malformed, TimeClaim, TokenRejection, Unencoded, Words},
     token::{self, TokenType},
 };
@@ -28,45 +27,13 @@ pub fn grant(access: &str, refresh: Option<&str>, message: &str, config: &FlaskJ
     } else {
         body.insert("msg", message);
     }
-    with_cookies(Answer::json(200, &body), jar)
+    Answer::json(200, &body).with_cookies(jar)
 }
 
-/// A plain word, with cookies.
+/// The body that says who the caller is: what `to = "identity"` answers. `named` is the id as the token has it,
+/// whatever the type of the stored id.
 #[must_use]
-pub fn message(text: &str, jar: &Jar) -> Answer {
-    with_cookies(Answer::json(200, &BTreeMap::from([("msg", text)])), jar)
-}
-
-fn with_cookies(answer: Answer, jar: &Jar) -> Answer {
-    jar.iter().fold(answer, |answer, cookie| answer.with("set-cookie", cookie))
-}
-
-/// A user's sessions, the one of the request's own token named.
-#[must_use]
-pub fn sessions(sessions: &[SessionSummary], current: Option<&SessionId>) -> Answer {
-    let one = |told: &SessionSummary| {
-        json!({
-            "id": told.id,
-            "created": told.created,
-            "last_used": told.last_used,
-            "user_agent": told.user_agent,
-            "country": told.country,
-            "current": Some(&told.id) == current,
-        })
-    };
-    Answer::json(200, &json!({"sessions": sessions.iter().map(one).collect::<Vec<_>>()}))
-}
-
-/// Who it is: what `to = "identity"` and the endpoint for it answer. `named` as the token does, whatever the type of
-/// the stored id.
-#[must_use]
-pub fn identity(named: Option<&Id>, identity: Option<&Identity>, jar: &Jar) -> Answer {
-    with_cookies(Answer::of_json(200, identity_text(named, identity)), jar)
-}
-
-/// The body of that.
-#[must_use]
-pub fn identity_text(named: Option<&Id>, identity: Option<&Identity>) -> String {
+pub fn identity_body(named: Option<&Id>, identity: Option<&Identity>) -> String {
     let id = named.map_or(Value::Null, Id::to_json);
     let mut body: BTreeMap<&str, &Value> = identity.into_iter().flat_map(attributes).collect();
     body.insert("logged_in_as", &id);
@@ -77,41 +44,40 @@ fn attributes(identity: &Identity) -> impl Iterator<Item = (&str, &Value)> {
     identity.attributes.iter().map(|(name, value)| (name.as_str(), value))
 }
 
-/// A rejection in Flask-JWT-Extended's form: the text under `JWT_ERROR_MESSAGE_KEY`.
-#[must_use]
-pub fn rejection(words: &Words<'_>, config: &FlaskJwtExtended) -> Answer {
-    let body = Map::from_iter([(config.error_message_key.clone(), Value::from(words.text.as_ref()))]);
-    Answer::json(words.status, &body)
-}
+impl Wording for FlaskJwtExtended {
+    fn has_titles(&self) -> bool {
+        false
+    }
 
-/// Words without a title, which this dialect does not have.
-fn untitled<'r>(status: u16, text: impl Into<Cow<'r, str>>) -> Words<'r> {
-    Words::new(status, "", text)
-}
+    /// The text under `JWT_ERROR_MESSAGE_KEY`.
+    fn answer(&self, words: &Words<'_>) -> Answer {
+        let body = Map::from_iter([(self.error_message_key.clone(), Value::from(words.text.as_ref()))]);
+        Answer::json(words.status, &body)
+    }
 
-pub(super) fn credential(rejection: &CredentialRejection) -> Option<Words<'_>> {
-    Some(match rejection {
-        CredentialRejection::Nowhere(places) => untitled(401, nowhere(places)),
-        CredentialRejection::Missing { .. } => untitled(401, "Missing Authorization Header"),
-        CredentialRejection::CsrfMissing => untitled(401, "Missing CSRF token"),
-        CredentialRejection::BadHeader { name, scheme } => {
-            let blank = if scheme.is_empty() { "" } else { " " };
-            untitled(422, format!("Bad {name} header. Expected '{name}: {scheme}{blank}<JWT>'"))
-        }
-        CredentialRejection::BadQueryPrefix { name, prefix } => untitled(
-            422,
-            format!("Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'"),
-        ),
-        CredentialRejection::NotText => untitled(422, "Invalid token type. Token must be a <class 'bytes'>"),
-        // Flask-JWT's search finds these.
-        CredentialRejection::UnsupportedScheme
-        | CredentialRejection::MissingAfterScheme
-        | CredentialRejection::ContainsSpaces => return None,
-    })
-}
+    fn credential<'r>(&self, rejection: &'r CredentialRejection) -> Option<Words<'r>> {
+        Some(match rejection {
+            CredentialRejection::Nowhere(places) => untitled(401, nowhere(places)),
+            CredentialRejection::Missing { .. } => untitled(401, "Missing Authorization Header"),
+            CredentialRejection::CsrfMissing => untitled(401, "Missing CSRF token"),
+            CredentialRejection::BadHeader { name, scheme } => {
+                let blank = if scheme.is_empty() { "" } else { " " };
+                untitled(422, format!("Bad {name} header. Expected '{name}: {scheme}{blank}<JWT>'"))
+            }
+            CredentialRejection::BadQueryPrefix { name, prefix } => untitled(
+                422,
+                format!("Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'"),
+            ),
+            CredentialRejection::NotText => untitled(422, "Invalid token type. Token must be a <class 'bytes'>"),
+            // Flask-JWT's search finds these.
+            CredentialRejection::UnsupportedScheme
+            | CredentialRejection::MissingAfterScheme
+            | CredentialRejection::ContainsSpaces => return None,
+        })
+    }
 
-pub(super) fn token(rejection: &TokenRejection) -> Option<Words<'_>> {
-    let text: Cow<'_, str> = match rejection {
+    fn token<'r>(&self, rejection: &'r TokenRejection) -> Option<Words<'r>> {
+        let text: Cow<'r, str> = match rejection {
         TokenRejection::CsrfMismatch => return Some(untitled(401, "CSRF double submit tokens do not match")),
         TokenRejection::Expired => return Some(untitled(401, "Token has expired")),
         TokenRejection::NotFresh => return Some(untitled(401, "Fresh token required")),
@@ -170,16 +136,27 @@ pub(super) fn token(rejection: &TokenRejection) -> Option<Words<'_>> {
         TokenRejection::WrongType { wanted: TokenType::Refresh } => "Only refresh tokens are allowed".into(),
         TokenRejection::WrongType { wanted: TokenType::Access } => "Only non-refresh tokens are allowed".into(),
     };
-    Some(untitled(422, text))
+        Some(untitled(422, text))
+    }
+
+    fn login(&self, rejection: &LoginRejection) -> Words<'static> {
+        match rejection {
+            // What the library's documentation answers in its example.
+            LoginRejection::BadCredentials => untitled(401, "Bad username or password"),
+            // As today's versions of Flask answer it.
+            LoginRejection::BodyNotDeclaredJson => untitled(415, "The Content-Type must be application/json"),
+        }
+    }
+
+    /// The real library sends no challenge.
+    fn challenge(&self, _: &CredentialRejection) -> Option<String> {
+        None
+    }
 }
 
-pub(super) fn login(rejection: &LoginRejection) -> Words<'_> {
-    match rejection {
-        // What the library's documentation answers in its example.
-        LoginRejection::BadCredentials => untitled(401, "Bad username or password"),
-        // As today's versions of Flask answer it.
-        LoginRejection::BodyNotDeclaredJson => untitled(415, "The Content-Type must be application/json"),
-    }
+/// Words without a title, which this dialect does not have.
+fn untitled<'r>(status: u16, text: impl Into<Cow<'r, str>>) -> Words<'r> {
+    Words::new(status, "", text)
 }
 
 /// One place has its own words; of several all are told, in the order in which they were searched

@@ -1,0 +1,83 @@
+//! A whole answer as plain values.
+
+use super::{cookie::Jar, json};
+use std::borrow::Cow;
+
+/// A whole answer, small enough to be held in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Header fields, names in lower case.
+    pub headers: Vec<(Cow<'static, str>, String)>,
+    /// The body. Not sent for HEAD.
+    pub body: String,
+}
+
+impl Answer {
+    /// JSON as Flask writes it: a line feed at its end, no charset, not to be stored.
+    #[must_use]
+    pub fn json(status: u16, body: &impl serde::Serialize) -> Self {
+        Self::of_json(status, line(body))
+    }
+
+    pub(super) fn of_json(status: u16, body: String) -> Self {
+        Self { status, headers: vec![("content-type".into(), "application/json".into()), no_store()], body }
+    }
+
+    /// The public keys (RFC 7517 §5, §8.5.2). They change rarely, and a new one is used only after it was published: so
+    /// others may keep them for five minutes.
+    #[must_use]
+    pub fn keys(set: &json::Value) -> Self {
+        let headers = [("content-type", "application/jwk-set+json"), ("cache-control", "public, max-age=300")];
+        let headers = headers.map(|(name, value)| (name.into(), value.to_owned())).to_vec();
+        Self { status: 200, headers, body: set.to_string() }
+    }
+
+    /// OPTIONS, answered without a token, as Flask does (docs/compat/flask-jwt.md#flasks-own-answers).
+    #[must_use]
+    pub(super) fn options(allow: &str) -> Self {
+        Self {
+            status: 200,
+            headers: vec![("content-type".into(), "text/html; charset=utf-8".into()), ("allow".into(), allow.into())],
+            body: String::new(),
+        }
+    }
+
+    /// A plain word, as the gate's endpoints answer when something was done.
+    #[must_use]
+    pub(super) fn message(text: &str) -> Self {
+        Self::json(200, &std::collections::BTreeMap::from([("msg", text)]))
+    }
+
+    /// Adds cookies.
+    #[must_use]
+    pub(super) fn with_cookies(self, jar: &Jar) -> Self {
+        jar.iter().fold(self, |answer, cookie| answer.with("set-cookie", cookie))
+    }
+
+    /// Adds a header field.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The value of a header field; `name` in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// JSON as Flask writes it.
+pub(super) fn line(body: &impl serde::Serialize) -> String {
+    let mut text = json::to_ascii(body);
+    text.push('\n');
+    text
+}
+
+/// Tokens, identities and refusals are nobody else's (RFC 9111 §5.2.2.5).
+fn no_store() -> (Cow<'static, str>, String) {
+    ("cache-control".into(), "no-store".into())
+}

@@ -1,0 +1,112 @@
+//! Flask-JWT's dialect (docs/compat/flask-jwt.md).
+
+pub mod find;
+pub mod wire;
+
+use super::{Dialect, Grant, Presented, Search, TokenLifetimes, TokensToEnd, Wanted, signed, wording};
+use crate::rules::{
+    answer::Answer,
+    config::{Config, Location},
+    gate::{Principal, Rejected},
+    hooks::Handlers,
+    identity::{Id, Identity},
+    rejection::{CredentialRejection, Rejection, TokenRejection},
+    request::Request,
+    time::Timestamp,
+    token::{MAX_TOKEN_BYTES, RejectedToken, VerifiedToken},
+};
+
+/// The words of Flask-JWT.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FlaskJwt;
+
+/// Flask-JWT's dialect, with an application's handlers.
+pub(super) struct Spoken {
+    pub handlers: Box<dyn Handlers>,
+}
+
+impl Spoken {
+    /// `request_handler` finds the token, `jwt_decode_handler` verifies it.
+    fn verified(
+        &self,
+        realm: &str,
+        request: &Request<'_>,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, Rejection> {
+        let token = self.handlers.request(request, config, realm)?;
+        let token = token.ok_or_else(|| CredentialRejection::Missing { realm: realm.to_owned() })?;
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenRejection::TooLong.into());
+        }
+        self.handlers.decode(&token, config, now)
+    }
+}
+
+impl Dialect for Spoken {
+    fn search<'g>(
+        &'g self,
+        wanted: Wanted<'g>,
+        request: &Request<'_>,
+        config: &'g Config,
+        now: Timestamp,
+    ) -> Search<'g> {
+        Search::Done(match self.verified(wanted.realm, request, config, now) {
+            Ok(token) => Presented::Token(token, Location::Headers),
+            Err(rejection @ Rejection::Credential(CredentialRejection::Missing { .. })) => {
+                Presented::Missing(rejection)
+            }
+            Err(rejection) => Presented::Rejected(RejectedToken::unsigned(rejection)),
+        })
+    }
+
+    fn search_all<'g>(&'g self, request: &Request<'_>, config: &'g Config, now: Timestamp) -> TokensToEnd<'g> {
+        let mut found = TokensToEnd::default();
+        match self.handlers.request(request, config, &config.realm) {
+            Ok(Some(token)) => {
+                let verified = self.handlers.decode(&token, config, now).map_err(RejectedToken::unsigned);
+                found.add(signed(verified, || config.tokens.signed(&token, None, now)), false);
+            }
+            Ok(None) => found.reject(CredentialRejection::Missing { realm: config.realm.clone() }),
+            Err(rejection) => found.reject(rejection),
+        }
+        found
+    }
+
+    fn user_id(&self, identity: &Identity, _: &Config) -> Option<Id> {
+        Some(identity.id.clone())
+    }
+
+    fn has_refresh_endpoint(&self) -> bool {
+        false
+    }
+
+    fn issues_refresh_tokens(&self) -> bool {
+        false
+    }
+
+    fn grant(&self, grant: &Grant<'_>, config: &Config) -> Result<Answer, Rejection> {
+        let token = self.handlers.encode(grant.identity, config, grant.session, grant.now)?;
+        Ok(self.handlers.auth_response(&token, grant.identity))
+    }
+
+    fn lifetimes(&self, config: &Config) -> TokenLifetimes {
+        TokenLifetimes { access: Some(config.expiration_delta), refresh: None }
+    }
+
+    fn answer_login(&self, request: &Request<'_>) -> Option<Answer> {
+        self.handlers.auth_request(request)
+    }
+
+    fn answer(&self, rejected: &Rejected<'_>) -> Answer {
+        if rejected.rejection.is_jwt_error() {
+            self.handlers.error(&rejected.rejection)
+        } else {
+            wording::rejection(&rejected.rejection, &FlaskJwt)
+        }
+    }
+
+    fn identity_body(&self, principal: &Principal) -> String {
+        wire::identity_body(principal.identity())
+    }
+}

@@ -1,0 +1,106 @@
+//! New tokens (docs/compat/flask-jwt-extended.md#issued-tokens), in the body or in cookies.
+
+use super::{super::Grant, Spoken, wire};
+use crate::rules::{
+    answer::Answer,
+    config::Config,
+    cookie::Jar,
+    identity::Identity,
+    ids::SessionId,
+    json::{Map, Value},
+    rejection::{InternalRejection, Rejection},
+    time::{Duration, Timestamp},
+    token::{self, ClaimsBuilder, Freshness, Random, TokenSpec, TokenType, VerifiedToken},
+};
+
+/// The answer with new tokens.
+pub(super) fn grant(dialect: &Spoken, grant: &Grant<'_>, config: &Config) -> Result<Answer, Rejection> {
+    let options = &dialect.options;
+    let mut jar = Jar::new();
+    let mut issue = |token_type| {
+        let spec = TokenSpec {
+            token_type,
+            fresh: grant.fresh,
+            expires: grant.until.map(|until| capped(options.lifetime(token_type), grant.now, until)),
+            session: grant.session.cloned(),
+            ..TokenSpec::default()
+        };
+        let (token, csrf) = create_token(dialect, grant.identity, spec, config, grant.random, grant.now)?;
+        if options.uses_cookies() {
+            jar.set(options, token_type, &token, csrf.as_deref(), grant.now);
+        }
+        Ok::<_, Rejection>(token)
+    };
+    let access = issue(TokenType::Access)?;
+    let with_refresh_token = grant.with_refresh_token && options.refresh_tokens;
+    let refresh = with_refresh_token.then(|| issue(TokenType::Refresh)).transpose()?;
+    Ok(wire::grant(&access, refresh.as_deref(), grant.message, options, &jar))
+}
+
+/// A new token, and its CSRF value if it has one: `create_access_token`, `create_refresh_token`.
+pub(super) fn create_token(
+    dialect: &Spoken,
+    identity: &Identity,
+    spec: TokenSpec,
+    config: &Config,
+    random: &Random,
+    now: Timestamp,
+) -> Result<(String, Option<String>), Rejection> {
+    let Spoken { options, loaders } = dialect;
+    let mut more = spec.claims;
+    more.extend(loaders.additional_claims(identity));
+    let builder = ClaimsBuilder {
+        token_type: spec.token_type,
+        fresh: match spec.token_type {
+            TokenType::Access => spec.fresh,
+            TokenType::Refresh => Freshness::NotFresh,
+        },
+        expires: spec.expires.unwrap_or_else(|| options.lifetime(spec.token_type)),
+        identity_claim: config.tokens.policy().identity_claim(),
+        identity: loaders.user_identity(identity, config),
+        more,
+        session: spec.session,
+        csrf: spec.csrf,
+        now,
+    };
+    let (claims, csrf) = builder.claims(options, random);
+    // A gate without a key that signs has no such endpoint, unless an application's own function says otherwise.
+    let key = loaders.encode_key(identity, config).ok_or(InternalRejection::Misconfigured)?;
+    Ok((token::sign_sorted(key, &loaders.additional_headers(identity), &claims), csrf))
+}
+
+/// The cookies of a new token in place of one that is about to expire; none if it can't be made.
+pub(super) fn renewed_cookies(
+    dialect: &Spoken,
+    identity: &Identity,
+    token: &VerifiedToken,
+    session: Option<(&SessionId, Option<Timestamp>)>,
+    config: &Config,
+    random: &Random,
+    now: Timestamp,
+) -> Jar {
+    let options = &dialect.options;
+    let mut jar = Jar::new();
+    let until = session.and_then(|(_, until)| until);
+    let expires = until.map(|until| capped(options.access_expires, now, until));
+    // Requests that are under way carry the CSRF value of before.
+    let csrf = token.session_claims().and_then(|claims| claims.csrf()).map(str::to_owned);
+    let session = session.map(|(session, _)| session.clone());
+    let spec = TokenSpec { claims: added(token), expires, session, csrf, ..TokenSpec::default() };
+    if let Ok((token, csrf)) = create_token(dialect, identity, spec, config, random, now) {
+        jar.set(options, TokenType::Access, &token, csrf.as_deref(), now);
+    }
+    jar
+}
+
+/// As long as usual, but no longer than until then.
+fn capped(usual: Option<Duration>, now: Timestamp, until: Timestamp) -> Option<Duration> {
+    let left = Duration::from_millis((until.as_millis() - now.as_millis()).max(0)).unwrap_or(Duration::ZERO);
+    Some(usual.map_or(left, |usual| usual.min(left)))
+}
+
+/// The claims of a token that its successor has too: those that an application added.
+fn added(token: &VerifiedToken) -> Map<String, Value> {
+    let own = ["fresh", "iat", "jti", "type", "nbf", "csrf", "aud", "iss", "exp"];
+    token.claims().into_iter().filter(|(name, _)| !own.contains(&name.as_str())).collect()
+}

@@ -1,0 +1,140 @@
+//! Flask-JWT-Extended's dialect (docs/compat/flask-jwt-extended.md).
+
+pub mod find;
+mod issue;
+mod judge;
+pub(super) mod search;
+pub mod wire;
+
+use super::{Dialect, Grant, Search, TokenLifetimes, TokensToEnd, Wanted, wording};
+use crate::rules::{
+    answer::Answer,
+    config::{Config, FlaskJwtExtended, Location},
+    cookie::Jar,
+    gate::{Principal, Rejected},
+    hooks::{Loaders, TokenParts},
+    identity::{Id, Identity},
+    ids::SessionId,
+    rejection::{CredentialRejection, Rejection, TokenRejection},
+    request::Request,
+    route::Rule,
+    time::{Duration, Timestamp},
+    token::{Random, TokenSpec, TokenType, VerifiedToken},
+};
+use std::sync::Arc;
+
+/// Flask-JWT-Extended's dialect, with an application's loaders.
+pub(super) struct Spoken {
+    pub options: Arc<FlaskJwtExtended>,
+    pub loaders: Box<dyn Loaders>,
+}
+
+impl Dialect for Spoken {
+    fn search<'g>(
+        &'g self,
+        wanted: Wanted<'g>,
+        request: &Request<'_>,
+        config: &'g Config,
+        now: Timestamp,
+    ) -> Search<'g> {
+        search::search(self, wanted.rule, request, config, now)
+    }
+
+    fn search_all<'g>(&'g self, request: &Request<'_>, config: &'g Config, now: Timestamp) -> TokensToEnd<'g> {
+        search::search_all(self, request, config, now)
+    }
+
+    fn user_id(&self, identity: &Identity, config: &Config) -> Option<Id> {
+        Id::from_json(&self.loaders.user_identity(identity, config))
+    }
+
+    fn has_refresh_endpoint(&self) -> bool {
+        true
+    }
+
+    fn issues_refresh_tokens(&self) -> bool {
+        self.options.refresh_tokens
+    }
+
+    fn grant(&self, grant: &Grant<'_>, config: &Config) -> Result<Answer, Rejection> {
+        issue::grant(self, grant, config)
+    }
+
+    fn create_token(
+        &self,
+        identity: &Identity,
+        spec: TokenSpec,
+        config: &Config,
+        random: &Random,
+        now: Timestamp,
+    ) -> Result<(String, Option<String>), Rejection> {
+        issue::create_token(self, identity, spec, config, random, now)
+    }
+
+    fn lifetimes(&self, _: &Config) -> TokenLifetimes {
+        let refresh = self.options.refresh_tokens.then_some(self.options.refresh_expires);
+        TokenLifetimes { access: self.options.access_expires, refresh }
+    }
+
+    /// docs/compat/flask-jwt-extended.md#implicit-refresh
+    fn is_renewal_due(&self, rule: &Rule, token: &VerifiedToken, location: Location, now: Timestamp) -> bool {
+        let until = now.plus(self.options.cookie_refresh_within);
+        location == Location::Cookies
+            && rule.flask_jwt_extended.token_type == TokenType::Access
+            && token.expires().is_some_and(|exp| exp.is_before(until, Duration::ZERO))
+    }
+
+    fn renewed_cookies(
+        &self,
+        identity: &Identity,
+        token: &VerifiedToken,
+        session: Option<(&SessionId, Option<Timestamp>)>,
+        config: &Config,
+        random: &Random,
+        now: Timestamp,
+    ) -> Jar {
+        issue::renewed_cookies(self, identity, token, session, config, random, now)
+    }
+
+    fn removed_cookies(&self) -> Jar {
+        let mut jar = Jar::new();
+        if self.options.uses_cookies() {
+            TokenType::ALL.into_iter().for_each(|token_type| jar.unset(&self.options, token_type));
+        }
+        jar
+    }
+
+    fn answer(&self, rejected: &Rejected<'_>) -> Answer {
+        self.loader_answer(rejected).unwrap_or_else(|| wording::rejection(&rejected.rejection, &*self.options))
+    }
+
+    fn identity_body(&self, principal: &Principal) -> String {
+        let named = principal.token().and_then(|token| token.identity());
+        wire::identity_body(named.as_ref(), principal.identity())
+    }
+}
+
+impl Spoken {
+    /// The answer of the application's own loader; `None` if it leaves the words to the library
+    /// (docs/compat/flask-jwt-extended.md#errors).
+    fn loader_answer(&self, rejected: &Rejected<'_>) -> Option<Answer> {
+        let (header, payload) =
+            rejected.signed.as_ref().map(|token| (token.header(), token.claims_with_defaults())).unwrap_or_default();
+        let token = TokenParts { header: &header, payload: &payload };
+        let (rejection, loaders) = (&rejected.rejection, &self.loaders);
+        let text = || wording::words(rejection, &*self.options).map(|words| words.text).unwrap_or_default();
+        match rejection {
+            Rejection::Token(TokenRejection::Expired) => loaders.expired_token(token),
+            Rejection::Token(TokenRejection::NotFresh) => loaders.needs_fresh_token(token),
+            Rejection::Token(TokenRejection::Revoked | TokenRejection::RefreshReused) => loaders.revoked_token(token),
+            Rejection::Token(TokenRejection::ClaimsRejected) => loaders.token_verification_failed(token),
+            Rejection::Token(TokenRejection::UserUnknown { .. }) => loaders.user_lookup_error(token),
+            Rejection::Token(TokenRejection::CsrfMismatch)
+            | Rejection::Credential(CredentialRejection::Nowhere(_) | CredentialRejection::CsrfMissing) => {
+                loaders.unauthorized(&text())
+            }
+            Rejection::Token(_) | Rejection::Credential(_) => loaders.invalid_token(&text()),
+            _ => None,
+        }
+    }
+}
