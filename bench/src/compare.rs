@@ -142,16 +142,11 @@ impl Comparison {
     /// Measures the row.
     pub fn measure(&self, workshop: &Workshop, pace: Pace) -> Result<Row> {
         let rounds = rounds(pace.rounds, |round| self.round(workshop, pace, round % 2 == 1))?;
-        let ratio = |other: usize| ratio(&rounds, other, 0);
-        let row = Row::new(&self.name).with_ratio(
-            "ratio_to_floor",
-            "range",
-            (self.contender != Contender::Flask).then(|| ratio(1)),
-        );
-        let row = match self.other {
-            Some(_) => row.with_ratio("ratio_to_other", "range_to_other", Some(ratio(2))),
-            None => row,
-        };
+        let to_floor = (self.contender != Contender::Flask).then(|| ratio(&rounds, 1, 0));
+        let mut row = Row::new(&self.name).with_ratio("ratio_to_floor", "range", to_floor);
+        if self.other.is_some() {
+            row = row.with_ratio("ratio_to_other", "range_to_other", Some(ratio(&rounds, 2, 0)));
+        }
         Ok(with_medians(row, &rounds, 0))
     }
 

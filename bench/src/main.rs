@@ -1,8 +1,8 @@
 //! The benchmark: what Tollgate costs in workerd, beside other gates and beside a worker that verifies nothing.
 //! `cargo xtask bench` builds what is measured and runs it.
 //!
-//! A server that fails or answers with a wrong status, a tool that fails and a file that is missing end their row: it is
-//! reported on standard error, the other rows are measured, and the run fails.
+//! A row fails if a server fails or answers with a wrong status, or if a tool fails. The error goes to standard error,
+//! the other rows are measured, and the run fails at its end.
 
 mod compare;
 mod contender;

@@ -128,15 +128,14 @@ const USERS: usize = 1000;
 
 /// `count` of `users` users, the n-th drawn with a weight of 1/n. The same in each call.
 fn zipf(users: usize, count: usize) -> Vec<usize> {
-    let mut sum = 0.0;
-    let mut add = |rank: usize| {
-        sum += 1.0 / rank as f64;
-        sum
+    let add = |sum: &mut f64, rank: usize| {
+        *sum += 1.0 / rank as f64;
+        Some(*sum)
     };
-    let cumulative: Vec<f64> = (1..=users).map(&mut add).collect();
+    let cumulative: Vec<f64> = (1..=users).scan(0.0, add).collect();
     let mut random = fastrand::Rng::with_seed(1);
     let mut draw = || {
-        let drawn = random.f64() * sum;
+        let drawn = random.f64() * cumulative[users - 1];
         cumulative.partition_point(|&up_to| up_to <= drawn).min(users - 1)
     };
     (0..count).map(|_| draw()).collect()
@@ -162,10 +161,7 @@ impl Headers {
         })
     }
 
-    /// The header of the request with this number, if requests have one.
-    ///
-    /// # Errors
-    /// If all headers were used.
+    /// The header of the request with this number, if requests have one. Fails if all headers were used.
     pub fn get(&self, number: usize) -> Result<Option<&HeaderValue>, UsedUp> {
         if self.is_used_up {
             return self.headers.get(number).map(Some).ok_or(UsedUp);
@@ -190,18 +186,12 @@ impl Sessions {
         Ok(Self(Arc::new(Mutex::new(tokens))))
     }
 
-    /// Takes the header of the session that was refreshed longest ago. No other request has it until [`Self::put`].
-    ///
-    /// # Errors
-    /// If all are taken.
+    /// Takes the header of the session that was refreshed longest ago, until [`Self::put`]. Fails if all are taken.
     pub fn take(&self) -> Result<HeaderValue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front().context("all sessions are in use")
     }
 
     /// Puts a session back with the refresh token of the answer, or with the old one if the answer has none.
-    ///
-    /// # Errors
-    /// If the answer is not JSON.
     pub fn put(&self, old: HeaderValue, answer: &[u8]) -> Result<()> {
         let answer: Value = serde_json::from_slice(answer).context("an answer to a refresh")?;
         let next = answer.get("refresh_token").and_then(Value::as_str).map(bearer).transpose()?;
