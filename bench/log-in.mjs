@@ -1,5 +1,6 @@
-// Does the time of a refusal tell whether a user exists? Pairs of log-ins in real workerd, one right after the other:
-// an unknown name against a known one with a wrong password. `cargo xtask bench --only login-timing` runs it.
+// Measures whether the time of a rejected log-in shows that a user exists: pairs of log-ins in real workerd, one right
+// after the other, with an unknown name and with a known one, both with a wrong password.
+// `cargo xtask bench --only login-timing` runs this and shows the dots, one for each tenth round.
 import { start } from "../tests/e2e/harness.mjs";
 
 const ROUNDS = 60;
@@ -13,7 +14,7 @@ async function milliseconds(name) {
   return performance.now() - began;
 }
 
-/** Median and the middle half of the ratios of `one` to `other`, which take turns in going first. */
+/** Median and middle half of the ratios of `one` to `other`, which take turns to be first. */
 async function ratio(one, other) {
   const ratios = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -21,6 +22,7 @@ async function ratio(one, other) {
     const times = { [first]: await milliseconds(first) };
     times[second] = await milliseconds(second);
     ratios.push(times[one] / times[other]);
+    if (round % 10 === 9) process.stderr.write(".");
   }
   ratios.sort((a, b) => a - b);
   const at = (part) => Number(ratios[Math.floor(part * (ROUNDS - 1))].toFixed(3));

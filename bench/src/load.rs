@@ -1,18 +1,19 @@
-//! The load: requests on kept connections, one after the other on each, every answer checked.
+//! The load: kept connections, on each one request after the other, and every answer's status checked.
 
 use crate::{
+    contender::Contender,
     process::Meter,
     server::Server,
-    tokens::{Supply, Wheel},
+    tokens::{Headers, Sessions, Use},
 };
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    HeaderMap, Method, Request, StatusCode, Uri, Version,
+    Method, Request, StatusCode, Uri,
     client::conn::http1::{SendRequest, handshake},
-    header,
+    header::{self, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use std::{
@@ -27,54 +28,56 @@ use std::{
 };
 use tokio::{net::TcpStream, task::LocalSet};
 
-/// How many connections a load has.
+/// Connections of a load, where nothing else is said.
 pub const CONNECTIONS: usize = 16;
 
-/// What is asked for.
+/// What is requested.
 #[derive(Clone, Default)]
 pub struct Load {
-    /// The method; GET has no body.
+    /// The method.
     pub method: Method,
     /// Path and query.
     pub path: Uri,
-    /// Does each request's number stand behind it?
+    /// Whether the number of each request is appended to its path.
     pub is_numbered: bool,
     /// The body, JSON.
     pub body: Bytes,
-    /// The tokens.
-    pub tokens: Supply,
-    /// In place of them, the refresh tokens of sessions: an answer has the next one of its session.
-    pub sessions: Option<Wheel>,
-    /// Whom a request comes from.
-    pub client: Client,
+    /// The `Authorization` headers.
+    pub headers: Headers,
+    /// Takes the place of `headers`: refresh tokens, each answer with its session's next one.
+    pub sessions: Option<Sessions>,
+    /// The client's address in the request of this number, in `cf-connecting-ip`.
+    pub client: Option<fn(usize) -> String>,
     /// The status that every answer must have.
     pub expected: u16,
-    /// One that some may have.
+    /// Another status that an answer may have.
     pub also: Option<u16>,
-    /// How many requests are under way at once.
+    /// How many connections there are, and so how many requests wait at once.
     pub connections: usize,
-    /// When it is over. It is over as well when tokens are used up.
+    /// When the load ends. It also ends when its headers are used up.
     pub end: End,
 }
 
-/// Whom requests come from, as Cloudflare tells it: `cf-connecting-ip`.
-#[derive(Clone, Copy, Default)]
-pub enum Client {
-    /// It is not told.
-    #[default]
-    Untold,
-    /// Always the same.
-    One(&'static str),
-    /// Each from another address, of one in a network of its own.
-    Many,
+impl Load {
+    /// `GET /protected` with these tokens, over [`CONNECTIONS`].
+    pub fn protected(contender: Contender, tokens: Use, minted: &[String], end: End) -> Result<Self> {
+        Ok(Self {
+            path: "/protected".parse()?,
+            headers: Headers::new(tokens, minted, contender.prefix())?,
+            expected: contender.status(tokens),
+            connections: CONNECTIONS,
+            end,
+            ..Self::default()
+        })
+    }
 }
 
-/// When a load is over.
+/// When a load ends.
 #[derive(Clone)]
 pub enum End {
-    /// After a time.
+    /// After this time.
     After(Duration),
-    /// After so many requests.
+    /// After this number of requests.
     Requests(usize),
     /// When this is set.
     When(Arc<AtomicBool>),
@@ -86,17 +89,17 @@ impl Default for End {
     }
 }
 
-/// What a load came to.
+/// What was measured of one load.
 pub struct Measured {
-    /// Answers.
+    /// Number of answers.
     pub requests: usize,
-    /// Of these, those with [`Load::also`].
+    /// Number of answers whose status was [`Load::also`].
     pub also: usize,
-    /// How long it took.
+    /// From the first request to the end of the last answer.
     pub elapsed: Duration,
-    /// What the server used meanwhile.
+    /// CPU time that the server used meanwhile.
     pub cpu: Duration,
-    /// Microseconds from the request to the end of its answer.
+    /// Microseconds from each request to the end of its answer.
     pub latency: Histogram<u64>,
 }
 
@@ -110,56 +113,60 @@ impl Measured {
     pub fn per_second(&self) -> f64 {
         self.requests as f64 / self.elapsed.as_secs_f64()
     }
+}
 
-    /// This quantile of the latency, in milliseconds.
-    pub fn milliseconds(&self, quantile: f64) -> f64 {
-        self.latency.value_at_quantile(quantile) as f64 / 1e3
-    }
+/// A quantile of latencies, in milliseconds.
+pub fn quantile_ms(latency: &Histogram<u64>, quantile: f64) -> f64 {
+    latency.value_at_quantile(quantile) as f64 / 1e3
+}
+
+/// An empty histogram for latencies of up to a minute, in microseconds.
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000, 3).expect("1 is below 60,000,000, and 3 digits are allowed")
 }
 
 struct State {
     load: Load,
-    host: header::HeaderValue,
+    host: HeaderValue,
     address: SocketAddr,
     started: Cell<usize>,
-    deadline: Cell<Option<Instant>>,
+    deadline: Option<Instant>,
     answered: Cell<usize>,
     also: Cell<usize>,
     latency: RefCell<Histogram<u64>>,
 }
 
-/// Puts a load on a server; blocks until it is over. `ready` is called when all connections stand.
+/// Sends a load to a server and returns when it has ended. `connected` is called once all connections are open.
 ///
 /// # Errors
-/// The first answer with another status, or a connection that fails.
-pub fn run(load: &Load, server: &Server, ready: impl FnOnce()) -> Result<Measured> {
+/// The first answer with a wrong status, or a connection that fails.
+pub fn run(load: &Load, server: &Server, connected: impl FnOnce()) -> Result<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let measured = LocalSet::new().block_on(&runtime, put(load, server.address, &server.meter, ready));
-    measured.with_context(|| format!("{} {}; the server's last words:{}", load.method, load.path, server.output()))
+    let measured = LocalSet::new().block_on(&runtime, send(load, server.address, &server.meter, connected));
+    measured.with_context(|| {
+        format!("{} {}; the server's last lines:{}", load.method, load.path, server.output.last_lines())
+    })
 }
 
-async fn put(load: &Load, address: SocketAddr, meter: &Meter, ready: impl FnOnce()) -> Result<Measured> {
+async fn send(load: &Load, address: SocketAddr, meter: &Meter, connected: impl FnOnce()) -> Result<Measured> {
+    let mut senders = Vec::new();
+    for _ in 0..load.connections {
+        senders.push(connect(address).await);
+    }
+    // Called even if a connection failed: another load may be waiting for this one.
+    connected();
+    let senders = senders.into_iter().collect::<Result<Vec<_>>>()?;
+    let (began, cpu) = (Instant::now(), meter.cpu());
     let state = Rc::new(State {
         load: load.clone(),
         host: address.to_string().try_into()?,
         address,
         started: Cell::new(0),
-        deadline: Cell::new(None),
+        deadline: if let End::After(time) = load.end { Some(began + time) } else { None },
         answered: Cell::new(0),
         also: Cell::new(0),
-        latency: RefCell::new(Histogram::new_with_bounds(1, 60_000_000, 3)?),
+        latency: RefCell::new(histogram()),
     });
-    let mut senders = Vec::new();
-    for _ in 0..load.connections {
-        senders.push(connect(address).await);
-    }
-    // Also if there is nothing to begin with: another load may wait for this one.
-    ready();
-    let senders = senders.into_iter().collect::<Result<Vec<_>>>()?;
-    let (began, cpu) = (Instant::now(), meter.cpu());
-    if let End::After(time) = load.end {
-        state.deadline.set(Some(began + time));
-    }
     let connections: Vec<_> =
         senders.into_iter().map(|sender| tokio::task::spawn_local(connection(sender, Rc::clone(&state)))).collect();
     for connection in connections {
@@ -167,11 +174,8 @@ async fn put(load: &Load, address: SocketAddr, meter: &Meter, ready: impl FnOnce
     }
     let (elapsed, cpu) = (began.elapsed(), meter.cpu().saturating_sub(cpu));
     let requests = state.answered.get();
-    if requests == 0 {
-        bail!("not one answer");
-    }
-    let latency = state.latency.borrow().clone();
-    Ok(Measured { requests, also: state.also.get(), elapsed, cpu, latency })
+    ensure!(requests > 0, "no request was answered");
+    Ok(Measured { requests, also: state.also.get(), elapsed, cpu, latency: state.latency.replace(histogram()) })
 }
 
 async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
@@ -185,9 +189,9 @@ async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
 async fn connection(mut sender: SendRequest<Full<Bytes>>, state: Rc<State>) -> Result<()> {
     let expected = StatusCode::from_u16(state.load.expected)?;
     let also = state.load.also.map(StatusCode::from_u16).transpose()?;
-    while let Some((request, token)) = state.next()? {
+    while let Some((request, refresh_token)) = state.next()? {
         if sender.ready().await.is_err() {
-            // The server closed it between two requests, as it may.
+            // A server may close a kept connection between two requests.
             sender = connect(state.address).await?;
         }
         let began = Instant::now();
@@ -195,11 +199,9 @@ async fn connection(mut sender: SendRequest<Full<Bytes>>, state: Rc<State>) -> R
         let (status, mut body) = (answer.status(), answer.into_body());
         let is_also = also == Some(status);
         if status != expected && !is_also {
-            let body = body.collect().await?.to_bytes();
-            let start = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
-            return Err(anyhow!("answered {status} where {expected} is right: {start}"));
+            bail!("answered {status} in place of {expected}: {}", start_of(&body.collect().await?.to_bytes()));
         }
-        match (&state.load.sessions, token) {
+        match (&state.load.sessions, refresh_token) {
             (Some(sessions), Some(token)) => sessions.put(token, &body.collect().await?.to_bytes())?,
             _ => {
                 while let Some(frame) = body.frame().await {
@@ -215,77 +217,74 @@ async fn connection(mut sender: SendRequest<Full<Bytes>>, state: Rc<State>) -> R
     Ok(())
 }
 
+/// A request, and the refresh token in it where the load has sessions.
+type Next = (Request<Full<Bytes>>, Option<HeaderValue>);
+
 impl State {
-    /// A request, and the session's token if it has one; `None` if it is over.
+    /// The next request; `None` at the end of the load.
     fn next(&self) -> Result<Option<Next>> {
-        let number = self.started.get();
-        let is_over = match &self.load.end {
-            End::After(_) => self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline),
+        let (load, number) = (&self.load, self.started.get());
+        let is_over = match &load.end {
+            End::After(_) => self.deadline.is_some_and(|deadline| Instant::now() >= deadline),
             End::Requests(count) => number >= *count,
-            End::When(told) => told.load(Ordering::Relaxed),
+            End::When(is_set) => is_set.load(Ordering::Relaxed),
         };
         if is_over {
             return Ok(None);
         }
-        let mut headers = HeaderMap::with_capacity(5);
-        headers.insert(header::HOST, self.host.clone());
-        let token = self.load.sessions.as_ref().map(Wheel::take).transpose()?;
-        if let Some(token) = &token {
-            headers.insert(header::AUTHORIZATION, token.clone());
-        } else {
-            match self.load.tokens.get(number) {
-                Ok(Some(token)) => drop(headers.insert(header::AUTHORIZATION, token.clone())),
-                Ok(None) => {}
+        let refresh_token = load.sessions.as_ref().map(Sessions::take).transpose()?;
+        let authorization = match &refresh_token {
+            Some(token) => Some(token),
+            None => match load.headers.get(number) {
+                Ok(header) => header,
                 Err(_) => return Ok(None),
-            }
-        }
-        self.started.set(number + 1);
-        match self.load.client {
-            Client::Untold => {}
-            Client::One(address) => drop(headers.insert(CLIENT, header::HeaderValue::from_static(address))),
-            Client::Many => drop(headers.insert(CLIENT, address(number).try_into()?)),
-        }
-        if !self.load.body.is_empty() {
-            headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
-        }
-        let mut request = Request::new(Full::new(self.load.body.clone()));
-        *request.method_mut() = self.load.method.clone();
-        *request.uri_mut() = match self.load.is_numbered {
-            true => format!("{}{number}", self.load.path).parse()?,
-            false => self.load.path.clone(),
+            },
         };
-        *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = headers;
-        Ok(Some((request, token)))
+        self.started.set(number + 1);
+        let uri = match load.is_numbered {
+            true => format!("{}{number}", load.path).parse()?,
+            false => load.path.clone(),
+        };
+        let mut request = Request::new(Full::new(load.body.clone()));
+        *request.method_mut() = load.method.clone();
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, self.host.clone());
+        if let Some(value) = authorization {
+            headers.insert(header::AUTHORIZATION, value.clone());
+        }
+        if let Some(client) = load.client {
+            headers.insert("cf-connecting-ip", client(number).try_into()?);
+        }
+        if !load.body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Ok(Some((request, refresh_token)))
     }
 }
 
-type Next = (Request<Full<Bytes>>, Option<header::HeaderValue>);
-
-const CLIENT: &str = "cf-connecting-ip";
-
-/// One of 65,536 networks, as one customer has (2001:db8::/32 is for examples).
-fn address(number: usize) -> String {
+/// An address in one of 65,536 networks of /64, each as one customer has it (2001:db8::/32 is for examples).
+pub fn address(number: usize) -> String {
     format!("2001:db8:{:x}:{:x}::1", (number >> 8) & 0xff, number & 0xff)
 }
 
-/// Sends something once, and gives the answer.
+/// The first 200 bytes, for an error text.
+fn start_of(body: &[u8]) -> String {
+    String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned()
+}
+
+/// Sends one `POST` and returns the answer's body.
 ///
 /// # Errors
-/// If it can't be sent, or the answer is not a good one.
+/// If it can't be sent, or the answer's status is not a success.
 pub fn post(address: SocketAddr, path: &str, body: impl Into<Bytes>) -> Result<Bytes> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let request = Request::post(path)
-        .header(header::HOST, address.to_string())
-        .body(Full::new(body.into()))
-        .context(path.to_owned())?;
+    let request = Request::post(path).header(header::HOST, address.to_string()).body(Full::new(body.into()))?;
     LocalSet::new().block_on(&runtime, async {
         let answer = connect(address).await?.send_request(request).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
-        if !status.is_success() {
-            bail!("{path} answered {status}: {}", String::from_utf8_lossy(&body[..body.len().min(500)]));
-        }
+        ensure!(status.is_success(), "{path} answered {status}: {}", start_of(&body));
         Ok(body)
     })
 }
@@ -296,13 +295,8 @@ mod tests {
     use std::{collections::HashSet, net::Ipv6Addr};
 
     #[test]
-    fn addresses_are_in_networks_of_their_own() {
-        let networks: HashSet<[u16; 4]> = (0..5000)
-            .map(|number| {
-                let [a, b, c, d, ..] = address(number).parse::<Ipv6Addr>().expect("an address").segments();
-                [a, b, c, d]
-            })
-            .collect();
-        assert_eq!(networks.len(), 5000);
+    fn addresses_are_in_different_networks() {
+        let network = |number| address(number).parse::<Ipv6Addr>().expect("an address").segments()[..4].to_vec();
+        assert_eq!((0..5000).map(network).collect::<HashSet<_>>().len(), 5000);
     }
 }

@@ -1,7 +1,10 @@
-//! The benchmark: what Tollgate costs in workerd, beside JavaScript gates and beside no gate at all.
+//! The benchmark: what Tollgate costs in workerd, beside other gates and beside a worker that verifies nothing.
 //! `cargo xtask bench` builds what is measured and runs it.
+//!
+//! A row fails if a server fails or answers with a wrong status, or if a tool fails. The error goes to standard error,
+//! the other rows are measured, and the run fails at its end.
 
-mod chart;
+mod compare;
 mod contender;
 mod load;
 mod logins;
@@ -9,20 +12,17 @@ mod machine;
 mod memory;
 mod objects;
 mod origin;
-mod page;
-mod pairs;
 mod process;
 mod report;
 mod server;
 mod sessions;
 mod size;
-mod statistics;
 mod tokens;
+mod workshop;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use contender::{Contender, Workshop};
-use pairs::{Pace, Pair};
+use compare::{Comparison, Pace, REVOKED};
 use report::{Report, Row};
 use std::{
     fs,
@@ -30,15 +30,17 @@ use std::{
     process::ExitCode,
     time::{Duration, Instant},
 };
+use workshop::Workshop;
 
 /// Measures Tollgate in workerd beside other gates, and beside a worker that verifies nothing (the floor).
+/// Prints Markdown tables, and writes the figures as JSON
 #[derive(Parser)]
 #[command(
     name = "cargo xtask bench",
     after_help = "Examples:
   cargo xtask bench --quick
   cargo xtask bench --only protected/,login/ --rounds 3
-  cargo xtask bench --json bench.json --docs"
+  cargo xtask bench --json bench.json > bench.md"
 )]
 struct Options {
     /// Under a minute: the main rows, in two short rounds
@@ -50,222 +52,168 @@ struct Options {
     /// Rounds of each row
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
-    /// Write everything as JSON too
+    /// The file for the figures as JSON [default: target/bench/results.json]
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// A sentence that belongs to the figures, such as what else the machine did
-    #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
-    /// Write docs/performance.md and docs/performance.svg
-    #[arg(long)]
-    docs: bool,
     /// List the rows and end
     #[arg(long)]
     list: bool,
-    /// Write docs/performance.* from files that --json made (the rows of all of them, the rest of the first), and end
-    #[arg(long, value_name = "FILE", value_delimiter = ',', conflicts_with_all = ["json", "docs"])]
-    docs_from: Vec<PathBuf>,
 }
 
 impl Options {
-    /// What to type for the same rows.
-    fn command(&self) -> String {
-        let mut command = "cargo xtask bench".to_owned();
+    fn is_wanted(&self, name: &str) -> bool {
+        match (self.only.is_empty(), self.quick) {
+            (true, true) => QUICK.contains(&name),
+            (is_all, _) => is_all || self.only.iter().any(|prefix| name.starts_with(prefix)),
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        let rounds = self.rounds.unwrap_or(if self.quick { 2 } else { 5 }) as usize;
         if self.quick {
-            command.push_str(" --quick");
+            Pace { rounds, warm: Duration::from_millis(1000), round: Duration::from_millis(1500) }
+        } else {
+            // V8 optimizes a function only after it has run for a while: after 3 s a token's first use was 0.77 of the
+            // floor, after 12 s 0.87. An isolate at the edge lives for hours.
+            Pace { rounds, warm: Duration::from_secs(12), round: Duration::from_secs(3) }
         }
-        if !self.only.is_empty() {
-            command.push_str(&format!(" --only {}", self.only.join(",")));
-        }
-        if let Some(rounds) = self.rounds {
-            command.push_str(&format!(" --rounds {rounds}"));
-        }
-        if self.docs {
-            command.push_str(" --docs");
-        }
-        command
+    }
+
+    /// The command that measures the same rows.
+    fn command(&self) -> String {
+        let quick = if self.quick { " --quick" } else { "" };
+        let only = if self.only.is_empty() { String::new() } else { format!(" --only {}", self.only.join(",")) };
+        let rounds = self.rounds.map_or_else(String::new, |rounds| format!(" --rounds {rounds}"));
+        format!("cargo xtask bench{quick}{only}{rounds}")
     }
 }
 
-/// A piece of work that gives one row or a few.
+/// The rows of `--quick`.
+const QUICK: [&str; 7] = [
+    "protected/floor",
+    "protected/tollgate",
+    "protected-first/tollgate",
+    "refuse/tollgate",
+    "forward/tollgate",
+    "login/tollgate",
+    "size/tollgate",
+];
+
+/// Measures one row, or a few that belong together.
 struct Job {
     names: Vec<String>,
-    takes: Duration,
-    is_quick: bool,
+    /// About how long it takes.
+    seconds: f64,
     run: Box<Run>,
 }
 
 type Run = dyn Fn(&Workshop) -> Result<Vec<Row>>;
 
-fn jobs(workshop: &Workshop, pace: Pace) -> Vec<Job> {
+impl Job {
+    fn new(name: impl Into<String>, seconds: f64, run: impl Fn(&Workshop) -> Result<Row> + 'static) -> Self {
+        Self { names: vec![name.into()], seconds, run: Box::new(move |workshop| Ok(vec![run(workshop)?])) }
+    }
+
+    fn of_two(names: [&str; 2], seconds: f64, run: impl Fn(&Workshop) -> Result<Vec<Row>> + 'static) -> Self {
+        Self { names: names.map(str::to_owned).into(), seconds, run: Box::new(run) }
+    }
+}
+
+fn jobs(pace: Pace) -> Vec<Job> {
+    let rounds = pace.rounds;
+    let all = |seconds: f64| seconds * rounds as f64;
     let mut jobs = Vec::new();
-    for pair in Pair::all().into_iter().filter(|pair| pair.is_possible(workshop)) {
-        jobs.push(Job {
-            names: vec![pair.name.clone()],
-            takes: pair.takes(pace),
-            is_quick: pair.is_quick(),
-            run: Box::new(move |workshop| Ok(vec![pair.measure(workshop, pace)?])),
-        });
+    for row in Comparison::all() {
+        jobs.push(Job::new(row.name.clone(), all(row.seconds(pace)), move |it| row.measure(it, pace)));
     }
-    for trio in sessions::Trio::all() {
-        jobs.push(Job {
-            names: vec![trio.name.clone()],
-            takes: trio.takes(pace),
-            is_quick: false,
-            run: Box::new(move |workshop| Ok(vec![trio.measure(workshop, pace)?])),
-        });
+    let refresh = (2 * pace.warm + pace.round).as_secs_f64() + 4.0;
+    jobs.push(Job::of_two(sessions::REFRESH, all(refresh), move |it| sessions::measure_refresh(it, pace)));
+    for revoked in REVOKED {
+        let seconds = all(1.6 + revoked as f64 / 25e3) + sessions::IDLE.as_secs_f64();
+        let run = move |it: &Workshop| sessions::measure_snapshot(it, revoked, rounds);
+        jobs.push(Job::new(format!("snapshot/{revoked}"), seconds, run));
     }
-    jobs.push(Job {
-        names: sessions::REFRESH.map(str::to_owned).into(),
-        takes: sessions::refresh_takes(pace),
-        is_quick: false,
-        run: Box::new(move |workshop| sessions::measure_refresh(workshop, pace)),
-    });
-    for entries in sessions::SNAPSHOTS {
-        jobs.push(Job {
-            names: vec![format!("snapshot/{entries}")],
-            takes: sessions::snapshot_takes(entries, pace.rounds),
-            is_quick: false,
-            run: Box::new(move |workshop| Ok(vec![sessions::measure_snapshot(workshop, entries, pace.rounds)?])),
-        });
+    for it in logins::CONTENDERS {
+        let seconds = logins::seconds(it, rounds);
+        jobs.push(Job::new(format!("login/{it}"), seconds, move |workshop| logins::measure(workshop, it, rounds)));
+        let run = move |workshop: &Workshop| logins::measure_cold(workshop, it, rounds);
+        jobs.push(Job::new(format!("login-cold/{it}"), all(1.0), run));
     }
-    for contender in logins::CONTENDERS {
-        jobs.push(Job {
-            names: vec![format!("login/{contender}")],
-            takes: logins::takes(contender, pace.rounds),
-            is_quick: contender == Contender::Tollgate,
-            run: Box::new(move |workshop| Ok(vec![logins::measure(workshop, contender, pace.rounds)?])),
-        });
+    let attack = move |it: &Workshop| logins::measure_attack(it, rounds);
+    jobs.push(Job::of_two(logins::ATTACK, all(logins::ATTACK_SECONDS), attack));
+    jobs.push(Job::of_two(["login-timing/unknown-user", "login-timing/noise"], 65.0, logins::measure_timing));
+    for (it, kind, tokens) in memory::ROWS {
+        let run = move |workshop: &Workshop| memory::measure(workshop, it, kind, tokens);
+        jobs.push(Job::new(format!("memory/{it}-{kind}"), 60.0, run));
     }
-    for contender in logins::CONTENDERS {
-        jobs.push(Job {
-            names: vec![format!("login-cold/{contender}")],
-            takes: Duration::from_secs(pace.rounds as u64),
-            is_quick: false,
-            run: Box::new(move |workshop| Ok(vec![logins::measure_cold(workshop, contender, pace.rounds)?])),
-        });
+    for it in size::CONTENDERS {
+        jobs.push(Job::new(format!("size/{it}"), 0.0, move |workshop| size::measure(workshop, it)));
     }
-    jobs.push(Job {
-        names: sessions::ATTACK.map(str::to_owned).into(),
-        takes: sessions::attack_takes(pace.rounds),
-        is_quick: false,
-        run: Box::new(move |workshop| sessions::measure_attack(workshop, pace.rounds)),
-    });
-    jobs.push(Job {
-        names: ["unknown-user", "noise"].map(|name| format!("login-timing/{name}")).into(),
-        takes: Duration::from_secs(65),
-        is_quick: false,
-        run: Box::new(logins::measure_timing),
-    });
-    for (contender, kind, tokens) in memory::JOBS {
-        jobs.push(Job {
-            names: vec![format!("memory/{contender}-{kind}")],
-            takes: memory::TAKES,
-            is_quick: false,
-            run: Box::new(move |workshop| Ok(vec![memory::measure(workshop, contender, kind, tokens)?])),
-        });
-    }
-    for contender in size::CONTENDERS {
-        jobs.push(Job {
-            names: vec![format!("size/{contender}")],
-            takes: Duration::ZERO,
-            is_quick: contender == Contender::Tollgate,
-            run: Box::new(move |workshop| Ok(vec![size::measure(workshop, contender)?])),
-        });
-    }
-    jobs.push(Job {
-        names: vec!["startup/tollgate".to_owned()],
-        takes: size::STARTUP_TAKES,
-        is_quick: false,
-        run: Box::new(|workshop| Ok(vec![size::measure_startup(workshop, 3)?])),
-    });
+    jobs.push(Job::new("startup/tollgate", 12.0, size::measure_startup));
     jobs
 }
 
 fn bench(options: &Options) -> Result<()> {
-    let rounds = options.rounds.map_or(if options.quick { 2 } else { 5 }, |rounds| rounds as usize);
-    let pace = if options.quick {
-        Pace { rounds, warm: Duration::from_millis(1000), round: Duration::from_millis(1500) }
-    } else {
-        // V8 optimizes a function only after it has run for a while: after 3 s a token's first use was 0.77 of the
-        // floor, after 12 s 0.87. An edge instance lives for hours.
-        Pace { rounds, warm: Duration::from_secs(12), round: Duration::from_secs(3) }
-    };
-    let mut workshop = Workshop::new()?;
-    if !options.docs_from.is_empty() {
-        return page::write(workshop.root(), &Report::read(&options.docs_from)?);
-    }
-    let wanted = |name: &String| options.only.is_empty() || options.only.iter().any(|prefix| name.starts_with(prefix));
-    if !options.list {
-        workshop.prepare()?;
-        if !options.quick && Pair::all().iter().any(|pair| pair.name.ends_with("/flask") && wanted(&pair.name)) {
-            workshop.prepare_flask();
-        }
-    }
-    let jobs: Vec<Job> = jobs(&workshop, pace)
-        .into_iter()
-        .filter(|job| job.names.iter().any(wanted) && (!options.quick || job.is_quick || !options.only.is_empty()))
-        .collect();
+    let mut jobs = jobs(options.pace());
+    jobs.retain(|job| job.names.iter().any(|name| options.is_wanted(name)));
     if options.list {
-        for name in jobs.iter().flat_map(|job| &job.names) {
-            println!("{name}");
-        }
+        jobs.iter().flat_map(|job| &job.names).for_each(|name| println!("{name}"));
         return Ok(());
     }
-    ensure!(!jobs.is_empty(), "no row begins so: --list shows all");
+    let mut workshop = Workshop::new()?;
+    workshop.prepare()?;
+    let needs_flask = |job: &Job| job.names.iter().any(|name| name.ends_with("/flask"));
+    if !options.quick && jobs.iter().any(needs_flask) {
+        workshop.prepare_flask();
+    }
+    jobs.retain(|job| workshop.flask.is_some() || !needs_flask(job));
+    ensure!(!jobs.is_empty(), "no row begins like this; --list shows all");
     let mut report = Report {
         machine: machine::machine(&workshop),
         versions: machine::versions(&workshop)?,
         command: options.command(),
         date: machine::today(),
-        note: options.note.clone(),
         rows: Vec::new(),
-        elsewhere: Vec::new(),
     };
-    if !workshop.cores_are_divided() {
-        eprintln!("      servers and load share all cores here (no taskset, or one core): expect more noise");
+    if !workshop.cores.are_divided() {
+        eprintln!("      servers and load share all cores (one core, or no taskset): expect more noise");
     }
+    let json = options.json.clone().unwrap_or_else(|| workshop.target.join("results.json"));
     let mut failed = 0;
     let began = Instant::now();
     for (number, job) in jobs.iter().enumerate() {
-        let planned = |jobs: &[Job]| jobs.iter().map(|job| job.takes).sum::<Duration>();
+        let planned = |jobs: &[Job]| jobs.iter().map(|job| job.seconds).sum::<f64>();
         let (done, left) = (planned(&jobs[..number]), planned(&jobs[number..]));
-        // As much slower or faster than planned as it was so far.
-        let pace = if done.is_zero() { 1.0 } else { began.elapsed().as_secs_f64() / done.as_secs_f64() };
-        eprintln!("{:>3}/{} {} ({} left)", number + 1, jobs.len(), job.names.join(", "), words(left.mul_f64(pace)));
+        // The rest will be as much slower or faster than planned as the part before.
+        let pace = if done == 0.0 { 1.0 } else { began.elapsed().as_secs_f64() / done };
+        let names = job.names.join(", ");
+        eprint!("{:>3}/{} {names} ({} left) ", number + 1, jobs.len(), in_words(left * pace));
         match (job.run)(&workshop) {
             Ok(rows) => {
-                for row in &rows {
-                    let [name, figures, cpu, ..] = row.cells();
-                    let cpu = if cpu.is_empty() { cpu } else { format!(" CPU {cpu} µs") };
-                    eprintln!("      {name}: {figures}{cpu}");
-                }
+                eprintln!();
+                rows.iter().for_each(|row| eprintln!("      {row}"));
                 report.rows.extend(rows);
             }
             Err(error) => {
                 failed += 1;
-                eprintln!("error: {}: {error:#}", job.names.join(", "));
+                eprintln!("\nerror: {names}: {error:#}");
             }
         }
-        // After each, so that a run that is ended early leaves what it has.
-        if let Some(file) = &options.json {
-            fs::write(file, format!("{:#}\n", report.json())).with_context(|| file.display().to_string())?;
-        }
+        // After each job, so that a run that is stopped early leaves its figures.
+        let text = format!("{:#}\n", serde_json::to_value(&report)?);
+        fs::write(&json, text).with_context(|| json.display().to_string())?;
     }
-    eprintln!("      took {}", words(began.elapsed()));
-    print!("{}", report.table());
+    eprintln!("      took {}; the figures are in {} too", in_words(began.elapsed().as_secs_f64()), json.display());
+    print!("{}", report.markdown());
     ensure!(failed == 0, "{failed} of {} parts failed: see above", jobs.len());
-    if options.docs {
-        page::write(workshop.root(), &report)?;
-    }
     Ok(())
 }
 
-/// A time in words.
-fn words(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ 0..100 => format!("about {seconds} s"),
-        seconds => format!("about {} min", seconds.div_ceil(60)),
+/// A time for people.
+fn in_words(seconds: f64) -> String {
+    match seconds {
+        0.0..100.0 => format!("about {seconds:.0} s"),
+        _ => format!("about {:.0} min", (seconds / 60.0).ceil()),
     }
 }
 

@@ -1,59 +1,43 @@
-//! Resident memory after a million requests, each with another token.
+//! Resident memory before and after a million requests, each with another token.
 
 use crate::{
-    contender::{Contender, Setting, Workshop},
-    load::{self, CONNECTIONS, End, Load},
+    compare::{TOKEN_BYTES, rounds},
+    contender::{Contender, Setting},
+    load::{self, End, Load},
     report::Row,
-    tokens::{Mint, Supply, Use},
+    tokens::{Mint, Use},
+    workshop::Workshop,
 };
 use anyhow::Result;
-use std::time::Duration;
+use tollgate::rules::token::Algorithm;
 
-/// Requests of a row.
-const REQUESTS: usize = 1_000_000;
-/// Requests before them, after which memory is looked at first.
+/// Requests before memory is read first.
 const WARM: usize = 20_000;
-/// As many tokens are minted at once.
-const CHUNK: usize = 100_000;
+/// Requests of a round, whose tokens are minted at once.
+const ROUND: usize = 100_000;
+/// Rounds of a row.
+const ROUNDS: usize = 10;
 
-/// What is measured: who, the name of the kind, and how tokens come.
-pub const JOBS: [(Contender, &str, Use); 3] = [
+/// The rows: the contender, what its tokens are called, and how they are used.
+pub const ROWS: [(Contender, &str, Use); 3] = [
     (Contender::Tollgate, "valid", Use::Once),
     (Contender::Tollgate, "forged", Use::Forged),
     (Contender::Floor, "valid", Use::Once),
 ];
 
-/// About how long each of them takes.
-pub const TAKES: Duration = Duration::from_secs(60);
-
-/// Measures one of them.
-///
-/// # Errors
-/// If the server fails, or answers with another status than it should.
+/// Measures a row.
 pub fn measure(workshop: &Workshop, contender: Contender, kind: &str, tokens: Use) -> Result<Row> {
     let server = workshop.start(contender, &Setting::default())?;
-    let mut mint = Mint::new(320, tollgate::rules::token::Algorithm::Hs256)?;
-    let mut put = |count: usize| {
-        let load = Load {
-            path: "/protected".parse()?,
-            tokens: Supply::new(tokens, &mint.tokens(tokens, count), contender.prefix())?,
-            expected: contender.status(tokens),
-            connections: CONNECTIONS,
-            end: End::Requests(count),
-            ..Load::default()
-        };
-        load::run(&load, &server, || ()).map(drop)
+    let mut mint = Mint::new(TOKEN_BYTES, Algorithm::Hs256, false)?;
+    let mut resident_after = |count: usize| {
+        let load = Load::protected(contender, tokens, &mint.tokens(tokens, count), End::Requests(count))?;
+        load::run(&load, &server, || ())?;
+        Ok(server.meter.resident_mib())
     };
-    let resident = || server.meter.rss() as f64 / f64::from(1 << 20);
-    put(WARM)?;
-    let before = resident();
-    let mut most = before;
-    for _ in 0..REQUESTS / CHUNK {
-        put(CHUNK)?;
-        most = most.max(resident());
-    }
-    Ok(Row::of(
-        format!("memory/{contender}-{kind}"),
-        &[("rss_mib", resident()), ("rss_mib_before", before), ("highest_rss_mib", most)],
-    ))
+    let before = resident_after(WARM)?;
+    let during = rounds(ROUNDS, |_| resident_after(ROUND))?;
+    Ok(Row::new(format!("memory/{contender}-{kind}"))
+        .with("rss_mib_before", before)
+        .with("rss_mib", during[ROUNDS - 1])
+        .with("highest_rss_mib", during.into_iter().fold(before, f64::max)))
 }

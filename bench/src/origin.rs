@@ -1,4 +1,4 @@
-//! What lies behind the gates: a server that answers a small JSON to everything.
+//! The origin behind the gates: a server that answers every request with the same small JSON.
 
 use anyhow::Result;
 use bytes::Bytes;
@@ -8,10 +8,7 @@ use hyper_util::rt::TokioIo;
 use std::{convert::Infallible, net::SocketAddr, thread};
 use tokio::{net::TcpListener, task::LocalSet};
 
-/// Starts it, in a thread that lives as long as the process.
-///
-/// # Errors
-/// If there is no free port.
+/// Starts the origin in a thread that lives as long as the process.
 pub fn start() -> Result<SocketAddr> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;

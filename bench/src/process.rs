@@ -1,15 +1,15 @@
-//! What processes use, and on which cores they run.
+//! The CPU time and memory of processes, and the cores that they run on.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-/// Reads what a process and its children use.
+/// Reads the CPU time and memory of a process and its children.
 pub struct Meter {
     pids: Vec<u32>,
 }
 
 impl Meter {
-    /// Of a process and of the children that it has now.
+    /// For a process and the children that it has now.
     pub fn new(pid: u32) -> Self {
         let mut system = System::new();
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
@@ -20,28 +20,29 @@ impl Meter {
         Self { pids: std::iter::once(pid).chain(children.map(|(pid, _)| pid.as_u32())).collect() }
     }
 
-    /// The CPU time that they have used.
+    /// The CPU time used since their start.
     pub fn cpu(&self) -> Duration {
-        self.pids.iter().map(|&pid| scheduled(pid).unwrap_or_else(|| Self::process(pid).0)).sum()
+        self.pids.iter().map(|&pid| scheduled(pid).unwrap_or_else(|| usage(pid).0)).sum()
     }
 
-    /// The resident memory, in bytes.
-    pub fn rss(&self) -> u64 {
-        self.pids.iter().map(|&pid| Self::process(pid).1).sum()
-    }
-
-    fn process(pid: u32) -> (Duration, u64) {
-        let mut system = System::new();
-        let pid = Pid::from_u32(pid);
-        let what = ProcessRefreshKind::nothing().with_cpu().with_memory();
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
-        system.process(pid).map_or_else(Default::default, |process| {
-            (Duration::from_millis(process.accumulated_cpu_time()), process.memory())
-        })
+    /// The resident memory, in MiB.
+    pub fn resident_mib(&self) -> f64 {
+        self.pids.iter().map(|&pid| usage(pid).1).sum::<u64>() as f64 / f64::from(1 << 20)
     }
 }
 
-/// Linux knows the time of each thread to the nanosecond.
+/// CPU time, and resident memory in bytes; zero if the process has ended.
+fn usage(pid: u32) -> (Duration, u64) {
+    let mut system = System::new();
+    let pid = Pid::from_u32(pid);
+    let what = ProcessRefreshKind::nothing().with_cpu().with_memory();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
+    system.process(pid).map_or_else(Default::default, |process| {
+        (Duration::from_millis(process.accumulated_cpu_time()), process.memory())
+    })
+}
+
+/// The CPU time in nanoseconds, which Linux counts for each thread.
 fn scheduled(pid: u32) -> Option<Duration> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
     let nanoseconds = threads.map(|thread| {
@@ -51,14 +52,14 @@ fn scheduled(pid: u32) -> Option<Duration> {
     nanoseconds.sum::<Option<u64>>().map(Duration::from_nanos)
 }
 
-/// Which cores serve and which make the load.
+/// Which cores the servers run on, and which the load.
 pub struct Cores {
     server: Option<String>,
 }
 
 impl Cores {
-    /// Puts this process on all cores but the last, which is kept for the servers. Where that can't be done, the system
-    /// places everything.
+    /// Moves this process to all cores but the last, which is for the servers. Where that can't be done, the system
+    /// places both.
     pub fn divide() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let others = match cores {
@@ -71,12 +72,12 @@ impl Cores {
         Self { server: pinned.then(|| (cores - 1).to_string()) }
     }
 
-    /// Are servers kept apart from the load?
+    /// Whether servers and load run on different cores.
     pub const fn are_divided(&self) -> bool {
         self.server.is_some()
     }
 
-    /// A command for a program on the servers' core.
+    /// A command that runs a program on the servers' core.
     pub fn server(&self, program: &Path) -> Command {
         match &self.server {
             Some(core) => {

@@ -1,4 +1,4 @@
-//! Servers that are measured: started, told from their output where they listen, and ended.
+//! A server that is measured: it is started, tells its port on its standard output, and ends with its value.
 
 use crate::process::Meter;
 use anyhow::{Context, Result, bail};
@@ -9,111 +9,67 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-/// How many of the last lines of a server's output are kept.
-const KEPT: usize = 10;
+/// How many of the last lines of a server's output are kept for error texts.
+const LINES: usize = 10;
 
-/// A running server; it ends with this value.
+/// A running server; dropping it ends the process.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// Where it serves.
     pub address: SocketAddr,
-    /// Where its objects take orders (bench/contenders/orders.mjs), if it has any.
+    /// Where its Durable Objects take orders (bench/contenders/orders.mjs), if it has them.
     pub orders: Option<SocketAddr>,
-    /// What it uses.
+    /// The CPU time and memory that it uses.
     pub meter: Meter,
-    output: Arc<Mutex<VecDeque<String>>>,
-    /// What its objects store; gone with it.
+    /// What it wrote last.
+    pub output: Output,
+    /// What its Durable Objects store; removed with it.
     objects: Option<PathBuf>,
 }
 
 impl Server {
-    /// Starts a server that writes `{"event":"listen","port":…}` on its standard output, as workerd does under
-    /// `--control-fd=1`.
+    /// Starts a program that writes `{"event":"listen","socket":…,"port":…}` to its standard output, as workerd does
+    /// with `--control-fd=1`, for the socket that is measured last. `objects` is the folder of its Durable Objects.
     ///
     /// # Errors
-    /// If it can't be started, with what it wrote.
-    pub fn start(command: Command) -> Result<Self> {
-        Self::start_listening(command, None)
-    }
-
-    /// The same, of one that has objects, which store in this folder and take orders at a socket of their own.
-    ///
-    /// # Errors
-    /// If it can't be started, with what it wrote.
-    pub fn start_with_objects(command: Command, folder: PathBuf) -> Result<Self> {
-        Self::start_listening(command, Some(folder))
-    }
-
-    fn start_listening(mut command: Command, objects: Option<PathBuf>) -> Result<Self> {
-        let (mut child, output) = spawn(&mut command)?;
-        let mut lines = BufReader::new(child.stdout.take().context("no standard output")?);
-        let mut line = String::new();
-        let mut orders = None;
+    /// If it ends before, with the last lines that it wrote.
+    pub fn start(mut command: Command, objects: Option<PathBuf>) -> Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("{} can't be run", command.get_program().display()))?;
+        let output = Output::default();
+        output.read(child.stderr.take().context("no standard error")?);
+        let mut stdout = BufReader::new(child.stdout.take().context("no standard output")?);
+        let (mut line, mut orders) = (String::new(), None);
         let address = loop {
             line.clear();
-            if lines.read_line(&mut line)? == 0 {
+            if stdout.read_line(&mut line)? == 0 {
                 let _ = child.kill();
-                let status = child.wait()?;
-                bail!("a server ended at once with {status}: {}", last(&output));
+                bail!("it ended at once with {}:{}", child.wait()?, output.last_lines());
             }
             let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            // In the order of the configuration: that of the requests is the last.
             match event["port"].as_u64().map(u16::try_from).transpose()? {
                 Some(port) if event["socket"] == "orders" => orders = Some(([127, 0, 0, 1], port).into()),
                 Some(port) => break ([127, 0, 0, 1], port).into(),
-                None => keep(&output, &line),
+                None => output.keep(&line),
             }
         };
-        drain(lines, &output);
+        output.read(stdout);
         let meter = Meter::new(child.id());
         Ok(Self { child, address, orders, meter, output, objects })
-    }
-
-    /// Starts a server that was told its port.
-    ///
-    /// # Errors
-    /// If it can't be started, with what it wrote.
-    pub fn start_at(mut command: Command, port: u16) -> Result<Self> {
-        let (mut child, output) = spawn(&mut command)?;
-        drain(child.stdout.take().context("no standard output")?, &output);
-        let address: SocketAddr = ([127, 0, 0, 1], port).into();
-        let began = Instant::now();
-        while std::net::TcpStream::connect(address).is_err() {
-            if let Some(status) = child.try_wait()? {
-                bail!("a server ended at once with {status}: {}", last(&output));
-            }
-            if began.elapsed() > Duration::from_secs(20) {
-                let _ = child.kill();
-                bail!("a server does not listen after 20 s: {}", last(&output));
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        // Its workers have been forked by then.
-        thread::sleep(Duration::from_secs(1));
-        let meter = Meter::new(child.id());
-        Ok(Self { child, address, orders: None, meter, output, objects: None })
-    }
-
-    /// The last lines that it wrote.
-    pub fn output(&self) -> String {
-        last(&self.output)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Asked first: gunicorn then ends its workers.
-        let asked = Command::new("kill").arg(self.child.id().to_string()).stderr(Stdio::null()).status();
-        let deadline = Instant::now() + Duration::from_secs(if asked.is_ok() { 5 } else { 0 });
-        while Instant::now() < deadline {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                break;
-            }
+        // SIGTERM first: gunicorn then ends its workers.
+        let signalled = Command::new("kill").arg(self.child.id().to_string()).stderr(Stdio::null()).status();
+        let deadline = Instant::now() + Duration::from_secs(if signalled.is_ok() { 5 } else { 0 });
+        while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
             thread::sleep(Duration::from_millis(5));
         }
         let _ = self.child.kill();
@@ -124,44 +80,37 @@ impl Drop for Server {
     }
 }
 
-type Output = Arc<Mutex<VecDeque<String>>>;
+/// The last lines that a server wrote to its standard output and error.
+#[derive(Clone, Default)]
+pub struct Output(Arc<Mutex<VecDeque<String>>>);
 
-fn spawn(command: &mut Command) -> Result<(Child, Output)> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("{} can't be run", command.get_program().display()))?;
-    let output = Output::default();
-    drain(child.stderr.take().context("no standard error")?, &output);
-    Ok((child, output))
-}
-
-/// Reads all that comes, so that the writer never waits, and keeps the end.
-fn drain(from: impl Read + Send + 'static, output: &Output) {
-    let output = Arc::clone(output);
-    thread::spawn(move || {
-        let mut from = BufReader::with_capacity(1 << 16, from);
-        let mut line = Vec::new();
-        while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            keep(&output, &String::from_utf8_lossy(&line));
-            line.clear();
-        }
-    });
-}
-
-fn keep(output: &Output, line: &str) {
-    let mut output = output.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if output.len() == KEPT {
-        output.pop_front();
+impl Output {
+    /// Reads everything in a thread, so that the server never waits for a full pipe.
+    fn read(&self, from: impl Read + Send + 'static) {
+        let output = self.clone();
+        thread::spawn(move || {
+            let mut from = BufReader::with_capacity(1 << 16, from);
+            let mut line = Vec::new();
+            while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                output.keep(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        });
     }
-    output.push_back(line.trim_end().to_owned());
-}
 
-fn last(output: &Output) -> String {
-    // What it wrote last may still be on its way.
-    thread::sleep(Duration::from_millis(50));
-    let output = output.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    output.iter().map(|line| format!("\n    {line}")).collect()
+    fn keep(&self, line: &str) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line.trim_end().to_owned());
+    }
+
+    /// The lines, each after a line break.
+    pub fn last_lines(&self) -> String {
+        // The thread may not have read yet what was written last.
+        thread::sleep(Duration::from_millis(50));
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(|line| format!("\n    {line}")).collect()
+    }
 }

@@ -1,66 +1,56 @@
-//! What is uploaded, and how long it takes to start.
+//! The size of what is uploaded, and the time that it takes to start.
 
 use crate::{
-    contender::{Contender, Workshop, modules, run},
-    report::Row,
-    statistics::Spread,
+    compare::rounds,
+    contender::Contender,
+    report::{Row, Spread},
+    workshop::{Workshop, run},
 };
 use anyhow::{Context, Result};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
-use std::{fs, io::Write, time::Duration};
+use std::{fs, io::Write};
 
-/// Whose size is measured.
+/// The contenders whose size is measured.
 pub const CONTENDERS: [Contender; 5] =
     [Contender::Hono, Contender::HonoJwt, Contender::Jose, Contender::WorkersRs, Contender::Tollgate];
 
-/// About how long the start-up takes to measure.
-pub const STARTUP_TAKES: Duration = Duration::from_secs(12);
-
-/// All modules, as they are and compressed, as `wrangler deploy` tells it.
-///
-/// # Errors
-/// If a module can't be read.
+/// The size of all modules, plain and compressed, as `wrangler deploy` reports it.
 pub fn measure(workshop: &Workshop, contender: Contender) -> Result<Row> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     let mut bytes = 0;
-    for module in modules(&workshop.folder(contender))? {
+    for module in workshop.modules(&contender.to_string())? {
         let module = fs::read(module)?;
         bytes += module.len();
         gzip.write_all(&module)?;
     }
-    Ok(Row::of(
-        format!("size/{contender}"),
-        &[("kib", bytes as f64 / 1024.0), ("gzip_kib", gzip.finish()?.len() as f64 / 1024.0)],
-    ))
+    Ok(Row::new(format!("size/{contender}"))
+        .with("kib", bytes as f64 / 1024.0)
+        .with("gzip_kib", gzip.finish()?.len() as f64 / 1024.0))
 }
 
-/// What the profile of `wrangler check startup` holds: all that is not idle.
-///
-/// # Errors
-/// If wrangler fails.
-pub fn measure_startup(workshop: &Workshop, times: usize) -> Result<Row> {
-    let profile = workshop.target().join("startup.cpuprofile");
-    let active = (0..times)
-        .map(|_| {
-            run(workshop.npm("wrangler").args(["check", "startup", "--outfile"]).arg(&profile))?;
-            active_ms(&serde_json::from_slice(&fs::read(&profile)?)?).context("a profile without samples")
-        })
-        .collect::<Result<Vec<_>>>()?;
+/// How often the start-up is measured.
+const STARTS: usize = 3;
+
+/// The time of start-up that is not idle, in the profile of `wrangler check startup`.
+pub fn measure_startup(workshop: &Workshop) -> Result<Row> {
+    let profile = workshop.target.join("startup.cpuprofile");
+    let active = rounds(STARTS, |_| {
+        run(workshop.npm("wrangler")?.args(["check", "startup", "--outfile"]).arg(&profile))?;
+        active_ms(&serde_json::from_slice(&fs::read(&profile)?)?).context("a profile without samples")
+    })?;
     let spread = Spread::of(active);
-    Ok(Row::of(
-        "startup/tollgate",
-        &[("active_ms", spread.median), ("least_ms", spread.least), ("greatest_ms", spread.greatest)],
-    ))
+    Ok(Row::new("startup/tollgate")
+        .with("active_ms", spread.median)
+        .with("least_ms", spread.least)
+        .with("greatest_ms", spread.greatest))
 }
 
 /// The milliseconds of a V8 profile's samples that are not idle.
 fn active_ms(profile: &Value) -> Option<f64> {
-    let idle = profile["nodes"]
-        .as_array()?
-        .iter()
-        .filter(|node| matches!(node["callFrame"]["functionName"].as_str(), Some("(idle)" | "(program)" | "(root)")));
-    let idle: Vec<&Value> = idle.map(|node| &node["id"]).collect();
+    let is_idle =
+        |node: &&Value| matches!(node["callFrame"]["functionName"].as_str(), Some("(idle)" | "(program)" | "(root)"));
+    let idle: Vec<&Value> = profile["nodes"].as_array()?.iter().filter(is_idle).map(|node| &node["id"]).collect();
     let samples = profile["samples"].as_array()?.iter().zip(profile["timeDeltas"].as_array()?);
     let active = samples.filter(|(node, _)| !idle.contains(node)).filter_map(|(_, delta)| delta.as_f64());
     Some(active.sum::<f64>() / 1e3)

@@ -1,11 +1,11 @@
-//! The tokens that requests carry, minted natively before they are needed.
+//! The tokens in requests. They are minted natively, before a load begins.
 
+use crate::machine::now;
 use anyhow::{Context, Result, anyhow};
 use hyper::header::HeaderValue;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 use tollgate::{
     json::{Map, Value},
@@ -17,11 +17,11 @@ use tollgate::{
     },
 };
 
-/// The secret that every contender has: 64 bytes.
+/// The secret of every contender: 64 bytes.
 pub const SECRET: &str = "kB2xwq7yT4nLr9vEoZ5jHs0dXgCmPf8uKtYbQa3eNiWz6MRVlJ1UFhGSDcIpAO-_";
 const FORGERS_SECRET: &str = "another secret of sixty-four bytes, which no gate here has got: ";
 
-/// The private key of an algorithm with a pair: one of the tests.
+/// The private key of the tests for an asymmetric algorithm.
 pub const fn private_key(algorithm: Algorithm) -> Option<&'static str> {
     match algorithm {
         Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => None,
@@ -31,204 +31,171 @@ pub const fn private_key(algorithm: Algorithm) -> Option<&'static str> {
     }
 }
 
-/// How tokens come and go.
+/// Which tokens the requests of a load have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
-    /// One token, seen before.
+    /// One token in all of them.
     Same,
-    /// Each once.
+    /// Each token once.
     Once,
-    /// Those of a thousand users, drawn by a Zipf law.
+    /// The tokens of a thousand users, drawn by Zipf's law.
     Zipf,
-    /// Each once, with a bad signature.
+    /// Each token once, with a wrong signature.
     Forged,
     /// No token.
     None,
 }
 
 impl Use {
-    /// Is a token gone when it was used?
+    /// Whether each request needs a token of its own.
     pub const fn is_used_up(self) -> bool {
         matches!(self, Self::Once | Self::Forged)
     }
 }
 
-/// Makes tokens, each with another identity than all before it.
+/// Makes tokens, each with another identity than all before.
 pub struct Mint {
     key: Key,
-    forgers: Key,
-    next: u64,
+    forgers_key: Key,
+    identity: u64,
     bytes: usize,
-    now: u64,
-    with_sessions: bool,
+    now: Timestamp,
+    has_sessions: bool,
 }
 
 impl Mint {
-    /// A mint whose tokens have about `bytes` bytes (with a key pair, more).
-    ///
-    /// # Errors
-    /// If the clock stands before 1970.
-    pub fn new(bytes: usize, algorithm: Algorithm) -> Result<Self> {
+    /// A mint of HS256 tokens of about `bytes` bytes; with another algorithm they are longer by their signature.
+    /// `has_sessions`: tokens name a session, as those of a gate with Durable Objects do.
+    pub fn new(bytes: usize, algorithm: Algorithm, has_sessions: bool) -> Result<Self> {
         let symmetric = |secret: &str| Key::symmetric(Algorithm::Hs256, &Secret::new(secret.to_owned()), None, false);
         let key = match private_key(algorithm) {
             None => symmetric(SECRET),
             Some(text) => Key::private(algorithm, &Secret::new(text.to_owned())),
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?.as_secs();
-        let sound = |key: Result<Key, KeyFault>| key.map_err(|fault| anyhow!("{fault:?}"));
-        Ok(Self {
-            key: sound(key)?,
-            forgers: sound(symmetric(FORGERS_SECRET))?,
-            next: 0,
-            bytes,
-            now,
-            with_sessions: false,
-        })
-    }
-
-    /// Its tokens name a session, as those of a gate with objects do.
-    pub fn with_sessions(self) -> Self {
-        Self { with_sessions: true, ..self }
+        let usable = |key: Result<Key, KeyFault>| key.map_err(|fault| anyhow!("{fault:?}"));
+        let (key, forgers_key) = (usable(key)?, usable(symmetric(FORGERS_SECRET))?);
+        Ok(Self { key, forgers_key, identity: 0, bytes, now: now(), has_sessions })
     }
 
     /// The refresh token of an open session, in Flask-JWT-Extended's dialect.
     pub fn refresh_token(&self, user: &str, session: &str, token_id: &str) -> String {
-        let mut claims = Map::new();
-        claims.insert("exp".into(), (self.now + 86_400).into());
+        let mut claims = self.times();
+        let texts = [("jti", token_id), ("sid", session), ("sub", user), ("type", "refresh")];
+        claims.extend(texts.map(|(name, text)| (name.to_owned(), text.into())));
         claims.insert("fresh".into(), false.into());
-        for (name, time) in [("iat", self.now), ("nbf", self.now)] {
-            claims.insert(name.into(), time.into());
-        }
-        for (name, text) in [("jti", token_id), ("sid", session), ("sub", user), ("type", "refresh")] {
-            claims.insert(name.into(), text.into());
-        }
         sign(&self.key, &Map::new(), &claims)
     }
 
-    /// One token.
-    pub fn token(&mut self, forged: bool) -> String {
-        self.next += 1;
-        let mut claims = Map::new();
-        claims.insert("exp".into(), (self.now + 86_400).into());
-        claims.insert("iat".into(), self.now.into());
-        claims.insert("nbf".into(), self.now.into());
-        claims.insert("identity".into(), self.next.into());
-        claims.insert("jti".into(), format!("{:032x}", self.next.wrapping_mul(0x9E37_79B9_7F4A_7C15)).into());
-        if self.with_sessions {
-            let began = Timestamp::from_seconds(i64::try_from(self.now).unwrap_or_default());
-            claims.insert("sid".into(), SessionId::new(began, &self.next.to_string()).as_str().into());
-        }
-        // What is there so far, in base64, with header and signature.
-        let have = 36 + 1 + (serde_json::to_string(&claims).map_or(0, |text| text.len()) * 4).div_ceil(3) + 1 + 43;
-        let lacking = self.bytes.saturating_sub(have) * 3 / 4;
-        if let Some(length) = lacking.checked_sub(r#","scope":"""#.len()) {
-            let scope: String = "read:orders write:orders ".chars().cycle().take(length).collect();
-            claims.insert("scope".into(), Value::String(scope));
-        }
-        sign(if forged { &self.forgers } else { &self.key }, &Map::new(), &claims)
+    fn times(&self) -> Map<String, Value> {
+        let now = self.now.as_millis() / 1000;
+        let times = [("exp", now + 86_400), ("iat", now), ("nbf", now)];
+        times.map(|(name, time)| (name.to_owned(), time.into())).into_iter().collect()
     }
 
-    /// Tokens for a use; `count` of them where they are used up.
-    pub fn tokens(&mut self, how: Use, count: usize) -> Vec<String> {
-        let count = match how {
+    fn token(&mut self, is_forged: bool) -> String {
+        self.identity += 1;
+        let mut claims = self.times();
+        claims.insert("identity".into(), self.identity.into());
+        claims.insert("jti".into(), format!("{:032x}", self.identity.wrapping_mul(0x9E37_79B9_7F4A_7C15)).into());
+        if self.has_sessions {
+            let session = SessionId::new(self.now, &self.identity.to_string());
+            claims.insert("sid".into(), session.as_str().into());
+        }
+        // The length so far: header, claims and signature in base64url, and two dots.
+        let length = 36 + 1 + (serde_json::to_string(&claims).map_or(0, |text| text.len()) * 4).div_ceil(3) + 1 + 43;
+        let missing = self.bytes.saturating_sub(length) * 3 / 4;
+        if let Some(length) = missing.checked_sub(r#","scope":"""#.len()) {
+            let scope: String = "read:orders write:orders ".chars().cycle().take(length).collect();
+            claims.insert("scope".into(), scope.into());
+        }
+        sign(if is_forged { &self.forgers_key } else { &self.key }, &Map::new(), &claims)
+    }
+
+    /// Tokens for a load of at most `count` requests.
+    pub fn tokens(&mut self, tokens: Use, count: usize) -> Vec<String> {
+        let count = match tokens {
             Use::Same => 1,
             Use::Once | Use::Forged => count,
             Use::Zipf => USERS,
             Use::None => 0,
         };
-        (0..count).map(|_| self.token(how == Use::Forged)).collect()
+        (0..count).map(|_| self.token(tokens == Use::Forged)).collect()
     }
 }
 
-/// How many users there are in a draw by Zipf's law.
+/// Users from whom Zipf's law draws.
 const USERS: usize = 1000;
 
-/// `count` draws out of `users`, the n-th of whom is drawn with a weight of 1/n. The same ones every time.
-pub fn zipf(users: usize, count: usize) -> Vec<u16> {
-    let mut sum = 0.0;
-    let cumulative: Vec<f64> = (1..=users)
-        .map(|rank| {
-            sum += 1.0 / rank as f64;
-            sum
-        })
-        .collect();
+/// `count` of `users` users, the n-th drawn with a weight of 1/n. The same in each call.
+fn zipf(users: usize, count: usize) -> Vec<usize> {
+    let add = |sum: &mut f64, rank: usize| {
+        *sum += 1.0 / rank as f64;
+        Some(*sum)
+    };
+    let cumulative: Vec<f64> = (1..=users).scan(0.0, add).collect();
     let mut random = fastrand::Rng::with_seed(1);
-    (0..count)
-        .map(|_| {
-            let drawn = random.f64() * sum;
-            let user = cumulative.partition_point(|&up_to| up_to <= drawn).min(users - 1);
-            u16::try_from(user).expect("fewer users than 65,536")
-        })
-        .collect()
+    let mut draw = || {
+        let drawn = random.f64() * cumulative[users - 1];
+        cumulative.partition_point(|&up_to| up_to <= drawn).min(users - 1)
+    };
+    (0..count).map(|_| draw()).collect()
 }
 
 /// The `Authorization` headers of a load, in the order of its requests.
 #[derive(Clone, Default)]
-pub struct Supply {
+pub struct Headers {
     headers: Arc<[HeaderValue]>,
-    order: Option<Arc<[u16]>>,
-    once: bool,
+    /// Indices in `headers`, in turn; all of them if empty.
+    order: Arc<[usize]>,
+    is_used_up: bool,
 }
 
-impl Supply {
-    /// Of these tokens.
-    ///
-    /// # Errors
-    /// If one can't be in a header.
-    pub fn new(how: Use, tokens: &[String], prefix: &str) -> Result<Self> {
-        let header = |token: &String| HeaderValue::try_from(format!("{prefix} {token}"));
+impl Headers {
+    /// The headers with these tokens.
+    pub fn new(tokens: Use, minted: &[String], prefix: &str) -> Result<Self> {
+        let header = |token: &String| Ok(HeaderValue::try_from(format!("{prefix} {token}"))?);
         Ok(Self {
-            headers: tokens.iter().map(header).collect::<std::result::Result<_, _>>()?,
-            order: (how == Use::Zipf).then(|| zipf(USERS, 1 << 16).into()),
-            once: how.is_used_up(),
+            headers: minted.iter().map(header).collect::<Result<_>>()?,
+            order: if tokens == Use::Zipf { zipf(USERS, 1 << 16).into() } else { Arc::default() },
+            is_used_up: tokens.is_used_up(),
         })
     }
 
-    /// The header of the request with this number, if there is any. `Err` if all were used up.
+    /// The header of the request with this number, if requests have one. Fails if all headers were used.
     pub fn get(&self, number: usize) -> Result<Option<&HeaderValue>, UsedUp> {
-        if self.headers.is_empty() && !self.once {
-            return Ok(None);
+        if self.is_used_up {
+            return self.headers.get(number).map(Some).ok_or(UsedUp);
         }
-        let at = match &self.order {
-            Some(order) => order[number % order.len()].into(),
-            None if self.once => number,
-            None => number % self.headers.len(),
-        };
-        self.headers.get(at).map(Some).ok_or(UsedUp)
+        let at = number.checked_rem(self.order.len()).map_or(number, |number| self.order[number]);
+        Ok(at.checked_rem(self.headers.len()).map(|at| &self.headers[at]))
     }
 }
 
-/// Open sessions, each with the refresh token that it has now. Requests take one after the other, so that each session
-/// goes on about as often as the others.
-#[derive(Clone)]
-pub struct Wheel(Arc<Mutex<VecDeque<HeaderValue>>>);
+/// All headers of a load were used.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UsedUp;
 
-impl Wheel {
-    /// Of these refresh tokens.
-    ///
-    /// # Errors
-    /// If one can't be in a header.
+/// The current refresh token of each open session. Requests take turns, so all sessions are refreshed equally often.
+#[derive(Clone)]
+pub struct Sessions(Arc<Mutex<VecDeque<HeaderValue>>>);
+
+impl Sessions {
+    /// Sessions with these refresh tokens.
     pub fn new(tokens: &[String]) -> Result<Self> {
         let tokens = tokens.iter().map(|token| bearer(token)).collect::<Result<_>>()?;
         Ok(Self(Arc::new(Mutex::new(tokens))))
     }
 
-    /// The session that was used longest ago; nobody else has it meanwhile.
-    ///
-    /// # Errors
-    /// If all are in use.
+    /// Takes the header of the session that was refreshed longest ago, until [`Self::put`]. Fails if all are taken.
     pub fn take(&self) -> Result<HeaderValue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front().context("all sessions are in use")
     }
 
-    /// Puts it back, with the refresh token that its answer has; without one in it the old one is still good.
-    ///
-    /// # Errors
-    /// If the answer is no JSON.
-    pub fn put(&self, token: HeaderValue, answer: &[u8]) -> Result<()> {
+    /// Puts a session back with the refresh token of the answer, or with the old one if the answer has none.
+    pub fn put(&self, old: HeaderValue, answer: &[u8]) -> Result<()> {
         let answer: Value = serde_json::from_slice(answer).context("an answer to a refresh")?;
         let next = answer.get("refresh_token").and_then(Value::as_str).map(bearer).transpose()?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(next.unwrap_or(token));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(next.unwrap_or(old));
         Ok(())
     }
 }
@@ -237,18 +204,14 @@ fn bearer(token: &str) -> Result<HeaderValue> {
     Ok(HeaderValue::try_from(format!("Bearer {token}"))?)
 }
 
-/// All tokens were used.
-#[derive(Debug, PartialEq, Eq)]
-pub struct UsedUp;
-
 #[cfg(test)]
 mod tests {
-    use super::{Algorithm, Mint, Supply, Use, UsedUp, Wheel, zipf};
+    use super::{Algorithm, Headers, Mint, Sessions, Use, UsedUp, zipf};
 
     #[test]
-    fn tokens_are_as_long_as_asked_for_and_all_different() {
-        for bytes in [250, 320, 1024, 4096] {
-            let mut mint = Mint::new(bytes, Algorithm::Hs256).expect("a mint");
+    fn tokens_have_the_requested_length_and_are_different() {
+        for (bytes, has_sessions) in [(250, false), (320, false), (320, true), (1024, false), (4096, false)] {
+            let mut mint = Mint::new(bytes, Algorithm::Hs256, has_sessions).expect("a mint");
             let (one, other) = (mint.token(false), mint.token(true));
             assert!(one.len().abs_diff(bytes) <= 4, "{} for {bytes}", one.len());
             assert_ne!(one, other);
@@ -265,30 +228,24 @@ mod tests {
     }
 
     #[test]
-    fn supplies_end_or_go_round() {
+    fn headers_are_used_up_or_repeat() {
         let tokens = ["a".to_owned(), "b".to_owned()];
-        let once = Supply::new(Use::Once, &tokens, "JWT").expect("headers");
+        let once = Headers::new(Use::Once, &tokens, "JWT").expect("headers");
         assert_eq!(once.get(1).expect("there").expect("a header"), "JWT b");
         assert_eq!(once.get(2), Err(UsedUp));
-        let same = Supply::new(Use::Same, &tokens[..1], "Bearer").expect("headers");
+        let same = Headers::new(Use::Same, &tokens[..1], "Bearer").expect("headers");
         assert_eq!(same.get(5).expect("there").expect("a header"), "Bearer a");
-        assert_eq!(Supply::new(Use::None, &[], "JWT").expect("headers").get(3), Ok(None));
+        assert_eq!(Headers::new(Use::None, &[], "JWT").expect("headers").get(3), Ok(None));
     }
 
     #[test]
-    fn sessions_take_turns_and_go_on_with_the_token_of_their_answer() {
-        let sessions = Wheel::new(&["a".to_owned(), "b".to_owned()]).expect("headers");
+    fn sessions_take_turns_and_continue_with_the_token_of_the_answer() {
+        let sessions = Sessions::new(&["a".to_owned(), "b".to_owned()]).expect("headers");
         let (a, b) = (sessions.take().expect("one"), sessions.take().expect("another"));
         assert!(sessions.take().is_err());
         sessions.put(a, br#"{"access_token":"x","refresh_token":"c"}"#).expect("an answer");
         sessions.put(b, br#"{"access_token":"x"}"#).expect("an answer");
         assert_eq!(sessions.take().expect("one"), "Bearer c");
         assert_eq!(sessions.take().expect("another"), "Bearer b");
-    }
-
-    #[test]
-    fn tokens_of_sessions_have_a_version_7_uuid() {
-        let token = Mint::new(320, Algorithm::Hs256).expect("a mint").with_sessions().token(false);
-        assert!(token.len().abs_diff(320) <= 4, "{}", token.len());
     }
 }

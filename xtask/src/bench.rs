@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds what is measured, then lets the package `bench` measure it.
+//! `cargo xtask bench`: builds what is measured, then runs the package `bench`, which measures it.
 
 use crate::{
     build::{self, Flavour},
@@ -7,14 +7,14 @@ use crate::{
 };
 use std::process::Command;
 
-/// Builds the contenders and passes the arguments on.
+/// Builds Tollgate and the contender on workers-rs, and runs the benchmark with the arguments.
 pub fn bench(root: &Root, args: &[String]) -> Result<(), Failure> {
     if !args.iter().any(|arg| arg == "--help" || arg == "-h") {
         setup::set_up(root)?;
         build::deployable(root)?;
         build::build(root, Flavour::WorkersRs)?;
     }
-    // Not in the repository's folder: files are named from where the caller stands.
+    // In the caller's folder, so that relative paths of files are the caller's.
     let mut command = Command::new(root.cargo());
     command
         .args(["run", "--locked", "--quiet", "--profile", "load", "--package", "bench", "--manifest-path"])
