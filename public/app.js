@@ -6,9 +6,20 @@ const KEEP = 5; // answers shown
 const PATIENCE = 10_000; // ms before a silent gate counts as down
 const LONGEST_BODY = 4000; // characters of an answer shown
 
-const REASONS = { 200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-  405: "Method Not Allowed", 429: "Too Many Requests", 500: "Internal Server Error", 501: "Not Implemented",
-  502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout" };
+const REASONS = {
+  200: "OK",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+};
 const DEMO_USERS = ["user1", "user2"]; // of `cargo xtask dev`; whether they are in the store, only a log-in can tell
 const DEMO_PASSWORD = "abcxyz";
 // The hints under the buttons while there is a token. Those without one are in the page itself.
@@ -18,7 +29,8 @@ const HINTS_WITH_TOKEN = {
   "call-changed": "Refused: the signature no longer fits",
   "call-members": "A static file behind the gate",
   "call-hello": "Sent on to your app, which says what it saw",
-  "call-hint": "Three of them send your token as it is, and pass as long as the gate accepts it. The other two are refused.",
+  "call-hint":
+    "Three of them send your token as it is, and pass as long as the gate accepts it. The other two are refused.",
 };
 const TIME_CLAIMS = { iat: "Issued", nbf: "Good from", exp: "Expires" };
 
@@ -79,15 +91,20 @@ function withdrawDemo() {
 
 function refusal(response, isDemo) {
   switch (response.status) {
-    case 401: return isDemo
-      ? "The demo users were changed or removed here. Log in as another user, or add one: `cargo xtask tollgate user add NAME`"
-      : "The gate does not know this username and password.";
+    case 401:
+      return isDemo
+        ? "The demo users were changed or removed here. Log in as another user, or add one: `cargo xtask tollgate user add NAME`"
+        : "The gate does not know this username and password.";
     case 429: {
       const wait = Number(response.headers.get("Retry-After"));
-      return wait > 0 ? `Too many tries. Wait ${wait} s, then try again.` : "Too many tries. Wait a little, then try again.";
+      return wait > 0
+        ? `Too many tries. Wait ${wait} s, then try again.`
+        : "Too many tries. Wait a little, then try again.";
     }
-    case 503: return "The gate cannot reach its store of users just now. Try again in a moment.";
-    default: return `The gate answered ${response.status}, which this page did not expect.`;
+    case 503:
+      return "The gate cannot reach its store of users just now. Try again in a moment.";
+    default:
+      return `The gate answered ${response.status}, which this page did not expect.`;
   }
 }
 
@@ -97,8 +114,12 @@ async function logIn(event) {
   const password = $("password");
   const empty = [username, password].find((input) => input.value === "");
   if (empty) {
-    return loginError($("fill-demo").hidden ? "Type a username and a password."
-      : "Type a username and a password, or fill in the demo user.", empty);
+    return loginError(
+      $("fill-demo").hidden
+        ? "Type a username and a password."
+        : "Type a username and a password, or fill in the demo user.",
+      empty,
+    );
   }
 
   const mine = ++attempt;
@@ -145,7 +166,9 @@ async function logOut() {
   let response = null;
   try {
     response = await send("/auth/logout", { method: "POST", headers: { Authorization: `JWT ${jwt}` } });
-  } catch { /* no answer */ }
+  } catch {
+    /* no answer */
+  }
   if (mine === attempt) logoutResult(loggedOut(response, exp));
 }
 
@@ -153,15 +176,24 @@ async function logOut() {
 function loggedOut(response, exp) {
   const forgotten = "The token is forgotten here";
   const expired = Number.isFinite(exp) && exp + LEEWAY < Date.now() / 1000;
-  const until = Number.isFinite(exp) ? `until it expires, at ${new Date(exp * 1000).toLocaleTimeString()}` : "without end: it names no time at which it expires";
+  const until = Number.isFinite(exp)
+    ? `until it expires, at ${new Date(exp * 1000).toLocaleTimeString()}`
+    : "without end: it names no time at which it expires";
   const still = expired ? "and has expired." : `but stays good ${until}.`;
   const perhaps = expired ? "and has expired." : `but may stay good ${until}.`;
   switch (response?.status) {
-    case undefined: return `No answer from the gate. ${forgotten}, ${perhaps}`;
-    case 200: return "Logged out at the gate. It refuses this token within the revocation bound: 10 seconds, unless `TOLLGATE_REVOCATION_BOUND` says otherwise.";
-    case 401: return `The gate did not take this token (401) and ended nothing. ${forgotten}.`;
-    case 404: case 405: case 501: return `This gate can’t end this token (${response.status}). ${forgotten}, ${still}`;
-    default: return `The gate could not log you out (${response.status}). ${forgotten}, ${perhaps}`;
+    case undefined:
+      return `No answer from the gate. ${forgotten}, ${perhaps}`;
+    case 200:
+      return "Logged out at the gate. It refuses this token within the revocation bound: 10 seconds, unless `TOLLGATE_REVOCATION_BOUND` says otherwise.";
+    case 401:
+      return `The gate did not take this token (401) and ended nothing. ${forgotten}.`;
+    case 404:
+    case 405:
+    case 501:
+      return `This gate can’t end this token (${response.status}). ${forgotten}, ${still}`;
+    default:
+      return `The gate could not log you out (${response.status}). ${forgotten}, ${perhaps}`;
   }
 }
 
@@ -196,10 +228,12 @@ function setToken(next) {
   const decoded = parts.slice(0, 2).map(decodePart);
   claims = isObject(decoded[1]) ? decoded[1] : {};
 
-  $("token").replaceChildren(...parts.flatMap((part, i) => {
-    const coloured = element("span", `p${Math.min(i + 1, 3)}`, part);
-    return i === 0 ? [coloured] : [".", coloured];
-  }));
+  $("token").replaceChildren(
+    ...parts.flatMap((part, i) => {
+      const coloured = element("span", `p${Math.min(i + 1, 3)}`, part);
+      return i === 0 ? [coloured] : [".", coloured];
+    }),
+  );
   $("token-header").textContent = token === null ? "" : pretty(decoded[0]);
   $("token-claims").textContent = token === null ? "" : pretty(decoded[1]);
   $("times").replaceChildren(...timeRows());
@@ -229,22 +263,24 @@ function showHints(none) {
 
 function timeRows() {
   const words = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
-  return Object.keys(TIME_CLAIMS).filter((name) => Object.hasOwn(claims, name)).map((name) => {
-    const row = element("div");
-    const term = element("dt", "", `${TIME_CLAIMS[name]} `);
-    term.append(element("code", "", name));
-    const date = new Date(typeof claims[name] === "number" ? claims[name] * 1000 : NaN);
-    const detail = element("dd");
-    if (Number.isNaN(date.getTime())) {
-      detail.textContent = "not a time this page can read";
-    } else {
-      const time = element("time", "", words.format(date));
-      time.dateTime = date.toISOString();
-      detail.append(time);
-    }
-    row.append(term, detail);
-    return row;
-  });
+  return Object.keys(TIME_CLAIMS)
+    .filter((name) => Object.hasOwn(claims, name))
+    .map((name) => {
+      const row = element("div");
+      const term = element("dt", "", `${TIME_CLAIMS[name]} `);
+      term.append(element("code", "", name));
+      const date = new Date(typeof claims[name] === "number" ? claims[name] * 1000 : NaN);
+      const detail = element("dd");
+      if (Number.isNaN(date.getTime())) {
+        detail.textContent = "not a time this page can read";
+      } else {
+        const time = element("time", "", words.format(date));
+        time.dateTime = date.toISOString();
+        detail.append(time);
+      }
+      row.append(term, detail);
+      return row;
+    });
 }
 
 function duration(seconds) {
@@ -299,7 +335,9 @@ async function copyToken() {
     button.textContent = "Selected: now press copy";
     announce("Token selected.");
   }
-  setTimeout(() => { button.textContent = "Copy token"; }, 2000);
+  setTimeout(() => {
+    button.textContent = "Copy token";
+  }, 2000);
 }
 
 // ---- 3. Knock ----
@@ -332,7 +370,9 @@ function bodyText(body) {
   let text = body;
   try {
     text = JSON.stringify(JSON.parse(body), null, 2);
-  } catch { /* not JSON: shown as it is */ }
+  } catch {
+    /* not JSON: shown as it is */
+  }
   return text.length > LONGEST_BODY ? `${text.slice(0, LONGEST_BODY)}…` : text || "(empty)";
 }
 
@@ -355,7 +395,8 @@ const isApp = (path) => path.startsWith("/api/");
 function verdict(path, response) {
   if (!response) return "";
   if (response.ok) return isApp(path) ? "The gate opened, and your app answered." : "The gate opened.";
-  if (response.status === 401) return isApp(path) ? "The gate stayed shut. Your app saw nothing." : "The gate stayed shut.";
+  if (response.status === 401)
+    return isApp(path) ? "The gate stayed shut. Your app saw nothing." : "The gate stayed shut.";
   if (isApp(path) && [502, 504].includes(response.status)) return "The gate opened, but your app did not answer.";
   return "Not an answer this page expected.";
 }
@@ -364,9 +405,13 @@ function verdict(path, response) {
 function advice(path, response) {
   if (!isApp(path)) return "";
   switch (response?.status) {
-    case 502: case 504: return "Start an app at the address in `ORIGIN` (wrangler.toml). In the checkout of Tollgate `node examples/origin/app.mjs` starts a small one on port 5000; `cargo xtask dev` does so itself if that port is free when it starts.";
-    case 404: return "Your own app, it seems, has no `/api/hello`. The one in `examples/origin/app.mjs` has.";
-    default: return "";
+    case 502:
+    case 504:
+      return "Start an app at the address in `ORIGIN` (wrangler.toml). In the checkout of Tollgate `node examples/origin/app.mjs` starts a small one on port 5000; `cargo xtask dev` does so itself if that port is free when it starts.";
+    case 404:
+      return "Your own app, it seems, has no `/api/hello`. The one in `examples/origin/app.mjs` has.";
+    default:
+      return "";
   }
 }
 
@@ -378,8 +423,11 @@ function showAnswer(path, request, response, body, ms) {
     : "No answer";
 
   const line = element("div", "answer-line");
-  line.append(element("span", "answer-status", status), element("span", "answer-verdict", verdict(path, response)),
-    element("span", "answer-ms", `${ms} ms`));
+  line.append(
+    element("span", "answer-status", status),
+    element("span", "answer-verdict", verdict(path, response)),
+    element("span", "answer-ms", `${ms} ms`),
+  );
   article.setAttribute("aria-label", `${request.firstChild.data}: ${status}`);
   article.append(line, request);
 

@@ -35,10 +35,15 @@ function answer({ method, url, headers }) {
 
 const server = createServer((request, response) => {
   request.resume(); // reads the body and discards it
-  let [status, body] = [400, { error: "X-Auth-Subject or X-Auth-Claims can't be decoded: they do not come from the gate." }];
+  let [status, body] = [
+    400,
+    { error: "X-Auth-Subject or X-Auth-Claims can't be decoded: they do not come from the gate." },
+  ];
   try {
     [status, body] = answer(request);
-  } catch { /* a header that did not come from the gate */ }
+  } catch {
+    /* a header that did not come from the gate */
+  }
   response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
   response.end(`${JSON.stringify(body, null, 2)}\n`);
 });

@@ -10,7 +10,6 @@ import { SECRET, origin, payload, raw, rawRefused, start as startWith, until } f
 // As the real libraries are: without sessions.
 const start = (settings) => startWith({ sessions: false, ...settings });
 
-
 const WIRE = { TOLLGATE_TOKEN_BODY_LIMIT: 1048576, TOLLGATE_WIRE: "flask-jwt-extended" };
 const MIB = 1 << 20;
 const JSON_BODY = { "content-type": "application/json" };
@@ -185,7 +184,11 @@ test("/auth/logout does not say that it did what it did not do", async () => {
       [bearer("x"), 422, "Not enough segments"],
       [bearer(await mint({}, "another secret of more than thirty-two bytes")), 422, "Signature verification failed"],
       // This gate keeps no sessions.
-      [bearer(await mint()), 501, "Nothing was ended: the token has no id, or this gate keeps no sessions, so it is good until it expires"],
+      [
+        bearer(await mint()),
+        501,
+        "Nothing was ended: the token has no id, or this gate keeps no sessions, so it is good until it expires",
+      ],
     ]) {
       const answer = await gate.get("/auth/logout", { ...init, method });
       assert.deepEqual([answer.status, await answer.json()], [status, { msg }]);
@@ -261,9 +264,9 @@ test("several places: the first token found counts, and what is wrong with each 
         401,
         {
           why:
-            "Missing JWT in headers, cookies, query_string or json (Missing X-Token Header; " +
-            "Missing cookie \"access_token_cookie\"; Missing 'jwt' query paramater; " +
-            'Missing "access_token" key in json data.)',
+            "Missing JWT in headers, cookies, query_string or json (Missing X-Token Header; "
+            + "Missing cookie \"access_token_cookie\"; Missing 'jwt' query paramater; "
+            + 'Missing "access_token" key in json data.)',
         },
       ],
     );

@@ -34,10 +34,18 @@ export async function install() {
 /** A Flask application, which `program` calls `app`, on a free port: `{ url, kill() }`. Call `install` before. */
 export async function flaskApp(program) {
   const port = await new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => { const { port } = server.address(); server.close(() => resolve(port)); });
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
   });
   const app = spawn("python3", ["-c", `${program}\napp.run(port=${port})`], { cwd: root, env, stdio: "ignore" });
   const url = `http://127.0.0.1:${port}`;
-  await until(() => fetch(url).then(() => true, () => false));
+  await until(() =>
+    fetch(url).then(
+      () => true,
+      () => false,
+    ),
+  );
   return { url, kill: () => app.kill() };
 }

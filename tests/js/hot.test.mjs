@@ -14,7 +14,9 @@ function playing(rules) {
     asked: [],
     buffer: () => rust.memory,
     identity_init: () => ({ status: 200 }),
-    begin: (callbacks) => { rust.callbacks = callbacks; },
+    begin: (callbacks) => {
+      rust.callbacks = callbacks;
+    },
     goes_on: (name) => name !== "authorization",
     sender: () => (path, request, headers) => Promise.resolve({ path, headers: Object.fromEntries(headers) }),
     decide(method, url, authorization, now, hasIdentityHeaders) {
@@ -34,7 +36,11 @@ function playing(rules) {
     },
   };
   const goOn = (request, env, ctx, isDecided) => ({ slow: true, isDecided });
-  const path = hotPath(() => rust, goOn, (error) => ({ broken: error.message }));
+  const path = hotPath(
+    () => rust,
+    goOn,
+    (error) => ({ broken: error.message }),
+  );
   path.begin(rust);
   const send = (token, url = "https://gate/me", method = "GET") =>
     path.handle(new Request(url, { method, headers: token ? { authorization: `Bearer ${token}` } : {} }), {}, {});
@@ -154,5 +160,8 @@ test("a rejection is made of what Rust said once, each logged one with an id of 
   lines.mock.restore();
   assert.deepEqual([first.status, second.headers.get("x-request-id")], [401, "id-2"]);
   assert.equal(third.headers.get("x-request-id"), null, "not logged");
-  assert.deepEqual(lines.mock.calls.map((call) => call.arguments[0]), ['{"id":"id-1"}', '{"id":"id-2"}']);
+  assert.deepEqual(
+    lines.mock.calls.map((call) => call.arguments[0]),
+    ['{"id":"id-1"}', '{"id":"id-2"}'],
+  );
 });

@@ -15,13 +15,23 @@ export class Call {
   #kept = new Map();
 
   /** Does the answer still depend on the instance? */
-  get inRust() { return this.#task !== undefined; }
-  get id() { return this.#id ??= crypto.randomUUID(); }
-  random(number) { return this.#random[number] ??= crypto.getRandomValues(new Uint8Array(96)); }
+  get inRust() {
+    return this.#task !== undefined;
+  }
+  get id() {
+    return (this.#id ??= crypto.randomUUID());
+  }
+  random(number) {
+    return (this.#random[number] ??= crypto.getRandomValues(new Uint8Array(96)));
+  }
 
   /** What was learnt under this key before the instance was lost. */
-  kept(key) { return this.#kept.get(key); }
-  keep(key, text) { this.#kept.set(key, text); }
+  kept(key) {
+    return this.#kept.get(key);
+  }
+  keep(key, text) {
+    this.#kept.set(key, text);
+  }
 
   begin(task) {
     this.#task = task;

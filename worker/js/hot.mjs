@@ -84,8 +84,12 @@ export function hotPath(instance, goOn, broken) {
    */
   function write() {
     const rest = authorization ?? "";
-    return method.length + url.length + rest.length <= place().length
-      && put(method, 0) && put(url, method.length) && put(rest, method.length + url.length);
+    return (
+      method.length + url.length + rest.length <= place().length
+      && put(method, 0)
+      && put(url, method.length)
+      && put(rest, method.length + url.length)
+    );
   }
 
   function put(text, start) {

@@ -18,17 +18,22 @@ export const waiting = new Set();
 // it).
 Object.defineProperty(rust.__worker_init_state(), "criticalError", {
   get: () => crashed,
-  set(panicked) { if (panicked) crash(); },
+  set(panicked) {
+    if (panicked) crash();
+  },
 });
-addEventListener("error", (event) => { if (isTrap(event.error)) crash(); });
+addEventListener("error", (event) => {
+  if (isTrap(event.error)) crash();
+});
 
 /**
  * Out of memory, stack overflow and `unreachable` trap without a panic. A stack overflow is a RangeError, as is many a
  * fault of ordinary code (a status of which no Response can be made), which leaves the instance whole.
  */
 export function isTrap(error) {
-  return error instanceof WebAssembly.RuntimeError
-    || (error instanceof RangeError && error.message.includes("call stack"));
+  return (
+    error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && error.message.includes("call stack"))
+  );
 }
 
 /** Gives the instance up. */

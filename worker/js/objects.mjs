@@ -6,7 +6,9 @@ import { crash, instance, isTrap } from "./instance.mjs";
 /** An order to an object. If the instance is lost meanwhile, so is the order: the caller may repeat it. */
 async function inObject(order) {
   const call = new Call();
-  const lost = new Promise((_, reject) => { call.lost = () => reject(new Error("the instance was lost")); });
+  const lost = new Promise((_, reject) => {
+    call.lost = () => reject(new Error("the instance was lost"));
+  });
   lost.catch(() => {}); // if it comes before anything waits for it
   try {
     return await Promise.race([order(instance(), call), lost]);
@@ -25,10 +27,12 @@ export class Account extends DurableObject {
     if (!is_left_to_tell) return reply;
     const told = this.#inTurn((rust, call) => rust.deliver_account(storage, this.env, call)).catch(() => false);
     if (!promises_an_end) this.ctx.waitUntil(told);
-    else if (!await told) throw new Error("the register can't be reached");
+    else if (!(await told)) throw new Error("the register can't be reached");
     return reply;
   }
-  alarm() { return this.#inTurn((rust, call) => rust.wake_account(this.ctx.storage, this.env, call)); }
+  alarm() {
+    return this.#inTurn((rust, call) => rust.wake_account(this.ctx.storage, this.env, call));
+  }
   #inTurn(order) {
     const mine = this.#turn.then(() => inObject(order));
     this.#turn = mine.catch(() => {});

@@ -26,10 +26,15 @@ export function goOn(request, env, ctx, isDecided, former) {
   // sweeps.
   if (former === undefined) request.signal.addEventListener("abort", () => call.drop());
   // What follows on this promise runs in this request's own context, whoever's panic resolved it.
-  const lost = new Promise((resolve) => { call.lost = resolve; });
-  return Promise.race([mended, lost.then(() => {
-    const isOwnFault = call.polling || former !== undefined;
-    call.polling = false;
-    return isOwnFault ? broken(LOST) : goOn(request, env, ctx, false, call);
-  })]);
+  const lost = new Promise((resolve) => {
+    call.lost = resolve;
+  });
+  return Promise.race([
+    mended,
+    lost.then(() => {
+      const isOwnFault = call.polling || former !== undefined;
+      call.polling = false;
+      return isOwnFault ? broken(LOST) : goOn(request, env, ctx, false, call);
+    }),
+  ]);
 }

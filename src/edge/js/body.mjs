@@ -9,7 +9,8 @@ export async function readBody(request, limit, courtesy) {
   try {
     const reader = request.clone().body?.getReader();
     if (reader === undefined) return new Uint8Array();
-    let parts = [], length = 0;
+    let parts = [],
+      length = 0;
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;

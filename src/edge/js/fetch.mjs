@@ -60,10 +60,11 @@ export function names(request) {
 export function send(sender, place, request, withheld, added, ...rest) {
   const headers = new Headers(request.headers);
   if (withheld) for (const name of withheld.split("\n")) headers.delete(name);
-  if (added) for (const line of added.split("\n")) {
-    const at = line.indexOf(":");
-    headers.set(line.slice(0, at), line.slice(at + 1));
-  }
+  if (added)
+    for (const line of added.split("\n")) {
+      const at = line.indexOf(":");
+      headers.set(line.slice(0, at), line.slice(at + 1));
+    }
   return sender(place, request, headers, ...rest);
 }
 
@@ -73,18 +74,27 @@ export function send(sender, place, request, withheld, added, ...rest) {
 // forwarded request's time; to clear the timer: 0.01).
 function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail) {
   return new Promise((resolve, reject) => {
-    let timer, answered = false;
+    let timer,
+      answered = false;
     const settle = (make) => {
       if (answered) return;
       answered = true;
-      try { resolve(make()); } catch (error) { reject(error); }
+      try {
+        resolve(make());
+      } catch (error) {
+        reject(error);
+      }
     };
     const stop = () => clearTimeout(timer);
-    const run = () => { stop(); if (!answered) timer = setTimeout(settle, milliseconds, () => fail(LATE)); };
+    const run = () => {
+      stop();
+      if (!answered) timer = setTimeout(settle, milliseconds, () => fail(LATE));
+    };
     const init = { headers };
     let target = url;
     if (request.method === "GET" || request.method === "HEAD") {
-      if (request.body) target = new Request(url, request); // they may have a body only as a request's own
+      if (request.body)
+        target = new Request(url, request); // they may have a body only as a request's own
       else init.method = request.method;
     } else {
       init.method = request.method;
@@ -94,18 +104,22 @@ function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail
       init.body = request.body && unhurried(request.body, length, run, stop);
     }
     run();
-    perform(target, init, mayCache).then((response) => settle(() => finish(response)), () => settle(() => fail(UNREACHABLE)));
+    perform(target, init, mayCache).then(
+      (response) => settle(() => finish(response)),
+      () => settle(() => fail(UNREACHABLE)),
+    );
   });
 }
 
 /** A body, part by part as the origin takes them in, with its length if the client has declared it. */
 function unhurried(body, length, run, stop) {
-  const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
+  const { readable, writable } =
+    length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
   const reader = body.getReader({ mode: "byob" });
   const writer = writable.getWriter();
   const pump = async () => {
     // One buffer for all parts: with a new one each, 50 MiB took 32 MiB more memory. By default parts are of 4 KiB.
-    for (let space = new Uint8Array(65536); ;) {
+    for (let space = new Uint8Array(65536); ; ) {
       stop();
       const part = await reader.read(space);
       run();
@@ -170,7 +184,10 @@ export function cachingChanges(headers, policy, vary) {
     changes.push(["cache-control", [...others, "private"].join(", ")]);
   }
   if (policy & OPTIONAL) {
-    const known = (headers.get("vary") ?? "").split(",").map((name) => name.trim()).filter((name) => name);
+    const known = (headers.get("vary") ?? "")
+      .split(",")
+      .map((name) => name.trim())
+      .filter((name) => name);
     const lower = known.map((name) => name.toLowerCase());
     const missing = vary.split(", ").filter((name) => !lower.includes(name.toLowerCase()));
     if (missing.length > 0 && !known.includes("*")) changes.push(["vary", [...known, ...missing].join(", ")]);
@@ -213,8 +230,15 @@ function at(time, act) {
 function closingSocket(response, time) {
   const [client, server] = Object.values(new WebSocketPair());
   const origin = response.webSocket;
-  const sides = [[origin, server], [server, origin]];
-  const attempt = (act) => { try { act(); } catch {} }; // a side that is closed already
+  const sides = [
+    [origin, server],
+    [server, origin],
+  ];
+  const attempt = (act) => {
+    try {
+      act();
+    } catch {}
+  }; // a side that is closed already
   const stop = at(time, () => sides.forEach(([side]) => attempt(() => side.close(1008, "token expired"))));
   for (const [from, to] of sides) {
     from.binaryType = "arraybuffer";
@@ -260,7 +284,9 @@ function endingAt(body, time) {
       await writer.write(value);
     }
   };
-  pump().catch((error) => Promise.allSettled([reader.cancel(error), writer.abort(error)])).finally(stop);
+  pump()
+    .catch((error) => Promise.allSettled([reader.cancel(error), writer.abort(error)]))
+    .finally(stop);
   return readable;
 }
 
@@ -271,19 +297,21 @@ function endingAt(body, time) {
 export function fetchAsset(assets, url, request, isPrivate, vary, missing) {
   const headers = new Headers(request.headers);
   headers.delete("authorization");
-  return Promise.resolve().then(() => perform(url, { method: request.method, headers }, !isPrivate, assets)).then(
-    (response) => {
-      // With a type it is the page of `not_found_handling = "404-page"`.
-      if (response.status === 404 && !response.headers.has("content-type")) return missing(true);
-      if (!isPrivate || response.status < 200) return response;
-      const own = new Response(response.body, response);
-      for (const name of TARGETED) own.headers.delete(name);
-      own.headers.set("cache-control", "private, no-cache");
-      own.headers.append("vary", vary);
-      return own;
-    },
-    () => missing(false),
-  );
+  return Promise.resolve()
+    .then(() => perform(url, { method: request.method, headers }, !isPrivate, assets))
+    .then(
+      (response) => {
+        // With a type it is the page of `not_found_handling = "404-page"`.
+        if (response.status === 404 && !response.headers.has("content-type")) return missing(true);
+        if (!isPrivate || response.status < 200) return response;
+        const own = new Response(response.body, response);
+        for (const name of TARGETED) own.headers.delete(name);
+        own.headers.set("cache-control", "private, no-cache");
+        own.headers.append("vary", vary);
+        return own;
+      },
+      () => missing(false),
+    );
 }
 
 /**

@@ -6,10 +6,18 @@ import { waitUntil } from "cloudflare:workers";
  * then `act` fails, and only a trap in it matters, of which the entry hears.
  */
 export function whenOver(act) {
-  const isTrap = (error) => error instanceof WebAssembly.RuntimeError
-    || (error instanceof RangeError && error.message.includes("call stack"));
-  waitUntil(new Promise((resolve) => setTimeout(() => {
-    resolve();
-    try { act(); } catch (error) { if (isTrap(error)) throw error; }
-  }, 1100)));
+  const isTrap = (error) =>
+    error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && error.message.includes("call stack"));
+  waitUntil(
+    new Promise((resolve) =>
+      setTimeout(() => {
+        resolve();
+        try {
+          act();
+        } catch (error) {
+          if (isTrap(error)) throw error;
+        }
+      }, 1100),
+    ),
+  );
 }

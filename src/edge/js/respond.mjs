@@ -6,7 +6,9 @@ export function init(status, headers) {
   for (const line of headers.split("\n")) {
     const at = line.indexOf(":");
     // A value that no header can carry (an embedder's own) is left out rather than let the answer fail.
-    try { fields.append(line.slice(0, at), line.slice(at + 1)); } catch {}
+    try {
+      fields.append(line.slice(0, at), line.slice(at + 1));
+    } catch {}
   }
   return { status, headers: fields };
 }
@@ -30,6 +32,7 @@ export async function renew(promise, cookies) {
   const own = new Response(answer.body, answer);
   for (const cookie of ours) own.headers.append("set-cookie", cookie);
   own.headers.set("cache-control", "no-store");
-  for (const targeted of ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"]) own.headers.delete(targeted);
+  for (const targeted of ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"])
+    own.headers.delete(targeted);
   return own;
 }
