@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { FAULTY, bearing, mint, origin, start, until } from "./harness.mjs";
+import { FAULTY, mint, origin, start, until } from "./harness.mjs";
 
-/** A worker whose store, objects and clock can be held back from outside, before the one that can be broken on purpose. */
+/**
+ * A worker whose store, objects and clock can be held back from outside, before the one that can be broken on purpose.
+ */
 const ENTRY = `
   import worker, { Account as Real, Revocations } from "./entry.mjs";
   export { Revocations };
@@ -54,7 +56,7 @@ const abort = (gate, request) =>
       socket.write(request);
       setTimeout(() => {
         socket.resetAndDestroy();
-        resolve();
+        resolve(undefined);
       }, 150);
     });
     socket.on("error", reject);
@@ -85,7 +87,8 @@ describe("after a second round of aborts nothing more is held than after the fir
 
   const json = "Content-Type: application/json\r\n";
   const logIn = JSON.stringify({ username: "user1", password: "x" });
-  for (const [stage, number, what, request] of [
+  /** @type {[stage: string, number: number, what: string, request: () => string][]} */
+  const stages = [
     ["a log-in's body", 2000, "", () => post("/auth", json, '{"username":"', 8000)],
     ["a body with a token", 300, "", () => post("/json", json, `{"a":"${"x".repeat(30_000)}`, 60_000)],
     ["a body without end", 300, "", () => post("/json", json, "x".repeat(70_000), 60_000_000)],
@@ -105,7 +108,8 @@ describe("after a second round of aborts nothing more is held than after the fir
       "",
       () => post("/json", json, JSON.stringify({ access_token: token })),
     ],
-  ]) {
+  ];
+  for (const [stage, number, what, request] of stages) {
     test(stage, { timeout: 120_000 }, async () => {
       await hold(gate, what);
       await round(gate, 100, request()); // what is made once
@@ -222,11 +226,8 @@ test("a body is read only where it may hold a token", async (t) => {
   const stream = async function* () {
     for (let part = 0; part < 25; part++) yield Buffer.alloc(4096, "x");
   };
-  const chunked = await fetch(`${gate.url.origin}/up`, {
-    method: "POST",
-    duplex: "half",
-    headers: { "content-type": "application/json" },
-    body: stream(),
-  });
+  const init = { method: "POST", headers: { "content-type": "application/json" }, duplex: "half", body: stream() };
+  // Node takes an iterator as a body; the types of a browser's fetch don't.
+  const chunked = await fetch(`${gate.url.origin}/up`, /** @type {RequestInit} */ (/** @type {unknown} */ (init)));
   assert.equal(chunked.status, 413);
 });

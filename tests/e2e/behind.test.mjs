@@ -133,12 +133,13 @@ describe("what the origin learns", () => {
 test("a Location at the origin's own address leads through the gate", async (t) => {
   let location,
     status = 302;
-  const app = await origin((request, answer) =>
+  const app = await origin((_request, answer) =>
     answer.writeHead(status, { location, "content-location": location }).end(),
   );
   t.after(() => app.close());
   const host = new URL(app.url).host;
-  for (const [base, site, cases] of [
+  /** @type {[base: string, site: string | undefined, cases: [string, (own: string) => string][]][]} */
+  const sites = [
     [
       "",
       undefined,
@@ -171,18 +172,19 @@ test("a Location at the origin's own address leads through the gate", async (t) 
         ["/apple", () => "/apple"],
       ],
     ],
-  ]) {
+  ];
+  for (const [base, site, cases] of sites) {
     const gate = await start({ vars: { ORIGIN: app.url + base, ROUTES, ...(site && { TOLLGATE_PUBLIC_URL: site }) } });
     try {
       const token = await gate.token();
       for (const [from, to] of cases) {
         location = from;
-        for (const [code, path] of [
+        for (const [code, path] of /** @type {[number, string][]} */ ([
           [302, "/api/a"],
           [302, "/api/a"],
           [201, "/api/b"],
           [308, "/open/c"],
-        ]) {
+        ])) {
           status = code;
           const answer = await raw(gate, path, { headers: ["Authorization", `JWT ${token}`] });
           assert.deepEqual(
@@ -322,6 +324,7 @@ describe("connections that outlive a token", () => {
     app.close();
   });
 
+  /** @returns {[expires: number, token: Promise<string>]} */
   const brief = (seconds) => {
     const exp = Math.floor(Date.now() / 1000) + seconds;
     return [

@@ -13,9 +13,9 @@ const EXTENDED = { TOLLGATE_WIRE: "flask-jwt-extended" };
 const user = (id) => mint({ sub: String(id), identity: id, type: "access", fresh: false, jti: `${id}`, csrf: "C" });
 
 /**
- * A stand-in for Cloudflare's cache between a worker and an origin, by its documented rules: it keys by URL, stores what has
- * one of these extensions unless the answer says otherwise, and lets pass what a worker fetches with `cache: "no-store"`,
- * which local workerd shows as two request header fields.
+ * A stand-in for Cloudflare's cache between a worker and an origin, by its documented rules: it keys by URL, stores
+ * what has one of these extensions unless the answer says otherwise, and lets pass what a worker fetches with `cache:
+ * "no-store"`, which local workerd shows as two request header fields.
  */
 async function cachingProxy(behind) {
   const kept = new Map();
@@ -58,7 +58,8 @@ describe("one user never gets what was fetched for another", () => {
     app.close();
   });
 
-  for (const [what, vars, carry] of [
+  /** @type {[what: string, vars: Record<string, unknown>, carry: (token: string) => [string, RequestInit]][]} */
+  const ways = [
     [
       "a token in a cookie",
       { JWT_TOKEN_LOCATION: "cookies" },
@@ -85,7 +86,8 @@ describe("one user never gets what was fetched for another", () => {
       { JWT_TOKEN_LOCATION: "cookies" },
       (token) => ["/optional/x.pdf", { headers: { cookie: `access_token_cookie=${token}` } }],
     ],
-  ]) {
+  ];
+  for (const [what, vars, carry] of ways) {
     test(what, async () => {
       const ROUTES = [
         { path: "/api/*", to: "origin" },
@@ -145,7 +147,8 @@ test("every fetch is made without a cache and without following, but for an open
   const gate = await start({ ...OBSERVED, vars: { ORIGIN: app.url, ROUTES } });
   t.after(() => gate.close());
   const token = await mint({ identity: 1 });
-  for (const [path, init, cache] of [
+  /** @type {[path: string, init: RequestInit, cache: string | undefined][]} */
+  const requests = [
     ["/required", bearing(token), "no-store"],
     ["/required", bearing(token), "no-store"],
     ["/required", bearing(token, { method: "POST", body: "x" }), "no-store"],
@@ -155,7 +158,8 @@ test("every fetch is made without a cache and without following, but for an open
     ["/open", {}, "no-store"],
     ["/open", bearing(token), "no-store"],
     ["/cached", {}, undefined],
-  ]) {
+  ];
+  for (const [path, init, cache] of requests) {
     const answer = await gate.get(path, init);
     assert.equal(answer.status, 200, path);
     const headers = await answer.json();
@@ -196,7 +200,7 @@ test("no fetch of the gate follows a redirect", async (t) => {
     asked++;
     answer.end("0018A45C4D1DEF81644B54AB7F969B88D65:1");
   });
-  const moved = await origin((request, answer) => answer.writeHead(302, { location: `${elsewhere.url}/x` }).end());
+  const moved = await origin((_request, answer) => answer.writeHead(302, { location: `${elsewhere.url}/x` }).end());
   t.after(() => {
     elsewhere.close();
     moved.close();
@@ -240,7 +244,7 @@ test("no fetch of the gate follows a redirect", async (t) => {
 
 test("an answer under a rule that looks at tokens is private to its user, and is left alone where it is already", async (t) => {
   let answerWith;
-  const app = await origin((request, answer) =>
+  const app = await origin((_request, answer) =>
     answer.writeHead(answerWith.status ?? 200, answerWith.headers).end(answerWith.body ?? "x"),
   );
   t.after(() => app.close());
@@ -268,7 +272,11 @@ test("an answer under a rule that looks at tokens is private to its user, and is
     "cloudflare-cdn-cache-control": "max-age=60",
     "surrogate-control": "max-age=60",
   };
-  for (const [path, headers, sent, control, vary] of [
+  /**
+   * @typedef {Record<string, string>} Fields
+   * @type {[path: string, headers: Fields, sent: Fields, control: string[], vary?: string][]}
+   */
+  const answers = [
     // In Authorization: RFC 9111 §3.5 does it, unless the answer invites caches.
     ["/required", bearer, {}, []],
     ["/required", bearer, { "cache-control": "max-age=60" }, ["max-age=60"]],
@@ -327,7 +335,8 @@ test("an answer under a rule that looks at tokens is private to its user, and is
     ["/optional", cookie, {}, ["private"], "Authorization, Cookie"],
     ["/open", {}, { "cache-control": "public, s-maxage=60", ...CDN }, ["public", "s-maxage=60"]],
     ["/open", cookie, { "cache-control": "public" }, ["public"]],
-  ]) {
+  ];
+  for (const [path, headers, sent, control, vary] of answers) {
     answerWith = { headers: sent };
     for (let use = 0; use < 3; use++) {
       const answer = await gate.get(path, { headers });

@@ -90,11 +90,11 @@ test("a secret of Secrets Store is named for what it is", async () => {
 
 test("a key set as providers publish it serves, and what it can't use is told", async () => {
   const keys = [];
-  for (const [alg, more] of [
+  for (const [alg, more] of /** @type {[string, object][]} */ ([
     ["RSA-OAEP-256", { use: "enc" }],
     ["RS256", { use: "sig" }],
     ["ES384", { use: "sig" }],
-  ]) {
+  ])) {
     const pair = await generateKeyPair(alg, { extractable: true });
     keys.push({ pair, jwk: { ...(await exportJWK(pair.publicKey)), kid: alg, alg, ...more } });
   }

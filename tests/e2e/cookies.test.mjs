@@ -158,6 +158,7 @@ test("a form that another page forges is refused: it comes without cookies, or w
     const page = await visit.context.newPage();
     await page.goto(new URL("/plain", sameSite).href);
     const tried = await page.evaluate(async (url) => {
+      /** @type {RequestInit} */
       const init = { method: "POST", credentials: "include", headers: { "x-csrf-token": "guessed" } };
       return fetch(url, init).then(
         (answer) => answer.status,

@@ -41,8 +41,8 @@ test("a wrong password, an unknown user and a missing token are refused in Flask
 });
 
 /**
- * The status of a log-in whose body comes in chunks and says no length. The gate may close the connection behind its answer while
- * chunks are still written, which `fetch` takes for a failure; the answer counts.
+ * The status of a log-in whose body comes in chunks and says no length. The gate may close the connection behind its
+ * answer while chunks are still written, which `fetch` takes for a failure; the answer counts.
  */
 const streamed = (port, chunks, bytes) =>
   new Promise((resolve, reject) => {

@@ -24,6 +24,7 @@ const DEPLOYED = { main: "target/deploy/entry.js", others: ["target/deploy"] };
 /** The worker that can be broken on purpose (`cargo xtask build --faults`), as unbundled modules. */
 export const FAULTY = { main: "worker/entry.mjs", others: ["worker/js", "build-faults"] };
 
+/** @returns {Promise<{ type: "CompiledWasm" | "ESModule", path: string, contents: string | Buffer<ArrayBuffer> }[]>} */
 async function modules({ main, others }, entry) {
   const files = [main];
   for (const folder of others) {
@@ -32,7 +33,7 @@ async function modules({ main, others }, entry) {
   const known = files.filter((file, at) => files.indexOf(file) === at && /\.(m?js|wasm)$/.test(file));
   const all = await Promise.all(
     known.map(async (file) => ({
-      type: file.endsWith(".wasm") ? "CompiledWasm" : "ESModule",
+      type: /** @type {"CompiledWasm" | "ESModule"} */ (file.endsWith(".wasm") ? "CompiledWasm" : "ESModule"),
       // The entry imports ../build/, whichever build it is.
       path: root + file.replace(/^build-faults\//, "build/"),
       contents: await readFile(root + file),
@@ -43,18 +44,25 @@ async function modules({ main, others }, entry) {
   return all;
 }
 
-/** The KV records of user1 and user2, ids 1 and 2, password abcxyz. (The demo users of `cargo xtask dev` have other ids.) */
+/**
+ * The KV records of user1 and user2, ids 1 and 2, password abcxyz. (The demo users of `cargo xtask dev` have other
+ * ids.)
+ */
 const testUsers = JSON.parse(await readFile(`${root}tests/e2e/users.json`, "utf8"));
 
-/** What wrangler makes of a configuration for Miniflare, without the variables. */
+/**
+ * What wrangler makes of a configuration for Miniflare, without the variables.
+ *
+ * @returns {Record<string, any>}
+ */
 function workerOf(config) {
   const { modulesRules: _, ...worker } = miniflareOptions(config).workerOptions;
   return { ...worker, modulesRoot: root, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
 }
 
 /**
- * The variables over those of a configuration; not those of somebody's .dev.vars. On the port in the ORIGIN of wrangler.toml the
- * developer's application may listen: a test that names no origin has none.
+ * The variables over those of a configuration; not those of somebody's .dev.vars. On the port in the ORIGIN of
+ * wrangler.toml the developer's application may listen: a test that names no origin has none.
  */
 const bindingsOf = (config, vars) =>
   Object.fromEntries(
@@ -64,13 +72,22 @@ const bindingsOf = (config, vars) =>
   );
 
 /**
- * A running gate. `vars` are put over those of wrangler.toml (or `config`; `undefined` takes one away), `options` over Miniflare's; `entry`
- * is the text of a module to stand before the worker, which it imports as `./entry.js`. Without `sessions` there are no
- * objects and limits: so it is as the real libraries' servers are, to the letter.
+ * @typedef {{
+ *   config?: string, vars?: Record<string, unknown>, secret?: string, users?: boolean, build?: typeof DEPLOYED,
+ *   entry?: string, sessions?: boolean, persist?: string, assets?: object, options?: Record<string, unknown>,
+ * }} Setup
+ */
+/**
+ * A running gate. `vars` are put over those of wrangler.toml (or `config`; `undefined` takes one away), `options` over
+ * Miniflare's; `entry` is the text of a module to stand before the worker, which it imports as `./entry.js`. Without
+ * `sessions` there are no objects and limits: so it is as the real libraries' servers are, to the letter.
  *
- * `assets` are put over the table of that name. What is stored is kept in the folder `persist`, if there is one. A gate that is killed (`kill()`) leaves it as it is.
+ * `assets` are put over the table of that name. What is stored is kept in the folder `persist`, if there is one. A gate
+ * that is killed (`kill()`) leaves it as it is.
  *
  * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, kill(), close() }`
+ *
+ * @param {Setup} setup
  */
 export async function start({
   config: file = "wrangler.toml",
@@ -192,7 +209,7 @@ export const mint = (claims, secret = new TextEncoder().encode(SECRET)) =>
     .sign(secret);
 
 /** The claims of a token. */
-export const payload = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
+export const payload = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
 
 /** Waits until `probe` gives something, 5 s at most. */
 export async function until(probe) {
@@ -238,8 +255,8 @@ export async function raw(gate, path, { method = "GET", headers = [], send = (ou
 }
 
 /**
- * The same for a body that the gate refuses before it has read it all: it closes the connection behind its answer, and what the
- * client still writes can make its kernel throw the answer away (RFC 9112 §9.6). Then it is asked again.
+ * The same for a body that the gate refuses before it has read it all: it closes the connection behind its answer, and
+ * what the client still writes can make its kernel throw the answer away (RFC 9112 §9.6). Then it is asked again.
  */
 export async function rawRefused(gate, path, options) {
   for (let attempt = 1; ; attempt++) {
@@ -281,14 +298,17 @@ export async function memoryRise(work) {
   return Math.max(peak, resident()) - before;
 }
 
-/** An origin on 127.0.0.1: `{ url, server, close() }`. */
+/** The port of a server that listens. @param {import("node:net").Server} server */
+export const portOf = (server) => /** @type {import("node:net").AddressInfo} */ (server.address()).port;
+
+/** An origin on 127.0.0.1: `{ url, server, close() }`. @param {import("node:http").RequestListener} listener */
 export async function origin(listener) {
   const server = createServer(listener);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     server,
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `http://127.0.0.1:${portOf(server)}`,
     close: () => {
       server.closeAllConnections();
       server.close();

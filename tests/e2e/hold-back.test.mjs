@@ -105,14 +105,18 @@ test("by default all of it goes on", async () => {
   }
 });
 
-/** The answer to a request with these very lines. */
+/**
+ * Status and body of the answer to a request with these very lines.
+ *
+ * @returns {Promise<[number, string]>}
+ */
 async function lines(to, path, ...fields) {
   got = undefined;
   const socket = connect(to.port, "127.0.0.1");
   socket.write([`GET ${path} HTTP/1.1`, `Host: ${to.url.host}`, "Connection: close", ...fields, "", ""].join("\r\n"));
   const [, status, body] = Buffer.concat(await socket.toArray())
     .toString()
-    .match(/^HTTP\/1\.1 (\d+)[^]*?\r\n\r\n([^]*)$/);
+    .match(/^HTTP\/1\.1 (\d+).*?\r\n\r\n(.*)$/s);
   return [Number(status), body];
 }
 

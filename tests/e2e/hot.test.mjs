@@ -40,12 +40,12 @@ const people = (many, more) =>
     }),
   );
 
-for (const [name, vars] of [
+for (const [name, vars] of /** @type {[string, Record<string, unknown>][]} */ ([
   ["with room for all", {}],
   ["with room for few, who drive each other out", { TOLLGATE_TOKEN_CACHE: 8 }],
   ["with nothing remembered", { TOLLGATE_TOKEN_CACHE: 0 }],
   ["with each request logged", { TOLLGATE_LOG: "debug" }],
-]) {
+])) {
   test(`${name}, everybody is told who he is himself`, async () => {
     const gate = await start({ vars: { ROUTES, ...vars } });
     await eachIsToldItsOwn(gate, await people(60));

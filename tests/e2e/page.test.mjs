@@ -50,6 +50,7 @@ async function knock(button) {
   await page.click(button);
   const newest = page.locator("#answers article:not([data-seen])");
   await newest.waitFor();
+  // biome-ignore lint/performance/useDomNodeTextContent: what a reader sees, with its line breaks
   return newest.innerText();
 }
 /** Logs in as the demo user; gives the token. */
@@ -148,7 +149,7 @@ test("a log-in shows the token taken apart, and its time running out", async () 
   assert.equal((await page.locator("#token span").allTextContents()).join("."), token);
   assert.deepEqual(JSON.parse(await text("#token-header")), { typ: "JWT", alg: "HS256" });
   const claims = JSON.parse(await text("#token-claims"));
-  assert.deepEqual(claims, JSON.parse(Buffer.from(token.split(".")[1], "base64url")));
+  assert.deepEqual(claims, JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString()));
   assert.equal(claims.identity, 1);
   assert.equal(claims.exp - claims.iat, 300);
   assert.equal(await page.locator("#times time").count(), 3);
@@ -229,10 +230,10 @@ test("the token is kept nowhere, and a log-out ends it at the gate", async () =>
 });
 
 test("a log-out that the gate can't be asked for forgets the token, and says that it may stay good", async () => {
-  for (const [answer, said] of [
+  for (const [answer, said] of /** @type {[number | null, RegExp][]} */ ([
     [null, /^No answer from the gate\./],
     [503, /could not log you out \(503\)/],
-  ]) {
+  ])) {
     const token = await logIn();
     assert.equal(await page.locator("#logout-result").isVisible(), false);
     await page.route("**/auth/logout", (route) => (answer ? route.fulfill({ status: answer }) : route.abort()));

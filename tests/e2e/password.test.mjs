@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { test } from "node:test";
-import { payload, start, until } from "./harness.mjs";
+import { payload, portOf, start, until } from "./harness.mjs";
 
 const VARS = {
   TOLLGATE_WIRE: "flask-jwt-extended",
@@ -31,13 +31,13 @@ test("a new password ends every session, and the old one opens none, however sta
   const old = await gate.kv.get("login:user1");
   const mine = await (await gate.logIn()).json(),
     other = await (await gate.logIn()).json();
-  for (const [body, status, text] of [
+  for (const [body, status, text] of /** @type {[object, number, RegExp][]} */ ([
     [{ old_password: "wrong", new_password: NEW }, 401, /Bad username or password/],
     [{ old_password: "abcxyz", new_password: "short" }, 400, /fewer than 15 characters/],
     [{ old_password: "abcxyz", new_password: "passwordpassword" }, 400, /most common/],
     [{ old_password: "abcxyz" }, 400, /new_password/],
     [[], 400, /JSON object/],
-  ]) {
+  ])) {
     const answer = await change(gate, mine.access_token, body);
     assert.equal(answer.status, status, JSON.stringify(body));
     assert.match((await answer.json()).msg, text);
@@ -106,7 +106,7 @@ test("a password that is known from a leak is refused; should nobody be able to 
     vars: {
       ...VARS,
       TOLLGATE_PASSWORD_PWNED: "true",
-      TOLLGATE_PASSWORD_PWNED_URL: `http://127.0.0.1:${ranges.address().port}/range`,
+      TOLLGATE_PASSWORD_PWNED_URL: `http://127.0.0.1:${portOf(ranges)}/range`,
     },
   });
   t.after(() => gate.close());
@@ -205,7 +205,7 @@ test("names that differ in capitals are two users, and neither's log-in forgives
     const twin = await logIn("USER1", "abcxyz");
     assert.notEqual(twin.status, 401);
     if (twin.headers.has("set-cookie")) headers.cookie = twin.headers.get("set-cookie").split(";")[0];
-    judged += (await logIn("user1", `guess ${guess}`)).status === 401;
+    if ((await logIn("user1", `guess ${guess}`)).status === 401) judged += 1;
   }
   // Five are free, then each waits twice as long as the one before.
   const most = 5 + Math.ceil(Math.log2(1 + (Date.now() - began) / 1000));

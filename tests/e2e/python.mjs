@@ -4,7 +4,7 @@ import { execFile, spawn } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { promisify } from "node:util";
-import { root, until } from "./harness.mjs";
+import { portOf, root, until } from "./harness.mjs";
 
 const run = promisify(execFile);
 const FOLDER = `${root}target/pyjwt`;
@@ -35,7 +35,7 @@ export async function install() {
 export async function flaskApp(program) {
   const port = await new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
+      const port = portOf(server);
       server.close(() => resolve(port));
     });
   });

@@ -35,8 +35,8 @@ function extended(path, claims, asked, payload) {
 let names;
 /** The application behind the transcripts. */
 const application = await origin((asked, answer) => {
-  const payload = asked.headers["x-auth-claims"];
-  const claims = payload && JSON.parse(Buffer.from(payload, "base64url"));
+  const payload = asked.headers["x-auth-claims"]?.toString();
+  const claims = payload && JSON.parse(Buffer.from(payload, "base64url").toString());
   const path = asked.url.split("?")[0];
   const [type, body] = names ? extended(path, claims, asked, payload) : identity(claims);
   if (path === "/user" && names) answer.statusCode = 500;

@@ -168,7 +168,7 @@ test("log-ins move a hash to today's pepper; without its pepper a hash is a wron
       await gate.kv.put("login:user1", JSON.stringify(record));
       const { status } = await gate.logIn();
       if (renewed) await until(() => gate.output().includes('"event":"hash_renewed"'));
-      record = await gate.kv.get("login:user1", "json");
+      record = /** @type {typeof record} */ (await gate.kv.get("login:user1", "json"));
       return [
         status,
         record.hash.match(/^\$pbkdf2-sha256\$i=100000,l=32(,keyid=[^$]*)?\$/)[1],
