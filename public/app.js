@@ -3,9 +3,10 @@
 
 const LEEWAY = 10; // seconds the gate goes on accepting a token after its exp
 const KEEP = 5; // answers shown
-const PATIENCE = 10_000; // ms before a silent gate counts as down
+const TIMEOUT = 10_000; // ms before a silent gate counts as down
 const LONGEST_BODY = 4000; // characters of an answer shown
 
+/** @type {Record<number, string>} */
 const REASONS = {
   200: "OK",
   400: "Bad Request",
@@ -34,14 +35,27 @@ const HINTS_WITH_TOKEN = {
 };
 const TIME_CLAIMS = { iat: "Issued", nbf: "Good from", exp: "Expires" };
 
-const $ = (id) => document.getElementById(id);
+/** The element with an id: each one that is named in this file is in the page. @param {string} id */
+const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const input = (/** @type {"username" | "password"} */ id) => /** @type {HTMLInputElement} */ ($(id));
+const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ ($(id));
+
+/** Claims of a token that nobody has verified: each may have any type. @typedef {Record<string, unknown>} Claims */
 
 // The token lives here and nowhere else: storage would outlast the page.
+/** @type {string | null} */
 let token = null;
-let claims = null;
+/** @type {Claims} */
+let claims = {};
 let ticker = 0;
 let attempt = 0; // number of the newest log-in or log-out; an older answer that comes late is dropped
 
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {string} [className]
+ * @param {string} [text]
+ */
 function element(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -49,29 +63,45 @@ function element(tag, className, text) {
   return made;
 }
 
+/** Has a screen reader say a sentence. @param {string} sentence */
 function announce(sentence) {
   $("announce").textContent = sentence.replaceAll("`", "");
 }
 
-// Shows a sentence; what stands between backticks in it is code.
+/**
+ * Shows a sentence; what stands between backticks in it is code.
+ *
+ * @param {HTMLElement} node
+ * @param {string} sentence
+ */
 function say(node, sentence) {
   node.replaceChildren(...sentence.split("`").map((part, i) => (i % 2 ? element("code", "", part) : part)));
 }
 
-// On a narrow screen the news may land below the fold: bring it up, but never move what is in sight.
+/**
+ * Scrolls to an element that a narrow screen does not show; moves nothing if it is in sight.
+ *
+ * @param {HTMLElement} node
+ */
 function reveal(node) {
   if (node.getBoundingClientRect().top < innerHeight - 160) return;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   node.scrollIntoView({ block: "center", behavior: calm ? "auto" : "smooth" });
 }
 
-// Every request of this page: no cookies, no cache, and not for ever.
+/**
+ * Sends a request, as all of this page: without cookies and cache, and with a timeout.
+ *
+ * @param {string} path
+ * @param {RequestInit} options
+ */
 function send(path, options = {}) {
-  return fetch(path, { ...options, cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(PATIENCE) });
+  return fetch(path, { ...options, cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(TIMEOUT) });
 }
 
 // ---- 1. Log in ----
 
+/** @param {string} message @param {HTMLElement} [field] the one that is wrong */
 function loginError(message, field) {
   say($("login-error"), message);
   for (const id of ["username", "password"]) $(id).removeAttribute("aria-invalid");
@@ -80,15 +110,17 @@ function loginError(message, field) {
   field.focus();
 }
 
-// Whether these are the demo user's name and password, as they were made.
-const isDemo = (username, password) => DEMO_USERS.includes(username) && password === DEMO_PASSWORD;
+/** Whether these are a demo user's name and password, as `cargo xtask dev` makes them. */
+const isDemo = (/** @type {string} */ username, /** @type {string} */ password) =>
+  DEMO_USERS.includes(username) && password === DEMO_PASSWORD;
 
-// The demo users are not what they were: offer them no longer.
+/** No longer offers the demo users, which were changed or removed. */
 function withdrawDemo() {
   $("fill-demo").hidden = true;
   for (const id of ["username", "password"]) $(id).removeAttribute("placeholder");
 }
 
+/** Why a log-in was refused. @param {Response} response @param {boolean} isDemo */
 function refusal(response, isDemo) {
   switch (response.status) {
     case 401:
@@ -108,11 +140,12 @@ function refusal(response, isDemo) {
   }
 }
 
+/** @param {SubmitEvent} event */
 async function logIn(event) {
   event.preventDefault();
-  const username = $("username");
-  const password = $("password");
-  const empty = [username, password].find((input) => input.value === "");
+  const username = input("username");
+  const password = input("password");
+  const empty = [username, password].find((field) => field.value === "");
   if (empty) {
     return loginError(
       $("fill-demo").hidden
@@ -152,7 +185,7 @@ async function logIn(event) {
   }
 }
 
-// Forgets the token at once, whatever the gate will answer, and asks the gate to end it.
+/** Forgets the token at once, whatever the gate will answer, and asks the gate to end it. */
 async function logOut() {
   const { exp } = claims;
   const jwt = token;
@@ -167,23 +200,27 @@ async function logOut() {
   try {
     response = await send("/auth/logout", { method: "POST", headers: { Authorization: `JWT ${jwt}` } });
   } catch {
-    /* no answer */
+    // No answer.
   }
   if (mine === attempt) logoutResult(loggedOut(response, exp));
 }
 
-// What a log-out did, by the gate's answer to it.
+/**
+ * What a log-out did, by the gate's answer to it.
+ *
+ * @param {Response | null} response
+ * @param {unknown} exp the token's
+ */
 function loggedOut(response, exp) {
   const forgotten = "The token is forgotten here";
-  const expired = Number.isFinite(exp) && exp + LEEWAY < Date.now() / 1000;
-  const until = Number.isFinite(exp)
+  const expired = isTime(exp) && exp + LEEWAY < Date.now() / 1000;
+  const until = isTime(exp)
     ? `until it expires, at ${new Date(exp * 1000).toLocaleTimeString()}`
     : "without end: it names no time at which it expires";
   const still = expired ? "and has expired." : `but stays good ${until}.`;
   const perhaps = expired ? "and has expired." : `but may stay good ${until}.`;
-  switch (response?.status) {
-    case undefined:
-      return `No answer from the gate. ${forgotten}, ${perhaps}`;
+  if (response === null) return `No answer from the gate. ${forgotten}, ${perhaps}`;
+  switch (response.status) {
     case 200:
       return "Logged out at the gate. It refuses this token within the revocation bound: 10 seconds, unless `TOLLGATE_REVOCATION_BOUND` says otherwise.";
     case 401:
@@ -197,6 +234,7 @@ function loggedOut(response, exp) {
   }
 }
 
+/** @param {string} sentence */
 function logoutResult(sentence) {
   say($("logout-result"), sentence);
   $("logout-result").hidden = sentence === "";
@@ -205,7 +243,12 @@ function logoutResult(sentence) {
 
 // ---- 2. The token, taken apart ----
 
-// One part of a JWT as a JSON value, or undefined if it is anything else.
+/**
+ * One part of a JWT as a JSON value, or undefined if it is anything else.
+ *
+ * @param {string} part
+ * @returns {unknown}
+ */
 function decodePart(part) {
   try {
     const binary = atob(part.replaceAll("-", "+").replaceAll("_", "/"));
@@ -216,10 +259,16 @@ function decodePart(part) {
   }
 }
 
+/** @param {unknown} value @returns {value is Claims} */
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
-const pretty = (value) => (value === undefined ? "This part is not readable as JSON." : JSON.stringify(value, null, 2));
+/** @param {unknown} value @returns {value is number} */
+const isTime = (value) => Number.isFinite(value);
 
+const pretty = (/** @type {unknown} */ value) =>
+  value === undefined ? "This part is not readable as JSON." : JSON.stringify(value, null, 2);
+
+/** @param {string | null} next */
 function setToken(next) {
   token = next;
   clearInterval(ticker);
@@ -242,8 +291,8 @@ function setToken(next) {
   $("token-none").hidden = !none;
   $("token-some").hidden = none;
   showHints(none);
-  $("call-with").disabled = none;
-  $("call-changed").disabled = none;
+  button("call-with").disabled = none;
+  button("call-changed").disabled = none;
 
   delete $("life").dataset.state;
   $("countdown").textContent = "";
@@ -254,22 +303,25 @@ function setToken(next) {
 }
 
 // The hints are true of the requests that the buttons would send now.
-const hintOf = (id) => $(id).querySelector("small") ?? $(id);
+const hintOf = (/** @type {string} */ id) => $(id).querySelector("small") ?? $(id);
 const HINTS_WITHOUT_TOKEN = Object.fromEntries(Object.keys(HINTS_WITH_TOKEN).map((id) => [id, hintOf(id).textContent]));
 
+/** @param {boolean} none whether there is no token */
 function showHints(none) {
   for (const [id, hint] of Object.entries(none ? HINTS_WITHOUT_TOKEN : HINTS_WITH_TOKEN)) hintOf(id).textContent = hint;
 }
 
+/** A row for each time that the token names. */
 function timeRows() {
   const words = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
-  return Object.keys(TIME_CLAIMS)
-    .filter((name) => Object.hasOwn(claims, name))
-    .map((name) => {
+  return Object.entries(TIME_CLAIMS)
+    .filter(([name]) => Object.hasOwn(claims, name))
+    .map(([name, label]) => {
       const row = element("div");
-      const term = element("dt", "", `${TIME_CLAIMS[name]} `);
+      const term = element("dt", "", `${label} `);
       term.append(element("code", "", name));
-      const date = new Date(typeof claims[name] === "number" ? claims[name] * 1000 : NaN);
+      const seconds = claims[name];
+      const date = new Date(typeof seconds === "number" ? seconds * 1000 : NaN);
       const detail = element("dd");
       if (Number.isNaN(date.getTime())) {
         detail.textContent = "not a time this page can read";
@@ -283,6 +335,7 @@ function timeRows() {
     });
 }
 
+/** @param {number} seconds */
 function duration(seconds) {
   const days = Math.floor(seconds / 86400);
   const hours = Math.floor(seconds / 3600) % 24;
@@ -293,10 +346,10 @@ function duration(seconds) {
 }
 
 function tick() {
-  const bar = $("countdown-bar");
+  const bar = /** @type {HTMLProgressElement} */ ($("countdown-bar"));
   const { exp, iat } = claims;
-  bar.hidden = !Number.isFinite(exp);
-  if (bar.hidden) {
+  bar.hidden = !isTime(exp);
+  if (!isTime(exp)) {
     $("countdown").textContent = "This token names no time at which it expires.";
     clearInterval(ticker);
     return;
@@ -310,7 +363,7 @@ function tick() {
     expired: "expired",
   }[state];
 
-  bar.max = state === "leeway" ? LEEWAY : Number.isFinite(iat) && exp > iat ? exp - iat : 300;
+  bar.max = state === "leeway" ? LEEWAY : isTime(iat) && exp > iat ? exp - iat : 300;
   bar.value = { live: left, leeway: left + LEEWAY, expired: 0 }[state];
   if ($("countdown").textContent !== text) $("countdown").textContent = text;
 
@@ -324,26 +377,30 @@ function tick() {
 }
 
 async function copyToken() {
-  const button = $("copy");
+  const copy = $("copy");
   try {
-    await navigator.clipboard.writeText(token);
-    button.textContent = "Copied";
+    await navigator.clipboard.writeText(token ?? "");
+    copy.textContent = "Copied";
     announce("Token copied.");
   } catch {
     // The clipboard may be forbidden; a selection is one key away from a copy.
-    getSelection().selectAllChildren($("token"));
-    button.textContent = "Selected: now press copy";
+    getSelection()?.selectAllChildren($("token"));
+    copy.textContent = "Selected: now press copy";
     announce("Token selected.");
   }
   setTimeout(() => {
-    button.textContent = "Copy token";
+    copy.textContent = "Copy token";
   }, 2000);
 }
 
 // ---- 3. Knock ----
 
-// Change one letter of the signature. Not the last one: its lowest bits are padding,
-// so the changed text could stand for the same bytes.
+/**
+ * Changes one character of the signature. Not the last one: its lowest bits are padding, so the changed text could
+ * stand for the same bytes.
+ *
+ * @param {string} jwt
+ */
 function changeOneLetter(jwt) {
   const signature = jwt.lastIndexOf(".") + 1;
   const at = Math.max(signature, jwt.length - 4);
@@ -351,7 +408,13 @@ function changeOneLetter(jwt) {
   return { jwt: jwt.slice(0, at) + letter + jwt.slice(at + 1), at };
 }
 
-// The request as it went, with the token shortened and a changed letter marked.
+/**
+ * The request as it went, with the token shortened and a changed character marked.
+ *
+ * @param {string} path
+ * @param {string | null} jwt
+ * @param {number} [changedAt]
+ */
 function requestText(path, jwt, changedAt) {
   const pre = element("pre", "answer-request", `GET ${path}`);
   if (jwt === null) {
@@ -366,16 +429,24 @@ function requestText(path, jwt, changedAt) {
   return pre;
 }
 
+/** @param {string} body */
 function bodyText(body) {
   let text = body;
   try {
     text = JSON.stringify(JSON.parse(body), null, 2);
   } catch {
-    /* not JSON: shown as it is */
+    // Not JSON: shown as it is.
   }
   return text.length > LONGEST_BODY ? `${text.slice(0, LONGEST_BODY)}…` : text || "(empty)";
 }
 
+/**
+ * Calls the gate and shows the answer.
+ *
+ * @param {string} path
+ * @param {string | null} jwt
+ * @param {number} [changedAt] where the token was changed
+ */
 async function knock(path, jwt, changedAt) {
   const request = requestText(path, jwt, changedAt);
   const start = performance.now();
@@ -390,8 +461,9 @@ async function knock(path, jwt, changedAt) {
   showAnswer(path, request, response, body, Math.round(performance.now() - start));
 }
 
-const isApp = (path) => path.startsWith("/api/");
+const isApp = (/** @type {string} */ path) => path.startsWith("/api/");
 
+/** @param {string} path @param {Response | null} response */
 function verdict(path, response) {
   if (!response) return "";
   if (response.ok) return isApp(path) ? "The gate opened, and your app answered." : "The gate opened.";
@@ -401,7 +473,7 @@ function verdict(path, response) {
   return "Not an answer this page expected.";
 }
 
-// What to do about an answer, if there is something.
+/** What to do about an answer, if there is something. @param {string} path @param {Response | null} response */
 function advice(path, response) {
   if (!isApp(path)) return "";
   switch (response?.status) {
@@ -415,6 +487,13 @@ function advice(path, response) {
   }
 }
 
+/**
+ * @param {string} path
+ * @param {HTMLElement} request
+ * @param {Response | null} response
+ * @param {string} body
+ * @param {number} ms
+ */
 function showAnswer(path, request, response, body, ms) {
   const article = element("article", "answer");
   article.dataset.kind = response?.ok ? "good" : "bad";
@@ -428,7 +507,7 @@ function showAnswer(path, request, response, body, ms) {
     element("span", "answer-verdict", verdict(path, response)),
     element("span", "answer-ms", `${ms} ms`),
   );
-  article.setAttribute("aria-label", `${request.firstChild.data}: ${status}`);
+  article.setAttribute("aria-label", `GET ${path}: ${status}`);
   article.append(line, request);
 
   const challenge = response?.headers.get("WWW-Authenticate");
@@ -443,7 +522,7 @@ function showAnswer(path, request, response, body, ms) {
 
   $("answers-none").hidden = true;
   $("answers").prepend(article);
-  while ($("answers").children.length > KEEP) $("answers").lastElementChild.remove();
+  while ($("answers").children.length > KEEP) $("answers").lastElementChild?.remove();
   reveal(article);
   announce(`${status}, after ${ms} milliseconds. ${verdict(path, response)} ${help}`);
 }
@@ -452,8 +531,8 @@ function showAnswer(path, request, response, body, ms) {
 
 $("login-form").addEventListener("submit", logIn);
 $("fill-demo").addEventListener("click", () => {
-  [$("username").value] = DEMO_USERS;
-  $("password").value = DEMO_PASSWORD;
+  [input("username").value] = DEMO_USERS;
+  input("password").value = DEMO_PASSWORD;
   loginError("");
   $("login").focus();
 });
@@ -462,7 +541,7 @@ $("copy").addEventListener("click", copyToken);
 $("call-with").addEventListener("click", () => knock("/protected", token));
 $("call-without").addEventListener("click", () => knock("/protected", null));
 $("call-changed").addEventListener("click", () => {
-  const { jwt, at } = changeOneLetter(token);
+  const { jwt, at } = changeOneLetter(token ?? ""); // disabled without one
   knock("/protected", jwt, at);
 });
 $("call-members").addEventListener("click", () => knock("/members/welcome.txt", token));

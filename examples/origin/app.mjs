@@ -7,7 +7,10 @@ import { createServer } from "node:http";
 const HOST = "127.0.0.1";
 const PORT = Number(process.env.PORT ?? 5000); // ORIGIN in wrangler.toml
 
-/** Who sent the request, as the gate says: `X-Auth-Subject` is the id in percent-encoding, `X-Auth-Claims` base64url of JSON. */
+/**
+ * Who sent the request, as the gate says: `X-Auth-Subject` is the id in percent-encoding, `X-Auth-Claims` base64url of
+ * JSON.
+ */
 function caller(headers) {
   const subject = headers["x-auth-subject"];
   const claims = headers["x-auth-claims"];
