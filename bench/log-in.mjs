@@ -30,8 +30,10 @@ async function ratio(one, other) {
 }
 
 await ratio("user1", "nobody"); // warm
-console.log(JSON.stringify({
-  "unknown-user": await ratio("nobody", "user1"), // unknown user ÷ known user, both with a wrong password
-  "noise": await ratio("user2", "user1"), // known user ÷ another known user
-}));
+console.log(
+  JSON.stringify({
+    "unknown-user": await ratio("nobody", "user1"), // unknown user ÷ known user, both with a wrong password
+    "noise": await ratio("user2", "user1"), // known user ÷ another known user
+  }),
+);
 await gate.close();

@@ -7,6 +7,8 @@ import module from "./sha256.wasm";
 WebAssembly.compile = async () => module;
 
 export default {
-  fetch: (request) => logIn(request, (password, salt, iterations) =>
-    pbkdf2({ password, salt, iterations, hashLength: 32, hashFunction: createSHA256(), outputType: "binary" })),
+  fetch: (request) =>
+    logIn(request, (password, salt, iterations) =>
+      pbkdf2({ password, salt, iterations, hashLength: 32, hashFunction: createSHA256(), outputType: "binary" }),
+    ),
 };

@@ -6,6 +6,7 @@ const HASH = Uint8Array.from(atob("/vKFknz6q3eff2yzrHXaYhg97CQ5yFUEdgPjc5EGjEs="
 export async function logIn(request, derive) {
   const { password } = await request.json();
   const derived = await derive(password, SALT, 600_000);
-  const good = derived.length === HASH.length && derived.reduce((differ, byte, at) => differ | (byte ^ HASH[at]), 0) === 0;
+  const good =
+    derived.length === HASH.length && derived.reduce((differ, byte, at) => differ | (byte ^ HASH[at]), 0) === 0;
   return Response.json({ good }, { status: good ? 200 : 401 });
 }

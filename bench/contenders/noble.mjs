@@ -4,5 +4,6 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { logIn } from "./log-in.mjs";
 
 export default {
-  fetch: (request) => logIn(request, (password, salt, iterations) => pbkdf2(sha256, password, salt, { c: iterations, dkLen: 32 })),
+  fetch: (request) =>
+    logIn(request, (password, salt, iterations) => pbkdf2(sha256, password, salt, { c: iterations, dkLen: 32 })),
 };

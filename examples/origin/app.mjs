@@ -7,7 +7,10 @@ import { createServer } from "node:http";
 const HOST = "127.0.0.1";
 const PORT = Number(process.env.PORT ?? 5000); // ORIGIN in wrangler.toml
 
-/** Who sent the request, as the gate says: `X-Auth-Subject` is the id in percent-encoding, `X-Auth-Claims` base64url of JSON. */
+/**
+ * Who sent the request, as the gate says: `X-Auth-Subject` is the id in percent-encoding, `X-Auth-Claims` base64url of
+ * JSON.
+ */
 function caller(headers) {
   const subject = headers["x-auth-subject"];
   const claims = headers["x-auth-claims"];
@@ -35,10 +38,15 @@ function answer({ method, url, headers }) {
 
 const server = createServer((request, response) => {
   request.resume(); // reads the body and discards it
-  let [status, body] = [400, { error: "X-Auth-Subject or X-Auth-Claims can't be decoded: they do not come from the gate." }];
+  let [status, body] = [
+    400,
+    { error: "X-Auth-Subject or X-Auth-Claims can't be decoded: they do not come from the gate." },
+  ];
   try {
     [status, body] = answer(request);
-  } catch { /* a header that did not come from the gate */ }
+  } catch {
+    /* a header that did not come from the gate */
+  }
   response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
   response.end(`${JSON.stringify(body, null, 2)}\n`);
 });

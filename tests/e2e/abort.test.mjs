@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { FAULTY, bearing, mint, origin, start, until } from "./harness.mjs";
+import { FAULTY, mint, origin, start, until } from "./harness.mjs";
 
-/** A worker whose store, objects and clock can be held back from outside, before the one that can be broken on purpose. */
+/**
+ * A worker whose store, objects and clock can be held back from outside, before the one that can be broken on purpose.
+ */
 const ENTRY = `
   import worker, { Account as Real, Revocations } from "./entry.mjs";
   export { Revocations };
@@ -34,26 +36,38 @@ const ROUTES = [
   { path: "/api/*", to: "origin", methods: ["*"] },
   { path: "/__test/*", to: "assets", auth: "none" },
 ];
-const VARS = { TOLLGATE_WIRE: "flask-jwt-extended", TOLLGATE_PASSWORD_ITERATIONS: "100000", TOLLGATE_LOG: "error", TOLLGATE_STORE_TIMEOUT: "600", ROUTES };
+const VARS = {
+  TOLLGATE_WIRE: "flask-jwt-extended",
+  TOLLGATE_PASSWORD_ITERATIONS: "100000",
+  TOLLGATE_LOG: "error",
+  TOLLGATE_STORE_TIMEOUT: "600",
+  ROUTES,
+};
 
-const started = (vars, options) => start({ build: FAULTY, entry: ENTRY, sessions: true, vars: { ...VARS, ...vars }, options });
+const started = (vars, options) =>
+  start({ build: FAULTY, entry: ENTRY, sessions: true, vars: { ...VARS, ...vars }, options });
 const held = async (gate) => (await gate.get("/__test/held")).json();
 const hold = (gate, what) => gate.get(`/hold?what=${what}`);
 
 /** Begins a request and resets its connection once it is where it waits. */
-const abort = (gate, request) => new Promise((resolve, reject) => {
-  const socket = connect(gate.port, "127.0.0.1", () => {
-    socket.write(request);
-    setTimeout(() => { socket.resetAndDestroy(); resolve(); }, 150);
+const abort = (gate, request) =>
+  new Promise((resolve, reject) => {
+    const socket = connect(gate.port, "127.0.0.1", () => {
+      socket.write(request);
+      setTimeout(() => {
+        socket.resetAndDestroy();
+        resolve(undefined);
+      }, 150);
+    });
+    socket.on("error", reject);
   });
-  socket.on("error", reject);
-});
 
 const post = (path, head, body = "", length = body.length) =>
   `POST ${path} HTTP/1.1\r\nHost: gate\r\n${head}Content-Length: ${length}\r\n\r\n${body}`;
 
 async function round(gate, number, request) {
-  for (let done = 0; done < number; done += 100) await Promise.all(Array.from({ length: 100 }, () => abort(gate, request)));
+  for (let done = 0; done < number; done += 100)
+    await Promise.all(Array.from({ length: 100 }, () => abort(gate, request)));
   // All that is left of them.
   await until(async () => (await held(gate)).tasks === 0);
   return held(gate);
@@ -66,21 +80,36 @@ describe("after a second round of aborts nothing more is held than after the fir
     gate = await started({ ORIGIN: app.url });
     token = await mint({ sub: "1", type: "access", jti: "t", fresh: true });
   });
-  after(async () => { await gate.close(); app.close(); });
+  after(async () => {
+    await gate.close();
+    app.close();
+  });
 
   const json = "Content-Type: application/json\r\n";
   const logIn = JSON.stringify({ username: "user1", password: "x" });
-  for (const [stage, number, what, request] of [
+  /** @type {[stage: string, number: number, what: string, request: () => string][]} */
+  const stages = [
     ["a log-in's body", 2000, "", () => post("/auth", json, '{"username":"', 8000)],
     ["a body with a token", 300, "", () => post("/json", json, `{"a":"${"x".repeat(30_000)}`, 60_000)],
     ["a body without end", 300, "", () => post("/json", json, "x".repeat(70_000), 60_000_000)],
-    ["the store, for an identity", 300, "kv", () => `GET /stored HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer ${token}\r\n\r\n`],
+    [
+      "the store, for an identity",
+      300,
+      "kv",
+      () => `GET /stored HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+    ],
     ["an object, for a log-in", 300, "object", () => post("/auth", json, logIn)],
     ["an object, for a refresh", 300, "object", () => post("/auth/logout/all", `Authorization: Bearer ${token}\r\n`)],
     ["the origin", 300, "", () => `GET /api/slow HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer ${token}\r\n\r\n`],
     ["the origin, with a body", 300, "", () => post("/api/slow", `Authorization: Bearer ${token}\r\n`, "abc", 1000)],
-    ["the origin, after a body with a token", 300, "", () => post("/json", json, JSON.stringify({ access_token: token }))],
-  ]) {
+    [
+      "the origin, after a body with a token",
+      300,
+      "",
+      () => post("/json", json, JSON.stringify({ access_token: token })),
+    ],
+  ];
+  for (const [stage, number, what, request] of stages) {
     test(stage, { timeout: 120_000 }, async () => {
       await hold(gate, what);
       await round(gate, 100, request()); // what is made once
@@ -90,9 +119,21 @@ describe("after a second round of aborts nothing more is held than after the fir
       await hold(gate, "");
       assert.equal(second.memory, first.memory, "Wasm memory");
       // A table of the runtime's may be a little larger, once.
-      assert.ok(second.allocations <= first.allocations + 2, `${first.allocations}, then ${second.allocations} allocations`);
+      assert.ok(
+        second.allocations <= first.allocations + 2,
+        `${first.allocations}, then ${second.allocations} allocations`,
+      );
       assert.ok(second.bytes <= first.bytes + 512, `${first.bytes}, then ${second.bytes} bytes`);
-      assert.equal((await gate.get("/auth", { method: "POST", headers: { "content-type": "application/json" }, body: '{"username":"user1","password":"abcxyz"}' })).status, 200);
+      assert.equal(
+        (
+          await gate.get("/auth", {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: '{"username":"user1","password":"abcxyz"}',
+          })
+        ).status,
+        200,
+      );
     });
   }
 });
@@ -128,12 +169,18 @@ test("a limited number of bodies is read at once, and log-ins and tokens don't k
   const gate = await started({ ORIGIN: "http://127.0.0.1:9", TOLLGATE_TOKEN_BODY_LIMIT: "1048576" });
   t.after(() => gate.close());
   const json = "Content-Type: application/json\r\n";
-  const sockets = await Promise.all(Array.from({ length: 16 }, () => new Promise((resolve) => {
-    const socket = connect(gate.port, "127.0.0.1", () => {
-      socket.write(post("/json", json, '{"a":"', 1000));
-      setTimeout(resolve, 300, socket);
-    });
-  })));
+  const sockets = await Promise.all(
+    Array.from(
+      { length: 16 },
+      () =>
+        new Promise((resolve) => {
+          const socket = connect(gate.port, "127.0.0.1", () => {
+            socket.write(post("/json", json, '{"a":"', 1000));
+            setTimeout(resolve, 300, socket);
+          });
+        }),
+    ),
+  );
   const send = (body) => gate.get("/json", { method: "POST", headers: { "content-type": "application/json" }, body });
   const refused = await send("{}");
   assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "5"]);
@@ -145,8 +192,19 @@ test("a limited number of bodies is read at once, and log-ins and tokens don't k
 
 test("a body is read only where it may hold a token", async (t) => {
   const app = await origin(async (request, answer) => answer.end(String((await request.toArray()).join("").length)));
-  const gate = await start({ users: false, vars: { TOLLGATE_WIRE: "flask-jwt-extended", ORIGIN: app.url, JWT_TOKEN_LOCATION: ["headers", "json"], ROUTES: [{ path: "/up", to: "origin", methods: ["POST"] }] } });
-  t.after(async () => { await gate.close(); app.close(); });
+  const gate = await start({
+    users: false,
+    vars: {
+      TOLLGATE_WIRE: "flask-jwt-extended",
+      ORIGIN: app.url,
+      JWT_TOKEN_LOCATION: ["headers", "json"],
+      ROUTES: [{ path: "/up", to: "origin", methods: ["POST"] }],
+    },
+  });
+  t.after(async () => {
+    await gate.close();
+    app.close();
+  });
   const token = await mint({ sub: "1", type: "access", jti: "t" });
   const big = "x".repeat(200_000);
   const send = async (headers, body) => {
@@ -154,14 +212,22 @@ test("a body is read only where it may hold a token", async (t) => {
     return [answer.status, await answer.text()];
   };
   const bearer = { authorization: `Bearer ${token}` };
-  assert.deepEqual(await send({ ...bearer, "content-type": "application/json" }, big), [200, "200000"], "a token elsewhere");
+  assert.deepEqual(
+    await send({ ...bearer, "content-type": "application/json" }, big),
+    [200, "200000"],
+    "a token elsewhere",
+  );
   assert.equal((await send({ "content-type": "text/plain" }, big))[0], 401, "another type");
   const [status, text] = await send({ "content-type": "application/json" }, big);
   assert.deepEqual([status, text], [413, '{"msg":"The body is longer than 65536 bytes"}\n']);
   const small = JSON.stringify({ access_token: token });
   assert.deepEqual(await send({ "content-type": "application/json" }, small), [200, String(small.length)]);
   // Of a length that is not declared, no more than the limit.
-  const stream = async function* () { for (let part = 0; part < 25; part++) yield Buffer.alloc(4096, "x"); };
-  const chunked = await fetch(`${gate.url.origin}/up`, { method: "POST", duplex: "half", headers: { "content-type": "application/json" }, body: stream() });
+  const stream = async function* () {
+    for (let part = 0; part < 25; part++) yield Buffer.alloc(4096, "x");
+  };
+  const init = { method: "POST", headers: { "content-type": "application/json" }, duplex: "half", body: stream() };
+  // Node takes an iterator as a body; the types of a browser's fetch don't.
+  const chunked = await fetch(`${gate.url.origin}/up`, /** @type {RequestInit} */ (/** @type {unknown} */ (init)));
   assert.equal(chunked.status, 413);
 });

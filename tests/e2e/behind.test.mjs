@@ -20,19 +20,63 @@ describe("what the origin learns", () => {
     gate = await start({ vars: { ORIGIN: app.url, ROUTES } });
     token = await gate.token();
   });
-  after(async () => { await gate.close(); app.close(); });
+  after(async () => {
+    await gate.close();
+    app.close();
+  });
 
-  const seen = async (path, headers, through = gate) => JSON.parse((await raw(through, path, { headers: ["Authorization", `JWT ${token}`, ...headers] })).body);
-  const FORGED = ["CF_Connecting_IP", "cf.connecting-ip", "CF_IPCountry", "Remote-Groups", "Proxy", "Script-Name", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-User", "X-Forwarded-Prefix", "X_Forwarded_For", "x-forwarded.host", "Forwarded", "X-Real-IP",
-    "X_Real_IP", "True-Client-IP", "X-Client-IP", "Client-IP", "X-Cluster-Client-IP", "X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-HTTP-Method-Override", "X-HTTP-Method",
-    "X-Method-Override", "X_HTTP_Method_Override", "Remote-User", "Remote_User", "X-Remote-User", "X-Original-Host", "X-Host", "X-Forwarded-Client-Cert", "X-SSL-Client-Verify"];
+  const seen = async (path, headers, through = gate) =>
+    JSON.parse((await raw(through, path, { headers: ["Authorization", `JWT ${token}`, ...headers] })).body);
+  const FORGED = [
+    "CF_Connecting_IP",
+    "cf.connecting-ip",
+    "CF_IPCountry",
+    "Remote-Groups",
+    "Proxy",
+    "Script-Name",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-User",
+    "X-Forwarded-Prefix",
+    "X_Forwarded_For",
+    "x-forwarded.host",
+    "Forwarded",
+    "X-Real-IP",
+    "X_Real_IP",
+    "True-Client-IP",
+    "X-Client-IP",
+    "Client-IP",
+    "X-Cluster-Client-IP",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-Original-URI",
+    "X-HTTP-Method-Override",
+    "X-HTTP-Method",
+    "X-Method-Override",
+    "X_HTTP_Method_Override",
+    "Remote-User",
+    "Remote_User",
+    "X-Remote-User",
+    "X-Original-Host",
+    "X-Host",
+    "X-Forwarded-Client-Cert",
+    "X-SSL-Client-Verify",
+  ];
 
   test("one token from two addresses: each request has its own, and the client's claims are dropped", async () => {
     for (let use = 0; use < 4; use++) {
       for (const address of ["192.0.2.1", "2001:db8::7"]) {
-        const got = await seen("/api/orders", ["CF-Connecting-IP", address, ...FORGED.flatMap((name) => [name, "forged"])]);
+        const got = await seen("/api/orders", [
+          "CF-Connecting-IP",
+          address,
+          ...FORGED.flatMap((name) => [name, "forged"]),
+        ]);
         assert.ok(!JSON.stringify(got).includes("forged"), JSON.stringify(got));
-        assert.deepEqual([got["x-forwarded-for"], got["x-forwarded-host"], got["x-forwarded-proto"]], [address, gate.url.host, "http"]);
+        assert.deepEqual(
+          [got["x-forwarded-for"], got["x-forwarded-host"], got["x-forwarded-proto"]],
+          [address, gate.url.host, "http"],
+        );
       }
       // What the runtime does not know is not said.
       assert.equal((await seen("/api/orders", ["X-Forwarded-For", "forged"]))["x-forwarded-for"], undefined);
@@ -46,63 +90,116 @@ describe("what the origin learns", () => {
   });
 
   test("an option keeps what is named, and names the gate", async () => {
-    const vars = { ORIGIN: app.url, ROUTES, TOLLGATE_KEEP_HEADERS: ["X-HTTP-Method-Override", "x-forwarded-for"], TOLLGATE_PUBLIC_URL: "https://gate.example" };
+    const vars = {
+      ORIGIN: app.url,
+      ROUTES,
+      TOLLGATE_KEEP_HEADERS: ["X-HTTP-Method-Override", "x-forwarded-for"],
+      TOLLGATE_PUBLIC_URL: "https://gate.example",
+    };
     const other = await start({ vars, users: false });
     try {
       for (let use = 0; use < 3; use++) {
-        const got = await seen("/api/x", ["CF-Connecting-IP", "192.0.2.1", "X-HTTP-Method-Override", "PUT", "X-Forwarded-For", "kept", "X-Real-IP", "forged"], other);
-        assert.deepEqual([got["x-http-method-override"], got["x-forwarded-for"], got["x-forwarded-host"], got["x-forwarded-proto"], got["x-real-ip"]], ["PUT", "kept", "gate.example", "https", undefined]);
+        const got = await seen(
+          "/api/x",
+          [
+            "CF-Connecting-IP",
+            "192.0.2.1",
+            "X-HTTP-Method-Override",
+            "PUT",
+            "X-Forwarded-For",
+            "kept",
+            "X-Real-IP",
+            "forged",
+          ],
+          other,
+        );
+        assert.deepEqual(
+          [
+            got["x-http-method-override"],
+            got["x-forwarded-for"],
+            got["x-forwarded-host"],
+            got["x-forwarded-proto"],
+            got["x-real-ip"],
+          ],
+          ["PUT", "kept", "gate.example", "https", undefined],
+        );
       }
-    } finally { await other.close(); }
+    } finally {
+      await other.close();
+    }
   });
 });
 
 test("a Location at the origin's own address leads through the gate", async (t) => {
-  let location, status = 302;
-  const app = await origin((request, answer) => answer.writeHead(status, { location, "content-location": location }).end());
+  let location,
+    status = 302;
+  const app = await origin((_request, answer) =>
+    answer.writeHead(status, { location, "content-location": location }).end(),
+  );
   t.after(() => app.close());
   const host = new URL(app.url).host;
-  for (const [base, site, cases] of [
-    ["", undefined, [
-      [`${app.url}/api/orders/?a=1#b`, (own) => `${own}/api/orders/?a=1#b`],
-      [`https://${host}/x`, (own) => `${own}/x`],
-      [`ht\ttp://${host}/x`, (own) => `${own}/x`],
-      [`/\t/${host}/x`, (own) => `${own}/x`],
-      [`//${host}/x`, (own) => `${own}/x`],
-      [`HTTP://${host}`, (own) => `${own}/`],
-      ["/api/orders/", () => "/api/orders/"],
-      ["orders/", () => "orders/"],
-      ["https://elsewhere.example/x", () => "https://elsewhere.example/x"],
-      [`https://user@${host}.evil.example/`, () => `https://user@${host}.evil.example/`],
-      ["http://127.0.0.1:1/x", () => "http://127.0.0.1:1/x"],
-      ["mailto:a@b", () => "mailto:a@b"],
-      ["http://[", () => "http://["],
-    ]],
-    ["/app", "https://gate.example", [
-      [`${app.url}/app/x`, () => "https://gate.example/x"],
-      ["/app/x?y", () => "/x?y"],
-      ["/app", () => "/"],
-      ["/app//evil.example/x", () => "https://gate.example//evil.example/x"],
-      [`${app.url}/app//evil.example`, () => "https://gate.example//evil.example"],
-      [`${app.url}/other`, () => `${app.url}/other`],
-      ["/apple", () => "/apple"],
-    ]],
-  ]) {
+  /** @type {[base: string, site: string | undefined, cases: [string, (own: string) => string][]][]} */
+  const sites = [
+    [
+      "",
+      undefined,
+      [
+        [`${app.url}/api/orders/?a=1#b`, (own) => `${own}/api/orders/?a=1#b`],
+        [`https://${host}/x`, (own) => `${own}/x`],
+        [`ht\ttp://${host}/x`, (own) => `${own}/x`],
+        [`/\t/${host}/x`, (own) => `${own}/x`],
+        [`//${host}/x`, (own) => `${own}/x`],
+        [`HTTP://${host}`, (own) => `${own}/`],
+        ["/api/orders/", () => "/api/orders/"],
+        ["orders/", () => "orders/"],
+        ["https://elsewhere.example/x", () => "https://elsewhere.example/x"],
+        [`https://user@${host}.evil.example/`, () => `https://user@${host}.evil.example/`],
+        ["http://127.0.0.1:1/x", () => "http://127.0.0.1:1/x"],
+        ["mailto:a@b", () => "mailto:a@b"],
+        ["http://[", () => "http://["],
+      ],
+    ],
+    [
+      "/app",
+      "https://gate.example",
+      [
+        [`${app.url}/app/x`, () => "https://gate.example/x"],
+        ["/app/x?y", () => "/x?y"],
+        ["/app", () => "/"],
+        ["/app//evil.example/x", () => "https://gate.example//evil.example/x"],
+        [`${app.url}/app//evil.example`, () => "https://gate.example//evil.example"],
+        [`${app.url}/other`, () => `${app.url}/other`],
+        ["/apple", () => "/apple"],
+      ],
+    ],
+  ];
+  for (const [base, site, cases] of sites) {
     const gate = await start({ vars: { ORIGIN: app.url + base, ROUTES, ...(site && { TOLLGATE_PUBLIC_URL: site }) } });
     try {
       const token = await gate.token();
       for (const [from, to] of cases) {
         location = from;
-        for (const [code, path] of [[302, "/api/a"], [302, "/api/a"], [201, "/api/b"], [308, "/open/c"]]) {
+        for (const [code, path] of /** @type {[number, string][]} */ ([
+          [302, "/api/a"],
+          [302, "/api/a"],
+          [201, "/api/b"],
+          [308, "/open/c"],
+        ])) {
           status = code;
           const answer = await raw(gate, path, { headers: ["Authorization", `JWT ${token}`] });
-          assert.deepEqual([answer.status, answer.headers.location, answer.headers["content-location"]], [code, to(gate.url.origin), to(gate.url.origin)], from);
+          assert.deepEqual(
+            [answer.status, answer.headers.location, answer.headers["content-location"]],
+            [code, to(gate.url.origin), to(gate.url.origin)],
+            from,
+          );
         }
       }
       status = 200;
       location = `${app.url}${base}/x`;
       assert.equal((await raw(gate, "/open/x")).headers.location, location, "no redirect");
-    } finally { await gate.close(); }
+    } finally {
+      await gate.close();
+    }
   }
 });
 
@@ -125,7 +222,10 @@ def old(): return redirect(url_for("orders", _external=True))
     assert.ok([301, 302, 308].includes(moved.status), `${moved.status}`);
     const to = new URL(moved.headers.get("location"), gate.url);
     assert.equal(to.origin, gate.url.origin);
-    assert.deepEqual(await (await fetch(to, bearing(token, { headers: { "cf-connecting-ip": "192.0.2.5" } }))).json(), { remote: "192.0.2.5", host: gate.url.host });
+    assert.deepEqual(await (await fetch(to, bearing(token, { headers: { "cf-connecting-ip": "192.0.2.5" } }))).json(), {
+      remote: "192.0.2.5",
+      host: gate.url.host,
+    });
   }
 });
 
@@ -133,15 +233,29 @@ describe("nothing that ordinary code can throw resets the instance", () => {
   let app, gate, token, status;
   before(async () => {
     // Statuses that HTTP libraries don't let an origin send.
-    app = createTcpServer((socket) => socket.on("error", () => {}).on("data", () => {
-      socket.end(`HTTP/1.1 ${status} Odd\r\nContent-Length: 1\r\nCache-Control: public\r\nConnection: close\r\n\r\nx`);
-    })).listen(0, "127.0.0.1");
+    app = createTcpServer((socket) =>
+      socket
+        .on("error", () => {})
+        .on("data", () => {
+          socket.end(
+            `HTTP/1.1 ${status} Odd\r\nContent-Length: 1\r\nCache-Control: public\r\nConnection: close\r\n\r\nx`,
+          );
+        }),
+    ).listen(0, "127.0.0.1");
     await once(app, "listening");
-    const vars = { ...EXTENDED, ORIGIN: `http://127.0.0.1:${app.address().port}`, TOLLGATE_COOKIE_REFRESH_WITHIN: "10m", ROUTES: [...ROUTES, { path: "/__test/*", to: "assets", auth: "none" }] };
+    const vars = {
+      ...EXTENDED,
+      ORIGIN: `http://127.0.0.1:${app.address().port}`,
+      TOLLGATE_COOKIE_REFRESH_WITHIN: "10m",
+      ROUTES: [...ROUTES, { path: "/__test/*", to: "assets", auth: "none" }],
+    };
     gate = await start({ build: FAULTY, vars });
     token = await mint({ sub: "1", type: "access", fresh: true, jti: "j", csrf: "C" });
   });
-  after(async () => { await gate.close(); app.close(); });
+  after(async () => {
+    await gate.close();
+    app.close();
+  });
 
   /** The instance's prefix of request ids: another after a reset. */
   const instance = async () => (await gate.get("/api/x")).headers.get("x-request-id").slice(0, 12);
@@ -161,7 +275,9 @@ describe("nothing that ordinary code can throw resets the instance", () => {
     const before = await instance();
     for (const length of ["9007199254740993", "18446744073709551615", "99999999999999999999999"]) {
       const socket = connect(gate.port, "127.0.0.1");
-      socket.write(`POST /api/x HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${length}\r\n\r\nabc`);
+      socket.write(
+        `POST /api/x HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${length}\r\n\r\nabc`,
+      );
       const [first] = await once(socket, "data");
       // Of still longer ones the runtime itself takes none.
       assert.match(String(first), /^HTTP\/1\.1 4(00|13|31) /, length);
@@ -183,7 +299,10 @@ describe("nothing that ordinary code can throw resets the instance", () => {
 });
 
 describe("connections that outlive a token", () => {
-  let app, sockets, gate, farewells = [];
+  let app,
+    sockets,
+    gate,
+    farewells = [];
   const CLOSING = [...ROUTES, { path: "/closing/*", to: "origin", close_at_expiry: true }];
   before(async () => {
     app = await origin((request, answer) => {
@@ -199,14 +318,28 @@ describe("connections that outlive a token", () => {
     });
     gate = await start({ users: false, vars: { ...EXTENDED, ORIGIN: app.url, ROUTES: CLOSING } });
   });
-  after(async () => { await gate.close(); sockets.close(); app.close(); });
+  after(async () => {
+    await gate.close();
+    sockets.close();
+    app.close();
+  });
 
+  /** @returns {[expires: number, token: Promise<string>]} */
   const brief = (seconds) => {
     const exp = Math.floor(Date.now() / 1000) + seconds;
-    return [exp * 1000, import("jose").then(({ SignJWT }) => new SignJWT({ sub: "1", type: "access", jti: "j", exp }).setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode("a secret of more than thirty-two bytes, for tests")))];
+    return [
+      exp * 1000,
+      import("jose").then(({ SignJWT }) =>
+        new SignJWT({ sub: "1", type: "access", jti: "j", exp })
+          .setProtectedHeader({ alg: "HS256" })
+          .sign(new TextEncoder().encode("a secret of more than thirty-two bytes, for tests")),
+      ),
+    ];
   };
   const open = async (path, token) => {
-    const socket = new WebSocket(`ws://127.0.0.1:${gate.port}${path}`, ["chat"], { headers: { authorization: `Bearer ${await token}` } });
+    const socket = new WebSocket(`ws://127.0.0.1:${gate.port}${path}`, ["chat"], {
+      headers: { authorization: `Bearer ${await token}` },
+    });
     await once(socket, "open");
     return socket;
   };
@@ -253,7 +386,10 @@ describe("connections that outlive a token", () => {
   test("an event stream ends when the token does, a download goes on", async () => {
     const [expires, token] = brief(2);
     const headers = { authorization: `Bearer ${await token}` };
-    const [stream, file] = await Promise.all([gate.get("/closing/events", { headers }), gate.get("/closing/file", { headers })]);
+    const [stream, file] = await Promise.all([
+      gate.get("/closing/events", { headers }),
+      gate.get("/closing/file", { headers }),
+    ]);
     const text = await stream.text();
     assert.ok(text.includes("data: x") && !text.includes("last"), text.slice(-40));
     assert.ok(Math.abs(Date.now() - expires) < 900);

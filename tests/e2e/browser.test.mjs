@@ -19,12 +19,21 @@ before(async () => {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   browser = await browse("--host-resolver-rules=MAP *.example.com 127.0.0.1, MAP *.workers.dev 127.0.0.1");
 });
-after(async () => { await browser?.close(); server?.close(); });
+after(async () => {
+  await browser?.close();
+  server?.close();
+});
 
-const header = ({ name, value_bytes = 1, domain, path = "/", secure, same_site }) => [
-  `${name}=${"x".repeat(value_bytes)}`,
-  domain && `Domain=${domain}`, path && `Path=${path}`, secure && "Secure", same_site && `SameSite=${same_site}`,
-].filter(Boolean).join("; ");
+const header = ({ name, value_bytes = 1, domain, path = "/", secure, same_site }) =>
+  [
+    `${name}=${"x".repeat(value_bytes)}`,
+    domain && `Domain=${domain}`,
+    path && `Path=${path}`,
+    secure && "Secure",
+    same_site && `SameSite=${same_site}`,
+  ]
+    .filter(Boolean)
+    .join("; ");
 
 for (const known of cases) {
   test(`Chromium ${known.kept ? "keeps" : "drops"} ${header(known).replace(/x{9,}/, "…")} of ${known.host}${known.value_bytes ? ` (${known.value_bytes} bytes)` : ""}`, async () => {
@@ -37,12 +46,17 @@ for (const known of cases) {
       await page.goto(`${site}/auth/login`);
       const kept = (await context.cookies()).some(({ name }) => name === known.name);
       assert.equal(kept, known.kept);
-      for (const [paths, isSent] of [[known.sent ?? [], true], [known.not_sent ?? [], false]]) {
+      for (const [paths, isSent] of [
+        [known.sent ?? [], true],
+        [known.not_sent ?? [], false],
+      ]) {
         for (const path of paths) {
           await page.goto(site + path);
           assert.equal(seen.get(path).includes(`${known.name}=`), isSent, path);
         }
       }
-    } finally { await context.close(); }
+    } finally {
+      await context.close();
+    }
   });
 }

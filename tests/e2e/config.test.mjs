@@ -13,12 +13,19 @@ test("every problem is in the log and nothing is served", async () => {
     for (const path of ["/", "/protected", "/auth"]) {
       const answer = await gate.get(path);
       assert.equal(answer.status, 500);
-      assert.deepEqual(await answer.json(), { description: "The request could not be answered", error: "Internal Server Error", status_code: 500 });
+      assert.deepEqual(await answer.json(), {
+        description: "The request could not be answered",
+        error: "Internal Server Error",
+        status_code: 500,
+      });
     }
     const logs = gate.output();
-    for (const option of ["JWT_LEEWAY", "JWT_VERIFY_CLAIMS", "JWT_SECRET_KEY"]) assert.ok(logs.includes(option), option);
+    for (const option of ["JWT_LEEWAY", "JWT_VERIFY_CLAIMS", "JWT_SECRET_KEY"])
+      assert.ok(logs.includes(option), option);
     assert.ok(!logs.includes("hunter2"));
-  } finally { await gate.close(); }
+  } finally {
+    await gate.close();
+  }
 });
 
 test("the configurations in docs/flask-jwt-extended.md are good, and nothing is to be said against them", async () => {
@@ -36,20 +43,37 @@ test("the configurations in docs/flask-jwt-extended.md are good, and nothing is 
         const answer = await gate.get("/auth/me");
         assert.equal(answer.status, 401, gate.output());
         assert.match((await answer.json()).msg, /^Missing /);
-        assert.deepEqual(gate.lines().filter(({ event }) => event !== "refused"), []);
-      } finally { await gate.close(); }
+        assert.deepEqual(
+          gate.lines().filter(({ event }) => event !== "refused"),
+          [],
+        );
+      } finally {
+        await gate.close();
+      }
     }
-  } finally { await rm(folder, { recursive: true }); }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test("what will not work is in the log, and the gate serves all the same", async () => {
-  const vars = { TOLLGATE_WIRE: "flask-jwt-extended", JWT_TOKEN_LOCATION: ["headers", "cookies"], JWT_COOKIE_DOMAIN: "*.example.com", JWT_DECODE_LEEWAY: -5 };
+  const vars = {
+    TOLLGATE_WIRE: "flask-jwt-extended",
+    JWT_TOKEN_LOCATION: ["headers", "cookies"],
+    JWT_COOKIE_DOMAIN: "*.example.com",
+    JWT_DECODE_LEEWAY: -5,
+  };
   const gate = await start({ vars });
   try {
     assert.equal((await gate.get("/auth/me")).status, 401);
     const faults = gate.lines().filter(({ event }) => event === "config_fault");
-    assert.deepEqual(faults.map(({ option, level }) => [option, level]).sort(), [["JWT_COOKIE_DOMAIN", "error"], ["JWT_DECODE_LEEWAY", "error"]]);
-  } finally { await gate.close(); }
+    assert.deepEqual(faults.map(({ option, level }) => [option, level]).sort(), [
+      ["JWT_COOKIE_DOMAIN", "error"],
+      ["JWT_DECODE_LEEWAY", "error"],
+    ]);
+  } finally {
+    await gate.close();
+  }
 });
 
 test("a secret of Secrets Store is named for what it is", async () => {
@@ -59,23 +83,44 @@ test("a secret of Secrets Store is named for what it is", async () => {
     assert.equal((await gate.get("/protected")).status, 500);
     const problems = gate.lines().filter(({ event }) => event === "config_problem");
     assert.match(problems.find(({ option }) => option === "JWT_SECRET_KEY").text, /Secrets Store/);
-  } finally { await gate.close(); }
+  } finally {
+    await gate.close();
+  }
 });
 
 test("a key set as providers publish it serves, and what it can't use is told", async () => {
   const keys = [];
-  for (const [alg, more] of [["RSA-OAEP-256", { use: "enc" }], ["RS256", { use: "sig" }], ["ES384", { use: "sig" }]]) {
+  for (const [alg, more] of /** @type {[string, object][]} */ ([
+    ["RSA-OAEP-256", { use: "enc" }],
+    ["RS256", { use: "sig" }],
+    ["ES384", { use: "sig" }],
+  ])) {
     const pair = await generateKeyPair(alg, { extractable: true });
-    keys.push({ pair, jwk: { ...await exportJWK(pair.publicKey), kid: alg, alg, ...more } });
+    keys.push({ pair, jwk: { ...(await exportJWK(pair.publicKey)), kid: alg, alg, ...more } });
   }
   delete keys[1].jwk.alg; // JWT_ALGORITHM fills in
-  const vars = { JWT_AUTH_URL_RULE: "", JWT_ALGORITHM: "RS256", JWT_KEYS: JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }) };
+  const vars = {
+    JWT_AUTH_URL_RULE: "",
+    JWT_ALGORITHM: "RS256",
+    JWT_KEYS: JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }),
+  };
   const gate = await start({ vars, secret: undefined });
   try {
-    const signed = (at, alg) => new SignJWT({ identity: 1 }).setProtectedHeader({ alg, kid: keys[at].jwk.kid }).setIssuedAt().setNotBefore("0s").setExpirationTime("5m").sign(keys[at].pair.privateKey);
+    const signed = (at, alg) =>
+      new SignJWT({ identity: 1 })
+        .setProtectedHeader({ alg, kid: keys[at].jwk.kid })
+        .setIssuedAt()
+        .setNotBefore("0s")
+        .setExpirationTime("5m")
+        .sign(keys[at].pair.privateKey);
     assert.equal((await gate.get("/protected", bearing(await signed(1, "RS256")))).status, 200);
     assert.equal((await gate.get("/protected", bearing(await signed(2, "ES384")))).status, 401);
     const warnings = gate.lines().filter(({ event, option }) => event === "config_warning" && option === "JWT_KEYS");
-    assert.deepEqual(warnings.map(({ text }) => text.slice(0, 16)), ["keys[0]: ignored", "keys[2]: ignored"]);
-  } finally { await gate.close(); }
+    assert.deepEqual(
+      warnings.map(({ text }) => text.slice(0, 16)),
+      ["keys[0]: ignored", "keys[2]: ignored"],
+    );
+  } finally {
+    await gate.close();
+  }
 });

@@ -98,7 +98,10 @@ test("log in, read, change, log out, be refused afterwards", async () => {
     await page.locator("#login-form").waitFor();
     // What is left says only that this browser has logged in before, and only to the log-in.
     const [device, ...others] = await visit.context.cookies();
-    assert.deepEqual([device.name, device.path, device.httpOnly, device.sameSite, others], ["tollgate_device", "/auth", true, "Strict", []]);
+    assert.deepEqual(
+      [device.name, device.path, device.httpOnly, device.sameSite, others],
+      ["tollgate_device", "/auth", true, "Strict", []],
+    );
     // A copy of the cookie is worth nothing any more.
     const copied = () => gate.get("/account", { headers: { cookie: `${TOKEN}=${token.value}` } });
     await until(async () => (await copied()).status === 401);
@@ -155,6 +158,7 @@ test("a form that another page forges is refused: it comes without cookies, or w
     const page = await visit.context.newPage();
     await page.goto(new URL("/plain", sameSite).href);
     const tried = await page.evaluate(async (url) => {
+      /** @type {RequestInit} */
       const init = { method: "POST", credentials: "include", headers: { "x-csrf-token": "guessed" } };
       return fetch(url, init).then(
         (answer) => answer.status,
@@ -206,7 +210,11 @@ test("who goes on using the page stays logged in; who does not is logged out", a
     await look(visit, "cookies-renewed");
     const second = { token: (await cookie(TOKEN)).value, csrf: (await cookie(CSRF)).value };
     assert.notEqual(second.token, first.token);
-    assert.deepEqual([second.csrf, payload(second.token).csrf], [first.csrf, first.csrf], "what is under way carries it");
+    assert.deepEqual(
+      [second.csrf, payload(second.token).csrf],
+      [first.csrf, first.csrf],
+      "what is under way carries it",
+    );
     assert.deepEqual([payload(first.token).fresh, payload(second.token).fresh], [true, false]);
     assert.deepEqual([payload(second.token).sub, payload(second.token).type], ["1", "access"]);
     // A refusal renews nothing.
@@ -216,7 +224,10 @@ test("who goes on using the page stays logged in; who does not is logged out", a
     const out = await press("#logout", "/auth/logout");
     assert.equal(out.status, 200);
     await page.locator("#login-form").waitFor();
-    assert.deepEqual((await visit.context.cookies()).map(({ name }) => name), ["tollgate_device"]);
+    assert.deepEqual(
+      (await visit.context.cookies()).map(({ name }) => name),
+      ["tollgate_device"],
+    );
 
     await logIn();
     await later(5500);

@@ -55,18 +55,24 @@ test("a process that is killed in the middle of refreshes, log-outs and log-ins 
     if (ended.has(at)) {
       assert.equal((await refresh(gate, last.refresh_token)).status, 401, "logged out");
       assert.equal(await status(gate, "/strict", last.access_token), 401);
-      await until(async () => await status(gate, "/protected", last.access_token) === 401);
+      await until(async () => (await status(gate, "/protected", last.access_token)) === 401);
       continue;
     }
     // The last use may have been made, but its answer lost: all who ask get the same.
-    const answers = await Promise.all(Array.from({ length: 5 }, async () => (await refresh(gate, last.refresh_token)).json()));
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, async () => (await refresh(gate, last.refresh_token)).json()),
+    );
     assert.equal(new Set(answers.map((answer) => answer.refresh_token)).size, 1);
     assert.equal(payload(answers[0].refresh_token).sid, payload(last.refresh_token).sid);
     assert.equal(await status(gate, "/strict", answers[0].access_token), 200);
     // What was spent still has the successor that was told.
-    if (tokens.length > 1) assert.equal((await (await refresh(gate, tokens.at(-2).refresh_token)).json()).refresh_token, last.refresh_token);
+    if (tokens.length > 1)
+      assert.equal((await (await refresh(gate, tokens.at(-2).refresh_token)).json()).refresh_token, last.refresh_token);
   }
-  assert.ok(told.every((tokens) => tokens.length > 3), `${told.map((tokens) => tokens.length)}`);
+  assert.ok(
+    told.every((tokens) => tokens.length > 3),
+    `${told.map((tokens) => tokens.length)}`,
+  );
 });
 
 /** A gate whose register can be switched off, from outside. */
@@ -99,7 +105,7 @@ test("an end that the register does not know of is not acknowledged, and is told
   assert.equal(await status(gate, "/strict", access_token), 401, "the account knows");
   await gate.get("/mend");
   // The object tells it by itself; nobody has to ask again.
-  await until(async () => await status(gate, "/protected", access_token) === 401);
+  await until(async () => (await status(gate, "/protected", access_token)) === 401);
   assert.equal((await refresh(gate, refresh_token)).status, 401);
   assert.equal((await gate.get("/auth/logout", bearer(access_token, { method: "POST" }))).status, 200);
   assert.ok(gate.lines().some((line) => line.event === "unreachable" && line.level === "error"));
@@ -108,13 +114,14 @@ test("an end that the register does not know of is not acknowledged, and is told
 test("beyond the bound nothing is believed: a route is closed, or open if it says so", async (t) => {
   const gate = await start({ ...BREAKABLE, vars: { ...VARS, TOLLGATE_REVOCATION_BOUND: "2" } });
   t.after(() => gate.close());
-  const good = await (await gate.logIn()).json(), bad = await (await gate.logIn()).json();
+  const good = await (await gate.logIn()).json(),
+    bad = await (await gate.logIn()).json();
   await gate.get("/auth/logout", bearer(bad.access_token, { method: "POST" }));
-  await until(async () => await status(gate, "/protected", bad.access_token) === 401);
+  await until(async () => (await status(gate, "/protected", bad.access_token)) === 401);
   await gate.get("/break");
   const since = Date.now();
   // What is known is good for the bound; requests keep on coming all the while.
-  while (await status(gate, "/protected", good.access_token) === 200) {
+  while ((await status(gate, "/protected", good.access_token)) === 200) {
     assert.ok(Date.now() - since < 3500, "still passing");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -124,7 +131,8 @@ test("beyond the bound nothing is believed: a route is closed, or open if it say
     ["/open", good.access_token, 200],
     ["/open", bad.access_token, 401],
     ["/strict", good.access_token, 503],
-  ]) assert.equal(await status(gate, path, token), expected, path);
+  ])
+    assert.equal(await status(gate, path, token), expected, path);
   await gate.get("/mend");
   assert.equal(await status(gate, "/protected", good.access_token), 200, "at once");
 });
@@ -147,7 +155,7 @@ test("a data centre's cache that keeps old answers for ever does not move the bo
     assert.equal(await status(gate, "/protected", access_token), 200);
     assert.equal((await gate.get("/auth/logout", bearer(access_token, { method: "POST" }))).status, 200);
     const since = Date.now();
-    while (await status(gate, "/protected", access_token) === 200) {
+    while ((await status(gate, "/protected", access_token)) === 200) {
       assert.ok(Date.now() - since < 2500, "still passing");
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -184,7 +192,11 @@ test("an object that is reset, as by a deployment, is asked once more, and nothi
       return worker.fetch(request, env, ctx);
     } };
   `;
-  const gate = await start({ sessions: true, entry, vars: { ...VARS, TOLLGATE_PASSWORD_ITERATIONS: "100000", TOLLGATE_REFRESH_GRACE: "0" } });
+  const gate = await start({
+    sessions: true,
+    entry,
+    vars: { ...VARS, TOLLGATE_PASSWORD_ITERATIONS: "100000", TOLLGATE_REFRESH_GRACE: "0" },
+  });
   t.after(() => gate.close());
   const first = await (await gate.logIn()).json();
   const before = await (await gate.get("/resets")).json();
@@ -194,14 +206,26 @@ test("an object that is reset, as by a deployment, is asked once more, and nothi
   const refreshed = await refresh(gate, tokens.refresh_token);
   assert.equal(refreshed.status, 200, "without a grace a second rotation would end the session");
   const next = await refreshed.json();
-  const sessions = async () => (await (await gate.get("/auth/sessions", bearer(next.access_token))).json()).sessions.map(({ id }) => id);
+  const sessions = async () =>
+    (await (await gate.get("/auth/sessions", bearer(next.access_token))).json()).sessions.map(({ id }) => id);
   assert.deepEqual((await sessions()).sort(), [payload(first.access_token).sid, payload(next.access_token).sid].sort());
-  assert.equal((await gate.get(`/auth/sessions/${payload(first.access_token).sid}`, bearer(next.access_token, { method: "DELETE" }))).status, 200);
+  assert.equal(
+    (
+      await gate.get(
+        `/auth/sessions/${payload(first.access_token).sid}`,
+        bearer(next.access_token, { method: "DELETE" }),
+      )
+    ).status,
+    200,
+  );
   for (let guess = 0; guess < 5; guess++) assert.equal((await gate.logIn("user2", "wrong")).status, 401);
   // A worker of the version before reads this table whole, and refuses a row that it does not know.
   const rows = await (await gate.get("/rows")).json();
-  assert.ok(rows.length >= 2 && rows.every((key) => /^(account|guesses|record|lifetimes|session\/.*)$/.test(key)), `${rows}`);
-  const asked = await (await gate.get("/resets")).json() - before;
+  assert.ok(
+    rows.length >= 2 && rows.every((key) => /^(account|guesses|record|lifetimes|session\/.*)$/.test(key)),
+    `${rows}`,
+  );
+  const asked = (await (await gate.get("/resets")).json()) - before;
   assert.ok(asked > 20, `${asked}`);
   assert.equal((await gate.logIn("user2", "wrong")).status, 429, "five wrong tries, each counted once");
 });
@@ -223,8 +247,12 @@ test("an object that is overloaded, or fails by itself, is not asked again", asy
   t.after(() => gate.close());
   const body = JSON.stringify({ username: "user1", password: "abcxyz" });
   for (const [how, attempts] of [
-    [{}, 1], [{ remote: true }, 1], [{ retryable: true }, 2], [{ durableObjectReset: true }, 2],
-    [{ retryable: true, overloaded: true }, 1], [{ durableObjectReset: true, overloaded: true }, 1],
+    [{}, 1],
+    [{ remote: true }, 1],
+    [{ retryable: true }, 2],
+    [{ durableObjectReset: true }, 2],
+    [{ retryable: true, overloaded: true }, 1],
+    [{ durableObjectReset: true, overloaded: true }, 1],
   ]) {
     const headers = { "content-type": "application/json", "x-how": JSON.stringify(how) };
     assert.equal((await gate.get("/auth", { method: "POST", headers, body })).status, 503);
@@ -263,7 +291,10 @@ test("a change that can't be passed on is tried again, each time later", async (
   const waits = tried.slice(1).map((time, at) => time - tried[at]);
   // At once, then after 1, 2 and 4 seconds, and what an alarm is late by.
   assert.ok(tried.length >= 3 && tried.length <= 5, JSON.stringify(waits));
-  assert.ok(waits.every((wait, at) => wait > 800 * 2 ** at), JSON.stringify(waits));
+  assert.ok(
+    waits.every((wait, at) => wait > 800 * 2 ** at),
+    JSON.stringify(waits),
+  );
   await gate.get("/mend");
-  await until(async () => await status(gate, "/strict", access_token) === 401);
+  await until(async () => (await status(gate, "/strict", access_token)) === 401);
 });

@@ -19,7 +19,17 @@ test("own users: another service says who they are, their role is in the token, 
     }
     response.writeHead(404).end();
   });
-  const gate = await start({ build: build("own-users"), users: false, vars: { USERS_URL: service.url, ROUTES: [{ path: "/bread", to: "worker", auth: "optional" }, { path: "/me", to: "identity", user: "stored" }] } });
+  const gate = await start({
+    build: build("own-users"),
+    users: false,
+    vars: {
+      USERS_URL: service.url,
+      ROUTES: [
+        { path: "/bread", to: "worker", auth: "optional" },
+        { path: "/me", to: "identity", user: "stored" },
+      ],
+    },
+  });
   try {
     const token = (await (await gate.logIn("ada")).json()).access_token;
     assert.equal(payload(token).role, "baker");
@@ -32,11 +42,23 @@ test("own users: another service says who they are, their role is in the token, 
     down = true;
     assert.equal((await gate.logIn("ada")).status, 503);
     assert.equal((await gate.get("/me", bearing(token))).status, 503);
-  } finally { await gate.close(); service.close(); }
+  } finally {
+    await gate.close();
+    service.close();
+  }
 });
 
 test("axum: the layer guards the routes, the extractors tell who it is, the users are those in KV", async () => {
-  const gate = await start({ build: build("axum"), vars: { ROUTES: [{ path: "/me", to: "worker", user: "stored" }, { path: "/life", to: "worker" }, { path: "/", to: "worker", auth: "optional" }] } });
+  const gate = await start({
+    build: build("axum"),
+    vars: {
+      ROUTES: [
+        { path: "/me", to: "worker", user: "stored" },
+        { path: "/life", to: "worker" },
+        { path: "/", to: "worker", auth: "optional" },
+      ],
+    },
+  });
   try {
     const token = await gate.token();
     assert.deepEqual(await text(await gate.get("/me", bearing(token))), [200, "1"]);
@@ -47,7 +69,9 @@ test("axum: the layer guards the routes, the extractors tell who it is, the user
     assert.equal((await gate.get("/me", bearing(await mint({ identity: 3 })))).status, 401);
     assert.equal((await gate.logIn("user1", "wrong")).status, 401);
     assert.equal((await gate.get("/elsewhere", bearing(token))).status, 404);
-  } finally { await gate.close(); }
+  } finally {
+    await gate.close();
+  }
 });
 
 test("origin: an application learns from the gate who its caller is", async () => {
@@ -67,7 +91,10 @@ test("origin: an application learns from the gate who its caller is", async () =
     assert.equal((await fetch(`${app.url}/api/hello`, { headers: { "x-auth-subject": "%" } })).status, 400);
     assert.equal((await (await fetch(`${app.url}/api/hello`)).json()).hello, "stranger");
     assert.equal((await fetch(`${app.url}/elsewhere`)).status, 404);
-  } finally { await gate.close(); await app.close(); }
+  } finally {
+    await gate.close();
+    await app.close();
+  }
 });
 
 test("the stock worker has no code of its own behind it: such a rule is a wrong configuration", async () => {
@@ -75,5 +102,7 @@ test("the stock worker has no code of its own behind it: such a rule is a wrong 
   try {
     assert.equal((await gate.get("/x")).status, 500);
     assert.match(gate.output(), /ROUTES\[0\]\.to/);
-  } finally { await gate.close(); }
+  } finally {
+    await gate.close();
+  }
 });

@@ -10,7 +10,6 @@ import { SECRET, origin, payload, raw, rawRefused, start as startWith, until } f
 // As the real libraries are: without sessions.
 const start = (settings) => startWith({ sessions: false, ...settings });
 
-
 const WIRE = { TOLLGATE_TOKEN_BODY_LIMIT: 1048576, TOLLGATE_WIRE: "flask-jwt-extended" };
 const MIB = 1 << 20;
 const JSON_BODY = { "content-type": "application/json" };
@@ -180,13 +179,17 @@ test("/auth/refresh gives a token that is not fresh, to a refresh token, for a u
 
 test("/auth/logout does not say that it did what it did not do", async () => {
   for (const method of ["POST", "DELETE"]) {
-    for (const [init, status, msg] of [
+    for (const [init, status, msg] of /** @type {[RequestInit, number, string][]} */ ([
       [{}, 401, "Missing Authorization Header"],
       [bearer("x"), 422, "Not enough segments"],
       [bearer(await mint({}, "another secret of more than thirty-two bytes")), 422, "Signature verification failed"],
       // This gate keeps no sessions.
-      [bearer(await mint()), 501, "Nothing was ended: the token has no id, or this gate keeps no sessions, so it is good until it expires"],
-    ]) {
+      [
+        bearer(await mint()),
+        501,
+        "Nothing was ended: the token has no id, or this gate keeps no sessions, so it is good until it expires",
+      ],
+    ])) {
       const answer = await gate.get("/auth/logout", { ...init, method });
       assert.deepEqual([answer.status, await answer.json()], [status, { msg }]);
     }
@@ -261,9 +264,9 @@ test("several places: the first token found counts, and what is wrong with each 
         401,
         {
           why:
-            "Missing JWT in headers, cookies, query_string or json (Missing X-Token Header; " +
-            "Missing cookie \"access_token_cookie\"; Missing 'jwt' query paramater; " +
-            'Missing "access_token" key in json data.)',
+            "Missing JWT in headers, cookies, query_string or json (Missing X-Token Header; "
+            + "Missing cookie \"access_token_cookie\"; Missing 'jwt' query paramater; "
+            + 'Missing "access_token" key in json data.)',
         },
       ],
     );
@@ -307,7 +310,7 @@ for (const [way, framing] of Object.entries(WAYS)) {
       assert.deepEqual([answer.status, answer.body], [200, "from the origin"]);
       assert.ok(got.body.equals(body));
       assert.deepEqual([got.method, got.url, got.headers["x-auth-subject"]], ["POST", "/json/x?y=%20z", "1"]);
-      assert.equal(JSON.parse(Buffer.from(got.headers["x-auth-claims"], "base64url")).sub, "1");
+      assert.equal(JSON.parse(Buffer.from(got.headers["x-auth-claims"], "base64url").toString()).sub, "1");
       assert.equal(got.headers["content-length"], way === "in chunks" ? undefined : String(body.length));
       assert.equal(got.headers["content-type"], "application/json; charset=utf-8");
     }
@@ -587,10 +590,10 @@ for (const [way, framing] of Object.entries(WAYS)) {
           headers: ["Content-Type", type, ...cookie, ...framing(body)],
           send: (out) => out.end(body),
         });
-      for (const [type, make] of [
+      for (const [type, make] of /** @type {[string, (value: string) => Buffer][]} */ ([
         ["application/x-www-form-urlencoded", (value) => Buffer.from(`b=%zz&a=+%C3%A9&csrf_token=${value}&c`)],
         [`multipart/form-data; boundary="${boundary}"`, multipart],
-      ]) {
+      ])) {
         const body = make("the-csrf-value");
         assert.equal((await post(type, body)).status, 200, type);
         assert.ok(got.body.equals(body), type);
@@ -801,7 +804,7 @@ test("everybody is told who he is himself, however often and however mixed", asy
   for (const [who, token] of people.slice(0, 5)) {
     for (let again = 0; again < 3; again++) {
       await isTold(gate.get(`/by-query?jwt=${token}`), { logged_in_as: who });
-      await isTold(gate.get("/by-query?jwt=" + token, bearer(people[7][1])), { logged_in_as: who });
+      await isTold(gate.get(`/by-query?jwt=${token}`, bearer(people[7][1])), { logged_in_as: who });
       await isRefused(gate.get("/by-query", bearer(token)), 401, "Missing 'jwt' query paramater");
     }
   }
@@ -856,6 +859,7 @@ test("a token whose freshness or life runs out between two requests is refused",
 test("a refusal is logged under its own id, with its reason and rule, and without what was sent", async () => {
   const canary = "canary-in-the-token";
   const [wrong, missing] = await Promise.all([mint({ jti: canary }, `${SECRET}!`), mint({ sub: undefined })]);
+  /** @type {[ask: () => Promise<Response>, status: number, reason: string, rule: string | undefined][]} */
   const asked = [
     [() => gate.get("/me"), 401, "token_missing", "/me"],
     [() => gate.get("/me", bearer(canary)), 422, "token_segments", "/me"],

@@ -5,7 +5,9 @@ import { after, before, test } from "node:test";
 import { bearing, start } from "./harness.mjs";
 
 let gate;
-before(async () => { gate = await start(); });
+before(async () => {
+  gate = await start();
+});
 after(() => gate.close());
 
 test("a log-in gives a token that passes", async () => {
@@ -19,10 +21,17 @@ test("a log-in gives a token that passes", async () => {
 });
 
 test("a wrong password, an unknown user and a missing token are refused in Flask-JWT's words", async () => {
-  for (const [name, password] of [["user1", "wrong"], ["nobody", "abcxyz"]]) {
+  for (const [name, password] of [
+    ["user1", "wrong"],
+    ["nobody", "abcxyz"],
+  ]) {
     const answer = await gate.logIn(name, password);
     assert.equal(answer.status, 401);
-    assert.deepEqual(await answer.json(), { description: "Invalid credentials", error: "Bad Request", status_code: 401 });
+    assert.deepEqual(await answer.json(), {
+      description: "Invalid credentials",
+      error: "Bad Request",
+      status_code: 401,
+    });
     assert.equal(answer.headers.get("www-authenticate"), null);
   }
   const answer = await gate.get("/protected");
@@ -32,23 +41,36 @@ test("a wrong password, an unknown user and a missing token are refused in Flask
 });
 
 /**
- * The status of a log-in whose body comes in chunks and says no length. The gate may close the connection behind its answer while
- * chunks are still written, which `fetch` takes for a failure; the answer counts.
+ * The status of a log-in whose body comes in chunks and says no length. The gate may close the connection behind its
+ * answer while chunks are still written, which `fetch` takes for a failure; the answer counts.
  */
-const streamed = (port, chunks, bytes) => new Promise((resolve, reject) => {
-  const sent = request({ host: "127.0.0.1", port, path: "/auth", method: "POST", headers: { "content-type": "application/json" } });
-  let status;
-  sent.on("response", (answer) => { status = answer.statusCode; resolve(status); sent.destroy(); });
-  sent.on("error", (error) => { if (status === undefined) reject(error); });
-  // Slowly: what a closed connection throws away could be the answer.
-  const next = (left) => {
-    if (status !== undefined) return;
-    if (left === 0) return void sent.end();
-    sent.write(Buffer.alloc(bytes, " "));
-    setTimeout(next, 5, left - 1);
-  };
-  next(chunks);
-});
+const streamed = (port, chunks, bytes) =>
+  new Promise((resolve, reject) => {
+    const sent = request({
+      host: "127.0.0.1",
+      port,
+      path: "/auth",
+      method: "POST",
+      headers: { "content-type": "application/json" },
+    });
+    let status;
+    sent.on("response", (answer) => {
+      status = answer.statusCode;
+      resolve(status);
+      sent.destroy();
+    });
+    sent.on("error", (error) => {
+      if (status === undefined) reject(error);
+    });
+    // Slowly: what a closed connection throws away could be the answer.
+    const next = (left) => {
+      if (status !== undefined) return;
+      if (left === 0) return void sent.end();
+      sent.write(Buffer.alloc(bytes, " "));
+      setTimeout(next, 5, left - 1);
+    };
+    next(chunks);
+  });
 
 test("limits: body 413, fields 400, token 401", async () => {
   const post = (body) => gate.get("/auth", { method: "POST", headers: { "content-type": "application/json" }, body });
@@ -68,14 +90,25 @@ test("static files: public, protected, and no spelling slips past", async () => 
   const inside = await gate.get("/members/welcome.txt", bearing(await gate.token()));
   assert.equal(inside.status, 200);
   assert.equal(inside.headers.get("cache-control"), "private, no-cache");
-  for (const path of ["/Members/welcome.txt", "/members%2fwelcome.txt", "//members/welcome.txt", "/x/%2e%2e/members/welcome.txt", "/members;x/welcome.txt", "/%6dembers/welcome.txt", "/members/welcome.txt/", "/members/", "/_headers"]) {
+  for (const path of [
+    "/Members/welcome.txt",
+    "/members%2fwelcome.txt",
+    "//members/welcome.txt",
+    "/x/%2e%2e/members/welcome.txt",
+    "/members;x/welcome.txt",
+    "/%6dembers/welcome.txt",
+    "/members/welcome.txt/",
+    "/members/",
+    "/_headers",
+  ]) {
     assert.notEqual((await gate.get(path)).status, 200, path);
   }
   assert.equal((await gate.get("/nothing-here")).status, 404);
 });
 
 test("an outdated hash is made anew after the log-in that proves it, and a disabled user is refused", async () => {
-  const foreign = "pbkdf2:sha256:50000$9SP6Nwo5LaL4ddL8$3bf60202d9430337403783c9b41f693150ad926c2c4796023de1e049b6b349c9";
+  const foreign =
+    "pbkdf2:sha256:50000$9SP6Nwo5LaL4ddL8$3bf60202d9430337403783c9b41f693150ad926c2c4796023de1e049b6b349c9";
   await gate.kv.put("login:flask", JSON.stringify({ v: 1, id: 7, hash: foreign, status: "active" }));
   assert.equal((await gate.logIn("flask", "wrong")).status, 401);
   assert.equal((await gate.logIn("flask")).status, 200);

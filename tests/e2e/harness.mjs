@@ -24,79 +24,134 @@ const DEPLOYED = { main: "target/deploy/entry.js", others: ["target/deploy"] };
 /** The worker that can be broken on purpose (`cargo xtask build --faults`), as unbundled modules. */
 export const FAULTY = { main: "worker/entry.mjs", others: ["worker/js", "build-faults"] };
 
+/** @returns {Promise<{ type: "CompiledWasm" | "ESModule", path: string, contents: string | Buffer<ArrayBuffer> }[]>} */
 async function modules({ main, others }, entry) {
   const files = [main];
   for (const folder of others) {
     for (const name of await readdir(root + folder, { recursive: true })) files.push(`${folder}/${name}`);
   }
   const known = files.filter((file, at) => files.indexOf(file) === at && /\.(m?js|wasm)$/.test(file));
-  const all = await Promise.all(known.map(async (file) => ({
-    type: file.endsWith(".wasm") ? "CompiledWasm" : "ESModule",
-    // The entry imports ../build/, whichever build it is.
-    path: root + file.replace(/^build-faults\//, "build/"),
-    contents: await readFile(root + file),
-  })));
+  const all = await Promise.all(
+    known.map(async (file) => ({
+      type: /** @type {"CompiledWasm" | "ESModule"} */ (file.endsWith(".wasm") ? "CompiledWasm" : "ESModule"),
+      // The entry imports ../build/, whichever build it is.
+      path: root + file.replace(/^build-faults\//, "build/"),
+      contents: await readFile(root + file),
+    })),
+  );
   // Before the worker, in its folder; the first is the main one.
   if (entry) all.unshift({ type: "ESModule", path: `${dirname(root + main)}/before.js`, contents: entry });
   return all;
 }
 
-/** The KV records of user1 and user2, ids 1 and 2, password abcxyz. (The demo users of `cargo xtask dev` have other ids.) */
+/**
+ * The KV records of user1 and user2, ids 1 and 2, password abcxyz. (The demo users of `cargo xtask dev` have other
+ * ids.)
+ */
 const testUsers = JSON.parse(await readFile(`${root}tests/e2e/users.json`, "utf8"));
 
-/** What wrangler makes of a configuration for Miniflare, without the variables. */
+/**
+ * What wrangler makes of a configuration for Miniflare, without the variables.
+ *
+ * @returns {Record<string, any>}
+ */
 function workerOf(config) {
   const { modulesRules: _, ...worker } = miniflareOptions(config).workerOptions;
   return { ...worker, modulesRoot: root, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
 }
 
 /**
- * The variables over those of a configuration; not those of somebody's .dev.vars. On the port in the ORIGIN of wrangler.toml the
- * developer's application may listen: a test that names no origin has none.
+ * The variables over those of a configuration; not those of somebody's .dev.vars. On the port in the ORIGIN of
+ * wrangler.toml the developer's application may listen: a test that names no origin has none.
  */
 const bindingsOf = (config, vars) =>
-  Object.fromEntries(Object.entries({ ...config.vars, ...(config.vars.ORIGIN && { ORIGIN: NOBODY }), ...vars }).filter(([, value]) => value !== undefined));
+  Object.fromEntries(
+    Object.entries({ ...config.vars, ...(config.vars.ORIGIN && { ORIGIN: NOBODY }), ...vars }).filter(
+      ([, value]) => value !== undefined,
+    ),
+  );
 
 /**
- * A running gate. `vars` are put over those of wrangler.toml (or `config`; `undefined` takes one away), `options` over Miniflare's; `entry`
- * is the text of a module to stand before the worker, which it imports as `./entry.js`. Without `sessions` there are no
- * objects and limits: so it is as the real libraries' servers are, to the letter.
+ * @typedef {{
+ *   config?: string, vars?: Record<string, unknown>, secret?: string, users?: boolean, build?: typeof DEPLOYED,
+ *   entry?: string, sessions?: boolean, persist?: string, assets?: object, options?: Record<string, unknown>,
+ * }} Setup
+ */
+/**
+ * A running gate. `vars` are put over those of wrangler.toml (or `config`; `undefined` takes one away), `options` over
+ * Miniflare's; `entry` is the text of a module to stand before the worker, which it imports as `./entry.js`. Without
+ * `sessions` there are no objects and limits: so it is as the real libraries' servers are, to the letter.
  *
- * `assets` are put over the table of that name. What is stored is kept in the folder `persist`, if there is one. A gate that is killed (`kill()`) leaves it as it is.
+ * `assets` are put over the table of that name. What is stored is kept in the folder `persist`, if there is one. A gate
+ * that is killed (`kill()`) leaves it as it is.
  *
  * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, kill(), close() }`
+ *
+ * @param {Setup} setup
  */
-export async function start({ config: file = "wrangler.toml", vars = {}, secret = SECRET, users = true, build = DEPLOYED, entry, sessions = build === DEPLOYED && !entry, persist, assets, options = {} } = {}) {
+export async function start({
+  config: file = "wrangler.toml",
+  vars = {},
+  secret = SECRET,
+  users = true,
+  build = DEPLOYED,
+  entry,
+  sessions = build === DEPLOYED && !entry,
+  persist,
+  assets,
+  options = {},
+} = {}) {
   const config = readConfig({ config: root + file });
   Object.assign(config.assets, assets);
   const worker = workerOf(config);
   let output = "";
   const pids = await workerds();
-  const runtime = new Miniflare(converted({
-    handleStructuredLogs: ({ message }) => { output += `${message}\n`; },
-    ...(persist && { resourcePersistencePath: persist }),
-    workers: [{
-      ...worker,
-      name: "tollgate",
-      modules: await modules(build, entry),
-      bindings: bindingsOf(config, { ...(secret && { JWT_SECRET_KEY: secret }), ...vars }),
-      ...(sessions ? {} : { durableObjects: {}, ratelimits: {} }),
-      ...options,
-    }],
-  }));
+  const runtime = new Miniflare(
+    converted({
+      handleStructuredLogs: ({ message }) => {
+        output += `${message}\n`;
+      },
+      ...(persist && { resourcePersistencePath: persist }),
+      workers: [
+        {
+          ...worker,
+          name: "tollgate",
+          modules: await modules(build, entry),
+          bindings: bindingsOf(config, { ...(secret && { JWT_SECRET_KEY: secret }), ...vars }),
+          ...(sessions ? {} : { durableObjects: {}, ratelimits: {} }),
+          ...options,
+        },
+      ],
+    }),
+  );
   const url = await runtime.unsafeGetDirectURL("tollgate");
-  const kv = worker.kvNamespaces.USERS && !options.kvNamespaces ? await runtime.getKVNamespace("USERS", "tollgate") : undefined;
+  const kv =
+    worker.kvNamespaces.USERS && !options.kvNamespaces ? await runtime.getKVNamespace("USERS", "tollgate") : undefined;
   if (users && kv) for (const { key, value } of testUsers) await kv.put(key, value);
   const get = (path, init) => fetch(url.origin + path, { redirect: "manual", ...init });
   const logIn = (username = "user1", password = "abcxyz") =>
-    get("/auth", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ username, password }) });
+    get("/auth", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ username, password }),
+    });
   return {
-    url, port: Number(url.port), get, logIn, kv,
-    async token() { return (await (await logIn()).json()).access_token; },
+    url,
+    port: Number(url.port),
+    get,
+    logIn,
+    kv,
+    async token() {
+      return (await (await logIn()).json()).access_token;
+    },
     /** All that the worker has written. */
     output: () => output,
     /** The JSON lines of its log. */
-    lines: () => output.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)),
+    lines: () =>
+      output
+        .split("\n")
+        .filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line)),
     /** Ends the process at once, whatever it is doing. */
     async kill() {
       const before = pids;
@@ -117,21 +172,26 @@ export async function startAll(all) {
   const [worker, parts] = [workerOf(config), await modules(DEPLOYED)];
   // Gates with the same records share a namespace.
   const stores = [...new Set(all.map(({ records }) => JSON.stringify(records)))];
-  const runtime = new Miniflare(converted({
-    handleStructuredLogs: () => {}, // what is wrong with a configuration is told even so
-    workers: all.map(({ vars, records }, at) => ({
-      ...worker,
-      durableObjects: {}, // without sessions, as what was recorded
-      ratelimits: {},
-      name: `gate${at}`,
-      modules: parts,
-      kvNamespaces: { USERS: `users${stores.indexOf(JSON.stringify(records))}` },
-      bindings: bindingsOf(config, { ...vars, TOLLGATE_LOG: "off" }),
-    })),
-  }));
+  const runtime = new Miniflare(
+    converted({
+      handleStructuredLogs: () => {}, // what is wrong with a configuration is told even so
+      workers: all.map(({ vars, records }, at) => ({
+        ...worker,
+        durableObjects: {}, // without sessions, as what was recorded
+        ratelimits: {},
+        name: `gate${at}`,
+        modules: parts,
+        kvNamespaces: { USERS: `users${stores.indexOf(JSON.stringify(records))}` },
+        bindings: bindingsOf(config, { ...vars, TOLLGATE_LOG: "off" }),
+      })),
+    }),
+  );
   const urls = await Promise.all(all.map((_, at) => runtime.unsafeGetDirectURL(`gate${at}`)));
   for (const store of stores) {
-    const kv = await runtime.getKVNamespace("USERS", `gate${all.findIndex(({ records }) => JSON.stringify(records) === store)}`);
+    const kv = await runtime.getKVNamespace(
+      "USERS",
+      `gate${all.findIndex(({ records }) => JSON.stringify(records) === store)}`,
+    );
     for (const [key, value] of JSON.parse(store)) await kv.put(key, value);
   }
   return { urls, close: () => runtime.dispose() };
@@ -141,10 +201,15 @@ export const bearing = (token, init = {}) => ({ ...init, headers: { ...init.head
 
 /** A good token of jose's with these claims, signed with `secret`. */
 export const mint = (claims, secret = new TextEncoder().encode(SECRET)) =>
-  new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).setIssuedAt().setNotBefore("0s").setExpirationTime("5m").sign(secret);
+  new SignJWT(claims)
+    .setProtectedHeader({ alg: "HS256" })
+    .setIssuedAt()
+    .setNotBefore("0s")
+    .setExpirationTime("5m")
+    .sign(secret);
 
 /** The claims of a token. */
-export const payload = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
+export const payload = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
 
 /** Waits until `probe` gives something, 5 s at most. */
 export async function until(probe) {
@@ -173,15 +238,25 @@ export async function settled(number) {
  * a body; else there is none. `{ status, headers, body }`
  */
 export async function raw(gate, path, { method = "GET", headers = [], send = (out) => out.end() } = {}) {
-  const out = request({ host: "127.0.0.1", port: gate.port, method, path, headers: ["Host", gate.url.host, ...headers], agent: false });
-  const whole = once(out, "response").then(async ([answer]) => (
-    { status: answer.statusCode, headers: answer.headers, body: Buffer.concat(await answer.toArray()).toString() }));
+  const out = request({
+    host: "127.0.0.1",
+    port: gate.port,
+    method,
+    path,
+    headers: ["Host", gate.url.host, ...headers],
+    agent: false,
+  });
+  const whole = once(out, "response").then(async ([answer]) => ({
+    status: answer.statusCode,
+    headers: answer.headers,
+    body: Buffer.concat(await answer.toArray()).toString(),
+  }));
   return (await Promise.all([whole, send(out)]))[0];
 }
 
 /**
- * The same for a body that the gate refuses before it has read it all: it closes the connection behind its answer, and what the
- * client still writes can make its kernel throw the answer away (RFC 9112 §9.6). Then it is asked again.
+ * The same for a body that the gate refuses before it has read it all: it closes the connection behind its answer, and
+ * what the client still writes can make its kernel throw the answer away (RFC 9112 §9.6). Then it is asked again.
  */
 export async function rawRefused(gate, path, options) {
   for (let attempt = 1; ; attempt++) {
@@ -197,7 +272,8 @@ export async function rawRefused(gate, path, options) {
 async function workerds() {
   const pids = [];
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-    const [, name, parent] = (await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")).match(/\((.*)\) \S (\d+)/) ?? [];
+    const [, name, parent] =
+      (await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")).match(/\((.*)\) \S (\d+)/) ?? [];
     if (name === "workerd" && Number(parent) === process.pid) pids.push(Number(pid));
   }
   return pids;
@@ -211,28 +287,62 @@ export async function memoryRise(work) {
   const resident = () => pids.reduce((sum, pid) => sum + one(pid), 0);
   const before = resident();
   let peak = before;
-  const sampling = setInterval(() => { peak = Math.max(peak, resident()); }, 5);
-  try { await work(); } finally { clearInterval(sampling); }
+  const sampling = setInterval(() => {
+    peak = Math.max(peak, resident());
+  }, 5);
+  try {
+    await work();
+  } finally {
+    clearInterval(sampling);
+  }
   return Math.max(peak, resident()) - before;
 }
 
-/** An origin on 127.0.0.1: `{ url, server, close() }`. */
+/** The port of a server that listens. @param {import("node:net").Server} server */
+export const portOf = (server) => /** @type {import("node:net").AddressInfo} */ (server.address()).port;
+
+/** An origin on 127.0.0.1: `{ url, server, close() }`. @param {import("node:http").RequestListener} listener */
 export async function origin(listener) {
   const server = createServer(listener);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  return { server, url: `http://127.0.0.1:${server.address().port}`, close: () => { server.closeAllConnections(); server.close(); } };
+  return {
+    server,
+    url: `http://127.0.0.1:${portOf(server)}`,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 /** examples/origin on a free port: `{ url, close() }`. */
 export async function exampleOrigin() {
-  const app = spawn(process.execPath, ["examples/origin/app.mjs"], { cwd: root, env: { ...process.env, PORT: "0" }, stdio: ["ignore", "pipe", "inherit"] });
+  const app = spawn(process.execPath, ["examples/origin/app.mjs"], {
+    cwd: root,
+    env: { ...process.env, PORT: "0" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [line] = await app.stdout.setEncoding("utf8").take(1).toArray();
   return { url: line.match(/http:\S+/)[0], close: () => (app.kill() ? once(app, "exit") : undefined) };
 }
 
-const CHROMIUM = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", chromium.executablePath()];
-const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const CHROMIUM = [
+  process.env.CHROMIUM,
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  chromium.executablePath(),
+];
+const QUIET = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 
 /** A browser without a window, with more arguments. */
 export async function browse(...more) {

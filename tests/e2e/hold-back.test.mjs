@@ -6,7 +6,8 @@ import { after, before, test } from "node:test";
 import { mint as signed, origin, raw, start } from "./harness.mjs";
 
 let app, gate, got, token;
-const mint = (claims) => signed({ sub: "1", type: "access", fresh: false, jti: crypto.randomUUID(), csrf: "C", ...claims });
+const mint = (claims) =>
+  signed({ sub: "1", type: "access", fresh: false, jti: crypto.randomUUID(), csrf: "C", ...claims });
 const started = (vars) =>
   start({
     users: false,
@@ -48,7 +49,10 @@ async function sent(path, headers = [], init = {}) {
 
 test("a cookie with a token stays here, and all others go on byte for byte", async () => {
   const around = (one, other) => `x=1; ${one}; y="; z=\\"é"; ${other};csrf_access_token=C`;
-  const { headers } = await sent("/app/x", ["Cookie", Buffer.from(around(`token_of_a=${token}`, "refresh_token_cookie=R")).toString("latin1")]);
+  const { headers } = await sent("/app/x", [
+    "Cookie",
+    Buffer.from(around(`token_of_a=${token}`, "refresh_token_cookie=R")).toString("latin1"),
+  ]);
   const left = `x=1; y="; z=\\"é";csrf_access_token=C`;
   assert.equal(Buffer.from(headers.cookie, "latin1").toString(), left);
   assert.deepEqual([headers["x-auth-subject"], headers["x-auth-location"]], ["1", "cookies"]);
@@ -56,11 +60,17 @@ test("a cookie with a token stays here, and all others go on byte for byte", asy
   assert.equal((await sent("/app/x", ["Cookie", `token_of_a=${token}`])).headers.cookie, undefined);
   // Beside a token in the header, and where none is needed.
   const both = await sent("/app/x", ["Authorization", `Bearer ${token}`, "Cookie", `a=1; token_of_a=${token}`]);
-  assert.deepEqual([both.headers.authorization, both.headers.cookie, both.headers["x-auth-location"]], [undefined, "a=1", undefined]);
+  assert.deepEqual(
+    [both.headers.authorization, both.headers.cookie, both.headers["x-auth-location"]],
+    [undefined, "a=1", undefined],
+  );
   assert.equal((await sent("/perhaps", ["Cookie", "refresh_token_cookie=R; a=1"])).headers.cookie, "a=1");
   assert.equal((await sent("/open", ["Cookie", `token_of_a=${token}`])).headers.cookie, `token_of_a=${token}`);
   // Without one of ours the header is not touched.
-  assert.equal((await sent("/app/x", ["Authorization", `Bearer ${token}`, "Cookie", " a=1;;b"])).headers.cookie, "a=1;;b");
+  assert.equal(
+    (await sent("/app/x", ["Authorization", `Bearer ${token}`, "Cookie", " a=1;;b"])).headers.cookie,
+    "a=1;;b",
+  );
 });
 
 test("a token in the query stays here, and all other parameters go on byte for byte", async () => {
@@ -80,7 +90,10 @@ test("a body with a token goes on as it came", async () => {
 test("by default all of it goes on", async () => {
   const other = await started({});
   try {
-    for (const [path, cookie] of [["/app/x", `a=1; token_of_a=${token}`], [`/app/x?jwt=${token}`, "a=1"]]) {
+    for (const [path, cookie] of [
+      ["/app/x", `a=1; token_of_a=${token}`],
+      [`/app/x?jwt=${token}`, "a=1"],
+    ]) {
       assert.equal((await raw(other, path, { headers: ["Cookie", cookie, "X-Auth-Location", "forged"] })).status, 200);
       assert.deepEqual([got.url, got.headers.cookie], [path, cookie]);
       assert.equal(got.headers["x-auth-location"], path === "/app/x" ? "cookies" : "query_string");
@@ -92,19 +105,29 @@ test("by default all of it goes on", async () => {
   }
 });
 
-/** The answer to a request with these very lines. */
+/**
+ * Status and body of the answer to a request with these very lines.
+ *
+ * @returns {Promise<[number, string]>}
+ */
 async function lines(to, path, ...fields) {
   got = undefined;
   const socket = connect(to.port, "127.0.0.1");
   socket.write([`GET ${path} HTTP/1.1`, `Host: ${to.url.host}`, "Connection: close", ...fields, "", ""].join("\r\n"));
-  const [, status, body] = Buffer.concat(await socket.toArray()).toString().match(/^HTTP\/1\.1 (\d+)[^]*?\r\n\r\n([^]*)$/);
+  const [, status, body] = Buffer.concat(await socket.toArray())
+    .toString()
+    .match(/^HTTP\/1\.1 (\d+).*?\r\n\r\n(.*)$/s);
   return [Number(status), body];
 }
 
 test("two lines of cookies: workerd joins them by a comma, so a token beside it is none, and does not go on", async () => {
   const [ours, other] = [`Cookie: token_of_a=${token}`, "Cookie: a=1"];
   const missing = /Missing cookie/;
-  for (const fields of [[ours, other], [other, ours], [ours, ours]]) {
+  for (const fields of [
+    [ours, other],
+    [other, ours],
+    [ours, ours],
+  ]) {
     const [status, body] = await lines(gate, "/app/x", ...fields);
     assert.equal(status, 401);
     assert.match(body, missing);
@@ -114,7 +137,10 @@ test("two lines of cookies: workerd joins them by a comma, so a token beside it 
     assert.deepEqual([got.headers.cookie, got.headers["x-auth-subject"]], [undefined, undefined]);
   }
   // One that is whole, before or behind a semicolon, is still read.
-  for (const fields of [[`${ours}; b=2`, other], ["Cookie: a=1; b=2", `Cookie: c=3; token_of_a=${token}`]]) {
+  for (const fields of [
+    [`${ours}; b=2`, other],
+    ["Cookie: a=1; b=2", `Cookie: c=3; token_of_a=${token}`],
+  ]) {
     assert.equal((await lines(gate, "/app/x", ...fields))[0], 200);
     assert.doesNotMatch(got.headers.cookie, /token_of_a/);
   }

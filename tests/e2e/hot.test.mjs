@@ -9,34 +9,43 @@ const ROUTES = [
   { path: "/perhaps", to: "identity", auth: "optional" },
 ];
 const seconds = () => Math.floor(Date.now() / 1000);
-const tokenOf = (identity, more) => new SignJWT({ exp: seconds() + 300, iat: seconds(), nbf: seconds(), identity, ...more })
-  .setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(SECRET));
+const tokenOf = (identity, more) =>
+  new SignJWT({ exp: seconds() + 300, iat: seconds(), nbf: seconds(), identity, ...more })
+    .setProtectedHeader({ alg: "HS256" })
+    .sign(new TextEncoder().encode(SECRET));
 
 /** Asks who it is with each of these tokens, many times and all mixed, and expects each to be told its own. */
 async function eachIsToldItsOwn(gate, tokens, rounds = 6) {
-  const visits = Array.from({ length: rounds }, () => [...tokens]).flat().sort(() => Math.random() - 0.5);
+  const visits = Array.from({ length: rounds }, () => [...tokens])
+    .flat()
+    .sort(() => Math.random() - 0.5);
   for (let at = 0; at < visits.length; at += 40) {
-    await Promise.all(visits.slice(at, at + 40).map(async ([identity, token]) => {
-      const answer = await gate.get("/me", bearing(token));
-      assert.equal(answer.status, 200);
-      assert.equal(answer.headers.get("content-type"), "application/json");
-      assert.equal(answer.headers.get("cache-control"), "no-store");
-      assert.equal(await answer.text(), `${JSON.stringify({ identity })}\n`);
-    }));
+    await Promise.all(
+      visits.slice(at, at + 40).map(async ([identity, token]) => {
+        const answer = await gate.get("/me", bearing(token));
+        assert.equal(answer.status, 200);
+        assert.equal(answer.headers.get("content-type"), "application/json");
+        assert.equal(answer.headers.get("cache-control"), "no-store");
+        assert.equal(await answer.text(), `${JSON.stringify({ identity })}\n`);
+      }),
+    );
   }
 }
 
-const people = (many, more) => Promise.all(Array.from({ length: many }, async (_, at) => {
-  const identity = at % 2 ? at : `user ${at}`;
-  return [identity, await tokenOf(identity, more)];
-}));
+const people = (many, more) =>
+  Promise.all(
+    Array.from({ length: many }, async (_, at) => {
+      const identity = at % 2 ? at : `user ${at}`;
+      return [identity, await tokenOf(identity, more)];
+    }),
+  );
 
-for (const [name, vars] of [
+for (const [name, vars] of /** @type {[string, Record<string, unknown>][]} */ ([
   ["with room for all", {}],
   ["with room for few, who drive each other out", { TOLLGATE_TOKEN_CACHE: 8 }],
   ["with nothing remembered", { TOLLGATE_TOKEN_CACHE: 0 }],
   ["with each request logged", { TOLLGATE_LOG: "debug" }],
-]) {
+])) {
   test(`${name}, everybody is told who he is himself`, async () => {
     const gate = await start({ vars: { ROUTES, ...vars } });
     await eachIsToldItsOwn(gate, await people(60));
@@ -56,7 +65,10 @@ test("what is asked in another way is answered as if nothing were remembered", a
     assert.equal(await (await gate.get("/perhaps", bearing(token))).text(), '{"identity":7}\n');
     assert.equal(await (await gate.get("/perhaps")).text(), '{"identity":null}\n');
     assert.equal((await gate.get("/me")).status, 401);
-    assert.equal((await gate.get("/me", bearing(`${token.slice(0, -1)}${token.endsWith("A") ? "B" : "A"}`))).status, 401);
+    assert.equal(
+      (await gate.get("/me", bearing(`${token.slice(0, -1)}${token.endsWith("A") ? "B" : "A"}`))).status,
+      401,
+    );
     assert.equal((await gate.get("/me", bearing(`x${token}`))).status, 401);
     // Longer than the place where requests are written for Rust.
     assert.equal(await (await gate.get(`/me?${"x".repeat(40_000)}`, bearing(token))).text(), '{"identity":7}\n');
@@ -66,7 +78,7 @@ test("what is asked in another way is answered as if nothing were remembered", a
 });
 
 test("a refusal that the entry knows is told and logged as if it were made anew, each with an id of its own", async () => {
-  const routes = [...ROUTES, { path: "/other", to: "identity", realm: "Another \"realm\"" }];
+  const routes = [...ROUTES, { path: "/other", to: "identity", realm: 'Another "realm"' }];
   const gate = await start({ vars: { ROUTES: routes } });
   const token = await tokenOf(1);
   const forged = `${token.slice(0, -4)}${token.endsWith("AAAA") ? "BBBB" : "AAAA"}`;
@@ -94,7 +106,9 @@ test("a refusal that the entry knows is told and logged as if it were made anew,
   }
   assert.equal(ids.size, 4 * asked.length);
   await until(() => gate.lines().filter(({ event }) => event === "refused").length === ids.size);
-  for (const { request_id, status, reason, rule, duration_ms, level } of gate.lines().filter(({ event }) => event === "refused")) {
+  for (const { request_id, status, reason, rule, duration_ms, level } of gate
+    .lines()
+    .filter(({ event }) => event === "refused")) {
     assert.deepEqual({ status, reason, rule }, ids.get(request_id));
     assert.deepEqual([typeof duration_ms, level], ["number", "info"]);
     ids.delete(request_id);
@@ -109,14 +123,16 @@ test("of a flood of refusals so many are logged, each under its answer's id, and
   const ids = new Set();
   for (let round = 0; round < 4; round++) {
     // By HEAD it is refused on the slow way, and counted with the others.
-    await Promise.all(Array.from({ length: 60 }, async (_, at) => {
-      const answer = await gate.get("/me", bearing(forged, { method: at % 3 ? "GET" : "HEAD" }));
-      assert.equal(answer.status, 401);
-      const id = answer.headers.get("x-request-id");
-      if (at % 3 === 0) assert.ok(id);
-      if (id) ids.add(id);
-      if (at % 3) assert.equal((await answer.json()).description, "Signature verification failed");
-    }));
+    await Promise.all(
+      Array.from({ length: 60 }, async (_, at) => {
+        const answer = await gate.get("/me", bearing(forged, { method: at % 3 ? "GET" : "HEAD" }));
+        assert.equal(answer.status, 401);
+        const id = answer.headers.get("x-request-id");
+        if (at % 3 === 0) assert.ok(id);
+        if (id) ids.add(id);
+        if (at % 3) assert.equal((await answer.json()).description, "Signature verification failed");
+      }),
+    );
     await new Promise((resolve) => setTimeout(resolve, 400));
   }
   // Among many a rare one is told by itself.
@@ -166,7 +182,10 @@ test("when long tokens make the memory grow, everybody is still told who he is h
 
 test("a panic between two hits leaves what is remembered and what is kept right", async () => {
   // A rule that leads to the slow way, where the faults are.
-  const gate = await start({ build: FAULTY, vars: { ROUTES: [...ROUTES, { path: "/__test/*", to: "assets", auth: "none" }] } });
+  const gate = await start({
+    build: FAULTY,
+    vars: { ROUTES: [...ROUTES, { path: "/__test/*", to: "assets", auth: "none" }] },
+  });
   const before = await people(30);
   await eachIsToldItsOwn(gate, before, 2);
   for (const fault of ["panic", "panic-later", "out-of-memory", "stack-overflow"]) {

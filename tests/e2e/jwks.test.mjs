@@ -74,13 +74,13 @@ test("there is no such page where there are only secrets or its path is empty; t
   const pair = { JWT_ALGORITHM: "EdDSA", JWT_PRIVATE_KEY: pem };
   const k = (letter) => Buffer.alloc(32, letter).toString("base64url");
   const secrets = { keys: ["a", "b"].map((kid) => ({ kty: "oct", kid, alg: "HS256", k: k(kid) })) };
-  for (const [vars, path, status] of [
+  for (const [vars, path, status] of /** @type {[Record<string, unknown>, string, number][]} */ ([
     [{}, PATH, 404],
     [{ JWT_KEYS: secrets }, PATH, 404],
     [{ ...pair, TOLLGATE_JWKS_URL: "" }, PATH, 404],
     [{ ...pair, TOLLGATE_JWKS_URL: "/keys" }, PATH, 404],
     [{ ...pair, TOLLGATE_JWKS_URL: "/keys" }, "/keys", 200],
-  ]) {
+  ])) {
     const secret =
       vars.JWT_KEYS || vars.JWT_PRIVATE_KEY ? undefined : "a secret of more than thirty-two bytes, for tests";
     const gate = await start({

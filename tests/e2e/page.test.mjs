@@ -16,12 +16,21 @@ before(async () => {
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {
     // Chromium itself reports the refusals that this page shows on purpose.
-    if (["error", "warning"].includes(message.type()) && !/status of (401|405|502)/.test(message.text())) complaints.push(message.text());
+    if (["error", "warning"].includes(message.type()) && !/status of (401|405|502)/.test(message.text()))
+      complaints.push(message.text());
   });
-  await page.addInitScript(() => document.addEventListener("securitypolicyviolation", (event) => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`)));
+  await page.addInitScript(() =>
+    document.addEventListener("securitypolicyviolation", (event) =>
+      console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`),
+    ),
+  );
   await page.goto(gate.url.href, { waitUntil: "load" });
 });
-after(async () => { await browser?.close(); await gate?.close(); app?.close(); });
+after(async () => {
+  await browser?.close();
+  await gate?.close();
+  app?.close();
+});
 
 const text = (selector) => page.locator(selector).textContent();
 const shows = (selector, what) => page.locator(selector).filter({ hasText: what }).waitFor();
@@ -33,10 +42,15 @@ const look = async (name) => {
 /** The newest answer under "What came back" after a click. */
 async function knock(button) {
   const answers = page.locator("#answers article");
-  await answers.evaluateAll((all) => all.forEach((article) => { article.dataset.seen = ""; }));
+  await answers.evaluateAll((all) =>
+    all.forEach((article) => {
+      article.dataset.seen = "";
+    }),
+  );
   await page.click(button);
   const newest = page.locator("#answers article:not([data-seen])");
   await newest.waitFor();
+  // biome-ignore lint/performance/useDomNodeTextContent: what a reader sees, with its line breaks
   return newest.innerText();
 }
 /** Logs in as the demo user; gives the token. */
@@ -48,8 +62,11 @@ async function logIn() {
 }
 const passes = async (token, through = gate) => (await through.get("/protected", bearing(token))).status;
 /** The numbers that a text says in words, up to five. */
-const numbers = async (selector) => (await text(selector)).toLowerCase().match(/\b(one|two|three|four|five)\b/g)
-  .map((word) => ["one", "two", "three", "four", "five"].indexOf(word) + 1);
+const numbers = async (selector) =>
+  (await text(selector))
+    .toLowerCase()
+    .match(/\b(one|two|three|four|five)\b/g)
+    .map((word) => ["one", "two", "three", "four", "five"].indexOf(word) + 1);
 const CALLS = ["#call-with", "#call-without", "#call-changed", "#call-members", "#call-hello"];
 /** The statuses of these buttons' answers. */
 async function statuses(buttons) {
@@ -72,7 +89,9 @@ test("it opens without a complaint, under a strict policy", async () => {
 });
 
 test("the policy stops a foreign script: this test would hear of it", async () => {
-  await page.evaluate(() => document.head.append(Object.assign(document.createElement("script"), { textContent: "window.broken = 1" })));
+  await page.evaluate(() =>
+    document.head.append(Object.assign(document.createElement("script"), { textContent: "window.broken = 1" })),
+  );
   await until(() => complaints.some((line) => line.startsWith("CSP: script-src")));
   assert.equal(await page.evaluate(() => "broken" in window), false);
   complaints.length = 0;
@@ -107,12 +126,18 @@ test("a demo user who was changed is withdrawn", async (t) => {
 });
 
 test("without a token the page says how many of its requests can be sent, and that they are refused", async () => {
-  assert.deepEqual(await page.locator(".calls button").evaluateAll((all) => all.map((button) => `#${button.id}`)), CALLS);
+  assert.deepEqual(
+    await page.locator(".calls button").evaluateAll((all) => all.map((button) => `#${button.id}`)),
+    CALLS,
+  );
   assert.deepEqual(await numbers("section:has(> .calls) > .say >> nth=0"), [CALLS.length]);
   const enabled = [];
   for (const button of CALLS) if (await page.locator(button).isEnabled()) enabled.push(button);
   assert.deepEqual(await numbers("#call-hint"), [CALLS.length - enabled.length, enabled.length]);
-  assert.deepEqual(await statuses(enabled), enabled.map(() => 401));
+  assert.deepEqual(
+    await statuses(enabled),
+    enabled.map(() => 401),
+  );
   assert.match(await text("#call-hello small"), /your app sees nothing/);
   assert.match(await text("#answers article >> nth=0"), /Your app saw nothing/);
 });
@@ -124,7 +149,7 @@ test("a log-in shows the token taken apart, and its time running out", async () 
   assert.equal((await page.locator("#token span").allTextContents()).join("."), token);
   assert.deepEqual(JSON.parse(await text("#token-header")), { typ: "JWT", alg: "HS256" });
   const claims = JSON.parse(await text("#token-claims"));
-  assert.deepEqual(claims, JSON.parse(Buffer.from(token.split(".")[1], "base64url")));
+  assert.deepEqual(claims, JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString()));
   assert.equal(claims.identity, 1);
   assert.equal(claims.exp - claims.iat, 300);
   assert.equal(await page.locator("#times time").count(), 3);
@@ -134,8 +159,12 @@ test("a log-in shows the token taken apart, and its time running out", async () 
   };
   const first = await seconds();
   assert.ok(first > 280 && first <= 300, `${first} s`);
-  await page.waitForFunction((before) => document.querySelector("#countdown").textContent !== before, await text("#countdown"), { timeout: 3000 });
-  assert.ok(await seconds() < first);
+  await page.waitForFunction(
+    (before) => document.querySelector("#countdown").textContent !== before,
+    await text("#countdown"),
+    { timeout: 3000 },
+  );
+  assert.ok((await seconds()) < first);
 });
 
 test("the gate opens with the token, and stays shut without it or with one letter changed", async () => {
@@ -153,7 +182,11 @@ test("the gate opens with the token, and stays shut without it or with one lette
   assert.match(hello, /200 OK\s+The gate opened, and your app answered/);
   const seen = JSON.parse(hello.slice(hello.indexOf("{")));
   assert.deepEqual([seen.subject, seen.claims.identity], ["1", 1]);
-  assert.deepEqual(seen.forwarded, { for: null, host: gate.url.host, proto: "http" }, "only Cloudflare and wrangler say the address");
+  assert.deepEqual(
+    seen.forwarded,
+    { for: null, host: gate.url.host, proto: "http" },
+    "only Cloudflare and wrangler say the address",
+  );
   await look("logged-in");
 });
 
@@ -172,7 +205,12 @@ test("on a narrow screen nothing sticks out", async () => {
 });
 
 test("the token is kept nowhere, and a log-out ends it at the gate", async () => {
-  const stored = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie, location.href]);
+  const stored = await page.evaluate(() => [
+    localStorage.length,
+    sessionStorage.length,
+    document.cookie,
+    location.href,
+  ]);
   assert.deepEqual(stored, [0, 0, "", gate.url.href]);
   const token = await text("#token");
   assert.equal(await passes(token), 200);
@@ -185,14 +223,17 @@ test("the token is kept nowhere, and a log-out ends it at the gate", async () =>
   assert.ok(await page.locator("#call-with").isDisabled());
   assert.equal(await page.evaluate(() => document.activeElement.id), "username");
   assert.match(await text("#call-hint"), /only after a log-in/);
-  await until(async () => await passes(token) === 401);
+  await until(async () => (await passes(token)) === 401);
   assert.ok(Date.now() - since < 3000, "the bound of this gate, 2 s");
   assert.match(await knock("#call-members"), /401/);
   await look("logged-out-mobile");
 });
 
 test("a log-out that the gate can't be asked for forgets the token, and says that it may stay good", async () => {
-  for (const [answer, said] of [[null, /^No answer from the gate\./], [503, /could not log you out \(503\)/]]) {
+  for (const [answer, said] of /** @type {[number | null, RegExp][]} */ ([
+    [null, /^No answer from the gate\./],
+    [503, /could not log you out \(503\)/],
+  ])) {
     const token = await logIn();
     assert.equal(await page.locator("#logout-result").isVisible(), false);
     await page.route("**/auth/logout", (route) => (answer ? route.fulfill({ status: answer }) : route.abort()));
@@ -210,7 +251,9 @@ test("a log-out that the gate can't be asked for forgets the token, and says tha
 test("while the gate is asked, the page can be used", async () => {
   await logIn();
   let answer;
-  await page.route("**/auth/logout", (route) => { answer = () => route.continue(); });
+  await page.route("**/auth/logout", (route) => {
+    answer = () => route.continue();
+  });
   await page.click("#logout");
   await shows("#logout-result", "The token is forgotten here. Logging out at the gate…");
   assert.equal(await page.locator("#token-some").isVisible(), false);
@@ -239,7 +282,10 @@ test("a gate without sessions can't end a token, and the page says that it stays
   await page.goto(other.url.href, { waitUntil: "load" });
   const token = await logIn();
   await page.click("#logout");
-  await shows("#logout-result", "This gate can’t end this token (405). The token is forgotten here, but stays good until it expires, at ");
+  await shows(
+    "#logout-result",
+    "This gate can’t end this token (405). The token is forgotten here, but stays good until it expires, at ",
+  );
   assert.equal(await page.locator("#token-some").isVisible(), false);
   assert.equal(await passes(token, other), 200);
   await look("logged-out-without-sessions");

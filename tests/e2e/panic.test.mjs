@@ -3,13 +3,22 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { FAULTY, bearing, mint, origin, raw, start, until } from "./harness.mjs";
 
-let app, gate, token, forwarded = 0;
+let app,
+  gate,
+  token,
+  forwarded = 0;
 before(async () => {
-  app = await origin((request, response) => { forwarded++; setTimeout(() => request.pipe(response), 400); });
+  app = await origin((request, response) => {
+    forwarded++;
+    setTimeout(() => request.pipe(response), 400);
+  });
   gate = await start({ build: FAULTY, vars: { ORIGIN: app.url } });
   token = await gate.token();
 });
-after(async () => { await gate.close(); app.close(); });
+after(async () => {
+  await gate.close();
+  app.close();
+});
 
 const broken = { description: "The request could not be answered", error: "Internal Server Error", status_code: 500 };
 const isBroken = async (answer) => {
@@ -39,7 +48,10 @@ for (const fault of ["panic", "panic-later", "out-of-memory", "stack-overflow"])
     assert.equal(await (await waiting).text(), "waited");
     assert.equal(await (await posted).text(), "once only");
     assert.equal(forwarded, 1);
-    assert.deepEqual((await Promise.all(logIns)).map((answer) => answer.status), [200, 200, 401]);
+    assert.deepEqual(
+      (await Promise.all(logIns)).map((answer) => answer.status),
+      [200, 200, 401],
+    );
     await works();
   });
 }
@@ -54,7 +66,12 @@ test("a body in which a token is looked for is whole, though a panic came in the
     { path: "/json", to: "origin", methods: ["POST"], locations: "json" },
     { path: "/__test/*", to: "assets", auth: "none" },
   ];
-  const vars = { TOLLGATE_WIRE: "flask-jwt-extended", ORIGIN: behind.url, ROUTES, TOLLGATE_TOKEN_BODY_LIMIT: "1048576" };
+  const vars = {
+    TOLLGATE_WIRE: "flask-jwt-extended",
+    ORIGIN: behind.url,
+    ROUTES,
+    TOLLGATE_TOKEN_BODY_LIMIT: "1048576",
+  };
   const other = await start({ build: FAULTY, users: false, vars });
   try {
     const body = Buffer.from(JSON.stringify({ filler: "x".repeat(200_000), access_token: await mint({ sub: "1" }) }));
@@ -68,13 +85,24 @@ test("a body in which a token is looked for is whole, though a panic came in the
       };
       const headers = ["Content-Type", "application/json", "Content-Length", String(body.length)];
       assert.equal((await raw(other, "/json", { method: "POST", headers, send })).status, 200, fault);
-      assert.deepEqual(got.map((one) => one.equals(body)), [true], fault);
+      assert.deepEqual(
+        got.map((one) => one.equals(body)),
+        [true],
+        fault,
+      );
     }
-  } finally { await other.close(); behind.close(); }
+  } finally {
+    await other.close();
+    behind.close();
+  }
 });
 
 test("a request that breaks the instance again while it is run again is given up", async () => {
-  const both = await Promise.all([gate.get("/__test/panic-later"), gate.get("/__test/panic-later"), gate.get("/__test/panic-later")]);
+  const both = await Promise.all([
+    gate.get("/__test/panic-later"),
+    gate.get("/__test/panic-later"),
+    gate.get("/__test/panic-later"),
+  ]);
   for (const answer of both) await isBroken(answer);
   await works();
 });
@@ -136,7 +164,8 @@ test("a command that was on its way when the instance was lost is done once", as
   assert.deepEqual(statuses, Array(5).fill(401));
   // The next must wait. On a slow machine the first waits are over before they are asked about; they double each time.
   const later = [];
-  for (let guess = 0; guess < 4 && !later.includes(429); guess++) later.push((await other.logIn("user1", "wrong")).status);
+  for (let guess = 0; guess < 4 && !later.includes(429); guess++)
+    later.push((await other.logIn("user1", "wrong")).status);
   assert.equal(later.at(-1), 429, String(later));
   // A refresh and a change of the password are answered as if nothing had happened.
   const { access_token, refresh_token } = await (await other.logIn("user2")).json();
@@ -144,14 +173,23 @@ test("a command that was on its way when the instance was lost is done once", as
   await panics(1);
   assert.equal((await refreshing).status, 200);
   const body = JSON.stringify({ new_password: "a new password of many words" });
-  const changing = other.get("/auth/password", bearer(access_token, { method: "POST", body, headers: { "content-type": "application/json" } }));
+  const changing = other.get(
+    "/auth/password",
+    bearer(access_token, { method: "POST", body, headers: { "content-type": "application/json" } }),
+  );
   await panics(1);
   const changed = await changing;
   assert.equal(changed.status, 200);
   // What a request has done itself is no reason to refuse it when it is run again.
   const token = (await changed.json()).access_token;
-  const old = JSON.stringify({ old_password: "a new password of many words", new_password: "another password of many words" });
-  const again = other.get("/auth/password", bearer(token, { method: "POST", body: old, headers: { "content-type": "application/json" } }));
+  const old = JSON.stringify({
+    old_password: "a new password of many words",
+    new_password: "another password of many words",
+  });
+  const again = other.get(
+    "/auth/password",
+    bearer(token, { method: "POST", body: old, headers: { "content-type": "application/json" } }),
+  );
   await new Promise((resolve) => setTimeout(resolve, 700));
   await panics(1);
   const next = await again;

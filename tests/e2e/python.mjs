@@ -4,7 +4,7 @@ import { execFile, spawn } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { promisify } from "node:util";
-import { root, until } from "./harness.mjs";
+import { portOf, root, until } from "./harness.mjs";
 
 const run = promisify(execFile);
 const FOLDER = `${root}target/pyjwt`;
@@ -34,10 +34,18 @@ export async function install() {
 /** A Flask application, which `program` calls `app`, on a free port: `{ url, kill() }`. Call `install` before. */
 export async function flaskApp(program) {
   const port = await new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => { const { port } = server.address(); server.close(() => resolve(port)); });
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const port = portOf(server);
+      server.close(() => resolve(port));
+    });
   });
   const app = spawn("python3", ["-c", `${program}\napp.run(port=${port})`], { cwd: root, env, stdio: "ignore" });
   const url = `http://127.0.0.1:${port}`;
-  await until(() => fetch(url).then(() => true, () => false));
+  await until(() =>
+    fetch(url).then(
+      () => true,
+      () => false,
+    ),
+  );
   return { url, kill: () => app.kill() };
 }

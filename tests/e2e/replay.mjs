@@ -8,7 +8,10 @@ import { origin, startAll } from "./harness.mjs";
 /** Flask-JWT's application: who it is, as text. */
 function identity(claims) {
   const { identity } = claims ?? {};
-  return ["text/html; charset=utf-8", identity === undefined ? "None" : Number.isInteger(identity) ? `User(id='${identity}')` : identity];
+  return [
+    "text/html; charset=utf-8",
+    identity === undefined ? "None" : Number.isInteger(identity) ? `User(id='${identity}')` : identity,
+  ];
 }
 
 /** Flask-JWT-Extended's application, by its routes. */
@@ -32,8 +35,8 @@ function extended(path, claims, asked, payload) {
 let names;
 /** The application behind the transcripts. */
 const application = await origin((asked, answer) => {
-  const payload = asked.headers["x-auth-claims"];
-  const claims = payload && JSON.parse(Buffer.from(payload, "base64url"));
+  const payload = asked.headers["x-auth-claims"]?.toString();
+  const claims = payload && JSON.parse(Buffer.from(payload, "base64url").toString());
   const path = asked.url.split("?")[0];
   const [type, body] = names ? extended(path, claims, asked, payload) : identity(claims);
   if (path === "/user" && names) answer.statusCode = 500;
@@ -45,7 +48,10 @@ let [running, settings] = [undefined, []];
 async function restart(all) {
   await running?.close();
   settings = all;
-  running = all.length > 0 ? await startAll(all.map(({ vars, records }) => ({ vars: { ...vars, ORIGIN: application.url }, records }))) : undefined;
+  running =
+    all.length > 0
+      ? await startAll(all.map(({ vars, records }) => ({ vars: { ...vars, ORIGIN: application.url }, records })))
+      : undefined;
   return true;
 }
 
@@ -54,7 +60,10 @@ const bytes = (text) => (/^[\0-\xff]*$/.test(text) ? text : Buffer.from(text).to
 
 function send(gate, { method, path, headers, body }) {
   const { vars } = settings[gate];
-  names = vars.TOLLGATE_WIRE && { identity: vars.JWT_IDENTITY_CLAIM ?? "sub", header: (vars.JWT_HEADER_NAME ?? "authorization").toLowerCase() };
+  names = vars.TOLLGATE_WIRE && {
+    identity: vars.JWT_IDENTITY_CLAIM ?? "sub",
+    header: (vars.JWT_HEADER_NAME ?? "authorization").toLowerCase(),
+  };
   const { host, port } = running.urls[gate];
   return new Promise((resolve, reject) => {
     const fields = headers.flatMap(([name, value]) => [name, bytes(value)]);
@@ -62,7 +71,9 @@ function send(gate, { method, path, headers, body }) {
     const sent = request({ host: "127.0.0.1", port, method, path: bytes(path), headers: ["host", host, ...fields] });
     sent.on("error", reject).on("response", async (answer) => {
       const parts = await answer.setEncoding("utf8").toArray();
-      const received = Object.entries(answer.headersDistinct).flatMap(([name, values]) => values.map((value) => [name, value]));
+      const received = Object.entries(answer.headersDistinct).flatMap(([name, values]) =>
+        values.map((value) => [name, value]),
+      );
       resolve({ status: answer.statusCode, headers: received, body: parts.join("") });
     });
     sent.end(body ?? undefined);

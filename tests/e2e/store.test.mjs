@@ -4,12 +4,17 @@ import { createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { bearing, mint, payload, start, until } from "./harness.mjs";
 
-const ROUTES = [{ path: "/protected", to: "identity", user: "stored" }, { path: "/token", to: "identity" }, { path: "/open", to: "assets", auth: "none" }];
+const ROUTES = [
+  { path: "/protected", to: "identity", user: "stored" },
+  { path: "/token", to: "identity" },
+  { path: "/open", to: "assets", auth: "none" },
+];
 
 /** A gate whose store is `users`, an expression over the real one, `kv`; `calls` are told at /calls. */
-const over = (users, vars = {}, rest = {}) => start({
-  vars: { ROUTES, ...vars },
-  entry: `
+const over = (users, vars = {}, rest = {}) =>
+  start({
+    vars: { ROUTES, ...vars },
+    entry: `
     import worker from "./entry.js";
     let calls = [];
     export default {
@@ -18,8 +23,8 @@ const over = (users, vars = {}, rest = {}) => start({
         return worker.fetch(request, { ...env, USERS: ${users} }, ctx);
       },
     };`,
-  ...rest,
-});
+    ...rest,
+  });
 
 async function isUnavailable(answer) {
   const began = Date.now();
@@ -30,7 +35,11 @@ async function isUnavailable(answer) {
   assert.equal(got.headers.get("cache-control"), "no-store");
   assert.equal(got.headers.get("www-authenticate"), null);
   const text = await got.text();
-  assert.deepEqual(JSON.parse(text), { description: "The user store does not answer; try again", error: "Service Unavailable", status_code: 503 });
+  assert.deepEqual(JSON.parse(text), {
+    description: "The user store does not answer; try again",
+    error: "Service Unavailable",
+    status_code: 503,
+  });
   assert.ok(took < 3000, `${took} ms`); // not by the default timeout of 5 s
 }
 
@@ -57,28 +66,42 @@ for (const [what, users] of Object.entries({
     try {
       await failsClosed(gate);
       assert.ok(!gate.output().includes("abcxyz"));
-    } finally { await gate.close(); }
+    } finally {
+      await gate.close();
+    }
   });
 }
 
 test("no store in the configuration at all refuses in the same way", async () => {
   const gate = await start({ vars: { ROUTES }, options: { kvNamespaces: {} } });
-  try { await failsClosed(gate); } finally { await gate.close(); }
+  try {
+    await failsClosed(gate);
+  } finally {
+    await gate.close();
+  }
 });
 
 test("a store that never answers: 503 after TOLLGATE_STORE_TIMEOUT", async () => {
-  const gate = await over("{ get: () => new Promise(() => {}) }", { TOLLGATE_STORE_TIMEOUT: "300ms" }, { users: false });
+  const gate = await over(
+    "{ get: () => new Promise(() => {}) }",
+    { TOLLGATE_STORE_TIMEOUT: "300ms" },
+    { users: false },
+  );
   try {
     await gate.get("/open"); // it has started
     const began = Date.now();
     await isUnavailable(gate.logIn());
     assert.ok(Date.now() - began >= 290);
     await failsClosed(gate);
-  } finally { await gate.close(); }
+  } finally {
+    await gate.close();
+  }
 });
 
 test("a log-in costs one read, /protected one that is no log-in record, other routes none", async () => {
-  const gate = await over(`new Proxy(kv, { get: (kv, method) => (...them) => { calls.push([method, them[0]]); return kv[method](...them); } })`);
+  const gate = await over(
+    `new Proxy(kv, { get: (kv, method) => (...them) => { calls.push([method, them[0]]); return kv[method](...them); } })`,
+  );
   const calls = async () => (await gate.get("/calls")).json();
   try {
     assert.equal((await gate.logIn("user1", "wrong")).status, 401);
@@ -94,7 +117,9 @@ test("a log-in costs one read, /protected one that is no log-in record, other ro
     assert.equal((await gate.get("/protected", bearing(`${token}x`))).status, 401);
     assert.equal((await gate.get("/protected")).status, 401);
     assert.deepEqual(await calls(), []);
-  } finally { await gate.close(); }
+  } finally {
+    await gate.close();
+  }
 });
 
 test("200 log-ins at once: each gets its own right answer", async (t) => {
@@ -108,16 +133,20 @@ test("200 log-ins at once: each gets its own right answer", async (t) => {
       await gate.kv.put(`login:name${id}`, JSON.stringify({ v: 1, id, hash, status: "active" }));
     }
     const began = Date.now();
-    await Promise.all(Array.from({ length: 200 }, async (_, at) => {
-      const id = at % 20;
-      const right = at % 3 !== 0;
-      const answer = await gate.logIn(`name${id}`, `password of ${right ? id : id + 1}`);
-      const body = await answer.json();
-      assert.equal(answer.status, right ? 200 : 401, `${at}: ${JSON.stringify(body)}`);
-      if (right) assert.equal(payload(body.access_token).identity, id);
-    }));
+    await Promise.all(
+      Array.from({ length: 200 }, async (_, at) => {
+        const id = at % 20;
+        const right = at % 3 !== 0;
+        const answer = await gate.logIn(`name${id}`, `password of ${right ? id : id + 1}`);
+        const body = await answer.json();
+        assert.equal(answer.status, right ? 200 : 401, `${at}: ${JSON.stringify(body)}`);
+        if (right) assert.equal(payload(body.access_token).identity, id);
+      }),
+    );
     t.diagnostic(`took ${((Date.now() - began) / 1000).toFixed(1)} s`);
-  } finally { await gate.close(); }
+  } finally {
+    await gate.close();
+  }
 });
 
 test("log-ins move a hash to today's pepper; without its pepper a hash is a wrong password, and the log says why", async () => {
@@ -128,15 +157,26 @@ test("log-ins move a hash to today's pepper; without its pepper a hash is a wron
   record.hash = `$pbkdf2-sha256$i=100000,l=32$${base64(salt)}$${base64(pbkdf2Sync("abcxyz", salt, 100_000, 32, "sha256"))}`;
   /** A log-in of user1 at a gate with these peppers, which leaves the hash behind that the next one finds. */
   const logIn = async (known, inUse, renewed) => {
-    const vars = { ROUTES, TOLLGATE_PASSWORD_ITERATIONS: 100_000, TOLLGATE_PASSWORD_PEPPERS: known, TOLLGATE_PASSWORD_PEPPER: inUse };
+    const vars = {
+      ROUTES,
+      TOLLGATE_PASSWORD_ITERATIONS: 100_000,
+      TOLLGATE_PASSWORD_PEPPERS: known,
+      TOLLGATE_PASSWORD_PEPPER: inUse,
+    };
     const gate = await start({ vars, users: false });
     try {
       await gate.kv.put("login:user1", JSON.stringify(record));
       const { status } = await gate.logIn();
       if (renewed) await until(() => gate.output().includes('"event":"hash_renewed"'));
-      record = await gate.kv.get("login:user1", "json");
-      return [status, record.hash.match(/^\$pbkdf2-sha256\$i=100000,l=32(,keyid=[^$]*)?\$/)[1], gate.lines().find((line) => line.event === "record_unusable")?.reason];
-    } finally { await gate.close(); }
+      record = /** @type {typeof record} */ (await gate.kv.get("login:user1", "json"));
+      return [
+        status,
+        record.hash.match(/^\$pbkdf2-sha256\$i=100000,l=32(,keyid=[^$]*)?\$/)[1],
+        gate.lines().find((line) => line.event === "record_unusable")?.reason,
+      ];
+    } finally {
+      await gate.close();
+    }
   };
   assert.deepEqual(await logIn({ k1: peppers.k1 }, undefined, true), [200, ",keyid=k1", undefined]);
   // As another implementation computes it.

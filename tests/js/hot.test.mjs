@@ -1,24 +1,66 @@
-// The hot path's module, with a Rust that is played here: what is replayed is replayed for the very same request, in
-// its time, and to nobody else, whatever happens in between. (tests/e2e/hot.test.mjs tries the whole worker.)
+// The hot path's module, with a Rust that is played here: what is replayed is replayed for the very same request,
+// within its time, and to nobody else, whatever happens in between. (tests/e2e/hot.test.mjs tries the whole worker.)
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { hotPath } from "../../worker/js/hot.mjs";
 
+/** @typedef {import("../../worker/js/glue.mjs").HotCallbacks} HotCallbacks */
+/**
+ * A request as Rust reads it in the buffer.
+ *
+ * @typedef {{
+ *   method: string, url: string, authorization: string | undefined, now: number, hasIdentityHeaders: boolean,
+ * }} Read
+ */
+/**
+ * What Rust does in `decide`: it returns a body, or a verdict.
+ *
+ * @typedef {(request: Read, callbacks: HotCallbacks) => string | number} Rules
+ */
+
+const REJECTED = 0;
 const GO_ON = -1;
 const FORWARD = -2;
+const START = 1_800_000_000_000;
 
-/** A Rust whose `decide` is `rules(request, callbacks)`: a body, a verdict, or an exception. */
+/**
+ * A hot path on a Rust that follows `rules`. Responses that are not the hot path's own have a status of their own: 299
+ * from `handleInRust`, 599 for an exception, 200 with what was sent from the origin.
+ *
+ * @param {Rules} rules
+ */
 function playing(rules) {
+  let memory = new Uint8Array(4096);
+  /** @type {Read[]} */
+  const asked = [];
+  /** @type {string[]} */
+  const namesAsked = [];
+  /** @type {HotCallbacks} */
+  let callbacks;
+  let isLost = false;
+  let senders = 0;
   const rust = {
-    memory: new Uint8Array(4096),
-    asked: [],
-    buffer: () => rust.memory,
+    buffer: () => memory,
     identity_init: () => ({ status: 200 }),
-    begin: (callbacks) => { rust.callbacks = callbacks; },
-    goes_on: (name) => name !== "authorization",
-    sender: () => (path, request, headers) => Promise.resolve({ path, headers: Object.fromEntries(headers) }),
+    begin: (/** @type {HotCallbacks} */ given) => {
+      callbacks = given;
+    },
+    goes_on: (/** @type {string} */ name) => {
+      namesAsked.push(name);
+      return name === "x-unclear" ? undefined : name !== "authorization";
+    },
+    sender: () => {
+      senders += 1;
+      const number = senders;
+      /** @type {import("../../src/edge/js/fetch.mjs").Sender} */
+      return async (path, _request, headers, isHead, _began, rule) => {
+        if (path === "/lost") throw new Error("in the sender");
+        return Response.json({ path, rule, isHead, sender: number, headers: Object.fromEntries(headers) });
+      };
+    },
+    /** @type {import("../../worker/js/hot.mjs").HotRust["decide"]} */
     decide(method, url, authorization, now, hasIdentityHeaders) {
-      const text = Buffer.from(rust.memory).toString();
+      const text = Buffer.from(memory).toString();
       const request = {
         method: text.slice(0, method),
         url: text.slice(method, method + url),
@@ -26,133 +68,325 @@ function playing(rules) {
         now,
         hasIdentityHeaders,
       };
-      rust.asked.push(request);
-      const verdict = rules(request, rust.callbacks);
+      asked.push(request);
+      const verdict = rules(request, callbacks);
       if (typeof verdict !== "string") return verdict;
-      rust.memory.set(Buffer.from(verdict));
+      memory.set(Buffer.from(verdict));
       return verdict.length;
     },
   };
-  const goOn = (request, env, ctx, isDecided) => ({ slow: true, isDecided });
-  const path = hotPath(() => rust, goOn, (error) => ({ broken: error.message }));
+  const instance = () => {
+    if (isLost) path.begin(rust);
+    isLost = false;
+  };
+  const path = hotPath(
+    instance,
+    (_request, _env, _ctx, isDecided) => Response.json({ isDecided }, { status: 299 }),
+    (error) => new Response(/** @type {Error} */ (error).message, { status: 599 }),
+  );
   path.begin(rust);
-  const send = (token, url = "https://gate/me", method = "GET") =>
-    path.handle(new Request(url, { method, headers: token ? { authorization: `Bearer ${token}` } : {} }), {}, {});
-  return { rust, send, begin: () => path.begin(rust) };
+  const ctx = /** @type {ExecutionContext} */ ({});
+  const send = async (
+    /** @type {string | undefined} */ token,
+    url = "https://gate/me",
+    method = "GET",
+    headers = {},
+  ) => {
+    const request = new Request(url, { method, headers });
+    if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`);
+    const answer = await path.handle(request, {}, ctx);
+    return { status: answer.status, headers: answer.headers, text: await answer.text() };
+  };
+  const lose = () => {
+    isLost = true;
+  };
+  /** A view of Wasm's memory is void when that has grown. */
+  const grow = () => {
+    memory = new Uint8Array(structuredClone(memory.buffer, { transfer: [memory.buffer] }));
+  };
+  return { asked, namesAsked, send, lose, grow };
 }
 
-/** Everybody's own name, kept for a minute. */
+/** Gives everybody's own name, for a minute, and room for two. @type {Rules} */
 const keeping = (request, callbacks) => {
   callbacks.keep(request.now, request.now + 60_000, 2);
   return `${request.authorization} ${request.url}`;
 };
 
+/** Forwards with everybody's own identity headers, for a minute. @type {Rules} */
+const forwarding = (request, callbacks) => {
+  const token = request.authorization?.slice("Bearer ".length);
+  if (!request.hasIdentityHeaders) callbacks.setIdentityHeaders(`x-auth-subject:${token}`, 2);
+  callbacks.keep(request.now, request.now + 60_000, 2);
+  return FORWARD;
+};
+
 beforeEach(() => mock.timers.reset());
 
 test("a decision is replayed for the same token, URL and method, until its time is over", async () => {
-  mock.timers.enable({ apis: ["Date"], now: 1_800_000_000_000 });
-  const { rust, send } = playing(keeping);
-  const first = await send("A").text();
-  assert.equal(first, "Bearer A https://gate/me");
-  assert.equal(await send("A").text(), first);
-  assert.equal(rust.asked.length, 1, "the second without Rust");
-  await send("A", "https://gate/other").text();
-  assert.equal(rust.asked.length, 2, "another URL");
-  send("A", "https://gate/other", "HEAD");
-  assert.equal(rust.asked.length, 3, "another method");
-  await send("A", "https://gate/other", "HEAD").text();
-  assert.equal(rust.asked.length, 3);
+  mock.timers.enable({ apis: ["Date"], now: START });
+  const { asked, send } = playing(keeping);
+  const first = await send("A");
+  assert.equal(first.text, "Bearer A https://gate/me");
+  assert.equal((await send("A")).text, first.text);
+  assert.equal(asked.length, 1, "the second without Rust");
+  await send("A", "https://gate/other");
+  assert.equal(asked.length, 2, "another URL");
+  await send("A", "https://gate/other", "POST");
+  assert.equal(asked.length, 3, "another method");
+  await send("A", "https://gate/other", "POST");
+  assert.equal(asked.length, 3);
   mock.timers.tick(59_999);
-  await send("A", "https://gate/other", "HEAD").text();
-  assert.equal(rust.asked.length, 3, "its last millisecond");
+  await send("A", "https://gate/other", "POST");
+  assert.equal(asked.length, 3, "its last millisecond");
   mock.timers.tick(1);
-  send("A", "https://gate/other", "HEAD");
-  assert.equal(rust.asked.length, 4, "over");
+  await send("A", "https://gate/other", "POST");
+  assert.equal(asked.length, 4, "over");
 });
 
-test("a clock that goes back replays nothing", () => {
-  mock.timers.enable({ apis: ["Date"], now: 1_800_000_000_000 });
-  const { rust, send } = playing(keeping);
-  send("A");
-  mock.timers.setTime(1_799_999_999_999);
-  send("A");
-  assert.equal(rust.asked.length, 2);
+test("a clock that goes back replays nothing", async () => {
+  mock.timers.enable({ apis: ["Date"], now: START });
+  const { asked, send } = playing(keeping);
+  await send("A");
+  mock.timers.setTime(START - 1);
+  await send("A");
+  assert.equal(asked.length, 2);
+});
+
+test("a stale entry gives way to the new decision: its answer, and its rule, are gone", async () => {
+  mock.timers.enable({ apis: ["Date"], now: START });
+  /** @type {Rules} */
+  let rules = keeping;
+  const { asked, send } = playing((request, callbacks) => rules(request, callbacks));
+  await send("A");
+  mock.timers.tick(60_000);
+  rules = forwarding;
+  const url = "https://gate/me";
+  for (const count of [2, 2]) {
+    assert.deepEqual(JSON.parse((await send("A", url)).text).headers, { "x-auth-subject": "A" });
+    assert.equal(asked.length, count);
+  }
+  mock.timers.tick(60_000);
+  rules = keeping;
+  for (const count of [3, 3]) {
+    assert.equal((await send("A", url)).text, "Bearer A https://gate/me");
+    assert.equal(asked.length, count);
+  }
+});
+
+test("a stale entry is not replayed when the token is then rejected", async () => {
+  mock.timers.enable({ apis: ["Date"], now: START });
+  /** @type {Rules} */
+  let rules = keeping;
+  const { send } = playing((request, callbacks) => rules(request, callbacks));
+  await send("A");
+  mock.timers.tick(60_000);
+  rules = (_request, callbacks) => {
+    callbacks.setRejection(0, { status: 401 }, "no", "id-", "");
+    callbacks.reject(0, 1, false);
+    return REJECTED;
+  };
+  for (let round = 0; round < 2; round++) assert.equal((await send("A")).status, 401);
+});
+
+test("a rejection after a decision to forward is not forwarded", async () => {
+  let isRevoked = false;
+  const { send } = playing((request, callbacks) => {
+    if (!isRevoked) return forwarding(request, callbacks);
+    callbacks.setRejection(0, { status: 401 }, "no", "id-", "");
+    callbacks.reject(0, 1, false);
+    return REJECTED;
+  });
+  assert.equal((await send("A", "https://gate/api/1")).status, 200);
+  isRevoked = true;
+  assert.equal(
+    (await send("A", "https://gate/api/2")).status,
+    401,
+    "the token's identity headers alone let nothing pass",
+  );
 });
 
 test("requests that come between each other get their own answers", async () => {
   const { send } = playing(keeping);
   for (const token of ["A", "B", "A", "C", "B", "A"]) {
-    assert.equal(await send(token).text(), `Bearer ${token} https://gate/me`);
+    assert.equal((await send(token)).text, `Bearer ${token} https://gate/me`);
   }
 });
 
+test("a request that is answered while another one waits for the origin disturbs neither", async () => {
+  const { send } = playing((request, callbacks) =>
+    (request.url.includes("/api/") ? forwarding : keeping)(request, callbacks),
+  );
+  const subject = async (/** @type {string} */ token, /** @type {string} */ path) => {
+    const { path: sent, headers } = JSON.parse((await send(token, `https://gate${path}`)).text);
+    return [sent, headers["x-auth-subject"]];
+  };
+  for (let round = 0; round < 3; round++) {
+    const [a, b, me, stranger] = await Promise.all([
+      subject("A", "/api/a"),
+      subject("B", "/api/b"),
+      send("C"),
+      send(undefined, "https://gate/you"),
+    ]);
+    assert.deepEqual(a, ["/api/a", "A"]);
+    assert.deepEqual(b, ["/api/b", "B"]);
+    assert.equal(me.text, "Bearer C https://gate/me");
+    assert.equal(stranger.text, "undefined https://gate/you");
+  }
+});
+
+test("a request that keeps nothing, between two that do, fills nobody's entry", async () => {
+  const { asked, send } = playing((request, callbacks) =>
+    request.authorization === "Bearer B" ? "nobody's" : keeping(request, callbacks),
+  );
+  await send("A");
+  assert.equal((await send("B")).text, "nobody's");
+  assert.equal((await send("A")).text, "Bearer A https://gate/me");
+  await send("B");
+  assert.equal(asked.length, 3, "A is replayed, B is not");
+});
+
 test("as many tokens are kept as Rust says, and those of before a fresh instance are not", async () => {
-  const { rust, send, begin } = playing(keeping);
-  for (const token of ["A", "B", "C", "B", "C"]) send(token);
-  assert.equal(rust.asked.length, 3);
-  send("A");
-  assert.equal(rust.asked.length, 4, "the first made room for the third");
-  begin();
-  send("A");
-  assert.equal(rust.asked.length, 5);
+  const { asked, send, lose } = playing(keeping);
+  for (const token of ["A", "B", "C", "B", "C"]) await send(token);
+  assert.equal(asked.length, 3);
+  await send("A");
+  assert.equal(asked.length, 4, "the first made room for the third");
+  lose();
+  await send("A");
+  assert.equal(asked.length, 5, "the entry went with the instance");
 });
 
 test("an exception in the middle of a decision leaves nothing to replay", async () => {
   let fails = true;
-  const { rust, send } = playing((request, callbacks) => {
+  const { asked, send } = playing((request, callbacks) => {
     callbacks.keep(request.now, request.now + 60_000, 2);
     callbacks.setIdentityHeaders("x-auth-subject:1", 2);
     if (fails) throw new Error("in the middle");
     return "an answer";
   });
-  assert.deepEqual(send("A"), { broken: "in the middle" });
+  const failed = await send("A");
+  assert.deepEqual([failed.status, failed.text], [599, "in the middle"]);
   fails = false;
-  assert.deepEqual(send("A"), { slow: true, isDecided: false }, "what was kept has no answer: Rust decides anew");
-  assert.equal(await send("B").text(), "an answer");
-  assert.equal(rust.asked.length, 2);
+  const again = await send("A");
+  assert.deepEqual([again.status, again.text], [299, '{"isDecided":false}'], "there is no answer: Rust decides anew");
+  assert.equal((await send("B")).text, "an answer");
+  assert.equal(asked.length, 2);
 });
+
+for (const [what, rules] of /** @type {[string, Rules][]} */ ([
+  ["answer", keeping],
+  ["rule", forwarding],
+])) {
+  test(`an exception in a later decision does not leave the ${what} of an earlier one`, async () => {
+    let fails = false;
+    const { send } = playing((request, callbacks) => {
+      const verdict = rules(request, callbacks);
+      if (fails) throw new Error("in the middle");
+      return verdict;
+    });
+    assert.equal((await send("A", "https://gate/1")).status, 200);
+    fails = true;
+    assert.equal((await send("A", "https://gate/2")).status, 599);
+    assert.equal((await send("A", "https://gate/2")).status, 299, "that of another URL is not replayed");
+    assert.equal((await send("A", "https://gate/1")).status, 599, "and its own entry is gone");
+  });
+}
 
 test("what goes to an origin has the identity of its own token", async () => {
-  const forwarding = (request, callbacks) => {
-    callbacks.keep(request.now, request.now + 60_000, 2);
-    const token = request.authorization.slice("Bearer ".length);
-    if (!request.hasIdentityHeaders) callbacks.setIdentityHeaders(`x-auth-subject:${token}`, 2);
-    return FORWARD;
-  };
-  const { rust, send } = playing(forwarding);
+  const { asked, send } = playing(forwarding);
   for (const token of ["A", "B", "A", "B"]) {
-    const { path, headers } = await send(token, "https://gate/api?x=1");
+    const { path, headers } = JSON.parse((await send(token, "https://gate/api?x=1")).text);
     assert.deepEqual([path, headers], ["/api?x=1", { "x-auth-subject": token }]);
   }
-  assert.equal(rust.asked.length, 2);
+  assert.equal(asked.length, 2);
   await send("A", "https://gate/api/2");
-  assert.equal(rust.asked[2].hasIdentityHeaders, true, "by token, whatever the URL");
+  assert.equal(asked[2].hasIdentityHeaders, true, "by token, whatever the URL");
 });
 
-test("what is not ASCII, or too long, goes to Rust whole", () => {
-  const { rust, send } = playing(keeping);
-  assert.deepEqual(send("é"), { slow: true, isDecided: false });
-  assert.deepEqual(send("x".repeat(5000)), { slow: true, isDecided: false });
-  assert.equal(rust.asked.length, 0);
+test("a forwarded request goes to the origin under its rule, by the sender of this instance", async () => {
+  const { send, lose } = playing((request, callbacks) => {
+    forwarding(request, callbacks);
+    return FORWARD - 3;
+  });
+  const sent = async (/** @type {string} */ url, method = "GET") => {
+    const { rule, isHead, sender, path } = JSON.parse((await send("A", url, method)).text);
+    return [rule, isHead, sender, path];
+  };
+  assert.deepEqual(await sent("https://gate/a"), [3, false, 1, "/a"]);
+  assert.deepEqual(await sent("https://gate/a"), [3, false, 1, "/a"], "replayed");
+  assert.deepEqual(await sent("https://gate/a?b", "HEAD"), [3, true, 1, "/a?b"]);
+  lose();
+  assert.deepEqual(await sent("https://gate/a"), [3, false, 2, "/a"]);
+  const lost = await send("A", "https://gate/lost");
+  assert.deepEqual([lost.status, lost.text], [599, "in the sender"]);
 });
 
-test("the slow way is told whether the decision was made", () => {
+test("identity headers replace those that the client sent; without them nothing is forwarded", async () => {
+  const { send } = playing(forwarding);
+  const { headers } = JSON.parse((await send("A", "https://gate/api", "GET", { "x-auth-subject": "root" })).text);
+  assert.deepEqual(headers, { "x-auth-subject": "A" });
+  const silent = playing(() => FORWARD);
+  assert.equal((await silent.send("A", "https://gate/api")).status, 599);
+});
+
+test("Rust is asked once for each header name, and answers itself where it can't say what goes on", async () => {
+  const { namesAsked, send } = playing(forwarding);
+  for (let round = 0; round < 3; round++) await send("A", "https://gate/api", "GET", { "x-a": "1" });
+  assert.deepEqual(namesAsked.sort(), ["authorization", "x-a"]);
+  const unclear = await send("A", "https://gate/api", "GET", { "x-unclear": "1" });
+  assert.deepEqual([unclear.status, unclear.text], [299, '{"isDecided":false}']);
+});
+
+test("what is not ASCII, or too long, goes to Rust whole", async () => {
+  const { asked, send } = playing(keeping);
+  for (const token of ["é", "x".repeat(5000)]) {
+    const { status, text } = await send(token);
+    assert.deepEqual([status, text], [299, '{"isDecided":false}']);
+  }
+  assert.equal(asked.length, 0);
+});
+
+test("requests are written, and answers read, where Wasm's memory is when it has grown", async () => {
+  let growsInside = false;
+  const { send, grow } = playing((request) => {
+    if (growsInside) grow();
+    return `${request.url}`;
+  });
+  assert.equal((await send("A", "https://gate/1")).text, "https://gate/1");
+  grow();
+  assert.equal((await send("A", "https://gate/2")).text, "https://gate/2", "between two requests");
+  growsInside = true;
+  assert.equal((await send("A", "https://gate/3")).text, "https://gate/3", "while Rust decides");
+});
+
+test("an answer of any length is read whole", async () => {
+  for (const length of [1, 100, 101, 4000]) {
+    const { send } = playing(() => "x".repeat(length));
+    assert.equal((await send("A")).text.length, length);
+  }
+});
+
+test("the slow way is told whether the decision was made", async () => {
   const { send } = playing(() => GO_ON);
-  assert.deepEqual(send(undefined), { slow: true, isDecided: true });
+  assert.equal((await send(undefined)).text, '{"isDecided":true}');
 });
 
-test("a rejection is made of what Rust said once, each logged one with an id of its own", () => {
+test("a rejection is made of what Rust said once, each logged one with an id of its own", async () => {
   const lines = mock.method(console, "log", () => {});
   let number = 0;
-  const { send } = playing((request, callbacks) => {
+  const { send } = playing((_request, callbacks) => {
     number += 1;
     if (number === 1) callbacks.setRejection(0, { status: 401, headers: [["x-a", "b"]] }, "no", "id-", '{"id":"id-"}');
     callbacks.reject(0, number, number < 3);
-    return 0;
+    return REJECTED;
   });
-  const [first, second, third] = [send("A"), send("B"), send("C")];
+  const [first, second, third] = [await send("A"), await send("B"), await send("C")];
   lines.mock.restore();
-  assert.deepEqual([first.status, second.headers.get("x-request-id")], [401, "id-2"]);
+  assert.deepEqual([first.status, first.headers.get("x-a"), second.headers.get("x-request-id")], [401, "b", "id-2"]);
   assert.equal(third.headers.get("x-request-id"), null, "not logged");
-  assert.deepEqual(lines.mock.calls.map((call) => call.arguments[0]), ['{"id":"id-1"}', '{"id":"id-2"}']);
+  assert.deepEqual(
+    lines.mock.calls.map((call) => call.arguments),
+    [['{"id":"id-1"}'], ['{"id":"id-2"}']],
+  );
 });

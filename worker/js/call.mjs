@@ -1,36 +1,60 @@
-// What is known of a request, or of an order to an object, while it waits in Rust: it outlives the instance.
-import { instance, waiting } from "./instance.mjs";
+// What is known of a request, or of an order to an object, while it waits in Rust. It outlives the instance.
+import { instance, waitingCalls } from "./instance.mjs";
 
 /**
- * What outlives the instance of a request, or of an order to an object, that waits in Rust. Rust calls `begin`, `end`
- * and `polling`; what it takes from `id`, `random` and `kept` is the same if the request is run again, so that commands
- * to objects are not done twice, and a request does not meet its own effects.
+ * A request, or an order to an object, as Rust sees it: `Progress` in src/edge/tasks.rs. Rust calls `begin`, `end` and
+ * `polling`. What it gets from `id`, `random` and `kept` is the same when the request is run again in a fresh instance,
+ * so that no command reaches an object twice, and the request does not meet its own effects.
  */
 export class Call {
-  polling = false; // is it this call's future that runs just now?
-  lost = undefined; // what is done if the instance is lost
+  /** Whether this call's future is running now: if the instance is lost meanwhile, it is to blame. */
+  polling = false;
+  /** Called when the instance is lost. @type {(() => void) | undefined} */
+  onLost = undefined;
+  /** @type {number | undefined} */
   #task;
+  /** @type {string | undefined} */
   #id;
+  /** @type {Uint8Array[]} */
   #random = [];
+  /** @type {Map<string, string>} */
   #kept = new Map();
 
-  /** Does the answer still depend on the instance? */
-  get inRust() { return this.#task !== undefined; }
-  get id() { return this.#id ??= crypto.randomUUID(); }
-  random(number) { return this.#random[number] ??= crypto.getRandomValues(new Uint8Array(96)); }
+  /** Whether the answer still depends on the instance. */
+  get isInRust() {
+    return this.#task !== undefined;
+  }
 
-  /** What was learnt under this key before the instance was lost. */
-  kept(key) { return this.#kept.get(key); }
-  keep(key, text) { this.#kept.set(key, text); }
+  get id() {
+    this.#id ??= crypto.randomUUID();
+    return this.#id;
+  }
 
+  /** @param {number} number */
+  random(number) {
+    this.#random[number] ??= crypto.getRandomValues(new Uint8Array(96));
+    return this.#random[number];
+  }
+
+  /** What was kept under this key before the instance was lost. @param {string} key */
+  kept(key) {
+    return this.#kept.get(key);
+  }
+
+  /** @param {string} key @param {string} text */
+  keep(key, text) {
+    this.#kept.set(key, text);
+  }
+
+  /** The future of this number runs for the call from now on. @param {number} task */
   begin(task) {
     this.#task = task;
-    waiting.add(this);
+    waitingCalls.add(this);
   }
 
   end() {
     this.#task = undefined;
-    waiting.delete(this);
+    waitingCalls.delete(this);
   }
 
   /** The instance is lost, and the future with it. */
@@ -40,7 +64,7 @@ export class Call {
 
   /** The client has gone: the runtime will never settle what the future waits for. */
   drop() {
-    if (this.inRust) instance().drop_task(this.#task);
+    if (this.#task !== undefined) instance().drop_task(this.#task);
     this.end();
   }
 }

@@ -1,60 +1,127 @@
-// The hot path: what is answered, or forwarded, without a promise and mostly without Rust.
+// The hot path: answers or forwards a request without a promise, and mostly without a call into Rust.
 //
-// What is replayed, and why that is safe: a decision that Rust has made is kept by the whole `Authorization` value. It
-// is replayed for the same URL and method only, and only from and until the times that the rules gave with it
-// (Gate::replayable: the token's own times, and the age of what is known of revocations). Whatever is kept is bounded,
-// and gone with the instance. Nothing is decided here: what is not kept, or may not be, goes to Rust.
+// Which decisions are replayed: two kinds that Rust has made, "answer with this identity" and "forward under this
+// rule". Rejections are not: Rust makes each anew, and only the parts of its response are kept here.
+//
+// Keyed by what: the whole value of `Authorization`, byte for byte. An entry holds one decision, for one method and one
+// URL, and is used for a request with the same three values alone. Beside it an entry holds the identity headers of its
+// token; they depend on nothing else, and go out only after a decision to forward, a new or a replayed one.
+//
+// Until when: the rules say with each decision from and until when it holds (`Gate::replayable`): within the token's
+// own times; and where tokens can be revoked, until the next snapshot of the revocations is due, at a third of its
+// maximum age. A revocation that arrives before takes effect when that time is over. An entry goes earlier when newer
+// tokens need its place (the rules say for how many there is room), and all go with the instance.
+//
+// Why that is safe: a decision that is replayed depends on the configuration, which an isolate reads once, on method,
+// URL and `Authorization`, which are compared, and on the clock and the known revocations, which the times bound. For a
+// decision that needed any other header Rust gives no times. `handle` runs to its end without another request in
+// between. An exception on the way leaves an entry with neither answer nor rule, which sends the next request to Rust.
+
+/** @typedef {import("./glue.mjs").HotCallbacks} HotCallbacks */
+/** @typedef {typeof import("./glue.mjs")} Rust */
+/** @typedef {Pick<Rust, "begin" | "buffer" | "decide" | "goes_on" | "identity_init" | "sender">} HotRust */
+/** @typedef {Response | Promise<Response>} Answer */
+
+/**
+ * What is known of a token. The decision holds from `from` until before `until`, in milliseconds since 1970. It is
+ * `body`, the answer, or `rule`, under which the request goes on to the origin; neither, if there is none to replay.
+ *
+ * @typedef {{
+ *   method: string, url: string, from: number, until: number,
+ *   body: string | undefined, rule: number | undefined,
+ *   identityHeaders: [string, string][] | undefined,
+ * }} Entry
+ */
 
 const decoder = new TextDecoder();
 
 /**
- * The hot path of a worker. `instance()` is the instance in Wasm; `goOn(request, env, ctx, isDecided)` answers whatever
- * is not answered here, and `broken(error)` an exception. `begin(rust)` is to be called with each fresh instance.
+ * The hot path of a worker. `instance()` gives the instance in Wasm; `handleInRust` answers what is not answered here,
+ * and `internalError` an exception. `begin(rust)` is to be called with each fresh instance.
+ *
+ * @param {() => unknown} instance
+ * @param {(request: Request, env: Cloudflare.Env, ctx: ExecutionContext, isDecided: boolean) => Answer} handleInRust
+ * @param {(error: unknown) => Response} internalError
  */
-export function hotPath(instance, goOn, broken) {
+export function hotPath(instance, handleInRust, internalError) {
+  // What is kept for this instance.
+  /** @type {HotRust} */
   let rust;
+  /** Where requests are written for Rust. @type {Uint8Array} */
+  let buffer;
+  /** Status and headers of every answer with an identity. @type {ResponseInit} */
+  let identityInit;
+  /** @type {{ init: ResponseInit, logged: LoggedInit, body: string, id: string, before: string, after: string }[]} */
+  let rejections;
+  /** @typedef {{ status?: number, headers: Headers }} LoggedInit */
+  /** Whether a header field is forwarded, by its name. @type {Map<string, boolean | undefined>} */
+  let forwardedFields;
+  /** By the value of `Authorization`, the oldest first. @type {Map<string | null, Entry>} */
+  let entries;
+  /** @type {import("../../src/edge/js/fetch.mjs").Sender | undefined} */
+  let sender;
 
-  // What is kept of this instance: where requests are written for it; how rejections look; which header fields go on;
-  // and, by `Authorization`, what is known of a token: what is done with one request with it from then until then (this
-  // body is the answer, or it goes on to the origin under this rule), and what an origin is told.
-  let buffer, init, rejections, goingOn, kept, send;
+  /** @param {HotRust} fresh */
   function begin(fresh) {
     rust = fresh;
     buffer = rust.buffer();
-    init = rust.identity_init();
+    identityInit = rust.identity_init();
     rejections = [];
-    goingOn = new Map();
-    kept = new Map();
-    send = undefined;
+    forwardedFields = new Map();
+    entries = new Map();
+    sender = undefined;
     rust.begin(callbacks);
   }
 
-  // The request that is being decided, and what Rust says of it: a rejection, what an origin is told, where the answer
-  // is kept. Each is set for a request before it is read.
-  let method, authorization, url, response, fields, keeping;
+  // The request that is being decided. These are set for each request before they are read.
+  /** @type {string} */
+  let method;
+  /** @type {string} */
+  let url;
+  /** @type {string | null} */
+  let authorization;
+  // What Rust says of it: its identity headers, the response if it is rejected, the entry for its decision.
+  /** @type {[string, string][] | undefined} */
+  let identityHeaders;
+  /** @type {Response} */
+  let response;
+  /** @type {Entry | undefined} */
+  let entryToFill;
 
-  /** What is kept for the token. Of so many, the one that came first makes room for it. */
-  function remember(capacity) {
-    let known = kept.get(authorization);
-    if (known === undefined) {
-      if (kept.size >= capacity) kept.delete(kept.keys().next().value);
-      known = { method: "", url: "", from: 0, until: 0, body: undefined, rule: undefined, fields: undefined };
-      kept.set(authorization, known);
+  /** The token's entry, a new one if need be: of `capacity` entries the oldest makes room. @param {number} capacity */
+  function entryFor(capacity) {
+    let entry = entries.get(authorization);
+    if (entry === undefined) {
+      if (entries.size >= capacity) entries.delete(/** @type {string | null} */ (entries.keys().next().value));
+      entry = { method: "", url: "", from: 0, until: 0, body: undefined, rule: undefined, identityHeaders: undefined };
+      entries.set(authorization, entry);
     }
-    return known;
+    return entry;
   }
 
-  // What Rust says in the middle of `decide`.
+  /**
+   * Fills the entry with the decision, if Rust gave times for it.
+   *
+   * @param {string | undefined} body
+   * @param {number | undefined} rule
+   */
+  function fill(body, rule) {
+    if (entryToFill === undefined) return;
+    entryToFill.body = body;
+    entryToFill.rule = rule;
+  }
+
+  /** What Rust calls during `decide`. @type {HotCallbacks} */
   const callbacks = {
     keep(from, until, capacity) {
-      keeping = Object.assign(remember(capacity), { method, url, from, until, body: undefined, rule: undefined });
+      entryToFill = Object.assign(entryFor(capacity), { method, url, from, until, body: undefined, rule: undefined });
     },
     setIdentityHeaders(lines, capacity) {
-      fields = lines.split("\n").map((line) => {
+      identityHeaders = lines.split("\n").map((line) => {
         const at = line.indexOf(":");
         return [line.slice(0, at), line.slice(at + 1)];
       });
-      if (capacity > 0) remember(capacity).fields = fields;
+      if (capacity > 0) entryFor(capacity).identityHeaders = identityHeaders;
     },
     setRejection(number, init, body, id, line) {
       const [before, after] = line.split(id);
@@ -65,30 +132,35 @@ export function hotPath(instance, goOn, broken) {
       const { init, logged, body, id, before, after } = rejections[number];
       if (isLogged) {
         console.log(`${before}${id}${request}${after}`);
-        // The response has its own copy; to set it there costs 0.03 of a request's time.
+        // The response copies the headers. To set the id in the copy costs 0.03 of a request's time.
         logged.headers.set("x-request-id", `${id}${request}`);
       }
       response = new Response(body, isLogged ? logged : init);
     },
   };
 
-  /** The buffer itself: when the memory has grown, its old views are void. */
-  function place() {
+  /** The buffer as it is now: a view of Wasm's memory has no length once that has grown. */
+  function currentBuffer() {
     if (buffer.length === 0) buffer = rust.buffer();
     return buffer;
   }
 
   /**
-   * Writes the request where Rust reads it; `false` if it can't. Byte by byte: 0.03 of a request's time less than
-   * `encodeInto`.
+   * Writes the request where Rust reads it; `false` if it is too long or not ASCII. Byte by byte: 0.03 of a request's
+   * time less than `encodeInto`.
    */
-  function write() {
-    const rest = authorization ?? "";
-    return method.length + url.length + rest.length <= place().length
-      && put(method, 0) && put(url, method.length) && put(rest, method.length + url.length);
+  function writeRequest() {
+    const value = authorization ?? "";
+    return (
+      method.length + url.length + value.length <= currentBuffer().length
+      && writeAscii(method, 0)
+      && writeAscii(url, method.length)
+      && writeAscii(value, method.length + url.length)
+    );
   }
 
-  function put(text, start) {
+  /** @param {string} text @param {number} start */
+  function writeAscii(text, start) {
     for (let at = 0; at < text.length; at++) {
       const byte = text.charCodeAt(at);
       if (byte > 127) return false;
@@ -98,79 +170,105 @@ export function hotPath(instance, goOn, broken) {
   }
 
   /**
-   * Reads what Rust has written, in ASCII: a short text byte by byte, 0.01 of a request's time less than by `decode`.
+   * Reads what Rust has written, in ASCII. A short text byte by byte: 0.01 of a request's time less than by `decode`.
+   *
+   * @param {number} length
    */
-  function read(length) {
-    const bytes = place();
+  function readAscii(length) {
+    const bytes = currentBuffer();
     if (length > 100) return decoder.decode(bytes.subarray(0, length));
     let text = "";
     for (let at = 0; at < length; at++) text += String.fromCharCode(bytes[at]);
     return text;
   }
 
-  /** On to the origin; `undefined` if the hot path can't tell which headers go on. */
+  /**
+   * Sends the request on to the origin; `undefined` if it can't be said here which of its headers go on.
+   *
+   * @param {Request} request
+   * @param {number} began
+   * @param {number} rule
+   */
   function forward(request, began, rule) {
     const headers = new Headers(request.headers);
     for (const name of request.headers.keys()) {
-      const goes = goesOn(name, name === "connection" ? headers.get(name) : undefined);
-      if (goes === undefined) return undefined;
-      if (!goes) headers.delete(name);
+      const goesOn = isForwarded(name, name === "connection" ? (headers.get(name) ?? undefined) : undefined);
+      if (goesOn === undefined) return undefined;
+      if (!goesOn) headers.delete(name);
     }
-    for (const [name, value] of fields) headers.set(name, value);
+    // Without identity headers this throws: the origin must not take the request for a stranger's.
+    for (const [name, value] of /** @type {[string, string][]} */ (identityHeaders)) headers.set(name, value);
     const path = url.indexOf("/", url.indexOf(":") + 3);
     if (path < 0) return undefined;
-    send ??= rust.sender();
-    return send(url.slice(path), request, headers, request.method === "HEAD", began, rule, undefined);
+    sender ??= rust.sender();
+    return sender(url.slice(path), request, headers, request.method === "HEAD", began, rule, undefined);
   }
 
   /**
-   * Whether a header field goes on. Rust is asked once for each name, and for each value of `Connection`: 0.02 of a
-   * request's time less than for all names.
+   * Whether a header field goes on to the origin. Rust is asked once for each name, and for each value of `Connection`:
+   * 0.02 of a request's time less than to ask for all names.
+   *
+   * @param {string} name
+   * @param {string | undefined} value
    */
-  function goesOn(name, value) {
+  function isForwarded(name, value) {
     const field = value === undefined ? name : `${name}:${value}`;
     if (field.length > 100) return rust.goes_on(name, value);
-    if (!goingOn.has(field)) {
-      if (goingOn.size > 200) goingOn.clear();
-      goingOn.set(field, rust.goes_on(name, value));
+    if (!forwardedFields.has(field)) {
+      if (forwardedFields.size > 200) forwardedFields.clear();
+      forwardedFields.set(field, rust.goes_on(name, value));
     }
-    return goingOn.get(field);
+    return forwardedFields.get(field);
   }
 
-  /** The hot path. No closures here: what they hold would be allocated for every request (0.01 of its time). */
+  /**
+   * Handles a request. No closures here: what they hold would be allocated for every request (0.01 of its time).
+   *
+   * @param {Request} request
+   * @param {Cloudflare.Env} env
+   * @param {ExecutionContext} ctx
+   * @returns {Answer}
+   */
   function handle(request, env, ctx) {
     let isDecided = false;
     try {
-      instance();
+      instance(); // a fresh one, if the last was lost: it empties what is kept here
       const now = Date.now();
       method = request.method;
       authorization = request.headers.get("authorization");
       url = request.url;
-      const known = kept.get(authorization);
+      const entry = entries.get(authorization);
       let rule;
-      fields = known?.fields;
-      if (known?.url === url && known.method === method && known.from <= now && now < known.until) {
-        if (known.body !== undefined) return new Response(known.body, init);
-        rule = known.rule;
-      } else if (write()) {
-        keeping = undefined;
-        const verdict = rust.decide(method.length, url.length, authorization?.length, now, fields !== undefined);
+      identityHeaders = entry?.identityHeaders;
+      if (entry?.url === url && entry.method === method && entry.from <= now && now < entry.until) {
+        if (entry.body !== undefined) return new Response(entry.body, identityInit);
+        rule = entry.rule;
+      } else if (writeRequest()) {
+        entryToFill = undefined;
+        // What it returns: src/edge/hot.rs.
+        const verdict = rust.decide(
+          method.length,
+          url.length,
+          authorization?.length,
+          now,
+          identityHeaders !== undefined,
+        );
         if (verdict > 0) {
-          const body = read(verdict);
-          if (keeping !== undefined) keeping.body = body;
-          return new Response(body, init);
+          const body = readAscii(verdict);
+          fill(body, undefined);
+          return new Response(body, identityInit);
         }
         if (verdict === 0) return response;
         isDecided = verdict === -1;
         if (!isDecided) rule = -2 - verdict;
-        if (keeping !== undefined) keeping.rule = rule;
+        fill(undefined, rule);
       }
       const forwarded = rule === undefined ? undefined : forward(request, now, rule);
-      if (forwarded !== undefined) return forwarded.catch(broken);
+      if (forwarded !== undefined) return forwarded.catch(internalError);
     } catch (error) {
-      return broken(error);
+      return internalError(error);
     }
-    return goOn(request, env, ctx, isDecided);
+    return handleInRust(request, env, ctx, isDecided);
   }
 
   return { begin, handle };

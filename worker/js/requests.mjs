@@ -1,35 +1,47 @@
-// Requests that the hot path does not answer: by a promise, if something must be waited for; run again, if the instance
-// is lost meanwhile.
+// Requests that the hot path does not answer. Rust answers by a promise if something must be waited for; if the
+// instance is lost meanwhile, the request is run again in a fresh one.
 import { Call } from "./call.mjs";
-import { broken, instance } from "./instance.mjs";
+import { instance, internalError } from "./instance.mjs";
 
-// What is logged for a request whose own future has cost the instance; the panic itself has been logged.
+// Logged for a request whose own future has cost the instance. The panic itself has been logged.
 const LOST = { name: "instance lost" };
 
 /**
- * Answers what the hot path does not, whether `decide` has made its decision or not. `former` is the call of a lost
- * instance.
+ * Answers a request in Rust. `isDecided` says that `decide` has just made the decision for it. `previous` is the call
+ * of a lost instance, when the request is run again.
+ *
+ * @param {Request} request
+ * @param {Cloudflare.Env} env
+ * @param {ExecutionContext} ctx
+ * @param {boolean} isDecided
+ * @param {Call} [previous]
+ * @returns {Response | Promise<Response>}
  */
-export function goOn(request, env, ctx, isDecided, former) {
-  const call = former ?? new Call();
+export function handleInRust(request, env, ctx, isDecided, previous) {
+  const call = previous ?? new Call();
   let answer;
   try {
     answer = instance().handle(request, env, ctx, call, isDecided);
   } catch (error) {
-    return broken(error);
+    return internalError(error);
   }
   if (!(answer instanceof Promise)) return answer;
-  const mended = answer.catch(broken);
-  // The runtime's own promise, on which the instance has no hold any more.
-  if (!call.inRust) return mended;
-  // Fires with the compatibility flag `enable_request_signal`; else, and where the runtime cancels by itself, Rust
-  // sweeps.
-  if (former === undefined) request.signal.addEventListener("abort", () => call.drop());
-  // What follows on this promise runs in this request's own context, whoever's panic resolved it.
-  const lost = new Promise((resolve) => { call.lost = resolve; });
-  return Promise.race([mended, lost.then(() => {
-    const isOwnFault = call.polling || former !== undefined;
+  const answered = answer.catch(internalError);
+  // The runtime's own promise: the instance has no hold on it any more.
+  if (!call.isInRust) return answered;
+  // Fires with the compatibility flag `enable_request_signal`. Without it, and where the runtime cancels by itself,
+  // Rust drops old futures (`sweep` in src/edge/tasks.rs).
+  if (previous === undefined) request.signal.addEventListener("abort", () => call.drop());
+  // What follows on this promise runs in this request's own context, whichever request's panic resolved it.
+  /** @type {Promise<void>} */
+  const lost = new Promise((resolve) => {
+    call.onLost = resolve;
+  });
+  // A request is run again once, and only if another one's future cost the instance.
+  const afterLoss = lost.then(() => {
+    const isOwnFault = call.polling || previous !== undefined;
     call.polling = false;
-    return isOwnFault ? broken(LOST) : goOn(request, env, ctx, false, call);
-  })]);
+    return isOwnFault ? internalError(LOST) : handleInRust(request, env, ctx, false, call);
+  });
+  return Promise.race([answered, afterLoss]);
 }

@@ -7,7 +7,7 @@ use crate::{
     step::{Failure, Root, Step},
 };
 use serde_json::json;
-use std::{path::PathBuf, process::Command};
+use std::process::Command;
 
 /// A step of `cargo xtask test`, which is what CI runs, or of `cargo xtask check`.
 struct Part {
@@ -137,44 +137,34 @@ fn clippy_wasm(root: &Root) -> Result<u32, Failure> {
     check(root, "clippy, wasm32", &clippy, "mend what clippy says above")
 }
 
-/// Every JavaScript file can be parsed: the end-to-end tests, which would tell it too, come last.
+/// JavaScript: format, lint and types of every file, and the unit tests.
 fn javascript(root: &Root) -> Result<u32, Failure> {
-    let step = Step::begin("syntax of JavaScript");
-    let mut count = 0;
-    let mut folders: Vec<PathBuf> =
-        ["bench", "examples", "public", "src", "tests", "worker"].map(|name| root.join(name)).to_vec();
-    while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).map_err(|error| step.fail(error.to_string(), "is it readable?"))?;
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            // `build`, and what tools keep in folders of their own, is not ours.
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_dir() && !name.starts_with('.') && !["build", "node_modules", "target"].contains(&name.as_str())
-            {
-                folders.push(path);
-            } else if name.ends_with(".mjs") || name.ends_with(".js") {
-                step.run(root.npm_command("node").arg("--check").arg(&path), "mend what node says above")?;
-                count += 1;
-            }
-        }
+    let step = Step::begin("format and lint of JavaScript");
+    step.output(
+        root.npm_command("biome").args(["check", "--error-on-warnings"]),
+        "node_modules/.bin/biome check --write mends the format, and what it can of the rest",
+    )?;
+    step.done("");
+    // One for each kind of globals: workerd, workerd and Node, Node, a browser.
+    for project in ["tsconfig.json", "tests/js/tsconfig.json", "tests/e2e/tsconfig.json", "tsconfig.page.json"] {
+        let step = Step::begin(format!("types of JavaScript, {project}"));
+        let hint = format!("mend what tsc says above; node_modules/.bin/tsc -p {project} shows it alone");
+        step.output(root.npm_command("tsc").args(["-p", project]), &hint)?;
+        step.done("");
     }
-    if count == 0 {
-        return Err(step.fail("no JavaScript file is there", "where does it lie now?"));
-    }
-    step.done(&format!("{count} files"));
     javascript_tests(root)
 }
 
 /// tests/js: modules of JavaScript in Node, with a Rust that is played.
 fn javascript_tests(root: &Root) -> Result<u32, Failure> {
     let step = Step::begin("unit tests of JavaScript");
-    let tests = root.join("tests/js/hot.test.mjs");
     let output = step.output(
-        root.npm_command("node").args(["--test", "--test-reporter=tap"]).arg(tests),
-        "node_modules/.bin/node --test tests/js/hot.test.mjs shows them alone",
+        root.npm_command("node").args(["--test", "--test-reporter=tap", "tests/js/*.test.mjs"]),
+        "node_modules/.bin/node --test tests/js/*.test.mjs shows them alone",
     )?;
     let count = passed(&output, "# pass ", "");
     if count <= 1 {
-        return Err(step.fail("hardly a test ran", "is tests/js/hot.test.mjs there?"));
+        return Err(step.fail("hardly a test ran", "are there files tests/js/*.test.mjs?"));
     }
     step.done(&format!("{count} tests"));
     Ok(count)

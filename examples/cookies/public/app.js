@@ -3,9 +3,10 @@
 const CSRF_COOKIE = "__Host-csrf_access_token";
 const KEEP = 8; // answers shown
 
-const $ = (id) => document.getElementById(id);
+const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const input = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ ($(id));
 
-// Read anew for each request: with a new token the gate sends a new value.
+/** Read anew for each request: with a new token the gate sends a new value. */
 function csrfValue() {
   const start = `${CSRF_COOKIE}=`;
   return (
@@ -16,6 +17,7 @@ function csrfValue() {
   );
 }
 
+/** @param {string} method @param {string} path @param {{ headers?: Record<string, string>, body?: string }} options */
 async function send(method, path, { headers = {}, body } = {}) {
   try {
     const response = await fetch(path, { method, headers, body, cache: "no-store" });
@@ -30,6 +32,7 @@ async function send(method, path, { headers = {}, body } = {}) {
   }
 }
 
+/** Shows an answer, of status 0 if there was none. @param {string} what @param {number} status @param {string} text */
 function tell(what, status, text) {
   const line = document.createElement("li");
   line.className = status >= 400 ? "bad" : "good";
@@ -37,16 +40,17 @@ function tell(what, status, text) {
   code.textContent = text;
   line.append(status ? `${what}: ${status} ` : `${what} `, code);
   $("answers").prepend(line);
-  while ($("answers").children.length > KEEP) $("answers").lastElementChild.remove();
+  while ($("answers").children.length > KEEP) $("answers").lastElementChild?.remove();
 }
 
+/** @param {string | null} name */
 function show(name) {
   $("login-form").hidden = name !== null;
   $("account").hidden = name === null;
   $("who").textContent = name === null ? "" : `Hello, ${name}`;
 }
 
-/** Who is logged in? The cookies may be there from an earlier visit. */
+/** Shows who is logged in: the cookies may be there from an earlier visit. */
 async function read() {
   const { status, said } = await send("GET", "/account");
   if (status === 200) show(said.username);
@@ -55,9 +59,9 @@ async function read() {
 
 $("login-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const body = JSON.stringify({ username: $("username").value, password: $("password").value });
+  const body = JSON.stringify({ username: input("username").value, password: input("password").value });
   const { status } = await send("POST", "/auth", { headers: { "content-type": "application/json" }, body });
-  $("password").value = "";
+  input("password").value = "";
   if (status === 200) await read();
 });
 $("read").addEventListener("click", read);

@@ -1,13 +1,13 @@
 // Every fetch that the gate makes: from the origin, the static files and the list of leaked passwords. The rules say
 // what is sent and how the answer may be cached; nothing here keeps state between requests.
 
-// What the rules say about an answer, in bits (`forward::CachePolicy`).
+// What the rules say about an answer, as bits (`CachePolicy` in src/rules/forward.rs).
 const LOOKS_AT_TOKENS = 1; // the rule looks for a token, so the answer is one user's
 const IN_AUTHORIZATION = 2; // the token came in `Authorization`
 const OPTIONAL = 4; // the answer depends on whether there was a token
 const MAY_CACHE = 8; // the rule has `cache = true`
 
-// Which of the `X-Forwarded-…` fields the gate sets, in bits.
+// Which of the `X-Forwarded-…` fields the gate sets, as bits.
 const FORWARDED_FOR = 1;
 const FORWARDED_HOST = 2;
 const FORWARDED_PROTO = 4;
@@ -18,8 +18,21 @@ const UNREACHABLE = 1;
 const TOO_LONG = 2;
 
 /**
- * One fetch. A redirect is an answer like any other: the client follows it, and the gate decides again. Cloudflare's cache,
- * which keys by URL and knows no users, neither answers nor stores unless `mayCache`.
+ * Sends the request on to the origin. `place` is path and query; `began`, `rule` and `number` are handed to `failed`
+ * again; `closesAt` is when a WebSocket or a stream of events must end (milliseconds since 1970), or 0.
+ *
+ * @typedef {(place: string, request: Request, headers: Headers, isHead: boolean, began: number, rule: number,
+ *   number?: number, policy?: number, closesAt?: number) => Promise<Response>} Sender
+ */
+
+/**
+ * One fetch. A redirect is an answer like any other: the client follows it, and the gate decides again. Cloudflare's
+ * cache, which keys by URL and knows no users, neither answers nor stores unless `mayCache`.
+ *
+ * @param {string | Request} target
+ * @param {RequestInit} init
+ * @param {boolean} mayCache
+ * @param {{ fetch: typeof fetch }} fetcher
  */
 function perform(target, init, mayCache, fetcher = globalThis) {
   init.redirect = "manual";
@@ -28,8 +41,19 @@ function perform(target, init, mayCache, fetcher = globalThis) {
 }
 
 /**
- * A function that sends requests to the origin at `base`. `site` is the gate's public address, or empty for that of each
- * request; `policies` are those of the hot path, by rule.
+ * A function that sends requests to the origin at `base`, which has `milliseconds` to answer. `site` is the gate's
+ * public address, or empty for that of each request; `vary` is what an answer that depends on a token varies by; `sets`
+ * says which `X-Forwarded-…` fields the gate sets; `policies` are those of the hot path, by rule. `failed` makes the
+ * response when the origin gives none.
+ *
+ * @param {string} base
+ * @param {string} site
+ * @param {number} milliseconds
+ * @param {string} vary
+ * @param {number} sets
+ * @param {Uint32Array} policies
+ * @param {(why: number, isHead: boolean, began: number, rule: number, number?: number) => Response} failed
+ * @returns {Sender}
  */
 export function makeSender(base, site, milliseconds, vary, sets, policies, failed) {
   const origin = new URL(base);
@@ -45,46 +69,83 @@ export function makeSender(base, site, milliseconds, vary, sets, policies, faile
     const isOwnKnown = site || !(policy & MAY_CACHE);
     if (isOwnKnown && sets & FORWARDED_HOST) headers.set("x-forwarded-host", own.slice(scheme + 3));
     if (isOwnKnown && sets & FORWARDED_PROTO) headers.set("x-forwarded-proto", own.slice(0, scheme));
-    const finish = (response) => finished(response, policy, vary, closesAt, own, origin.host, prefix);
-    const fail = (why) => failed(why, isHead, began, rule, number);
-    return fetchWithin(base + place, request, headers, policy & MAY_CACHE, milliseconds, finish, fail);
+    const finish = (/** @type {Response} */ response) =>
+      finished(response, policy, vary, closesAt, own, origin.host, prefix);
+    const fail = (/** @type {number} */ why) => failed(why, isHead, began, rule, number);
+    return fetchWithin(base + place, request, headers, (policy & MAY_CACHE) !== 0, milliseconds, finish, fail);
   };
 }
 
-/** The names of the request's header fields, one a line. */
+/** The names of the request's header fields, one a line. @param {Request} request */
 export function names(request) {
   return [...request.headers.keys()].join("\n");
 }
 
-/** Sends a request with the headers still to be made: without the `withheld` ones, with the `added` ones. */
+/**
+ * Sends a request with other headers: without the fields named in `withheld`, with those of `added` (`name:value`).
+ * Both have one a line.
+ *
+ * @param {Sender} sender
+ * @param {string} place
+ * @param {Request} request
+ * @param {string} withheld
+ * @param {string} added
+ * @param {[isHead: boolean, began: number, rule: number, number: number, policy: number, closesAt: number]} rest
+ */
 export function send(sender, place, request, withheld, added, ...rest) {
   const headers = new Headers(request.headers);
   if (withheld) for (const name of withheld.split("\n")) headers.delete(name);
-  if (added) for (const line of added.split("\n")) {
-    const at = line.indexOf(":");
-    headers.set(line.slice(0, at), line.slice(at + 1));
-  }
+  if (added)
+    for (const line of added.split("\n")) {
+      const at = line.indexOf(":");
+      headers.set(line.slice(0, at), line.slice(at + 1));
+    }
   return sender(place, request, headers, ...rest);
 }
 
-// The origin's response; without one in time, what `fail` makes of the reason. The origin's time runs while it takes in
-// a part of the body and until its headers come; not while the client is slow, nor while the answer's body comes. What
-// is not waited for any more the runtime ends with the request, a timer too (an AbortController for it: 0.13 of a
-// forwarded request's time; to clear the timer: 0.01).
+/**
+ * The origin's response; without one in time, what `fail` makes of the reason. The origin's time runs while it takes in
+ * a part of the body and until its headers come; not while the client is slow, nor while the answer's body comes. When
+ * the request ends, the runtime ends what nothing waits for any more, a timer too. (To abort the fetch by an
+ * AbortController takes 0.13 of a forwarded request's time; to clear the timer 0.01.)
+ *
+ * @param {string} url
+ * @param {Request} request
+ * @param {Headers} headers
+ * @param {boolean} mayCache
+ * @param {number} milliseconds
+ * @param {(response: Response) => Response} finish
+ * @param {(why: number) => Response} fail
+ * @returns {Promise<Response>}
+ */
 function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail) {
   return new Promise((resolve, reject) => {
-    let timer, answered = false;
-    const settle = (make) => {
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    let answered = false;
+    const settle = (/** @type {() => Response} */ make) => {
       if (answered) return;
       answered = true;
-      try { resolve(make()); } catch (error) { reject(error); }
+      try {
+        resolve(make());
+      } catch (error) {
+        reject(error);
+      }
     };
-    const stop = () => clearTimeout(timer);
-    const run = () => { stop(); if (!answered) timer = setTimeout(settle, milliseconds, () => fail(LATE)); };
+    const stop = () => {
+      if (timer !== undefined) clearTimeout(timer);
+    };
+    const run = () => {
+      stop();
+      if (!answered) timer = setTimeout(settle, milliseconds, () => fail(LATE));
+    };
+    /** @type {RequestInit} */
     const init = { headers };
+    /** @type {string | Request} */
     let target = url;
     if (request.method === "GET" || request.method === "HEAD") {
-      if (request.body) target = new Request(url, request); // they may have a body only as a request's own
+      if (request.body)
+        target = new Request(url, request); // they may have a body only as a request's own
       else init.method = request.method;
     } else {
       init.method = request.method;
@@ -94,18 +155,30 @@ function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail
       init.body = request.body && unhurried(request.body, length, run, stop);
     }
     run();
-    perform(target, init, mayCache).then((response) => settle(() => finish(response)), () => settle(() => fail(UNREACHABLE)));
+    perform(target, init, mayCache).then(
+      (response) => settle(() => finish(response)),
+      () => settle(() => fail(UNREACHABLE)),
+    );
   });
 }
 
-/** A body, part by part as the origin takes them in, with its length if the client has declared it. */
+/**
+ * A body, part by part as the origin takes them in, with its length if the client has declared it. `stop` is called
+ * while the next part is awaited from the client, `run` while the origin takes it in.
+ *
+ * @param {ReadableStream} body
+ * @param {string | null} length
+ * @param {() => void} run
+ * @param {() => void} stop
+ */
 function unhurried(body, length, run, stop) {
-  const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
+  const { readable, writable } =
+    length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
   const reader = body.getReader({ mode: "byob" });
   const writer = writable.getWriter();
   const pump = async () => {
     // One buffer for all parts: with a new one each, 50 MiB took 32 MiB more memory. By default parts are of 4 KiB.
-    for (let space = new Uint8Array(65536); ;) {
+    for (let space = new Uint8Array(65536); ; ) {
       stop();
       const part = await reader.read(space);
       run();
@@ -118,11 +191,22 @@ function unhurried(body, length, run, stop) {
   return readable;
 }
 
-/** The origin's answer as the client gets it. One that needs no change is handed on as it is. */
+/**
+ * The origin's answer as the client gets it. One that needs no change is handed on as it is.
+ *
+ * @param {Response} response
+ * @param {number} policy
+ * @param {string} vary
+ * @param {number} closesAt
+ * @param {string} site
+ * @param {string} host
+ * @param {string} prefix
+ */
 function finished(response, policy, vary, closesAt, site, host, prefix) {
   const { status, headers } = response;
   // Of these no Response can be made.
-  if (status === 101) return response.webSocket && closesAt ? closingSocket(response, closesAt) : response;
+  if (status === 101)
+    return response.webSocket && closesAt ? closingSocket(response, response.webSocket, closesAt) : response;
   if (status < 200 || status > 599) return response;
   // Most answers need no change: to find that out first takes 0.03 of a forwarded request's time less.
   const isPlain = status === 200 && closesAt === 0 && policy === (LOOKS_AT_TOKENS | IN_AUTHORIZATION);
@@ -149,14 +233,22 @@ const TARGETED = ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogat
 // A directive with its argument, which may be in quotes (RFC 9111 §5.2).
 const DIRECTIVE = /[^\s,="]+(?:\s*=\s*(?:"(?:\\.|[^"\\])*"|[^\s,"]*))?/g;
 
-/** What must change for the answer to be kept by its user's own cache alone: fields with values, those to delete without. */
+/**
+ * What must change so that only its user's own cache stores the answer: fields with their new values, `undefined` for
+ * those to delete.
+ *
+ * @param {Headers} headers
+ * @param {number} policy
+ * @param {string} vary
+ */
 export function cachingChanges(headers, policy, vary) {
+  /** @type {[string, string | undefined][]} */
   const changes = [];
   for (const name of TARGETED) if (headers.has(name)) changes.push([name, undefined]);
   const value = headers.get("cache-control");
   const directives = value?.match(DIRECTIVE) ?? [];
-  const nameOf = (directive) => directive.split("=", 1)[0].trim().toLowerCase();
-  const has = (...names) => directives.some((directive) => names.includes(nameOf(directive)));
+  const nameOf = (/** @type {string} */ directive) => directive.split("=", 1)[0].trim().toLowerCase();
+  const has = (/** @type {string[]} */ ...names) => directives.some((directive) => names.includes(nameOf(directive)));
   // A quote without an end hides what follows it.
   const isWhole = !value?.replace(/"(?:\\.|[^"\\])*"/g, "").includes('"');
   // A cache that knows `must-understand` does not obey `no-store` beside it (RFC 9111 §5.2.2.3).
@@ -170,7 +262,10 @@ export function cachingChanges(headers, policy, vary) {
     changes.push(["cache-control", [...others, "private"].join(", ")]);
   }
   if (policy & OPTIONAL) {
-    const known = (headers.get("vary") ?? "").split(",").map((name) => name.trim()).filter((name) => name);
+    const known = (headers.get("vary") ?? "")
+      .split(",")
+      .map((name) => name.trim())
+      .filter((name) => name);
     const lower = known.map((name) => name.toLowerCase());
     const missing = vary.split(", ").filter((name) => !lower.includes(name.toLowerCase()));
     if (missing.length > 0 && !known.includes("*")) changes.push(["vary", [...known, ...missing].join(", ")]);
@@ -178,7 +273,14 @@ export function cachingChanges(headers, policy, vary) {
   return changes;
 }
 
-/** A `Location` at the origin's own address, as the client can reach it through the gate; `undefined` if it stays. */
+/**
+ * A `Location` at the origin's own address, as the client can reach it through the gate; `undefined` if it stays.
+ *
+ * @param {string | null} location
+ * @param {string} site
+ * @param {string} host
+ * @param {string} prefix
+ */
 export function relocated(location, site, host, prefix) {
   if (location === null) return undefined;
   location = location.replace(/[\t\n\r]/g, ""); // as browsers do (WHATWG URL §4.4)
@@ -198,8 +300,14 @@ export function relocated(location, site, host, prefix) {
 // The longest time that a timer takes, in milliseconds.
 const LONGEST = 2 ** 31 - 1;
 
-/** Calls `act` at a time in milliseconds since 1970: a function that calls that off. */
+/**
+ * Calls `act` at a time in milliseconds since 1970. Returns a function that cancels that.
+ *
+ * @param {number} time
+ * @param {() => void} act
+ */
 function at(time, act) {
+  /** @type {ReturnType<typeof setTimeout>} */
   let timer;
   const wait = () => {
     const left = time - Date.now();
@@ -209,13 +317,29 @@ function at(time, act) {
   return () => clearTimeout(timer);
 }
 
-/** The WebSocket of a response, relayed so that the gate can close it at a time (RFC 6455 §7.4.1: 1008). */
-function closingSocket(response, time) {
+/**
+ * The WebSocket of a response, relayed so that the gate can close it at a time (RFC 6455 §7.4.1: 1008).
+ *
+ * @param {Response} response
+ * @param {WebSocket} origin the response's
+ * @param {number} time
+ */
+function closingSocket(response, origin, time) {
   const [client, server] = Object.values(new WebSocketPair());
-  const origin = response.webSocket;
-  const sides = [[origin, server], [server, origin]];
-  const attempt = (act) => { try { act(); } catch {} }; // a side that is closed already
-  const stop = at(time, () => sides.forEach(([side]) => attempt(() => side.close(1008, "token expired"))));
+  const sides = [
+    [origin, server],
+    [server, origin],
+  ];
+  const attempt = (/** @type {() => void} */ act) => {
+    try {
+      act();
+    } catch {
+      // This side is closed already.
+    }
+  };
+  const stop = at(time, () => {
+    for (const [side] of sides) attempt(() => side.close(1008, "token expired"));
+  });
   for (const [from, to] of sides) {
     from.binaryType = "arraybuffer";
     from.addEventListener("message", ({ data }) => attempt(() => to.send(data)));
@@ -239,7 +363,12 @@ function closingSocket(response, time) {
   return new Response(null, { status: 101, webSocket: client, headers });
 }
 
-/** A body that ends at a time, whether it is over or not. */
+/**
+ * A body that ends at a time, whether it is over or not.
+ *
+ * @param {ReadableStream} body
+ * @param {number} time
+ */
 function endingAt(body, time) {
   const { readable, writable } = new IdentityTransformStream();
   const reader = body.getReader();
@@ -253,42 +382,59 @@ function endingAt(body, time) {
   const pump = async () => {
     for (;;) {
       const { done, value } = await reader.read().catch((error) => {
-        if (isOver) return { done: true };
+        if (isOver) return { done: true, value: undefined };
         throw error;
       });
       if (done) return writer.close();
       await writer.write(value);
     }
   };
-  pump().catch((error) => Promise.allSettled([reader.cancel(error), writer.abort(error)])).finally(stop);
+  pump()
+    .catch((error) => Promise.allSettled([reader.cancel(error), writer.abort(error)]))
+    .finally(stop);
   return readable;
 }
 
 /**
- * A static file. What the asset server answers with 404 and no page of its own is `missing(true)`; `missing(false)` if it
- * can't be reached.
+ * A static file. What the asset server answers with 404 and no page of its own is `missing(true)`; `missing(false)` if
+ * it can't be reached. No shared cache may store the file if it is private.
+ *
+ * @param {Fetcher} assets
+ * @param {string} url
+ * @param {Request} request
+ * @param {boolean} isPrivate
+ * @param {string} vary
+ * @param {(isNotFound: boolean) => Response} missing
  */
 export function fetchAsset(assets, url, request, isPrivate, vary, missing) {
   const headers = new Headers(request.headers);
   headers.delete("authorization");
-  return Promise.resolve().then(() => perform(url, { method: request.method, headers }, !isPrivate, assets)).then(
-    (response) => {
-      // With a type it is the page of `not_found_handling = "404-page"`.
-      if (response.status === 404 && !response.headers.has("content-type")) return missing(true);
-      if (!isPrivate || response.status < 200) return response;
-      const own = new Response(response.body, response);
-      for (const name of TARGETED) own.headers.delete(name);
-      own.headers.set("cache-control", "private, no-cache");
-      own.headers.append("vary", vary);
-      return own;
-    },
-    () => missing(false),
-  );
+  return Promise.resolve()
+    .then(() => perform(url, { method: request.method, headers }, !isPrivate, assets))
+    .then(
+      (response) => {
+        // With a type it is the page of `not_found_handling = "404-page"`.
+        if (response.status === 404 && !response.headers.has("content-type")) return missing(true);
+        if (!isPrivate || response.status < 200) return response;
+        const own = new Response(response.body, response);
+        for (const name of TARGETED) own.headers.delete(name);
+        own.headers.set("cache-control", "private, no-cache");
+        own.headers.append("vary", vary);
+        return own;
+      },
+      () => missing(false),
+    );
 }
 
 /**
  * A GET request to another server: `{ status, body }` with the whole body, or a word that says why there is no answer.
  * `headers` are `name:value`, one a line.
+ *
+ * @param {string} url
+ * @param {string} headers
+ * @param {number} milliseconds
+ * @param {number} limit in bytes
+ * @returns {Promise<{ status: number, body: Uint8Array } | "too_long" | "timeout" | "unreachable">}
  */
 export async function fetchWhole(url, headers, milliseconds, limit) {
   try {
@@ -304,6 +450,6 @@ export async function fetchWhole(url, headers, milliseconds, limit) {
     }
     return { status: response.status, body: new Uint8Array(await new Blob(parts).arrayBuffer()) };
   } catch (error) {
-    return error.name === "TimeoutError" ? "timeout" : "unreachable";
+    return /** @type {Error} */ (error).name === "TimeoutError" ? "timeout" : "unreachable";
   }
 }

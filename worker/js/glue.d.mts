@@ -1,0 +1,53 @@
+// Types of the glue: what worker/src/lib.rs exports, as far as the JavaScript here calls it. Their docs are there.
+// tests/e2e/glue.test.mjs compares names and counts of parameters with the glue itself.
+import type { Sender } from "../../src/edge/js/fetch.mjs";
+import type { Call } from "./call.mjs";
+
+/** What Rust calls during `decide`: implemented in hot.mjs, declared in src/edge/hot.rs. */
+export interface HotCallbacks {
+  keep(from: number, until: number, capacity: number): void;
+  setIdentityHeaders(lines: string, capacity: number): void;
+  setRejection(number: number, init: ResponseInit, body: string, id: string, line: string): void;
+  reject(number: number, request: number, isLogged: boolean): void;
+}
+
+type Env = Cloudflare.Env;
+/** A promise only where something must be waited for. */
+export type Answer = Response | Promise<Response>;
+
+/** An account's reply, and what must happen before it goes out. */
+export interface Done {
+  readonly reply: string;
+  readonly is_left_to_tell: boolean;
+  readonly promises_an_end: boolean;
+}
+
+// Of wasm-bindgen and the `worker` crate.
+export function initSync(options: { module: WebAssembly.Module }): unknown;
+export function __wbg_reset_state(): void;
+export function __worker_init_state(): object;
+
+// The hot path.
+export function begin(callbacks: HotCallbacks): void;
+export function buffer(): Uint8Array;
+export function decide(
+  method: number,
+  url: number,
+  authorization: number | undefined,
+  now: number,
+  has_identity_headers: boolean,
+): number;
+export function goes_on(name: string, value: string | undefined): boolean | undefined;
+export function identity_init(): ResponseInit;
+export function sender(): Sender;
+
+// Every other request.
+export function handle(request: Request, env: Env, ctx: ExecutionContext, progress: Call, is_decided: boolean): Answer;
+export function broken(error: unknown): Response;
+export function drop_task(number: number): void;
+
+// Inside the objects.
+export function step_account(storage: DurableObjectStorage, order: string): Done;
+export function deliver_account(storage: DurableObjectStorage, env: Env, progress: Call): Promise<boolean>;
+export function wake_account(storage: DurableObjectStorage, env: Env, progress: Call): Promise<void>;
+export function ask_register(storage: DurableObjectStorage, is_first: boolean, order: string): string;
