@@ -1,15 +1,15 @@
-//! Why a command did not do what it was told.
+//! Why a command failed, and its exit code.
 //!
 //! **What always holds:** a failure says what is wrong and what to do next, and holds no password, key, token or hash.
 
 use std::process::ExitCode;
 
-/// What the shell is told; `tollgate --help` lists the same.
+/// The exit code, as `tollgate --help` describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done, or found good.
+    /// Success.
     Good = 0,
-    /// Refused, or found bad.
+    /// Rejected or invalid.
     Refused = 1,
     /// Wrong usage.
     Usage = 2,
@@ -23,7 +23,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What is wrong, and what to do.
+/// What is wrong (`what`), and what to do about it (`hint`).
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
@@ -49,7 +49,7 @@ impl Failure {
 mod tests {
     use super::*;
 
-    /// Scripts rely on them.
+    /// Scripts depend on the numbers.
     #[test]
     fn exit_codes_keep_their_numbers() {
         assert_eq!([Exit::Good, Exit::Refused, Exit::Usage, Exit::Store].map(|exit| exit as u8), [0, 1, 2, 3]);
