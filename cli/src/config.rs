@@ -59,7 +59,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         }
         Command::Options => {
             output.result(&page(), &table());
-            Ok(Exit::Good)
+            Ok(Exit::Success)
         }
     }
 }
@@ -156,7 +156,7 @@ impl Findings {
             findings.iter().map(one).collect()
         };
         output.findings(lines, &summary, &json!({"problems": list(&problems), "warnings": list(&warnings)}));
-        if problems.is_empty() { Exit::Good } else { Exit::Refused }
+        if problems.is_empty() { Exit::Success } else { Exit::Rejected }
     }
 }
 

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Success.
-    Good = 0,
+    Success = 0,
     /// Rejected or invalid.
-    Refused = 1,
+    Rejected = 1,
     /// Wrong usage.
     Usage = 2,
     /// The store or the gate can't be reached.
@@ -32,8 +32,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub fn refused(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { exit: Exit::Refused, what: what.into(), hint: hint.into() }
+    pub fn rejected(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit: Exit::Rejected, what: what.into(), hint: hint.into() }
     }
 
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -52,6 +52,6 @@ mod tests {
     /// Scripts depend on the numbers.
     #[test]
     fn exit_codes_keep_their_numbers() {
-        assert_eq!([Exit::Good, Exit::Refused, Exit::Usage, Exit::Store].map(|exit| exit as u8), [0, 1, 2, 3]);
+        assert_eq!([Exit::Success, Exit::Rejected, Exit::Usage, Exit::Store].map(|exit| exit as u8), [0, 1, 2, 3]);
     }
 }

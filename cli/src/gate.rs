@@ -182,31 +182,31 @@ impl Gate {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let is = |rejection: Rejection| body["code"].as_str() == Some(rejection.code());
         match status {
-            401 if is(Rejection::NotTheOperator) => Failure::refused(
+            401 if is(Rejection::NotTheOperator) => Failure::rejected(
                 format!("the gate at {} rejected the {SECRET}", self.address),
                 format!(
                     "set {SECRET} to the gate's secret; to give the gate a new one: `tollgate secret generate | npx wrangler secret put {SECRET}`"
                 ),
             ),
-            404 if is(Rejection::NoSuchSession) => Failure::refused(
+            404 if is(Rejection::NoSuchSession) => Failure::rejected(
                 "no such session, or it has ended already",
                 "`tollgate session list` shows the sessions",
             ),
-            400 if is(Rejection::BadCommand) => Failure::refused(
+            400 if is(Rejection::BadCommand) => Failure::rejected(
                 format!("the gate at {} does not know this command", self.address),
                 "gate and command have different versions: deploy the gate again",
             ),
-            401 | 403 | 404 | 405 => Failure::refused(
+            401 | 403 | 404 | 405 => Failure::rejected(
                 format!("no endpoint for operators at {endpoint} (status {status})"),
                 format!(
                     "check the address; the endpoint is at {PATH}, if the gate has {SECRET} and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`)"
                 ),
             ),
-            300..=399 => Failure::refused(
+            300..=399 => Failure::rejected(
                 format!("{endpoint} redirects (status {status}), and the secret is not sent to another address"),
                 "name the gate's own address, as users reach it",
             ),
-            500 => Failure::refused(
+            500 => Failure::rejected(
                 format!("the gate at {} failed (status 500)", self.address),
                 "its log (`npx wrangler tail`) and `tollgate config check` have the reason",
             ),
@@ -219,7 +219,7 @@ impl Gate {
     }
 
     fn unknown_answer(&self) -> Failure {
-        Failure::refused(
+        Failure::rejected(
             format!("the answer of {} is not that of a gate's endpoint for operators", self.endpoint),
             format!("check the address, and that {PATH} is the same here and at the gate"),
         )

@@ -74,7 +74,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
     let jwk = material.jwk(algorithm, &kid);
     print_json_line(&if set { json!({"keys": [jwk]}) } else { jwk });
     remark(&instructions(algorithm, set));
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
 fn instructions(algorithm: Algorithm, set: bool) -> String {

@@ -81,7 +81,7 @@ impl Store {
         let toml = WranglerConfig::read(&args.selection)?;
         let config = toml.path().to_owned();
         let Some((id, _)) = toml.kv_namespace(BINDING) else {
-            return Err(Failure::refused(
+            return Err(Failure::rejected(
                 format!("{}: no KV namespace with binding {BINDING:?}", toml.scope_place()),
                 format!(
                     "add [[kv_namespaces]] with binding = {BINDING:?} there, or choose another environment with --env"

@@ -129,7 +129,7 @@ fn run(group: Group, output: Output) -> Result<Exit, Failure> {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);
             output::print_text(&String::from_utf8_lossy(&script));
-            Ok(Exit::Good)
+            Ok(Exit::Success)
         }
     }
 }

@@ -278,7 +278,7 @@ fn is_visible(c: char) -> bool {
 fn print(text: &str) {
     if let Err(error) = write(std::io::stdout(), text) {
         if error.kind() != ErrorKind::BrokenPipe {
-            let failure = Failure::refused(
+            let failure = Failure::rejected(
                 format!("standard output can't be written: {error}"),
                 "check that the disk is not full; changes that were made before this error remain",
             );

@@ -60,7 +60,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
             remark_missing_pepper(&passwords);
             let hash = password::hash(&password, &hashing, secret::random()?).to_string();
             output.result(&hash, &json!({"hash": hash}));
-            Ok(Exit::Good)
+            Ok(Exit::Success)
         }
         Command::Check { hash, selection } => {
             PasswordHash::parse(&hash).map_err(|fault| unusable(&hash, fault))?;
@@ -75,7 +75,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
                 Check::Wrong => (false, false, "wrong"),
             };
             output.result(text, &json!({"right": right, "outdated": outdated}));
-            Ok(if right { Exit::Good } else { Exit::Refused })
+            Ok(if right { Exit::Success } else { Exit::Rejected })
         }
     }
 }
@@ -165,7 +165,7 @@ pub fn judge(
             ));
             Ok(())
         }
-        Err(fault) => Err(Failure::refused(fault.to_string(), hint(fault))),
+        Err(fault) => Err(Failure::rejected(fault.to_string(), hint(fault))),
         Ok(()) => Ok(()),
     }
 }

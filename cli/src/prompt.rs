@@ -11,7 +11,7 @@ pub fn new_password() -> Result<Secret<String>, Failure> {
     if stdin().is_terminal() {
         let again = hidden("Once more: ")?;
         if again.expose() != password.expose() {
-            return Err(Failure::refused("the two passwords differ", "run the command again; nothing was changed"));
+            return Err(Failure::rejected("the two passwords differ", "run the command again; nothing was changed"));
         }
     }
     Ok(password)

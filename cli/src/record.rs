@@ -94,7 +94,7 @@ pub fn profile_name(profile: &str) -> Option<String> {
 /// The record can't be read.
 pub fn login(text: &str) -> Result<LoginRecord, Failure> {
     LoginRecord::read(text.as_bytes()).map_err(|_| {
-        Failure::refused(
+        Failure::rejected(
             "the user's record can't be read: it is damaged, or of a newer version of Tollgate",
             "it was not changed; to replace it: tollgate user add NAME --replace",
         )

@@ -79,7 +79,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     let url = read_path(&path)?;
     let Loaded { config, unseen, .. } = toml.load(View::Local);
     let mut config = config.map_err(|_| {
-        Failure::refused(
+        Failure::rejected(
             format!("{} is invalid, so the gate would answer 500 to every request", toml.path().display()),
             "`tollgate config check` lists all problems with their places",
         )
@@ -130,7 +130,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     }
     let is_rejected = is(&report, "result", "refused");
     output.result(&as_text(&report), &report.into());
-    Ok(if is_rejected { Exit::Refused } else { Exit::Good })
+    Ok(if is_rejected { Exit::Rejected } else { Exit::Success })
 }
 
 /// A token in the header in which this gate expects one.

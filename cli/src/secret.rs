@@ -26,7 +26,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     let Command::Generate { bytes } = command;
     let secret = Base64UrlUnpadded::encode_string(&random_vec(bytes.into())?);
     output.result(&secret, &json!({"secret": secret, "bytes": bytes}));
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
 /// Random bytes from the operating system.

@@ -138,13 +138,13 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::EndEverybody { yes, gate, selection } => {
             let gate = Gate::open(&gate, &selection)?;
             if !yes && !prompt::confirm(&format!("End all sessions of all users of {}?", gate.address()))? {
-                return Err(Failure::refused("no session was ended", "type `yes` to confirm"));
+                return Err(Failure::rejected("no session was ended", "type `yes` to confirm"));
             }
             gate.end_everybody()?;
             output.result(&format!("all sessions of all users have ended; {SOON}"), &json!({"ended": "everybody"}));
         }
     }
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
 /// The gate and the user's id.
@@ -157,7 +157,7 @@ fn open(who: &Who, place: &Place) -> Result<(Gate, Id), Failure> {
             let store = Store::open(&place.store)?;
             let key = LoginRecord::key(name.as_deref().unwrap_or_default());
             let text = store.get_one(&key)?.ok_or_else(|| {
-                Failure::refused(
+                Failure::rejected(
                     format!("no user of this name in the {}", store.name()),
                     "`tollgate user list` shows the names (case matters); name a deleted user by --id",
                 )

@@ -126,7 +126,7 @@ fn mint(
         &token,
         &json!({"token": token, "claims": claims, "refused": verdict.as_ref().err().map(Rejection::code)}),
     );
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
 /// The token in a pasted header or header value: without field name and scheme.
@@ -221,7 +221,7 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
         "signature": signature.split(':').next(), "wrong": wrong,
     });
     output.result(&text, &json);
-    Ok(if rejections.is_empty() { Exit::Good } else { Exit::Refused })
+    Ok(if rejections.is_empty() { Exit::Success } else { Exit::Rejected })
 }
 
 /// Why no key of the gate may verify this token, as a sentence. `None` if one may, or the header can't be read.
@@ -354,7 +354,7 @@ fn rejections_except_signature(token: &str, parts: &Parts, now: Timestamp) -> Ve
 }
 
 fn no_key_signs() -> Failure {
-    Failure::refused(
+    Failure::rejected(
         "this gate has no signing key: it verifies the tokens of another issuer",
         "set JWT_PRIVATE_KEY, or a private key in JWT_KEYS",
     )

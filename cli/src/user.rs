@@ -191,7 +191,7 @@ fn add(
     let found = store.get(&keys)?;
     let present = match found.get(&login_key) {
         Some(_) if options.replace.is_none() => {
-            return Err(Failure::refused(
+            return Err(Failure::rejected(
                 "a user of this name exists already",
                 "to change the password: tollgate user set-password NAME; to replace the user: --replace",
             ));
@@ -203,7 +203,7 @@ fn add(
     if let (Some(given), Some(present)) = (&given, &present)
         && *given != present.id()
     {
-        return Err(Failure::refused(
+        return Err(Failure::rejected(
             format!("the user has the id {}, which can't be changed", record::shown_id(&present.id())),
             "remove --id; for a new id delete the user first",
         ));
@@ -216,7 +216,7 @@ fn add(
     };
     let owner = found.get(&Profile::key(&id)).map(|profile| record::profile_name(profile));
     if owner.is_some_and(|owner| owner.as_deref() != Some(&password::normal_form(name))) {
-        return Err(Failure::refused(
+        return Err(Failure::rejected(
             format!("the id {} belongs to another user", record::shown_id(&id)),
             "choose another id, or remove --id for a random one",
         ));
@@ -245,7 +245,7 @@ fn add(
             "username": user.name, "id": user.id.to_json(), "replaced": replaced, "sessions_ended": session::ended_json(&ended),
         }),
     );
-    ended.map(|_| Exit::Good)
+    ended.map(|_| Exit::Success)
 }
 
 /// Asks for a password that the policy accepts, and hashes it as the gate does, with at least as many iterations as the
@@ -288,7 +288,7 @@ fn show(name: &str, store: &StoreArgs, output: Output) -> Result<Exit, Failure> 
     json["hash"] = json!({"kind": hash, "outdated": outdated});
     json["profile"] = profile.is_some().into();
     output.result(&text, &json);
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
 fn list(long: bool, store: &StoreArgs, output: Output) -> Result<Exit, Failure> {
@@ -316,7 +316,7 @@ fn list(long: bool, store: &StoreArgs, output: Output) -> Result<Exit, Failure> 
         output.result(&text, &json.into());
     }
     remark(&counted(keys.len(), "user"));
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
 fn set_password(
@@ -347,14 +347,14 @@ fn set_password(
                 store.put_one((key, value))?;
                 written = 2;
             }
-            None => return Err(Failure::refused("the user was deleted meanwhile", "nothing needs to be done")),
+            None => return Err(Failure::rejected("the user was deleted meanwhile", "nothing needs to be done")),
         }
     }
     output.result(
         &format!("the password of {} was changed in the {}{}", visible(name), store.name(), sessions_line(&ended)),
         &json!({"username": name, "written": written, "sessions_ended": session::ended_json(&ended)}),
     );
-    ended.map(|_| Exit::Good)
+    ended.map(|_| Exit::Success)
 }
 
 /// A further line of a result if sessions were ended.
@@ -406,7 +406,7 @@ fn set_status(
         ),
         &json,
     );
-    ended.map(|_| Exit::Good)
+    ended.map(|_| Exit::Success)
 }
 
 fn delete(
@@ -423,7 +423,7 @@ fn delete(
         (Some(text), given) => {
             let id = record::login(&text)?.id();
             if given.is_some_and(|given| given != id) {
-                return Err(Failure::refused(
+                return Err(Failure::rejected(
                     format!("the user has the id {}", record::shown_id(&id)),
                     "remove --id, or check the user name",
                 ));
@@ -446,7 +446,7 @@ fn delete(
         &format!("{} was deleted from the {}{}", visible(name), store.name(), sessions_line(&ended)),
         &json!({"username": name, "id": id.to_json(), "deleted": true, "sessions_ended": session::ended_json(&ended)}),
     );
-    ended.map(|_| Exit::Good)
+    ended.map(|_| Exit::Success)
 }
 
 fn export(store: &StoreArgs) -> Result<Exit, Failure> {
@@ -454,7 +454,7 @@ fn export(store: &StoreArgs) -> Result<Exit, Failure> {
     let keys = store.keys("login")?;
     remark(&format!("{}; the lines hold password hashes: keep them secret", counted(keys.len(), "user")));
     each_user(&store, &keys, |user| print_json_line(&user.to_json()))?;
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
 /// Reads both records of each log-in key and calls `found` in the order of the keys. Skips records that can't be read,
@@ -494,7 +494,7 @@ fn existing(store: &Store, name: &str) -> Result<LoginRecord, Failure> {
 }
 
 fn no_such_user(store: &Store) -> Failure {
-    Failure::refused(
+    Failure::rejected(
         format!("no user of this name in the {}", store.name()),
         "`tollgate user list` shows the names (case matters); --local, --remote and --env choose the store",
     )

@@ -77,7 +77,7 @@ impl From<ReadError> for Failure {
         match error {
             ReadError::Unreadable(failure) => failure,
             ReadError::Invalid(position, text) => {
-                Self::refused(format!("{position}: {text}"), "`tollgate config check` lists all problems")
+                Self::rejected(format!("{position}: {text}"), "`tollgate config check` lists all problems")
             }
         }
     }
@@ -260,7 +260,7 @@ impl WranglerConfig {
         let Loaded { config, unseen, .. } = self.load(View::Local);
         let config = config.map_err(|problems| {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();
-            Failure::refused(
+            Failure::rejected(
                 format!("{}: {first}", self.path.display()),
                 "`tollgate config check` lists all problems with their places",
             )
@@ -274,7 +274,7 @@ impl WranglerConfig {
     /// The failure for a key that is not on this machine.
     pub fn unseen_key(&self, option: &str) -> Failure {
         let (path, _) = self.secrets_file();
-        Failure::refused(
+        Failure::rejected(
             format!("no {option} in {} (a secret on Cloudflare can't be read back)", path.display()),
             format!("{}; or write the existing key there", self.how_to_make(option)),
         )
@@ -347,7 +347,7 @@ impl WranglerConfig {
                 Some(_) if PEPPER_OPTIONS.contains(&option) => "the environment".into(),
                 _ => self.place_of(option).to_string(),
             };
-            Failure::refused(
+            Failure::rejected(
                 format!("{place}: {first}"),
                 "`tollgate config check` lists all problems of the files with their places",
             )

@@ -476,15 +476,16 @@ impl Report {
         });
         output.findings(errors.chain(warnings), &text, &json);
         match (self.has_users, bad) {
-            (false, []) => Err(Failure::refused(
+            (false, []) => Err(Failure::rejected(
                 format!("{file}: the file has no user"),
                 "write a line for each user; `tollgate user import --help` shows the form",
             )),
-            (false, _) => {
-                Err(Failure::refused(format!("{file}: no line can be imported"), "each line's problem is listed above"))
-            }
-            (true, _) if rejected => Ok(Exit::Refused),
-            (true, _) => Ok(Exit::Good),
+            (false, _) => Err(Failure::rejected(
+                format!("{file}: no line can be imported"),
+                "each line's problem is listed above",
+            )),
+            (true, _) if rejected => Ok(Exit::Rejected),
+            (true, _) => Ok(Exit::Success),
         }
     }
 }
