@@ -1,10 +1,10 @@
 //! Files that the asset server serves under another path than their own, after the gate has decided on that path:
-//! rewrites (lines of `_redirects` with status 200) and the page for unknown paths. Such a file may be protected by
-//! another rule.
+//! rewrites (lines of `_redirects` with status 200) and the page for unknown paths. Another rule may protect such a
+//! file.
 //!
-//! Read as wrangler 4 reads it (parseRedirects, and handleRedirects and notFound of its asset worker). Where this
-//! reading is coarser, it reports too much rather than too little: lines that wrangler skips (duplicates, the 2001st)
-//! are checked too.
+//! `_redirects` is read as wrangler 4 reads it (parseRedirects, and handleRedirects and notFound of its asset worker).
+//! Where the check is less exact it reports too much rather than too little: it includes lines that wrangler skips
+//! (duplicates, and those after the 2000th).
 
 use crate::wrangler_config::{Position, WranglerConfig};
 use std::{
@@ -25,7 +25,7 @@ pub struct Bypass {
     pub text: String,
 }
 
-/// Every bypass that the configuration and the assets directory show.
+/// Every bypass in the configuration and the assets directory.
 pub fn bypasses(toml: &WranglerConfig, routes: &Routes) -> Vec<Bypass> {
     let rules: Vec<(&Rule, Vec<Segment>)> = routes.rules().map(|rule| (rule, pattern(&rule.path))).collect();
     let directory = directory(toml);
@@ -54,8 +54,8 @@ pub fn bypasses(toml: &WranglerConfig, routes: &Routes) -> Vec<Bypass> {
     found
 }
 
-/// Files of this machine that lie among the static files: wrangler uploads everything there but what `.assetsignore`
-/// names.
+/// Configuration and secret files that are among the static files: wrangler uploads all of these except those named in
+/// `.assetsignore`.
 pub fn exposed_files(toml: &WranglerConfig) -> Vec<PathBuf> {
     let Some(directory) = directory(toml).and_then(|directory| directory.canonicalize().ok()) else {
         return Vec::new();
@@ -80,7 +80,7 @@ pub fn exposed_files(toml: &WranglerConfig) -> Vec<PathBuf> {
     found
 }
 
-/// `.dev.vars`, `.env` and theirs for environments, in this folder.
+/// `.dev.vars`, `.env` and their variants for environments in this folder.
 fn secret_files(folder: &Path) -> Vec<PathBuf> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -91,14 +91,14 @@ fn secret_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// `assets.directory`, which wrangler takes relative to the configuration file.
+/// `assets.directory`, which is relative to the configuration file.
 fn directory(toml: &WranglerConfig) -> Option<PathBuf> {
     let (directory, _) = toml.inherited(&["assets", "directory"])?;
     Some(toml.path().parent().unwrap_or(Path::new("")).join(directory.as_str()?))
 }
 
-/// `not_found_handling` serves a page under every path that has no file: /index.html with `"single-page-application"`,
-/// /404.html with `"404-page"`, which the gate hands on.
+/// The bypass by `not_found_handling`, which serves a page under every path without a file: /index.html with
+/// `"single-page-application"`, /404.html with `"404-page"`.
 fn page_for_unknown_paths(
     toml: &WranglerConfig,
     directory: Option<&Path>,
@@ -114,7 +114,7 @@ fn page_for_unknown_paths(
     let base = toml.inherited(&["assets", "base_path"]);
     let base = base.as_ref().and_then(|(base, _)| base.as_str()).unwrap_or_default().trim_matches('/');
     let page = if base.is_empty() { format!("/{name}") } else { format!("/{base}/{name}") };
-    // A rule for one path serves its own file, where there is one.
+    // A rule for one path serves that file, if it exists.
     let serves_only_its_file = |rule: &Rule| {
         let path = rule.path.strip_prefix(&format!("/{base}")).unwrap_or(&rule.path).trim_start_matches('/');
         let is_one_path = !rule.path.contains(['*', '{']);
@@ -131,7 +131,7 @@ fn page_for_unknown_paths(
         position,
         option: "assets.not_found_handling",
         text: format!(
-            "every path without a file serves {page}, and the gate decides on that path only: {} protects the page, {} asks less. Write not_found_handling = \"none\", or give both the same protection",
+            "every path without a file serves {page}, but the gate decides on the requested path: {} protects the page, {} is less strict. Write not_found_handling = \"none\", or give both the same protection",
             shown(target),
             shown(source),
         ),
@@ -156,7 +156,7 @@ impl Rewrite {
         let may =
             if self.to.iter().all(|segment| matches!(segment, Segment::Text(_))) { "serves" } else { "can serve" };
         Some(format!(
-            "{from} {may} the file of {to}, and the gate decides on {from} only: {} protects the file, {} asks less. Write status 302, so that the gate decides on {to} too, or give both paths the same protection",
+            "{from} {may} the file of {to}, but the gate decides on {from} only: {} protects the file, {} is less strict. Write status 302, so that the gate decides on {to} too, or give both paths the same protection",
             shown(target),
             shown(source),
         ))
@@ -295,7 +295,7 @@ fn rewrites(text: &str) -> Vec<Rewrite> {
     text.split('\n').enumerate().filter_map(|(at, line)| rewrite(at + 1, line)).collect()
 }
 
-/// White space as JavaScript defines it (`\s`).
+/// Whether the character is white space in JavaScript (`\s`).
 fn is_space(c: char) -> bool {
     c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
 }
@@ -326,24 +326,24 @@ fn is_200(status: &str) -> bool {
     status.parse() == Ok(200.0) || radix(["0x", "0X"], 16) || radix(["0o", "0O"], 8) || radix(["0b", "0B"], 2)
 }
 
-/// wrangler skips a rewrite from or to an address with a host.
+/// Whether the token is a URL with a host; wrangler skips such rewrites.
 fn is_absolute(token: &str) -> bool {
     token.strip_prefix("https://").is_some_and(|rest| rest.contains(|c| c != '/'))
 }
 
-/// A path with its query, normalized as wrangler does: as part of a URL that is not of the web.
+/// A path with its query, normalized as wrangler does: as part of a URL with a non-special scheme.
 fn normalized(path: &str) -> Option<String> {
     let url = Url::parse(&format!("relative://{path}")).ok()?;
     let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
     Some(format!("{}{query}", url.path()))
 }
 
-/// `:name`.
+/// Whether the text has a `:name`.
 fn has_placeholder(text: &str) -> bool {
     text.split(':').skip(1).any(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
 }
 
-/// The paths that a source matches, or more: `*` stands for any characters, `:name` for any but slashes.
+/// The paths that a source matches, or a superset: `*` matches any characters, `:name` any but slashes.
 fn source(path: &str) -> Vec<Segment> {
     let mut segments = Vec::new();
     for text in path[1..].split('/') {
@@ -356,7 +356,7 @@ fn source(path: &str) -> Vec<Segment> {
     segments
 }
 
-/// The paths that a target can lead to, or more. `from` is the normalized source.
+/// The paths that a target can become, or a superset. `from` is the normalized source.
 fn target(from: &str, to: &str) -> Option<Vec<Segment>> {
     let to = normalized(to)?;
     let is_plain = |text: &str| !text.contains('*') && !has_placeholder(text);
@@ -401,7 +401,7 @@ fn target(from: &str, to: &str) -> Option<Vec<Segment>> {
     Some(segments)
 }
 
-/// Each run of slashes as one.
+/// The path with each run of slashes as one.
 fn collapsed(path: &str) -> String {
     let mut text = String::with_capacity(path.len());
     for c in path.chars() {

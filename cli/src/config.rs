@@ -1,12 +1,13 @@
-//! `tollgate config`: is wrangler.toml right, and what may stand in it.
+//! `tollgate config`: checks wrangler.toml, lists the options.
 
 use crate::{
     assets::{Bypass, bypasses, exposed_files},
     failure::{Exit, Failure},
     kv::{Store, StoreArgs},
     output::{self, Output, counted},
-    wrangler_config::{PEPPER, PEPPERS, Position, Selection, Unusable, View, WranglerConfig},
+    wrangler_config::{PEPPER, PEPPERS, Position, ReadError, Selection, View, WranglerConfig},
 };
+use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tollgate::rules::{
@@ -25,26 +26,25 @@ use tollgate::rules::{
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Tell every problem of wrangler.toml at once, with its place and what to write instead
+    /// List all problems of wrangler.toml, with their places and corrections
     ///
-    /// Reads wrangler.toml, wrangler.jsonc or wrangler.json as wrangler does (an environment has vars of its own),
-    /// secrets from .dev.vars or else .env beside the file, and the bindings that the gate needs. Judges what `wrangler
-    /// dev` would have and what a deployment would have. Warns of what is legal but unwise. Exit code 1 if there is a
-    /// problem; warnings alone are good.
+    /// Reads wrangler.toml, wrangler.jsonc or wrangler.json as wrangler does, and secrets from .dev.vars, else .env,
+    /// beside it. Checks options, rules, bindings and static files, both for `wrangler dev` and for a deployment. Exit
+    /// code 1 if there is a problem, 0 if there are only warnings.
     #[command(
-        after_help = "Examples:\n  tollgate config check\n  tollgate config check deploy/wrangler.toml --env production --json\n  tollgate config check --store --remote    (are the demo users there?)"
+        after_help = "Examples:\n  tollgate config check\n  tollgate config check deploy/wrangler.toml --env production --json\n  tollgate config check --store --remote    (also look for the demo users)"
     )]
     Check {
-        /// The same as --config FILE
+        /// Same as --config FILE
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
-        /// Look into the store too: are the demo users there?
+        /// Also read the store, and warn if it has the demo users
         #[arg(long)]
         store: bool,
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// Print the table of options, as docs/options.md has it
+    /// Print the table of options, which is docs/options.md
     #[command(after_help = "Example:\n  tollgate config options --json | jq '.options[].name'")]
     Options,
 }
@@ -59,12 +59,12 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         }
         Command::Options => {
             output.result(&page(), &table());
-            Ok(Exit::Good)
+            Ok(Exit::Success)
         }
     }
 }
 
-/// Something to tell about the configuration.
+/// A problem or warning about the configuration.
 #[derive(PartialEq, Eq)]
 struct Finding {
     severity: Severity,
@@ -76,16 +76,16 @@ struct Finding {
 /// How a finding affects a running gate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Severity {
-    /// It answers 500 to everything.
+    /// It answers 500 to every request.
     StopsTheGate,
-    /// It serves, and something will not work.
+    /// It runs, but something does not work.
     FailsTheCheck,
-    /// It works; there is something better.
+    /// It works, but something else is better.
     Warns,
 }
 
 impl Severity {
-    /// As `--json` has it.
+    /// The member `level` of `--json`.
     const fn name(self) -> &'static str {
         match self {
             Self::StopsTheGate => "stops_the_gate",
@@ -99,7 +99,7 @@ impl Severity {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// Adds a finding once, even if both `wrangler dev` and a deployment have it.
+    /// Adds a finding, unless it was added for the other view already.
     fn add(&mut self, severity: Severity, position: Position, option: impl Into<String>, text: impl Into<String>) {
         let finding = Finding { severity, position, option: option.into(), text: text.into() };
         if !self.0.contains(&finding) {
@@ -138,8 +138,12 @@ impl Findings {
         let mut summary = format!("{}, {}", counted(problems.len(), "problem"), counted(warnings.len(), "warning"));
         let stops = problems.iter().filter(|problem| problem.severity == Severity::StopsTheGate).count();
         if stops > 0 {
-            let which = if stops == problems.len() { "as it is,".to_owned() } else { format!("for {stops} of them") };
-            summary += &format!("\n{which} the gate answers 500 to everything");
+            let which = match (stops, problems.len()) {
+                (1, 1) => "this problem".to_owned(),
+                (stops, all) if stops == all => "these problems".to_owned(),
+                (stops, _) => format!("{stops} of these problems"),
+            };
+            summary += &format!("\nbecause of {which} the gate answers 500 to every request");
         }
         let list = |findings: &[Finding]| -> Value {
             let one = |finding: &Finding| {
@@ -152,7 +156,7 @@ impl Findings {
             findings.iter().map(one).collect()
         };
         output.findings(lines, &summary, &json!({"problems": list(&problems), "warnings": list(&warnings)}));
-        if problems.is_empty() { Exit::Good } else { Exit::Refused }
+        if problems.is_empty() { Exit::Success } else { Exit::Rejected }
     }
 }
 
@@ -160,16 +164,16 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     let mut findings = Findings::default();
     let toml = match WranglerConfig::read(&place.selection) {
         Ok(toml) => toml,
-        Err(Unusable::Unreadable(failure)) => return Err(failure),
-        Err(Unusable::Wrong(position, text)) => {
+        Err(ReadError::Unreadable(failure)) => return Err(failure),
+        Err(ReadError::Invalid(position, text)) => {
             findings.problem(position, file_name(&place.selection), text);
             return Ok(findings.print(output));
         }
     };
     check_secrets(&toml, &mut findings);
-    // A local value may hide what a deployment has, and the reverse.
-    let local = check_reading(&toml, View::Local, &mut findings);
-    let deployed = check_reading(&toml, View::Deployed, &mut findings);
+    // Either view can have problems that the other hides.
+    let local = check_view(&toml, View::Local, &mut findings);
+    let deployed = check_view(&toml, View::Deployed, &mut findings);
     check_unseen(&toml, &local.unseen, &deployed.unseen, &mut findings);
     check_urls(&toml, deployed.config.as_ref().ok(), &mut findings);
     check_cookie_domain(&toml, &mut findings);
@@ -186,20 +190,21 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     Ok(findings.print(output))
 }
 
-/// What the gate itself finds, and what its rules need of the static files.
-fn check_reading(toml: &WranglerConfig, view: View, findings: &mut Findings) -> Loaded {
-    let reading = toml.reading(view);
-    let problems = reading.config.as_ref().err().into_iter().flatten();
-    for (severity, notices) in [
+/// Problems that the gate itself finds in a view, and problems of rules with static files.
+fn check_view(toml: &WranglerConfig, view: View, findings: &mut Findings) -> Loaded {
+    let loaded = toml.load(view);
+    let problems = loaded.config.as_ref().err().into_iter().flatten();
+    for (severity, diagnostics) in [
         (Severity::StopsTheGate, problems.collect::<Vec<_>>()),
-        (Severity::FailsTheCheck, reading.faults.iter().collect()),
-        (Severity::Warns, reading.warnings.iter().collect()),
+        (Severity::FailsTheCheck, loaded.faults.iter().collect()),
+        (Severity::Warns, loaded.warnings.iter().collect()),
     ] {
-        for notice in notices {
-            findings.add(severity, toml.place_in(view, &notice.option), &*notice.option, &*notice.text);
+        for diagnostic in diagnostics {
+            let position = toml.place_in(view, &diagnostic.option);
+            findings.add(severity, position, &*diagnostic.option, &*diagnostic.text);
         }
     }
-    let Ok(config) = &reading.config else { return reading };
+    let Ok(config) = &loaded.config else { return loaded };
     let assets = config.routes.rules().find(|rule| rule.to == Target::Assets);
     if let Some(rule) = assets {
         check_assets(toml, rule.index, findings);
@@ -212,10 +217,10 @@ fn check_reading(toml: &WranglerConfig, view: View, findings: &mut Findings) -> 
         findings.problem(
             position,
             "assets.run_worker_first",
-            "no rule goes to the static files, but Cloudflare serves them before it runs the worker: write run_worker_first = true, or remove [assets]",
+            "Cloudflare serves the static files before it runs the worker, and no rule goes to them: write run_worker_first = true, or remove [assets]",
         );
     }
-    // The rule for TOLLGATE_ME_URL is not the operator's.
+    // The rule that the gate adds for TOLLGATE_ME_URL does not count.
     let is_written = toml.variables_of(view).get("ROUTES").is_some_and(|routes| {
         let inside = routes.as_str().and_then(|text| serde_json::from_str(text).ok());
         inside.as_ref().unwrap_or(routes) != &json!([])
@@ -224,18 +229,18 @@ fn check_reading(toml: &WranglerConfig, view: View, findings: &mut Findings) -> 
         findings.warn(
             toml.place_in(view, "ROUTES"),
             "ROUTES",
-            format!("no rule at all, so everything but the log-in is refused with 404: write {}", toml.rule_heading()),
+            format!("no rules, so the gate answers 404 to everything except the log-in: add {}", toml.rule_heading()),
         );
     }
-    reading
+    loaded
 }
 
-/// Secrets that everybody reads who has the file, whichever environment they are for, and secrets that wrangler does
-/// not read.
+/// Secrets in `[vars]` of any environment, which everybody with the file can read, and secrets that wrangler does not
+/// read.
 fn check_secrets(toml: &WranglerConfig, findings: &mut Findings) {
     let (path, _) = toml.secrets_file();
     for (name, value, position) in toml.all_plain_variables() {
-        // A name that is meant to be that of a secret, and a private key under whatever name, count too.
+        // Includes misspelt names of secrets, and private keys under any name.
         let near = options::near_secret(name);
         let is_secret = match options::find(name) {
             Some(option) => option.holds_secret(&value),
@@ -253,7 +258,7 @@ fn check_secrets(toml: &WranglerConfig, findings: &mut Findings) {
             position,
             options::shown(name),
             format!(
-                "in the open for all who read this file: remove it here, put it into {} as {belongs} (not into git; `wrangler dev` reads it when it starts), and on Cloudflare `npx wrangler secret put {belongs}{}`. Take a new one if this file was ever shared",
+                "a secret that everybody with this file can read: remove it here and set it as {belongs} in {} (keep that out of git, and restart `wrangler dev`); on Cloudflare: `npx wrangler secret put {belongs}{}`. If this file was ever shared, generate a new secret",
                 path.display(),
                 toml.env_argument()
             ),
@@ -263,12 +268,12 @@ fn check_secrets(toml: &WranglerConfig, findings: &mut Findings) {
         findings.warn(
             position,
             name,
-            format!("not read: wrangler reads no .env where there is a {}. Move it there", path.display()),
+            format!("not read: wrangler ignores .env because there is a {}. Move it there", path.display()),
         );
     }
 }
 
-/// Keys that the gate needs. Cloudflare's secrets can't be seen from here, so one that is missing is no problem yet.
+/// Missing keys. They are warnings, because they may be secrets on Cloudflare, which can't be read here.
 fn check_unseen(toml: &WranglerConfig, local: &[&str], deployed: &[&str], findings: &mut Findings) {
     let (path, exists) = toml.secrets_file();
     let declared = toml.declared_secrets();
@@ -276,13 +281,13 @@ fn check_unseen(toml: &WranglerConfig, local: &[&str], deployed: &[&str], findin
     let is_bound = |option: &str| toml.secrets_store().iter().any(|(name, _)| name == option);
     let put = |option: &str| format!("npx wrangler secret put {option}{}", toml.env_argument());
     for &option in local.iter().filter(|option| !is_bound(option)) {
-        // Its key id is what is written, if the table is in no file.
+        // If the table of peppers is in no file, the position is that of the current key id.
         let position = toml.place_of(if option == PEPPERS { PEPPER } else { option });
         if toml.is_local(option) {
-            // It is set here: either wrangler does not read it, or its value is unusable and has its own finding.
+            // It is set here, but wrangler does not read it; or its value is invalid and has its own finding.
             if declared.is_some() && !is_declared(option) {
                 let text = format!(
-                    "in {}, and not among [secrets] required, so wrangler does not read it: name it there",
+                    "in {}, but not in [secrets] required, so wrangler does not read it: add it there",
                     path.display()
                 );
                 findings.problem(position, option, text);
@@ -290,13 +295,13 @@ fn check_unseen(toml: &WranglerConfig, local: &[&str], deployed: &[&str], findin
             continue;
         }
         let text = format!(
-            "not in {} ({}){}: `wrangler dev` answers 500 without it. {}, then start `wrangler dev` anew. On Cloudflare: {}{}",
+            "not in {} ({}){}: without it `wrangler dev` answers 500. To fix: {}, then restart `wrangler dev`. On Cloudflare: {}{}",
             path.display(),
-            if exists { "which is there" } else { "which isn't there" },
+            if exists { "which exists" } else { "which does not exist" },
             if is_declared(option) { ", declared as a secret here" } else { "" },
             match option {
-                PEPPERS => "docs/storage.md has how to make one".to_owned(),
-                _ if toml.how_to_make(option).starts_with("write") => toml.how_to_make(option),
+                PEPPERS => "generate one as in docs/storage.md".to_owned(),
+                _ if toml.how_to_make(option).starts_with("set") => toml.how_to_make(option),
                 _ => format!("`{}`", toml.how_to_make(option)),
             },
             match option {
@@ -307,7 +312,7 @@ fn check_unseen(toml: &WranglerConfig, local: &[&str], deployed: &[&str], findin
                 _ => format!("`tollgate secret generate | {}`", put(option)),
             },
             if option == "JWT_PRIVATE_KEY" {
-                ". If another issuer makes the tokens, write JWT_AUTH_URL_RULE = \"\" and its JWT_PUBLIC_KEY or JWT_KEYS instead"
+                ". If another issuer makes the tokens, write JWT_AUTH_URL_RULE = \"\" and the issuer's JWT_PUBLIC_KEY or JWT_KEYS instead"
             } else {
                 ""
             },
@@ -320,13 +325,12 @@ fn check_unseen(toml: &WranglerConfig, local: &[&str], deployed: &[&str], findin
         findings.warn(
             toml.place_in(View::Deployed, option),
             option,
-            format!("a deployment needs it, and `wrangler dev` does not: does an option such as JWT_ALGORITHM stand in {} alone? Then write it under [vars] too", path.display()),
+            format!("a deployment needs it, but `wrangler dev` does not: if {} sets an option such as JWT_ALGORITHM, write that under [vars] too", path.display()),
         );
     }
 }
 
-/// Addresses that a worker on Cloudflare can't reach.
-/// `config`: the gate's, if there is one; else what is written counts.
+/// Addresses that a worker on Cloudflare can't reach. `config` is the gate's configuration, if it is valid.
 fn check_urls(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Findings) {
     let vars = toml.variables_of(View::Deployed);
     let text = |name: &str| vars.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -335,7 +339,7 @@ fn check_urls(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Fin
     for (option, url, what) in [
         ("ORIGIN", text("ORIGIN").filter(|_| goes_to_origin), "the app's public address"),
         ("TOLLGATE_PUBLIC_URL", text("TOLLGATE_PUBLIC_URL"), "the address at which clients reach the gate"),
-        ("TOLLGATE_PASSWORD_PWNED_URL", text("TOLLGATE_PASSWORD_PWNED_URL"), "a public address, or leave it out"),
+        ("TOLLGATE_PASSWORD_PWNED_URL", text("TOLLGATE_PASSWORD_PWNED_URL"), "a public address, or remove it"),
     ] {
         let Some(url) = url.and_then(|url| url::Url::parse(url).ok()) else { continue };
         let position = toml.place_in(View::Deployed, option);
@@ -343,7 +347,7 @@ fn check_urls(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Fin
             let (path, _) = toml.secrets_file();
             let who = if option == "TOLLGATE_PUBLIC_URL" { "clients elsewhere" } else { "a worker on Cloudflare" };
             let text = format!(
-                "an address of this machine or network, which {who} can't reach: before a deployment write {what}, and keep this one in {} for `wrangler dev`",
+                "an address of this machine or network, which {who} can't reach: before a deployment write {what} here, and this one in {} for `wrangler dev`",
                 path.display()
             );
             // Only a warning while the KV id is a placeholder: nothing is deployed yet.
@@ -353,25 +357,26 @@ fn check_urls(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Fin
             findings.problem(
                 position,
                 option,
-                "an IP address, from which a worker on Cloudflare can't fetch (error 1003): write a host name that leads there",
+                "an IP address, from which a worker on Cloudflare can't fetch (error 1003): write a host name for it",
             );
         } else if option == "ORIGIN" && custom_domains(toml).iter().any(|domain| url.domain() == Some(domain)) {
             findings.problem(
                 position,
                 option,
-                "the gate's own custom domain (routes), so the gate would ask itself: write the address of the application behind it",
+                "the gate's own custom domain (routes), so the gate would send requests to itself: write the address of the application behind it",
             );
         } else if option == "ORIGIN" && is_workers_dev(&url) && !toml.has_flag("global_fetch_strictly_public") {
             findings.problem(
                 position,
                 option,
-                "a worker's address at workers.dev, which other workers of the same account can't fetch (error 1042): give that worker a custom domain and write that, or set compatibility_flags = [\"global_fetch_strictly_public\"]",
+                "a worker's address at workers.dev, from which other workers of the same account can't fetch (error 1042): give that worker a custom domain and write that, or set compatibility_flags = [\"global_fetch_strictly_public\"]",
             );
         }
     }
 }
 
-/// A custom domain is where browsers reach the gate, if TOLLGATE_PUBLIC_URL says nothing else.
+/// Cookies for a domain that does not cover the custom domains, where browsers reach the gate unless
+/// TOLLGATE_PUBLIC_URL is set.
 fn check_cookie_domain(toml: &WranglerConfig, findings: &mut Findings) {
     let vars = toml.variables_of(View::Deployed);
     let text = |name: &str| vars.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -389,12 +394,12 @@ fn check_cookie_domain(toml: &WranglerConfig, findings: &mut Findings) {
         findings.problem(
             toml.place_in(View::Deployed, "JWT_COOKIE_DOMAIN"),
             "JWT_COOKIE_DOMAIN",
-            format!("does not cover {} (routes), so browsers drop the cookies: write that host or a domain above it, or leave it out", hosts.join(", ")),
+            format!("does not cover {} (routes), so browsers drop the cookies: write that host or a parent domain, or remove the option", hosts.join(", ")),
         );
     }
 }
 
-/// Options that an environment does not get from the top: they are the defaults there.
+/// Top-level options that an environment does not repeat, and so has the defaults of.
 fn check_inherited(toml: &WranglerConfig, findings: &mut Findings) {
     let lost = toml.lost_options();
     if !lost.is_empty() {
@@ -402,7 +407,7 @@ fn check_inherited(toml: &WranglerConfig, findings: &mut Findings) {
             toml.scope_place(),
             "vars",
             format!(
-                "environments inherit no vars, so {} {} the default here: repeat what is meant",
+                "environments inherit no vars, so {} {} the default here: repeat the options you need",
                 lost.join(", "),
                 if lost.len() == 1 { "has" } else { "have" }
             ),
@@ -410,7 +415,7 @@ fn check_inherited(toml: &WranglerConfig, findings: &mut Findings) {
     }
 }
 
-/// Hosts of which the worker is the origin.
+/// The custom domains of the worker.
 fn custom_domains(toml: &WranglerConfig) -> Vec<String> {
     let routes = toml.inherited(&["routes"]).map(|(routes, _)| routes);
     let routes = routes.as_ref().and_then(Value::as_array).into_iter().flatten();
@@ -450,33 +455,31 @@ fn is_local_address(ip: std::net::Ipv4Addr) -> bool {
     ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified() || is_shared
 }
 
-/// An id that was never made by Cloudflare, whose ids are 32 hexadecimal digits.
+/// Whether an id is not one of Cloudflare's, which are 32 hexadecimal digits.
 fn is_placeholder(id: &str) -> bool {
     id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) || id.trim_start_matches('0').len() < 8
 }
 
-/// What the gate needs of the runtime: fetches that bypass caches, and to learn that a client has gone.
+/// What the gate needs of the runtime: fetches that bypass the cache, and a signal when a client disconnects.
 fn check_runtime(toml: &WranglerConfig, findings: &mut Findings) {
     const DATE: &str = "compatibility_date";
-    /// Since then `fetch` takes `cache: "no-store"`, with which each request to an origin is made.
-    const LEAST_DATE: &str = "2024-11-11";
+    /// From this date `fetch` accepts `cache: "no-store"`, which each request to an origin has.
+    const MIN_DATE: Date = date(2024, 11, 11);
     const SIGNAL: &str = "enable_request_signal";
-    let date = toml.inherited(&[DATE]);
-    let written = date.as_ref().and_then(|(date, _)| date.as_str());
-    // Each has a flag before it is the default, and one to be without it afterwards.
-    let is_date = |date: &str| {
-        date.len() == 10
-            && date.char_indices().all(|(at, c)| if [4, 7].contains(&at) { c == '-' } else { c.is_ascii_digit() })
-    };
-    let is_late = written.is_some_and(|date| is_date(date) && date >= LEAST_DATE);
+    let found = toml.inherited(&[DATE]);
+    let written = found.as_ref().and_then(|(date, _)| date.as_str());
+    // wrangler takes YYYY-MM-DD only, jiff other forms of ISO 8601 too.
+    let parsed = written.and_then(|text| text.parse::<Date>().ok().filter(|date| date.to_string() == text));
+    let is_late = parsed.is_some_and(|date| date >= MIN_DATE);
+    // Before that date a flag turns it on, and since then another turns it off.
     if toml.has_flag("cache_option_disabled")
         || !(is_late || written.is_some() && toml.has_flag("cache_option_enabled"))
     {
-        let position = date.as_ref().map_or_else(|| toml.scope_place(), |(_, position)| position.clone());
+        let position = found.as_ref().map_or_else(|| toml.scope_place(), |(_, position)| position.clone());
         findings.problem(
             position,
             DATE,
-            format!("missing, no date such as \"2026-11-01\", or before {LEAST_DATE} (or with cache_option_disabled), so the runtime refuses every fetch that bypasses its cache, and nothing reaches the origin: write today's date"),
+            format!("missing, not a date such as \"2026-11-01\", or before {MIN_DATE} (or the flag cache_option_disabled is set): the runtime rejects fetches that bypass its cache, so no request reaches the origin. Write today's date"),
         );
     }
     if !toml.has_flag(SIGNAL) {
@@ -485,12 +488,12 @@ fn check_runtime(toml: &WranglerConfig, findings: &mut Findings) {
         findings.warn(
             flags,
             "compatibility_flags",
-            format!("without {SIGNAL:?} the gate is not told that a client has gone, and frees what its request holds after 70 seconds only: write compatibility_flags = [{SIGNAL:?}]"),
+            format!("without {SIGNAL:?} the gate does not learn that a client has disconnected, and frees the request's resources only after 70 seconds: write compatibility_flags = [{SIGNAL:?}]"),
         );
     }
 }
 
-/// The shape of the file, and other files that wrangler leaves aside.
+/// The structure of the file, and other files in its folder and among the static files.
 fn check_files(toml: &WranglerConfig, selection: &Selection, findings: &mut Findings) {
     if toml.vars_are_no_table() {
         findings.add(
@@ -505,7 +508,7 @@ fn check_files(toml: &WranglerConfig, selection: &Selection, findings: &mut Find
             toml.scope_place(),
             "vars",
             format!(
-                "the vars at the top are not inherited: repeat them as {}",
+                "environments do not inherit top-level vars: repeat them as {}",
                 toml.heading(&["env", toml.env_name(), "vars"])
             ),
         );
@@ -516,7 +519,7 @@ fn check_files(toml: &WranglerConfig, selection: &Selection, findings: &mut Find
         findings.problem(
             position,
             "assets.directory",
-            format!("{} lies among the static files, and wrangler uploads them all: move the files to a folder of their own, or name it in .assetsignore", file.display()),
+            format!("{} is among the static files, which wrangler uploads: move the static files to a separate folder, or list it in .assetsignore", file.display()),
         );
     }
     for (name, position) in toml.misplaced_options() {
@@ -524,14 +527,14 @@ fn check_files(toml: &WranglerConfig, selection: &Selection, findings: &mut Find
         findings.problem(
             position,
             name,
-            format!("stands outside vars, where the gate does not see it: write it under {heading}"),
+            format!("outside vars, where the gate does not read it: write it under {heading}"),
         );
     }
     for (name, position) in toml.doubled_members() {
         findings.problem(
             position,
             options::shown(name),
-            "written twice in this table, and only the last one is read: remove this one",
+            "a duplicate in this table, of which only the last is read: remove this one",
         );
     }
     if toml.inherited(&["main"]).is_none() {
@@ -545,46 +548,46 @@ fn check_files(toml: &WranglerConfig, selection: &Selection, findings: &mut Find
         findings.warn(
             toml.scope_place(),
             file_name_of(toml.path()),
-            format!("wrangler reads this file and not {}, which is here too: remove one of the two", path.display()),
+            format!("wrangler reads this file and ignores {}: remove one of the two", path.display()),
         );
     }
 }
 
-/// `config`: the gate's, if there is one.
+/// The binding of the store. `config` is the gate's configuration, if it is valid.
 fn check_users(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Findings) {
     let make = format!("`npx wrangler kv namespace create {BINDING}`");
-    let asks_store = config.is_none_or(|config| {
+    let needs_store = config.is_none_or(|config| {
         config.routes.login_path().is_some() || config.routes.rules().any(|rule| rule.user == UserFrom::Stored)
     });
     match toml.kv_namespace(BINDING) {
-        None if !asks_store => {}
+        None if !needs_store => {}
         None => findings.problem(
             toml.scope_place(),
             "kv_namespaces",
-            format!("no binding {BINDING:?}, where the users are: write {} with binding = \"{BINDING}\" and the id that {make} prints (environments inherit none)", toml.list_heading("kv_namespaces")),
+            format!("no binding {BINDING:?} for the users: add {} with binding = \"{BINDING}\" and the id that {make} prints (environments do not inherit it)", toml.list_heading("kv_namespaces")),
         ),
         Some((id, position)) if id.is_empty() => findings.warn(
             position,
             "kv_namespaces",
-            format!("no id, so wrangler makes a new, empty namespace at the first deployment: {make}, and write the id that it prints"),
+            format!("no id, so wrangler creates a new, empty namespace at the first deployment: run {make} and write the id that it prints"),
         ),
         Some((id, position)) if is_placeholder(&id) => findings.warn(
             position,
             "kv_namespaces",
-            format!("the id is a placeholder, good for the local store only: before a deployment {make}, and write the id that it prints"),
+            format!("the id is a placeholder, which works for the local store only: before a deployment run {make} and write the id that it prints"),
         ),
         Some(_) => {}
     }
 }
 
-/// What the gate does without, since a binding is missing; and bindings that are half there.
+/// Features that are off because a binding is missing, and incomplete bindings.
 fn check_services(toml: &WranglerConfig, findings: &mut Findings) {
     let stock = [(object::BINDING, "Account"), (revocation::BINDING, "Revocations")];
     let found = stock.map(|(binding, _)| toml.durable_object(binding));
     let is_half = found.iter().flatten().count() == 1;
-    for notice in toml.bindings().missing() {
-        if !(is_half && notice.option.contains(object::BINDING)) {
-            findings.warn(toml.scope_place(), notice.option, notice.text);
+    for diagnostic in toml.bindings().missing() {
+        if !(is_half && diagnostic.option.contains(object::BINDING)) {
+            findings.warn(toml.scope_place(), diagnostic.option, diagnostic.text);
         }
     }
     if is_half
@@ -594,7 +597,7 @@ fn check_services(toml: &WranglerConfig, findings: &mut Findings) {
         findings.warn(
             position.clone(),
             *lacking,
-            format!("no such binding, and sessions need both, so they are off: write [[durable_objects.bindings]] with name = \"{lacking}\" and class_name = \"{class}\" too"),
+            format!("no such binding; sessions need both, so they are off: add [[durable_objects.bindings]] with name = \"{lacking}\" and class_name = \"{class}\""),
         );
     }
     for ((binding, expected), found) in stock.iter().zip(&found).filter(|_| toml.is_stock()) {
@@ -614,21 +617,26 @@ fn check_services(toml: &WranglerConfig, findings: &mut Findings) {
         findings.warn(
             position.clone(),
             "migrations",
-            format!("no migration makes {}, so Cloudflare will refuse the deployment: add [[migrations]] with a tag of its own and new_sqlite_classes = {}", lacking.join(" and "), json!(lacking)),
+            format!("no migration creates {}, so Cloudflare will reject the deployment: add [[migrations]] with a new tag and new_sqlite_classes = {}", lacking.join(" and "), json!(lacking)),
         );
     }
 }
 
-/// What the gate decides on must be what the asset server serves.
+/// Settings of the asset server with which it would serve other files than the gate decides on.
 fn check_assets(toml: &WranglerConfig, rule: usize, findings: &mut Findings) {
     for (member, good, written, why) in [
-        ("binding", json!("ASSETS"), "binding = \"ASSETS\"", "the gate finds the static files by this name"),
-        ("run_worker_first", json!(true), "run_worker_first = true", "else files are served without asking the gate"),
+        ("binding", json!("ASSETS"), "binding = \"ASSETS\"", "the gate uses this name"),
+        (
+            "run_worker_first",
+            json!(true),
+            "run_worker_first = true",
+            "otherwise files are served without a check by the gate",
+        ),
         (
             "html_handling",
             json!("none"),
             "html_handling = \"none\"",
-            "else the asset server reads other paths into the one that was decided on",
+            "otherwise the asset server maps the path to another one than the gate decided on",
         ),
     ] {
         match toml.assets(member) {
@@ -636,7 +644,7 @@ fn check_assets(toml: &WranglerConfig, rule: usize, findings: &mut Findings) {
                 return findings.problem(
                     toml.place_of(&format!("ROUTES[{rule}].to")),
                     format!("ROUTES[{rule}].to"),
-                    "goes to the static files, and there is no [assets]: write directory = \"public\", binding = \"ASSETS\", run_worker_first = true, html_handling = \"none\" there",
+                    "goes to the static files, but there is no [assets]: add it with directory = \"public\", binding = \"ASSETS\", run_worker_first = true, html_handling = \"none\"",
                 );
             }
             Some((value, position)) if value != good => {
@@ -647,7 +655,7 @@ fn check_assets(toml: &WranglerConfig, rule: usize, findings: &mut Findings) {
     }
 }
 
-/// A cache in front of the worker answers without it.
+/// A cache that answers before the worker runs.
 fn check_cache(toml: &WranglerConfig, findings: &mut Findings) {
     let mut tables = vec![vec!["cache"], vec!["previews", "cache"]];
     let exports = toml.inherited(&["exports"]);
@@ -659,14 +667,14 @@ fn check_cache(toml: &WranglerConfig, findings: &mut Findings) {
             findings.problem(
                 position,
                 enabled.join("."),
-                format!("Workers Cache answers before the worker runs, and its keys hold no identity: what it has stored for one user goes to every client without a check by the gate. Write enabled = false, or remove [{}]", table.join(".")),
+                format!("Workers Cache answers before the worker runs, and its keys do not include the identity: a response that is stored for one user goes to every client without a check by the gate. Write enabled = false, or remove [{}]", table.join(".")),
             );
         }
     }
 }
 
-/// Addresses of the worker beside its routes. As in wrangler 4 (getSubdomainValues), workers_dev is on by default where
-/// there are no routes, and Cloudflare's default for preview_urls follows it. Environments inherit all of these.
+/// Addresses of the worker other than its routes. As in wrangler 4 (getSubdomainValues), workers_dev is on by default
+/// where there are no routes, and Cloudflare's default for preview_urls follows it. Environments inherit all of these.
 fn check_addresses(toml: &WranglerConfig, findings: &mut Findings) {
     let is_route = |name: &str| toml.inherited(&[name]).filter(|(value, _)| *value != "");
     // `routes` takes precedence over `route`, even if it is inherited or empty.
@@ -680,20 +688,20 @@ fn check_addresses(toml: &WranglerConfig, findings: &mut Findings) {
         findings.warn(
             position,
             "workers_dev",
-            "the gate is reachable at its workers.dev address too, where your zone's rules (firewall, rate limits, Access) don't apply: write workers_dev = false",
+            "the gate is also reachable at its workers.dev address, where your zone's rules (firewall, rate limits, Access) don't apply: write workers_dev = false",
         );
     }
     let is_dev = workers_dev.as_ref().map_or(!has_routes, |(on, _)| *on);
     let (is_preview, why) = match &preview_urls {
         Some((on, _)) => (*on, ""),
-        None => (is_dev, "on by default, as workers_dev is: "),
+        None => (is_dev, "on by default, like workers_dev: "),
     };
     if is_preview {
         let position = preview_urls.or(workers_dev).map_or_else(|| toml.scope_place(), |(_, position)| position);
         findings.warn(
             position,
             "preview_urls",
-            format!("{why}every uploaded version, with the rules that it had, is reachable at an address of its own, outside your routes and your zone's rules. Write preview_urls = false above the first table"),
+            format!("{why}every uploaded version, with the rules it had then, is reachable at its own address, where your zone's rules don't apply: write preview_urls = false above the first table"),
         );
     }
 }
@@ -714,7 +722,10 @@ fn check_demo_users(place: &StoreArgs, findings: &mut Findings) -> Result<(), Fa
             findings.warn(
                 position.clone(),
                 BINDING,
-                format!("the demo user {name} is in the {} with the password that everybody knows: tollgate user delete {name}", store.name()),
+                format!(
+                    "the demo user {name} is in the {} with its published password: run `tollgate user delete {name}`",
+                    store.name()
+                ),
             );
         }
     }
@@ -729,7 +740,7 @@ fn file_name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The table of options and of a rule's members.
+/// The table of options and the members of a rule, as JSON.
 fn table() -> Value {
     let family = |family| match family {
         Family::FlaskJwt => "flask-jwt",

@@ -1,16 +1,16 @@
-//! Why a command did not do what it was told.
+//! Why a command failed, and its exit code.
 //!
 //! **What always holds:** a failure says what is wrong and what to do next, and holds no password, key, token or hash.
 
 use std::process::ExitCode;
 
-/// What the shell is told; `tollgate --help` lists the same.
+/// The exit code, as `tollgate --help` describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done, or found good.
-    Good = 0,
-    /// Refused, or found bad.
-    Refused = 1,
+    /// Success.
+    Success = 0,
+    /// Rejected or invalid.
+    Rejected = 1,
     /// Wrong usage.
     Usage = 2,
     /// The store or the gate can't be reached.
@@ -23,7 +23,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What is wrong, and what to do.
+/// What is wrong (`what`), and what to do about it (`hint`).
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
@@ -32,8 +32,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub fn refused(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { exit: Exit::Refused, what: what.into(), hint: hint.into() }
+    pub fn rejected(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit: Exit::Rejected, what: what.into(), hint: hint.into() }
     }
 
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -49,9 +49,9 @@ impl Failure {
 mod tests {
     use super::*;
 
-    /// Scripts rely on them.
+    /// Scripts depend on the numbers.
     #[test]
     fn exit_codes_keep_their_numbers() {
-        assert_eq!([Exit::Good, Exit::Refused, Exit::Usage, Exit::Store].map(|exit| exit as u8), [0, 1, 2, 3]);
+        assert_eq!([Exit::Success, Exit::Rejected, Exit::Usage, Exit::Store].map(|exit| exit as u8), [0, 1, 2, 3]);
     }
 }

@@ -1,15 +1,15 @@
 //! Names the kind of a password hash that the gate can't verify.
 //!
-//! **What always holds:** the answer is one of a fixed list of texts, so it holds nothing of the hash.
+//! **What always holds:** the name is one of a fixed list, so it reveals nothing of the hash.
 
 /// A kind that the gate verifies, but incomplete or altered.
-const DAMAGED: &str = "a PBKDF2-SHA256 hash that is damaged, or cut short";
+const DAMAGED: &str = "a PBKDF2-SHA256 hash that is damaged or truncated";
 /// werkzeug's method `plain`, which stores the password itself.
 const PLAIN: &str = "a plain password of werkzeug";
 /// What Django stores for users who can't log in with a password.
 const NO_PASSWORD: &str = "Django's mark for \"no password\"";
 
-/// The kind, as a noun: `a bcrypt hash`. `None` for a text that is no known kind of hash.
+/// The kind, such as `a bcrypt hash`. `None` for a text that is not a hash of a known kind.
 pub fn name(text: &str) -> Option<&'static str> {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
     // Longer prefixes before those that they begin with.
@@ -59,31 +59,30 @@ pub fn name(text: &str) -> Option<&'static str> {
     }
 }
 
-/// What the text is, and that it can't be used.
+/// What the text is, and which hashes the gate verifies.
 pub fn describe(text: &str) -> String {
     match name(text) {
         Some(DAMAGED) => DAMAGED.into(),
         Some(name) => {
-            format!("{name}, and the gate verifies PBKDF2-SHA256 only (of Tollgate, passlib, Django or werkzeug)")
+            format!("{name}; the gate verifies only PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug)")
         }
         None => {
-            "no hash of a known kind; the gate verifies PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug)".into()
+            "not a hash of a known kind; the gate verifies PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug)"
+                .into()
         }
     }
 }
 
-/// What to do about such a hash in a file of users.
+/// What to write instead of such a hash in a file of users.
 pub fn advice(text: &str) -> &'static str {
     match name(text) {
         Some(NO_PASSWORD) => "write a temporary password as \"password\", or leave this user out",
-        Some(PLAIN) => "write the part behind plain$…$ as \"password\"",
-        Some(DAMAGED) => {
-            "write it as the other application has it, whole, or write a temporary password as \"password\""
-        }
+        Some(PLAIN) => "write the part after plain$…$ as \"password\"",
+        Some(DAMAGED) => "copy the complete hash, or write a temporary password as \"password\"",
         Some(_) => {
             "write a temporary password as \"password\", or have your application store a PBKDF2-SHA256 hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards"
         }
-        None => "is it a plain password? Then write it as \"password\"",
+        None => "if it is a plain password, write it as \"password\"",
     }
 }
 
@@ -114,7 +113,7 @@ mod tests {
             ),
             (
                 &["$pbkdf2-sha256$29000$x", "pbkdf2_sha256$30000$x", "pbkdf2:sha256:50000$x"],
-                "a PBKDF2-SHA256 hash that is damaged, or cut short",
+                "a PBKDF2-SHA256 hash that is damaged or truncated",
             ),
             (&["$5$rounds=1000$x"], "a sha256-crypt hash"),
             (&["$6$x$y"], "a sha512-crypt hash"),
@@ -140,15 +139,15 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_not_taken_for_a_hash() {
+    fn a_password_is_not_mistaken_for_a_hash() {
         for text in
             ["", "hunter2", "correct horse battery", "{}", "{a b}c", "_underscore", &HEX[1..], "0123zzzz", "bcrypt"]
         {
             assert_eq!(name(text), None, "{text}");
-            assert!(advice(text).contains("is it a plain password?"));
+            assert!(advice(text).contains("if it is a plain password"));
         }
         let damaged = describe("pbkdf2_sha256$30000$x");
-        assert!(damaged.contains("cut short") && !damaged.contains("only"), "{damaged}");
+        assert!(damaged.contains("truncated") && !damaged.contains("only"), "{damaged}");
         for text in ["$2b$12$x", "hunter2"] {
             assert!(describe(text).contains("PBKDF2-SHA256") && !describe(text).contains(text));
         }

@@ -1,7 +1,7 @@
 //! `tollgate key`: keys that sign tokens.
 //!
-//! **What always holds:** a key is made of the operating system's randomness, by the crates that sign with it at the
-//! gate. The `kid`, which every token and the public keys show, tells nothing of what is secret.
+//! **What always holds:** a key comes from the operating system's random bytes and the crates with which the gate
+//! signs. The `kid`, which is public, reveals nothing about the secret part.
 
 use crate::{
     failure::{Exit, Failure},
@@ -20,25 +20,25 @@ use tollgate::rules::{json::Map, token::Algorithm};
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Make a private key, and print it as a JWK on one line
+    /// Generate a private key and print it as a JWK on one line
     ///
-    /// Its key id is the thumbprint of the public key (RFC 7638), or random for a secret. From the operating system's
-    /// generator. The gate takes it as JWT_PRIVATE_KEY, with JWT_ALGORITHM set; as a set (--set) it takes it as
-    /// JWT_KEYS, and the algorithm of the key counts. docs/keys.md describes both, and how to change keys.
+    /// The key id is the thumbprint of the public key (RFC 7638), or random for a symmetric key. Set the key as
+    /// JWT_PRIVATE_KEY, and its algorithm as JWT_ALGORITHM; or generate a JWK Set (--set) and set it as JWT_KEYS, where
+    /// the key names the algorithm. docs/keys.md describes both, and how to rotate keys.
     #[command(
         after_help = "Examples:\n  tollgate key generate | npx wrangler secret put JWT_PRIVATE_KEY\n  echo \"JWT_PRIVATE_KEY=$(tollgate key generate)\" >> .dev.vars\n  tollgate key generate --algorithm ES256 --set | npx wrangler secret put JWT_KEYS"
     )]
     Generate {
-        /// What the key signs with
+        /// The algorithm that the key signs with
         #[arg(long, default_value = "EdDSA", value_parser = algorithms())]
         algorithm: Algorithm,
-        /// The key id, in place of the thumbprint or a random one
+        /// Key id [default: the thumbprint, or random for HS256, HS384 and HS512]
         #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         kid: Option<String>,
-        /// How long the modulus of an RSA key is (RS…, PS…). Default: 3072
+        /// Bits of an RSA key (RS…, PS…), 2048 to 4096 [default: 3072]
         #[arg(long, value_parser = clap::value_parser!(u16).range(2048..=4096))]
         bits: Option<u16>,
-        /// Print a JWK Set of this one key, for JWT_KEYS
+        /// Print a JWK Set with this key, for JWT_KEYS
         #[arg(long)]
         set: bool,
     },
@@ -49,7 +49,7 @@ fn algorithms() -> impl TypedValueParser<Value = Algorithm> {
         .try_map(|name| Algorithm::from_name(&name).ok_or("not an algorithm"))
 }
 
-/// NIST SP 800-57: as strong as the 128 bits of the other algorithms' keys.
+/// As strong as the 128 bits of the other algorithms' keys (NIST SP 800-57).
 const DEFAULT_RSA_BITS: u16 = 3072;
 
 pub fn run(command: Command) -> Result<Exit, Failure> {
@@ -57,7 +57,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
     let kind = Kind::of(algorithm);
     if bits.is_some() && kind != Kind::Rsa {
         return Err(Failure::usage(
-            format!("--bits is for RSA keys, and a key for {} has one length", algorithm.name()),
+            format!("--bits is for RSA keys; keys for {} have a fixed length", algorithm.name()),
             "leave --bits out, or choose an RSA algorithm: --algorithm RS256",
         ));
     }
@@ -73,29 +73,29 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
     };
     let jwk = material.jwk(algorithm, &kid);
     print_json_line(&if set { json!({"keys": [jwk]}) } else { jwk });
-    remark(&what_to_do(algorithm, set));
-    Ok(Exit::Good)
+    remark(&instructions(algorithm, set));
+    Ok(Exit::Success)
 }
 
-fn what_to_do(algorithm: Algorithm, set: bool) -> String {
+fn instructions(algorithm: Algorithm, set: bool) -> String {
     let name = algorithm.name();
     match (set, algorithm.is_symmetric()) {
         (true, _) => format!(
-            "this is a JWK Set with a key that signs with {name}, a secret: put it into JWT_KEYS (npx wrangler secret put JWT_KEYS, or .dev.vars); leave JWT_PRIVATE_KEY and JWT_PUBLIC_KEY out beside it, and JWT_ALGORITHM too or make it {name}. Keep a copy where you keep secrets: Cloudflare never shows it again, and you need it to change keys"
+            "this JWK Set holds a secret key for {name}: set it as JWT_KEYS (npx wrangler secret put JWT_KEYS, or .dev.vars), remove JWT_PRIVATE_KEY and JWT_PUBLIC_KEY, and remove JWT_ALGORITHM or set it to {name}. Keep a copy with your secrets: Cloudflare does not show it again, and you need it to rotate keys"
         ),
         (false, false) => format!(
-            "this is a private key, a secret: put it into JWT_PRIVATE_KEY (npx wrangler secret put JWT_PRIVATE_KEY, or .dev.vars), and write JWT_ALGORITHM = \"{name}\" under [vars]. Keep a copy where you keep secrets: Cloudflare never shows it again, and you need it to change keys"
+            "this private key is secret: set it as JWT_PRIVATE_KEY (npx wrangler secret put JWT_PRIVATE_KEY, or .dev.vars), and write JWT_ALGORITHM = \"{name}\" under [vars]. Keep a copy with your secrets: Cloudflare does not show it again, and you need it to rotate keys"
         ),
         (false, true) => format!(
-            "this is a key for {name}, a secret. The gate takes it in a JWK Set only: add --set, and put the set into JWT_KEYS; or make a text for JWT_SECRET_KEY: tollgate secret generate"
+            "this key for {name} is secret. The gate accepts it only in a JWK Set: add --set, and set the result as JWT_KEYS; or generate a value for JWT_SECRET_KEY with `tollgate secret generate`"
         ),
     }
 }
 
-/// Which kind of key an algorithm takes.
+/// The kind of key that an algorithm needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// With the number of bytes.
+    /// A symmetric key, with its number of bytes.
     Oct(usize),
     Ed25519,
     P256,
@@ -123,7 +123,7 @@ impl Kind {
 
 /// A key's members of RFC 7518 §6 and RFC 8037 §2, base64url.
 struct Material {
-    /// Those of the public key, with `kty`; of a secret `kty` alone.
+    /// Members of the public key, `kty` first; of a symmetric key `kty` alone.
     public: Vec<(&'static str, String)>,
     private: Vec<(&'static str, String)>,
 }
@@ -139,8 +139,8 @@ impl Material {
         jwk.into()
     }
 
-    /// The thumbprint of the public key. A secret has none: whoever tries out secrets could tell by it which one is
-    /// right.
+    /// The thumbprint of the public key. Random for a symmetric key, since a thumbprint would let an attacker check
+    /// guesses of the key.
     fn key_id(&self) -> Result<String, Failure> {
         if self.public.len() == 1 {
             return Ok(Base64UrlUnpadded::encode_string(&secret::random::<16>()?));
@@ -187,8 +187,10 @@ fn p256() -> Result<Material, Failure> {
 }
 
 fn rsa(bits: u16) -> Result<Material, Failure> {
-    remark(&format!("making an RSA key of {bits} bits, which may take some seconds"));
-    let failed = || Failure::usage("the RSA key can't be made", "run it again; does the system have /dev/urandom?");
+    remark(&format!("generating an RSA key of {bits} bits: this can take some seconds"));
+    let failed = || {
+        Failure::usage("no RSA key could be generated", "run the command again; check that /dev/urandom can be read")
+    };
     let key = rsa::PrivateKey::new(&mut SysRng, bits.into()).map_err(|_| failed())?;
     let number = |number: &rsa::BoxedUint| encoded(number.to_be_bytes_trimmed_vartime());
     let [p, q] = key.primes() else { return Err(failed()) };

@@ -1,9 +1,9 @@
 //! The store, through wrangler.
 //!
-//! **What always holds:** whoever opens it is told on standard error which store it is. Keys and values go to wrangler
-//! in files that only this user can read, never as arguments, which everybody on the machine can; wrangler's own log
-//! lies beside them, and all are removed at the end. No wrangler is run that other users of the machine could have
-//! placed in a folder above the project. Order is the caller's: what one call puts may arrive in any order.
+//! **What always holds:** opening a store prints which one it is on standard error. Keys and values are passed to
+//! wrangler in files that only this user can read, never as arguments, which everybody on the machine can read;
+//! wrangler's log is beside them, and all are removed at the end. No wrangler is run that other users of the machine
+//! could have placed in a folder above the project. Pairs of one call may be written in any order.
 
 use crate::{
     failure::Failure,
@@ -22,42 +22,42 @@ use std::{
 use tempfile::TempDir;
 use tollgate::rules::store::BINDING;
 
-/// Which store.
+/// The options that choose the store.
 #[derive(clap::Args)]
 pub struct StoreArgs {
-    /// The local store of `wrangler dev` (what is meant if you say nothing)
+    /// Use the local store of `wrangler dev` (default)
     #[arg(long, conflicts_with = "remote")]
     local: bool,
-    /// The store on Cloudflare
+    /// Use the store on Cloudflare
     #[arg(long)]
     remote: bool,
     #[command(flatten)]
     pub selection: Selection,
-    /// The folder of the local store, as wrangler's --persist-to
+    /// Folder of the local store, as in wrangler's --persist-to
     #[arg(long, value_name = "DIR", conflicts_with = "remote")]
     persist_to: Option<PathBuf>,
 }
 
 impl StoreArgs {
-    /// Is it the one on Cloudflare?
+    /// Whether it is the store on Cloudflare.
     pub fn is_remote(&self) -> bool {
         self.remote
     }
 
-    /// What the gate of this store is told about passwords, before it is opened.
+    /// The password options of this store's gate, without opening the store.
     pub fn passwords(&self) -> Result<Passwords, Failure> {
         WranglerConfig::read(&self.selection)?.passwords(self.remote)
     }
 }
 
-/// A program to run in wrangler's place: for tests, and for those who keep it elsewhere.
+/// Names a program to run in place of wrangler, for tests and for installations elsewhere.
 const PROGRAM_VARIABLE: &str = "TOLLGATE_WRANGLER";
-/// Cloudflare takes no more pairs in one bulk call.
-pub const MOST_PAIRS: usize = 10_000;
-/// Cloudflare gives no more values in one bulk call.
-const MOST_READS_REMOTE: usize = 100;
+/// Cloudflare's limit of pairs in one bulk write.
+pub const MAX_PAIRS: usize = 10_000;
+/// Cloudflare's limit of values in one bulk read.
+const MAX_READS_REMOTE: usize = 100;
 
-/// As wrangler takes it.
+/// A pair in wrangler's form.
 #[derive(Serialize)]
 struct Pair<'p> {
     key: &'p str,
@@ -71,19 +71,21 @@ pub struct Store {
     remote: bool,
     name: String,
     files: TempDir,
-    /// The configuration beside it.
+    /// The configuration that names the store.
     pub toml: WranglerConfig,
 }
 
 impl Store {
-    /// Finds wrangler and says which store it will be. Nothing is asked of the store yet.
+    /// Finds wrangler and prints which store will be used. Does not access the store.
     pub fn open(args: &StoreArgs) -> Result<Self, Failure> {
         let toml = WranglerConfig::read(&args.selection)?;
         let config = toml.path().to_owned();
         let Some((id, _)) = toml.kv_namespace(BINDING) else {
-            return Err(Failure::refused(
+            return Err(Failure::rejected(
                 format!("{}: no KV namespace with binding {BINDING:?}", toml.scope_place()),
-                format!("write [[kv_namespaces]] with binding = {BINDING:?} there, in the environment that you mean"),
+                format!(
+                    "add [[kv_namespaces]] with binding = {BINDING:?} there, or choose another environment with --env"
+                ),
             ));
         };
         let mut name = if args.remote {
@@ -103,7 +105,7 @@ impl Store {
             common_args.extend(["--persist-to".into(), dir.into()]);
         }
         let files = tempfile::Builder::new().prefix("tollgate-").tempdir().map_err(|error| {
-            Failure::usage(format!("no folder for temporary files: {error}"), "set TMPDIR to one that is writable")
+            Failure::usage(format!("no temporary folder: {error}"), "set TMPDIR to a folder that is writable")
         })?;
         let wrangler = Wrangler::find(&config)?;
         // The name is part of messages, where a line break in a path must not begin a line.
@@ -112,23 +114,23 @@ impl Store {
         Ok(Self { wrangler, common_args, remote: args.remote, name, files, toml })
     }
 
-    /// What the gate of this store is told about passwords.
+    /// The password options of this store's gate.
     pub fn passwords(&self) -> Result<Passwords, Failure> {
         self.toml.passwords(self.remote)
     }
 
-    /// In words, as it was told.
+    /// The store's name in messages, escaped.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The values of those keys that have one.
+    /// The values of the keys that exist.
     pub fn get(&self, keys: &[String]) -> Result<HashMap<String, String>, Failure> {
         let mut values = HashMap::new();
-        for part in keys.chunks(if self.remote { MOST_READS_REMOTE } else { MOST_PAIRS }) {
+        for part in keys.chunks(if self.remote { MAX_READS_REMOTE } else { MAX_PAIRS }) {
             let answer = self.bulk("get", part, &[])?;
             let Ok(Value::Object(found)) = serde_json::from_str(from_first(&answer, '{')) else {
-                return Err(self.not_understood("kv bulk get"));
+                return Err(self.unknown_output("kv bulk get"));
             };
             for (key, value) in found {
                 // The local store gives { "value": … }, Cloudflare the value itself.
@@ -139,7 +141,7 @@ impl Store {
                 match value {
                     Value::String(text) => _ = values.insert(key, text),
                     Value::Null => {}
-                    _ => return Err(self.not_understood("kv bulk get")),
+                    _ => return Err(self.unknown_output("kv bulk get")),
                 }
             }
         }
@@ -151,9 +153,9 @@ impl Store {
         Ok(self.get(&[key.to_owned()])?.remove(key))
     }
 
-    /// Writes pairs, in no order that one can rely on.
+    /// Writes pairs, in unspecified order.
     pub fn put(&self, pairs: &[(String, String)]) -> Result<(), Failure> {
-        for part in pairs.chunks(MOST_PAIRS) {
+        for part in pairs.chunks(MAX_PAIRS) {
             let pairs: Vec<Pair<'_>> = part.iter().map(|(key, value)| Pair { key, value }).collect();
             self.bulk("put", &pairs, &[])?;
         }
@@ -165,12 +167,12 @@ impl Store {
         self.put(&[(key, value)])
     }
 
-    /// Removes a key, whether it is there or not.
+    /// Removes a key. Succeeds if there is none.
     pub fn delete(&self, key: &str) -> Result<(), Failure> {
         self.bulk("delete", &[key], &["--force"]).map(drop)
     }
 
-    /// Every key that begins so; with an empty prefix every key.
+    /// Every key with the prefix.
     pub fn keys(&self, prefix: &str) -> Result<Vec<String>, Failure> {
         let mut args: Vec<OsString> = ["kv", "key", "list"].map(OsString::from).into();
         if !prefix.is_empty() {
@@ -178,7 +180,7 @@ impl Store {
         }
         let answer = self.call(&args)?;
         let Ok(Value::Array(list)) = serde_json::from_str(from_first(&answer, '[')) else {
-            return Err(self.not_understood("kv key list"));
+            return Err(self.unknown_output("kv key list"));
         };
         Ok(list.iter().filter_map(|entry| entry.get("name")?.as_str()).map(str::to_owned).collect())
     }
@@ -187,14 +189,17 @@ impl Store {
         // In the folder, which is this user's alone (mode 0700).
         let file = self.files.path().join("bulk.json");
         std::fs::write(&file, serde_json::to_vec(content).unwrap_or_default()).map_err(|error| {
-            Failure::usage(format!("{}: {error}", file.display()), "is there room on the disk? TMPDIR names another")
+            Failure::usage(
+                format!("{}: {error}", file.display()),
+                "check that the disk is not full; TMPDIR chooses another folder",
+            )
         })?;
         let mut args: Vec<OsString> = vec!["kv".into(), "bulk".into(), verb.into(), file.into_os_string()];
         args.extend(more.iter().map(OsString::from));
         self.call(&args)
     }
 
-    /// Runs wrangler to its end; what it printed.
+    /// Runs wrangler and returns its standard output.
     fn call(&self, args: &[OsString]) -> Result<String, Failure> {
         let mut command = Command::new(&self.wrangler.program);
         command
@@ -211,37 +216,37 @@ impl Store {
         let output = command.output().map_err(|error| {
             Failure::store(
                 format!("wrangler can't be run ({}): {error}", Path::new(&self.wrangler.program).display()),
-                "`npm ci` installs it; Node must be there too",
+                "install it with `npm ci`; it needs Node",
             )
         })?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        let said = [output.stderr, output.stdout].map(|text| String::from_utf8_lossy(&text).into_owned());
-        let reason = reason(&said.concat()).unwrap_or_else(|| format!("it ended with {}", output.status));
+        let printed = [output.stderr, output.stdout].map(|text| String::from_utf8_lossy(&text).into_owned());
+        let reason = reason(&printed.concat()).unwrap_or_else(|| format!("it ended with {}", output.status));
         Err(Failure::store(
             format!("{}: wrangler failed: {reason}", self.name),
             if self.remote {
-                "is `npx wrangler login` done, and the namespace's id in the configuration right? Then run it again"
+                "check that `npx wrangler login` was run and that the namespace's id in the configuration is right, then run the command again"
             } else {
-                "does `npx wrangler kv key list --binding USERS --local` work here? Then run it again"
+                "check that `npx wrangler kv key list --binding USERS --local` works here, then run the command again"
             },
         ))
     }
 
-    fn not_understood(&self, what: &str) -> Failure {
+    fn unknown_output(&self, what: &str) -> Failure {
         Failure::store(
-            format!("{}: the answer of `wrangler {what}` is not of the form known here", self.name),
-            "take the version of wrangler that package.json names",
+            format!("{}: the output of `wrangler {what}` has an unknown form", self.name),
+            "install the version of wrangler that package.json names",
         )
     }
 }
 
-/// How wrangler is run.
+/// The command that runs wrangler.
 struct Wrangler {
     program: OsString,
     first_args: Vec<OsString>,
-    /// `PATH` for it, where it is another one.
+    /// `PATH` for it, if it differs from this process's.
     search_path: Option<OsString>,
 }
 
@@ -250,12 +255,11 @@ impl Wrangler {
         Self { program: program.into(), first_args: Vec::new(), search_path: None }
     }
 
-    /// The program that `TOLLGATE_WRANGLER` names, that of the nearest node_modules (with the Node that lies beside
-    /// it), or else npx.
+    /// The program named by `TOLLGATE_WRANGLER`, else that of the nearest node_modules (with the Node beside it), else
+    /// npx.
     ///
     /// # Errors
-    /// The nearest one lies in a folder in which other users could have placed it. Then npx is not run either: it looks
-    /// in the same folders.
+    /// Other users could have placed the nearest one. Then npx is not run either, since it searches the same folders.
     fn find(config: &Path) -> Result<Self, Failure> {
         if let Some(program) = std::env::var_os(PROGRAM_VARIABLE).filter(|program| !program.is_empty()) {
             return Ok(Self::new(program));
@@ -297,8 +301,8 @@ impl Wrangler {
     }
 }
 
-/// Whether a program of a folder above `start` was placed there by somebody who could have placed one in `start` too.
-/// What counts is who may write into each folder on the way, and into the file that is run, behind symbolic links.
+/// Whether everybody who could have placed the program in a folder above `start` could write into `start` too.
+/// Considers each folder on the path and the file that is run, with symbolic links resolved.
 fn is_trusted(folder: &Path, bin: &Path, program: &Path, start: &Path) -> bool {
     let Ok(target) = program.canonicalize() else { return false };
     let modules = folder.join("node_modules");
@@ -318,25 +322,25 @@ fn untrusted(path: &Path) -> Failure {
             path.display()
         ),
         format!(
-            "install wrangler in the project, beside wrangler.toml: `npm install --save-dev wrangler`, after `npm init --yes` if it has no package.json; or name a program: {PROGRAM_VARIABLE}=PROGRAM"
+            "install wrangler beside wrangler.toml: `npm install --save-dev wrangler` (after `npm init --yes` if there is no package.json); or name a program: {PROGRAM_VARIABLE}=PROGRAM"
         ),
     )
 }
 
-/// `./wrangler.toml` for a bare name, so that it is seen that a file is meant.
+/// A path as shown: `./wrangler.toml` for a bare name, so that it is recognized as a file.
 fn shown(path: &Path) -> String {
     let bare = path.parent().is_some_and(|parent| parent.as_os_str().is_empty());
     format!("{}{}", if bare { "./" } else { "" }, path.display())
 }
 
-/// Something may be printed before the JSON.
+/// The text from the first bracket on, since wrangler may print notes before the JSON.
 fn from_first(text: &str, bracket: char) -> &str {
     text.find(bracket).map_or("", |at| &text[at..])
 }
 
-/// What wrangler gives as its error, in one line.
-fn reason(said: &str) -> Option<String> {
-    let plain = without_colours(said);
+/// wrangler's error message in one line: what follows `[ERROR]`, else the last line.
+fn reason(printed: &str) -> Option<String> {
+    let plain = without_colours(printed);
     let error = plain.lines().find_map(|line| line.split_once("[ERROR]").map(|(_, error)| error.trim().to_owned()));
     error.or_else(|| plain.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned))
 }

@@ -1,7 +1,6 @@
-//! `tollgate`: the operators' command. Here is only what the command line looks like; each group of commands has a file
-//! of its own.
+//! `tollgate`: the operators' command. This file has the command line; each group of commands has its own file.
 
-// Everything is printed by output.rs, which escapes what could control the terminal.
+// Everything is printed by output.rs, which escapes control characters.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod assets;
@@ -30,15 +29,16 @@ use failure::{Exit, Failure};
 use output::Output;
 use std::process::ExitCode;
 
-/// Users, sessions, configuration, routes, tokens and keys of a Tollgate
+/// Manage users, sessions, configuration, routes, tokens and keys of a Tollgate
 ///
-/// Run it where your wrangler.toml is. Users live in the KV namespace USERS, which is read and written through
-/// wrangler: the local store unless you say --remote, and never without saying which. Sessions live at the gate, which
-/// is called over HTTP: --gate, or TOLLGATE_GATE in the environment.
+/// Run it in the folder of your wrangler.toml. Users are stored in the KV namespace USERS, which is read and written
+/// through wrangler: by default the local store of `wrangler dev`, with --remote the one on Cloudflare. Each command
+/// prints which store it uses. Sessions are kept by the running gate, which is called over HTTP: name it with --gate or
+/// TOLLGATE_GATE.
 #[derive(Parser)]
 #[command(name = "tollgate", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
-    /// Print JSON instead of text
+    /// Print JSON; messages on standard error become one JSON object per line
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -47,9 +47,9 @@ struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done, or found good
-  1  refused, or found bad: a name that is taken, a wrong configuration, a token that is no good
-  2  wrong usage: an argument or a file that can't be read
+  0  success
+  1  rejected or invalid: a name that is taken, an invalid configuration, an expired token
+  2  wrong usage: an invalid argument, a file that can't be read
   3  the store or the gate can't be reached, or wrangler failed
 
 Examples:
@@ -60,36 +60,36 @@ Examples:
 
 #[derive(Subcommand)]
 enum Group {
-    /// The users in the store
+    /// Add, list, change and remove users
     #[command(subcommand)]
     User(user::Command),
     /// List and end sessions
     #[command(subcommand)]
     Session(session::Command),
-    /// wrangler.toml: is it right? Which options are there?
+    /// Check wrangler.toml, list the options
     #[command(subcommand)]
     Config(config::Command),
-    /// What becomes of a request
+    /// Show how the gate decides a request
     #[command(subcommand)]
     Route(route::Command),
-    /// Make a token, take one apart
+    /// Make and inspect tokens
     #[command(subcommand)]
     Token(token::Command),
-    /// Make a key pair for JWT_PRIVATE_KEY or JWT_KEYS
+    /// Generate a key for JWT_PRIVATE_KEY or JWT_KEYS
     #[command(subcommand)]
     Key(key::Command),
-    /// A random key for JWT_SECRET_KEY
+    /// Generate a random secret for JWT_SECRET_KEY
     #[command(subcommand)]
     Secret(secret::Command),
-    /// Hashes of passwords
+    /// Make and check password hashes
     #[command(subcommand)]
     Password(password::Command),
-    /// A script that completes this command in your shell
+    /// Print a shell completion script
     #[command(
         after_help = "Example:\n  tollgate completions bash > ~/.local/share/bash-completion/completions/tollgate"
     )]
     Completions {
-        /// Which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
 }
@@ -129,7 +129,7 @@ fn run(group: Group, output: Output) -> Result<Exit, Failure> {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);
             output::print_text(&String::from_utf8_lossy(&script));
-            Ok(Exit::Good)
+            Ok(Exit::Success)
         }
     }
 }

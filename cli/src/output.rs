@@ -1,4 +1,4 @@
-//! What is printed: results on standard output, as text or JSON; remarks, warnings and failures on standard error.
+//! Printing: results on standard output as text or JSON; remarks, warnings and failures on standard error.
 //!
 //! **What always holds:** with `--json` every line on standard error is one JSON object, and standard output is JSON.
 //! No other file prints (main.rs denies `clippy::print_stdout` and `clippy::print_stderr`), and no unprintable
@@ -22,10 +22,10 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// Whether `--json` was given. For the whole process, because remarks come from functions that print no result.
+/// Whether `--json` was given. Global, because functions that print no result also print remarks.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// Prints JSON from now on, if `--json` was given. Called once, before anything is printed.
+/// Chooses JSON or text for the whole process. Called once, before anything is printed.
 pub fn set_json(json: bool) {
     JSON.store(json, Ordering::Relaxed);
 }
@@ -43,7 +43,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// The word that begins a message, in colour where the stream takes one.
+    /// The word that begins a message, in colour if the stream shows colours.
     fn label(self, is_coloured: bool) -> String {
         let (word, colour) = match self {
             Self::Error => ("error", AnsiColor::Red),
@@ -54,7 +54,7 @@ impl Severity {
     }
 }
 
-/// One finding about a place in a file: a line of text for people.
+/// One finding about a place in a file. Printed as one line.
 pub struct Finding {
     /// File and line.
     pub place: String,
@@ -69,7 +69,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// One result: `text` for people, or `json` as a whole.
+    /// Prints one result: `text`, or `json` with `--json`.
     pub fn result(self, text: &str, json: &Value) {
         if self.json {
             print(&escape_json(&format!("{json:#}\n")));
@@ -78,8 +78,8 @@ impl Output {
         }
     }
 
-    /// A result that is a list of findings and a summary, or `json` as a whole. Places and texts are escaped here,
-    /// since file names hold line breaks.
+    /// Prints findings and a summary, or `json` with `--json`. Escapes places and texts, since file names can hold line
+    /// breaks.
     pub fn findings(self, findings: impl IntoIterator<Item = Finding>, summary: &str, json: &Value) {
         if self.json {
             return self.result("", json);
@@ -94,7 +94,7 @@ impl Output {
         print(&format!("{text}\n"));
     }
 
-    /// Why a command failed, on standard error.
+    /// Prints a failure on standard error.
     pub fn failure(self, failure: &Failure) {
         let Failure { exit, what, hint } = failure;
         if self.json {
@@ -107,7 +107,7 @@ impl Output {
     }
 }
 
-/// A command line that clap refuses, on standard error.
+/// Prints a command line that clap rejects on standard error.
 ///
 /// clap's message repeats the wrong argument, so it is rendered without clap's colours and escaped.
 pub fn usage_error(error: &clap::Error, json: bool) {
@@ -121,7 +121,7 @@ pub fn usage_error(error: &clap::Error, json: bool) {
     }
     let (what, hint) = match error.kind() {
         clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            ("no command is given".to_owned(), usage_line(text))
+            ("a command is missing".to_owned(), usage_line(text))
         }
         _ => {
             // The message and clap's tips are paragraphs, with `Usage:` and a reference to --help behind them.
@@ -143,23 +143,23 @@ pub fn usage_error(error: &clap::Error, json: bool) {
     print_error(&json_line(&json!({"error": what, "hint": hint, "exit": crate::failure::Exit::Usage as u8})));
 }
 
-/// `usage: tollgate …`, or nothing where clap names none.
+/// `usage: tollgate …`, or an empty text if clap's message has no usage.
 fn usage_line(text: &str) -> String {
     let usage = text.lines().find_map(|line| line.trim().strip_prefix("Usage: "));
     usage.map_or_else(String::new, |usage| format!("usage: {usage}"))
 }
 
-/// Lines of text on standard output.
+/// Prints lines of text on standard output.
 pub fn print_text(text: &str) {
     print(&format!("{}\n", lines(text.trim_end_matches('\n'))));
 }
 
-/// A value on a line of its own, as JSON, on standard output.
+/// Prints a value as one line of JSON on standard output.
 pub fn print_json_line(value: &Value) {
     print(&format!("{}\n", json_line(value)));
 }
 
-/// Lines of text on standard error: progress, and what a person should know. `{"remark": …}` with `--json`.
+/// Prints progress or a note on standard error; `{"remark": …}` with `--json`.
 pub fn remark(text: &str) {
     if is_json() {
         print_error(&json_line(&json!({"remark": text.trim()})));
@@ -168,7 +168,7 @@ pub fn remark(text: &str) {
     }
 }
 
-/// Something that is probably not as it should be, on standard error. `{"warning": …}` with `--json`.
+/// Prints a warning on standard error; `{"warning": …}` with `--json`.
 pub fn warning(text: &str) {
     if is_json() {
         print_error(&json_line(&json!({"warning": text.trim()})));
@@ -177,12 +177,12 @@ pub fn warning(text: &str) {
     }
 }
 
-/// A message with its severity before it. The text is escaped already.
+/// Prints a message behind its severity. The text must be escaped.
 fn print_labelled(severity: Severity, escaped: &str) {
     print_error(&format!("{}: {escaped}", severity.label(takes_colour(&std::io::stderr()))));
 }
 
-/// A line on standard error. The text is escaped already.
+/// Prints a line on standard error. The text must be escaped.
 fn print_error(escaped: &str) {
     // A closed standard error must not end the command before its result is printed.
     let _ = write(std::io::stderr(), &format!("{escaped}\n"));
@@ -196,7 +196,7 @@ fn takes_colour(stream: &impl RawStream) -> bool {
         && AutoStream::choice(stream) != ColorChoice::Never
 }
 
-/// Writes at once. Colours are shown on every system's terminals.
+/// Writes and flushes. Colours work on the terminals of every system.
 fn write(stream: impl RawStream + AsLockedWrite + 'static, text: &str) -> std::io::Result<()> {
     let mut stream: Box<dyn Write> = match takes_colour(&stream) {
         true => Box::new(AutoStream::new(stream, ColorChoice::Always)),
@@ -206,14 +206,14 @@ fn write(stream: impl RawStream + AsLockedWrite + 'static, text: &str) -> std::i
     stream.flush()
 }
 
-/// A question on standard error, without a line break after it.
+/// Prints a question on standard error, without a line break.
 pub fn ask(question: &str) {
     let mut err = std::io::stderr().lock();
     let _ = write!(err, "{} ", visible(question)).and_then(|()| err.flush());
 }
 
-/// A value within a text, such as a name, with every unprintable character escaped. That includes tabs and line breaks,
-/// so that a value can't begin another column or line.
+/// A value for use in a text, with every unprintable character escaped. That includes tabs and line breaks, so that a
+/// value can't begin another column or line.
 pub fn visible(text: &str) -> Cow<'_, str> {
     escape(text, is_visible, |escaped, c| _ = write!(escaped, "{}", c.escape_default()))
 }
@@ -278,9 +278,9 @@ fn is_visible(c: char) -> bool {
 fn print(text: &str) {
     if let Err(error) = write(std::io::stdout(), text) {
         if error.kind() != ErrorKind::BrokenPipe {
-            let failure = Failure::refused(
+            let failure = Failure::rejected(
                 format!("standard output can't be written: {error}"),
-                "is there room on the disk? What the command did before holds",
+                "check that the disk is not full; changes that were made before this error remain",
             );
             Output { json: is_json() }.failure(&failure);
         }

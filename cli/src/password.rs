@@ -1,4 +1,4 @@
-//! `tollgate password`: hashes as they are stored.
+//! `tollgate password`: making and checking password hashes; rules for hashes that other commands share.
 
 use crate::{
     failure::{Exit, Failure},
@@ -18,32 +18,32 @@ use tollgate::rules::{
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Make the hash that is stored for a password
+    /// Print the hash of a password, in the form that is stored
     ///
-    /// The password is asked for twice, or is the first line of standard input. Its policy and the pepper are those of
-    /// the configuration, if there is one here, and of its secrets in .dev.vars; TOLLGATE_PASSWORD_PEPPERS in the
-    /// environment counts before them.
+    /// The password is asked for twice at a terminal, else read from the first line of standard input. Password policy
+    /// and pepper come from the configuration in this folder and its .dev.vars, if there are any;
+    /// TOLLGATE_PASSWORD_PEPPERS in the environment takes precedence.
     #[command(after_help = "Examples:\n  tollgate password hash\n  pass show alice | tollgate password hash")]
     Hash {
-        /// What the hash costs
+        /// PBKDF2 iterations
         #[arg(long, default_value_t = DEFAULT_ITERATIONS, value_parser = clap::value_parser!(u32).range(i64::from(LEAST_ITERATIONS)..=i64::from(MOST_ITERATIONS)))]
         iterations: u32,
-        /// Take a password that is short, common or otherwise refused
+        /// Accept a password that is too short, common or otherwise rejected
         #[arg(long)]
         allow_weak: bool,
         #[command(flatten)]
         selection: Selection,
     },
-    /// Is this the password of a hash?
+    /// Check a password against a hash
     ///
-    /// Takes hashes of Tollgate, passlib, Django and werkzeug (PBKDF2 with SHA-256). The password is asked for, or is
-    /// the first line of standard input. The pepper of a hash is looked for where `password hash` finds it. Exit code
-    /// 0: right, 1: wrong.
+    /// Accepts hashes of Tollgate, passlib, Django and werkzeug (PBKDF2 with SHA-256). The password is asked for at a
+    /// terminal, else read from the first line of standard input. The pepper comes from the configuration and the
+    /// environment, as for `password hash`. Exit code 0 if the password is right, 1 if it is wrong.
     #[command(
         after_help = "Example (single quotes: a hash is full of $):\n  tollgate password check 'pbkdf2_sha256$600000$salt$6pP…='"
     )]
     Check {
-        /// The hash
+        /// The hash, in single quotes
         hash: String,
         #[command(flatten)]
         selection: Selection,
@@ -57,10 +57,10 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
             let password = prompt::new_password()?;
             judge(passwords.policy, &password, "", allow_weak)?;
             let hashing = Hashing { iterations, ..passwords.hashing.clone() };
-            tell_of_pepper(&passwords);
+            remark_missing_pepper(&passwords);
             let hash = password::hash(&password, &hashing, secret::random()?).to_string();
             output.result(&hash, &json!({"hash": hash}));
-            Ok(Exit::Good)
+            Ok(Exit::Success)
         }
         Command::Check { hash, selection } => {
             PasswordHash::parse(&hash).map_err(|fault| unusable(&hash, fault))?;
@@ -69,16 +69,18 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
                 .map_err(|fault| unusable(&hash, fault))?;
             let (right, outdated, text) = match check {
                 Check::Right => (true, false, "right"),
-                Check::RightButOutdated => (true, true, "right; the hash is outdated, a log-in makes it anew"),
+                Check::RightButOutdated => {
+                    (true, true, "right; the hash is outdated and is renewed at the next log-in")
+                }
                 Check::Wrong => (false, false, "wrong"),
             };
             output.result(text, &json!({"right": right, "outdated": outdated}));
-            Ok(if right { Exit::Good } else { Exit::Refused })
+            Ok(if right { Exit::Success } else { Exit::Rejected })
         }
     }
 }
 
-/// What the configuration says of passwords; the defaults, and the environment, if there is none here.
+/// The password options of the configuration; without one, of the environment and the defaults.
 fn configured(selection: &Selection) -> Result<Passwords, Failure> {
     WranglerConfig::read_or_empty(selection)?.passwords(false)
 }
@@ -86,33 +88,31 @@ fn configured(selection: &Selection) -> Result<Passwords, Failure> {
 fn unusable(hash: &str, fault: HashFault) -> Failure {
     let hint = match fault {
         HashFault::UnknownPepper => {
-            "put the secret into .dev.vars or the environment, or name its configuration: --config FILE"
+            "set the secret in .dev.vars or the environment, or name the configuration: --config FILE"
         }
         HashFault::UnknownFormat | HashFault::CostTooLow | HashFault::CostTooHigh => HASH_HINT,
     };
     Failure::usage(fault_text(hash, fault), hint)
 }
 
-const HASH_HINT: &str = "single quotes keep the shell from reading the $ in it: tollgate password check '$pbkdf2-…'";
+const HASH_HINT: &str =
+    "write the hash in single quotes, so that the shell does not expand $: tollgate password check '$pbkdf2-…'";
 
-/// Why a hash is not used. Holds nothing of it.
+/// Why a hash can't be used. Reveals nothing of it.
 pub fn fault_text(hash: &str, fault: HashFault) -> String {
     match fault {
         HashFault::UnknownFormat => format!("this is {}", hash_kind::describe(hash)),
         HashFault::UnknownPepper => {
-            format!("the hash was made with a pepper that is not known here: is its key id in {PEPPERS}?")
+            format!("the pepper of the hash is not known here: {PEPPERS} lacks its key id")
         }
-        HashFault::CostTooLow => "the hash has fewer than 1,000 iterations, which is next to none".into(),
+        HashFault::CostTooLow => "the hash has fewer than 1,000 iterations, the minimum".into(),
         HashFault::CostTooHigh => {
-            format!(
-                "the hash has more than {} iterations, more than the edge can compute",
-                grouped(MOST_ITERATIONS as usize)
-            )
+            format!("the hash has more than {} iterations, the maximum at the edge", grouped(MOST_ITERATIONS as usize))
         }
     }
 }
 
-/// Who made a hash, and what it costs. Shows nothing of the hash itself.
+/// The library that made a hash, its iterations and its pepper. Reveals nothing else of it.
 pub fn describe(hash: &str) -> String {
     let parsed = match PasswordHash::parse(hash) {
         Ok(parsed) => parsed,
@@ -128,29 +128,30 @@ pub fn describe(hash: &str) -> String {
     format!("PBKDF2-SHA256 of {maker}, {} iterations{pepper}", grouped(parsed.iterations() as usize))
 }
 
-/// Would a log-in make this hash anew? Of the pepper only as far as it is known here which one the gate uses.
+/// Whether a log-in renews this hash. The pepper counts only if the gate's current one is known here.
 pub fn is_outdated(hash: &str, passwords: &Passwords) -> bool {
     let Ok(hash) = PasswordHash::parse(hash) else { return true };
     let other_pepper = passwords.key_id.is_some() && hash.key_id().map(KeyId::as_str) != passwords.key_id.as_deref();
     !hash.is_own() || hash.iterations() < passwords.hashing.iterations || other_pepper
 }
 
-/// The iterations of a hash in any of the spellings; 0 if there are none to be read.
+/// The iterations of a hash in any accepted form; 0 if it can't be read.
 pub fn cost(hash: &str) -> u32 {
     PasswordHash::parse(hash).map_or(0, |hash| hash.iterations())
 }
 
-/// How to hash in place of a stored hash: as configured, and with no fewer iterations than it has.
+/// How to hash a password that replaces a stored hash: as configured, with at least the iterations of that hash.
 pub fn not_cheaper(hashing: &Hashing, stored: Option<&str>) -> Hashing {
     stored.map_or_else(|| hashing.clone(), |stored| hashing.no_cheaper_than(stored))
 }
 
-/// The pepper that a hash was made with, if it was made with one.
+/// The key id of a hash's pepper, if it has one.
 pub fn key_id(hash: &str) -> Option<String> {
     PasswordHash::parse(hash).ok()?.key_id().map(|id| id.as_str().to_owned())
 }
 
-/// May this password be set? One that may not is refused, or with `--allow-weak` told of.
+/// Checks a password against the policy. With `allow_weak` a weak password is accepted with a warning, unless it is too
+/// long.
 pub fn judge(
     policy: PasswordPolicy,
     password: &Secret<String>,
@@ -160,33 +161,33 @@ pub fn judge(
     match policy.judge(password, username) {
         Err(fault) if allow_weak && fault != PasswordFault::TooLong => {
             warning(&format!(
-                "{fault}. It is set all the same (--allow-weak): change it before anybody can reach the gate"
+                "{fault}. It is accepted because of --allow-weak: change it before the gate is reachable"
             ));
             Ok(())
         }
-        Err(fault) => Err(Failure::refused(fault.to_string(), hint(fault))),
+        Err(fault) => Err(Failure::rejected(fault.to_string(), hint(fault))),
         Ok(()) => Ok(()),
     }
 }
 
 fn hint(fault: PasswordFault) -> String {
     let more = match fault {
-        PasswordFault::TooLong => "no log-in takes more",
+        PasswordFault::TooLong => "longer ones are rejected at log-in",
         PasswordFault::TooShort { .. } => {
-            "TOLLGATE_PASSWORD_MIN_LENGTH is the limit; --allow-weak sets it all the same"
+            "TOLLGATE_PASSWORD_MIN_LENGTH is the limit; --allow-weak accepts the password"
         }
         PasswordFault::SameAsName | PasswordFault::Common | PasswordFault::Leaked => {
-            "--allow-weak sets it all the same"
+            "--allow-weak accepts the password"
         }
     };
     format!("{}. {more}", fault.advice())
 }
 
-/// Says what a new hash lacks that the gate will add.
-pub fn tell_of_pepper(passwords: &Passwords) {
+/// Prints that a new hash lacks the gate's pepper, if that is not known here.
+pub fn remark_missing_pepper(passwords: &Passwords) {
     if let (Some(id), None) = (&passwords.key_id, passwords.hashing.peppers.current()) {
         remark(&format!(
-            "the hash is made without the pepper {}, which is not known here ({PEPPERS} in the environment gives it): the next log-in adds it",
+            "the hash has no pepper, because {} is not known here (set {PEPPERS} in the environment): the next log-in adds it",
             visible(id)
         ));
     }
@@ -219,7 +220,7 @@ mod tests {
             assert_eq!(describe(hash), text);
             assert!(is_outdated(hash, &passwords(600_000, None)));
         }
-        assert!(describe("abcxyz").starts_with("unusable: this is no hash of a known kind"));
+        assert!(describe("abcxyz").starts_with("unusable: this is not a hash of a known kind"));
         assert!(describe("$2b$12$abcxyz").starts_with("unusable: this is a bcrypt hash"));
     }
 

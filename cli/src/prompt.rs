@@ -1,5 +1,5 @@
-//! Passwords and tokens come in here: hidden at a terminal, else from standard input; never from an argument, which
-//! other users of the machine and the shell's history would see.
+//! Reads passwords and tokens: hidden at a terminal, else from standard input. Never from an argument, which other
+//! users of the machine and the shell's history would see.
 
 use crate::{failure::Failure, output};
 use std::io::{BufRead, IsTerminal, Read, stdin};
@@ -11,7 +11,7 @@ pub fn new_password() -> Result<Secret<String>, Failure> {
     if stdin().is_terminal() {
         let again = hidden("Once more: ")?;
         if again.expose() != password.expose() {
-            return Err(Failure::refused("the two passwords differ", "run it again; nothing was changed"));
+            return Err(Failure::rejected("the two passwords differ", "run the command again; nothing was changed"));
         }
     }
     Ok(password)
@@ -21,21 +21,21 @@ pub fn new_password() -> Result<Secret<String>, Failure> {
 pub fn password(prompt: &str) -> Result<Secret<String>, Failure> {
     let password = if stdin().is_terminal() { hidden(prompt)? } else { first_line()? };
     match password.expose().len() {
-        0 => Err(Failure::usage("the password is empty", "type one, or pipe it in: its first line counts")),
+        0 => Err(Failure::usage("the password is empty", "type one, or write it as the first line of standard input")),
         1..=MAX_FIELD_BYTES => Ok(password),
         _ => Err(Failure::usage(
-            format!("the password is longer than {MAX_FIELD_BYTES} bytes, which no log-in takes"),
-            "take a shorter one",
+            format!("the password is longer than {MAX_FIELD_BYTES} bytes, the limit at log-in"),
+            "choose a shorter one",
         )),
     }
 }
 
-/// Asks at the terminal, and returns whether `yes` was typed. With `--json` nobody is asked: the question would be a
-/// line of text among the JSON.
+/// Asks at the terminal, and returns whether `yes` was typed. Fails with `--json`, since the question would be a line
+/// of text among the JSON, and without a terminal.
 pub fn confirm(question: &str) -> Result<bool, Failure> {
     let reason = match stdin().is_terminal() {
-        _ if output::is_json() => "this needs a confirmation, and with --json nobody is asked",
-        false => "there is nobody to ask: no terminal",
+        _ if output::is_json() => "confirmation is needed, and --json turns prompts off",
+        false => "confirmation is needed, and standard input is not a terminal",
         true => {
             output::ask(&format!("{question} Type yes:"));
             let mut line = String::new();
@@ -43,7 +43,7 @@ pub fn confirm(question: &str) -> Result<bool, Failure> {
             return Ok(line.trim() == "yes");
         }
     };
-    Err(Failure::usage(reason, "add --yes if you mean it; nothing was done"))
+    Err(Failure::usage(reason, "nothing was done; confirm with --yes"))
 }
 
 /// All of standard input without white space around it: a token.
@@ -52,7 +52,7 @@ pub fn token() -> Result<String, Failure> {
         return Ok(hidden("Token: ")?.expose().trim().to_owned());
     }
     let mut bytes = Vec::new();
-    // No token that the gate would look at is nearly as long.
+    // Far longer than any token that the gate reads.
     stdin().lock().take(1 << 20).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
@@ -69,5 +69,8 @@ fn first_line() -> Result<Secret<String>, Failure> {
 }
 
 fn unreadable(error: std::io::Error) -> Failure {
-    Failure::usage(format!("standard input can't be read: {error}"), "pipe in UTF-8 text, or run it at a terminal")
+    Failure::usage(
+        format!("standard input can't be read: {error}"),
+        "pipe in UTF-8 text, or run the command at a terminal",
+    )
 }

@@ -1,7 +1,7 @@
-//! A user, as the two records of docs/storage.md tell of one together.
+//! A user, as stored in two records (docs/storage.md).
 //!
-//! **What always holds:** a hash is stored in the spelling in which it came, since what a foreign hash was made of
-//! depends on it; what is written can be read back by the gate.
+//! **What always holds:** a hash is stored unchanged, since its form names the library that made it; the gate can read
+//! what is written here.
 
 use crate::{failure::Failure, output::json_line};
 use serde_json::json;
@@ -13,7 +13,7 @@ use tollgate::rules::{
     time::Timestamp,
 };
 
-/// Everything that is stored about a user.
+/// All that is stored about a user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
     pub name: String,
@@ -21,7 +21,7 @@ pub struct User {
     pub hash: String,
     pub status: Status,
     pub attributes: Map<String, Value>,
-    /// [`LoginRecord::version`]. Not exported: wherever the user is imported, he is new.
+    /// [`LoginRecord::version`]. Not exported: an imported user is new in the other store.
     pub version: Timestamp,
 }
 
@@ -49,7 +49,7 @@ impl User {
         (LoginRecord::key(&self.name), json::to_ascii(&record))
     }
 
-    /// From both records. `name` is what it is known by if there is no profile.
+    /// Reads a user from both records. `name` is used if there is no profile.
     pub fn read(name: &str, login: &LoginRecord, profile: Option<&str>) -> Self {
         let profile = profile.map(members).unwrap_or_default();
         Self {
@@ -62,7 +62,7 @@ impl User {
         }
     }
 
-    /// As `export` prints and `import` takes it.
+    /// The form of `export` and `import`.
     pub fn to_json(&self) -> Value {
         let mut line = Map::new();
         line.insert("username".into(), self.name.clone().into());
@@ -76,7 +76,7 @@ impl User {
     }
 }
 
-/// A record with another status, all else as it was.
+/// The record with another status and no other change.
 pub fn with_status(record: &str, status: Status) -> String {
     let mut record = members(record);
     record.insert("status".into(), shown_status(status).into());
@@ -88,33 +88,34 @@ pub fn profile_name(profile: &str) -> Option<String> {
     members(profile).get("name")?.as_str().map(str::to_owned)
 }
 
-/// The log-in record, or a failure that leaves it alone.
+/// Reads a log-in record.
+///
+/// # Errors
+/// The record can't be read.
 pub fn login(text: &str) -> Result<LoginRecord, Failure> {
     LoginRecord::read(text.as_bytes()).map_err(|_| {
-        Failure::refused(
-            "the user's record can't be read: it is damaged, or a newer version's",
-            "it was left alone; to write it anew: tollgate user add NAME --replace",
+        Failure::rejected(
+            "the user's record can't be read: it is damaged, or of a newer version of Tollgate",
+            "it was not changed; to replace it: tollgate user add NAME --replace",
         )
     })
 }
 
-/// May this be a name? The error says what to write instead.
+/// Checks a user name. The error says what is wrong.
 pub fn check_name(name: &str) -> Result<(), String> {
     match name.len() {
-        0 => Err("the name is empty: write one".into()),
+        0 => Err("the name is empty".into()),
         1..=MAX_FIELD_BYTES => Ok(()),
-        _ => {
-            Err(format!("the name is longer than {MAX_FIELD_BYTES} bytes, which no log-in takes: write a shorter one"))
-        }
+        _ => Err(format!("the name is longer than {MAX_FIELD_BYTES} bytes, the limit at log-in")),
     }
 }
 
-/// An id as it is typed: a JSON integer or string as such, anything else as text.
+/// An id from the command line: a JSON integer or string as such, anything else as a string.
 pub fn id_from_text(text: &str) -> Id {
     serde_json::from_str(text).ok().as_ref().and_then(Id::from_json).unwrap_or_else(|| Id::Text(text.to_owned()))
 }
 
-/// An id as it is shown, its type to be seen: `7`, `"7"`.
+/// An id as JSON, which shows its type: `7`, `"7"`.
 pub fn shown_id(id: &Id) -> String {
     json_line(&id.to_json())
 }

@@ -1,4 +1,4 @@
-//! `tollgate route`: what becomes of a request. The gate itself decides; here its decision is put into words.
+//! `tollgate route`: shows how the gate decides a request. The gate itself decides; this file describes the decision.
 
 use crate::{
     clock,
@@ -34,22 +34,22 @@ use tollgate::{
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Say which rule holds for a request, whether it is let through, and what would be sent on
+    /// Show which rule applies to a request, whether it passes, and what the origin receives
     ///
-    /// Nothing is sent. Without a token it is also said what a good one would change. Exit code 0: let through or
-    /// answered, 1: refused.
+    /// Sends nothing. Without a token it also shows the decision for a valid one. Exit code 0 if the request passes or
+    /// is answered, 1 if it is rejected.
     #[command(
         after_help = "Examples:\n  tollgate route test GET /api/orders\n  tollgate route test GET '/api/orders?page=2' --header 'Cookie: a=b' --json\n  tollgate token mint --id 7 | tollgate route test GET /api/orders --token-stdin"
     )]
     Test {
-        /// The method
+        /// HTTP method
         method: String,
-        /// The path, with its query if it has one
+        /// Path with optional query: '/api/orders?page=2'
         path: String,
-        /// Read a token from standard input and send it as a client would
+        /// Read a token from standard input and add it as a client would
         #[arg(long)]
         token_stdin: bool,
-        /// A header that the client sends
+        /// Request header; can be repeated
         #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
         headers: Vec<(String, String)>,
         #[command(flatten)]
@@ -62,7 +62,7 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-/// What the client sends.
+/// The request headers.
 struct Sent(Vec<(String, String)>);
 
 impl Headers for Sent {
@@ -77,18 +77,18 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     let Command::Test { method, path, token_stdin, mut headers, selection } = command;
     let toml = WranglerConfig::read(&selection)?;
     let url = read_path(&path)?;
-    let Loaded { config, unseen, .. } = toml.reading(View::Local);
+    let Loaded { config, unseen, .. } = toml.load(View::Local);
     let mut config = config.map_err(|_| {
-        Failure::refused(
-            format!("{} is wrong, so the gate would answer 500 to everything", toml.path().display()),
-            "`tollgate config check` tells all that is wrong, with its place",
+        Failure::rejected(
+            format!("{} is invalid, so the gate would answer 500 to every request", toml.path().display()),
+            "`tollgate config check` lists all problems with their places",
         )
     })?;
     if let Some(key) = unseen.iter().find(|option| **option != PEPPERS) {
         if token_stdin {
             return Err(toml.unseen_key(key));
         }
-        // To show what a good token would change.
+        // To show the decision for a valid token.
         config.tokens = Verifier::new(token::placeholder(), config.tokens.policy().clone(), 0);
     }
     if token_stdin {
@@ -102,7 +102,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     if url.path() != path.split(['?', '#']).next().unwrap_or_default() {
         report.insert("path_as_read".into(), url.path().into());
     }
-    // What a good token would change, with one made here.
+    // The decision for a valid token, made here.
     if is(&report, "code", "token_missing") {
         let identity = Identity::new(Id::Text("<the user's id>".into()));
         let token = match gate.config().flask_jwt_extended() {
@@ -128,12 +128,12 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
             report.insert("with_a_good_token".into(), good.into());
         }
     }
-    let refused = is(&report, "result", "refused");
-    output.result(&in_words(&report), &report.into());
-    Ok(if refused { Exit::Refused } else { Exit::Good })
+    let is_rejected = is(&report, "result", "refused");
+    output.result(&as_text(&report), &report.into());
+    Ok(if is_rejected { Exit::Rejected } else { Exit::Success })
 }
 
-/// A token in the header in which this gate looks for one.
+/// A token in the header in which this gate expects one.
 fn with_token(config: &Config, token: &str) -> (String, String) {
     let (name, scheme) = match config.flask_jwt_extended() {
         None => ("authorization", config.header_prefix.as_str()),
@@ -146,28 +146,28 @@ fn is(report: &Map<String, Value>, member: &str, value: &str) -> bool {
     report.get(member).and_then(Value::as_str) == Some(value)
 }
 
-/// The path as the runtime hands it to the gate (WHATWG URL): dot segments resolved, backslashes turned.
+/// The path as the runtime passes it to the gate (WHATWG URL): dot segments are resolved, backslashes become slashes.
 fn read_path(path: &str) -> Result<url::Url, Failure> {
     let hint = "write it as a client would: /api/orders?page=2";
     if !path.starts_with('/') {
         return Err(Failure::usage("the path does not begin with /", hint));
     }
     url::Url::parse(&format!("https://gate.invalid{path}"))
-        .map_err(|error| Failure::usage(format!("the path is none that a URL can have: {error}"), hint))
+        .map_err(|error| Failure::usage(format!("the path can't be part of a URL: {error}"), hint))
 }
 
-/// What lies around the gate, as far as is known here: nothing is revoked, every session goes on, every user is there.
-/// Notes in the report what is asked.
-struct Outside {
+/// A host where nothing is revoked, every session is alive and every user exists. Calls that a real host would pass on
+/// to the account or the store are noted in the report.
+struct StubHost {
     report: RefCell<Map<String, Value>>,
 }
 
-impl Host for Outside {
+impl Host for StubHost {
     fn now(&self) -> Timestamp {
         clock::now()
     }
 
-    /// The endpoints, which make tokens, are answered before.
+    /// Not called: only the endpoints draw random bytes, and they are answered before.
     fn random(&self, bytes: &mut [u8]) {
         bytes.fill(0);
     }
@@ -181,7 +181,7 @@ impl Host for Outside {
     }
 
     async fn account(&self, _: &ObjectName, _: account::Command, _: &Lifetimes) -> Result<Reply, Unavailable> {
-        let what = "the account's object whether the session goes on";
+        let what = "the account's object whether the session is alive";
         self.report.borrow_mut().insert("asks".into(), what.into());
         Ok(Reply::Alive)
     }
@@ -201,7 +201,7 @@ impl Host for Outside {
     async fn sleep(&self, _: Duration) {}
 }
 
-impl Users for Outside {
+impl Users for StubHost {
     async fn authenticate(&self, _: &Credentials) -> Result<Option<Identity>, UsersError> {
         Ok(None)
     }
@@ -209,7 +209,7 @@ impl Users for Outside {
     async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, UsersError> {
         let id = token.identity();
         if let Some(id) = &id {
-            let key = format!("{}, which must be there and active", Profile::key(id));
+            let key = format!("{}, which must exist and be active", Profile::key(id));
             self.report.borrow_mut().insert("reads_from_store".into(), key.into());
         }
         Ok(id.map(Identity::new))
@@ -234,15 +234,15 @@ impl Case<'_> {
             Ok(Found::Rule(rule)) => report.insert("rule".into(), self.rule(rule)),
             Ok(Found::Endpoint(endpoint)) => {
                 let what = match endpoint {
-                    Endpoint::Login => "it wants name and password as JSON, and no token",
-                    Endpoint::Refresh => "it wants a refresh token, and gives an access token",
-                    Endpoint::Logout => "it ends the session of the token that comes along, and takes the cookies away",
-                    Endpoint::Sessions => "it tells a user's sessions, and wants a token",
-                    Endpoint::Session => "it ends one of a user's sessions, and wants a token",
-                    Endpoint::LogoutAll => "it ends all of a user's sessions, and wants a token",
-                    Endpoint::Password => "it changes a user's password, and wants a token",
-                    Endpoint::Admin => "it takes an operator's commands, and wants TOLLGATE_ADMIN_SECRET",
-                    Endpoint::Keys => "it tells the public keys, and wants no token",
+                    Endpoint::Login => "it expects name and password as JSON, and no token",
+                    Endpoint::Refresh => "it expects a refresh token, and answers with an access token",
+                    Endpoint::Logout => "it ends the token's session and removes the cookies",
+                    Endpoint::Sessions => "it lists a user's sessions, and expects a token",
+                    Endpoint::Session => "it ends one of a user's sessions, and expects a token",
+                    Endpoint::LogoutAll => "it ends all of a user's sessions, and expects a token",
+                    Endpoint::Password => "it changes a user's password, and expects a token",
+                    Endpoint::Admin => "it takes an operator's commands, and expects TOLLGATE_ADMIN_SECRET",
+                    Endpoint::Keys => "it publishes the public keys, and expects no token",
                 };
                 report.insert("result".into(), endpoint.name().into());
                 let why = format!("this is the {} endpoint ({}): {what}", endpoint.name(), endpoint.option());
@@ -260,24 +260,24 @@ impl Case<'_> {
                 report.insert("result".into(), "undecided".into());
                 report.insert(
                     "why".into(),
-                    "the token or its CSRF value may be in the body, which is not given here".into(),
+                    "the token or its CSRF value may be in the body, which this command does not have".into(),
                 );
                 return report;
             }
             Decided::Later(continuation) => {
-                let outside = Outside { report: RefCell::new(report) };
-                let decision = self.gate.resume(continuation, &outside, &outside).now_or_never();
-                report = outside.report.into_inner();
-                decision.expect("nothing here waits")
+                let host = StubHost { report: RefCell::new(report) };
+                let decision = self.gate.resume(continuation, &host, &host).now_or_never();
+                report = host.report.into_inner();
+                decision.expect("no call of the stub waits")
             }
         };
         match decision {
-            Decision::Reject(refused) => {
-                let answer = self.gate.answer(&refused.rejection);
+            Decision::Reject(rejected) => {
+                let answer = self.gate.answer(&rejected.rejection);
                 report.insert("result".into(), "refused".into());
                 report.insert("status".into(), answer.status.into());
-                report.insert("code".into(), refused.rejection.code().into());
-                report.insert("why".into(), self.why_refused(&refused.rejection).into());
+                report.insert("code".into(), rejected.rejection.code().into());
+                report.insert("why".into(), self.explain(&rejected.rejection).into());
                 for name in ["www-authenticate", "allow", "location"] {
                     if let Some(value) = answer.header(name) {
                         report.insert(name.into(), value.into());
@@ -290,89 +290,87 @@ impl Case<'_> {
                 if let Some(allow) = answered.answer.header("allow") {
                     report.insert(
                         "why".into(),
-                        "OPTIONS is answered by the gate itself, since no rule for the path names it".into(),
+                        "the gate answers OPTIONS itself, since no rule for the path lists it".into(),
                     );
                     report.insert("allow".into(), allow.into());
                 }
             }
-            Decision::Identity(passage) => {
-                let answer = self.gate.identity(&passage);
+            Decision::Identity(authorized) => {
+                let answer = self.gate.identity(&authorized);
                 report.insert("result".into(), "answered".into());
                 report.insert("status".into(), answer.status.into());
-                report.insert("why".into(), "to = \"identity\": the gate answers who it is".into());
+                report.insert("why".into(), "to = \"identity\": the gate answers with the identity".into());
                 report.insert("answer".into(), answer.body.trim_end().into());
             }
-            Decision::Assets(passage) => self.passed(&passage, "to the static files", None, sent, &mut report),
-            Decision::Inner(passage) => self.passed(&passage, "to the worker behind the gate", None, sent, &mut report),
-            Decision::Forward(passage) => {
+            Decision::Assets(authorized) => self.add_pass(&authorized, "to the static files", None, sent, &mut report),
+            Decision::Inner(authorized) => {
+                self.add_pass(&authorized, "to the worker behind the gate", None, sent, &mut report)
+            }
+            Decision::Forward(authorized) => {
                 let origin = self.gate.config().origin.as_deref().unwrap_or_default();
                 let url = format!("{origin}{}", path_and_query(self.url));
-                self.passed(&passage, "to the origin", Some(url), sent, &mut report);
+                self.add_pass(&authorized, "to the origin", Some(url), sent, &mut report);
             }
         }
         report
     }
 
-    /// More words for an operator than a client gets.
-    fn why_refused(&self, rejection: &Rejection) -> String {
+    /// Why the request is rejected, for an operator: more detailed than the answer to a client.
+    fn explain(&self, rejection: &Rejection) -> String {
         match rejection {
             Rejection::Route(RouteRejection::NotFound) => {
-                "no rule in ROUTES names this path (case and a last slash count)".into()
+                "no rule in ROUTES matches this path (case and a final slash matter)".into()
             }
             Rejection::Route(RouteRejection::MethodNotAllowed { allow }) => {
                 let method = allow.split(',').next().unwrap_or_default();
-                let who = self.who_has(method, self.url.path());
-                format!("{who} names this path, but not with this method: if it should pass, add it to methods there")
+                let who = self.what_applies(method, self.url.path());
+                format!("{who} matches this path, but not this method: to let it pass, add it to methods there")
             }
             Rejection::Route(RouteRejection::MissingLastSlash { .. }) => {
-                "JWT_AUTH_URL_RULE ends with a slash, so clients are sent on to it".into()
+                "JWT_AUTH_URL_RULE ends with a slash, so clients are redirected to it".into()
             }
             Rejection::Credential(CredentialRejection::Missing { .. }) => {
-                "the rule needs a token, and there is none".into()
+                "the rule requires a token, and there is none".into()
             }
             Rejection::Route(RouteRejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)) => {
                 let normalized = lenient_path(self.url.path()).unwrap_or_default();
                 format!(
-                    "whoever reads it without its capitals, ; parameters or last slash reads {normalized}, for which {} holds: write a rule for this very path if it is meant",
-                    self.who_has(self.method, &normalized)
+                    "read without case, ; parameters or final slash it is {normalized}, where {} applies: to allow this path, write a rule for exactly this path",
+                    self.what_applies(self.method, &normalized)
                 )
             }
             Rejection::Route(RouteRejection::AmbiguousPath(_)) => {
-                format!("{}; gate and origin might read it differently", token::client_words(rejection))
+                format!("{}; gate and origin might interpret it differently", token::client_text(rejection))
             }
             Rejection::Credential(CredentialRejection::UnsupportedScheme) => {
                 "the first word of Authorization is not JWT_AUTH_HEADER_PREFIX".into()
             }
-            Rejection::Credential(CredentialRejection::MissingAfterScheme) => {
-                "there is no token behind the scheme".into()
-            }
-            Rejection::Credential(CredentialRejection::ContainsSpaces) => {
-                "there is more than one word behind the scheme".into()
-            }
+            Rejection::Credential(CredentialRejection::MissingAfterScheme) => "no token after the scheme".into(),
+            Rejection::Credential(CredentialRejection::ContainsSpaces) => "more than one word after the scheme".into(),
             Rejection::Token(rejection) => {
                 let no_key = (*rejection == TokenRejection::AlgorithmNotAllowed).then(|| self.why_no_key()).flatten();
                 no_key.unwrap_or_else(|| token::why(rejection))
             }
-            _ => token::client_words(rejection),
+            _ => token::client_text(rejection),
         }
     }
 
-    /// Why no key fits the token of the header, as `token inspect --verify` says it.
+    /// Why no key fits the token in the header, as `token inspect --verify` prints it.
     fn why_no_key(&self) -> Option<String> {
         let (name, _) = with_token(self.gate.config(), "");
         let sent = self.sent.get(&name)?;
         token::why_no_key_of(self.gate.config().tokens.keys(), token::bare(&sent), clock::now())
     }
 
-    /// The rule that holds there, by its place; or words for what holds otherwise.
-    fn who_has(&self, method: &str, path: &str) -> String {
+    /// What applies to a path: a rule with its place, an endpoint, or another rule or none.
+    fn what_applies(&self, method: &str, path: &str) -> String {
         match self.gate.config().routes.find(method, path) {
             Ok(Found::Rule(rule)) => {
                 let option = format!("ROUTES[{}]", rule.index);
                 format!("{option} ({}:{})", self.toml.path().display(), self.toml.place_of(&option).line)
             }
             Ok(Found::Endpoint(endpoint)) => format!("the {} endpoint ({})", endpoint.name(), endpoint.option()),
-            Ok(Found::Options(_)) | Err(_) => "another rule, or none,".into(),
+            Ok(Found::Options(_)) | Err(_) => "another rule or none".into(),
         }
     }
 
@@ -401,34 +399,34 @@ impl Case<'_> {
         })
     }
 
-    fn passed(
+    fn add_pass(
         &self,
-        passage: &Authorized<'_>,
+        authorized: &Authorized<'_>,
         destination: &str,
         url: Option<String>,
         sent: &Sent,
         report: &mut Map<String, Value>,
     ) {
-        let identity = passage.principal().identity();
-        let why = match (passage.rule().auth, identity) {
-            (_, Some(_)) => "the token is good",
+        let identity = authorized.principal().identity();
+        let why = match (authorized.rule().auth, identity) {
+            (_, Some(_)) => "the token is valid",
             (Auth::None, None) => "auth = \"none\": the gate does not look for a token",
-            (_, None) if self.method == "OPTIONS" => "the rule names OPTIONS, which never needs a token",
-            (_, None) => "auth = \"optional\", and there is no token that counts",
+            (_, None) if self.method == "OPTIONS" => "the rule lists OPTIONS, which never needs a token",
+            (_, None) => "auth = \"optional\", and there is no valid token",
         };
         report.insert("result".into(), "passes".into());
         report.insert("to".into(), destination.into());
         report.insert("why".into(), why.into());
         let Some(url) = url else { return };
         let connection = sent.get("connection");
-        let filter = Filter::new(passage, connection.as_deref(), self.gate.config());
+        let filter = Filter::new(authorized, connection.as_deref(), self.gate.config());
         let mut names: Vec<&str> =
             vec!["authorization", "host", "connection", forward::SUBJECT_HEADER, forward::CLAIMS_HEADER];
         names.extend(sent.0.iter().map(|(name, _)| name.as_str()));
         names.sort_unstable();
         names.dedup();
         let (withheld, goes_on): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| filter.withholds(name));
-        let set: Map<String, Value> = forward::identity_headers(passage.principal())
+        let set: Map<String, Value> = forward::identity_headers(authorized.principal())
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect();
@@ -440,12 +438,12 @@ fn path_and_query(url: &url::Url) -> String {
     url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
 }
 
-/// The report as text.
-fn in_words(report: &Map<String, Value>) -> String {
+/// The report as lines of text.
+fn as_text(report: &Map<String, Value>) -> String {
     let text = |name: &str| report.get(name).and_then(Value::as_str).unwrap_or_default();
     let mut lines = vec![format!("{} {}", text("method"), text("path"))];
     if !text("path_as_read").is_empty() {
-        lines.push(format!("read as  {} (by the runtime, before the gate)", text("path_as_read")));
+        lines.push(format!("read as  {} (normalized by the runtime, before the gate)", text("path_as_read")));
     }
     lines.push(match report.get("rule") {
         Some(rule) => {
@@ -464,7 +462,7 @@ fn in_words(report: &Map<String, Value>) -> String {
     });
     lines.extend(outcome(report));
     if let Some(Value::Object(good)) = report.get("with_a_good_token") {
-        lines.push("with a good token:".into());
+        lines.push("with a valid token:".into());
         lines.extend(outcome(good).into_iter().map(|line| format!("  {line}")));
     }
     lines.join("\n")

@@ -1,4 +1,4 @@
-//! `tollgate secret`.
+//! `tollgate secret`, and random bytes for other commands.
 
 use crate::{
     failure::{Exit, Failure},
@@ -11,12 +11,12 @@ use serde_json::json;
 pub enum Command {
     /// Print a random secret
     ///
-    /// From the operating system's generator, as base64url: letters, digits, - and _.
+    /// The bytes come from the operating system's generator and are printed as base64url: letters, digits, - and _.
     #[command(
         after_help = "Examples:\n  tollgate secret generate | npx wrangler secret put JWT_SECRET_KEY\n  echo \"JWT_SECRET_KEY=$(tollgate secret generate)\" > .dev.vars"
     )]
     Generate {
-        /// How many random bytes; 48 make a text of 64 characters, enough for HS512
+        /// Number of random bytes, 32 to 1024; 48 bytes are 64 characters, enough for HS512
         #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(32..=1024))]
         bytes: u16,
     },
@@ -26,17 +26,17 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     let Command::Generate { bytes } = command;
     let secret = Base64UrlUnpadded::encode_string(&random_vec(bytes.into())?);
     output.result(&secret, &json!({"secret": secret, "bytes": bytes}));
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
-/// Random bytes of the operating system's.
+/// Random bytes from the operating system.
 pub fn random<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
     fill(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The same, as many as are asked for.
+/// `length` random bytes from the operating system.
 pub fn random_vec(length: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = vec![0; length];
     fill(&mut bytes)?;
@@ -47,7 +47,7 @@ fn fill(bytes: &mut [u8]) -> Result<(), Failure> {
     getrandom::fill(bytes).map_err(no_randomness)
 }
 
-/// The operating system gave none.
+/// The failure to get random bytes.
 pub fn no_randomness(error: getrandom::Error) -> Failure {
-    Failure::usage(format!("no randomness: {error}"), "does the system have /dev/urandom?")
+    Failure::usage(format!("no random bytes from the operating system: {error}"), "check that /dev/urandom can be read")
 }

@@ -1,9 +1,11 @@
-//! `tollgate session`: lists and ends sessions at a gate. Other commands end sessions with what is here.
+//! `tollgate session`: lists and ends sessions at a gate. Commands that change users end sessions with
+//! [`SessionEnder`].
 
 use crate::{
+    clock,
     failure::{Exit, Failure},
-    gate::{Gate, GateArgs},
-    kv::{Store, StoreArgs},
+    gate::{Gate, GateArgs, Place},
+    kv::Store,
     output::{Output, counted, remark, visible},
     prompt,
     record::{self, shown_id},
@@ -22,64 +24,58 @@ pub enum Command {
         #[command(flatten)]
         who: Who,
         #[command(flatten)]
-        gate: GateArgs,
-        #[command(flatten)]
-        store: StoreArgs,
+        place: Place,
     },
-    /// End one session, with its tokens
+    /// End one session and revoke its tokens
     ///
-    /// They are refused everywhere within TOLLGATE_REVOCATION_BOUND: 10 seconds, unless told otherwise.
-    #[command(after_help = "Example:\n  tollgate session end alice --session 019abc3e-…    (as `list` names it)")]
+    /// Its tokens are rejected everywhere within TOLLGATE_REVOCATION_BOUND (default: 10 seconds).
+    #[command(
+        after_help = "Example:\n  tollgate session end alice --session 019abc3e-…    (`session list` shows the id)"
+    )]
     End {
         #[command(flatten)]
         who: Who,
-        /// The session's id
+        /// Session id, as `session list` shows it
         #[arg(long, value_name = "ID")]
         session: String,
         #[command(flatten)]
-        gate: GateArgs,
-        #[command(flatten)]
-        store: StoreArgs,
+        place: Place,
     },
-    /// End all of a user's sessions, with every token
+    /// End all of a user's sessions and revoke their tokens
     ///
-    /// The user may log in again at once, unless you say --retire-password.
+    /// The user can log in again at once, unless --retire-password is given.
     #[command(
-        after_help = "Examples:\n  tollgate session end-all alice --remote\n  tollgate session end-all --id 7 --retire-password    (who was disabled or deleted)"
+        after_help = "Examples:\n  tollgate session end-all alice --remote\n  tollgate session end-all --id 7 --retire-password    (after disabling or deleting the user)"
     )]
     EndAll {
         #[command(flatten)]
         who: Who,
-        /// Refuse log-ins by every password that was set before now, even where the store is a minute behind. Undone by
-        /// user set-password, user enable or user add
+        /// Also reject log-ins with the current password, even where the store is a minute behind, until `user
+        /// set-password`, `user enable` or `user add` writes a new record
         #[arg(long)]
         retire_password: bool,
         #[command(flatten)]
-        gate: GateArgs,
-        #[command(flatten)]
-        store: StoreArgs,
+        place: Place,
     },
-    /// Make one token void; its session goes on
+    /// Revoke one token; its session continues
     #[command(
-        after_help = "Example:\n  tollgate session revoke-token --id 7 --token-id 3f0c…    (its jti: tollgate token inspect)"
+        after_help = "Example:\n  tollgate session revoke-token --id 7 --token-id 3f0c…    (`token inspect` shows the jti)"
     )]
     RevokeToken {
         #[command(flatten)]
         who: Who,
-        /// The token's jti
+        /// The token's `jti` claim
         #[arg(long, value_name = "JTI")]
         token_id: String,
         #[command(flatten)]
-        gate: GateArgs,
-        #[command(flatten)]
-        store: StoreArgs,
+        place: Place,
     },
     /// End every session of every user
     ///
-    /// Everybody must log in again, all at once. Asks before it does.
+    /// Every user must log in again. Asks for confirmation first.
     #[command(after_help = "Example:\n  tollgate session end-everybody --gate https://app.example.com")]
     EndEverybody {
-        /// Don't ask
+        /// Skip the confirmation
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -89,51 +85,51 @@ pub enum Command {
     },
 }
 
-/// Whose sessions.
+/// The user, by name or id.
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
 pub struct Who {
-    /// The user's name, looked up in the store
+    /// User name, looked up in the store
     name: Option<String>,
-    /// The user's id, in place of the name; the store is not asked: 7 is a number, abc or '"7"' a text
+    /// User id, instead of the name; the store is not read. 7 is an integer; abc and '"7"' are strings
     #[arg(long, allow_hyphen_values = true)]
     id: Option<String>,
 }
 
-/// What is said of the end of tokens.
-const SOON: &str = "tokens are refused everywhere within seconds (TOLLGATE_REVOCATION_BOUND)";
+/// When tokens are rejected.
+const SOON: &str = "tokens are rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND)";
 
 pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
-        Command::List { who, gate, store } => {
-            let (gate, id) = open(&who, &gate, &store)?;
+        Command::List { who, place } => {
+            let (gate, id) = open(&who, &place)?;
             let sessions = gate.sessions(&id)?;
             output.result(&table(&sessions), &json!({"id": id.to_json(), "sessions": sessions}));
             remark(&counted(sessions.len(), "session"));
         }
-        Command::End { who, session, gate, store } => {
-            let (gate, id) = open(&who, &gate, &store)?;
+        Command::End { who, session, place } => {
+            let (gate, id) = open(&who, &place)?;
             gate.end(&id, &session)?;
             output.result(
-                &format!("session {} is ended; its {SOON}", visible(&session)),
+                &format!("session {} has ended; its {SOON}", visible(&session)),
                 &json!({"id": id.to_json(), "session": session, "ended": true}),
             );
         }
-        Command::EndAll { who, retire_password, gate, store } => {
-            let (gate, id) = open(&who, &gate, &store)?;
+        Command::EndAll { who, retire_password, place } => {
+            let (gate, id) = open(&who, &place)?;
             gate.end_all(&id, retire_password, None)?;
-            let retired = if retire_password { "\nthe password of before is refused" } else { "" };
+            let retired = if retire_password { "\nlog-ins with the current password are rejected" } else { "" };
             output.result(
-                &format!("every session of user {} is ended; its {SOON}{retired}", shown_id(&id)),
+                &format!("all sessions of user {} have ended; their {SOON}{retired}", shown_id(&id)),
                 &json!({"id": id.to_json(), "ended": "all", "password_retired": retire_password}),
             );
         }
-        Command::RevokeToken { who, token_id, gate, store } => {
-            let (gate, id) = open(&who, &gate, &store)?;
+        Command::RevokeToken { who, token_id, place } => {
+            let (gate, id) = open(&who, &place)?;
             gate.revoke(&id, &token_id)?;
             output.result(
                 &format!(
-                    "token {} is void; it is refused everywhere within seconds (TOLLGATE_REVOCATION_BOUND)",
+                    "token {} is revoked; it is rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND)",
                     visible(&token_id)
                 ),
                 &json!({"id": id.to_json(), "token_id": token_id, "revoked": true}),
@@ -141,29 +137,29 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         }
         Command::EndEverybody { yes, gate, selection } => {
             let gate = Gate::open(&gate, &selection)?;
-            if !yes && !prompt::confirm(&format!("End every session of every user of {}?", gate.address()))? {
-                return Err(Failure::refused("nothing was ended", "only `yes` counts as yes"));
+            if !yes && !prompt::confirm(&format!("End all sessions of all users of {}?", gate.address()))? {
+                return Err(Failure::rejected("no session was ended", "type `yes` to confirm"));
             }
             gate.end_everybody()?;
-            output.result(&format!("every session of every user is ended; {SOON}"), &json!({"ended": "everybody"}));
+            output.result(&format!("all sessions of all users have ended; {SOON}"), &json!({"ended": "everybody"}));
         }
     }
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
-/// The gate, and whom it is to be told of.
-fn open(who: &Who, gate: &GateArgs, place: &StoreArgs) -> Result<(Gate, Id), Failure> {
-    let gate = Gate::open(gate, &place.selection)?;
+/// The gate and the user's id.
+fn open(who: &Who, place: &Place) -> Result<(Gate, Id), Failure> {
+    let gate = Gate::open(&place.gate, &place.store.selection)?;
     let id = match (&who.name, &who.id) {
         (_, Some(id)) => record::id_from_text(id),
         (name, None) => {
-            gate.must_fit(place)?;
-            let store = Store::open(place)?;
+            gate.check_store(&place.store)?;
+            let store = Store::open(&place.store)?;
             let key = LoginRecord::key(name.as_deref().unwrap_or_default());
             let text = store.get_one(&key)?.ok_or_else(|| {
-                Failure::refused(
+                Failure::rejected(
                     format!("no user of this name in the {}", store.name()),
-                    "who was deleted is named by --id; `tollgate user list` names the others (case counts)",
+                    "`tollgate user list` shows the names (case matters); name a deleted user by --id",
                 )
             })?;
             record::login(&text)?.id()
@@ -172,17 +168,17 @@ fn open(who: &Who, gate: &GateArgs, place: &StoreArgs) -> Result<(Gate, Id), Fai
     Ok((gate, id))
 }
 
-/// One line a session.
+/// A table with one session a line.
 fn table(sessions: &[SessionSummary]) -> String {
     if sessions.is_empty() {
         return "no sessions".into();
     }
-    let time = |seconds| Timestamp::from_seconds(seconds).numeric_date().utc();
+    let time = |seconds: i64| clock::utc(seconds).unwrap_or_else(|| seconds.to_string());
     let head = ["SESSION", "LOGGED IN", "LAST USED", "COUNTRY", "CLIENT"].map(str::to_owned);
-    let row = |told: &SessionSummary| {
+    let row = |session: &SessionSummary| {
         let [id, country, client] =
-            [told.id.as_str(), &told.country, &told.user_agent].map(|text| visible(text).into_owned());
-        [id, time(told.created), time(told.last_used), country, client]
+            [session.id.as_str(), &session.country, &session.user_agent].map(|text| visible(text).into_owned());
+        [id, time(session.created), time(session.last_used), country, client]
     };
     let rows: Vec<[String; 5]> = std::iter::once(head).chain(sessions.iter().map(row)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -196,69 +192,76 @@ fn table(sessions: &[SessionSummary]) -> String {
 
 /// Why a user's sessions are to end.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// There is another password, in a record of this version.
-    Password(Timestamp),
-    /// The user was disabled, in a record of this version; or deleted.
-    Gone(Option<Timestamp>),
+pub enum Reason {
+    /// The password was changed, by a record of this version.
+    PasswordChanged(Timestamp),
+    /// The user was disabled, by a record of this version; or deleted.
+    UserRemoved(Option<Timestamp>),
 }
 
-/// What other commands say to the gate when they have changed a user in the store.
+/// Ends a user's sessions at the gate after the user was changed in the store.
 ///
-/// The store is always changed first. If the gate can't be reached afterwards, the change holds and sessions go on as
-/// without --gate. In the other order the user could log in again in between with the old record.
-pub struct Afterwards<'a> {
+/// The store is always changed first: in the other order the user could log in again in between with the old record. If
+/// the gate can't be reached afterwards, the change remains and sessions continue, as without --gate.
+pub struct SessionEnder<'a> {
     gate: Option<Gate>,
     selection: &'a Selection,
 }
 
-impl<'a> Afterwards<'a> {
-    /// Finds the gate, before anything is written. Nothing is asked of it yet.
-    pub fn open(gate: &GateArgs, place: &'a StoreArgs) -> Result<Self, Failure> {
-        let gate = Gate::find(gate, &place.selection)?;
-        gate.as_ref().map_or(Ok(()), |gate| gate.must_fit(place))?;
-        Ok(Self { gate, selection: &place.selection })
+impl<'a> SessionEnder<'a> {
+    /// Finds the gate. Called before the store is written; sends nothing.
+    pub fn open(place: &'a Place) -> Result<Self, Failure> {
+        let selection = &place.store.selection;
+        let gate = Gate::find(&place.gate, selection)?;
+        gate.as_ref().map_or(Ok(()), |gate| gate.check_store(&place.store))?;
+        Ok(Self { gate, selection })
     }
 
-    /// Ends a user's sessions: were they ended? Without a gate it says on standard error what goes on, and until when.
-    /// A failure says which command makes up for it.
-    pub fn end_sessions(&self, store: &Store, id: &Id, why: Why) -> Result<bool, Failure> {
+    /// Ends a user's sessions and returns `true`. Without a gate, prints on standard error how long sessions and tokens
+    /// remain valid, and returns `false`.
+    ///
+    /// # Errors
+    /// The gate did not end them. The hint has the command that does.
+    pub fn end_sessions(&self, store: &Store, id: &Id, reason: Reason) -> Result<bool, Failure> {
         let Some(gate) = &self.gate else {
-            let tokens = match why {
-                Why::Password(_) => "tokens go on until they expire",
-                Why::Gone(_) => "tokens go on until they expire where a route has user = \"token\"",
+            let tokens = match reason {
+                Reason::PasswordChanged(_) => "tokens remain valid until they expire",
+                Reason::UserRemoved(_) => "tokens remain valid until they expire on routes with user = \"token\"",
             };
             if !store.toml.bindings().sessions {
                 remark(&format!("{tokens}: this gate has no sessions (`tollgate config check`)"));
                 return Ok(false);
             }
-            let what = match why {
-                Why::Password(_) => "sessions go on until the user logs in with the new password",
-                Why::Gone(_) => tokens,
+            let what = match reason {
+                Reason::PasswordChanged(_) => "sessions remain valid until the user logs in with the new password",
+                Reason::UserRemoved(_) => tokens,
             };
-            remark(&format!("{what}, since no gate was named (--gate); to end them: {}", self.command(id, why, "URL")));
+            remark(&format!(
+                "{what}, because no gate is named (--gate); to end them: {}",
+                self.command(id, reason, "URL")
+            ));
             return Ok(false);
         };
-        let (is_gone, version) = match why {
-            Why::Password(version) => (false, Some(version)),
-            Why::Gone(version) => (true, version),
+        let (is_removed, version) = match reason {
+            Reason::PasswordChanged(version) => (false, Some(version)),
+            Reason::UserRemoved(version) => (true, version),
         };
-        gate.end_all(id, is_gone, version).map(|()| true).map_err(|failure| {
-            let command = self.command(id, why, gate.address());
+        gate.end_all(id, is_removed, version).map(|()| true).map_err(|failure| {
+            let command = self.command(id, reason, gate.address());
             Failure {
                 exit: failure.exit,
-                what: format!("the store is changed, but sessions go on: {}", failure.what),
+                what: format!("the store was changed, but the sessions were not ended: {}", failure.what),
                 hint: match failure.exit {
-                    Exit::Store => format!("as soon as the gate can be told: {command}"),
+                    Exit::Store => format!("when the gate is available: {command}"),
                     _ => format!("{}\n       then: {command}", failure.hint),
                 },
             }
         })
     }
 
-    fn command(&self, id: &Id, why: Why, address: &str) -> String {
+    fn command(&self, id: &Id, reason: Reason, address: &str) -> String {
         let mut command = format!("tollgate session end-all --id {}", quoted(&shown_id(id)));
-        if matches!(why, Why::Gone(_)) {
+        if matches!(reason, Reason::UserRemoved(_)) {
             command += " --retire-password";
         }
         command += &format!(" --gate {address}");
@@ -272,7 +275,7 @@ impl<'a> Afterwards<'a> {
     }
 }
 
-/// As a shell takes it for one word.
+/// A text as one word of a shell command, in quotes if needed.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -281,7 +284,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", visible(text).replace('\'', "'\\''"))
 }
 
-/// For a result: were the sessions ended?
-pub fn told(ended: &Result<bool, Failure>) -> Value {
+/// The member `sessions_ended` of a result.
+pub fn ended_json(ended: &Result<bool, Failure>) -> Value {
     ended.as_ref().is_ok_and(|ended| *ended).into()
 }

@@ -1,7 +1,7 @@
-//! `tollgate token`: made, and taken apart.
+//! `tollgate token`: making and inspecting tokens.
 //!
-//! **What always holds:** what is wrong with a token is found by the gate's own rules. Where there is no key, they are
-//! asked about a copy signed with a placeholder, so that everything but the signature is judged.
+//! **What always holds:** the gate's own rules find what is wrong with a token. Without a key they verify a copy that
+//! is signed with a placeholder, so that everything except the signature is checked.
 
 use crate::{
     clock,
@@ -22,40 +22,40 @@ use tollgate::rules::{
     json::{self, Map, NotAnObject, Value},
     rejection::{Malformed, Rejection, TokenRejection},
     secret::Secret,
-    time::{Duration, NumericDate, Timestamp},
+    time::{Duration, Timestamp},
     token::{self, Algorithm, ClaimsPolicy, Key, KeySet, MAX_TOKEN_BYTES, NoKey, TimeChecks},
 };
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Make a token with the configured key, as a log-in would
+    /// Make a token with the configured key, as a log-in does
     #[command(
         after_help = "Examples:\n  tollgate token mint --id 7\n  tollgate token mint --id 7 --claim 'role=\"admin\"' --expires 1h\n  curl -H \"Authorization: JWT $(tollgate token mint --id 7)\" http://127.0.0.1:8787/protected"
     )]
     Mint {
-        /// Whose token it is: 7 is a number, abc or '"7"' a text
+        /// Id of the user. 7 is an integer; abc and '"7"' are strings
         #[arg(long, allow_hyphen_values = true)]
         id: String,
-        /// Another claim, its value as JSON
+        /// Further claim, with a value in JSON; can be repeated
         #[arg(long = "claim", value_name = "NAME=JSON", value_parser = claim)]
         claims: Vec<(String, Value)>,
-        /// How long it lives: 90, 5m, 1h, 7d; -5m is expired already
-        #[arg(long, value_name = "DURATION", value_parser = span, allow_hyphen_values = true)]
+        /// Lifetime: 90 (seconds), 5m, 1h or 7d; -5m makes a token that has expired [default: as configured]
+        #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
         expires: Option<Duration>,
         #[command(flatten)]
         selection: Selection,
     },
-    /// Take a token apart and say what is wrong with it
+    /// Decode a token and show what is wrong with it
     ///
-    /// Needs no key: then everything but the signature is judged, by Flask-JWT's defaults. With --verify the configured
-    /// key and options count. Exit code 0: nothing is wrong, 1: the gate would refuse it.
+    /// Without --verify no key is needed: everything except the signature is checked, by Flask-JWT's defaults. Exit
+    /// code 0 if nothing is wrong, 1 if the gate would reject the token.
     #[command(
         after_help = "Examples:\n  tollgate token inspect eyJ0eXAi…\n  pbpaste | tollgate token inspect --verify"
     )]
     Inspect {
-        /// The token; standard input if it is not there
+        /// The token [default: standard input]
         token: Option<String>,
-        /// Check the signature with the configured key, and the claims by the configured options
+        /// Also check the signature, with the configured key; check the claims by the configured options
         #[arg(long)]
         verify: bool,
         #[command(flatten)]
@@ -79,11 +79,11 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
 fn claim(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write NAME=JSON")?;
     let value = serde_json::from_str(value)
-        .map_err(|_| format!("the value is not JSON; a text needs quotes of its own: --claim '{name}=\"…\"'"))?;
+        .map_err(|_| format!("the value is not JSON; a string needs its own quotes: --claim '{name}=\"…\"'"))?;
     Ok((name.to_owned(), value))
 }
 
-fn span(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, String> {
     Duration::parse(text).ok_or_else(|| "write a duration such as 90, 5m, 1h or 7d".into())
 }
 
@@ -120,16 +120,16 @@ fn mint(
     let claims = Parts::of(&token).claims.unwrap_or_default();
     let verdict = config.tokens.verify(&token, now);
     if let Err(rejection) = &verdict {
-        warning(&format!("the gate refuses this token: {}", why(rejection)));
+        warning(&format!("the gate rejects this token: {}", why(rejection)));
     }
     output.result(
         &token,
         &json!({"token": token, "claims": claims, "refused": verdict.as_ref().err().map(TokenRejection::code)}),
     );
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
-/// A token without the scheme before it, as people paste it.
+/// The token in a pasted header or header value: without field name and scheme.
 pub fn bare(text: &str) -> &str {
     let text = text.trim();
     let text = text.strip_prefix("Authorization:").unwrap_or(text).trim_start();
@@ -143,33 +143,36 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
     let now = clock::now();
     let parts = Parts::of(token);
     let mut no_key = None;
-    let (wrong, signature) = match verify {
+    let (rejections, signature) = match verify {
         Some(selection) => {
             let config = WranglerConfig::read(selection)?.gate_config()?;
             match config.tokens.verify(token, now) {
-                Ok(_) => (Vec::new(), "good: it is the configured key's"),
+                Ok(_) => (Vec::new(), "good: made with the configured key"),
                 Err(TokenRejection::BadSignature) => (vec![TokenRejection::BadSignature], "bad"),
                 Err(rejection) => {
                     if rejection == TokenRejection::AlgorithmNotAllowed {
                         no_key =
                             parts.header.as_ref().ok().and_then(|header| why_no_key(config.tokens.keys(), header, now));
                     }
-                    let before = matches!(
+                    let is_before = matches!(
                         rejection,
                         TokenRejection::Malformed(_) | TokenRejection::AlgorithmNotAllowed | TokenRejection::TooLong
                     );
                     (
                         vec![rejection],
-                        if before {
-                            "not checked: the token is refused before"
+                        if is_before {
+                            "not checked: the token is rejected before"
                         } else {
-                            "good: it is the configured key's"
+                            "good: made with the configured key"
                         },
                     )
                 }
             }
         }
-        None => (wrong_but_for_signature(token, &parts, now), "not checked: --verify does, with the configured key"),
+        None => (
+            rejections_except_signature(token, &parts, now),
+            "not checked: add --verify to check it with the configured key",
+        ),
     };
     let claims = parts.claims.as_ref().ok();
     let mut text = String::new();
@@ -178,7 +181,7 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
             Some(members) => {
                 text += &format!("{title}\n");
                 for (name, value) in members {
-                    let words = if title == "claims" { time_in_words(name, value, now) } else { None };
+                    let words = if title == "claims" { time_text(name, value, now) } else { None };
                     let words = words.map_or_else(String::new, |words| format!("  ({words})"));
                     text += &format!("  {} = {}{words}\n", visible(name), json_line(value));
                 }
@@ -191,23 +194,25 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
         Some((_, words)) if *rejection == TokenRejection::AlgorithmNotAllowed => words.clone(),
         _ => why(rejection),
     };
-    for rejection in &wrong {
-        text += &format!("  refused: {} ({})\n", words(rejection), rejection.code());
+    for rejection in &rejections {
+        text += &format!("  rejected: {} ({})\n", words(rejection), rejection.code());
     }
-    if wrong.is_empty() {
-        text += if verify.is_some() { "  good\n" } else { "  nothing wrong is seen without the key\n" };
+    if rejections.is_empty() {
+        text += if verify.is_some() { "  good\n" } else { "  no error found without the key\n" };
     }
     let times: Map<String, Value> = claims
         .into_iter()
         .flatten()
-        .filter_map(|(name, value)| Some((name.clone(), time_in_words(name, value, now)?.into())))
+        .filter_map(|(name, value)| Some((name.clone(), time_text(name, value, now)?.into())))
         .collect();
-    let wrong_json: Vec<Value> = wrong
+    let wrong: Vec<Value> = rejections
         .iter()
         .map(|rejection| {
             let mut wrong =
-                json!({"code": rejection.code(), "text": words(rejection), "client": client_words(&rejection.clone().into())});
-            if let Some((reason, _)) = no_key.as_ref().filter(|_| *rejection == TokenRejection::AlgorithmNotAllowed) {
+                json!({"code": rejection.code(), "text": words(rejection), "client": client_text(&rejection.clone().into())});
+            if let Some((reason, _)) =
+                no_key.as_ref().filter(|_| *rejection == TokenRejection::AlgorithmNotAllowed)
+            {
                 wrong["reason"] = (*reason).into();
             }
             wrong
@@ -215,19 +220,19 @@ fn inspect(token: &str, verify: Option<&Selection>, output: Output) -> Result<Ex
         .collect();
     let json = json!({
         "header": parts.header.as_ref().ok(), "claims": claims, "times": times,
-        "signature": signature.split(':').next(), "wrong": wrong_json,
+        "signature": signature.split(':').next(), "wrong": wrong,
     });
     output.result(&text, &json);
-    Ok(if wrong.is_empty() { Exit::Good } else { Exit::Refused })
+    Ok(if rejections.is_empty() { Exit::Success } else { Exit::Rejected })
 }
 
-/// The same sentence for a whole token.
+/// Why no key of the gate may verify this token, as a sentence. `None` if one may, or the header can't be read.
 pub fn why_no_key_of(keys: &KeySet, token: &str, now: Timestamp) -> Option<String> {
     Some(why_no_key(keys, &Parts::of(token).header.ok()?, now)?.1)
 }
 
-/// Why no key of the gate may verify a token with this header: a stable code, and a sentence. The
-/// answer to a client has less detail.
+/// Why no key of the gate may verify a token with this header: a stable code and a sentence, which has more detail than
+/// the answer to a client.
 fn why_no_key(keys: &KeySet, header: &Map<String, Value>, now: Timestamp) -> Option<(&'static str, String)> {
     let text = |name: &str| header.get(name).and_then(Value::as_str);
     let (algorithm, id) = (text("alg"), text("kid"));
@@ -245,36 +250,35 @@ fn why_no_key(keys: &KeySet, header: &Map<String, Value>, now: Timestamp) -> Opt
     let is_named = id.is_some() && keys.all().any(|key| key.id() == id);
     Some(match keys.for_token_at(algorithm, id, now.numeric_date()).err()? {
         NoKey::UnknownAlgorithm => {
-            ("algorithm_unknown", format!("its alg is {}, and the gate's keys have {algorithms}", shown(algorithm)))
+            ("algorithm_unknown", format!("its alg is {}; the gate's keys have {algorithms}", shown(algorithm)))
         }
         NoKey::OtherAlgorithm { key, token } if is_named => (
             "algorithm_of_another_key",
-            format!("its alg is {}, and the key that its kid {} names has {}", token.name(), shown(id), key.name()),
+            format!("its alg is {}, but the key with its kid {} has {}", token.name(), shown(id), key.name()),
         ),
         NoKey::OtherAlgorithm { token, .. } => (
             "algorithm_of_another_key",
             format!(
-                "its alg is {}, and the gate's keys have {algorithms} (JWT_ALGORITHM, JWT_DECODE_ALGORITHMS, JWT_KEYS)",
+                "its alg is {}; the gate's keys have {algorithms} (JWT_ALGORITHM, JWT_DECODE_ALGORITHMS, JWT_KEYS)",
                 token.name()
             ),
         ),
         NoKey::UnknownId => {
             let ids = joined(&mut keys.all().filter_map(|key| key.id().map(|id| format!("\"{}\"", visible(id)))));
-            ("key_unknown", format!("its kid {} names no key of the gate, whose keys are {ids} (JWT_KEYS)", shown(id)))
+            ("key_unknown", format!("its kid {} is not a key of the gate, whose keys are {ids} (JWT_KEYS)", shown(id)))
         }
         NoKey::Ended(end) => (
             "key_ended",
             format!(
-                "its key {} ended at {} ({}): not_after of JWT_KEYS. The user must log in again",
+                "its key {} ended at {} (not_after in JWT_KEYS); the user must log in again",
                 shown(id),
-                end.utc(),
-                clock::distance(end.seconds() - now.numeric_date().seconds())
+                clock::utc_and_distance(end.seconds(), now).unwrap_or_else(|| end.seconds().to_string())
             ),
         ),
     })
 }
 
-/// Header and claims as far as they can be read, to be shown.
+/// Header and claims, each decoded if possible. Nothing is verified.
 struct Parts {
     header: Result<Map<String, Value>, TokenRejection>,
     claims: Result<Map<String, Value>, TokenRejection>,
@@ -304,8 +308,8 @@ impl Parts {
     }
 }
 
-/// Everything that Flask-JWT's defaults find wrong, one refusal each, the signature left aside.
-fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<TokenRejection> {
+/// All rejections by Flask-JWT's defaults, except for the signature.
+fn rejections_except_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<TokenRejection> {
     let policy = |required: &[&str], checks| ClaimsPolicy {
         required: required.iter().map(|&name| name.to_owned()).collect(),
         checks,
@@ -314,7 +318,7 @@ fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<To
     let none = TimeChecks { exp: false, nbf: false, iat: false };
     let algorithm = parts.header.as_ref().ok().and_then(|header| Algorithm::from_name(header.get("alg")?.as_str()?));
     let keys = placeholder();
-    // The token as it is: the compact form, and `alg`.
+    // The token itself: compact form and `alg`.
     match token::verify(token, &keys, &policy(&[], none), now) {
         Err(rejection @ (TokenRejection::TooLong | TokenRejection::Malformed(_))) => return vec![rejection],
         Err(TokenRejection::AlgorithmNotAllowed) if algorithm.is_none() => {
@@ -325,7 +329,7 @@ fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<To
     let (Ok(header), Ok(claims)) = (&parts.header, &parts.claims) else {
         return parts.claims.as_ref().err().into_iter().cloned().collect();
     };
-    // Its claims, one check at a time.
+    // The claims, one check at a time.
     let all = [
         policy(&["exp"], none),
         policy(&["iat"], none),
@@ -345,7 +349,7 @@ fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<To
     for policy in all {
         found(policy.judge(|name| claims.get(name), now.numeric_date()).map(drop));
     }
-    // Its header, on a copy that is signed.
+    // The header, in a copy that is signed.
     let mut header = header.clone();
     header.insert("alg".into(), Algorithm::Hs256.name().into());
     let copy = keys.signing().map(|key| token::sign(key, &header, &Map::new())).unwrap_or_default();
@@ -354,83 +358,83 @@ fn wrong_but_for_signature(token: &str, parts: &Parts, now: Timestamp) -> Vec<To
 }
 
 fn no_key_signs() -> Failure {
-    Failure::refused(
-        "this gate has no key that signs: it verifies the tokens of another issuer",
-        "give JWT_PRIVATE_KEY or JWT_KEYS a private key",
+    Failure::rejected(
+        "this gate has no signing key: it verifies the tokens of another issuer",
+        "set JWT_PRIVATE_KEY, or a private key in JWT_KEYS",
     )
 }
 
-/// A ring with any key: it is not the signature that is looked at.
+/// A key set with a placeholder key, for checks other than that of the signature.
 pub fn placeholder() -> KeySet {
     let key = Key::symmetric(Algorithm::Hs256, &Secret::new("-".repeat(64)), None, false);
     key.map_or_else(|_| KeySet::verifying([]), |key| KeySet::new(key, []))
 }
 
-fn time_in_words(name: &str, value: &Value, now: Timestamp) -> Option<String> {
+/// A time claim as text. `None` for other claims and values that are not times.
+fn time_text(name: &str, value: &Value, now: Timestamp) -> Option<String> {
     if !["exp", "iat", "nbf"].contains(&name) {
         return None;
     }
-    #[allow(clippy::cast_possible_truncation)] // out of range saturates, and is no date on the next line
+    #[allow(clippy::cast_possible_truncation)] // saturates, and so becomes a time beyond the calendar
     let seconds = value
         .as_i64()
         .or_else(|| value.as_f64().map(|seconds| seconds as i64))
         .or_else(|| value.as_str()?.parse().ok())?;
-    let date = NumericDate::new(seconds)?;
-    Some(format!("{}, {}", date.utc(), clock::distance(date.seconds() - now.numeric_date().seconds())))
+    clock::utc_and_distance(seconds, now)
 }
 
-/// What a client is told.
-pub fn client_words(rejection: &Rejection) -> String {
+/// The text of Flask-JWT's answer to a client.
+pub fn client_text(rejection: &Rejection) -> String {
     wording::words(rejection, &FlaskJwt).map(|words| words.text.into_owned()).unwrap_or_default()
 }
 
-/// What is wrong with a token, for an operator.
+/// Why a token is rejected, for an operator: more detailed than the answer to a client.
 pub fn why(rejection: &TokenRejection) -> String {
     match rejection {
         TokenRejection::TooLong => format!("longer than {MAX_TOKEN_BYTES} bytes"),
         TokenRejection::Malformed(part) => match part {
             Malformed::NotEnoughSegments => {
-                "not a token: it has fewer than two dots (header.claims.signature); was it cut short?"
+                "not a token: fewer than two dots (header.claims.signature); it may be truncated"
             }
             Malformed::HeaderEncoding => "the header is not base64url without padding",
-            Malformed::HeaderNotJson => "the header is not JSON, or has a member twice",
-            Malformed::HeaderNotAnObject => "the header is JSON, but no object",
+            Malformed::HeaderNotJson => "the header is not JSON, or has a duplicate member",
+            Malformed::HeaderNotAnObject => "the header is JSON, but not an object",
             Malformed::PayloadEncoding => {
-                "the claims are not base64url without padding (or the token has more than two dots)"
+                "the claims are not base64url without padding, or the token has more than two dots"
             }
-            Malformed::PayloadNotJson => "the claims are not JSON, or have a member twice",
-            Malformed::PayloadNotAnObject => "the claims are JSON, but no object",
-            Malformed::SignatureEncoding => "the signature is not base64url without padding; was the token cut short?",
+            Malformed::PayloadNotJson => "the claims are not JSON, or have a duplicate member",
+            Malformed::PayloadNotAnObject => "the claims are JSON, but not an object",
+            Malformed::SignatureEncoding => {
+                "the signature is not base64url without padding; the token may be truncated"
+            }
         }
         .into(),
         TokenRejection::AlgorithmNotAllowed => {
-            format!("a gate can't verify its alg, only {}", Algorithm::ALL.map(Algorithm::name).join(", "))
+            format!("no gate supports its alg; supported are {}", Algorithm::ALL.map(Algorithm::name).join(", "))
         }
         TokenRejection::BadSignature => {
-            "the signature is not that of the configured key: signed with another key, or changed since".into()
+            "the signature does not match the configured key: the token was signed with another key, or changed".into()
         }
         TokenRejection::MissingClaim(name) => {
             format!("the claim {name:?} is missing or null (JWT_REQUIRED_CLAIMS)")
         }
         TokenRejection::NotANumericDate(claim) => {
-            format!("the claim {:?} is no time: it must be seconds since 1970", claim.name())
+            format!("the claim {:?} is not a time in seconds since 1970", claim.name())
         }
         TokenRejection::IssuedInTheFuture => {
-            "issued in the future (iat): does the issuer's clock run ahead? JWT_LEEWAY allows for some".into()
+            "issued in the future (iat): the issuer's clock may be ahead; JWT_LEEWAY allows some difference".into()
         }
-        TokenRejection::NotYetValid => "not yet good (nbf lies in the future): does a clock run ahead?".into(),
-        TokenRejection::Expired => "expired (exp lies in the past): log in again".into(),
-        TokenRejection::InvalidAudience => "it is for an audience (aud), and this gate is in none".into(),
-        TokenRejection::InvalidClaimFormat => "aud is neither a text nor a list of texts".into(),
+        TokenRejection::NotYetValid => "not yet valid (nbf is in the future): a clock may be ahead".into(),
+        TokenRejection::Expired => "expired (exp is in the past): log in again".into(),
+        TokenRejection::InvalidAudience => "it has an audience (aud) that is not this gate's".into(),
+        TokenRejection::InvalidClaimFormat => "aud is neither a string nor a list of strings".into(),
         TokenRejection::CriticalExtension { .. }
         | TokenRejection::CriticalEmpty
         | TokenRejection::CriticalNotText
         | TokenRejection::CriticalMissing
-        | TokenRejection::UnencodedPayload(_) => "it demands an extension (crit or b64) that is not understood".into(),
-        TokenRejection::KeyIdNotAString => "kid is not a text".into(),
-        TokenRejection::UserUnknown { .. } => {
-            "the claim \"identity\" names no user: it must be an integer or a text".into()
-        }
-        _ => client_words(&rejection.clone().into()),
+        | TokenRejection::UnencodedPayload(_) => "it requires an extension (crit or b64) that is not supported".into(),
+        TokenRejection::KeyIdNotAString => "kid is not a string".into(),
+        TokenRejection::UserUnknown { .. } => "the claim \"identity\" is not an integer or a string".into(),
+        _ => client_text(&rejection.clone().into()),
     }
 }

@@ -1,14 +1,14 @@
-//! Which other users of this machine could write into a folder, and so place files there that this command would read
+//! Whether other users of this machine can write into a folder, and so place files there that this command would read
 //! or run.
 //!
-//! **What always holds:** an answer that can't be found out is "others can write". Root and the user who runs the
-//! command are not others. Systems without Unix permissions are trusted: their folders carry access lists, which are
-//! not read here.
+//! **What always holds:** if permissions can't be read, others are assumed to have write access. Root and the current
+//! user are not others. On systems without Unix permissions every folder is trusted, because access lists are not
+//! evaluated.
 
 use std::path::Path;
 
-/// Whether only this user and root can write into the folder. The folders above it count too: whoever may write into
-/// one of them could put another folder in its place, unless the sticky bit keeps that from them (as in `/tmp`).
+/// Whether only this user and root can write into the folder and those above it. Whoever can write into one above could
+/// replace the folder, unless the sticky bit prevents that (as in `/tmp`).
 ///
 /// The folder itself must not be sticky and writable by all: there others can't replace files, but can create them
 /// first.
@@ -16,8 +16,8 @@ pub fn is_private(folder: &Path) -> bool {
     imp::is_private(folder)
 }
 
-/// Whether whoever may write into one of `paths` may write into `folder` too, so that trusting the former gives nobody
-/// a power that the latter does not give already.
+/// Whether everybody who can write into one of `paths` can write into `folder` too, so that trusting `paths` gives
+/// nobody further rights.
 pub fn is_at_least_as_private(paths: &[&Path], folder: &Path) -> bool {
     imp::is_at_least_as_private(paths, folder)
 }
@@ -54,7 +54,7 @@ mod imp {
         }
     }
 
-    /// Others who may write.
+    /// Others with write access.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub(super) struct Writers {
         everybody: bool,
@@ -70,7 +70,7 @@ mod imp {
             Self {
                 everybody: mode & 0o002 != 0,
                 group: (mode & 0o020 != 0 && !is_private_group).then_some(gid),
-                // An owner may give himself every permission.
+                // An owner can grant himself write access.
                 owner: (uid != me && uid != 0).then_some(uid),
             }
         }

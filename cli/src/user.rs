@@ -1,16 +1,16 @@
-//! `tollgate user`: what is in the store.
+//! `tollgate user`: the users in the store.
 
 use crate::{
     clock,
     failure::{Exit, Failure},
-    gate::GateArgs,
+    gate::Place,
     import,
-    kv::{MOST_PAIRS, Store, StoreArgs},
+    kv::{MAX_PAIRS, Store, StoreArgs},
     output::{Output, counted, grouped, json_line, print_json_line, remark, visible, warning},
     password as hashes, prompt,
     record::{self, User},
     secret,
-    session::{self, Afterwards, Why},
+    session::{self, Reason, SessionEnder},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
@@ -25,110 +25,104 @@ use tollgate::rules::{
 pub enum Command {
     /// Add a user
     ///
-    /// The password is asked for twice, or is the first line of standard input. A name or id that is taken is refused.
-    /// Without --id the user gets a random text of 128 bits.
+    /// The password is asked for twice at a terminal, else read from the first line of standard input. Fails if the
+    /// name or id is taken. Without --id the user gets a random string of 128 bits.
     #[command(
         after_help = "Examples:\n  tollgate user add alice --id 7 --attribute role=admin\n  pass show alice | tollgate user add alice --remote"
     )]
     Add {
-        /// The name, as it is typed at log-in; case counts
+        /// User name, as typed at log-in; case matters
         name: String,
-        /// The id: 7 is a number, abc or '"7"' a text
+        /// User id [default: random]. 7 is an integer; abc and '"7"' are strings
         #[arg(long, allow_hyphen_values = true)]
         id: Option<String>,
-        /// What is shown beside the id where a route has user = "stored"; a JSON value, or else a text
+        /// Attribute of the identity on routes with user = "stored". The value is JSON, or else a string
         #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
         attributes: Vec<(String, Value)>,
-        /// Write a user who exists anew; the id stays, sessions end
+        /// Replace a user who exists: keeps the id, ends all sessions
         #[arg(long)]
         replace: bool,
-        /// Take a password that is short, common or otherwise refused
+        /// Accept a password that is too short, common or otherwise rejected
         #[arg(long)]
         allow_weak: bool,
         #[command(flatten)]
-        gate: GateArgs,
-        #[command(flatten)]
-        store: StoreArgs,
+        place: Place,
     },
-    /// Show what is stored about a user; the hash's cost, not the hash
+    /// Show a user: id, status, attributes, and kind and cost of the hash
     #[command(after_help = "Example:\n  tollgate user show alice --json")]
     Show {
-        /// The name
+        /// User name
         name: String,
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// List the users' names
+    /// List user names
     #[command(after_help = "Examples:\n  tollgate user list\n  tollgate user list --long --remote --env staging")]
     List {
-        /// Ids and status too; reads every record, on Cloudflare a hundred at a time
+        /// Also list ids and status. Reads every record; on Cloudflare 100 a call, two seconds each
         #[arg(long)]
         long: bool,
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// Give a user another password, and end all sessions
+    /// Change a user's password and end all sessions
     ///
-    /// It is asked for twice, or is the first line of standard input. If the old hash was outdated, a log-in at the
-    /// same time may write it back (docs/storage.md); so with --remote the store is read again after two minutes, and
-    /// put right.
+    /// The password is asked for twice at a terminal, else read from the first line of standard input. If the old hash
+    /// was outdated, a simultaneous log-in may write it back (docs/storage.md). So with --remote the store is read
+    /// again after two minutes, and corrected if necessary.
     #[command(after_help = "Example:\n  tollgate user set-password alice")]
     SetPassword {
-        /// The name
+        /// User name
         name: String,
-        /// When to read the store again after an outdated hash; 0 is never. Default: 120 with --remote, 0 for the local
-        /// store
+        /// Time after which the store is read again if the old hash was outdated; 0 is never [default: 120 with
+        /// --remote, else 0]
         #[arg(long, value_name = "SECONDS")]
         second_look: Option<u32>,
-        /// Take a password that is short, common or otherwise refused
+        /// Accept a password that is too short, common or otherwise rejected
         #[arg(long)]
         allow_weak: bool,
         #[command(flatten)]
-        gate: GateArgs,
-        #[command(flatten)]
-        store: StoreArgs,
+        place: Place,
     },
-    /// Refuse a user's log-ins, and end all sessions
+    /// Reject a user's log-ins and end all sessions
     ///
-    /// Without a gate to tell (--gate) tokens are refused only where a route has user = "stored", and the others go on
-    /// until they expire.
+    /// Without --gate sessions are not ended: routes with user = "stored" reject the user's tokens at once, other
+    /// routes accept them until they expire.
     #[command(after_help = "Example:\n  tollgate user disable alice --remote --gate https://app.example.com")]
     Disable {
-        /// The name
+        /// User name
         name: String,
         #[command(flatten)]
-        gate: GateArgs,
-        #[command(flatten)]
-        store: StoreArgs,
+        place: Place,
     },
-    /// Undo disable
+    /// Allow a disabled user to log in again
     #[command(after_help = "Example:\n  tollgate user enable alice --remote")]
     Enable {
-        /// The name
+        /// User name
         name: String,
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// Remove a user, and end all sessions
+    /// Delete a user and end all sessions
     ///
-    /// Without a gate to tell (--gate) tokens are refused only where a route has user = "stored", and the others go on
-    /// until they expire.
+    /// Without --gate sessions are not ended: routes with user = "stored" reject the user's tokens at once, other
+    /// routes accept them until they expire.
     #[command(
-        after_help = "Examples:\n  tollgate user delete alice\n  tollgate user delete alice --id 7    (what an interrupted delete left)"
+        after_help = "Examples:\n  tollgate user delete alice\n  tollgate user delete alice --id 7    (complete an interrupted delete)"
     )]
     Delete {
-        /// The name
+        /// User name
         name: String,
-        /// The id, where only the profile is left
+        /// User id, if only the profile is left after an interrupted delete
         #[arg(long, allow_hyphen_values = true)]
         id: Option<String>,
         #[command(flatten)]
-        gate: GateArgs,
-        #[command(flatten)]
-        store: StoreArgs,
+        place: Place,
     },
-    /// Print every user as JSON lines, with the hashes; import takes them
-    #[command(after_help = "Example (only you may read the file):\n  (umask 077; tollgate user export > users.jsonl)")]
+    /// Print all users, with their hashes, as JSON lines for `user import`
+    #[command(
+        after_help = "Example (a file that only you can read):\n  (umask 077; tollgate user export > users.jsonl)"
+    )]
     Export {
         #[command(flatten)]
         store: StoreArgs,
@@ -140,32 +134,32 @@ pub enum Command {
 
 pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
-        Command::Add { name, id, attributes, replace, allow_weak, gate, store } => {
-            let afterwards = if replace { Some(Afterwards::open(&gate, &store)?) } else { None };
-            add(&name, id, attributes, Permits { replace: afterwards, allow_weak }, &store, output)
+        Command::Add { name, id, attributes, replace, allow_weak, place } => {
+            let sessions = if replace { Some(SessionEnder::open(&place)?) } else { None };
+            add(&name, id, attributes, AddOptions { replace: sessions, allow_weak }, &place.store, output)
         }
         Command::Show { name, store } => show(&name, &store, output),
         Command::List { long, store } => list(long, &store, output),
-        Command::SetPassword { name, second_look, allow_weak, gate, store } => {
-            let afterwards = Afterwards::open(&gate, &store)?;
-            let default = if store.is_remote() { REMOTE_SECOND_LOOK } else { 0 };
-            set_password(&name, second_look.unwrap_or(default), allow_weak, &afterwards, &store, output)
+        Command::SetPassword { name, second_look, allow_weak, place } => {
+            let sessions = SessionEnder::open(&place)?;
+            let default = if place.store.is_remote() { REMOTE_SECOND_LOOK } else { 0 };
+            set_password(&name, second_look.unwrap_or(default), allow_weak, &sessions, &place.store, output)
         }
-        Command::Disable { name, gate, store } => {
-            let afterwards = Afterwards::open(&gate, &store)?;
-            set_status(&name, Status::Disabled, Some(&afterwards), &store, output)
+        Command::Disable { name, place } => {
+            let sessions = SessionEnder::open(&place)?;
+            set_status(&name, Status::Disabled, Some(&sessions), &place.store, output)
         }
         Command::Enable { name, store } => set_status(&name, Status::Active, None, &store, output),
-        Command::Delete { name, id, gate, store } => {
-            let afterwards = Afterwards::open(&gate, &store)?;
-            delete(&name, id, &afterwards, &store, output)
+        Command::Delete { name, id, place } => {
+            let sessions = SessionEnder::open(&place)?;
+            delete(&name, id, &sessions, &place.store, output)
         }
         Command::Export { store } => export(&store),
         Command::Import(args) => import::run(&args, output),
     }
 }
 
-/// When `user set-password --remote` reads the store again, in seconds: a read of KV may be a minute old.
+/// Default of `user set-password --remote --second-look`, in seconds. A read of KV can be a minute old.
 const REMOTE_SECOND_LOOK: u32 = 120;
 
 fn attribute(text: &str) -> Result<(String, Value), String> {
@@ -173,10 +167,10 @@ fn attribute(text: &str) -> Result<(String, Value), String> {
     Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
 }
 
-/// What `add` may do that it else does not.
-struct Permits<'a> {
-    /// To write a user anew, whose sessions end then.
-    replace: Option<Afterwards<'a>>,
+/// The options of `user add`.
+struct AddOptions<'a> {
+    /// Replaces a user who exists, and ends the sessions; `None` fails.
+    replace: Option<SessionEnder<'a>>,
     allow_weak: bool,
 }
 
@@ -184,11 +178,11 @@ fn add(
     name: &str,
     id: Option<String>,
     attributes: Vec<(String, Value)>,
-    permits: Permits<'_>,
+    options: AddOptions<'_>,
     store: &StoreArgs,
     output: Output,
 ) -> Result<Exit, Failure> {
-    record::check_name(name).map_err(|instead| Failure::usage(instead, "tollgate user add alice"))?;
+    record::check_name(name).map_err(|wrong| Failure::usage(wrong, "write a name as in: tollgate user add alice"))?;
     let store = Store::open(store)?;
     let login_key = LoginRecord::key(name);
     let given = id.as_deref().map(record::id_from_text);
@@ -196,22 +190,22 @@ fn add(
     keys.extend(given.as_ref().map(Profile::key));
     let found = store.get(&keys)?;
     let present = match found.get(&login_key) {
-        Some(_) if permits.replace.is_none() => {
-            return Err(Failure::refused(
-                "there is a user of this name already",
-                "another password: tollgate user set-password NAME; all anew: --replace",
+        Some(_) if options.replace.is_none() => {
+            return Err(Failure::rejected(
+                "a user of this name exists already",
+                "to change the password: tollgate user set-password NAME; to replace the user: --replace",
             ));
         }
-        // One that can't be read is what --replace is for; its id is then the one given.
+        // --replace also replaces a record that can't be read, whose id is then that of --id.
         Some(text) => LoginRecord::read(text.as_bytes()).ok(),
         None => None,
     };
     if let (Some(given), Some(present)) = (&given, &present)
         && *given != present.id()
     {
-        return Err(Failure::refused(
-            format!("the user has the id {}, and an id stays", record::shown_id(&present.id())),
-            "leave --id out; for a new id delete the user first",
+        return Err(Failure::rejected(
+            format!("the user has the id {}, which can't be changed", record::shown_id(&present.id())),
+            "remove --id; for a new id delete the user first",
         ));
     }
     let version = present.as_ref().map_or_else(clock::now, |present| present.next_version(clock::now()));
@@ -222,12 +216,12 @@ fn add(
     };
     let owner = found.get(&Profile::key(&id)).map(|profile| record::profile_name(profile));
     if owner.is_some_and(|owner| owner.as_deref() != Some(&password::normal_form(name))) {
-        return Err(Failure::refused(
-            format!("the id {} is another user's", record::shown_id(&id)),
-            "take another id, or leave --id out for a random one",
+        return Err(Failure::rejected(
+            format!("the id {} belongs to another user", record::shown_id(&id)),
+            "choose another id, or remove --id for a random one",
         ));
     }
-    let hash = new_hash(&store, name, present.as_ref(), permits.allow_weak)?;
+    let hash = new_hash(&store, name, present.as_ref(), options.allow_weak)?;
     let user = User {
         name: password::normal_form(name).into_owned(),
         id,
@@ -239,23 +233,23 @@ fn add(
     store.put_one(user.profile())?;
     store.put_one(user.login())?;
     let replaced = found.contains_key(&login_key);
-    let ended = match permits.replace.filter(|_| replaced) {
-        Some(afterwards) => afterwards.end_sessions(&store, &user.id, Why::Password(version)),
+    let ended = match options.replace.filter(|_| replaced) {
+        Some(sessions) => sessions.end_sessions(&store, &user.id, Reason::PasswordChanged(version)),
         None => Ok(false),
     };
     let id = record::shown_id(&user.id);
-    let remark = if generated { " (random: --id takes one of yours)" } else { "" };
+    let remark = if generated { " (random; choose one with --id)" } else { "" };
     output.result(
-        &format!("user {} is in the {}\nid {id}{remark}{}", visible(&user.name), store.name(), ends(&ended)),
+        &format!("user {} is in the {}\nid {id}{remark}{}", visible(&user.name), store.name(), sessions_line(&ended)),
         &json!({
-            "username": user.name, "id": user.id.to_json(), "replaced": replaced, "sessions_ended": session::told(&ended),
+            "username": user.name, "id": user.id.to_json(), "replaced": replaced, "sessions_ended": session::ended_json(&ended),
         }),
     );
-    ended.map(|_| Exit::Good)
+    ended.map(|_| Exit::Success)
 }
 
-/// Asks for a password that the policy takes, and hashes it as the gate would; with no fewer iterations than the hash
-/// has in whose place it comes.
+/// Asks for a password that the policy accepts, and hashes it as the gate does, with at least as many iterations as the
+/// hash that it replaces.
 fn new_hash(
     store: &Store,
     name: &str,
@@ -265,7 +259,7 @@ fn new_hash(
     let passwords = store.passwords()?;
     let password = prompt::new_password()?;
     hashes::judge(passwords.policy, &password, name, allow_weak)?;
-    hashes::tell_of_pepper(&passwords);
+    hashes::remark_missing_pepper(&passwords);
     let hashing = hashes::not_cheaper(&passwords.hashing, present.map(LoginRecord::hash));
     Ok(password::hash(&password, &hashing, secret::random()?))
 }
@@ -282,20 +276,19 @@ fn show(name: &str, store: &StoreArgs, output: Output) -> Result<Exit, Failure> 
         visible(&user.name),
         record::shown_id(&user.id),
         record::shown_status(user.status),
-        if outdated { " (outdated: made anew at the next log-in)" } else { "" }
+        if outdated { " (outdated: renewed at the next log-in)" } else { "" }
     );
     for (key, value) in &user.attributes {
         text += &format!("attribute  {} = {}\n", visible(key), json_line(value));
     }
     if profile.is_none() {
-        text +=
-            "profile    missing: routes with user = \"stored\" refuse this user; tollgate user add NAME --replace\n";
+        text += "profile    missing: routes with user = \"stored\" reject this user; to write it: tollgate user add NAME --replace\n";
     }
     let mut json = user.to_json();
     json["hash"] = json!({"kind": hash, "outdated": outdated});
     json["profile"] = profile.is_some().into();
     output.result(&text, &json);
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
 fn list(long: bool, store: &StoreArgs, output: Output) -> Result<Exit, Failure> {
@@ -313,7 +306,7 @@ fn list(long: bool, store: &StoreArgs, output: Output) -> Result<Exit, Failure> 
         })?;
     } else {
         for key in &keys {
-            // A name too long for a key is not in it.
+            // A name that is too long for a key is replaced by its hash there.
             let name = key.strip_prefix("login:");
             text += &format!("{}\n", visible(name.unwrap_or(key)));
             json.push(name.map_or_else(|| json!({"key": key}), |name| json!({"username": name})));
@@ -323,14 +316,14 @@ fn list(long: bool, store: &StoreArgs, output: Output) -> Result<Exit, Failure> 
         output.result(&text, &json.into());
     }
     remark(&counted(keys.len(), "user"));
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
 fn set_password(
     name: &str,
     second_look: u32,
     allow_weak: bool,
-    afterwards: &Afterwards<'_>,
+    sessions: &SessionEnder<'_>,
     store: &StoreArgs,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -340,12 +333,12 @@ fn set_password(
     let renewed = record.with_hash(&hash).with_version(record.next_version(clock::now()));
     let (key, value) = (LoginRecord::key(name), renewed.write());
     store.put_one((key.clone(), value.clone()))?;
-    // Before the second look: that takes its time.
-    let ended = afterwards.end_sessions(&store, &record.id(), Why::Password(renewed.version()));
+    // Before the wait for the second look.
+    let ended = sessions.end_sessions(&store, &record.id(), Reason::PasswordChanged(renewed.version()));
     let mut written = 1;
     if hashes::is_outdated(record.hash(), &store.passwords()?) && second_look > 0 {
         remark(&format!(
-            "The new password is stored. The old hash was outdated, so a log-in may be writing it back just now:\nthe store is read again in {second_look} s (leave this running; docs/storage.md has the reason)"
+            "The new password is stored. The old hash was outdated, so a log-in may be writing it back at this moment:\nthe store is read again in {second_look} s (do not interrupt; docs/storage.md has the reason)"
         ));
         std::thread::sleep(Duration::from_secs(second_look.into()));
         match store.get_one(&key)? {
@@ -354,31 +347,31 @@ fn set_password(
                 store.put_one((key, value))?;
                 written = 2;
             }
-            None => return Err(Failure::refused("the user was deleted meanwhile", "nothing is left to be done")),
+            None => return Err(Failure::rejected("the user was deleted meanwhile", "nothing needs to be done")),
         }
     }
     output.result(
-        &format!("the password of {} is changed in the {}{}", visible(name), store.name(), ends(&ended)),
-        &json!({"username": name, "written": written, "sessions_ended": session::told(&ended)}),
+        &format!("the password of {} was changed in the {}{}", visible(name), store.name(), sessions_line(&ended)),
+        &json!({"username": name, "written": written, "sessions_ended": session::ended_json(&ended)}),
     );
-    ended.map(|_| Exit::Good)
+    ended.map(|_| Exit::Success)
 }
 
-/// A line more for a result.
-fn ends(ended: &Result<bool, Failure>) -> &'static str {
-    if matches!(ended, Ok(true)) { "\nevery session of before is ended" } else { "" }
+/// A further line of a result if sessions were ended.
+fn sessions_line(ended: &Result<bool, Failure>) -> &'static str {
+    if matches!(ended, Ok(true)) { "\nall earlier sessions have ended" } else { "" }
 }
 
-/// Has somebody else given the user another password or status since?
+/// Whether the stored record is newer: somebody else has changed the password or status since.
 fn is_later(present: &str, record: &LoginRecord) -> bool {
     LoginRecord::read(present.as_bytes()).is_ok_and(|present| present.version() > record.version())
 }
 
-/// As with removing: refused at the log-in first; let in there last.
+/// The log-in record is written first to disable a user and last to enable one, so that no log-in succeeds in between.
 fn set_status(
     name: &str,
     status: Status,
-    afterwards: Option<&Afterwards<'_>>,
+    sessions: Option<&SessionEnder<'_>>,
     store: &StoreArgs,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -396,30 +389,30 @@ fn set_status(
     for write in writes {
         store.put_one(write)?;
     }
-    let ended =
-        afterwards.map(|afterwards| afterwards.end_sessions(&store, &record.id(), Why::Gone(Some(renewed.version()))));
+    let ended = sessions
+        .map(|sessions| sessions.end_sessions(&store, &record.id(), Reason::UserRemoved(Some(renewed.version()))));
     let status = record::shown_status(status);
     let mut json = json!({"username": name, "status": status});
     if let Some(ended) = &ended {
-        json["sessions_ended"] = session::told(ended);
+        json["sessions_ended"] = session::ended_json(ended);
     }
     let ended = ended.unwrap_or(Ok(false));
     output.result(
         &format!(
-            "{} is {status} in the {}; every data centre sees it within about a minute{}",
+            "{} is {status} in the {}; it takes effect in every data centre within about a minute{}",
             visible(name),
             store.name(),
-            ends(&ended)
+            sessions_line(&ended)
         ),
         &json,
     );
-    ended.map(|_| Exit::Good)
+    ended.map(|_| Exit::Success)
 }
 
 fn delete(
     name: &str,
     id: Option<String>,
-    afterwards: &Afterwards<'_>,
+    sessions: &SessionEnder<'_>,
     store: &StoreArgs,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -430,9 +423,9 @@ fn delete(
         (Some(text), given) => {
             let id = record::login(&text)?.id();
             if given.is_some_and(|given| given != id) {
-                return Err(Failure::refused(
+                return Err(Failure::rejected(
                     format!("the user has the id {}", record::shown_id(&id)),
-                    "leave --id out, or is it another user that you mean?",
+                    "remove --id, or check the user name",
                 ));
             }
             store.delete(&login_key)?;
@@ -448,32 +441,33 @@ fn delete(
         (None, None) => return Err(no_such_user(&store)),
     };
     store.delete(&Profile::key(&id))?;
-    let ended = afterwards.end_sessions(&store, &id, Why::Gone(None));
+    let ended = sessions.end_sessions(&store, &id, Reason::UserRemoved(None));
     output.result(
-        &format!("{} is gone from the {}{}", visible(name), store.name(), ends(&ended)),
-        &json!({"username": name, "id": id.to_json(), "deleted": true, "sessions_ended": session::told(&ended)}),
+        &format!("{} was deleted from the {}{}", visible(name), store.name(), sessions_line(&ended)),
+        &json!({"username": name, "id": id.to_json(), "deleted": true, "sessions_ended": session::ended_json(&ended)}),
     );
-    ended.map(|_| Exit::Good)
+    ended.map(|_| Exit::Success)
 }
 
 fn export(store: &StoreArgs) -> Result<Exit, Failure> {
     let store = Store::open(store)?;
     let keys = store.keys("login")?;
-    remark(&format!("{}; the lines hold password hashes: keep them to yourself", counted(keys.len(), "user")));
+    remark(&format!("{}; the lines hold password hashes: keep them secret", counted(keys.len(), "user")));
     each_user(&store, &keys, |user| print_json_line(&user.to_json()))?;
-    Ok(Exit::Good)
+    Ok(Exit::Success)
 }
 
-/// Reads both records of each log-in key, in their order.
+/// Reads both records of each log-in key and calls `found` in the order of the keys. Skips records that can't be read,
+/// with a warning.
 fn each_user(store: &Store, keys: &[String], mut found: impl FnMut(&User)) -> Result<(), Failure> {
     let mut done = 0;
-    for part in keys.chunks(MOST_PAIRS / 2) {
+    for part in keys.chunks(MAX_PAIRS / 2) {
         let logins = store.get(part)?;
         let mut records: HashMap<&str, LoginRecord> = HashMap::new();
         for (key, text) in &logins {
             match LoginRecord::read(text.as_bytes()) {
                 Ok(record) => _ = records.insert(key, record),
-                Err(_) => warning(&format!("a record can't be read and is left out (key {key:?})")),
+                Err(_) => warning(&format!("a record can't be read and is skipped (key {key:?})")),
             }
         }
         let profile_keys: Vec<String> = records.values().map(|record| Profile::key(&record.id())).collect();
@@ -500,8 +494,8 @@ fn existing(store: &Store, name: &str) -> Result<LoginRecord, Failure> {
 }
 
 fn no_such_user(store: &Store) -> Failure {
-    Failure::refused(
+    Failure::rejected(
         format!("no user of this name in the {}", store.name()),
-        "`tollgate user list` names them (case counts); --local, --remote and --env choose the store",
+        "`tollgate user list` shows the names (case matters); --local, --remote and --env choose the store",
     )
 }

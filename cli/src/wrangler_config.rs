@@ -1,8 +1,8 @@
-//! wrangler's configuration and the local secrets beside it, read as wrangler reads them, with the place of everything
-//! that is written there.
+//! wrangler's configuration and the local secrets beside it, read as wrangler reads them, with the position of each
+//! value.
 //!
 //! **What always holds:** vars, KV namespaces and secrets of Secrets Store are not inherited by environments; assets,
-//! cache, routes and addresses are. A local secret wins over a var of the same name. Values are never part of an error.
+//! cache, routes and addresses are. A local secret overrides a var of the same name. Values are never part of an error.
 
 mod document;
 mod dotenv;
@@ -20,13 +20,13 @@ use tollgate::rules::{
     password::{Hashing, PasswordPolicy},
 };
 
-/// Which configuration.
+/// The options that choose the configuration.
 #[derive(clap::Args, Clone)]
 pub struct Selection {
-    /// The configuration file [default: wrangler.json, wrangler.jsonc or wrangler.toml, the first that is here]
+    /// Configuration file [default: the first of wrangler.json, wrangler.jsonc and wrangler.toml in this folder]
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The environment in it, as wrangler's --env
+    /// Environment of the configuration, as in wrangler's --env
     #[arg(long, short, value_name = "NAME", env = "CLOUDFLARE_ENV", hide_env_values = true)]
     env: Option<String>,
 }
@@ -35,19 +35,19 @@ pub struct Selection {
 const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
 
 impl Selection {
-    /// The environment that is meant; as for wrangler, an empty name is none.
+    /// The chosen environment. As for wrangler, an empty name means none.
     pub fn env(&self) -> Option<&str> {
         self.env.as_deref().filter(|env| !env.is_empty())
     }
 
-    /// The file that is meant.
+    /// The chosen file.
     pub fn path(&self) -> PathBuf {
         let first_here = || NAMES.iter().map(Path::new).find(|path| path.exists());
         self.config.clone().unwrap_or_else(|| first_here().unwrap_or(Path::new("wrangler.toml")).to_owned())
     }
 }
 
-/// Where something is written: line and column count from 1; line 0 for what is in no file.
+/// A position in a file, with line and column from 1. Line 0 is for values that are not in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     pub file: PathBuf,
@@ -64,26 +64,26 @@ impl fmt::Display for Position {
     }
 }
 
-/// Why the file can't be used at all.
-pub enum Unusable {
-    /// It can't be read.
+/// Why there is no usable configuration.
+pub enum ReadError {
+    /// The file can't be read.
     Unreadable(Failure),
-    /// It is neither TOML nor JSON, or lacks the environment.
-    Wrong(Position, String),
+    /// The file is neither TOML nor JSON, or lacks the environment.
+    Invalid(Position, String),
 }
 
-impl From<Unusable> for Failure {
-    fn from(unusable: Unusable) -> Self {
-        match unusable {
-            Unusable::Unreadable(failure) => failure,
-            Unusable::Wrong(position, text) => {
-                Self::refused(format!("{position}: {text}"), "`tollgate config check` tells all that is wrong")
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unreadable(failure) => failure,
+            ReadError::Invalid(position, text) => {
+                Self::rejected(format!("{position}: {text}"), "`tollgate config check` lists all problems")
             }
         }
     }
 }
 
-/// The file, with the local secrets beside it.
+/// The configuration file with the local secrets beside it.
 pub struct WranglerConfig {
     path: PathBuf,
     text: String,
@@ -92,65 +92,70 @@ pub struct WranglerConfig {
     local: LocalSecrets,
 }
 
-/// Which values of an option count.
+/// Which values of an option apply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum View {
-    /// Those of `wrangler dev`: local ones win.
+    /// Those of `wrangler dev`: local ones override vars.
     Local,
-    /// Those of a deployment: `[vars]` alone. Its secrets can't be seen; local ones tell which there are.
+    /// Those of a deployment: `[vars]` only. Its secrets can't be read; names of local ones show which exist.
     Deployed,
 }
 
 impl WranglerConfig {
-    pub fn read(selection: &Selection) -> Result<Self, Unusable> {
+    /// Reads the configuration and the local secrets.
+    ///
+    /// # Errors
+    /// A file can't be read, the configuration is not valid TOML or JSON, or the environment does not exist.
+    pub fn read(selection: &Selection) -> Result<Self, ReadError> {
         let path = selection.path();
         let text = std::fs::read_to_string(&path).map_err(|error| {
             let hint = match error.kind() {
                 std::io::ErrorKind::InvalidData => "save it as UTF-8",
-                _ => "run it where your wrangler.toml (or wrangler.jsonc) is, or name it: --config FILE",
+                _ => "run the command in the folder of your wrangler.toml (or wrangler.jsonc), or name the file: --config FILE",
             };
-            Unusable::Unreadable(Failure::usage(format!("{}: {error}", path.display()), hint))
+            ReadError::Unreadable(Failure::usage(format!("{}: {error}", path.display()), hint))
         })?;
         let root = Node::read(&path, &text)
-            .map_err(|malformed| Unusable::Wrong(position(&path, &text, malformed.at), malformed.text))?;
+            .map_err(|malformed| ReadError::Invalid(position(&path, &text, malformed.at), malformed.text))?;
         let mut file =
             Self { local: LocalSecrets::none(&path), path, text, env: selection.env().map(str::to_owned), root };
         file.local =
-            LocalSecrets::read(&file.path, file.env.as_deref(), reads_dot_env()).map_err(Unusable::Unreadable)?;
+            LocalSecrets::read(&file.path, file.env.as_deref(), reads_dot_env()).map_err(ReadError::Unreadable)?;
         file.add_process_environment();
         match (&file.env, file.scope()) {
             (Some(env), None) => {
                 let known = file.root.get("env").map(Node::members).unwrap_or_default();
                 let known: Vec<&str> = known.iter().map(document::Member::name).collect();
                 let text = format!(
-                    "there is no environment {env:?} here{}: write it ({}), or leave --env out",
+                    "there is no environment {env:?} here{}: add it ({}), or remove --env",
                     if known.is_empty() { String::new() } else { format!(", only {}", known.join(", ")) },
                     file.heading(&["env", env])
                 );
-                Err(Unusable::Wrong(file.at(0), text))
+                Err(ReadError::Invalid(file.at(0), text))
             }
             _ => Ok(file),
         }
     }
 
-    /// The same; an empty file where there is none and none was named.
+    /// As [`Self::read`], but an empty configuration if there is none and none was named.
     pub fn read_or_empty(selection: &Selection) -> Result<Self, Failure> {
         let path = selection.path();
         let is_default = selection.env().is_none() && selection.config.is_none();
         if !is_default || path.exists() {
             return Ok(Self::read(selection)?);
         }
-        let root =
-            Node::read(&path, "").map_err(|_| Failure::usage("no configuration here", "name one: --config FILE"))?;
+        let root = Node::read(&path, "")
+            .map_err(|_| Failure::usage("no configuration in this folder", "name one: --config FILE"))?;
         Ok(Self { local: LocalSecrets::none(&path), path, text: String::new(), env: None, root })
     }
 
-    /// As wrangler does it without a `.dev.vars`: with declared secrets, or if it is told to, the environment of the
-    /// process counts and wins.
+    /// Adds options from the process environment, which override others, as wrangler does without a `.dev.vars` if
+    /// secrets are declared or CLOUDFLARE_INCLUDE_PROCESS_ENV is true.
     fn add_process_environment(&mut self) {
-        let is_told = std::env::var("CLOUDFLARE_INCLUDE_PROCESS_ENV").is_ok_and(|on| on.eq_ignore_ascii_case("true"));
+        let is_requested =
+            std::env::var("CLOUDFLARE_INCLUDE_PROCESS_ENV").is_ok_and(|on| on.eq_ignore_ascii_case("true"));
         let has_dev_vars = self.local.exists && is_dev_vars(&self.local.file);
-        if has_dev_vars || !reads_dot_env() || !(is_told || self.declared_secrets().is_some()) {
+        if has_dev_vars || !reads_dot_env() || !(is_requested || self.declared_secrets().is_some()) {
             return;
         }
         for option in options::TABLE {
@@ -162,12 +167,12 @@ impl WranglerConfig {
         }
     }
 
-    /// The options, in vars and secrets, that a gate started by `wrangler dev` would get.
+    /// Vars and secrets of a gate in `wrangler dev`.
     pub fn variables(&self) -> Map<String, Value> {
         self.variables_of(View::Local)
     }
 
-    /// The options that a gate would get, as far as they can be seen here.
+    /// Vars and secrets of a gate in a view, as far as they can be read here.
     pub fn variables_of(&self, view: View) -> Map<String, Value> {
         let mut all = self.plain_variables();
         if view == View::Deployed {
@@ -183,11 +188,11 @@ impl WranglerConfig {
         all
     }
 
-    /// The one reading of the configuration, for a command that can't see the secrets on Cloudflare.
-    pub fn reading(&self, view: View) -> Loaded {
+    /// The gate's reading of the configuration, without the secrets on Cloudflare.
+    pub fn load(&self, view: View) -> Loaded {
         let mut declared = self.declared_secrets().unwrap_or_default();
         if view == View::Deployed {
-            // What is here may be a secret there, of another value.
+            // A local value may be a secret there, with another value.
             declared.extend(self.local.vars.iter().map(|var| var.name.clone()));
         }
         let secrets_store: Vec<String> = self.secrets_store().into_iter().map(|(name, _)| name).collect();
@@ -201,13 +206,13 @@ impl WranglerConfig {
         })
     }
 
-    /// Is this the stock worker, by its entry?
+    /// Whether this is the stock worker, by its `main`.
     pub fn is_stock(&self) -> bool {
         let main = self.inherited(&["main"]);
         main.is_some_and(|(main, _)| main.as_str().is_some_and(|main| main.ends_with("worker/entry.mjs")))
     }
 
-    /// Names that are bound to Secrets Store, and where.
+    /// Names that are bound to Secrets Store, with their positions.
     pub fn secrets_store(&self) -> Vec<(String, Position)> {
         let bindings = self.scope().and_then(|scope| scope.get("secrets_store_secrets"));
         let elements = bindings.map(Node::elements).unwrap_or_default();
@@ -218,7 +223,7 @@ impl WranglerConfig {
         elements.iter().filter_map(named).collect()
     }
 
-    /// Which bindings the worker has beside the store.
+    /// The worker's bindings other than the store.
     pub fn bindings(&self) -> Bindings {
         let objects = self.scope().and_then(|scope| scope.get("durable_objects")?.get("bindings"));
         let limits = self.scope().and_then(|scope| scope.get("ratelimits"));
@@ -227,7 +232,7 @@ impl WranglerConfig {
         Bindings::of(|name| names.contains(&name))
     }
 
-    /// A Durable Object's binding: its class, if that is one of this worker's, and where it is written.
+    /// A Durable Object's binding: its class, if that is in this worker, and its position.
     pub fn durable_object(&self, binding: &str) -> Option<(Option<&str>, Position)> {
         let bindings = self.scope()?.get("durable_objects")?.get("bindings")?;
         let node = bindings.elements().iter().find(|node| node.text("name") == Some(binding))?;
@@ -235,7 +240,7 @@ impl WranglerConfig {
         Some((class, self.at(node.member("name").map_or(0, document::Member::key_at))))
     }
 
-    /// The classes of Durable Objects that the migrations make, with their last names. Environments inherit them.
+    /// The Durable Object classes that the migrations create, by their final names. Environments inherit migrations.
     pub fn migrated_classes(&self) -> Vec<&str> {
         let migrations = self.scope().and_then(|scope| scope.get("migrations")).or_else(|| self.root.get("migrations"));
         let mut classes = Vec::new();
@@ -247,14 +252,17 @@ impl WranglerConfig {
         classes
     }
 
-    /// The gate's configuration, as `wrangler dev` has it, or why there is none.
+    /// The gate's configuration in `wrangler dev`.
+    ///
+    /// # Errors
+    /// It is invalid, or a key is not on this machine.
     pub fn gate_config(&self) -> Result<Config, Failure> {
-        let Loaded { config, unseen, .. } = self.reading(View::Local);
+        let Loaded { config, unseen, .. } = self.load(View::Local);
         let config = config.map_err(|problems| {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();
-            Failure::refused(
+            Failure::rejected(
                 format!("{}: {first}", self.path.display()),
-                "`tollgate config check` tells all that is wrong, with its place",
+                "`tollgate config check` lists all problems with their places",
             )
         })?;
         match unseen.iter().find(|option| **option != PEPPERS) {
@@ -263,16 +271,16 @@ impl WranglerConfig {
         }
     }
 
-    /// A key that is not on this machine.
+    /// The failure for a key that is not on this machine.
     pub fn unseen_key(&self, option: &str) -> Failure {
         let (path, _) = self.secrets_file();
-        Failure::refused(
+        Failure::rejected(
             format!("no {option} in {} (a secret on Cloudflare can't be read back)", path.display()),
-            format!("{}; or write the key that you have there", self.how_to_make(option)),
+            format!("{}; or write the existing key there", self.how_to_make(option)),
         )
     }
 
-    /// A line of the shell that makes a key for `wrangler dev`.
+    /// How to set a key for `wrangler dev`: a shell command, or a sentence for another issuer's key.
     pub fn how_to_make(&self, option: &str) -> String {
         let (path, _) = self.secrets_file();
         let path = path.display();
@@ -282,48 +290,51 @@ impl WranglerConfig {
                 self.algorithm()
             ),
             "JWT_KEYS" if self.only_verifies() => {
-                format!("write the issuer's JWK Set as JWT_KEYS into [vars] or {path}")
+                format!("set JWT_KEYS to the issuer's JWK Set in [vars] or {path}")
             }
             "JWT_KEYS" => {
                 format!("echo \"JWT_KEYS='$(tollgate key generate --set)'\" >> {path}")
             }
             "JWT_PUBLIC_KEY" => format!(
-                "write the issuer's public key (PEM or JWK) as JWT_PUBLIC_KEY, or its JWK Set as JWT_KEYS, into [vars] or {path}"
+                "set JWT_PUBLIC_KEY to the issuer's public key (PEM or JWK), or JWT_KEYS to its JWK Set, in [vars] or {path}"
             ),
             _ => format!("echo \"{option}=$(tollgate secret generate)\" >> {path}"),
         }
     }
 
-    /// Is there no log-in, since another issuer makes the tokens?
+    /// Whether there is no log-in, because another issuer makes the tokens.
     pub fn only_verifies(&self) -> bool {
         self.variables().get("JWT_AUTH_URL_RULE").is_some_and(|rule| rule == "" || rule.is_null())
     }
 
-    /// `JWT_ALGORITHM`, as it is written.
+    /// `JWT_ALGORITHM` as written, or its default.
     pub fn algorithm(&self) -> String {
         self.variables().get("JWT_ALGORITHM").and_then(Value::as_str).unwrap_or("HS256").to_owned()
     }
 
-    /// The options about passwords, even if the rest of the configuration is wrong or its secrets are elsewhere.
+    /// The password options, even if the rest of the configuration is invalid or its secrets are elsewhere.
     ///
-    /// Peppers come from the environment, else from the local secrets; for the store on Cloudflare from the environment
-    /// alone, since the local ones are those of this machine, and a hash made with them would let nobody in there.
+    /// Peppers come from the environment, else from the local secrets. For the store on Cloudflare they come from the
+    /// environment only: a hash with a local pepper would not be valid there.
+    ///
+    /// # Errors
+    /// A password option is invalid.
     pub fn passwords(&self, remote: bool) -> Result<Passwords, Failure> {
-        let mut told = Map::new();
+        let mut options = Map::new();
         let all = self.variables();
-        told.extend(all.iter().filter(|(name, _)| name.starts_with("TOLLGATE_PASSWORD_")).map(copied));
+        options.extend(all.iter().filter(|(name, _)| name.starts_with("TOLLGATE_PASSWORD_")).map(copied));
         if remote {
-            told.retain(|name, _| !PEPPER_OPTIONS.contains(&name.as_str()));
+            options.retain(|name, _| !PEPPER_OPTIONS.contains(&name.as_str()));
             let plain = self.plain_variables();
-            told.extend(plain.iter().filter(|(name, _)| PEPPER_OPTIONS.contains(&name.as_str())).map(copied));
+            options.extend(plain.iter().filter(|(name, _)| PEPPER_OPTIONS.contains(&name.as_str())).map(copied));
         }
         for name in PEPPER_OPTIONS {
             if let Ok(value) = std::env::var(name) {
-                told.insert(name.into(), value.into());
+                options.insert(name.into(), value.into());
             }
         }
         let Loaded { config, unseen, .. } = Config::read_from(Environment {
-            vars: &told,
+            vars: &options,
             bindings: Bindings::default(),
             secrets_store: &[],
             secrets: Secrets::MayBeElsewhere(&[]),
@@ -336,24 +347,24 @@ impl WranglerConfig {
                 Some(_) if PEPPER_OPTIONS.contains(&option) => "the environment".into(),
                 _ => self.place_of(option).to_string(),
             };
-            Failure::refused(
+            Failure::rejected(
                 format!("{place}: {first}"),
-                "`tollgate config check` tells all that is wrong in the files, with its place",
+                "`tollgate config check` lists all problems of the files with their places",
             )
         })?;
-        // The peppers may be a secret on Cloudflare; the id of the current one is not secret.
-        let unseen = unseen.contains(&PEPPERS).then(|| told.get(PEPPER)?.as_str().map(str::to_owned)).flatten();
+        // The peppers may be a secret on Cloudflare; the id of the current pepper is a var.
+        let unseen = unseen.contains(&PEPPERS).then(|| options.get(PEPPER)?.as_str().map(str::to_owned)).flatten();
         let known = config.hashing.peppers.current().map(|pepper| pepper.id().as_str().to_owned());
         Ok(Passwords { policy: config.password_policy, key_id: known.or(unseen), hashing: config.hashing })
     }
 
-    /// What stands in `[vars]`.
+    /// The members of `[vars]`.
     pub fn plain_variables(&self) -> Map<String, Value> {
         let members = self.vars().map(Node::members).unwrap_or_default();
         members.iter().map(|member| (member.name().to_owned(), member.node().to_json())).collect()
     }
 
-    /// The id of the KV namespace with this binding, empty if none is written there.
+    /// The id of the KV namespace with this binding, empty if it has none, and its position.
     pub fn kv_namespace(&self, binding: &str) -> Option<(String, Position)> {
         let namespaces = self.scope()?.get("kv_namespaces")?;
         let node = namespaces.elements().iter().find(|node| node.text("binding") == Some(binding))?;
@@ -361,7 +372,7 @@ impl WranglerConfig {
         Some((node.text("id").unwrap_or_default().to_owned(), self.at(at)))
     }
 
-    /// A member of `[assets]`, as JSON, and where it or its table is written. `None` if there is no such table.
+    /// A member of `[assets]` as JSON, and the position of it or of its table. `None` without such a table.
     pub fn assets(&self, member: &str) -> Option<(Value, Position)> {
         let tables = [self.scope(), Some(&self.root)].into_iter().flatten();
         let table = tables.filter_map(|scope| scope.member("assets")).find(|table| table.node().is_table())?;
@@ -370,8 +381,8 @@ impl WranglerConfig {
         Some((found.map_or(Value::Null, |found| found.node().to_json()), self.at(at)))
     }
 
-    /// A member that environments inherit, such as `["cache", "enabled"]`, as JSON, and where it is written. As in
-    /// wrangler, an environment that has the first member has its own, with nothing of the one at the top.
+    /// A member that environments inherit, such as `["cache", "enabled"]`, as JSON, and its position. As in wrangler,
+    /// an environment that has the first member inherits nothing of the top level's.
     pub fn inherited(&self, path: &[&str]) -> Option<(Value, Position)> {
         let (first, rest) = path.split_first()?;
         let mut found = [self.scope(), Some(&self.root)].into_iter().flatten().find_map(|scope| scope.member(first))?;
@@ -383,12 +394,13 @@ impl WranglerConfig {
         Some((found.node().to_json(), self.at(at)))
     }
 
-    /// Where an option stands for `wrangler dev`: `JWT_LEEWAY`, `ROUTES[2].path`. Where it would stand, if it does not.
+    /// The position of an option, such as `JWT_LEEWAY` or `ROUTES[2].path`, for `wrangler dev`. If it is not written,
+    /// the position of the table it belongs in.
     pub fn place_of(&self, option: &str) -> Position {
         self.place_in(View::Local, option)
     }
 
-    /// The same in a view.
+    /// As [`Self::place_of`], in a view.
     pub fn place_in(&self, view: View, option: &str) -> Position {
         let (name, rest) = option.split_once('[').map_or((option, ""), |(name, rest)| (name, rest));
         if let Some((_, place)) = self.secrets_store().into_iter().find(|(bound, _)| bound == name) {
@@ -400,8 +412,7 @@ impl WranglerConfig {
         self.plain_place_of(name, rest)
     }
 
-    /// Everything that stands in the `[vars]` of the file, whichever environment is chosen, with its place: a member
-    /// that is written twice, too.
+    /// All members of every `[vars]` of the file, with their positions: those of other environments and duplicates too.
     pub fn all_plain_variables(&self) -> Vec<(&str, Value, Position)> {
         let environments = self.root.get("env").map(Node::members).unwrap_or_default();
         let scopes = std::iter::once(&self.root).chain(environments.iter().map(document::Member::node));
@@ -411,7 +422,7 @@ impl WranglerConfig {
             .collect()
     }
 
-    /// Options that stand outside `[vars]`, where the gate does not see them.
+    /// Options outside `[vars]`, which the gate does not read.
     pub fn misplaced_options(&self) -> Vec<(&str, Position)> {
         let scopes = [Some(&self.root), self.scope()].into_iter().flatten();
         let mut found: Vec<(&str, Position)> = Vec::new();
@@ -424,7 +435,7 @@ impl WranglerConfig {
         found
     }
 
-    /// Names that one table of a JSON file has twice: the first is not read.
+    /// Duplicate members of a table in a JSON file. Only the last one is read.
     pub fn doubled_members(&self) -> Vec<(&str, Position)> {
         let mut found = Vec::new();
         let mut open = vec![&self.root];
@@ -441,17 +452,17 @@ impl WranglerConfig {
         found
     }
 
-    /// Has this name a local value?
+    /// Whether this name has a local value.
     pub fn is_local(&self, name: &str) -> bool {
         self.local.get(name).is_some()
     }
 
-    /// The environment's name, empty for the top.
+    /// The environment's name, empty for the top level.
     pub fn env_name(&self) -> &str {
         self.env.as_deref().unwrap_or_default()
     }
 
-    /// What chooses this environment in a call of wrangler: ` --env NAME`, or nothing.
+    /// The argument for wrangler that chooses this environment: ` --env NAME`, or an empty text.
     pub fn env_argument(&self) -> String {
         self.env.as_ref().map_or_else(String::new, |env| format!(" --env {env}"))
     }
@@ -471,26 +482,26 @@ impl WranglerConfig {
         self.at(at)
     }
 
-    /// The names under `[secrets] required`, if the file has such a list. Environments do not inherit it.
+    /// The names in `[secrets] required`. `None` without such a list. Environments do not inherit it.
     pub fn declared_secrets(&self) -> Option<Vec<String>> {
         let secrets = self.scope()?.get("secrets")?;
         let required = secrets.get("required")?;
         Some(required.elements().iter().filter_map(Node::as_str).map(str::to_owned).collect())
     }
 
-    /// The file of local secrets, and whether it is there.
+    /// The file of local secrets, and whether it exists.
     pub fn secrets_file(&self) -> (&Path, bool) {
         (&self.local.file, self.local.exists)
     }
 
-    /// Options in an `.env` that wrangler does not read, since there is a `.dev.vars`.
+    /// Options in an `.env` that wrangler does not read because there is a `.dev.vars`.
     pub fn ignored_secrets(&self) -> Vec<(&str, Position)> {
         let place = |var: &LocalVar| Position { file: var.file.clone(), line: var.line, column: 1 };
         let is_lost = |var: &&LocalVar| options::find(&var.name).is_some() && self.local.get(&var.name).is_none();
         self.local.ignored.iter().filter(is_lost).map(|var| (var.name.as_str(), place(var))).collect()
     }
 
-    /// Other configuration files here that wrangler does not read, since it finds this one first.
+    /// Other configuration files in this folder, which wrangler does not read.
     pub fn hidden_files(&self, selection: &Selection) -> Vec<PathBuf> {
         if selection.config.is_some() {
             return Vec::new();
@@ -498,29 +509,29 @@ impl WranglerConfig {
         NAMES.iter().map(PathBuf::from).filter(|path| *path != self.path && path.exists()).collect()
     }
 
-    /// Where the environment begins, or the file.
+    /// The position of the environment, or of the file.
     pub fn scope_place(&self) -> Position {
         let member = self.env.as_ref().and_then(|env| self.root.get("env")?.member(env));
         self.at(member.map_or(0, document::Member::heading_at))
     }
 
-    /// Are the vars something else than a table?
+    /// Whether `vars` is not a table.
     pub fn vars_are_no_table(&self) -> bool {
         self.vars().is_none() && self.scope().is_some_and(|scope| scope.member("vars").is_some())
     }
 
-    /// Are there vars at the top that the chosen environment does not get?
+    /// Whether there are top-level vars and the chosen environment has none.
     pub fn lacks_inherited_vars(&self) -> bool {
         self.env.is_some() && self.vars().is_none() && self.root.member("vars").is_some()
     }
 
-    /// Is this one of the compatibility flags?
+    /// Whether this is one of the compatibility flags.
     pub fn has_flag(&self, flag: &str) -> bool {
         self.inherited(&["compatibility_flags"])
             .is_some_and(|(flags, _)| flags.as_array().is_some_and(|flags| flags.iter().any(|known| known == flag)))
     }
 
-    /// Options of the `[vars]` at the top that the chosen environment's own do not have.
+    /// Options of the top-level `[vars]` that the chosen environment's `[vars]` lacks.
     pub fn lost_options(&self) -> Vec<&str> {
         let (Some(_), Some(own)) = (&self.env, self.vars()) else { return Vec::new() };
         let top = self.root.get("vars").map(Node::members).unwrap_or_default();
@@ -528,12 +539,12 @@ impl WranglerConfig {
         top.iter().map(document::Member::name).filter(is_lost).collect()
     }
 
-    /// The file's path.
+    /// The path of the configuration file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How a table of this name is written in this file: `[vars]`, or `"vars": {…}`.
+    /// A table in the notation of this file: `[vars]`, or `"vars": {…}`.
     pub fn heading(&self, path: &[&str]) -> String {
         if document::is_json(&self.path) {
             let open: Vec<String> = path.iter().map(|name| format!("{name:?}: ")).collect();
@@ -543,7 +554,7 @@ impl WranglerConfig {
         }
     }
 
-    /// How an element of such a list is headed in this file: `[[name]]`, or `"name": [{…}]`.
+    /// An element of a list in the notation of this file: `[[name]]`, or `"name": [{…}]`.
     pub fn list_heading(&self, name: &str) -> String {
         match (&self.env, document::is_json(&self.path)) {
             (_, true) => format!("{name:?}: [{{…}}]"),
@@ -552,7 +563,7 @@ impl WranglerConfig {
         }
     }
 
-    /// How a rule is headed in this file.
+    /// A rule in the notation of this file.
     pub fn rule_heading(&self) -> String {
         self.list_heading(if document::is_json(&self.path) { "ROUTES" } else { "vars.ROUTES" })
     }
@@ -581,16 +592,17 @@ fn is_dev_vars(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".dev.vars"))
 }
 
-/// The two options about peppers.
+/// The option with the peppers.
 pub const PEPPERS: &str = "TOLLGATE_PASSWORD_PEPPERS";
+/// The option with the key id of the current pepper.
 pub const PEPPER: &str = "TOLLGATE_PASSWORD_PEPPER";
 const PEPPER_OPTIONS: [&str; 2] = [PEPPERS, PEPPER];
 
-/// The options about passwords.
+/// The password options of a gate.
 pub struct Passwords {
     pub policy: PasswordPolicy,
     pub hashing: Hashing,
-    /// The pepper that the gate makes new hashes with, as far as it is known here; its bytes may not be.
+    /// Key id of the current pepper, if it is known here. The pepper itself may not be.
     pub key_id: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! The Flask application behind the transcripts (docs/compat/transcripts.md#applications), with the gate in front of
-//! it: its configuration, its hooks, its users, and what it answers to a request that the gate lets through.
+//! The Flask-JWT application of the transcripts (docs/compat/transcripts.md#applications) behind the gate: its
+//! configuration, hooks and users, and its answers to requests that the gate lets through.
 
 use crate::transcript::Request;
 use serde_json::{Map, Value, json};
@@ -22,18 +22,18 @@ use tollgate::{
     },
 };
 
-/// How the application answers the gate's questions.
+/// The application's `authenticate` and `identity` functions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Users {
     /// `user1` and `user2`, ids 1 and 2.
     Numbered,
-    /// Everybody is `abc`.
+    /// Every user has the id `abc`.
     Text,
-    /// `authenticate` refuses in its own words.
+    /// `authenticate` raises an error with its own text.
     Locked,
-    /// `authenticate` gives a record without attributes.
+    /// `authenticate` returns a dict, which has no attribute `id`.
     Records,
-    /// There is no `identity` function.
+    /// No `identity` function.
     NoIdentity,
 }
 
@@ -46,13 +46,13 @@ fn routes() -> Value {
     ])
 }
 
-/// A configuration of a transcript, understood.
+/// A transcript's configuration, as the gate takes it.
 pub struct App {
     /// The gate's variables and secrets.
     pub vars: Map<String, Value>,
-    /// How questions are answered.
+    /// Its functions.
     pub users: Users,
-    /// Does it take hooks that only a worker of one's own has?
+    /// Whether it has hooks, which the stock worker can't have.
     pub is_hooked: bool,
     with_handlers: fn(Config) -> Gate,
 }
@@ -61,7 +61,7 @@ impl App {
     /// Reads a `config`.
     ///
     /// # Errors
-    /// A member or value that is not known here: nothing is skipped in silence.
+    /// A member or value is not known here. None is skipped silently.
     pub fn read(config: &Map<String, Value>) -> Result<Self, String> {
         let mut app = Self {
             vars: Map::new(),
@@ -75,10 +75,10 @@ impl App {
         app.vars.insert("ROUTES".into(), routes());
         for (name, value) in config {
             match name.as_str() {
-                // Debug mode and the layout of JSON show in blanks and order only, which no client may depend on.
+                // Debug mode and the layout of JSON change white space and order only, on which no client may depend.
                 "app.debug" | "JSON_SORT_KEYS" | "JSONIFY_PRETTYPRINT_REGULAR" | "JSONIFY_MIMETYPE" => {}
                 "hook" => app.hook(value.as_str().unwrap_or_default())?,
-                // Python's None for the secrets means that there is none, and no falling back.
+                // `None` as the secret: there is none, not even the default.
                 "SECRET_KEY" | "JWT_SECRET_KEY" if value.is_null() => {
                     app.vars.remove("SECRET_KEY");
                     app.vars.remove("JWT_SECRET_KEY");
@@ -122,10 +122,10 @@ impl App {
         Ok(())
     }
 
-    /// The gate.
+    /// The gate with this configuration and these hooks.
     ///
     /// # Errors
-    /// Why it refuses this configuration.
+    /// Why the gate rejects the configuration.
     pub fn gate(&self) -> Result<Gate, Vec<Diagnostic>> {
         Config::read(&self.vars).config.map(self.with_handlers)
     }
@@ -136,14 +136,17 @@ impl App {
         self.vars.get(name).and_then(Value::as_str).unwrap_or(default)
     }
 
-    /// Is this request one to the log-in endpoint?
+    /// Whether the request is for the log-in endpoint.
     #[must_use]
     pub fn is_login(&self, request: &Request) -> bool {
         request.path_alone() == self.text("JWT_AUTH_URL_RULE", "/auth")
     }
 }
 
-/// Python's notation to the gate's.
+/// A value of the recorded configuration as the gate takes it: `timedelta(…)` becomes seconds.
+///
+/// # Errors
+/// The `timedelta` is not understood.
 pub(crate) fn option(value: &Value) -> Result<Value, String> {
     let Some(text) = value.as_str() else { return Ok(value.clone()) };
     let Some(inside) = text.strip_prefix("timedelta(").and_then(|rest| rest.strip_suffix(')')) else {
@@ -167,10 +170,10 @@ pub(crate) fn option(value: &Value) -> Result<Value, String> {
 }
 
 impl App {
-    /// `authenticate`.
+    /// The application's `authenticate` function.
     ///
     /// # Errors
-    /// What the application's function says.
+    /// The error that the application's function raises.
     pub fn authenticate(&self, name: &str, password: &str) -> Result<Option<Identity>, UsersError> {
         match self.users {
             Users::Locked => Err(UsersError::Rejected(JwtError {
@@ -188,10 +191,10 @@ impl App {
         }
     }
 
-    /// `identity`.
+    /// The application's `identity` function.
     ///
     /// # Errors
-    /// If the application has no such function.
+    /// The application has no such function.
     pub fn identity(&self, id: Option<Id>) -> Result<Option<Identity>, UsersError> {
         let known = match self.users {
             Users::NoIdentity => return Err(UsersError::Unavailable),
@@ -202,7 +205,7 @@ impl App {
     }
 }
 
-/// What the application answers behind the gate.
+/// The application's answer to a request that the gate lets through.
 #[must_use]
 pub fn origin(identity: Option<&Identity>) -> Answer {
     let body = match identity.map(|identity| &identity.id) {

@@ -1,7 +1,7 @@
-//! `conformance common-passwords`: the list of the most common passwords, and what the gate has of it.
+//! `conformance common-passwords`: the list of the most common passwords, and its packed form in the gate.
 //!
 //! Without arguments it packs conformance/common-passwords.txt into src/rules/password/common.bin. With two files it
-//! makes the list anew before: `DJANGO` is `common-passwords.txt` of Django, `BURNETT` the passwords of Mark Burnett's
+//! first makes the list again: `DJANGO` is `common-passwords.txt` of Django, `BURNETT` the passwords of Mark Burnett's
 //! list, the most common first (both are named in src/rules/password/common.NOTICE).
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -11,14 +11,14 @@ use tollgate::rules::password::{
     normal_form,
 };
 
-/// For each least length that an operator may ask for, so many of the most common passwords that are as long: five
-/// times the tries that NIST SP 800-63B-4 §3.2.2 allows in all before an account is locked.
-const OF_EACH_LENGTH: usize = 500;
+/// How many of the most common passwords are kept for each minimum length that an operator can configure: five times
+/// the failed attempts after which NIST SP 800-63B-4 §3.2.2 locks an account.
+const PER_LENGTH: usize = 500;
 
-/// Writes the list, if it is to be made anew, and its packed form.
+/// Writes the list if it has sources, and its packed form. Returns how long both are.
 ///
 /// # Errors
-/// If a file can't be read or written.
+/// A file can't be read or written.
 pub fn write(root: &Path, sources: Option<&[String]>) -> Result<String, String> {
     let list_file = root.join("conformance/common-passwords.txt");
     let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
@@ -35,7 +35,8 @@ pub fn write(root: &Path, sources: Option<&[String]>) -> Result<String, String> 
     Ok(format!("{} passwords, {} bytes", list.lines().count(), packed.len()))
 }
 
-/// All of Django's that are long enough to matter, and of Burnett's the first of each length.
+/// Django's passwords of at least [`LEAST_CHARACTERS`], and for each minimum length the first [`PER_LENGTH`] of
+/// Burnett's. All are normalized and in lower case.
 fn select(django: &str, burnett: &str) -> BTreeSet<String> {
     let normalized = |text: &str| normal_form(&normal_form(text.trim()).to_lowercase()).into_owned();
     let length = |text: &String| text.chars().count();
@@ -45,7 +46,7 @@ fn select(django: &str, burnett: &str) -> BTreeSet<String> {
         let mut first = BTreeSet::new();
         for password in burnett.lines().map(normalized).filter(|password| length(password) >= least) {
             first.insert(password);
-            if first.len() == OF_EACH_LENGTH {
+            if first.len() == PER_LENGTH {
                 break;
             }
         }
@@ -68,6 +69,6 @@ mod tests {
     fn of_a_long_list_the_first_of_each_length_are_taken() {
         let burnett: String = (0..2_000).map(|at| format!("{at:08}\n{at:015}\n")).collect();
         let list = select("", &burnett);
-        assert_eq!(list.len(), 250 + OF_EACH_LENGTH, "of 8 and more the first 500 are half of 15");
+        assert_eq!(list.len(), 250 + PER_LENGTH, "of 8 and more the first 500 are half of 15");
     }
 }

@@ -1,4 +1,5 @@
-//! What needs the rules natively: see `main.rs` for the commands.
+//! Chores that need the rules natively: replay of transcripts, public test vectors, generated pages, `tidy`. `main.rs`
+//! lists the commands.
 
 pub mod app;
 pub mod common_passwords;
@@ -6,6 +7,7 @@ pub mod differences;
 pub mod errors;
 pub mod flask_jwt_extended;
 pub mod native;
+pub mod player;
 pub mod replay;
 pub mod tidy;
 pub mod transcript;

@@ -1,12 +1,6 @@
-//! What needs the rules natively. `cargo xtask` calls it.
+//! Chores that need the rules natively, as commands that `cargo xtask` calls.
 
-use conformance::{
-    common_passwords, errors,
-    native::Native,
-    replay::{self, Player},
-    tidy, vectors,
-    workerd::Workerd,
-};
+use conformance::{common_passwords, errors, native::Native, player::Player, replay, tidy, vectors, workerd::Workerd};
 use std::{path::Path, process::ExitCode};
 use tollgate::rules::{
     config::options,
@@ -36,8 +30,8 @@ fn main() -> ExitCode {
         Some("common-passwords") if [1, 3].contains(&args.len()) => {
             let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
             match common_passwords::write(&root, args.get(1..3)) {
-                Ok(told) => {
-                    println!("{told}");
+                Ok(summary) => {
+                    println!("{summary}");
                     ExitCode::SUCCESS
                 }
                 Err(error) => {
@@ -58,9 +52,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// `user1` and `user2`, password `abcxyz`: what `wrangler kv bulk put` takes, in the order of the writes. It is kept in
-/// xtask/demo-users.json. The ids are texts, because the users of a Flask application, once imported, have the ids 1
-/// and 2.
+/// `user1` and `user2`, password `abcxyz`, in the form of `wrangler kv bulk put` and in the order of the writes:
+/// xtask/demo-users.json. The ids are strings, because imported users of a Flask application have the ids 1 and 2.
 fn demo_users() -> serde_json::Value {
     let mut all = Vec::new();
     for (id, name) in [("demo-1", "user1"), ("demo-2", "user2")] {
@@ -74,7 +67,7 @@ fn demo_users() -> serde_json::Value {
     all.into()
 }
 
-/// Replays files; fails if a case differs in a way that no row of the table of differences allows.
+/// Replays files. Fails if a case differs in a way that no row of the table of differences allows.
 fn replay(args: &[String]) -> ExitCode {
     let (options, files): (Vec<&String>, Vec<&String>) = args.iter().partition(|arg| arg.starts_with("--"));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -93,13 +86,13 @@ fn replay(args: &[String]) -> ExitCode {
     }
 }
 
-/// Is the repository as it says it is?
+/// Prints every finding of [`tidy::look`]. Fails if there is one.
 fn tidy() -> ExitCode {
     match tidy::look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")) {
         Ok(found) if found.is_empty() => ExitCode::SUCCESS,
         Ok(found) => {
             found.iter().for_each(|line| println!("{line}"));
-            eprintln!("error: {} findings\n hint: each says what to write", found.len());
+            eprintln!("error: {} findings\n hint: each line says what to write", found.len());
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -109,10 +102,10 @@ fn tidy() -> ExitCode {
     }
 }
 
-/// Runs the test vectors of a folder; fails if one is wrong, or none is there.
+/// Runs the test vectors of a folder. Fails if one is wrong or none is found.
 fn vectors(folder: &Path) -> ExitCode {
     let tallies = match vectors::folder(folder) {
-        Ok(tallies) if tallies.is_empty() => Err(format!("{}: no file with vectors that are known", folder.display())),
+        Ok(tallies) if tallies.is_empty() => Err(format!("{}: no file with known test vectors", folder.display())),
         other => other,
     };
     match tallies {
@@ -137,7 +130,7 @@ fn vectors(folder: &Path) -> ExitCode {
     }
 }
 
-/// Were all files free of mismatches?
+/// Replays files and prints the results. `false` if there is a mismatch.
 fn all<P: Player>(files: &[&String], player: &mut P) -> Result<bool, String> {
     let mut good = true;
     for file in files {
@@ -161,9 +154,9 @@ mod tests {
     use serde_json::json;
     use tollgate::rules::{login, store::LoginRecord};
 
-    /// The records of a file, as the current version would write them, for users with these ids and the password
-    /// `abcxyz`.
-    fn are_current(file: &str, ids: [Id; 2]) {
+    /// Asserts that the records of a file are as the current version writes them, for users with these ids and the
+    /// password `abcxyz`.
+    fn assert_current(file: &str, ids: [Id; 2]) {
         let kept: Vec<serde_json::Value> = serde_json::from_str(file).unwrap();
         assert_eq!(kept.len(), 4);
         for ((id, name), pair) in ids.iter().zip(["user1", "user2"]).zip(kept.chunks(2)) {
@@ -183,12 +176,12 @@ mod tests {
     #[test]
     fn demo_users_have_text_ids_current_records_and_the_known_password() {
         let ids = ["demo-1", "demo-2"].map(|id| Id::Text(id.to_owned()));
-        are_current(include_str!("../../xtask/demo-users.json"), ids.clone());
-        are_current(&demo_users().to_string(), ids);
+        assert_current(include_str!("../../xtask/demo-users.json"), ids.clone());
+        assert_current(&demo_users().to_string(), ids);
     }
 
     #[test]
     fn users_of_the_end_to_end_tests_have_ids_1_and_2() {
-        are_current(include_str!("../../tests/e2e/users.json"), [1, 2].map(Id::Int));
+        assert_current(include_str!("../../tests/e2e/users.json"), [1, 2].map(Id::Int));
     }
 }

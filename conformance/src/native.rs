@@ -1,9 +1,9 @@
-//! Plays cases against the rules, with the recorded clock.
+//! Plays cases against the rules in this process, with the recorded clock.
 
 use crate::{
     app::{App, origin},
     flask_jwt_extended,
-    replay::{Played, Player},
+    player::{Played, Player},
     transcript::{Case, Exchange, Library, Request},
 };
 use std::borrow::Cow;
@@ -36,7 +36,7 @@ impl Player for Native {
 fn play(case: &Case) -> Result<Exchange<'_>, String> {
     #[allow(clippy::cast_possible_truncation)] // whole milliseconds
     let now = Timestamp::from_millis((case.recorded_at * 1000.0) as i64);
-    case.token_at(now.numeric_date().seconds())?; // the literal one counts; the specification must be understood
+    case.token_at(now.numeric_date().seconds())?; // the literal token is sent; this checks the specification
     let application = Application::of(case)?;
     let token = application.issued(case).or_else(|| case.literal_token.clone());
     let request = case.request_with(token.as_deref().unwrap_or("{T}"));
@@ -70,7 +70,7 @@ impl Application {
         }
     }
 
-    /// A token of our own, where the one that was recorded can't be verified: its key is not in the file.
+    /// A token made here, where the recorded one can't be verified because its key is not in the file.
     fn issued(&self, case: &Case) -> Option<String> {
         match self {
             Self::FlaskJwt(_) => None,
@@ -115,7 +115,7 @@ impl Headers for Request {
     }
 }
 
-/// What the gate, with the application behind it, answers. Nothing recorded has sessions.
+/// The answer of the gate with the application behind it. No recorded case has sessions.
 fn answer(app: &Application, gate: &Gate, request: &Request, now: Timestamp) -> Answer {
     let (path, query) = match request.path.split_once('?') {
         Some((path, query)) => (path, Some(query)),

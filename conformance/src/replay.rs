@@ -1,37 +1,22 @@
-//! Replays recorded transcripts (docs/compat/transcripts.md#replay): against the rules with the recorded clock
-//! ([`crate::native`]), or against real workerd with tokens made anew ([`crate::workerd`]).
+//! Replays files of recorded transcripts and compares the answers (docs/compat/transcripts.md#replay).
 
 use crate::{
     differences,
-    transcript::{Case, Exchange, Library},
+    player::Player,
+    transcript::{Case, Library},
 };
 use std::fmt;
 
-/// A case as it was played, or why it can't be played here.
-pub type Played<'c> = Result<Exchange<'c>, String>;
-
-/// What plays cases.
-pub trait Player {
-    /// By how many seconds times in a token may be off.
-    const TOLERANCE: f64;
-
-    /// Plays the cases of a file, and tells of each what came of it, in their order.
-    ///
-    /// # Errors
-    /// A case with something unknown in it, or a server that fails.
-    fn play<'c>(&mut self, cases: &'c [Case]) -> Result<Vec<Played<'c>>, String>;
-}
-
-/// What came of a file.
+/// The results of a file.
 #[derive(Default)]
 pub struct Tally {
     /// Cases answered as recorded.
     pub matched: usize,
-    /// Cases that differ, with the rule that allows it.
+    /// Cases that differ, with the row of the table that allows it.
     pub documented: Vec<(String, &'static str)>,
-    /// Cases that differ without a rule, in words.
+    /// Cases that differ without such a row, described.
     pub mismatches: Vec<String>,
-    /// Cases that can't be played here, and why.
+    /// Cases that can't be played here, with the reason.
     pub left_out: Vec<(String, String)>,
 }
 
@@ -49,7 +34,7 @@ impl fmt::Display for Tally {
 /// Replays a file.
 ///
 /// # Errors
-/// A line that can't be read, or a case with something unknown in it.
+/// A line can't be read, or a case has a member or value that is not known here.
 pub fn file<P: Player>(text: &str, player: &mut P) -> Result<Tally, String> {
     let (mut tally, library) = (Tally::default(), Library::of(text));
     let mut cases = Vec::new();

@@ -1,4 +1,4 @@
-//! Recorded requests and answers, made concrete and compared (docs/compat/transcripts.md#form-of-a-line).
+//! Recorded requests and answers (docs/compat/transcripts.md#form-of-a-line): filling in tokens, comparing answers.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use tollgate::rules::{answer::Answer, json};
 
-/// What stands for a token that the recorded server had issued itself.
+/// In place of a token that the recorded server had issued itself.
 const ISSUED: &str = "(issued by the app under test)";
 
 /// One recorded request and its answer.
@@ -15,30 +15,30 @@ const ISSUED: &str = "(issued by the app under test)";
 pub struct Case {
     /// `group/case`.
     pub name: String,
-    /// What differs from the base configuration.
+    /// Settings that differ from the base configuration.
     pub config: Map<String, Value>,
-    /// What was sent, with `{T}` in the token's place.
+    /// The request, with `{T}` in place of the token.
     pub request: Request,
-    /// The token's specification.
+    /// How the token is made.
     pub token: Option<Value>,
-    /// The status.
+    /// The recorded status.
     pub status: u16,
-    /// The headers that matter.
+    /// The recorded headers that are compared.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The recorded body.
     pub body: String,
-    /// The body as JSON.
+    /// The recorded body as JSON, if it is.
     pub body_json: Option<Value>,
-    /// What was sent in place of `{T}`.
+    /// The token that was sent.
     pub literal_token: Option<String>,
-    /// The clock, in Unix seconds.
+    /// The time of the recording, in seconds since 1970.
     pub recorded_at: f64,
-    /// Whose answers these are; the file says.
+    /// The library that answered; set for the whole file.
     #[serde(skip)]
     pub library: Library,
 }
 
-/// Which library was recorded.
+/// The recorded library.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Library {
     /// Flask-JWT 0.3.2.
@@ -49,8 +49,8 @@ pub enum Library {
 }
 
 impl Library {
-    /// Of a file: Flask-JWT has a log-in of its own, at `/auth`; Flask-JWT-Extended tells its refusals as `msg`, and
-    /// its application has routes that the other has not.
+    /// Recognizes a file: Flask-JWT has a log-in at `/auth`; Flask-JWT-Extended has rejections with a member `msg`, and
+    /// its application has routes that the other lacks.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let cases = || text.lines().filter_map(|line| serde_json::from_str::<Case>(line).ok());
@@ -85,39 +85,39 @@ impl Request {
             .map(|(_, value)| value.trim_matches([' ', '\t']))
     }
 
-    /// The fields of one name as a server hands them on: joined by commas.
+    /// The header fields of one name, joined by commas as a server joins them. `None` if there is none.
     #[must_use]
     pub fn joined(&self, name: &str) -> Option<String> {
         let values: Vec<&str> = self.values(name).collect();
         (!values.is_empty()).then(|| values.join(","))
     }
 
-    /// Without the query.
+    /// The path without its query.
     #[must_use]
     pub fn path_alone(&self) -> &str {
         self.path.split('?').next().unwrap_or_default()
     }
 }
 
-/// A case as it was played.
+/// A case with the gate's answer.
 pub struct Exchange<'c> {
-    /// The recorded one.
+    /// The recorded case.
     pub case: &'c Case,
-    /// What was sent.
+    /// The request that was sent.
     pub request: Request,
-    /// What came.
+    /// The gate's answer.
     pub ours: Answer,
-    /// When, in Unix seconds.
+    /// The time of the answer, in seconds since 1970.
     pub now: f64,
 }
 
-/// Where the token of a case comes from.
+/// The token of a case.
 pub enum Token {
-    /// There is none in the request.
+    /// The request has none.
     None,
-    /// It is made by its specification, here for a given time.
+    /// Made by its specification, for a given time.
     Made(String),
-    /// The server under test must issue it.
+    /// To be issued by the server under test.
     Issued,
 }
 
@@ -134,10 +134,10 @@ impl Case {
         }
     }
 
-    /// The token, made for the second `now`.
+    /// The token, made for the time `now` in seconds since 1970.
     ///
     /// # Errors
-    /// A member or value of the specification that is not known here.
+    /// The specification has a member or value that is not known here.
     pub fn token_at(&self, now: i64) -> Result<Token, String> {
         match &self.token {
             None | Some(Value::Null) => Ok(Token::None),
@@ -150,14 +150,14 @@ impl Case {
         }
     }
 
-    /// A recorded header; `name` in lower case.
+    /// A recorded header; `name` in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
-/// In seconds.
+/// Times in seconds since 1970.
 #[derive(Clone, Copy)]
 struct Clock {
     now: i64,
@@ -199,8 +199,8 @@ fn mac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Vec<u8> {
         .to_vec()
 }
 
-/// `"now+5"` and `"now-5"` as seconds. A time written out in digits is that of the recording, so it moves with the
-/// clock.
+/// Claims with `"now+5"` and `"now-5"` as numbers. A string of digits within a day of the recording is a time, and is
+/// moved by the time since then.
 fn at(claims: &Value, clock: Clock) -> Value {
     let Value::Object(claims) = claims else { return claims.clone() };
     let claims = claims.iter().map(|(name, value)| {
@@ -238,8 +238,8 @@ fn mangled(token: &str, how: &str) -> Result<String, String> {
 }
 
 impl Exchange<'_> {
-    /// In what our answer differs from the recorded one, by #comparison. Times in tokens may be off by `tolerance`
-    /// seconds.
+    /// How the gate's answer differs from the recorded one (docs/compat/transcripts.md#comparison). Times in tokens may
+    /// differ by `tolerance` seconds.
     #[must_use]
     pub fn differences(&self, tolerance: f64) -> Vec<String> {
         let (case, ours) = (self.case, &self.ours);
@@ -261,8 +261,8 @@ impl Exchange<'_> {
         }
         let same_body = match (&case.body_json, serde_json::from_str::<Value>(&ours.body)) {
             (Some(recorded), Ok(sent)) => same_json(
-                &with_tokens_apart(recorded, case.recorded_at),
-                &with_tokens_apart(&sent, self.now),
+                &with_decoded_tokens(recorded, case.recorded_at),
+                &with_decoded_tokens(&sent, self.now),
                 tolerance,
             ),
             _ => case.body == ours.body,
@@ -272,10 +272,8 @@ impl Exchange<'_> {
         }
         differences
     }
-}
 
-impl Exchange<'_> {
-    /// The same cookies in the same order, their attributes as a set; tokens, CSRF values and times by #comparison.
+    /// Whether the cookies are the same in the same order, with the same set of attributes.
     fn same_cookies(&self, tolerance: f64) -> bool {
         let (recorded, sent) = (cookies(&self.case.headers), cookies(&self.ours.headers));
         recorded.len() == sent.len()
@@ -290,7 +288,7 @@ fn cookies<N: AsRef<str>>(headers: &[(N, String)]) -> Vec<&str> {
     headers.iter().filter(|(name, _)| is_cookie(name.as_ref())).map(|(_, value)| value.as_str()).collect()
 }
 
-/// A cookie as JSON: its value taken apart, `Expires` as a distance from the clock.
+/// A cookie as JSON: a token in it decoded, `Expires` relative to `now`.
 fn plain(cookie: &str, now: f64) -> Value {
     let mut parts = cookie.split("; ");
     let (name, value) = parts.next().unwrap_or_default().split_once('=').unwrap_or_default();
@@ -298,18 +296,18 @@ fn plain(cookie: &str, now: f64) -> Value {
         .map(|attribute| match attribute.strip_prefix("Expires=").map(httpdate::parse_http_date) {
             Some(Ok(time)) => {
                 let seconds = time.duration_since(std::time::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-                // The epoch means that the cookie is taken away, whenever that is.
+                // The epoch removes the cookie: it is the same at any time.
                 serde_json::json!(["Expires", if seconds == 0.0 { 0.0 } else { seconds - now.floor() }])
             }
             _ => attribute.into(),
         })
         .collect();
     attributes.sort_by_key(Value::to_string);
-    let value = apart(value, now).unwrap_or_else(|| without_uuid(&value.into()));
+    let value = decoded(value, now).unwrap_or_else(|| without_uuid(&value.into()));
     serde_json::json!([name, value, attributes])
 }
 
-/// A random UUID is another one each time.
+/// The value, or the same text for every random UUID.
 fn without_uuid(value: &Value) -> Value {
     let is_uuid4 = |text: &str| {
         text.len() == 36
@@ -327,30 +325,32 @@ fn methods(allow: &str) -> BTreeSet<&str> {
     allow.split(',').map(str::trim).collect()
 }
 
-/// The members of an answer with each token taken apart.
-fn with_tokens_apart(body: &Value, now: f64) -> Value {
+/// A body with each token in it decoded.
+fn with_decoded_tokens(body: &Value, now: f64) -> Value {
     let mut body = body.clone();
     for name in ["access_token", "refresh_token", "token", "mytoken"] {
-        if let Some(parts) = body.get(name).and_then(Value::as_str).and_then(|token| apart(token, now)) {
+        if let Some(parts) = body.get(name).and_then(Value::as_str).and_then(|token| decoded(token, now)) {
             body[name] = parts;
         }
     }
-    // The application of the transcripts tells the claims of a token that was sent.
+    // The recorded application answers `/claims` with the claims of the token.
     if let Some(claims) = body.get_mut("payload").and_then(Value::as_object_mut) {
-        distances(claims, now);
+        relative_times(claims, now);
     }
     body
 }
 
-/// A token's header and payload: times as distances from the clock, random ids as such.
-fn apart(token: &str, now: f64) -> Option<Value> {
-    let part = |at: usize| {
-        let segment = token.split('.').nth(at)?;
-        serde_json::from_slice::<Value>(&Base64UrlUnpadded::decode_vec(segment).ok()?).ok()
-    };
-    let (header, mut payload) = (part(0)?, part(1)?);
+/// Header (0) or payload (1) of a token. `None` if the segment is not base64url of JSON.
+#[must_use]
+pub fn segment(token: &str, at: usize) -> Option<Value> {
+    serde_json::from_slice(&Base64UrlUnpadded::decode_vec(token.split('.').nth(at)?).ok()?).ok()
+}
+
+/// A token's header and payload as JSON: times relative to `now`, random UUIDs replaced.
+fn decoded(token: &str, now: f64) -> Option<Value> {
+    let (header, mut payload) = (segment(token, 0)?, segment(token, 1)?);
     let claims = payload.as_object_mut()?;
-    distances(claims, now);
+    relative_times(claims, now);
     for name in ["jti", "csrf"] {
         if let Some(id) = claims.get_mut(name) {
             *id = without_uuid(id);
@@ -359,7 +359,7 @@ fn apart(token: &str, now: f64) -> Option<Value> {
     Some(serde_json::json!([header, payload]))
 }
 
-fn distances(claims: &mut Map<String, Value>, now: f64) {
+fn relative_times(claims: &mut Map<String, Value>, now: f64) {
     for name in ["iat", "nbf", "exp", "fresh"] {
         if let Some(time) = claims.get_mut(name)
             && let Some(seconds) = time.as_f64()
@@ -369,7 +369,7 @@ fn distances(claims: &mut Map<String, Value>, now: f64) {
     }
 }
 
-/// Equal, but that fractions may be off by `tolerance`: only distances of time are fractions here.
+/// Whether two values are equal. Floating-point numbers, which are always times here, may differ by `tolerance`.
 fn same_json(one: &Value, other: &Value, tolerance: f64) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) if one.is_f64() && other.is_f64() => {
@@ -381,7 +381,7 @@ fn same_json(one: &Value, other: &Value, tolerance: f64) -> bool {
         (Value::Object(one), Value::Object(other)) => {
             one.len() == other.len()
                 && one.iter().all(|(name, value)| {
-                    // It is a fraction of the recorded clock's.
+                    // `fresh` has the fraction of a second of the recorded clock.
                     let tolerance = if name == "fresh" { tolerance.max(1.0) } else { tolerance };
                     other.get(name).is_some_and(|other| same_json(value, other, tolerance))
                 })
@@ -394,7 +394,7 @@ fn same_json(one: &Value, other: &Value, tolerance: f64) -> bool {
 mod tests {
     use super::*;
 
-    /// All but those that docs/compat/transcripts.md#tokens says were made a second earlier.
+    /// Except the one that was made a second earlier (docs/compat/transcripts.md#tokens).
     #[test]
     fn a_token_made_by_its_specification_is_the_recorded_one() {
         let mut made = 0;
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_written_out_in_digits_moves_with_the_clock() {
+    fn a_string_of_digits_that_is_a_time_moves_with_the_clock() {
         let recorded = serde_json::json!({"iat": "now-5", "exp": "1900", "nbf": "999999", "jti": "7e3", "n": 1900});
         let moved = at(&recorded, Clock { now: 500_000, recorded: 1_000 });
         let expected = serde_json::json!({"iat": 499_995, "exp": "500900", "nbf": "999999", "jti": "7e3", "n": 1900});
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_of_a_token_is_an_error() {
+    fn an_unknown_member_of_a_token_is_an_error() {
         let case = |token: &str| {
             let line = include_str!("../../tests/transcripts/flask_jwt.jsonl").lines().next().unwrap();
             let mut case: Case = serde_json::from_str(line).unwrap();

@@ -1,10 +1,12 @@
-//! Runs public test vectors (Wycheproof's JWS, JWK, mixed and PBKDF2 files, RFC 7520's cookbook) that lie in a folder.
+//! Runs the public test vectors in a folder: Wycheproof's JWS, JWK, mixed and PBKDF2 files, and the examples of RFC
+//! 7520.
 //!
-//! **What always holds:** what a gate itself would call is called: [`KeySet::from_jwk_set`], [`check_signature`],
-//! [`password::check`]. An invalid vector that passes is wrong, and so is a valid one that is refused, unless its
-//! reason is one of the few below; which ones they are is counted and printed, so none can hide.
+//! **What always holds:** the functions under test are those of the gate: [`KeySet::from_jwk_set`],
+//! [`check_signature`], [`password::check`]. An invalid vector that is accepted is wrong. So is a valid one that is
+//! rejected, unless the reason is one of the constants below; those are counted and printed.
 
-use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
+use crate::transcript::segment;
+use base64ct::{Base64Unpadded, Encoding};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 use tollgate::rules::{
@@ -15,21 +17,21 @@ use tollgate::rules::{
     token::{KeyFault, KeySet, check_signature},
 };
 
-/// What came of a file.
+/// The results of a file.
 #[derive(Default)]
 pub struct Tally {
-    /// Valid and taken, or invalid and refused.
+    /// Valid and accepted, or invalid and rejected.
     pub right: usize,
-    /// Valid, and refused for a reason that is documented here.
+    /// Valid, and rejected for one of the reasons in this file.
     pub documented: BTreeMap<&'static str, usize>,
-    /// The others, in words.
+    /// The others, described.
     pub wrong: Vec<String>,
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let documented: usize = self.documented.values().sum();
-        write!(f, "{} right, {documented} refused for a documented reason, {} wrong", self.right, self.wrong.len())?;
+        write!(f, "{} right, {documented} rejected for a documented reason, {} wrong", self.right, self.wrong.len())?;
         for (reason, count) in &self.documented {
             write!(f, "\n  {count} × {reason}")?;
         }
@@ -37,7 +39,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What the gate said about a vector: `Err` with a reason that is documented, or with none.
+/// The gate's verdict on a vector. `Err` has the documented reason, or `None` for any other.
 type Verdict = Result<(), Option<&'static str>>;
 
 impl Tally {
@@ -45,22 +47,23 @@ impl Tally {
         match (valid, verdict) {
             (true, Ok(())) | (false, Err(_)) => self.right += 1,
             (true, Err(Some(reason))) => *self.documented.entry(reason).or_default() += 1,
-            (true, Err(None)) => self.wrong.push(format!("{name}: valid, and refused")),
-            (false, Ok(())) => self.wrong.push(format!("{name}: invalid, and taken")),
+            (true, Err(None)) => self.wrong.push(format!("{name}: valid, but rejected")),
+            (false, Ok(())) => self.wrong.push(format!("{name}: invalid, but accepted")),
         }
     }
 }
 
-/// Runs every file of a folder and its subfolders that is known here; the others are left out.
+/// Runs every file with known test vectors in a folder and its subfolders; other files are skipped.
 ///
 /// # Errors
-/// A folder or file that can't be read, or a known file that is not as expected.
+/// A folder or file can't be read, or a file is not JSON.
 pub fn folder(folder: &Path) -> Result<Vec<(String, Tally)>, String> {
     let mut tallies = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
-        let told = |error: std::io::Error| format!("{}: {error}", next.display());
-        let mut entries: Vec<_> = fs::read_dir(&next).map_err(told)?.collect::<Result<Vec<_>, _>>().map_err(told)?;
+        let described = |error: std::io::Error| format!("{}: {error}", next.display());
+        let mut entries: Vec<_> =
+            fs::read_dir(&next).map_err(described)?.collect::<Result<Vec<_>, _>>().map_err(described)?;
         entries.sort_by_key(|entry| entry.file_name());
         for path in entries.into_iter().map(|entry| entry.path()) {
             if path.is_dir() {
@@ -79,7 +82,7 @@ pub fn folder(folder: &Path) -> Result<Vec<(String, Tally)>, String> {
     Ok(tallies)
 }
 
-/// One file; `None` if it is of no kind that is known here.
+/// Runs one file. `None` if it is of no known kind.
 #[must_use]
 pub fn file(file: &Value) -> Option<Tally> {
     let mut tally = Tally::default();
@@ -101,41 +104,37 @@ pub fn file(file: &Value) -> Option<Tally> {
     Some(tally)
 }
 
-const JSON_SERIALISATION: &str = "JSON serialisation of a JWS (RFC 7515 §7.2): tokens are compact";
+const JSON_SERIALIZATION: &str = "JSON serialization of a JWS (RFC 7515 §7.2): tokens are compact";
 const DETACHED: &str = "detached payload (RFC 7515 appendix F): tokens carry theirs";
-const ENCRYPTED: &str = "JWE: no token here is encrypted";
-const ALGORITHM: &str = "an algorithm or curve that is not had: ES384, ES512, none, or one for encryption";
-const NOT_BASE64URL: &str = "characters outside base64url (RFC 7515 §2), which the vector wants skipped";
-const OTHER_ALGORITHM: &str = "the key names another algorithm than the token, which does not choose (RFC 8725 §3.1)";
-const PURPOSE: &str = "a key for encryption, by its use: it signs nothing";
+const ENCRYPTED: &str = "JWE: tokens are signed, not encrypted";
+const ALGORITHM: &str = "an algorithm or curve that is not supported: ES384, ES512, none, or one for encryption";
+const NOT_BASE64URL: &str = "characters outside base64url (RFC 7515 §2), which the vector expects to be skipped";
+const OTHER_ALGORITHM: &str = "the key names another algorithm than the token (RFC 8725 §3.1)";
+const PURPOSE: &str = "a key for encryption, by its `use`";
 const CONTRADICTION: &str = "the same token and key are valid in another vector of the group";
 const NOT_UTF8: &str = "a password that is not UTF-8";
 const CHEAP: &str = "fewer than 1,000 iterations";
 const SHORT_HASH: &str = "a hash of fewer than 32 bytes";
 
-/// Is any signature good that these keys could have made?
+/// Whether a key of the set verifies the token.
 fn judge(keys: &Value, algorithm: Option<&str>, token: &Value) -> Verdict {
     let Some(token) = token.as_str().filter(|token| !token.starts_with('{')) else {
-        return Err(Some(JSON_SERIALISATION));
+        return Err(Some(JSON_SERIALIZATION));
     };
-    let check = |ring| check_signature(token, &ring, NumericDate::new(1_800_000_000).expect("in range"));
-    check(ring(keys, algorithm)?).map_err(|rejection| match rejection {
+    let check = |keys| check_signature(token, &keys, NumericDate::new(1_800_000_000).expect("in range"));
+    check(key_set(keys, algorithm)?).map_err(|rejection| match rejection {
         TokenRejection::Malformed(Malformed::HeaderEncoding | Malformed::PayloadEncoding) => Some(NOT_BASE64URL),
-        // But with the token's own algorithm in its place the key must vouch for it.
+        // Documented only if the key verifies the token once it names the token's algorithm.
         TokenRejection::AlgorithmNotAllowed => {
             let mut renamed = keys.clone();
-            renamed["alg"] = header(token)?.get("alg")?.clone();
-            check(ring(&renamed, None).ok()?).ok().map(|()| OTHER_ALGORITHM)
+            renamed["alg"] = segment(token, 0)?.get("alg")?.clone();
+            check(key_set(&renamed, None).ok()?).ok().map(|()| OTHER_ALGORITHM)
         }
         _ => None,
     })
 }
 
-fn header(token: &str) -> Option<Value> {
-    serde_json::from_slice(&Base64UrlUnpadded::decode_vec(token.split('.').next()?).ok()?).ok()
-}
-
-fn ring(keys: &Value, algorithm: Option<&str>) -> Result<KeySet, Option<&'static str>> {
+fn key_set(keys: &Value, algorithm: Option<&str>) -> Result<KeySet, Option<&'static str>> {
     let set = match keys.as_object() {
         Some(set) if set.contains_key("keys") => set.clone(),
         _ => {
@@ -153,7 +152,7 @@ fn ring(keys: &Value, algorithm: Option<&str>) -> Result<KeySet, Option<&'static
     })
 }
 
-/// A group: its keys, and tokens that are held against them.
+/// A group: keys, and tokens that are checked with them.
 fn wycheproof_tokens(group: &Value, tally: &mut Tally) {
     let tests = group["tests"].as_array().map(Vec::as_slice).unwrap_or_default();
     for test in tests {
@@ -163,7 +162,7 @@ fn wycheproof_tokens(group: &Value, tally: &mut Tally) {
             tally.count(&name, valid, Err(Some(ENCRYPTED)));
             continue;
         }
-        // A valid one must pass with the key that verifies; an invalid one with neither half.
+        // A valid vector must be accepted with the public key, an invalid one with neither.
         let halves: Vec<&Value> = ["public", "private"].into_iter().filter_map(|half| group.get(half)).collect();
         let mut verdicts = halves.iter().map(|keys| judge(keys, None, &test["jws"]));
         let verdict = if valid { verdicts.next() } else { verdicts.find(Result::is_ok) }.unwrap_or(Err(None));
@@ -176,7 +175,8 @@ fn wycheproof_tokens(group: &Value, tally: &mut Tally) {
     }
 }
 
-/// Through the spelling of passlib, which takes any salt. Of a longer hash the first 32 bytes say the same.
+/// The hashes are written in passlib's form, which allows any salt, and cut to 32 bytes: a longer PBKDF2 output begins
+/// with the shorter one.
 fn wycheproof_passwords(group: &Value, tally: &mut Tally) {
     let bytes = |value: &Value| {
         let text = value.as_str().unwrap_or_default();
@@ -209,7 +209,7 @@ fn wycheproof_passwords(group: &Value, tally: &mut Tally) {
     }
 }
 
-/// RFC 7520 §4. Its key has no `alg`, which stands beside it.
+/// RFC 7520 §4. `alg` is beside the key, not in it.
 fn cookbook_signature(file: &Value, tally: &mut Tally) {
     let name = file["title"].as_str().unwrap_or_default();
     let (input, output) = (&file["input"], &file["output"]);
@@ -222,10 +222,10 @@ fn cookbook_signature(file: &Value, tally: &mut Tally) {
     tally.count(name, true, verdict);
 }
 
-/// RFC 7520 §3: keys, each for signatures or not. Where RSA may have several algorithms, one is taken.
+/// RFC 7520 §3: keys for signatures and others. An RSA key, which fits several algorithms, is read as one for RS256.
 fn cookbook_key(file: &Value, tally: &mut Tally) {
     let algorithm = (file["kty"] == "RSA").then_some("RS256");
-    tally.count(&file["kid"].to_string(), true, ring(file, algorithm).map(drop));
+    tally.count(&file["kid"].to_string(), true, key_set(file, algorithm).map(drop));
 }
 
 #[cfg(test)]
@@ -237,7 +237,7 @@ mod tests {
             "tests": [{"tcId": 1, "comment": "y", "jws": token, "result": result}]}]})
     }
 
-    /// RFC 7515 appendix A.1, and what a slip of the gate or of the runner would look like.
+    /// RFC 7515 appendix A.1, and vectors that a faulty gate or a faulty runner would count as right.
     #[test]
     fn what_is_wrong_is_counted_as_wrong() {
         let key = json!({"kty": "oct", "alg": "HS256", "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"});
@@ -247,10 +247,10 @@ mod tests {
             (tally.right, tally.documented.len(), tally.wrong.len())
         };
         assert_eq!(count(group(key.clone(), good, "valid")), (1, 0, 0));
-        assert_eq!(count(group(key.clone(), good, "invalid")), (0, 0, 1), "taken, and it should not be");
+        assert_eq!(count(group(key.clone(), good, "invalid")), (0, 0, 1), "accepted, and it must not be");
         assert_eq!(count(group(key.clone(), &good[1..], "invalid")), (1, 0, 0));
         let bent = good.replace("dBjft", "dBjfu");
-        assert_eq!(count(group(key.clone(), &bent, "valid")), (0, 0, 1), "refused, and it should not be");
+        assert_eq!(count(group(key.clone(), &bent, "valid")), (0, 0, 1), "rejected, and it must not be");
         assert_eq!(count(group(json!({"kty": "oct", "alg": "HS256", "k": "AAAA"}), good, "valid")), (0, 0, 1));
         assert_eq!(count(group(json!({"kty": "EC", "crv": "P-521"}), good, "valid")), (0, 1, 0));
         assert!(file(&json!({"testGroups": [{"type": "AeadTest"}]})).is_none());

@@ -1,13 +1,12 @@
-//! Plays cases against the gate in real workerd, one for each configuration, with tokens made anew for the present
+//! Plays cases against gates in a real workerd, one gate for each configuration, with tokens made for the current time
 //! (docs/compat/transcripts.md#against-workerd). tests/e2e/replay.mjs starts the gates and sends the requests.
 
 use crate::{
     app::{App, Users},
     flask_jwt_extended,
-    replay::{Played, Player},
-    transcript::{Case, Exchange, Library, Request, Token},
+    player::{Played, Player},
+    transcript::{Case, Exchange, Library, Request, Token, segment},
 };
-use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{
@@ -19,21 +18,21 @@ use std::{
 };
 use tollgate::rules::{answer::Answer, identity::Id, json, password, secret::Secret, store, time::Timestamp};
 
-/// The floor: what a hash costs is not what is tried here.
+/// The minimum, since the cost of hashes is not under test.
 const ITERATIONS: u32 = password::LEAST_ITERATIONS;
-/// So many gates run at once, all in one workerd: a workerd for each takes three times as long.
+/// Gates that run at once, all in one workerd: one workerd for each takes three times as long.
 const GATES: usize = 64;
-/// A token that was younger than this when it was recorded is used as soon as it is issued.
+/// Age in seconds from which a recorded token's replacement is aged too. A younger one is used as soon as it is issued.
 const AGED: f64 = 2.0;
 
 /// Gates in workerd.
 pub struct Workerd {
     runner: Child,
-    /// Closing it ends the runner, which ends its workerd.
+    /// Standard input of the runner, which ends with its workerd when this is closed. `None` only in `drop`.
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
     hash: password::PasswordHash,
-    /// By which gate the last tokens were given for a log-in, when, and the answer.
+    /// The last log-in: gate, time in seconds since 1970, answer.
     granted: Option<(usize, f64, Answer)>,
 }
 
@@ -45,10 +44,10 @@ struct Received {
 }
 
 impl Workerd {
-    /// Starts the runner. `cargo xtask replay --workerd` has built what it needs.
+    /// Starts the runner, which needs what `cargo xtask replay --workerd` builds.
     ///
     /// # Errors
-    /// If it can't be run.
+    /// The runner can't be started.
     pub fn start(root: &Path) -> Result<Self, String> {
         let mut runner = Command::new(root.join("node_modules/.bin/node"))
             .arg(root.join("tests/e2e/replay.mjs"))
@@ -63,17 +62,17 @@ impl Workerd {
         Ok(Self { runner, to, from: BufReader::new(from), hash, granted: None })
     }
 
-    /// One line to the runner, one back.
-    fn call<A: for<'a> Deserialize<'a>>(&mut self, question: &Value) -> Result<A, String> {
+    /// Sends one line to the runner and reads its answer.
+    fn call<A: for<'a> Deserialize<'a>>(&mut self, request: &Value) -> Result<A, String> {
         let to = self.to.as_mut().expect("open until dropped");
         // In ASCII: Node's readline takes U+2028 for the end of a line.
-        writeln!(to, "{}", json::to_ascii(question)).and_then(|()| to.flush()).map_err(|error| error.to_string())?;
+        writeln!(to, "{}", json::to_ascii(request)).and_then(|()| to.flush()).map_err(|error| error.to_string())?;
         let mut line = String::new();
         self.from.read_line(&mut line).map_err(|error| error.to_string())?;
-        serde_json::from_str(&line).map_err(|error| format!("tests/e2e/replay.mjs said {line:?}: {error}"))
+        serde_json::from_str(&line).map_err(|error| format!("tests/e2e/replay.mjs answered {line:?}: {error}"))
     }
 
-    /// In place of those that ran before.
+    /// Starts gates in place of the running ones.
     fn run(&mut self, settings: &[&Setting]) -> Result<(), String> {
         let gate = |setting: &&Setting| {
             let mut vars = setting.vars.clone();
@@ -96,14 +95,14 @@ impl Workerd {
         })
     }
 
-    /// Plays a part of a file, whose gates run all at once; what came of each, with its place in the file.
+    /// Plays a part of a file, whose gates run at once. Returns each result with its position in the file.
     fn play_part<'c>(&mut self, part: &[Turn<'c>]) -> Result<Vec<(usize, Played<'c>)>, String> {
         let settings = distinct(part);
         self.run(&settings)?;
         let gate = |turn: &Turn<'_>| settings.iter().position(|setting| setting.is_like(&turn.setting));
         let gates: Vec<usize> = part.iter().filter_map(gate).collect();
         let turns = || part.iter().zip(&gates);
-        // What must age is issued first and used last, so that it ages while the others are played.
+        // Tokens that must age are issued first and used last, so that they age while the others are played.
         let mut aging = BTreeMap::new();
         for (turn, gate) in turns().filter(|(turn, _)| turn.must_age()) {
             aging.insert(turn.at, self.issued(*gate, turn).map_err(|error| turn.named(&error))?);
@@ -119,12 +118,12 @@ impl Workerd {
 
     fn play_one<'c>(&mut self, gate: usize, turn: &Turn<'c>, aged: Option<String>) -> Result<Played<'c>, String> {
         let case = turn.case;
-        turn.wait_for_room();
+        turn.wait_for_time_left();
         #[allow(clippy::cast_possible_truncation)] // whole seconds
         let request = match (aged, case.token_at(now() as i64)?) {
             (Some(token), _) => {
                 let issued_at = claims(&token).and_then(|claims| claims["iat"].as_f64()).unwrap_or_default();
-                // Half a second more: the gate reads whole seconds.
+                // Half a second more, because the gate's times are whole seconds.
                 let ready = issued_at + turn.age().unwrap_or_default() + 0.5;
                 std::thread::sleep(Duration::from_secs_f64((ready - now()).clamp(0.0, 60.0)));
                 turn.request_with(&token)
@@ -136,12 +135,12 @@ impl Workerd {
         let now = now();
         let ours = self.send(gate, &request)?;
         if ours.status == 501 {
-            return Ok(Err("a method that workerd does not know".into()));
+            return Ok(Err("a method that workerd does not support".into()));
         }
         Ok(Ok(Exchange { case, request, ours, now: now.floor() }))
     }
 
-    /// A token that the gate issues, of the kind that was recorded.
+    /// A token that the gate issues, of the recorded type and freshness.
     fn issued(&mut self, gate: usize, turn: &Turn<'_>) -> Result<String, String> {
         if let Some((app, algorithm, key)) = &turn.setting.elsewhere {
             let token = app.issued_elsewhere(algorithm, key.as_deref(), timestamp());
@@ -152,7 +151,7 @@ impl Workerd {
         if recorded["type"] == "refresh" {
             return token_in(&granted, true);
         }
-        // A log-in's token is fresh, one for a refresh token is not.
+        // A log-in issues a fresh token, a refresh one that is not fresh.
         if recorded["fresh"] != false {
             return token_in(&granted, false);
         }
@@ -171,7 +170,7 @@ impl Workerd {
         token_in(&self.send(gate, &request)?, false)
     }
 
-    /// What a log-in gives. It costs a tenth of a second, so what was given in the last second is given again.
+    /// The answer to a log-in, at most a second old: a log-in takes a tenth of a second.
     fn login(&mut self, gate: usize, setting: &Setting) -> Result<Answer, String> {
         match &self.granted {
             Some((known, at, answer)) if *known == gate && now() - at < AGED / 2.0 => return Ok(answer.clone()),
@@ -190,7 +189,7 @@ impl Workerd {
     }
 }
 
-/// The token of an answer. Where only cookies are read, they have it: the access token first.
+/// The token in an answer's body, else in its cookies, of which the first has the access token.
 fn token_in(granted: &Answer, refresh: bool) -> Result<String, String> {
     let body: Value = serde_json::from_str(&granted.body).map_err(|_| format!("no log-in: {}", granted.body))?;
     let cookies = granted.headers.iter().filter(|(name, _)| name == "set-cookie");
@@ -201,7 +200,7 @@ fn token_in(granted: &Answer, refresh: bool) -> Result<String, String> {
     Ok(token.ok_or_else(|| format!("no token: {body}"))?.to_owned())
 }
 
-/// Settings that differ in what their gates are told.
+/// The settings, one of those that can share a gate.
 fn distinct<'t>(turns: &'t [Turn<'_>]) -> Vec<&'t Setting> {
     let mut settings: Vec<&Setting> = Vec::new();
     for Turn { setting, .. } in turns {
@@ -212,7 +211,7 @@ fn distinct<'t>(turns: &'t [Turn<'_>]) -> Vec<&'t Setting> {
     settings
 }
 
-/// As long as they can be for [`GATES`] gates.
+/// The turns in parts, each as long as [`GATES`] gates allow.
 fn parts<'t, 'c>(turns: &'t [Turn<'c>]) -> Vec<&'t [Turn<'c>]> {
     let (mut parts, mut begin, mut settings) = (Vec::new(), 0, Vec::<&Setting>::new());
     for (at, Turn { setting, .. }) in turns.iter().enumerate() {
@@ -241,7 +240,7 @@ impl Player for Workerd {
                 None => turns.push(Turn { at, case, setting }),
             }
         }
-        // In one part, so that all age at once.
+        // Those that must age come first, in one part, so that they age at the same time.
         turns.sort_by_key(|turn| !turn.must_age());
         for part in parts(&turns) {
             played.extend(self.play_part(part)?);
@@ -250,7 +249,7 @@ impl Player for Workerd {
     }
 }
 
-/// A case, with its place in the file and the gate that it is for.
+/// A case, with its position in the file and its gate's settings.
 struct Turn<'c> {
     at: usize,
     case: &'c Case,
@@ -262,18 +261,19 @@ impl Turn<'_> {
         format!("{}: {error}", self.case.name)
     }
 
-    /// Of the token that was sent.
+    /// The claims of the recorded token; `null` without one.
     fn recorded(&self) -> Value {
         self.case.literal_token.as_deref().and_then(claims).unwrap_or_default()
     }
 
-    /// How old the token was, in seconds, if the server had issued it.
+    /// The age of the recorded token in seconds, if the server had issued it.
     fn age(&self) -> Option<f64> {
         let is_issued = self.case.token.as_ref().is_some_and(Value::is_string);
         self.recorded()["iat"].as_f64().filter(|_| is_issued).map(|iat| self.case.recorded_at - iat)
     }
 
-    /// Does the token's age show: has one of its times come since it was issued, or are they told?
+    /// Whether the answer depends on the token's age: one of its times has passed since it was issued, or the answer
+    /// holds them.
     fn must_age(&self) -> bool {
         let recorded = self.recorded();
         let has_come = |age| {
@@ -284,9 +284,9 @@ impl Turn<'_> {
         self.age().is_some_and(|age| age >= AGED && has_come(age))
     }
 
-    /// A token's times are whole seconds, so it must be judged in the second in which it is made; where the
-    /// configuration has parts of seconds, early in it.
-    fn wait_for_room(&self) {
+    /// Waits for the next second if this one is nearly over. A token's times are whole seconds, so it must be verified
+    /// in the second in which it is made; early in it, where the configuration has fractions of seconds.
+    fn wait_for_time_left(&self) {
         let has_parts = self.setting.vars.values().any(|value| value.as_f64().is_some_and(|it| it.fract() != 0.0));
         let passed = now().fract();
         if passed > if has_parts { 0.3 } else { 0.9 } {
@@ -294,7 +294,7 @@ impl Turn<'_> {
         }
     }
 
-    /// With a token that was issued anew; where the CSRF value of the recorded one was sent, that of this one is.
+    /// The request with this token in place of the recorded one, and its CSRF value too.
     fn request_with(&self, token: &str) -> Request {
         let damaged = if self.case.name.ends_with("/bad_sig") { damaged(token) } else { token.to_owned() };
         let mut request = self.case.request_with(&damaged);
@@ -307,24 +307,24 @@ impl Turn<'_> {
     }
 }
 
-/// What a case asks of a gate.
+/// The gate that a case needs.
 struct Setting {
     vars: Map<String, Value>,
     users: Vec<(Id, String)>,
-    /// The path of the log-in, and the members of its body.
+    /// Path of the log-in, and the names of its body's members.
     login: [String; 3],
     is_hooked: bool,
-    /// Where the token is another gate's: that one's application, algorithm and key.
+    /// Application, algorithm and key of the gate that issues the token, if it is another one.
     elsewhere: Option<(flask_jwt_extended::App, String, Option<String>)>,
 }
 
 impl Setting {
-    /// Can one gate do for both?
+    /// Whether both can share a gate.
     fn is_like(&self, other: &Self) -> bool {
         self.vars == other.vars && self.users == other.users
     }
 
-    /// `file` has the private keys that there are of the recorded server.
+    /// Settings for a case; other cases of its file hold the recorded server's private keys.
     fn of(case: &Case, file: &[Case]) -> Result<Self, String> {
         let text = |text: &str| text.to_owned();
         Ok(match case.library {
@@ -359,7 +359,7 @@ impl Setting {
     }
 }
 
-/// Who is sent new tokens for a refresh token, beside `user1`: the recorded application knew everybody.
+/// `user1`, and every user who refreshes a token: the recorded application accepted any user.
 fn refreshing(file: &[Case]) -> Vec<(Id, String)> {
     let mut users = vec![(Id::Text("user1".into()), "user1".to_owned())];
     for case in file.iter().filter(|case| case.request.path_alone() == "/refresh" && case.status == 200) {
@@ -373,13 +373,13 @@ fn refreshing(file: &[Case]) -> Vec<(Id, String)> {
     users
 }
 
-/// A gate that only verifies, or signs with another algorithm, did not issue the token itself.
+/// The gate that issued the token, if this one only verifies or signs with another algorithm.
 fn elsewhere(
     case: &Case,
     app: flask_jwt_extended::App,
     file: &[Case],
 ) -> Option<(flask_jwt_extended::App, String, Option<String>)> {
-    let algorithm = header(case.literal_token.as_deref()?)?["alg"].as_str()?.to_owned();
+    let algorithm = segment(case.literal_token.as_deref()?, 0)?["alg"].as_str()?.to_owned();
     if app.has_public_key_only() {
         let keys = file.iter().filter(|other| other.config.get("JWT_ALGORITHM") == case.config.get("JWT_ALGORITHM"));
         let mut keys = keys.filter_map(|other| other.config.get("JWT_PUBLIC_KEY")?.as_str());
@@ -391,17 +391,17 @@ fn elsewhere(
     }
 }
 
-/// With another first letter of its signature.
+/// The token with another first character of its signature.
 fn damaged(token: &str) -> String {
     let (signed, signature) = token.rsplit_once('.').unwrap_or((token, ""));
     let (first, rest) = signature.split_at(signature.len().min(1));
     format!("{signed}.{}{rest}", if first == "A" { "B" } else { "A" })
 }
 
-/// Why a case can't be played against a server, if it can't.
+/// The reason why a case can't be played against a server, if there is one.
 fn out_of_reach(case: &Case, setting: &Setting) -> Option<&'static str> {
     let fields = || case.request.headers.iter().map(|(_, value)| value);
-    // A time written out in a payload is that of the recording, and the server's clock can't be set.
+    // A number in a raw payload that is a time of the recording, while the server's clock can't be set.
     let is_of_the_recording = |seconds: f64| (seconds - case.recorded_at).abs() < 86_400.0;
     let payload = case.token.as_ref().and_then(|token| token["raw_payload"].as_str()).unwrap_or_default();
     let mut numbers =
@@ -427,7 +427,7 @@ fn out_of_reach(case: &Case, setting: &Setting) -> Option<&'static str> {
     }
 }
 
-/// Must bytes that are no ASCII be compared with the configured scheme?
+/// Whether bytes that are not ASCII are compared with the configured scheme.
 fn has_byte_scheme(case: &Case) -> bool {
     let text = |name| case.config.get(name).and_then(Value::as_str);
     let mut values = case.request.values(text("JWT_HEADER_NAME").unwrap_or("Authorization"));
@@ -450,14 +450,6 @@ fn timestamp() -> Timestamp {
     Timestamp::from_millis((now() * 1000.0) as i64)
 }
 
-fn header(token: &str) -> Option<Value> {
-    part(token, 0)
-}
-
 fn claims(token: &str) -> Option<Value> {
-    part(token, 1)
-}
-
-fn part(token: &str, at: usize) -> Option<Value> {
-    serde_json::from_slice(&Base64UrlUnpadded::decode_vec(token.split('.').nth(at)?).ok()?).ok()
+    segment(token, 1)
 }

@@ -1,10 +1,10 @@
-//! A file of users, read line by line: JSON lines or CSV, in UTF-8 or in UTF-16 with a byte order mark.
+//! Reads a file of users: JSON lines or CSV, in UTF-8 or in UTF-16 with a byte order mark.
 //!
-//! **What always holds:** every bad line is found, not the first alone; what is said of one holds nothing of its
-//! values, which may be passwords. Names of members and columns are repeated, cut to [`MOST_NAME_CHARACTERS`]; but
-//! nothing of the first row of a CSV file that has none of the known columns, since that may be data.
+//! **What always holds:** every bad line is reported; a report holds no value, since it may be a password. Names of
+//! members and columns are repeated, cut to [`MAX_NAME_CHARACTERS`], except for the first row of a CSV file with none
+//! of the known columns, since that may be data.
 
-use super::{Format, in_parallel};
+use super::parallel::in_parallel;
 use crate::{hash_kind, output::visible, password::fault_text, record};
 use std::{borrow::Cow, collections::HashMap};
 use tollgate::rules::{
@@ -16,16 +16,23 @@ use tollgate::rules::{
     store::{LoginRecord, Profile, Status},
 };
 
+/// The form of a file.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Format {
+    Jsonl,
+    Csv,
+}
+
 /// The members of a line, the columns of a CSV file.
 const MEMBERS: [&str; 6] = ["username", "id", "password", "hash", "status", "attributes"];
 /// What separates the cells of a CSV file: commas, or what spreadsheets write where the comma is the decimal mark.
 const SEPARATORS: [u8; 3] = *b",;\t";
-/// How much of an unknown member's name is repeated.
-const MOST_NAME_CHARACTERS: usize = 40;
+/// Maximum length of an unknown member's name in a message.
+const MAX_NAME_CHARACTERS: usize = 40;
 
 /// A user to be added.
 pub struct Line {
-    /// From 1.
+    /// Line number, from 1.
     pub number: usize,
     /// In normal form.
     pub name: String,
@@ -35,15 +42,15 @@ pub struct Line {
     pub attributes: Map<String, Value>,
 }
 
-/// What a log-in is held against.
+/// What a log-in is checked against.
 pub enum Credential {
     /// To be hashed.
     Password(Secret<String>),
-    /// In any of the spellings that the gate understands.
+    /// In any form that the gate accepts.
     Hash(String),
 }
 
-/// Why a line can't be taken.
+/// Why a line can't be imported.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BadLine {
     pub number: usize,
@@ -57,10 +64,9 @@ impl BadLine {
     }
 }
 
-/// What is in a file, each list in the file's order.
+/// The content of a file; each list is in the file's order.
 #[derive(Default)]
 pub struct Content {
-    /// The users.
     pub lines: Vec<Line>,
     pub bad: Vec<BadLine>,
     /// Names that differ only in case from an earlier one.
@@ -80,7 +86,7 @@ pub fn read(content: &[u8], format: Format) -> Content {
     reading.content
 }
 
-/// The content without a byte order mark, decoded if the mark is one of UTF-16. It is not checked to be UTF-8.
+/// The content without a byte order mark, decoded if it is UTF-16. Does not check that it is UTF-8.
 fn utf8(content: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     let (rest, unit): (_, fn([u8; 2]) -> u16) = match content {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => return Err("this is UTF-32: save the file as UTF-8"),
@@ -100,7 +106,7 @@ fn utf8(content: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     text.map(|text| text.into_bytes().into()).map_err(|_| DAMAGED_UTF16)
 }
 
-const DAMAGED_UTF16: &str = "this is UTF-16, and damaged or cut short: save the file as UTF-8";
+const DAMAGED_UTF16: &str = "this is UTF-16, and damaged or truncated: save the file as UTF-8";
 
 #[derive(Default)]
 struct Reading {
@@ -113,13 +119,13 @@ struct Reading {
     ids: HashMap<String, usize>,
 }
 
-/// The same text for names that differ only in case.
+/// A text that is the same for names that differ only in case.
 pub fn any_case(name: &str) -> String {
     password::normal_form(name).to_lowercase()
 }
 
 impl Reading {
-    /// Takes a line in, unless it is bad or says what an earlier one said.
+    /// Adds a line, or reports it if it is bad or repeats a name or id.
     fn take(&mut self, number: usize, line: Result<Line, String>) {
         let line = match line {
             Ok(line) => line,
@@ -132,12 +138,12 @@ impl Reading {
             return self.content.bad.push(BadLine::new(number, text));
         }
         if let Some(first) = id_key.as_ref().and_then(|key| self.ids.get(key)) {
-            let text = format!("the same id as in line {first}: give each user one of his own");
+            let text = format!("the same id as in line {first}: give each user a different one");
             return self.content.bad.push(BadLine::new(number, text));
         }
         let first = *self.similar.entry(any_case(&line.name)).or_insert(number);
         if first != number {
-            let text = format!("the name differs only in case from that in line {first}: these are two users");
+            let text = format!("the name differs only in case from line {first}: these are two users");
             self.content.similar.push(BadLine::new(number, text));
         }
         self.names.insert(name_key, number);
@@ -157,7 +163,7 @@ fn read_jsonl(content: &[u8], reading: &mut Reading) {
         let (number, row) = rows[at];
         let members = json::object(row).map_err(|fault| match fault {
             NotAnObject::NotJson => {
-                "not JSON (in UTF-8, each member once): write {\"username\": …, \"hash\": …} in one line"
+                "not JSON (in UTF-8, each member once): write {\"username\": …, \"hash\": …} on one line"
             }
             NotAnObject::OtherType => "not an object: write {\"username\": …, \"hash\": …}",
         });
@@ -174,7 +180,7 @@ fn read_csv(content: &[u8], reading: &mut Reading) {
     let mut columns: Option<Vec<String>> = None;
     for row in reader.byte_records() {
         let Ok(row) = row else { continue };
-        // The reader's lines begin where the last row ended, blank lines and all.
+        // The reader's position is where the last row ended, before any blank lines.
         let number = row.position().map_or(0, |position| {
             let start = usize::try_from(position.byte()).unwrap_or(0).min(content.len());
             let blank = content[start..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
@@ -196,7 +202,7 @@ fn read_csv(content: &[u8], reading: &mut Reading) {
             cells(columns, &row)
         } else {
             Err(format!(
-                "{} cells, and the header line has {}: is a cell with a {} in quotes?",
+                "{} cells, but the header line has {}: write cells with a {} in quotes",
                 row.len(),
                 columns.len(),
                 match separator {
@@ -222,8 +228,8 @@ fn is_member(name: &str) -> bool {
     MEMBERS.contains(&name)
 }
 
-/// The separator under which the header line has known columns only, with `username` among them; else the one under
-/// which it has the most known columns, the comma first.
+/// The separator with which the header line is valid; else the one with which it has the most known columns. The comma
+/// wins a tie.
 fn separator(content: &[u8]) -> u8 {
     let known = |separator: &u8| {
         let row = csv_reader(content, *separator).into_byte_records().next();
@@ -234,39 +240,39 @@ fn separator(content: &[u8]) -> u8 {
     SEPARATORS.into_iter().rev().max_by_key(known).unwrap_or(b',')
 }
 
-/// Whether this is a header line. The error says what to write.
+/// Checks the header line. The error says what to write.
 fn check_columns(names: &[String]) -> Result<(), String> {
     let all = MEMBERS.join(", ");
     if !names.iter().any(|name| is_member(&name.to_lowercase())) {
-        return Err(format!("the header line is missing: write one with columns out of {all}"));
+        return Err(format!("the header line is missing: write one with columns from {all}"));
     }
     if let Some(name) = names.iter().find(|name| !is_member(name)) {
         return Err(format!("column {}", unknown(name)));
     }
     if let Some(name) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
-        return Err(format!("the column {name} is there twice: remove one of the two"));
+        return Err(format!("the column {name} appears twice: remove one of the two"));
     }
     if !names.iter().any(|name| name == "username") {
-        return Err(format!("the column username is missing in the header line: write columns out of {all}"));
+        return Err(format!("the header line lacks the column username: write columns from {all}"));
     }
     Ok(())
 }
 
-/// Says that a member or column is not known, and which one may be meant.
+/// Says that a member or column is unknown, and suggests a similar one.
 fn unknown(name: &str) -> String {
-    let mut shown: String = name.chars().take(MOST_NAME_CHARACTERS).collect();
+    let mut shown: String = name.chars().take(MAX_NAME_CHARACTERS).collect();
     if shown.len() < name.len() {
         shown.push('…');
     }
     let plain: String = name.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
-    // One wrong letter in four: more would find "username" in "name", which may be the name for people.
+    // At most one character in four differs: more would suggest "username" for "name", which may be a display name.
     let is_close = |member: &&&str| strsim::osa_distance(&plain, member) <= member.len() / 4;
     let nearest = MEMBERS.iter().filter(is_close).min_by_key(|member| strsim::osa_distance(&plain, member));
     let meant = nearest.map_or_else(String::new, |member| format!("; did you mean {member}?"));
-    format!("\"{}\" is not known here: write only {}{meant}", visible(&shown), MEMBERS.join(", "))
+    format!("\"{}\" is unknown: write only {}{meant}", visible(&shown), MEMBERS.join(", "))
 }
 
-/// A row as a JSON line would have it. An empty cell is one that is not there.
+/// A row as the members of a JSON line. An empty cell is no member.
 fn cells(columns: &[String], row: &csv::ByteRecord) -> Result<Map<String, Value>, String> {
     let mut members = Map::new();
     for (column, cell) in columns.iter().zip(row) {
@@ -292,18 +298,18 @@ fn user(number: usize, mut members: Map<String, Value>) -> Result<Line, String> 
     }
     let name = match members.remove("username") {
         Some(Value::String(name)) => name,
-        Some(_) => return Err("username: write a text in quotes".into()),
-        None => return Err("username: missing: write the name that the user logs in with".into()),
+        Some(_) => return Err("username: write a string".into()),
+        None => return Err("username: missing: write the name for log-in".into()),
     };
-    record::check_name(&name).map_err(|instead| format!("username: {instead}"))?;
+    record::check_name(&name).map_err(|wrong| format!("username: {wrong}"))?;
     let id = match members.remove("id") {
         None | Some(Value::Null) => None,
-        Some(id) => Some(Id::from_json(&id).ok_or("id: write an integer or a text")?),
+        Some(id) => Some(Id::from_json(&id).ok_or("id: write an integer or a string")?),
     };
     let text = |value: Option<Value>, name: &str| match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("{name}: write a text in quotes")),
+        Some(_) => Err(format!("{name}: write a string")),
     };
     let password = text(members.remove("password"), "password")?.map(Secret::new);
     let hash = text(members.remove("hash"), "hash")?;
@@ -319,9 +325,9 @@ fn user(number: usize, mut members: Map<String, Value>) -> Result<Line, String> 
     };
     let credential = match (password, hash) {
         (Some(password), None) => match password.expose().len() {
-            0 => return Err("password: empty, which no log-in takes: write one, or a hash".into()),
+            0 => return Err("password: empty: write one, or a hash".into()),
             1..=MAX_FIELD_BYTES => Credential::Password(password),
-            _ => return Err(format!("password: longer than {MAX_FIELD_BYTES} bytes, which no log-in takes")),
+            _ => return Err(format!("password: longer than {MAX_FIELD_BYTES} bytes, the limit at log-in")),
         },
         (None, Some(hash)) => match PasswordHash::parse(&hash) {
             Ok(_) => Credential::Hash(hash),
@@ -333,8 +339,8 @@ fn user(number: usize, mut members: Map<String, Value>) -> Result<Line, String> 
                 return Err(format!("hash: {}: {instead}", fault_text(&hash, fault)));
             }
         },
-        (None, None) => return Err("neither password nor hash: write one of the two".into()),
-        (Some(_), Some(_)) => return Err("both password and hash: write one of the two".into()),
+        (None, None) => return Err("neither password nor hash: write one of them".into()),
+        (Some(_), Some(_)) => return Err("both password and hash: write one of them".into()),
     };
     let name = password::normal_form(&name).into_owned();
     Ok(Line { number, name, id, credential, status, attributes })
@@ -347,7 +353,7 @@ mod tests {
     const HASH: &str = "pbkdf2_sha256$30000$hQ8sGm2DkLpR$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=";
 
     #[test]
-    fn each_bad_line_is_told_with_its_number() {
+    fn each_bad_line_is_reported_with_its_number() {
         for (line, part) in [
             ("{", "not JSON"),
             ("[]", "not an object"),
@@ -355,18 +361,18 @@ mod tests {
             (r#"{"username":"b"}"#, "neither"),
             (r#"{"password":"b"}"#, "username: missing"),
             (r#"{"username":"","password":"b"}"#, "empty"),
-            (r#"{"username":7,"password":"b"}"#, "username: write a text"),
+            (r#"{"username":7,"password":"b"}"#, "username: write a string"),
             (r#"{"username":"b","password":""}"#, "password: empty"),
-            (r#"{"username":"b","password":7}"#, "password: write a text"),
+            (r#"{"username":"b","password":7}"#, "password: write a string"),
             (r#"{"username":"b","password":"x","hash":"y"}"#, "both"),
             (r#"{"username":"b","hash":"$2b$12$abc"}"#, "a bcrypt hash"),
             (r#"{"username":"b","hash":"$2b$12$abc"}"#, "temporary password"),
-            (r#"{"username":"b","hash":"hunter2"}"#, "is it a plain password?"),
+            (r#"{"username":"b","hash":"hunter2"}"#, "if it is a plain password"),
             (r#"{"username":"b","password":"x","id":1.5}"#, "id: write"),
             (r#"{"username":"b","password":"x","status":"gone"}"#, "status: write"),
             (r#"{"username":"b","password":"x","attributes":[]}"#, "attributes: not a JSON object"),
-            (r#"{"username":"b","password":"x","name":"y"}"#, "member \"name\" is not known here"),
-            (r#"{"username":"b","password":"x","\u001b[31m":"y"}"#, r#"member "\u{1b}[31m" is not known"#),
+            (r#"{"username":"b","password":"x","name":"y"}"#, "member \"name\" is unknown"),
+            (r#"{"username":"b","password":"x","\u001b[31m":"y"}"#, r#"member "\u{1b}[31m" is unknown"#),
             (r#"{"username":"a","password":"x"}"#, "same name as in line 1"),
             (r#"{"username":"b","password":"x","id":1}"#, "same id as in line 1"),
         ] {
@@ -378,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_is_read_by_its_header_and_told_by_its_lines() {
+    fn csv_is_read_by_its_header_and_reported_by_line() {
         let content = format!(
             "id,username,hash,attributes\r\n7,a,{HASH},\"{{\"\"role\"\": \"\"x\"\"}}\"\r\n\r\n\"\"\"7\"\"\",\"b\nc\",{HASH},\n008,d,{HASH},\nx,e\n,f,,\n"
         );
@@ -389,7 +395,7 @@ mod tests {
         assert_eq!(bad.iter().map(|bad| bad.number).collect::<Vec<_>>(), [7, 8], "{bad:?}");
     }
 
-    /// What is said of a file whose only fault is in its first line.
+    /// The report on a file with one fault, in its first line.
     fn first_fault(content: &str) -> String {
         let Content { lines, bad, .. } = read(content.as_bytes(), Format::Csv);
         assert!(lines.is_empty() && bad.len() == 1 && bad[0].number == 1, "{content}: {bad:?}");
@@ -397,14 +403,14 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_header_line_is_told_without_showing_data() {
+    fn an_invalid_header_line_is_reported_without_data() {
         for (content, part) in [
-            ("name,hash\na,b\n", "column \"name\" is not known here"),
+            ("name,hash\na,b\n", "column \"name\" is unknown"),
             ("user_name,hash\na,b\n", "; did you mean username?"),
             ("username;passwort\na;b\n", "; did you mean password?"),
             ("username,attribute\na,b\n", "; did you mean attributes?"),
-            ("id,hash\na,b\n", "the column username is missing"),
-            ("username,hash,username\na,b,c\n", "the column username is there twice"),
+            ("id,hash\na,b\n", "lacks the column username"),
+            ("username,hash,username\na,b,c\n", "the column username appears twice"),
             ("alice,hunter2\n", "the header line is missing"),
             ("alice;hunter2\n", "the header line is missing"),
         ] {

@@ -1,12 +1,13 @@
-//! `tollgate user import`: many users at once.
+//! `tollgate user import`: adds the users of a file.
 //!
-//! **What always holds:** a kill at any point loses and doubles nothing. Of each part of the file the profiles are
-//! written before the log-in records, so every prefix is harmless (docs/storage.md); a part is counted as finished
-//! ([`progress`]) after its writes; and a part that is written twice is written alike, since ids and salts come of a
-//! seed that is kept, and versions are the time that is kept with it. Who is in the store already is left alone, or
-//! with `--replace` written only where he differs, so the same file again changes nothing.
+//! **What always holds:** killed at any point and run again, it neither loses nor duplicates a user. In each batch the
+//! profiles are written before the log-in records, so every prefix is harmless (docs/storage.md). A batch counts as
+//! finished ([`progress`]) after its writes. A batch that is written twice has the same content, since ids and salts
+//! are derived from a saved seed and versions are the saved start time. Users who are in the store already are not
+//! changed, or with `--replace` only if they differ, so importing the same file again changes nothing.
 
 mod lines;
+mod parallel;
 mod progress;
 
 use crate::{
@@ -17,36 +18,36 @@ use crate::{
     password as hashes,
     record::{self, User},
 };
-use lines::{BadLine, Content, Credential, Line, any_case};
+use lines::{BadLine, Content, Credential, Format, Line, any_case};
+use parallel::in_parallel;
 use progress::Progress;
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
 };
 use tollgate::rules::{
     password::{self, Check, Hashing, PasswordFault, PasswordPolicy},
     store::{LoginRecord, Profile},
 };
 
-/// What the help says.
+/// The text of `--help`.
 pub const ABOUT: &str = "\
 Add users from a file of JSON lines or CSV
 
-A line is {\"username\": …, \"id\": …, \"password\" or \"hash\": …, \"status\": …, \"attributes\": {…}}, a CSV file has a header \
-line with the same names; its cells are separated by commas, semicolons or tabs. Both are UTF-8, or UTF-16 with a byte \
-order mark. id is an integer or a text; without one the user gets a random text. status is active or \
-disabled. Hashes of passlib ($pbkdf2-sha256$…), Django (pbkdf2_sha256$…), werkzeug (pbkdf2:sha256:…) and Tollgate are \
-taken as they are; a plain password is hashed here, which takes a third of a second each, and is a bad line if it is short, \
-common or the user's name.
+A line of JSON is {\"username\": …, \"id\": …, \"password\" or \"hash\": …, \"status\": …, \"attributes\": {…}}. A CSV file has a \
+header line with the same names; its cells are separated by commas, semicolons or tabs. Both are UTF-8, or UTF-16 with \
+a byte order mark. id is an integer or a string (default: random). status is active (default) or disabled. Hashes of \
+passlib ($pbkdf2-sha256$…), Django (pbkdf2_sha256$…), werkzeug (pbkdf2:sha256:…) and Tollgate are stored unchanged. A \
+plain password is hashed, which takes a third of a second; a line with one that is too short, common or the user's name \
+is bad.
 
-Who is in the store already is left alone, so the same file again changes nothing. With --replace a user is made to be \
-what the file says; one whose password in the file is the one stored keeps his hash.
+Users who are in the store already are not changed, so importing the same file again changes nothing. With --replace \
+they become what the file says; a stored hash is kept if it is that of the password in the file.
 
-It may be ended at any point: run it again and it goes on. How far it came is kept in FILE.tollgate-progress; keep that \
-file as long as you may import FILE again, it gives users without an id the same one each time. In a folder that other \
-users of this machine can write to it is neither read nor written.";
+If the import is interrupted, run it again: it continues. Its progress is saved in FILE.tollgate-progress. Keep that file \
+as long as you may import FILE again: it gives users without an id the same id each time. It is neither read nor written \
+in a folder that other users of this machine can write to.";
 
 /// The help's examples.
 pub const EXAMPLES: &str = "\
@@ -56,47 +57,41 @@ Examples:
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The file: JSON lines, or CSV if it ends in .csv or .tsv
+    /// The file: CSV if its name ends in .csv or .tsv, else JSON lines
     file: PathBuf,
-    /// What it is, if its name does not tell
+    /// Form of the file, if its name does not show it
     #[arg(long)]
     format: Option<Format>,
-    /// Report every bad line and what would be done; write nothing. Exit code 1 if a line is bad
+    /// Report bad lines and what would be done; write nothing. Exit code 1 if a line is bad
     #[arg(long)]
     dry_run: bool,
-    /// Take the good lines although there are bad ones
+    /// Import the good lines even if there are bad ones
     #[arg(long)]
     skip_bad: bool,
-    /// Write users who exist anew, where they differ
+    /// Replace users who exist, if they differ
     #[arg(long)]
     replace: bool,
-    /// Take passwords that are short, common or otherwise refused
+    /// Accept passwords that are too short, common or otherwise rejected
     #[arg(long)]
     allow_weak: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub enum Format {
-    Jsonl,
-    Csv,
-}
-
-/// Users per batch: their profiles are one bulk call, their login records another (Cloudflare takes at most 10,000
-/// pairs a call).
-const PART: usize = 5_000;
-/// Bad lines shown as text, at most; `--json` has all.
-const MOST_TOLD: usize = 100;
+/// Users per batch: their profiles are one bulk call, their log-in records another. Cloudflare accepts at most 10,000
+/// pairs a call.
+const BATCH: usize = 5_000;
+/// Maximum number of bad lines in text; `--json` has all.
+const MAX_SHOWN: usize = 100;
 
 pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
     let content = std::fs::read(&args.file)
-        .map_err(|error| Failure::usage(format!("{}: {error}", args.file.display()), "name a file that is there"))?;
+        .map_err(|error| Failure::usage(format!("{}: {error}", args.file.display()), "name a file that exists"))?;
     let is_csv =
         args.file.extension().is_some_and(|end| ["csv", "tsv"].iter().any(|csv| end.eq_ignore_ascii_case(csv)));
     let format = args.format.unwrap_or(if is_csv { Format::Csv } else { Format::Jsonl });
     let Content { mut lines, mut bad, similar } = lines::read(&content, format);
-    refuse_weak(args.store.passwords()?.policy, args.allow_weak, &mut lines, &mut bad);
+    reject_weak(args.store.passwords()?.policy, args.allow_weak, &mut lines, &mut bad);
     let may_write = |bad: &[BadLine]| bad.is_empty() || args.skip_bad;
     let mut report = Report { read: lines.len() + bad.len(), similar, ..Report::default() };
     if lines.is_empty() || !args.dry_run && !may_write(&bad) {
@@ -111,70 +106,67 @@ pub fn run(args: &Args, output: Output) -> Result<Exit, Failure> {
     }
     warn_of_cost(&lines, &store)?;
     if progress.finished() > 0 {
-        remark(&format!("going on after {}", counted(progress.finished(), "user")));
+        remark(&format!("continuing after {}", counted(progress.finished(), "user")));
     }
     let left = &lines[progress.finished().min(lines.len())..];
     let mut plan = Plan::make(&store, left, args.replace, &progress, &mut bad)?;
     plan.find_similar(&lines, &mut report.similar);
     bad.sort_by_key(|bad| bad.number);
-    let refused = plan.todo.iter().filter(|todo| matches!(todo, Todo::Refuse)).count();
-    report.has_users = refused < lines.len();
+    let rejected = plan.actions.iter().filter(|action| matches!(action, Action::Reject)).count();
+    report.has_users = rejected < lines.len();
     if args.dry_run || !report.has_users || !may_write(&bad) {
         if args.dry_run && args.replace {
-            // Who differs is only known when it is made.
+            // Whether a user differs is known only after the user is made.
             plan.warn_of_cheaper_hashes(left);
-            writes(left, &plan.todo, &store.passwords()?.hashing, &progress, &mut report);
+            writes(left, &plan.actions, &store.passwords()?.hashing, &progress, &mut report);
         } else {
-            report.add = plan.todo.iter().filter(|todo| matches!(todo, Todo::Add { .. })).count();
-            report.known = left.len() - report.add - refused;
+            report.add = plan.actions.iter().filter(|action| matches!(action, Action::Add { .. })).count();
+            report.known = left.len() - report.add - rejected;
         }
         return report.print(args, &bad, output);
     }
     plan.warn_of_cheaper_hashes(left);
-    // From here on there must be a seed on the disk: what is written depends on it.
+    // The seed is saved before the first write, which depends on it.
     let hashing = store.passwords()?.hashing;
     let mut finished = progress.finished();
     progress.save(finished, left.is_empty())?;
-    for (part, todo) in left.chunks(PART).zip(plan.todo.chunks(PART)) {
-        let writes = writes(part, todo, &hashing, &progress, &mut report);
+    for (batch, actions) in left.chunks(BATCH).zip(plan.actions.chunks(BATCH)) {
+        let writes = writes(batch, actions, &hashing, &progress, &mut report);
         store.put(&writes.profiles)?;
         store.put(&writes.logins)?;
-        finished += part.len();
+        finished += batch.len();
         progress.save(finished, finished == lines.len())?;
         remark(&format!("  {} of {}", grouped(finished), counted(lines.len(), "user")));
     }
     if report.replaced > 0 && store.toml.bindings().sessions {
         remark(
-            "sessions of those who were replaced go on until they log in again; to end them: tollgate session end-all NAME",
+            "sessions of replaced users remain valid until they log in again; to end them: tollgate session end-all NAME",
         );
     }
     report.print(args, &bad, output)
 }
 
-/// What becomes of a line.
-enum Todo {
-    /// With the profile that a killed run wrote, if there is one.
-    Add {
-        profile: Option<String>,
-    },
+/// What to do with a line.
+enum Action {
+    /// Add the user. `profile` is one that a killed run wrote.
+    Add { profile: Option<String> },
+    /// The user is in the store, and is not replaced.
     LeaveAlone,
-    /// What is stored, to be compared with.
-    Compare {
-        login: LoginRecord,
-        profile: Option<String>,
-    },
-    /// A bad line.
-    Refuse,
+    /// Replace the user if these stored records differ.
+    Compare { login: LoginRecord, profile: Option<String> },
+    /// The line is bad.
+    Reject,
 }
 
 struct Plan {
-    todo: Vec<Todo>,
-    /// The users in the store, as far as their names are part of a key: up to about 500 bytes.
+    actions: Vec<Action>,
+    /// Names in the store, except those of more than about 500 bytes, which keys do not contain.
     names: Vec<String>,
 }
 
 impl Plan {
-    /// Asks the store who is there. A new name whose id is another's, or a known one with another id, is a bad line.
+    /// Compares the lines with the store. A new name with the id of another user is a bad line, and so is a known name
+    /// with another id.
     fn make(
         store: &Store,
         lines: &[Line],
@@ -192,53 +184,52 @@ impl Plan {
             .filter_map(|(key, text)| Some((key, LoginRecord::read(text.as_bytes()).ok()?)))
             .collect();
         let id = |line: &Line| line.id.clone().unwrap_or_else(|| progress.id_for(&line.name));
-        // Profiles in the way of a new name: another user's, or what a killed run wrote.
+        // Profiles under the ids of new names: another user's, or written by a killed run.
         let new_ids = lines.iter().filter(|line| !known(line)).map(|line| Profile::key(&id(line)));
         let mut profile_keys: Vec<String> = new_ids.filter(|key| keys.contains(key)).collect();
         profile_keys.extend(logins.values().map(|record| Profile::key(&record.id())));
         let mut profiles = store.get(&profile_keys)?;
-        let mut todo = Vec::with_capacity(lines.len());
+        let mut actions = Vec::with_capacity(lines.len());
         for line in lines {
             let login = logins.get(&LoginRecord::key(&line.name));
-            todo.push(match login {
+            actions.push(match login {
                 Some(record) if line.id.as_ref().is_some_and(|id| *id != record.id()) => {
                     let text = format!(
-                        "id: the user is in the store with the id {}, and an id stays: write that one, or delete the user first",
+                        "id: the user in the store has the id {}, which can't be changed: write that id, or delete the user first",
                         record::shown_id(&record.id())
                     );
                     bad.push(BadLine::new(line.number, text));
-                    Todo::Refuse
+                    Action::Reject
                 }
                 Some(record) => {
                     let profile = profiles.remove(&Profile::key(&record.id()));
-                    Todo::Compare { login: record.clone(), profile }
+                    Action::Compare { login: record.clone(), profile }
                 }
                 None if known(line) && replace => {
                     bad.push(BadLine::new(
                         line.number,
-                        "the user's record in the store can't be read: tollgate user add NAME --replace writes it anew",
+                        "the user's record in the store can't be read; to replace it: tollgate user add NAME --replace",
                     ));
-                    Todo::Refuse
+                    Action::Reject
                 }
-                None if known(line) => Todo::LeaveAlone,
+                None if known(line) => Action::LeaveAlone,
                 None => match profiles.remove(&Profile::key(&id(line))) {
                     Some(profile) if record::profile_name(&profile).as_deref() != Some(&line.name) => {
                         bad.push(BadLine::new(
                             line.number,
-                            "id: another user in the store has it: write another, or leave it out for a random one",
+                            "id: it belongs to another user in the store: write another id, or none for a random one",
                         ));
-                        Todo::Refuse
+                        Action::Reject
                     }
-                    profile => Todo::Add { profile },
+                    profile => Action::Add { profile },
                 },
             });
         }
         let names = keys.iter().filter_map(|key| key.strip_prefix("login:").map(str::to_owned)).collect();
-        Ok(Self { todo, names })
+        Ok(Self { actions, names })
     }
 
-    /// Finds users in the store whose names differ from one of the file only in case, and are not in the file
-    /// themselves.
+    /// Finds names in the store that differ only in case from a name in the file, and are not in the file themselves.
     fn find_similar(&mut self, lines: &[Line], similar: &mut Vec<BadLine>) {
         let mut of_file: HashMap<String, Vec<&Line>> = HashMap::new();
         for line in lines {
@@ -252,7 +243,7 @@ impl Plan {
             }
             for line in lines {
                 let text = format!(
-                    "the name differs only in case from the user \"{}\" in the store: these are two users",
+                    "the name differs only in case from \"{}\" in the store: these are two users",
                     visible(name)
                 );
                 similar.push(BadLine::new(line.number, text));
@@ -261,16 +252,16 @@ impl Plan {
         similar.sort_by_key(|line| line.number);
     }
 
-    /// A hash of the file is stored as it is, although the one in its place costs more to guess.
+    /// Warns of hashes that have fewer iterations than the stored ones that they replace.
     fn warn_of_cheaper_hashes(&self, lines: &[Line]) {
-        let is_cheaper = |(line, todo): &(&Line, &Todo)| match (&line.credential, todo) {
-            (Credential::Hash(hash), Todo::Compare { login, .. }) => hashes::cost(hash) < hashes::cost(login.hash()),
+        let is_cheaper = |(line, action): &(&Line, &Action)| match (&line.credential, action) {
+            (Credential::Hash(hash), Action::Compare { login, .. }) => hashes::cost(hash) < hashes::cost(login.hash()),
             _ => false,
         };
-        let count = lines.iter().zip(&self.todo).filter(is_cheaper).count();
+        let count = lines.iter().zip(&self.actions).filter(is_cheaper).count();
         if count > 0 {
             warning(&format!(
-                "{}; --replace stores them as they are, and such a password is cheaper to guess",
+                "{}; --replace stores them unchanged, and such passwords are easier to guess",
                 match count {
                     1 => "1 hash in the file has fewer iterations than the stored one".into(),
                     _ => format!("{} hashes in the file have fewer iterations than the stored ones", grouped(count)),
@@ -286,16 +277,16 @@ struct Writes {
     logins: Vec<(String, String)>,
 }
 
-/// What is to be written for a part of the file.
-fn writes(lines: &[Line], todo: &[Todo], hashing: &Hashing, progress: &Progress, report: &mut Report) -> Writes {
+/// The pairs to write for a batch. Counts the users in `report`.
+fn writes(lines: &[Line], actions: &[Action], hashing: &Hashing, progress: &Progress, report: &mut Report) -> Writes {
     let users = in_parallel(lines.len(), |at| {
-        let user = user(&lines[at], &todo[at], hashing, progress)?;
+        let user = user(&lines[at], &actions[at], hashing, progress)?;
         Some((user.profile(), user.login()))
     });
     let mut writes = Writes::default();
-    for (todo, user) in todo.iter().zip(users) {
-        match (todo, user) {
-            (Todo::Compare { login: present, profile: present_profile }, Some((profile, login))) => {
+    for (action, user) in actions.iter().zip(users) {
+        match (action, user) {
+            (Action::Compare { login: present, profile: present_profile }, Some((profile, login))) => {
                 let profile_differs = !same_json(present_profile.as_deref(), &profile.1);
                 let login_differs = !same_json(Some(&present.write()), &login.1);
                 if profile_differs || login_differs {
@@ -306,25 +297,24 @@ fn writes(lines: &[Line], todo: &[Todo], hashing: &Hashing, progress: &Progress,
                 writes.profiles.extend(profile_differs.then_some(profile));
                 writes.logins.extend(login_differs.then_some(login));
             }
-            (Todo::Add { profile: present }, Some((profile, login))) => {
+            (Action::Add { profile: present }, Some((profile, login))) => {
                 report.add += 1;
                 writes.profiles.extend((!same_json(present.as_deref(), &profile.1)).then_some(profile));
                 writes.logins.push(login);
             }
-            (Todo::LeaveAlone, None) => report.known += 1,
-            (Todo::LeaveAlone | Todo::Refuse, Some(_)) | (_, None) => {}
+            (Action::LeaveAlone, None) => report.known += 1,
+            (Action::LeaveAlone | Action::Reject, Some(_)) | (_, None) => {}
         }
     }
     writes
 }
 
-/// What a line makes of its user, `None` where nothing is to be written. A stored hash that proves the line's password
-/// is kept.
-fn user(line: &Line, todo: &Todo, hashing: &Hashing, progress: &Progress) -> Option<User> {
-    let stored = match todo {
-        Todo::Add { .. } => None,
-        Todo::Compare { login, .. } => Some(login),
-        Todo::LeaveAlone | Todo::Refuse => return None,
+/// The user to write for a line, `None` if nothing is to be written. A stored hash of the line's password is kept.
+fn user(line: &Line, action: &Action, hashing: &Hashing, progress: &Progress) -> Option<User> {
+    let stored = match action {
+        Action::Add { .. } => None,
+        Action::Compare { login, .. } => Some(login),
+        Action::LeaveAlone | Action::Reject => return None,
     };
     let proves = |record: &&LoginRecord, password| {
         let check = password::check(Some(record.hash()), password, hashing);
@@ -349,7 +339,7 @@ fn user(line: &Line, todo: &Todo, hashing: &Hashing, progress: &Progress) -> Opt
         attributes: line.attributes.clone(),
         version: stored.map_or(progress.began(), LoginRecord::version),
     };
-    // A record that says the same stays the version that it is.
+    // A record that does not change keeps its version.
     if let Some(record) = stored
         && !same_json(Some(&record.write()), &user.login().1)
     {
@@ -358,39 +348,14 @@ fn user(line: &Line, todo: &Todo, hashing: &Hashing, progress: &Progress) -> Opt
     Some(user)
 }
 
-/// Calls a function for each number below `count`, over all cores.
-fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count);
-    let worker = || {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            if at >= count {
-                return done;
-            }
-            done.push((at, work(at)));
-        }
-    };
-    let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
-    all.sort_unstable_by_key(|(at, _)| *at);
-    all.into_iter().map(|(_, done)| done).collect()
-}
-
-/// The same JSON, whatever the order of the members.
+/// Whether two texts are the same JSON, in any order of members.
 fn same_json(one: Option<&str>, other: &str) -> bool {
     let read = |text: &str| serde_json::from_str::<Value>(text).ok();
     one.and_then(read).is_some_and(|one| read(other) == Some(one))
 }
 
-/// Takes the lines out whose passwords may not be set, or with `--allow-weak` tells how many there are.
-fn refuse_weak(policy: PasswordPolicy, allow_weak: bool, lines: &mut Vec<Line>, bad: &mut Vec<BadLine>) {
+/// Moves lines with passwords that the policy rejects to `bad`, or with `--allow-weak` warns of their number.
+fn reject_weak(policy: PasswordPolicy, allow_weak: bool, lines: &mut Vec<Line>, bad: &mut Vec<BadLine>) {
     let judge = |line: &Line| match &line.credential {
         Credential::Password(password) => policy.judge(password, &line.name).err(),
         Credential::Hash(_) => None,
@@ -400,7 +365,7 @@ fn refuse_weak(policy: PasswordPolicy, allow_weak: bool, lines: &mut Vec<Line>, 
     if allow_weak {
         if !weak.is_empty() {
             warning(&format!(
-                "{} set although the policy refuses them (--allow-weak): have them changed",
+                "{} accepted because of --allow-weak: have them changed",
                 counted(weak.len(), "weak password")
             ));
         }
@@ -408,7 +373,7 @@ fn refuse_weak(policy: PasswordPolicy, allow_weak: bool, lines: &mut Vec<Line>, 
     }
     lines.retain(|line| !weak.contains_key(&line.number));
     bad.extend(weak.into_iter().map(|(number, fault)| {
-        BadLine::new(number, format!("{fault}: {}; or take it as it is with --allow-weak", fault.advice()))
+        BadLine::new(number, format!("{fault}: {}; or accept it with --allow-weak", fault.advice()))
     }));
     bad.sort_by_key(|bad| bad.number);
 }
@@ -423,38 +388,38 @@ fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
     let most = lines.iter().map(cost).max().unwrap_or(0);
     if most > today {
         warning(&format!(
-            "there are hashes of {} iterations; set TOLLGATE_PASSWORD_ITERATIONS as high, or a log-in's time tells which users were imported",
+            "there are hashes of {} iterations; set TOLLGATE_PASSWORD_ITERATIONS as high, or the duration of a log-in reveals which users were imported",
             grouped(most as usize)
         ));
     }
     let known: Vec<&str> = passwords.hashing.peppers.ids().collect();
-    let is_strange = |line: &&Line| match &line.credential {
+    let is_unknown = |line: &&Line| match &line.credential {
         Credential::Hash(hash) => hashes::key_id(hash).is_some_and(|id| !known.contains(&id.as_str())),
         Credential::Password(_) => false,
     };
-    match lines.iter().filter(is_strange).count() {
+    match lines.iter().filter(is_unknown).count() {
         0 => {}
-        1 => warning("1 hash was made with a pepper that is not known here: is it known to the gate?"),
+        1 => warning("1 hash has a pepper that is not known here: check that the gate has it"),
         many => warning(&format!(
-            "{} hashes were made with peppers that are not known here: are they known to the gate?",
+            "{} hashes have peppers that are not known here: check that the gate has them",
             grouped(many)
         )),
     }
     let plain = lines.iter().filter(|line| matches!(line.credential, Credential::Password(_))).count();
     if plain > 100 {
-        remark(&format!("{} are hashed here, about three a second on each core", counted(plain, "plain password")));
+        remark(&format!("hashing {}, about three a second on each core", counted(plain, "plain password")));
     }
     if plain > 0 {
-        hashes::tell_of_pepper(&passwords);
+        hashes::remark_missing_pepper(&passwords);
     }
     Ok(())
 }
 
-/// What was done, or would be.
+/// What was done, or with `--dry-run` would be done.
 #[derive(Default)]
 struct Report {
     read: usize,
-    /// Whether a line is left that is not bad.
+    /// Whether there is a line that is not bad.
     has_users: bool,
     add: usize,
     replaced: usize,
@@ -464,9 +429,9 @@ struct Report {
 }
 
 impl Report {
-    /// Prints what was done. A file without a user that can be taken is a failure: nothing of what was meant happened.
+    /// Prints the report. A file in which no line is good is a failure.
     fn print(&self, args: &Args, bad: &[BadLine], output: Output) -> Result<Exit, Failure> {
-        let refused = !bad.is_empty() && (args.dry_run || !args.skip_bad);
+        let rejected = !bad.is_empty() && (args.dry_run || !args.skip_bad);
         let file = args.file.to_string_lossy();
         let finding = |severity| {
             let file = &file;
@@ -476,31 +441,31 @@ impl Report {
                 text: line.text.clone(),
             }
         };
-        let errors = bad.iter().take(MOST_TOLD).map(finding(Severity::Error));
-        let warnings = self.similar.iter().take(MOST_TOLD).map(finding(Severity::Warning));
+        let errors = bad.iter().take(MAX_SHOWN).map(finding(Severity::Error));
+        let warnings = self.similar.iter().take(MAX_SHOWN).map(finding(Severity::Warning));
         let mut text = String::new();
-        let not_told = bad.len().saturating_sub(MOST_TOLD) + self.similar.len().saturating_sub(MOST_TOLD);
-        if not_told > 0 {
-            text += &format!("… and {} more: --json tells them all\n", grouped(not_told));
+        let not_shown = bad.len().saturating_sub(MAX_SHOWN) + self.similar.len().saturating_sub(MAX_SHOWN);
+        if not_shown > 0 {
+            text += &format!("… and {} more: --json lists all\n", grouped(not_shown));
         }
         text += &format!("{}, {} bad", counted(self.read, "line"), grouped(bad.len()));
         if !self.has_users {
             text += "; nothing was written\n";
         } else if args.dry_run {
-            text += if refused { "; nothing would be written. With --skip-bad " } else { "; " };
+            text += if rejected { "; nothing would be written. With --skip-bad " } else { "; " };
             text += &format!("{} would be added, ", grouped(self.add));
             if args.replace {
                 text += &format!("{} would be replaced, ", grouped(self.replaced));
             }
-            text += &format!("{} are there already\n", grouped(self.known));
-        } else if refused {
-            text += "; nothing was written. Mend the file, or take the good lines with --skip-bad\n";
+            text += &format!("{} exist already\n", grouped(self.known));
+        } else if rejected {
+            text += "; nothing was written. Correct the file, or import the good lines with --skip-bad\n";
         } else {
             text += &format!("; {} added, ", grouped(self.add));
             if args.replace {
                 text += &format!("{} replaced, ", grouped(self.replaced));
             }
-            text += &format!("{} left as they were\n", grouped(self.known));
+            text += &format!("{} unchanged\n", grouped(self.known));
         }
         let list = |lines: &[BadLine]| -> Value {
             lines.iter().map(|line| json!({"line": line.number, "text": line.text})).collect()
@@ -511,16 +476,16 @@ impl Report {
         });
         output.findings(errors.chain(warnings), &text, &json);
         match (self.has_users, bad) {
-            (false, []) => Err(Failure::refused(
-                format!("{file}: no user in the file"),
-                "write a line for each user: `tollgate user import --help` has the form",
+            (false, []) => Err(Failure::rejected(
+                format!("{file}: the file has no user"),
+                "write a line for each user; `tollgate user import --help` shows the form",
             )),
-            (false, _) => Err(Failure::refused(
-                format!("{file}: no line can be taken"),
-                "each line's problem is listed, with what to write instead",
+            (false, _) => Err(Failure::rejected(
+                format!("{file}: no line can be imported"),
+                "each line's problem is listed above",
             )),
-            (true, _) if refused => Ok(Exit::Refused),
-            (true, _) => Ok(Exit::Good),
+            (true, _) if rejected => Ok(Exit::Rejected),
+            (true, _) => Ok(Exit::Success),
         }
     }
 }

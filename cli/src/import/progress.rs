@@ -1,11 +1,11 @@
-//! How far an import came, kept in `FILE.tollgate-progress` beside the input.
+//! The progress of an import, saved in `FILE.tollgate-progress` beside the input.
 //!
-//! **What always holds:** it is replaced as a whole (by rename) after the writes that it speaks of, so it never claims
-//! more than was done. It counts only for the same input (by SHA-256) and the same store; for another store the seed
-//! alone does. The seed makes ids and salts the same each time, and the versions of records are the time when the run
-//! began, so that what a killed run wrote is written again to the byte. Random, the seed is no secret: it tells nothing
-//! of the passwords. Where other users of the machine could have written it, it is not read, since it could leave users
-//! out of the import and choose ids and salts; and none is written there, since it would be of no use.
+//! **What always holds:** the file is replaced by rename after the writes that it counts, so it never claims more than
+//! was done. It is valid only for the same input (by SHA-256) and the same store; for another store only the seed is.
+//! Ids and salts are derived from the seed, and versions of records are the start time of the run, so that a second run
+//! writes the same bytes. The seed is random and not secret: it reveals nothing of the passwords. The file is not read
+//! where other users of the machine could have written it, since it could skip users and choose ids and salts; it is
+//! not written there either.
 
 use crate::{failure::Failure, output::visible, secret, trust};
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -14,33 +14,33 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use tollgate::rules::{identity::Id, password::SALT_BYTES, time::Timestamp};
 
-/// What is kept.
+/// The content of the file.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct Saved {
     v: u32,
-    /// Of the input.
+    /// SHA-256 of the input, base64url.
     sha256: String,
-    /// Which store, and whether users were replaced.
+    /// Store, and whether users are replaced.
     purpose: String,
     seed: String,
-    /// When the run began that is or was under way: the version of what it writes.
+    /// Start time of the run: the version of the records that it writes.
     #[serde(default)]
     began: Timestamp,
-    /// So many users of the input, from its start, are written.
+    /// Number of users that are written, from the start of the input.
     finished: usize,
-    /// All of them are.
+    /// Whether all are written.
     complete: bool,
 }
 
 pub struct Progress {
-    /// Where it is kept, if it is.
+    /// Where it is saved; `None` if it is not.
     path: Option<PathBuf>,
     warning: Option<String>,
-    kept: Kept,
+    saved: Saved,
 }
 
 impl Progress {
-    /// What an earlier run left, or a new beginning. Writes nothing.
+    /// The progress of an earlier run, else a new one. Writes nothing.
     pub fn find(input: &Path, content: &[u8], purpose: &str, now: Timestamp) -> Result<Self, Failure> {
         let mut name = input.as_os_str().to_owned();
         name.push(".tollgate-progress");
@@ -53,21 +53,21 @@ impl Progress {
             match trust::read_own(&path) {
                 Ok(earlier) => (Some(path), earlier, None),
                 Err(reason) => {
-                    let text = format!("{}: {reason}, so it is not read: the import begins again", shown(&path));
+                    let text = format!("{}: {reason}, so it is not read: the import starts over", shown(&path));
                     (Some(path), None, Some(text))
                 }
             }
         } else {
             let text = format!(
-                "other users of this machine can write to the folder of {}, so the progress is not kept beside it: if this run is killed, the next one begins again, and leaves users alone who are in the store already. To be able to resume, put the file into a folder that only you can write to",
+                "other users of this machine can write to the folder of {}, so the progress is not saved there: if this run is killed, the next one starts over, and does not change users who are in the store by then. To be able to resume, put the file into a folder that only you can write to",
                 shown(input)
             );
             (None, None, Some(text))
         };
-        let earlier = earlier.and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
-        let mut kept = match earlier.filter(|kept| kept.v == 1 && kept.sha256 == sha256) {
-            Some(kept) => kept,
-            None => Kept {
+        let earlier = earlier.and_then(|text| serde_json::from_slice::<Saved>(&text).ok());
+        let mut saved = match earlier.filter(|saved| saved.v == 1 && saved.sha256 == sha256) {
+            Some(saved) => saved,
+            None => Saved {
                 v: 1,
                 sha256,
                 purpose: purpose.to_owned(),
@@ -77,40 +77,40 @@ impl Progress {
                 complete: false,
             },
         };
-        if kept.complete || kept.purpose != purpose {
-            kept.began = now;
-            kept.finished = 0;
-            kept.complete = false;
-            kept.purpose = purpose.to_owned();
+        if saved.complete || saved.purpose != purpose {
+            saved.began = now;
+            saved.finished = 0;
+            saved.complete = false;
+            saved.purpose = purpose.to_owned();
         }
-        // A version of this command that knew no times began it.
-        if kept.began.as_millis() == 0 {
-            kept.began = now;
+        // Saved by a version of this command without start times.
+        if saved.began.as_millis() == 0 {
+            saved.began = now;
         }
-        Ok(Self { path, warning, kept })
+        Ok(Self { path, warning, saved })
     }
 
-    /// Why an earlier run's progress does not count, or this one's will not.
+    /// Why the progress of an earlier run was not read, or that of this run will not be saved.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
 
-    /// When this run began, however often it was killed since.
+    /// Start time of the run, however often it was resumed.
     pub fn began(&self) -> Timestamp {
-        self.kept.began
+        self.saved.began
     }
 
-    /// So many users are written already.
+    /// Number of users that are written already.
     pub fn finished(&self) -> usize {
-        self.kept.finished
+        self.saved.finished
     }
 
-    /// So many users are written now, by rename: after a kill there is the old file or the new one.
+    /// Saves the number of written users. Replaces the file by rename, so that a kill leaves the old or the new one.
     pub fn save(&mut self, finished: usize, complete: bool) -> Result<(), Failure> {
-        self.kept.finished = finished;
-        self.kept.complete = complete;
+        self.saved.finished = finished;
+        self.saved.complete = complete;
         let Some(path) = &self.path else { return Ok(()) };
-        let text = serde_json::to_vec(&self.kept).unwrap_or_default();
+        let text = serde_json::to_vec(&self.saved).unwrap_or_default();
         let written = tempfile::NamedTempFile::new_in(folder_of(path)).and_then(|mut file| {
             std::io::Write::write_all(&mut file, &text)?;
             file.as_file().sync_all()?;
@@ -119,35 +119,35 @@ impl Progress {
         written.map(drop).map_err(|error| {
             Failure::usage(
                 format!("{}: {error}", path.display()),
-                "put the file into a folder that is writable: how far the import came is kept beside it",
+                "put the file into a writable folder: the progress of the import is saved beside it",
             )
         })
     }
 
-    /// A random id for a user without one: 128 bits.
+    /// The id of a user without one: 128 bits, random but the same in each run.
     pub fn id_for(&self, name: &str) -> Id {
         Id::Text(Base64UrlUnpadded::encode_string(&self.derive("id", name)))
     }
 
-    /// The salt for a user's password.
+    /// The salt for a user's password, the same in each run.
     pub fn salt_for(&self, name: &str) -> [u8; SALT_BYTES] {
         self.derive("salt", name)
     }
 
     fn derive(&self, what: &str, name: &str) -> [u8; 16] {
-        let digest = Sha256::digest(format!("{}\0{what}\0{name}", self.kept.seed));
+        let digest = Sha256::digest(format!("{}\0{what}\0{name}", self.saved.seed));
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest[..16]);
         bytes
     }
 }
 
-/// A path within a text.
+/// A path for use in a text, escaped.
 fn shown(path: &Path) -> String {
     visible(&path.to_string_lossy()).into_owned()
 }
 
-/// The folder that a file is in.
+/// The folder of a file.
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

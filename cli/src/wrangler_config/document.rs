@@ -1,14 +1,14 @@
-//! A configuration file as a tree, with the place of everything in it: TOML, or JSON with comments.
+//! A configuration file as a tree with positions: TOML, or JSON with comments.
 //!
-//! **What always holds:** what wrangler would read is read: a later member of the same name wins (JSON), a date is a
-//! text (TOML), comments and a last comma are allowed in `.json` and `.jsonc` alike.
+//! **What always holds:** files are read as wrangler reads them: the last of duplicate members wins (JSON), a date is a
+//! string (TOML), comments and trailing commas are allowed in `.json` and `.jsonc`.
 
 use jsonc_parser::{CollectOptions, ParseOptions, ast, common::Ranged as _, errors::ParseErrorKind, parse_to_ast};
 use std::path::Path;
 use tollgate::rules::json::{Map, Value};
 use toml_edit::{Document, Item, TableLike};
 
-/// A value and where it begins, in bytes.
+/// A value and its byte offset.
 #[derive(Debug)]
 pub struct Node {
     at: usize,
@@ -26,9 +26,9 @@ enum Content {
 #[derive(Debug)]
 pub struct Member {
     name: String,
-    /// Where its name is written.
+    /// Byte offset of the name.
     key_at: usize,
-    /// Where its table is headed, or its name.
+    /// Byte offset of the table's heading, else of the name.
     heading_at: usize,
     node: Node,
 }
@@ -51,14 +51,14 @@ impl Member {
     }
 }
 
-/// Why a text is no such file: where, and what is wrong.
+/// Why a file can't be parsed, with the byte offset.
 pub struct Malformed {
     pub at: usize,
     pub text: String,
 }
 
 impl Node {
-    /// Reads a file by its name's end.
+    /// Parses a file in the form that its extension names.
     pub fn read(path: &Path, text: &str) -> Result<Self, Malformed> {
         if is_json(path) { read_json(text) } else { read_toml(text) }
     }
@@ -67,12 +67,12 @@ impl Node {
         self.at
     }
 
-    /// A member, if this is a table that has it.
+    /// The last member of this name, if this is a table that has one.
     pub fn member(&self, name: &str) -> Option<&Member> {
         self.members().iter().rev().find(|member| member.name == name)
     }
 
-    /// The same member's value.
+    /// The value of [`Self::member`].
     pub fn get(&self, name: &str) -> Option<&Node> {
         self.member(name).map(Member::node)
     }
@@ -102,7 +102,7 @@ impl Node {
         }
     }
 
-    /// A member that is a text.
+    /// The value of a member that is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_str()
     }
@@ -118,13 +118,13 @@ impl Node {
     }
 }
 
-/// Is this a file of JSON, by its name?
+/// Whether this is a JSON file, by its extension.
 pub fn is_json(path: &Path) -> bool {
     path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json") || end.eq_ignore_ascii_case("jsonc"))
 }
 
 fn read_json(text: &str) -> Result<Node, Malformed> {
-    // As wrangler takes it: JSON, comments and last commas. The parser would allow more.
+    // As in wrangler: JSON, comments and trailing commas. The parser's defaults allow more.
     let options = ParseOptions {
         allow_comments: true,
         allow_trailing_commas: true,
@@ -137,7 +137,7 @@ fn read_json(text: &str) -> Result<Node, Malformed> {
         allow_non_finite_numbers: false,
         allow_extended_string_escapes: false,
     };
-    // The parser takes no byte order mark; the places are counted behind it.
+    // The parser rejects a byte order mark, so its offsets begin after the mark.
     let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let parsed = parse_to_ast(&text[mark..], &CollectOptions::default(), &options).map_err(|error| {
         let is_open = matches!(error.kind(), ParseErrorKind::UnterminatedObject | ParseErrorKind::UnterminatedArray);
@@ -195,7 +195,7 @@ fn members(table: &dyn TableLike) -> Vec<Member> {
     names.filter_map(member).collect()
 }
 
-/// `key_at`: for what has no place of its own.
+/// `key_at` is used for a value without a position.
 fn of_toml(item: &Item, key_at: usize) -> Node {
     let at = item.span().map_or(key_at, |span| span.start);
     let content = if let Some(array) = item.as_array_of_tables() {

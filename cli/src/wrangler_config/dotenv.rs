@@ -1,8 +1,8 @@
 //! Local secrets: `.dev.vars` or `.env`, read as wrangler 4 reads them (loadDotDevDotVars and loadDotEnv; dotenv 16 and
 //! dotenv-expand 12).
 //!
-//! **What always holds:** where there is a `.dev.vars` (or `.dev.vars.NAME`), no `.env` is read. Of `.env`,
-//! `.env.local`, `.env.NAME` and `.env.NAME.local` the later one wins. Values are never part of an error.
+//! **What always holds:** if there is a `.dev.vars` (or `.dev.vars.NAME`), no `.env` is read. Of `.env`, `.env.local`,
+//! `.env.NAME` and `.env.NAME.local` a later one overrides an earlier one. Values are never part of an error.
 
 use crate::failure::Failure;
 use regex::{Captures, Regex};
@@ -12,35 +12,38 @@ use std::{
     sync::LazyLock,
 };
 
-/// A name with its value and where it is written.
+/// A name with its value and position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalVar {
     pub name: String,
     pub value: String,
     pub file: PathBuf,
-    /// From 1.
+    /// From 1; 0 if it is not from a file.
     pub line: usize,
 }
 
-/// What there is of local secrets.
+/// The local secrets of a configuration.
 #[derive(Debug)]
 pub struct LocalSecrets {
     /// Each name once.
     pub vars: Vec<LocalVar>,
-    /// The file into which another secret belongs, and whether it is there.
+    /// The file to which a secret should be added, and whether it exists.
     pub file: PathBuf,
     pub exists: bool,
-    /// An `.env` beside a `.dev.vars`: not read.
+    /// Values of an `.env` beside a `.dev.vars`, which wrangler does not read.
     pub ignored: Vec<LocalVar>,
 }
 
 impl LocalSecrets {
-    /// None at all, for a configuration in this folder.
+    /// No secrets, for the configuration at this path.
     pub fn none(config: &Path) -> Self {
         Self { vars: Vec::new(), file: config.with_file_name(".dev.vars"), exists: false, ignored: Vec::new() }
     }
 
-    /// Those beside a configuration. `may_use_dot_env`: does wrangler look for `.env` at all?
+    /// Reads the secrets beside a configuration; those of `.env` files only if `may_use_dot_env`.
+    ///
+    /// # Errors
+    /// A file can't be read.
     pub fn read(config: &Path, env: Option<&str>, may_use_dot_env: bool) -> Result<Self, Failure> {
         let plain = config.with_file_name(".dev.vars");
         let of_env = env.map(|env| config.with_file_name(format!(".dev.vars.{env}")));
@@ -66,12 +69,12 @@ impl LocalSecrets {
                 return Ok(Self { vars, file: path, exists: true, ignored: of_dot_env });
             }
         }
-        // To make a .dev.vars would hide what is in an .env.
+        // A new .dev.vars would hide the values of an .env.
         let file = found.first().map_or(plain, |path| (*path).clone());
         Ok(Self { vars: of_dot_env, exists: !found.is_empty(), file, ignored: Vec::new() })
     }
 
-    /// A name, if it is there.
+    /// The variable of this name.
     pub fn get(&self, name: &str) -> Option<&LocalVar> {
         self.vars.iter().find(|var| var.name == name)
     }
@@ -87,7 +90,7 @@ fn read_file(path: &Path) -> Result<Option<String>, Failure> {
     }
 }
 
-/// What dotenv makes of a text: its own expression, which decides what is a line, a quoted value and a comment.
+/// Parses a text as dotenv does, with dotenv's regular expression for lines, quoted values and comments.
 fn parse(text: &str, file: &Path) -> Vec<LocalVar> {
     static LINE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
@@ -113,13 +116,13 @@ fn parse(text: &str, file: &Path) -> Vec<LocalVar> {
     all
 }
 
-/// `$NAME` and `${NAME}`, with `:-` or `-` before a default, `:+` or `+` before an alternative; `\$` is a dollar. A
-/// name stands for the value of an earlier line.
+/// Expands `$NAME` and `${NAME}` to values of earlier lines; `:-` or `-` introduces a default, `:+` or `+` an
+/// alternative, and `\$` is a dollar sign.
 fn expand(vars: &mut [LocalVar]) {
     static NAME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\\\$|\$\{([^{}]+)\}|\$([A-Za-z_][A-Za-z0-9_]*)").expect("an expression"));
-    /// A value may name another that names a third.
-    const MOST_ROUNDS: usize = 10;
+    /// Maximum depth of names in values.
+    const MAX_ROUNDS: usize = 10;
     for at in 0..vars.len() {
         let (earlier, rest) = vars.split_at_mut(at);
         let known = |name: &str| earlier.iter().find(|var| var.name == name).map(|var| var.value.as_str());
@@ -143,7 +146,7 @@ fn expand(vars: &mut [LocalVar]) {
             }
         };
         let value = &mut rest[0].value;
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let next = NAME.replace_all(value, replaced).into_owned();
             if next == *value {
                 break;
@@ -158,7 +161,7 @@ fn expand(vars: &mut [LocalVar]) {
 mod tests {
     use super::*;
 
-    fn told(vars: &[LocalVar]) -> Vec<(&str, &str, usize)> {
+    fn parts(vars: &[LocalVar]) -> Vec<(&str, &str, usize)> {
         vars.iter().map(|var| (var.name.as_str(), var.value.as_str(), var.line)).collect()
     }
 
@@ -167,7 +170,7 @@ mod tests {
         let text = "# a comment\nA=1\nexport B = two words # not this\nC=\"x # y\\nz\"\nD='a\nb'\nE=\nA=last\n=\nF\nG: yaml\n  H.x-1=`q`\nI=\"open\nJ=a=b\n#K=1\nL='it\\'s'\n";
         let file = Path::new(".dev.vars");
         assert_eq!(
-            told(&parse(text, file)),
+            parts(&parse(text, file)),
             [
                 ("B", "two words", 3),
                 ("C", "x # y\nz", 4),
@@ -181,7 +184,7 @@ mod tests {
                 ("L", "it\\'s", 16),
             ]
         );
-        assert_eq!(told(&parse("\u{feff}A=1\r\nB=2\r\n", file)), [("A", "1", 1), ("B", "2", 2)]);
+        assert_eq!(parts(&parse("\u{feff}A=1\r\nB=2\r\n", file)), [("A", "1", 1), ("B", "2", 2)]);
     }
 
     #[test]
@@ -189,9 +192,9 @@ mod tests {
         let text = "A=one\nB=$A-${A}\nC=${NONE:-two}\nD=${A:-two}\nE=${A:+three}\nF=${NONE:+three}x\nG=\\$A\nH=$NONE\nI=$J\nJ=late\nK=${B}\n";
         let mut vars = parse(text, Path::new(".env"));
         expand(&mut vars);
-        let told: Vec<(&str, &str)> = vars.iter().map(|var| (var.name.as_str(), var.value.as_str())).collect();
+        let values: Vec<(&str, &str)> = vars.iter().map(|var| (var.name.as_str(), var.value.as_str())).collect();
         assert_eq!(
-            told,
+            values,
             [
                 ("A", "one"),
                 ("B", "one-one"),

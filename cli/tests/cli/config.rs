@@ -1,6 +1,7 @@
 //! `tollgate config`.
 
-use super::world::{KEY, Run, World, snapshot};
+use super::world::{KEY, Run, World, file};
+use snapbox::str;
 
 #[test]
 fn a_good_configuration_has_no_problem() {
@@ -12,7 +13,7 @@ fn a_good_configuration_has_no_problem() {
 }
 
 #[test]
-fn every_problem_is_told_at_once_with_its_place() {
+fn every_problem_is_reported_at_once_with_its_place() {
     let world = World::new();
     world.write(
         "wrangler.toml",
@@ -57,8 +58,31 @@ path = "/c"
         assert!(run.out.contains(place), "{place}\n{}", run.out);
     }
     assert!(!run.out.contains("\"short\"") && !run.out.contains("yes"), "no values");
-    snapshot("config-check", &run.whole());
-    snapshot("config-check-json", &world.run(&["config", "check", "--json"], "").whole());
+    run.is(str![[r#"
+exit 1
+--- stdout
+.dev.vars:3:1: error: TOLLGATE_FORWARD_TOKEN: write true or false
+wrangler.toml:1:1: error: kv_namespaces: no binding "USERS" for the users: add [[kv_namespaces]] with binding = "USERS" and the id that `npx wrangler kv namespace create USERS` prints (environments do not inherit it)
+wrangler.toml:1:1: error: compatibility_date: missing, not a date such as "2026-11-01", or before 2024-11-11 (or the flag cache_option_disabled is set): the runtime rejects fetches that bypass its cache, so no request reaches the origin. Write today's date
+wrangler.toml:1:1: error: main: missing, so there is no worker to run: write main = "worker/entry.mjs", or your own
+wrangler.toml:8:1: error: JWT_LEEWAY: write seconds, or a text such as "5m" or "1h"; at most 36500 days
+wrangler.toml:10:3: error: TOLLGATE_LOG: write off, error, info or debug
+wrangler.toml:11:1: error: JWT_SECRET_KEY: a secret that everybody with this file can read: remove it here and set it as JWT_SECRET_KEY in .dev.vars (keep that out of git, and restart `wrangler dev`); on Cloudflare: `npx wrangler secret put JWT_SECRET_KEY`. If this file was ever shared, generate a new secret
+wrangler.toml:11:1: error: JWT_SECRET_KEY: 5 bytes, and HS256 needs 32 or more. Take a longer one; to go on with an old Flask secret for a while, set TOLLGATE_ALLOW_SHORT_KEY = true
+wrangler.toml:19:1: error: ROUTES[1].to: write "identity" or "assets" or "origin" or "worker"
+wrangler.toml:20:1: error: ROUTES[1].atuh: no such member; did you mean auth?
+wrangler.toml:22:1: error: ROUTES[2].to: write "identity" or "assets" or "origin" or "worker"
+wrangler.toml:1:1: warning: ACCOUNTS and REVOCATIONS: no such binding, so sessions can't be ended, and tries of a password are not counted: see docs/sessions.md
+wrangler.toml:1:1: warning: LOGINS_BY_ADDRESS: no such binding, so an address may try to log in as often as it likes: see docs/sessions.md
+wrangler.toml:1:1: warning: HASHING: no such binding, so log-ins may use up as much CPU time as comes: see docs/sessions.md
+wrangler.toml:1:1: warning: preview_urls: on by default, like workers_dev: every uploaded version, with the rules it had then, is reachable at its own address, where your zone's rules don't apply: write preview_urls = false above the first table
+wrangler.toml:1:1: warning: compatibility_flags: without "enable_request_signal" the gate does not learn that a client has disconnected, and frees the request's resources only after 70 seconds: write compatibility_flags = ["enable_request_signal"]
+wrangler.toml:9:1: warning: ORIGIN: http, so identities and tokens travel in the open: write https
+11 problems, 6 warnings
+because of 7 of these problems the gate answers 500 to every request
+
+"#]]);
+    world.run(&["config", "check", "--json"], "").is(file("config-check-json.txt"));
 }
 
 #[test]
@@ -67,7 +91,15 @@ fn the_bindings_that_rules_need_are_looked_for() {
     world.config("html_handling = \"none\"", "html_handling = \"auto-trailing-slash\"");
     world.config("run_worker_first = true\n", "");
     world.config("0123456789abcdef0123456789abcdef", "00000000000000000000000000000001");
-    snapshot("config-check-bindings", &world.run(&["config", "check"], "").whole());
+    world.run(&["config", "check"], "").is(str![[r#"
+exit 1
+--- stdout
+wrangler.toml:9:1: error: assets.run_worker_first: write run_worker_first = true: otherwise files are served without a check by the gate
+wrangler.toml:12:1: error: assets.html_handling: write html_handling = "none": otherwise the asset server maps the path to another one than the gate decided on
+wrangler.toml:7:1: warning: kv_namespaces: the id is a placeholder, which works for the local store only: before a deployment run `npx wrangler kv namespace create USERS` and write the id that it prints
+2 problems, 1 warning
+
+"#]]);
     world.config("[assets]", "[assets_not]");
     assert!(world.run(&["config", "check"], "").out.contains("wrangler.toml:27:1: error: ROUTES[1].to:"));
 }
@@ -81,14 +113,39 @@ fn environments_have_vars_and_secrets_of_their_own() {
         &format!("{config}\n[env.staging.vars]\nJWT_LEEWAY = 5\nJWT_LEWAY = 1\n\n[env.bare]\n"),
     );
     world.write(".dev.vars.staging", "JWT_SECRET_KEY=short\n");
-    snapshot("config-check-env", &world.run(&["config", "check", "--env", "staging"], "").whole());
-    snapshot("config-check-env-bare", &world.run(&["config", "check", "--env", "bare"], "").whole());
+    world.run(&["config", "check", "--env", "staging"], "").is(str![[r#"
+exit 1
+--- stdout
+.dev.vars.staging:1:1: error: JWT_SECRET_KEY: 5 bytes, and HS256 needs 32 or more. Take a longer one; to go on with an old Flask secret for a while, set TOLLGATE_ALLOW_SHORT_KEY = true
+wrangler.toml:57:6: error: kv_namespaces: no binding "USERS" for the users: add [[env.staging.kv_namespaces]] with binding = "USERS" and the id that `npx wrangler kv namespace create USERS` prints (environments do not inherit it)
+wrangler.toml:57:1: warning: ROUTES: no rules, so the gate answers 404 to everything except the log-in: add [[env.staging.vars.ROUTES]]
+wrangler.toml:57:6: warning: vars: environments inherit no vars, so ORIGIN, TOLLGATE_PASSWORD_ITERATIONS, ROUTES have the default here: repeat the options you need
+wrangler.toml:57:6: warning: ACCOUNTS and REVOCATIONS: no such binding, so sessions can't be ended, and tries of a password are not counted: see docs/sessions.md
+wrangler.toml:57:6: warning: LOGINS_BY_ADDRESS: no such binding, so an address may try to log in as often as it likes: see docs/sessions.md
+wrangler.toml:57:6: warning: HASHING: no such binding, so log-ins may use up as much CPU time as comes: see docs/sessions.md
+wrangler.toml:59:1: warning: JWT_LEWAY: no such option; did you mean JWT_LEEWAY?
+2 problems, 6 warnings
+because of 1 of these problems the gate answers 500 to every request
+
+"#]]);
+    world.run(&["config", "check", "--env", "bare"], "").is(str![[r#"
+exit 1
+--- stdout
+wrangler.toml:61:1: error: kv_namespaces: no binding "USERS" for the users: add [[env.bare.kv_namespaces]] with binding = "USERS" and the id that `npx wrangler kv namespace create USERS` prints (environments do not inherit it)
+wrangler.toml:61:1: warning: ROUTES: no rules, so the gate answers 404 to everything except the log-in: add [[env.bare.vars.ROUTES]]
+wrangler.toml:61:1: warning: ACCOUNTS and REVOCATIONS: no such binding, so sessions can't be ended, and tries of a password are not counted: see docs/sessions.md
+wrangler.toml:61:1: warning: LOGINS_BY_ADDRESS: no such binding, so an address may try to log in as often as it likes: see docs/sessions.md
+wrangler.toml:61:1: warning: HASHING: no such binding, so log-ins may use up as much CPU time as comes: see docs/sessions.md
+wrangler.toml:61:1: warning: vars: environments do not inherit top-level vars: repeat them as [env.bare.vars]
+1 problem, 5 warnings
+
+"#]]);
     let run = world.run(&["config", "check", "--env", "nowhere"], "");
     assert!(run.code == 1 && run.out.contains("no environment \"nowhere\""), "{run:?}");
 }
 
 #[test]
-fn what_is_not_toml_is_told_with_its_place() {
+fn what_is_not_toml_is_reported_with_its_place() {
     let world = World::new();
     world.write("wrangler.toml", "name = \"x\"\n\n[vars]\nORIGIN = \n");
     let run = world.run(&["config", "check"], "");
@@ -102,7 +159,13 @@ fn what_is_not_toml_is_told_with_its_place() {
 fn a_key_that_may_be_on_cloudflare_is_a_warning() {
     let world = World::new();
     std::fs::remove_file(world.path(".dev.vars")).unwrap();
-    snapshot("config-check-no-key", &world.good(&["config", "check"], "").whole());
+    world.good(&["config", "check"], "").is(str![[r#"
+exit 0
+--- stdout
+wrangler.toml:15:1: warning: JWT_SECRET_KEY: not in .dev.vars (which does not exist): without it `wrangler dev` answers 500. To fix: `echo "JWT_SECRET_KEY=$(tollgate secret generate)" >> .dev.vars`, then restart `wrangler dev`. On Cloudflare: `tollgate secret generate | npx wrangler secret put JWT_SECRET_KEY`
+0 problems, 1 warning
+
+"#]]);
     world.write(".dev.vars", "JWT_SECRET_KEY=super-secret\nTOLLGATE_ALLOW_SHORT_KEY=true\n");
     let run = world.good(&["config", "check"], "");
     assert!(run.out.starts_with(".dev.vars:2:1: warning: TOLLGATE_ALLOW_SHORT_KEY:"), "{}", run.out);
@@ -113,11 +176,17 @@ fn a_key_that_may_be_on_cloudflare_is_a_warning() {
 fn a_pepper_may_be_on_cloudflare_and_is_no_variable() {
     let world = World::new();
     world.config("[vars]\n", "[vars]\nTOLLGATE_PASSWORD_PEPPER = \"k1\"\n");
-    snapshot("config-check-no-pepper", &world.good(&["config", "check"], "").whole());
+    world.good(&["config", "check"], "").is(str![[r#"
+exit 0
+--- stdout
+wrangler.toml:16:1: warning: TOLLGATE_PASSWORD_PEPPERS: not in .dev.vars (which exists): without it `wrangler dev` answers 500. To fix: generate one as in docs/storage.md, then restart `wrangler dev`. On Cloudflare: `npx wrangler secret put TOLLGATE_PASSWORD_PEPPERS`
+0 problems, 1 warning
+
+"#]]);
     let peppers = r#"{ k1 = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE" }"#;
     world.config("[vars]\n", &format!("[vars]\nTOLLGATE_PASSWORD_PEPPERS = {peppers}\n"));
     let run = world.run(&["config", "check"], "");
-    assert!(run.out.contains("error: TOLLGATE_PASSWORD_PEPPERS: in the open for all"), "{run:?}");
+    assert!(run.out.contains("error: TOLLGATE_PASSWORD_PEPPERS: a secret that everybody"), "{run:?}");
     assert!(run.code == 1 && !run.out.contains("AQEB"), "{run:?}");
 }
 
@@ -128,14 +197,34 @@ fn what_the_gate_does_without_is_a_warning() {
     for table in ["[[durable_objects.bindings]]", "[[migrations]]", "[[ratelimits]]"] {
         world.config(table, "[[elsewhere]]");
     }
-    snapshot("config-check-no-services", &check(&world).whole());
+    check(&world).is(str![[r#"
+exit 0
+--- stdout
+wrangler.toml:1:1: warning: ACCOUNTS and REVOCATIONS: no such binding, so sessions can't be ended, and tries of a password are not counted: see docs/sessions.md
+wrangler.toml:1:1: warning: LOGINS_BY_ADDRESS: no such binding, so an address may try to log in as often as it likes: see docs/sessions.md
+wrangler.toml:1:1: warning: HASHING: no such binding, so log-ins may use up as much CPU time as comes: see docs/sessions.md
+0 problems, 3 warnings
+
+"#]]);
     let world = World::new();
     world.config("name = \"REVOCATIONS\"", "name = \"OTHERS\"");
-    snapshot("config-check-half-sessions", &check(&world).whole());
+    check(&world).is(str![[r#"
+exit 0
+--- stdout
+wrangler.toml:36:1: warning: REVOCATIONS: no such binding; sessions need both, so they are off: add [[durable_objects.bindings]] with name = "REVOCATIONS" and class_name = "Revocations"
+0 problems, 1 warning
+
+"#]]);
     // Classes of one's own, one of them renamed, one in another worker; and one that no migration makes.
     let world = World::new();
     world.config("new_sqlite_classes = [\"Account\", \"Revocations\"]", "new_sqlite_classes = [\"Revocations\"]");
-    snapshot("config-check-no-class", &check(&world).whole());
+    check(&world).is(str![[r#"
+exit 0
+--- stdout
+wrangler.toml:36:1: warning: migrations: no migration creates Account, so Cloudflare will reject the deployment: add [[migrations]] with a new tag and new_sqlite_classes = ["Account"]
+0 problems, 1 warning
+
+"#]]);
     world.config("tag = \"v1\"", "tag = \"v1\"\nrenamed_classes = [{ from = \"Person\", to = \"Account\" }]");
     assert_eq!(check(&world).out, "0 problems, 0 warnings\n");
     world.config("class_name = \"Account\"", "class_name = \"X\"\nscript_name = \"other\"");
@@ -160,7 +249,7 @@ fn static_files_in_front_of_the_gate_are_a_problem_without_a_rule_too() {
         world.config("to = \"assets\"", "to = \"origin\"");
         world.config("run_worker_first = true\n", instead);
         let run = world.run(&["config", "check"], "");
-        assert!(run.code == 1 && run.out.contains("error: assets.run_worker_first: no rule goes"), "{run:?}");
+        assert!(run.code == 1 && run.out.contains("error: assets.run_worker_first: Cloudflare serves"), "{run:?}");
         world.config("[assets]", "[assets_not]");
         world.good(&["config", "check"], "");
     }
@@ -170,7 +259,13 @@ fn static_files_in_front_of_the_gate_are_a_problem_without_a_rule_too() {
 fn a_cache_in_front_of_the_gate_is_a_problem() {
     let world = World::new();
     world.config("[vars]\n", "[cache]\nenabled = true\n\n[vars]\n");
-    snapshot("config-check-cache", &world.run(&["config", "check"], "").whole());
+    world.run(&["config", "check"], "").is(str![[r#"
+exit 1
+--- stdout
+wrangler.toml:16:1: error: cache.enabled: Workers Cache answers before the worker runs, and its keys do not include the identity: a response that is stored for one user goes to every client without a check by the gate. Write enabled = false, or remove [cache]
+1 problem, 0 warnings
+
+"#]]);
     // An environment inherits the table, or has its own.
     let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
     let check = |more: &str| {
@@ -211,7 +306,14 @@ fn a_rewrite_around_the_gate_is_a_problem() {
     world.write("public/_redirects", redirects);
     let run = world.run(&["config", "check"], "");
     assert_eq!(run.code, 1);
-    snapshot("config-check-rewrites", &run.whole());
+    run.is(str![[r#"
+exit 1
+--- stdout
+public/_redirects:5:1: error: _redirects: /club serves the file of /members/index.html, but the gate decides on /club only: ROUTES[2] (path = "/members/*", auth = "required") protects the file, ROUTES[1] (path = "/*", auth = "none") is less strict. Write status 302, so that the gate decides on /members/index.html too, or give both paths the same protection
+public/_redirects:7:1: error: _redirects: /c/* can serve the file of /members/:splat, but the gate decides on /c/* only: ROUTES[2] (path = "/members/*", auth = "required") protects the file, ROUTES[1] (path = "/*", auth = "none") is less strict. Write status 302, so that the gate decides on /members/:splat too, or give both paths the same protection
+2 problems, 0 warnings
+
+"#]]);
     let json = world.run(&["config", "check", "--json"], "").json();
     assert_eq!((&json["problems"][0]["file"], &json["problems"][0]["line"]), (&"public/_redirects".into(), &5.into()));
     // The directory is relative to the configuration file, also where an environment has its own.
@@ -248,8 +350,14 @@ fn a_protected_page_for_unknown_paths_is_a_problem() {
     );
     let run = world.run(&["config", "check"], "");
     assert_eq!(run.code, 1);
-    snapshot("config-check-spa", &run.whole());
-    // Its own file is served for a rule with one path, if there is one.
+    run.is(str![[r#"
+exit 1
+--- stdout
+wrangler.toml:14:1: error: assets.not_found_handling: every path without a file serves /index.html, but the gate decides on the requested path: ROUTES[1] (path = "/*", auth = "required") protects the page, ROUTES[2] (path = "/static/*", auth = "none") is less strict. Write not_found_handling = "none", or give both the same protection
+1 problem, 0 warnings
+
+"#]]);
+    // A rule with one path serves that file, if it exists.
     world.config("/static/*", "/style.css");
     world.good(&["config", "check"], "");
     std::fs::create_dir(world.path("public")).unwrap();
@@ -258,7 +366,7 @@ fn a_protected_page_for_unknown_paths_is_a_problem() {
     world.good(&["config", "check"], "");
     world.config("/style.css", "/{file}");
     assert_eq!(world.run(&["config", "check"], "").code, 1);
-    // The page for what is not found is /404.html, which is open here; protected, it is seen under open paths.
+    // The page for unknown paths is /404.html, which is open here. If it is protected, open paths still show it.
     world.config("single-page-application", "404-page");
     world.good(&["config", "check"], "");
     world.config(
@@ -322,15 +430,28 @@ fn addresses_beside_the_routes_are_a_warning() {
         ("preview_urls = false", "preview_urls = true", &["preview_urls"]),
         ("preview_urls = true", "preview_urls = false", &[]),
         (routes, "routes = []", &["preview_urls"]),
-        // What is inherited as `routes` comes before an own `route`.
+        // An inherited `routes` takes precedence over `route`.
         ("workers_dev = true\npreview_urls = false\nroutes = []", "route = \"app.example.com/*\"", &[]),
     ] {
         assert_eq!(warnings(top, Some(env)), expected, "{top} {env}");
     }
     world.write("wrangler.toml", &config.replace("preview_urls = false", &format!("{routes}\nworkers_dev = true")));
-    snapshot("config-check-addresses", &world.good(&["config", "check"], "").whole());
+    world.good(&["config", "check"], "").is(str![[r#"
+exit 0
+--- stdout
+wrangler.toml:5:1: warning: workers_dev: the gate is also reachable at its workers.dev address, where your zone's rules (firewall, rate limits, Access) don't apply: write workers_dev = false
+wrangler.toml:5:1: warning: preview_urls: on by default, like workers_dev: every uploaded version, with the rules it had then, is reachable at its own address, where your zone's rules don't apply: write preview_urls = false above the first table
+0 problems, 2 warnings
+
+"#]]);
     world.write("wrangler.toml", &config.replace("preview_urls = false", ""));
-    snapshot("config-check-preview-urls", &world.good(&["config", "check"], "").whole());
+    world.good(&["config", "check"], "").is(str![[r#"
+exit 0
+--- stdout
+wrangler.toml:1:1: warning: preview_urls: on by default, like workers_dev: every uploaded version, with the rules it had then, is reachable at its own address, where your zone's rules don't apply: write preview_urls = false above the first table
+0 problems, 1 warning
+
+"#]]);
     let stock = concat!(env!("CARGO_MANIFEST_DIR"), "/../wrangler.toml");
     let run = world.good(&["config", "check", stock], "");
     assert!(!run.out.contains("preview_urls") && !run.out.contains("workers_dev"), "{run:?}");
@@ -341,7 +462,7 @@ fn an_operators_secret_is_no_variable() {
     let world = World::new();
     world.config("[vars]\n", "[vars]\nTOLLGATE_ADMIN_SECRET = \"hunter2, and more than thirty-two bytes\"\n");
     let run = world.run(&["config", "check"], "");
-    assert!(run.out.contains("error: TOLLGATE_ADMIN_SECRET: in the open for all"), "{run:?}");
+    assert!(run.out.contains("error: TOLLGATE_ADMIN_SECRET: a secret that everybody"), "{run:?}");
     assert!(run.code == 1 && !run.out.contains("hunter2"), "{run:?}");
 }
 
@@ -365,7 +486,7 @@ fn the_options_are_the_table() {
 }
 
 #[test]
-fn what_the_runtime_lacks_is_told() {
+fn what_the_runtime_lacks_is_reported() {
     let world = World::new();
     world.config("compatibility_flags = [\"enable_request_signal\"]", "compatibility_flags = [\"x\"]");
     let run = world.good(&["config", "check"], "");
@@ -374,15 +495,15 @@ fn what_the_runtime_lacks_is_told() {
         let world = World::new();
         world.config("2026-11-01", date);
         let run = world.run(&["config", "check"], "");
-        assert_eq!((run.code, told(&run, "compatibility_date").len()), (code, code as usize), "{run:?}");
+        assert_eq!((run.code, lines_of(&run, "compatibility_date").len()), (code, code as usize), "{run:?}");
     }
     let world = World::new();
     world.config("compatibility_date", "compatible_date");
     assert!(world.run(&["config", "check"], "").out.contains("error: compatibility_date: missing"));
 }
 
-/// The lines of a check that begin with the place of an option.
-fn told(run: &Run, option: &str) -> Vec<String> {
+/// The lines of a check about an option.
+fn lines_of(run: &Run, option: &str) -> Vec<String> {
     run.out.lines().filter(|line| line.contains(&format!(": {option}: "))).map(str::to_owned).collect()
 }
 
@@ -415,13 +536,15 @@ fn a_secret_in_the_open_is_a_problem_whatever_is_in_dev_vars() {
             world.config("[vars]\n", &format!("[vars]\n{vars}\n"));
             world.write(".dev.vars", &local);
             let run = world.run(&["config", "check"], "");
-            let line =
-                told(&run, option).into_iter().find(|line| line.contains("in the open for all")).unwrap_or_default();
+            let line = lines_of(&run, option)
+                .into_iter()
+                .find(|line| line.contains("a secret that everybody"))
+                .unwrap_or_default();
             assert!(run.code == 1 && line.starts_with("wrangler.toml:"), "{vars}\n{run:?}");
             assert!(!run.out.contains("MC4CAQAw") && !run.out.contains("AQEBAQ") && !run.out.contains(KEY), "{run:?}");
         }
     }
-    // What is public may stand there.
+    // Public keys may be in [vars].
     let world = World::new();
     world.config(
         "[vars]\n",
@@ -443,19 +566,19 @@ fn with_asymmetric_keys_the_key_that_is_needed_is_the_one_that_is_asked_for() {
     let run = check("JWT_ALGORITHM = \"EdDSA\"", &format!("JWT_PRIVATE_KEY=\"{private}\"\n"));
     assert_eq!(run.out, "0 problems, 0 warnings\n");
     let run = check("JWT_ALGORITHM = \"EdDSA\"", "");
-    assert!(told(&run, "JWT_SECRET_KEY").is_empty() && told(&run, "JWT_PRIVATE_KEY").len() == 1, "{run:?}");
+    assert!(lines_of(&run, "JWT_SECRET_KEY").is_empty() && lines_of(&run, "JWT_PRIVATE_KEY").len() == 1, "{run:?}");
     assert!(run.out.contains("tollgate key generate --algorithm EdDSA"), "{run:?}");
     let run = check("JWT_ALGORITHM = \"RS256\"\nJWT_AUTH_URL_RULE = \"\"", "");
-    assert!(told(&run, "JWT_SECRET_KEY").is_empty() && told(&run, "JWT_PUBLIC_KEY").len() == 1, "{run:?}");
+    assert!(lines_of(&run, "JWT_SECRET_KEY").is_empty() && lines_of(&run, "JWT_PUBLIC_KEY").len() == 1, "{run:?}");
     // A set that is declared as a secret needs no JWT_SECRET_KEY.
     let world = World::new();
     world.config("[vars]\n", "[secrets]\nrequired = [\"JWT_KEYS\"]\n\n[vars]\n");
     world.write(".dev.vars", "");
     let run = world.good(&["config", "check"], "");
-    assert!(told(&run, "JWT_SECRET_KEY").is_empty() && told(&run, "JWT_KEYS").len() == 1, "{run:?}");
+    assert!(lines_of(&run, "JWT_SECRET_KEY").is_empty() && lines_of(&run, "JWT_KEYS").len() == 1, "{run:?}");
     // The rest is judged without the key, too.
     world.config("ORIGIN = \"https://app.example.com\"", "ORIGIN = \"nonsense\"");
-    assert_eq!(told(&world.run(&["config", "check"], ""), "ORIGIN").len(), 1);
+    assert_eq!(lines_of(&world.run(&["config", "check"], ""), "ORIGIN").len(), 1);
 }
 
 #[test]
@@ -465,10 +588,10 @@ fn a_local_value_does_not_hide_what_a_deployment_has() {
     world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\nORIGIN=http://127.0.0.1:5000\nJWT_LEEWAY=5\n"));
     let run = world.run(&["config", "check"], "");
     assert_eq!(run.code, 1);
-    assert!(told(&run, "ORIGIN")[0].starts_with("wrangler.toml:16:1: error: ORIGIN: has no such port"), "{run:?}");
-    assert!(told(&run, "JWT_LEEWAY")[0].starts_with("wrangler.toml:17:1: error: JWT_LEEWAY: negative"), "{run:?}");
-    assert!(run.out.ends_with("for 1 of them the gate answers 500 to everything\n"), "{run:?}");
-    // A local value that is wrong is told at its own place, and the deployment has nothing to do with it.
+    assert!(lines_of(&run, "ORIGIN")[0].starts_with("wrangler.toml:16:1: error: ORIGIN: has no such port"), "{run:?}");
+    assert!(lines_of(&run, "JWT_LEEWAY")[0].starts_with("wrangler.toml:17:1: error: JWT_LEEWAY: negative"), "{run:?}");
+    assert!(run.out.ends_with("because of 1 of these problems the gate answers 500 to every request\n"), "{run:?}");
+    // An invalid local value is reported with its own place, and does not affect the deployment.
     let world = World::new();
     world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\nJWT_LEEWAY=-5\n"));
     let run = world.run(&["config", "check", "--json"], "");
@@ -479,7 +602,7 @@ fn a_local_value_does_not_hide_what_a_deployment_has() {
 }
 
 #[test]
-fn addresses_that_a_worker_can_not_reach_are_told() {
+fn addresses_that_a_worker_can_not_reach_are_reported() {
     let check = |origin: &str, change: &[(&str, &str)]| {
         let world = World::new();
         world.config("ORIGIN = \"https://app.example.com\"", &format!("ORIGIN = \"{origin}\""));
@@ -499,7 +622,7 @@ fn addresses_that_a_worker_can_not_reach_are_told() {
         let run = check(origin, &[]);
         assert!(
             run.code == 1
-                && told(&run, "ORIGIN")
+                && lines_of(&run, "ORIGIN")
                     .iter()
                     .any(|line| line.contains("error: ORIGIN: an address of this machine or network")),
             "{run:?}"
@@ -512,7 +635,7 @@ fn addresses_that_a_worker_can_not_reach_are_told() {
         assert!(!run.out.contains("an address of this machine"), "{run:?}");
     }
     let run = check("https://flask.me.workers.dev", &[]);
-    assert!(run.code == 1 && told(&run, "ORIGIN")[0].contains("error 1042"), "{run:?}");
+    assert!(run.code == 1 && lines_of(&run, "ORIGIN")[0].contains("error 1042"), "{run:?}");
     let flag = ("[\"enable_request_signal\"]", "[\"enable_request_signal\", \"global_fetch_strictly_public\"]");
     assert_eq!(check("https://flask.me.workers.dev", &[flag]).code, 0);
     let run = check("https://workers.dev.example.com", &[]);
@@ -523,7 +646,7 @@ fn addresses_that_a_worker_can_not_reach_are_told() {
     assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
     let run =
         check("https://app.example.com", &[("[vars]\n", "[vars]\nTOLLGATE_PUBLIC_URL = \"http://localhost:8787\"\n")]);
-    assert!(run.code == 1 && told(&run, "TOLLGATE_PUBLIC_URL").len() == 1, "{run:?}");
+    assert!(run.code == 1 && lines_of(&run, "TOLLGATE_PUBLIC_URL").len() == 1, "{run:?}");
 }
 
 #[test]
@@ -532,26 +655,29 @@ fn env_files_are_read_as_wrangler_reads_them() {
     std::fs::remove_file(world.path(".dev.vars")).unwrap();
     world.write(".env", &format!("KEY_PART={KEY}\nJWT_SECRET_KEY=${{KEY_PART}}\nJWT_LEEWAY=soon\n"));
     let run = world.run(&["config", "check"], "");
-    assert!(run.out.starts_with(".env:3:1: error: JWT_LEEWAY:") && told(&run, "JWT_SECRET_KEY").is_empty(), "{run:?}");
+    assert!(
+        run.out.starts_with(".env:3:1: error: JWT_LEEWAY:") && lines_of(&run, "JWT_SECRET_KEY").is_empty(),
+        "{run:?}"
+    );
     world.write(".env.local", "JWT_LEEWAY=5\n");
     assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
-    // The file to write into is the one that is read.
+    // The suggested file is the one that is read.
     world.write(".env", "");
     world.write(".env.local", "");
     let run = world.good(&["config", "check"], "");
-    assert!(run.out.contains("not in .env (which is there)") && run.out.contains(">> .env`"), "{run:?}");
+    assert!(run.out.contains("not in .env (which exists)") && run.out.contains(">> .env`"), "{run:?}");
     // A .dev.vars hides it.
     world.write(".env", &format!("JWT_SECRET_KEY={KEY}\n"));
     world.write(".dev.vars", "");
     let run = world.good(&["config", "check"], "");
-    assert!(run.out.contains(".env:1:1: warning: JWT_SECRET_KEY: not read: wrangler reads no .env"), "{run:?}");
-    assert!(run.out.contains("JWT_SECRET_KEY: not in .dev.vars (which is there)"), "{run:?}");
-    // Told not to look.
+    assert!(run.out.contains(".env:1:1: warning: JWT_SECRET_KEY: not read: wrangler ignores .env"), "{run:?}");
+    assert!(run.out.contains("JWT_SECRET_KEY: not in .dev.vars (which exists)"), "{run:?}");
+    // With .env turned off.
     std::fs::remove_file(world.path(".dev.vars")).unwrap();
     let mut command = world.command(&["config", "check"]);
     command.env("CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV", "false");
-    assert!(world.finish(command, "").out.contains("not in .dev.vars (which isn't there)"));
-    // Of the environment where secrets are declared.
+    assert!(world.finish(command, "").out.contains("not in .dev.vars (which does not exist)"));
+    // From the process environment, if secrets are declared.
     world.write(".env", "");
     world.config("[vars]\n", "[secrets]\nrequired = [\"JWT_SECRET_KEY\"]\n\n[vars]\n");
     let mut command = world.command(&["config", "check"]);
@@ -561,7 +687,7 @@ fn env_files_are_read_as_wrangler_reads_them() {
 }
 
 /// The world's configuration in wrangler's other form.
-const JSONC: &str = r#"// What the gate is told.
+const JSONC: &str = r#"// The gate's configuration.
 {
   "compatibility_flags": ["enable_request_signal"],
   "main": "worker/entry.mjs",
@@ -609,7 +735,7 @@ fn a_configuration_in_json_is_read_everywhere() {
         assert!(world.run(&["route", "test", "GET", "/protected"], "").out.contains(&format!("{name}:14")));
         world.write(name, &text.replace("\"JWT_LEEWAY\": 5", "\"JWT_LEEWAY\": \"soon\""));
         let run = world.run(&["config", "check"], "");
-        let line = told(&run, "JWT_LEEWAY").remove(0);
+        let line = lines_of(&run, "JWT_LEEWAY").remove(0);
         let place: Vec<&str> = line.split(':').collect();
         let at = text.lines().position(|line| line.contains("JWT_LEEWAY")).unwrap();
         let column = text.lines().nth(at).unwrap().find("\"JWT_LEEWAY\"").unwrap() + 1;
@@ -624,7 +750,7 @@ fn a_configuration_in_json_is_read_everywhere() {
     world.write("wrangler.toml", &toml);
     world.write("wrangler.jsonc", &text);
     let run = world.good(&["config", "check"], "");
-    assert!(run.out.contains("wrangler.jsonc: wrangler reads this file and not wrangler.toml"), "{run:?}");
+    assert!(run.out.contains("wrangler.jsonc: wrangler reads this file and ignores wrangler.toml"), "{run:?}");
     let toml_only = world.good(&["config", "check", "wrangler.toml"], "");
     assert_eq!(toml_only.out, "0 problems, 0 warnings\n");
 }
@@ -638,13 +764,13 @@ fn a_binding_of_secrets_store_is_named_for_what_it_is() {
         "[[secrets_store_secrets]]\nbinding = \"JWT_SECRET_KEY\"\nstore_id = \"1\"\nsecret_name = \"key\"\n\n[[secrets_store_secrets]]\nbinding = \"OTHER\"\nstore_id = \"1\"\nsecret_name = \"x\"\n\n[vars]\n",
     );
     let run = world.run(&["config", "check"], "");
-    let lines = told(&run, "JWT_SECRET_KEY");
+    let lines = lines_of(&run, "JWT_SECRET_KEY");
     assert!(lines[0].starts_with("wrangler.toml:16:1: error: JWT_SECRET_KEY: bound to Secrets Store"), "{run:?}");
-    assert!(run.code == 1 && told(&run, "OTHER").is_empty(), "{run:?}");
+    assert!(run.code == 1 && lines_of(&run, "OTHER").is_empty(), "{run:?}");
 }
 
 #[test]
-fn what_browsers_drop_is_told_with_its_place() {
+fn what_browsers_drop_is_reported_with_its_place() {
     let cookies = "[vars]\nTOLLGATE_WIRE = \"flask-jwt-extended\"\nJWT_TOKEN_LOCATION = \"cookies\"\n";
     for (line, option) in [
         ("JWT_ACCESS_COOKIE_NAME = \"__Secure-a\"", "JWT_ACCESS_COOKIE_NAME"),
@@ -659,7 +785,7 @@ fn what_browsers_drop_is_told_with_its_place() {
         let world = World::new();
         world.config("[vars]\n", &format!("{cookies}{line}\n"));
         let run = world.run(&["config", "check"], "");
-        let line = told(&run, option).into_iter().find(|line| line.contains(": error: ")).unwrap_or_default();
+        let line = lines_of(&run, option).into_iter().find(|line| line.contains(": error: ")).unwrap_or_default();
         assert!(run.code == 1 && line.starts_with("wrangler.toml:18:1: error:"), "{run:?}");
     }
     let world = World::new();
@@ -692,8 +818,8 @@ fn a_secret_in_the_open_is_found_in_every_table_and_under_names_that_were_meant(
         ),
     ] {
         let run = checked(&[(from, &to)], &[]);
-        let lines = told(&run, option);
-        let line = lines.iter().find(|line| line.contains("in the open for all")).map_or("", String::as_str);
+        let lines = lines_of(&run, option);
+        let line = lines.iter().find(|line| line.contains("a secret that everybody")).map_or("", String::as_str);
         assert!(run.code == 1 && line.contains(hint), "{run:?}");
         assert!(!run.out.contains("hunter2") && !run.out.contains("MC4CAQAw"), "{run:?}");
     }
@@ -707,13 +833,14 @@ fn a_secret_in_the_open_is_found_in_every_table_and_under_names_that_were_meant(
     world.write("wrangler.jsonc", &JSONC.replace("\"vars\": {", &twice));
     let run = world.run(&["config", "check"], "");
     assert!(
-        told(&run, "JWT_SECRET_KEY")[0].contains("in the open") && told(&run, "vars")[0].contains("written twice"),
+        lines_of(&run, "JWT_SECRET_KEY")[0].contains("a secret that everybody")
+            && lines_of(&run, "vars")[0].contains("a duplicate in this table"),
         "{run:?}"
     );
 }
 
 #[test]
-fn what_stands_in_the_wrong_place_is_told() {
+fn what_stands_in_the_wrong_place_is_reported() {
     for (from, to, option, part) in [
         (
             "[[vars.ROUTES]]\npath = \"/protected\"",
@@ -726,7 +853,7 @@ fn what_stands_in_the_wrong_place_is_told() {
         ("class_name = \"Account\"", "class_name = \"Accounts\"", "ACCOUNTS", "write class_name = \"Account\""),
         ("class_name = \"Account\"", "class_name = \"Revocations\"", "ACCOUNTS", "write class_name = \"Account\""),
         ("to = \"assets\"", "to = \"worker\"", "ROUTES[1].to", "of your own"),
-        ("2026-11-01", "today", "compatibility_date", "no date"),
+        ("2026-11-01", "today", "compatibility_date", "not a date"),
     ] {
         let run = checked(&[(from, to)], &[]);
         if part.is_empty() {
@@ -734,10 +861,10 @@ fn what_stands_in_the_wrong_place_is_told() {
             assert_eq!(run.code, 0, "{run:?}");
             continue;
         }
-        assert!(run.code == 1 && told(&run, option).iter().any(|line| line.contains(part)), "{option}: {run:?}");
+        assert!(run.code == 1 && lines_of(&run, option).iter().any(|line| line.contains(part)), "{option}: {run:?}");
     }
     let run = checked(&[("preview_urls = false\n", "preview_urls = false\nJWT_LEEWAY = 5\n")], &[]);
-    assert!(run.code == 1 && told(&run, "JWT_LEEWAY")[0].starts_with("wrangler.toml:5:1: error"), "{run:?}");
+    assert!(run.code == 1 && lines_of(&run, "JWT_LEEWAY")[0].starts_with("wrangler.toml:5:1: error"), "{run:?}");
     let flags = "[\"enable_request_signal\"]";
     let with = |flag: &str| format!("[\"enable_request_signal\", \"{flag}\"]");
     assert_eq!(checked(&[("2026-11-01", "2024-10-01"), (flags, &with("cache_option_enabled"))], &[]).code, 0);
@@ -751,7 +878,7 @@ fn what_stands_in_the_wrong_place_is_told() {
 }
 
 #[test]
-fn origins_that_a_worker_can_not_ask_are_told() {
+fn origins_that_a_worker_can_not_ask_are_reported() {
     let with = |origin: &str| ("https://app.example.com".to_owned(), origin.to_owned());
     for (origin, part) in [
         ("https://203.0.113.5", "an IP address"),
@@ -761,16 +888,16 @@ fn origins_that_a_worker_can_not_ask_are_told() {
     ] {
         let (from, to) = with(origin);
         let run = checked(&[(&from, &to)], &[]);
-        assert!(run.code == 1 && told(&run, "ORIGIN").iter().any(|line| line.contains(part)), "{run:?}");
+        assert!(run.code == 1 && lines_of(&run, "ORIGIN").iter().any(|line| line.contains(part)), "{run:?}");
     }
     let route = |custom: &str| format!("preview_urls = false\nroutes = [{{ pattern = \"app.example.com\"{custom} }}]");
     let run = checked(&[("preview_urls = false", &route(", custom_domain = true"))], &[]);
-    assert!(run.code == 1 && told(&run, "ORIGIN")[0].contains("the gate would ask itself"), "{run:?}");
+    assert!(run.code == 1 && lines_of(&run, "ORIGIN")[0].contains("the gate would send requests to itself"), "{run:?}");
     assert_eq!(checked(&[("preview_urls = false", &route(", zone_name = \"example.com\""))], &[]).code, 0);
     // One that is a secret, or only local and declared.
     let world = World::new();
     world.config("ORIGIN = \"https://app.example.com\"\n", "");
-    assert!(told(&world.run(&["config", "check"], ""), "ORIGIN")[0].contains("not set"));
+    assert!(lines_of(&world.run(&["config", "check"], ""), "ORIGIN")[0].contains("not set"));
     world.config("[vars]\n", "[secrets]\nrequired = [\"ORIGIN\", \"JWT_SECRET_KEY\"]\n\n[vars]\n");
     world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\nORIGIN=http://127.0.0.1:5000\n"));
     assert_eq!(world.good(&["config", "check"], "").out, "0 problems, 0 warnings\n");
@@ -778,28 +905,31 @@ fn origins_that_a_worker_can_not_ask_are_told() {
 
 #[test]
 fn secrets_are_asked_for_where_they_are_missing_and_not_where_they_are() {
-    // There, and not read.
+    // Set, but not read.
     let world = World::new();
     world.config("[vars]\n", "[secrets]\nrequired = [\"TOLLGATE_ADMIN_SECRET\"]\n\n[vars]\n");
     let run = world.run(&["config", "check"], "");
-    assert!(told(&run, "JWT_SECRET_KEY")[0].contains("not among [secrets] required"), "{run:?}");
+    assert!(lines_of(&run, "JWT_SECRET_KEY")[0].contains("not in [secrets] required"), "{run:?}");
     // Environments do not inherit the list.
     let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
     world.write("wrangler.toml", &format!("{config}\n[env.staging.vars]\n"));
     let run = world.run(&["config", "check", "--env", "staging"], "");
-    assert!(told(&run, "JWT_SECRET_KEY").is_empty(), "{run:?}");
+    assert!(lines_of(&run, "JWT_SECRET_KEY").is_empty(), "{run:?}");
     // An environment of the shell; an empty name is none.
     let named = |env: &str| {
         let mut command = world.command(&["config", "check"]);
         command.env("CLOUDFLARE_ENV", env);
         world.finish(command, "").out
     };
-    assert!(named("staging").contains("environments inherit none") && !named("").contains("environments inherit none"));
+    assert!(
+        named("staging").contains("environments do not inherit it")
+            && !named("").contains("environments do not inherit it")
+    );
     // Only a deployment lacks it.
     let world = World::new();
     world.write(".dev.vars", &format!("JWT_ALGORITHM=EdDSA\nJWT_PRIVATE_KEY=\"{}\"\n", in_one_line(PRIVATE_PEM)));
     let run = world.good(&["config", "check"], "");
-    assert!(told(&run, "JWT_SECRET_KEY")[0].contains("a deployment needs it"), "{run:?}");
+    assert!(lines_of(&run, "JWT_SECRET_KEY")[0].contains("a deployment needs it"), "{run:?}");
     // Another issuer's keys are not made here.
     let world = World::new();
     world.config(
@@ -808,7 +938,7 @@ fn secrets_are_asked_for_where_they_are_missing_and_not_where_they_are() {
     );
     world.write(".dev.vars", "");
     let run = world.good(&["config", "check"], "");
-    assert!(run.out.contains("write the issuer's JWK Set") && !run.out.contains("key generate"), "{run:?}");
+    assert!(run.out.contains("set JWT_KEYS to the issuer's JWK Set") && !run.out.contains("key generate"), "{run:?}");
 }
 
 #[test]
@@ -817,11 +947,11 @@ fn secrets_among_the_static_files_are_a_problem() {
         let world = World::new();
         world.config("directory = \"public\"", &format!("directory = \"{directory}\""));
         let run = world.run(&["config", "check"], "");
-        let lines = told(&run, "assets.directory");
+        let lines = lines_of(&run, "assets.directory");
         assert!(run.code == 1 && lines.len() == 2, "{run:?}");
         assert!(
-            lines.iter().any(|line| line.contains(".dev.vars lies"))
-                && lines.iter().any(|line| line.contains("wrangler.toml lies"))
+            lines.iter().any(|line| line.contains(".dev.vars is among"))
+                && lines.iter().any(|line| line.contains("wrangler.toml is among"))
         );
         world.write(".assetsignore", "/.dev.vars\nwrangler.toml\n");
         world.good(&["config", "check"], "");
@@ -830,22 +960,22 @@ fn secrets_among_the_static_files_are_a_problem() {
     std::fs::create_dir(world.path("public")).unwrap();
     world.good(&["config", "check"], "");
     world.write("public/.env.local", "X=1\n");
-    assert!(world.run(&["config", "check"], "").out.contains("public/.env.local lies among the static files"));
+    assert!(world.run(&["config", "check"], "").out.contains("public/.env.local is among the static files"));
 }
 
 #[test]
-fn what_an_environment_does_not_inherit_is_told_by_name() {
+fn what_an_environment_does_not_inherit_is_reported_by_name() {
     let world = World::new();
     let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
     let config = config.replace("[vars]\n", "[vars]\nJWT_EXPIRATION_DELTA = \"1h\"\n");
     world.write("wrangler.toml", &format!("{config}\n[env.staging.vars]\nORIGIN = \"https://staging.example.com\"\n"));
     let run = world.run(&["config", "check", "--env", "staging"], "");
-    let lines = told(&run, "vars");
+    let lines = lines_of(&run, "vars");
     assert!(
         lines[0].contains("so JWT_EXPIRATION_DELTA, TOLLGATE_PASSWORD_ITERATIONS, ROUTES have the default here"),
         "{run:?}"
     );
-    assert!(run.out.contains("write [[env.staging.kv_namespaces]]"), "{run:?}");
+    assert!(run.out.contains("add [[env.staging.kv_namespaces]]"), "{run:?}");
     let run = world.run(&["config", "check", "--env", "stagin"], "");
     assert!(
         run.out.contains("no environment \"stagin\" here, only staging") && !run.out.contains("answers 500"),
@@ -854,23 +984,32 @@ fn what_an_environment_does_not_inherit_is_told_by_name() {
 }
 
 #[test]
-fn every_problem_is_told_although_another_stops_the_gate() {
+fn every_problem_is_reported_although_another_stops_the_gate() {
     let local = ("https://app.example.com", "http://127.0.0.1:5000");
     let run = checked(&[local, ("[vars]\n", "[vars]\nJWT_EXPIRATION_DELTA = \"1x\"\n")], &[]);
-    assert!(told(&run, "ORIGIN").len() == 1 && told(&run, "JWT_EXPIRATION_DELTA").len() == 1, "{run:?}");
-    assert!(run.out.ends_with("2 problems, 0 warnings\nfor 1 of them the gate answers 500 to everything\n"), "{run:?}");
+    assert!(lines_of(&run, "ORIGIN").len() == 1 && lines_of(&run, "JWT_EXPIRATION_DELTA").len() == 1, "{run:?}");
+    assert!(
+        run.out.ends_with(
+            "2 problems, 0 warnings\nbecause of 1 of these problems the gate answers 500 to every request\n"
+        ),
+        "{run:?}"
+    );
     let cookies = "[vars]\nTOLLGATE_WIRE = \"flask-jwt-extended\"\nJWT_TOKEN_LOCATION = \"cookies\"\nJWT_ACCESS_COOKIE_PATH = \"/app\"\nJWT_COOKIE_DOMAIN = \"b.example.org\"\n";
     let route = "preview_urls = false\nroutes = [{ pattern = \"gate.example.com\", custom_domain = true }]";
     let run = checked(&[("[vars]\n", cookies), ("preview_urls = false", route)], &[]);
-    assert!(told(&run, "JWT_ACCESS_COOKIE_PATH").len() == 1, "{run:?}");
-    assert!(told(&run, "JWT_COOKIE_DOMAIN")[0].contains("does not cover gate.example.com"), "{run:?}");
+    assert!(lines_of(&run, "JWT_ACCESS_COOKIE_PATH").len() == 1, "{run:?}");
+    assert!(lines_of(&run, "JWT_COOKIE_DOMAIN")[0].contains("does not cover gate.example.com"), "{run:?}");
     let covered = cookies.replace("b.example.org", "example.com");
     assert!(
-        told(&checked(&[("[vars]\n", &covered), ("preview_urls = false", route)], &[]), "JWT_COOKIE_DOMAIN").is_empty()
+        lines_of(&checked(&[("[vars]\n", &covered), ("preview_urls = false", route)], &[]), "JWT_COOKIE_DOMAIN")
+            .is_empty()
     );
     let public = format!("{cookies}TOLLGATE_PUBLIC_URL = \"https://a.example.com\"\n");
     let run = checked(&[("[vars]\n", &public)], &[]);
-    assert!(told(&run, "JWT_ACCESS_COOKIE_PATH").len() == 1 && told(&run, "JWT_COOKIE_DOMAIN").len() == 1, "{run:?}");
+    assert!(
+        lines_of(&run, "JWT_ACCESS_COOKIE_PATH").len() == 1 && lines_of(&run, "JWT_COOKIE_DOMAIN").len() == 1,
+        "{run:?}"
+    );
     // Flask's own name, where it stands.
     let world = World::new();
     world.write(".dev.vars", "X=1\nSECRET_KEY=dev\n");

@@ -1,11 +1,11 @@
-//! A stand-in for the gate's endpoint for operators: checks who asks, keeps what is asked, answers in the gate's words.
+//! A stand-in for the gate's endpoint for operators: checks the secret, keeps each command, answers as the gate does.
 
 use super::world::World;
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     sync::{Arc, Mutex},
 };
@@ -20,37 +20,38 @@ pub const ADMIN: &str = "an operator's secret of more than thirty-two bytes";
 
 pub struct FakeGate {
     pub address: String,
-    told: Arc<Mutex<Vec<Told>>>,
+    received: Arc<Mutex<Vec<Received>>>,
 }
 
-/// An order, and how many writes the store had seen by then.
+/// A command, and the number of writes to the store before it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
-    pub order: Value,
+pub struct Received {
+    pub command: Value,
     pub writes: usize,
 }
 
-/// Status, more header lines, body.
+/// Status, further header lines, body.
 pub type Answer = (u16, &'static str, String);
 
 impl FakeGate {
-    /// A gate that does all it is told.
+    /// A gate that obeys every command.
     pub fn start(world: &World) -> Self {
         Self::answering(world, obey)
     }
 
-    /// A gate with other answers, for whoever has the secret.
+    /// A gate that answers whoever has the secret with `answer`.
     pub fn answering(world: &World, answer: fn(&Value) -> Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let (told, store) = (Arc::new(Mutex::new(Vec::new())), world.path("store"));
-        let kept = told.clone();
+        world.redact("[GATE]", &address);
+        let (received, store) = (Arc::new(Mutex::new(Vec::new())), world.path("store"));
+        let kept = received.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 serve(&stream.unwrap(), &store, answer, &kept);
             }
         });
-        Self { address, told }
+        Self { address, received }
     }
 
     /// The command with this gate and its secret in the environment.
@@ -60,31 +61,26 @@ impl FakeGate {
         command
     }
 
-    /// What it was told since the last time.
-    pub fn told(&self) -> Vec<Told> {
-        std::mem::take(&mut self.told.lock().unwrap())
+    /// What it received since the last call.
+    pub fn received(&self) -> Vec<Received> {
+        std::mem::take(&mut self.received.lock().unwrap())
     }
 
-    /// The orders alone.
-    pub fn orders(&self) -> Vec<Value> {
-        self.told().into_iter().map(|told| told.order).collect()
-    }
-
-    /// A text with the same address in each run.
-    pub fn masked(&self, text: &str) -> String {
-        text.replace(&self.address, "http://GATE")
+    /// The commands among it.
+    pub fn commands(&self) -> Vec<Value> {
+        self.received().into_iter().map(|received| received.command).collect()
     }
 }
 
-fn obey(order: &Value) -> Answer {
+fn obey(command: &Value) -> Answer {
     let session = |id: &str, last_used: i64, country: &str, user_agent: &str| {
         json!({
             "id": id, "created": 1_795_600_000, "last_used": last_used, "user_agent": user_agent, "country": country,
             "current": false,
         })
     };
-    let body = match order["do"].as_str().unwrap() {
-        "list" if order["user"] == 8 => json!({"sessions": []}),
+    let body = match command["do"].as_str().unwrap() {
+        "list" if command["user"] == 8 => json!({"sessions": []}),
         "list" => json!({"sessions": [
             session("019abc3e-7a00-7000-8000-000000000002", 1_795_603_600, "CH", "Mozilla/5.0 (\u{1b}[31mX11)"),
             session("019abc3e-7a00-7000-8000-000000000001", 1_795_600_000, "", "curl/8.1\n"),
@@ -94,13 +90,13 @@ fn obey(order: &Value) -> Answer {
     (200, "", body.to_string())
 }
 
-/// A rejection in the gate's words, with its code.
-pub fn refuse(status: u16, rejection: &Rejection) -> Answer {
+/// A rejection with its code, as the gate answers it.
+pub fn reject(status: u16, rejection: &Rejection) -> Answer {
     let words = wording::words(rejection, &FlaskJwtExtended::default()).expect("its own");
     (status, "", json!({"msg": words.text, "code": rejection.code()}).to_string())
 }
 
-fn serve(stream: &TcpStream, store: &Path, answer: fn(&Value) -> Answer, told: &Mutex<Vec<Told>>) {
+fn serve(stream: &TcpStream, store: &Path, answer: fn(&Value) -> Answer, received: &Mutex<Vec<Received>>) {
     let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {
@@ -119,20 +115,17 @@ fn serve(stream: &TcpStream, store: &Path, answer: fn(&Value) -> Answer, told: &
     let (status, more, body) = if lines[0] != "POST /auth/admin HTTP/1.1" {
         (404, "", json!({"msg": "Not Found"}).to_string())
     } else if header("authorization") != Some(format!("Bearer {ADMIN}")) {
-        refuse(401, &Rejection::Permission(PermissionRejection::NotTheOperator))
+        reject(401, &Rejection::Permission(PermissionRejection::NotTheOperator))
     } else {
         assert_eq!(header("content-type").as_deref(), Some("application/json"));
-        let order: Value = serde_json::from_slice(&body).unwrap();
-        let answer = answer(&order);
-        told.lock().unwrap().push(Told { order, writes: count(&store.to_owned()) });
+        let command: Value = serde_json::from_slice(&body).unwrap();
+        let answer = answer(&command);
+        let writes = std::fs::read_to_string(store).unwrap_or_default().lines().count();
+        received.lock().unwrap().push(Received { command, writes });
         answer
     };
     let length = body.len();
     let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{more}\r\n");
     let mut stream = stream;
     let _ = stream.write_all((head + &body).as_bytes());
-}
-
-fn count(store: &PathBuf) -> usize {
-    std::fs::read_to_string(store).unwrap_or_default().lines().count()
 }

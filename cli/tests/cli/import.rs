@@ -1,14 +1,15 @@
 //! `tollgate user import`.
 
-use super::world::{World, now, snapshot};
+use super::world::{HASH, World, now};
 use serde_json::{Value, json};
+use snapbox::str;
 use std::collections::HashSet;
 
 const HASHES: [&str; 4] = [
     "$pbkdf2-sha256$1200$.//..//..//..//..//.$QkYK/q467L89eNUkGysXWb98CjNd.1OuW/TuEwKGCC8",
     "pbkdf2_sha256$30000$hQ8sGm2DkLpR$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=",
     "pbkdf2:sha256:50000$9SP6Nwo5LaL4ddL8$3bf60202d9430337403783c9b41f693150ad926c2c4796023de1e049b6b349c9",
-    "$pbkdf2-sha256$i=100000,l=32$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo",
+    HASH,
 ];
 
 const BAD: &str = r#"{"username":"a","id":1,"hash":"pbkdf2_sha256$30000$hQ8sGm2DkLpR$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8="}
@@ -20,11 +21,7 @@ hunter2
 {"username":"d","id":4,"password":"a good line of text"}
 "#;
 
-fn value(world: &World, key: &str) -> Value {
-    serde_json::from_str(world.store().get(key).unwrap_or_else(|| panic!("no {key}"))).unwrap()
-}
-
-/// When the import of a file began, by what is kept beside it.
+/// Start time of the import of a file, from the saved progress.
 fn began(world: &World, file: &str) -> i64 {
     let kept = std::fs::read(world.path(&format!("{file}.tollgate-progress"))).unwrap();
     serde_json::from_slice::<Value>(&kept).unwrap()["began"].as_i64().unwrap()
@@ -36,8 +33,51 @@ fn a_dry_run_tells_every_bad_line_and_writes_nothing() {
     world.write("users.jsonl", BAD);
     let run = world.run(&["user", "import", "users.jsonl", "--dry-run"], "");
     assert!(run.code == 1 && !run.out.contains("hunter2"), "{run:?}");
-    snapshot("import-dry-run", &run.whole());
-    snapshot("import-dry-run-json", &world.run(&["user", "import", "users.jsonl", "--dry-run", "--json"], "").whole());
+    run.is(str![[r#"
+exit 1
+--- stdout
+users.jsonl:2: error: member "passwort" is unknown: write only username, id, password, hash, status, attributes; did you mean password?
+users.jsonl:4: error: hash: this is a bcrypt hash; the gate verifies only PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug): write a temporary password as "password", or have your application store a PBKDF2-SHA256 hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards
+users.jsonl:5: error: the same name as in line 1: remove one of the two
+users.jsonl:6: error: not JSON (in UTF-8, each member once): write {"username": …, "hash": …} on one line
+6 lines, 4 bad; nothing would be written. With --skip-bad 2 would be added, 0 exist already
+--- stderr
+store: local store of ./wrangler.toml
+
+"#]]);
+    world.run(&["user", "import", "users.jsonl", "--dry-run", "--json"], "").is(str![[r#"
+exit 1
+--- stdout
+{
+  "lines": 6,
+  "bad": [
+    {
+      "line": 2,
+      "text": "member \"passwort\" is unknown: write only username, id, password, hash, status, attributes; did you mean password?"
+    },
+    {
+      "line": 4,
+      "text": "hash: this is a bcrypt hash; the gate verifies only PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug): write a temporary password as \"password\", or have your application store a PBKDF2-SHA256 hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards"
+    },
+    {
+      "line": 5,
+      "text": "the same name as in line 1: remove one of the two"
+    },
+    {
+      "line": 6,
+      "text": "not JSON (in UTF-8, each member once): write {\"username\": …, \"hash\": …} on one line"
+    }
+  ],
+  "warnings": [],
+  "dry_run": true,
+  "added": 2,
+  "replaced": 0,
+  "left_as_they_were": 0
+}
+--- stderr
+{"remark":"store: local store of ./wrangler.toml"}
+
+"#]]);
     assert!(world.store().is_empty());
 }
 
@@ -45,9 +85,30 @@ fn a_dry_run_tells_every_bad_line_and_writes_nothing() {
 fn a_bad_line_stops_all_unless_it_is_to_be_skipped() {
     let world = World::new();
     world.write("users.jsonl", BAD);
-    snapshot("import-bad", &world.run(&["user", "import", "users.jsonl"], "").whole());
+    world.run(&["user", "import", "users.jsonl"], "").is(str![[r#"
+exit 1
+--- stdout
+users.jsonl:2: error: member "passwort" is unknown: write only username, id, password, hash, status, attributes; did you mean password?
+users.jsonl:4: error: hash: this is a bcrypt hash; the gate verifies only PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug): write a temporary password as "password", or have your application store a PBKDF2-SHA256 hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards
+users.jsonl:5: error: the same name as in line 1: remove one of the two
+users.jsonl:6: error: not JSON (in UTF-8, each member once): write {"username": …, "hash": …} on one line
+6 lines, 4 bad; nothing was written. Correct the file, or import the good lines with --skip-bad
+
+"#]]);
     assert!(world.store().is_empty() && world.calls().is_empty());
-    snapshot("import-skip-bad", &world.good(&["user", "import", "users.jsonl", "--skip-bad"], "").whole());
+    world.good(&["user", "import", "users.jsonl", "--skip-bad"], "").is(str![[r#"
+exit 0
+--- stdout
+users.jsonl:2: error: member "passwort" is unknown: write only username, id, password, hash, status, attributes; did you mean password?
+users.jsonl:4: error: hash: this is a bcrypt hash; the gate verifies only PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug): write a temporary password as "password", or have your application store a PBKDF2-SHA256 hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards
+users.jsonl:5: error: the same name as in line 1: remove one of the two
+users.jsonl:6: error: not JSON (in UTF-8, each member once): write {"username": …, "hash": …} on one line
+6 lines, 4 bad; 2 added, 0 unchanged
+--- stderr
+store: local store of ./wrangler.toml
+  2 of 2 users
+
+"#]]);
     assert_eq!(world.store().keys().collect::<Vec<_>>(), ["login:a", "login:d", "user:1", "user:4"]);
 }
 
@@ -57,20 +118,45 @@ fn weak_passwords_are_bad_lines_unless_they_are_allowed() {
     let line = |name: &str, password: &str| json!({"username": name, "id": name, "password": password}).to_string();
     let lines = [line("a", "short"), line("b", "correct horse battery"), line("c", "q1w2e3r4t5y6u7i8")];
     world.write("users.jsonl", &lines.join("\n"));
-    snapshot("import-weak", &world.run(&["user", "import", "users.jsonl"], "").whole());
+    world.run(&["user", "import", "users.jsonl"], "").is(str![[r#"
+exit 1
+--- stdout
+users.jsonl:1: error: the password has fewer than 15 characters: take a longer one, such as a few words; or accept it with --allow-weak
+users.jsonl:3: error: the password is one of the most common ones, which are tried first: take another, such as a few words of your own; one more digit does not make it a good one; or accept it with --allow-weak
+3 lines, 2 bad; nothing was written. Correct the file, or import the good lines with --skip-bad
+
+"#]]);
     assert!(world.store().is_empty());
-    snapshot("import-weak-dry-run", &world.run(&["user", "import", "users.jsonl", "--dry-run"], "").whole());
-    snapshot("import-weak-allowed", &world.good(&["user", "import", "users.jsonl", "--allow-weak"], "").whole());
+    world.run(&["user", "import", "users.jsonl", "--dry-run"], "").is(str![[r#"
+exit 1
+--- stdout
+users.jsonl:1: error: the password has fewer than 15 characters: take a longer one, such as a few words; or accept it with --allow-weak
+users.jsonl:3: error: the password is one of the most common ones, which are tried first: take another, such as a few words of your own; one more digit does not make it a good one; or accept it with --allow-weak
+3 lines, 2 bad; nothing would be written. With --skip-bad 1 would be added, 0 exist already
+--- stderr
+store: local store of ./wrangler.toml
+
+"#]]);
+    world.good(&["user", "import", "users.jsonl", "--allow-weak"], "").is(str![[r#"
+exit 0
+--- stdout
+3 lines, 0 bad; 3 added, 0 unchanged
+--- stderr
+warning: 2 weak passwords accepted because of --allow-weak: have them changed
+store: local store of ./wrangler.toml
+  3 of 3 users
+
+"#]]);
     assert_eq!(world.store().len(), 6);
 }
 
 #[test]
-fn hashes_of_a_pepper_that_is_not_known_here_are_told_of() {
+fn hashes_with_an_unknown_pepper_are_warned_of() {
     let world = World::new();
     let hash = HASHES[3].replace("l=32", "l=32,keyid=k9");
     world.write("users.jsonl", &json!({"username": "a", "id": 1, "hash": hash}).to_string());
     let run = world.good(&["user", "import", "users.jsonl"], "");
-    assert!(run.err.contains("warning: 1 hash was made with a pepper that is not known here"), "{run:?}");
+    assert!(run.err.contains("warning: 1 hash has a pepper that is not known here"), "{run:?}");
 }
 
 #[test]
@@ -88,22 +174,22 @@ fn hashes_are_stored_as_they_came_and_the_same_file_again_changes_nothing() {
     assert!((before..=now()).contains(&version));
     for (at, hash) in HASHES.iter().enumerate() {
         assert_eq!(
-            value(&world, &format!("login:user{at}")),
+            world.value(&format!("login:user{at}")),
             json!({"v": 1, "id": at, "hash": hash, "status": "active", "version": version})
         );
     }
     assert_eq!(
-        value(&world, "user:\"5\""),
+        world.value("user:\"5\""),
         json!({"v": 1, "id": "5", "name": "plain", "status": "disabled", "attributes": {"role": "admin"}})
     );
-    let hash = value(&world, "login:plain")["hash"].as_str().unwrap().to_owned();
+    let hash = world.hash("plain");
     assert_eq!(world.run(&["password", "check", &hash], "correct horse battery").code, 0);
     let before = world.store();
     assert_eq!(before.len(), 12);
     world.calls();
     for args in [&["user", "import", "users.csv"][..], &["user", "import", "users.csv", "--replace"]] {
         let run = world.good(args, "");
-        assert!(run.out.contains("0 added") && run.out.contains("6 left as they were"), "{run:?}");
+        assert!(run.out.contains("0 added") && run.out.contains("6 unchanged"), "{run:?}");
         assert!(world.calls().iter().all(|call| !call.starts_with("put")));
     }
     // Without what was kept beside it, too.
@@ -114,7 +200,7 @@ fn hashes_are_stored_as_they_came_and_the_same_file_again_changes_nothing() {
 }
 
 #[test]
-fn who_is_there_is_left_alone_unless_replaced() {
+fn users_in_the_store_are_not_changed_unless_replaced() {
     let world = World::new();
     let line = |name: &str, id: Value, status: &str| {
         json!({"username": name, "id": id, "hash": HASHES[0], "status": status}).to_string()
@@ -123,32 +209,43 @@ fn who_is_there_is_left_alone_unless_replaced() {
     world.good(&["user", "import", "users.jsonl"], "");
     world.write("more.jsonl", &[line("a", Value::Null, "disabled"), line("b", 2.into(), "active")].join("\n"));
     let run = world.good(&["user", "import", "more.jsonl"], "");
-    assert!(run.out.contains("1 added, 1 left as they were"), "{run:?}");
-    assert_eq!(value(&world, "login:a")["status"], "active");
-    let [of_a, of_b] = ["login:a", "login:b"].map(|key| value(&world, key)["version"].as_i64().unwrap());
+    assert!(run.out.contains("1 added, 1 unchanged"), "{run:?}");
+    assert_eq!(world.value("login:a")["status"], "active");
+    let [of_a, of_b] = ["login:a", "login:b"].map(|key| world.value(key)["version"].as_i64().unwrap());
     let run = world.good(&["user", "import", "more.jsonl", "--replace"], "");
-    assert!(run.out.contains("0 added, 1 replaced, 1 left as they were"), "{run:?}");
+    assert!(run.out.contains("0 added, 1 replaced, 1 unchanged"), "{run:?}");
     assert_eq!(
-        (&value(&world, "login:a")["status"], &value(&world, "user:1")["status"]),
+        (&world.value("login:a")["status"], &world.value("user:1")["status"]),
         (&json!("disabled"), &json!("disabled"))
     );
-    // Only who is written anew is of another version: that of this run, or just after the one that was there.
+    // Only replaced users get another version: that of this run, or one after the stored version.
     assert!(began(&world, "more.jsonl") > of_a);
-    assert_eq!(value(&world, "login:a")["version"], began(&world, "more.jsonl"));
-    assert_eq!(value(&world, "login:b")["version"], of_b);
+    assert_eq!(world.value("login:a")["version"], began(&world, "more.jsonl"));
+    assert_eq!(world.value("login:b")["version"], of_b);
     let ahead = json!({"v": 1, "id": 1, "hash": HASHES[0], "status": "active", "version": now() + 100_000});
     world.put("login:a", &ahead.to_string());
     world.good(&["user", "import", "more.jsonl", "--replace"], "");
-    assert_eq!(value(&world, "login:a")["version"], ahead["version"].as_i64().unwrap() + 1);
+    assert_eq!(world.value("login:a")["version"], ahead["version"].as_i64().unwrap() + 1);
     // Another's id, and another id.
     world.write("taken.jsonl", &[line("c", 1.into(), "active"), line("b", 3.into(), "active")].join("\n"));
-    snapshot("import-taken", &world.run(&["user", "import", "taken.jsonl", "--replace"], "").whole());
+    world.run(&["user", "import", "taken.jsonl", "--replace"], "").is(str![[r#"
+exit 1
+--- stdout
+taken.jsonl:1: error: id: it belongs to another user in the store: write another id, or none for a random one
+taken.jsonl:2: error: id: the user in the store has the id 2, which can't be changed: write that id, or delete the user first
+2 lines, 2 bad; nothing was written
+--- stderr
+store: local store of ./wrangler.toml
+error: taken.jsonl: no line can be imported
+ hint: each line's problem is listed above
+
+"#]]);
     assert_eq!(world.store().len(), 4);
 }
 
-/// Nothing was imported, so nobody may take it for done.
+/// Otherwise a script would take it for done.
 #[test]
-fn a_file_without_a_user_that_can_be_taken_is_a_failure() {
+fn a_file_without_a_good_line_is_a_failure() {
     let world = World::new();
     for (name, content) in [
         ("nothing.jsonl", ""),
@@ -167,7 +264,7 @@ fn a_file_without_a_user_that_can_be_taken_is_a_failure() {
             assert_eq!(run.code, 1, "{name} {more:?}: {run:?}");
             let is_json = more == ["--json"];
             let bad = if is_json { run.json()["bad"].as_array().unwrap().len() } else { run.out.lines().count() - 1 };
-            let what = if bad > 0 { "no line can be taken" } else { "no user in the file" };
+            let what = if bad > 0 { "no line can be imported" } else { "the file has no user" };
             assert!(run.err.contains(what) && run.err.contains("hint"), "{name} {more:?}: {run:?}");
         }
     }
@@ -176,7 +273,7 @@ fn a_file_without_a_user_that_can_be_taken_is_a_failure() {
     world.put("user:1", &json!({"v": 1, "id": 1, "name": "b", "status": "active"}).to_string());
     world.write("taken.jsonl", &json!({"username": "a", "id": 1, "hash": HASHES[0]}).to_string());
     let run = world.run(&["user", "import", "taken.jsonl", "--skip-bad"], "");
-    assert!(run.code == 1 && run.err.contains("no line can be taken"), "{run:?}");
+    assert!(run.code == 1 && run.err.contains("no line can be imported"), "{run:?}");
     assert_eq!(world.store().len(), 1);
 }
 
@@ -193,7 +290,7 @@ fn files_of_spreadsheets_are_read() {
         world.good(&["user", "import", file], "");
     }
     let names: Vec<String> =
-        (1..=3).map(|id| value(&world, &format!("user:{id}"))["name"].as_str().unwrap().to_owned()).collect();
+        (1..=3).map(|id| world.value(&format!("user:{id}"))["name"].as_str().unwrap().to_owned()).collect();
     assert_eq!(names, ["Ann Lee", "Bob Lee", "Zo\u{eb} Lee"]);
 }
 
@@ -208,21 +305,21 @@ fn names_that_differ_only_in_case_are_warned_of() {
     let dry = world.run(&["user", "import", "more.jsonl", "--dry-run"], "");
     let run = world.good(&["user", "import", "more.jsonl", "--json"], "");
     let warnings = run.json()["warnings"].clone();
-    let told: Vec<_> = warnings
+    let found: Vec<_> = warnings
         .as_array()
         .unwrap()
         .iter()
         .map(|warning| (warning["line"].as_u64().unwrap(), warning["text"].as_str().unwrap()))
         .collect();
     assert!(
-        matches!(told[..], [(1, ann), (3, x), (4, bob), (5, eva)]
-            if ann.contains("\"Ann\" in the store") && x.contains("in line 2") && bob.contains(r#""bob\u{202e}" in"#)
+        matches!(found[..], [(1, ann), (3, x), (4, bob), (5, eva)]
+            if ann.contains("\"Ann\" in the store") && x.contains("from line 2") && bob.contains(r#""bob\u{202e}" in"#)
                 && eva.contains("\"\u{c9}va\" in the store")),
-        "{told:?}"
+        "{found:?}"
     );
     assert_eq!(dry.code, 0);
-    assert!(dry.out.contains("more.jsonl:3: warning: the name differs only in case from that in line 2"), "{dry:?}");
-    // Both are in the file: told once, however often it is imported.
+    assert!(dry.out.contains("more.jsonl:3: warning: the name differs only in case from line 2"), "{dry:?}");
+    // Both are in the file: one warning, however often it is imported.
     world.write("both.jsonl", &[line("Ann"), line("ann")].join("\n"));
     for _ in 0..2 {
         let run = world.good(&["user", "import", "both.jsonl", "--json"], "");
@@ -234,7 +331,7 @@ fn names_that_differ_only_in_case_are_warned_of() {
 fn a_stored_hash_is_not_replaced_by_a_cheaper_one() {
     let world = World::new();
     let iterations = |world: &World| {
-        let hash = value(world, "login:a")["hash"].as_str().unwrap().to_owned();
+        let hash = world.hash("a");
         hash.split_once("i=").unwrap().1.split(',').next().unwrap().parse::<u32>().unwrap()
     };
     let costly = HASHES[3].replace("i=100000", "i=150000");
@@ -248,12 +345,12 @@ fn a_stored_hash_is_not_replaced_by_a_cheaper_one() {
         world.put("login:a", &record);
         world.good(args, "correct horse battery");
         assert_eq!(iterations(&world), 150_000, "{args:?}");
-        // A cheaper one is made as dear as today's.
+        // A hash with fewer iterations is replaced by one with the configured number.
         world.put("login:a", &record.replace("150000", "50000"));
         world.good(args, "correct horse battery");
         assert_eq!(iterations(&world), 100_000, "{args:?}");
     }
-    // A hash of the file is stored as it is, with a warning.
+    // A hash of the file is stored unchanged, with a warning.
     world.put("login:a", &record);
     world.write("hash.jsonl", &json!({"username": "a", "hash": HASHES[3]}).to_string());
     let run = world.good(&["user", "import", "hash.jsonl", "--replace"], "");
@@ -262,7 +359,7 @@ fn a_stored_hash_is_not_replaced_by_a_cheaper_one() {
     assert!(!run.err.contains("fewer iterations"), "{run:?}");
 }
 
-/// What another user of the machine can write decides nothing.
+/// Files that other users of the machine can write have no effect.
 #[cfg(unix)]
 #[test]
 fn progress_in_a_folder_of_others_is_neither_read_nor_written() {
@@ -365,13 +462,13 @@ fn a_hundred_thousand_users_survive_kills_with_nothing_doubled_or_lost() {
     let mut kills = 0;
     loop {
         let mut child = command().spawn().unwrap();
-        let patience = Duration::from_millis(if kills < KILLS { u64::from(random() % 3000) } else { 600_000 });
+        let timeout = Duration::from_millis(if kills < KILLS { u64::from(random() % 3000) } else { 600_000 });
         let started = Instant::now();
         let status = loop {
             if let Some(status) = child.try_wait().unwrap() {
                 break Some(status);
             }
-            if started.elapsed() > patience {
+            if started.elapsed() > timeout {
                 break None;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -380,14 +477,14 @@ fn a_hundred_thousand_users_survive_kills_with_nothing_doubled_or_lost() {
             assert!(status.success(), "{status}");
             break;
         }
-        // Alone, so that its wrangler goes on by itself; or the two together.
+        // The command alone, so that its wrangler continues; or both.
         let whom = if random() % 2 == 0 { child.id().to_string() } else { format!("-{}", child.id()) };
         assert!(Command::new("kill").args(["-KILL", "--", &whom]).status().unwrap().success());
         child.wait().unwrap();
         kills += 1;
     }
     let elapsed = start.elapsed();
-    // What a wrangler that went on by itself has yet to write.
+    // A wrangler that continued may still be writing.
     std::thread::sleep(Duration::from_millis(500));
     let store = world.store();
     assert_eq!(store.len(), 2 * USERS, "nothing doubled, nothing lost");

@@ -2,11 +2,9 @@
 
 use super::{
     fake_gate::FakeGate,
-    world::{Run, World},
+    world::{HASH, Run, World},
 };
 use serde_json::{Value, json};
-
-const HASH: &str = "$pbkdf2-sha256$i=100000,l=32$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo";
 
 /// The lines of standard error. Each must be an object with one of the members that are promised.
 fn messages(args: &[&str], run: &Run) -> Vec<Value> {
@@ -92,7 +90,7 @@ fn both_streams_are_json() {
         for args in [[&args[..], &["--json"]].concat(), [&["--json"], &args[..]].concat()] {
             let run = world.finish(gate.command(&world, &args), "correct horse battery\n");
             let messages = messages(&args, &run);
-            // The second time some users are there already, or gone.
+            // In the second run some users exist already, or are deleted.
             if args[0] != "--json" {
                 assert_eq!(run.code, code, "{args:?}: {run:?}");
             }
@@ -124,7 +122,7 @@ fn an_import_tells_its_progress_and_warnings() {
     assert!(messages.iter().any(is_of_pepper), "{messages:?}");
 }
 
-/// A refused command line is told in one line: what is wrong, and a hint.
+/// A rejected command line is one object: what is wrong, and a hint.
 #[test]
 fn usage_errors_are_json() {
     let world = World::new();
@@ -136,7 +134,7 @@ fn usage_errors_are_json() {
         ),
         (&["user", "--json", "add", "a", "--remot"], "unexpected argument '--remot' found", "'--remote'"),
         (&["--json", "frobnicate"], "unrecognized subcommand 'frobnicate'", "usage: tollgate"),
-        (&["--json", "user"], "no command is given", "usage: tollgate user"),
+        (&["--json", "user"], "a command is missing", "usage: tollgate user"),
         (&["--json", "token", "mint", "--id", "1", "--expires", "soon"], "write a duration such as", "--help"),
         (&["user", "add", "a", "--local", "--remote", "--json"], "cannot be used with", "usage:"),
     ] {

@@ -95,7 +95,7 @@ fn no_two_keys_are_the_same_and_a_key_id_tells_no_secret() {
 }
 
 #[test]
-fn what_to_do_with_a_key_is_told() {
+fn what_to_do_with_a_key_is_reported() {
     let world = World::new();
     for (args, parts) in [
         (&[][..], &["JWT_PRIVATE_KEY", "JWT_ALGORITHM = \"EdDSA\"", "secret"][..]),

@@ -1,6 +1,7 @@
 //! `tollgate password` and `tollgate secret`.
 
-use super::world::{World, snapshot};
+use super::world::World;
+use snapbox::str;
 use std::collections::HashSet;
 
 #[test]
@@ -26,12 +27,24 @@ fn without_a_configuration_the_defaults_and_the_environment_count() {
         command.env("TOLLGATE_PASSWORD_PEPPERS", r#"{"k1":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}"#);
         world.finish(command, password)
     };
-    snapshot("error-password-hash-short", &hash("short", &[]).whole());
+    hash("short", &[]).is(str![[r#"
+exit 1
+--- stderr
+error: the password has fewer than 15 characters
+ hint: take a longer one, such as a few words. TOLLGATE_PASSWORD_MIN_LENGTH is the limit; --allow-weak accepts the password
+
+"#]]);
     let weak = hash("short", &["--allow-weak"]);
     assert!(weak.code == 0 && weak.err.starts_with("warning: "), "{weak:?}");
     let peppered = hash("correct horse battery", &[]).out;
     assert!(peppered.starts_with("$pbkdf2-sha256$i=100000,l=32,keyid=k1$"), "{peppered}");
-    snapshot("error-password-no-pepper", &world.run(&["password", "check", peppered.trim()], "x").whole());
+    world.run(&["password", "check", peppered.trim()], "x").is(str![[r#"
+exit 2
+--- stderr
+error: the pepper of the hash is not known here: TOLLGATE_PASSWORD_PEPPERS lacks its key id
+ hint: set the secret in .dev.vars or the environment, or name the configuration: --config FILE
+
+"#]]);
     assert_eq!(world.run(&["password", "hash", "--config", "nowhere.toml"], "correct horse battery").code, 2);
 }
 
@@ -45,7 +58,7 @@ fn hashes_of_other_libraries_are_checked() {
     ] {
         assert_eq!(
             world.good(&["password", "check", hash], "abcxyz\n").out,
-            "right; the hash is outdated, a log-in makes it anew\n"
+            "right; the hash is outdated and is renewed at the next log-in\n"
         );
     }
 }

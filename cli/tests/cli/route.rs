@@ -1,32 +1,174 @@
 //! `tollgate route test`.
 
-use super::world::{World, snapshot};
+use super::world::{World, file};
+use snapbox::str;
 
 #[test]
-fn each_outcome_is_told_with_its_reason() {
+fn each_outcome_is_reported_with_its_reason() {
     let world = World::new();
-    for (name, method, path, code) in [
-        ("needs-token", "GET", "/api/orders?page=2", 1),
-        ("stored", "GET", "/protected", 1),
-        ("assets", "GET", "/style.css", 0),
-        ("method", "DELETE", "/api/orders", 1),
-        ("ambiguous", "GET", "/API/orders", 1),
-        ("escape", "GET", "/api%2forders", 1),
-        ("dots", "GET", "/x/../api/orders", 1),
-        ("log-in", "POST", "/auth", 0),
-        ("options", "OPTIONS", "/api/orders", 0),
+    for (method, path, expected) in [
+        (
+            "GET",
+            "/api/orders?page=2",
+            str![[r#"
+exit 1
+--- stdout
+GET /api/orders?page=2
+rule     ROUTES[2] (wrangler.toml:30): path = "/api/*", auth = "required", to = "origin"
+result   refused 401 (token_missing)
+why      the rule requires a token, and there is none
+header   www-authenticate: JWT realm="Login Required"
+with a valid token:
+  result   passes to the origin
+  why      the token is valid
+  sends    https://app.example.com/api/orders?page=2
+  set      x-auth-subject: <the user's id>
+  set      x-auth-claims: <the token's claims>
+  removed  connection, host, x-auth-claims, x-auth-subject (and every x-auth-… and hop-by-hop header)
+  kept     authorization (and every other header)
+
+"#]],
+        ),
+        (
+            "GET",
+            "/protected",
+            str![[r#"
+exit 1
+--- stdout
+GET /protected
+rule     ROUTES[0] (wrangler.toml:20): path = "/protected", auth = "required", to = "identity"
+result   refused 401 (token_missing)
+why      the rule requires a token, and there is none
+header   www-authenticate: JWT realm="Login Required"
+with a valid token:
+  result   answered 200
+  why      to = "identity": the gate answers with the identity
+  answer   {"identity":<the user's id>}
+  store    user:"<the user's id>", which must exist and be active
+
+"#]],
+        ),
+        (
+            "GET",
+            "/style.css",
+            str![[r#"
+exit 0
+--- stdout
+GET /style.css
+rule     ROUTES[1] (wrangler.toml:25): path = "/*", auth = "none", to = "assets"
+result   passes to the static files
+why      auth = "none": the gate does not look for a token
+
+"#]],
+        ),
+        (
+            "DELETE",
+            "/api/orders",
+            str![[r#"
+exit 1
+--- stdout
+DELETE /api/orders
+rule     none
+result   refused 405 (method_not_allowed)
+why      ROUTES[2] (wrangler.toml:30) matches this path, but not this method: to let it pass, add it to methods there
+header   allow: GET, HEAD, POST, OPTIONS
+
+"#]],
+        ),
+        (
+            "GET",
+            "/API/orders",
+            str![[r#"
+exit 1
+--- stdout
+GET /API/orders
+rule     none
+result   refused 400 (path_ambiguous)
+why      read without case, ; parameters or final slash it is /api/orders, where ROUTES[2] (wrangler.toml:30) applies: to allow this path, write a rule for exactly this path
+
+"#]],
+        ),
+        (
+            "GET",
+            "/api%2forders",
+            str![[r#"
+exit 1
+--- stdout
+GET /api%2forders
+rule     none
+result   refused 400 (path_hidden_separator)
+why      The path hides a separator or dot segment in an escape; gate and origin might interpret it differently
+
+"#]],
+        ),
+        (
+            "GET",
+            "/x/../api/orders",
+            str![[r#"
+exit 1
+--- stdout
+GET /api/orders
+read as  /api/orders (normalized by the runtime, before the gate)
+rule     ROUTES[2] (wrangler.toml:30): path = "/api/*", auth = "required", to = "origin"
+result   refused 401 (token_missing)
+why      the rule requires a token, and there is none
+header   www-authenticate: JWT realm="Login Required"
+with a valid token:
+  result   passes to the origin
+  why      the token is valid
+  sends    https://app.example.com/api/orders
+  set      x-auth-subject: <the user's id>
+  set      x-auth-claims: <the token's claims>
+  removed  connection, host, x-auth-claims, x-auth-subject (and every x-auth-… and hop-by-hop header)
+  kept     authorization (and every other header)
+
+"#]],
+        ),
+        (
+            "POST",
+            "/auth",
+            str![[r#"
+exit 0
+--- stdout
+POST /auth
+rule     none
+result   log-in
+why      this is the log-in endpoint (JWT_AUTH_URL_RULE): it expects name and password as JSON, and no token
+
+"#]],
+        ),
+        (
+            "OPTIONS",
+            "/api/orders",
+            str![[r#"
+exit 0
+--- stdout
+OPTIONS /api/orders
+rule     none
+result   answered 200
+why      the gate answers OPTIONS itself, since no rule for the path lists it
+header   allow: GET, HEAD, POST, OPTIONS
+
+"#]],
+        ),
     ] {
-        let run = world.run(&["route", "test", method, path], "");
-        assert_eq!(run.code, code, "{path}: {run:?}");
-        snapshot(&format!("route-{name}"), &run.whole());
+        world.run(&["route", "test", method, path], "").is(expected);
     }
     world.config("path = \"/*\"", "path = \"/files/*\"");
-    snapshot("route-not-found", &world.run(&["route", "test", "GET", "/other"], "").whole());
-    snapshot("route-json", &world.run(&["route", "test", "GET", "/api/orders", "--json"], "").whole());
+    world.run(&["route", "test", "GET", "/other"], "").is(str![[r#"
+exit 1
+--- stdout
+GET /other
+rule     none
+result   refused 404 (not_found)
+why      no rule in ROUTES matches this path (case and a final slash matter)
+
+"#]]);
+    world.run(&["route", "test", "GET", "/api/orders", "--json"], "").is(file("route-json.txt"));
 }
 
 #[test]
-fn a_token_is_judged_and_what_goes_on_is_told() {
+fn a_token_is_verified_and_what_the_origin_receives_is_reported() {
     let world = World::new();
     let token = world.good(&["token", "mint", "--id", "a b"], "").out;
     let args = [
@@ -56,8 +198,14 @@ fn a_token_is_judged_and_what_goes_on_is_told() {
 }
 
 #[test]
-fn a_wrong_configuration_is_told() {
+fn a_wrong_configuration_is_reported() {
     let world = World::new();
     world.config("to = \"origin\"", "to = \"orign\"");
-    snapshot("error-route-config", &world.run(&["route", "test", "GET", "/"], "").whole());
+    world.run(&["route", "test", "GET", "/"], "").is(str![[r#"
+exit 1
+--- stderr
+error: wrangler.toml is invalid, so the gate would answer 500 to every request
+ hint: `tollgate config check` lists all problems with their places
+
+"#]]);
 }

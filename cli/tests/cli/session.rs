@@ -1,13 +1,13 @@
-//! `tollgate session`, and what other commands tell the gate.
+//! `tollgate session`, and the commands that other commands send to the gate.
 
 use super::{
-    fake_gate::{ADMIN, Answer, FakeGate, refuse},
-    world::{Run, World, snapshot},
+    fake_gate::{ADMIN, Answer, FakeGate, reject},
+    world::{HASH, Run, World},
 };
 use serde_json::{Value, json};
+use snapbox::{data::Inline, str};
 use tollgate::rules::rejection::{PermissionRejection, Rejection, SessionRejection, UnavailableRejection};
 
-const HASH: &str = "$pbkdf2-sha256$i=100000,l=32$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo";
 const SESSION: &str = "019abc3e-7a00-7000-8000-000000000001";
 
 /// A world with alice, whose id is 7.
@@ -23,45 +23,158 @@ fn run(world: &World, gate: &FakeGate, args: &[&str], input: &str) -> Run {
 }
 
 #[test]
-fn the_gate_is_told_what_the_command_says() {
+fn the_gate_receives_what_the_command_says() {
     let (world, other) = (world(), World::new());
     let gate = FakeGate::start(&world);
-    for (name, args, order) in [
-        ("list", &["list", "alice"][..], json!({"do": "list", "user": 7})),
-        ("list-json", &["list", "alice", "--json"], json!({"do": "list", "user": 7})),
-        ("list-none", &["list", "--id", "8"], json!({"do": "list", "user": 8})),
-        ("end", &["end", "alice", "--session", SESSION], json!({"do": "end", "user": 7, "session": SESSION})),
-        ("end-all", &["end-all", "alice"], json!({"do": "end-all", "user": 7})),
+    other.redact("[GATE]", &gate.address);
+    for (args, command, expected) in [
         (
-            "end-all-retire",
+            &["list", "alice"][..],
+            json!({"do": "list", "user": 7}),
+            str![[r#"
+exit 0
+--- stdout
+SESSION                               LOGGED IN                LAST USED                COUNTRY  CLIENT
+019abc3e-7a00-7000-8000-000000000002  2026-11-25 09:46:40 UTC  2026-11-25 10:46:40 UTC  CH       Mozilla/5.0 (\u{1b}[31mX11)
+019abc3e-7a00-7000-8000-000000000001  2026-11-25 09:46:40 UTC  2026-11-25 09:46:40 UTC           curl/8.1\n
+--- stderr
+gate: [GATE]
+store: local store of ./wrangler.toml
+2 sessions
+
+"#]],
+        ),
+        (
+            &["list", "alice", "--json"],
+            json!({"do": "list", "user": 7}),
+            str![[r#"
+exit 0
+--- stdout
+{
+  "id": 7,
+  "sessions": [
+    {
+      "id": "019abc3e-7a00-7000-8000-000000000002",
+      "created": 1795600000,
+      "last_used": 1795603600,
+      "user_agent": "Mozilla/5.0 (\u001b[31mX11)",
+      "country": "CH"
+    },
+    {
+      "id": "019abc3e-7a00-7000-8000-000000000001",
+      "created": 1795600000,
+      "last_used": 1795600000,
+      "user_agent": "curl/8.1\n",
+      "country": ""
+    }
+  ]
+}
+--- stderr
+{"remark":"gate: [GATE]"}
+{"remark":"store: local store of ./wrangler.toml"}
+{"remark":"2 sessions"}
+
+"#]],
+        ),
+        (
+            &["list", "--id", "8"],
+            json!({"do": "list", "user": 8}),
+            str![[r#"
+exit 0
+--- stdout
+no sessions
+--- stderr
+gate: [GATE]
+0 sessions
+
+"#]],
+        ),
+        (
+            &["end", "alice", "--session", SESSION],
+            json!({"do": "end", "user": 7, "session": SESSION}),
+            str![[r#"
+exit 0
+--- stdout
+session 019abc3e-7a00-7000-8000-000000000001 has ended; its tokens are rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND)
+--- stderr
+gate: [GATE]
+store: local store of ./wrangler.toml
+
+"#]],
+        ),
+        (
+            &["end-all", "alice"],
+            json!({"do": "end-all", "user": 7}),
+            str![[r#"
+exit 0
+--- stdout
+all sessions of user 7 have ended; their tokens are rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND)
+--- stderr
+gate: [GATE]
+store: local store of ./wrangler.toml
+
+"#]],
+        ),
+        (
             &["end-all", "--id", "\"7\"", "--retire-password"],
             json!({"do": "retire-password", "user": "7"}),
+            str![[r#"
+exit 0
+--- stdout
+all sessions of user "7" have ended; their tokens are rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND)
+log-ins with the current password are rejected
+--- stderr
+gate: [GATE]
+
+"#]],
         ),
         (
-            "revoke-token",
             &["revoke-token", "--id", "ann", "--token-id", "3f0c"],
             json!({"do": "revoke", "user": "ann", "token_id": "3f0c"}),
+            str![[r#"
+exit 0
+--- stdout
+token 3f0c is revoked; it is rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND)
+--- stderr
+gate: [GATE]
+
+"#]],
         ),
-        ("end-everybody", &["end-everybody", "--yes"], json!({"do": "end-everybody"})),
+        (
+            &["end-everybody", "--yes"],
+            json!({"do": "end-everybody"}),
+            str![[r#"
+exit 0
+--- stdout
+all sessions of all users have ended; tokens are rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND)
+--- stderr
+gate: [GATE]
+
+"#]],
+        ),
     ] {
-        // Who is named by id is not looked up.
+        // A user who is named by id is not looked up.
         let world = if args.contains(&"alice") { &world } else { &other };
         let run = run(world, &gate, &[&["session"], args].concat(), "");
-        assert_eq!((run.code, gate.orders()), (0, vec![order]), "{run:?}");
-        snapshot(&format!("session-{name}"), &gate.masked(&run.whole()));
+        run.is(expected);
+        assert_eq!(gate.commands(), [command]);
         assert_eq!(other.calls(), [""; 0]);
     }
 }
 
 #[test]
-fn everybody_is_not_ended_unasked() {
+fn ending_all_sessions_needs_a_confirmation() {
     let world = World::new();
     let gate = FakeGate::start(&world);
-    snapshot(
-        "error-session-nobody-to-ask",
-        &gate.masked(&run(&world, &gate, &["session", "end-everybody"], "yes\n").whole()),
-    );
-    assert!(gate.orders().is_empty());
+    run(&world, &gate, &["session", "end-everybody"], "yes\n").is(str![[r#"
+exit 2
+--- stderr
+gate: [GATE]
+error: confirmation is needed, and standard input is not a terminal
+ hint: nothing was done; confirm with --yes
+
+"#]]);
+    assert!(gate.commands().is_empty());
 }
 
 #[test]
@@ -69,68 +182,206 @@ fn the_secret_comes_from_the_environment_or_of_a_local_gate_from_dev_vars() {
     let world = World::new();
     let gate = FakeGate::start(&world);
     let list = ["session", "list", "--id", "7", "--gate", &gate.address];
-    snapshot("error-session-no-secret", &gate.masked(&world.run(&list, "").whole()));
+    world.run(&list, "").is(str![[r#"
+exit 2
+--- stderr
+error: no TOLLGATE_ADMIN_SECRET in the environment, nor in .dev.vars; nothing was done
+ hint: `read -rs TOLLGATE_ADMIN_SECRET; export TOLLGATE_ADMIN_SECRET` reads the gate's secret without showing it; to give the gate one: `tollgate secret generate | npx wrangler secret put TOLLGATE_ADMIN_SECRET`
+
+"#]]);
     let dev_vars = std::fs::read_to_string(world.path(".dev.vars")).unwrap();
     world.write(".dev.vars", &format!("{dev_vars}TOLLGATE_ADMIN_SECRET=\"{ADMIN}\"\n"));
     world.good(&list, "");
     // A gate elsewhere has another.
     let run = world.run(&["session", "list", "--id", "7", "--gate", "https://gate.invalid"], "");
     assert!(run.code == 2 && run.err.contains("no TOLLGATE_ADMIN_SECRET in the environment;"), "{run:?}");
-    // The environment counts first, and what it says is in no message.
+    // The environment takes precedence, and its value is in no message.
     let mut command = world.command(&list);
     command.env("TOLLGATE_ADMIN_SECRET", "hunter2");
     let run = world.finish(command, "");
     assert!(!run.err.contains("hunter2"), "{run:?}");
-    snapshot("error-session-secret", &gate.masked(&run.whole()));
+    run.is(str![[r#"
+exit 1
+--- stderr
+gate: [GATE]
+error: the gate at [GATE] rejected the TOLLGATE_ADMIN_SECRET
+ hint: set TOLLGATE_ADMIN_SECRET to the gate's secret; to give the gate a new one: `tollgate secret generate | npx wrangler secret put TOLLGATE_ADMIN_SECRET`
+
+"#]]);
     let mut command = world.command(&list);
     command.env("TOLLGATE_ADMIN_SECRET", "hunter2\nx");
     let run = world.finish(command, "");
     assert!(run.code == 2 && run.err.contains("can't be sent") && !run.err.contains("hunter2"), "{run:?}");
 }
 
-/// A name, an exit code, and what the gate answers.
-type Case = (&'static str, i32, fn(&Value) -> Answer);
+/// What the gate answers, and what the command prints.
+type Case = (fn(&Value) -> Answer, Inline);
 
 #[test]
 fn each_failure_says_what_to_do_next() {
     let world = World::new();
     let list = ["session", "list", "--id", "7"];
-    snapshot("error-session-no-gate", &world.run(&list, "").whole());
-    snapshot("error-session-nobody", &world.run(&["session", "list", "--gate", "http://localhost:1"], "").whole());
+    world.run(&list, "").is(str![[r#"
+exit 2
+--- stderr
+error: no gate is named
+ hint: add --gate https://app.example.com, or `export TOLLGATE_GATE=…`; for the local gate: --gate http://localhost:8787
+
+"#]]);
+    world.run(&["session", "list", "--gate", "http://localhost:1"], "").is(str![[r#"
+exit 2
+--- stderr
+error: the following required arguments were not provided:
+  <NAME|--id <ID>>
+
+Usage: tollgate session list --gate <URL> <NAME|--id <ID>>
+
+For more information, try '--help'.
+
+"#]]);
     let with = |gate: &str| world.run(&[&list[..], &["--gate", gate]].concat(), "");
-    snapshot("error-session-http", &with("http://app.example.com").whole());
-    // Nobody listens on it any more.
+    with("http://app.example.com").is(str![[r#"
+exit 2
+--- stderr
+error: the gate's address: plain http would reveal the secret on the network
+ hint: write https://
+
+"#]]);
+    // Nothing listens on this port any more.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut gate = FakeGate::start(&world);
     gate.address = format!("http://127.0.0.1:{port}");
     let run_list = |gate: &FakeGate| run(&world, gate, &list, "");
-    let run_unreachable = gate.masked(&run_list(&gate).whole());
-    let of_the_system = [" (os error 111)", " (os error 61)"];
-    snapshot(
-        "error-session-unreachable",
-        &of_the_system.iter().fold(run_unreachable, |text, code| text.replace(code, "")),
-    );
-    let cases: [Case; 9] = [
-        ("off", 1, |_| (404, "", json!({"msg": "Not Found"}).to_string())),
-        // What the stock gate says where `/*` goes to static files.
-        ("only-reads", 1, |_| (405, "allow: GET, HEAD\r\n", json!({"msg": "Method Not Allowed"}).to_string())),
-        ("wants-token", 1, |_| (401, "", json!({"msg": "Missing Authorization Header"}).to_string())),
-        ("busy", 3, |_| refuse(503, &Rejection::Unavailable(UnavailableRejection::Store))),
-        ("failed", 1, |_| (500, "", String::new())),
-        ("elsewhere", 1, |_| (301, "location: https://elsewhere.example.com/\r\n", String::new())),
-        ("strange", 1, |_| (200, "", "<html>".into())),
-        ("strange-json", 1, |_| (200, "", "{\"hello\": 1}".into())),
-        ("version", 1, |_| refuse(400, &Rejection::Permission(PermissionRejection::BadCommand))),
-    ];
-    for (name, code, answer) in cases {
-        let gate = FakeGate::answering(&world, answer);
-        let run = run_list(&gate);
-        assert_eq!((run.code, run.out.as_str(), gate.orders().len()), (code, "", 1), "{name}: {run:?}");
-        snapshot(&format!("error-session-{name}"), &gate.masked(&run.whole()));
+    world.redact("[GATE]", &gate.address);
+    // Linux and macOS.
+    for code in ["(os error 111)", "(os error 61)"] {
+        world.redact("[OS_ERROR]", code);
     }
-    let gate = FakeGate::answering(&world, |_| refuse(404, &Rejection::Session(SessionRejection::Unknown)));
+    run_list(&gate).is(str![[r#"
+exit 3
+--- stderr
+gate: [GATE]
+error: the gate at [GATE] can't be reached: Connection refused [OS_ERROR]
+ hint: check the address and that the gate runs, then run the command again; repeating it is safe
+
+"#]]);
+    let cases: [Case; 9] = [
+        (
+            |_| (404, "", json!({"msg": "Not Found"}).to_string()),
+            str![[r#"
+exit 1
+--- stderr
+gate: [GATE]
+error: no endpoint for operators at [GATE]/auth/admin (status 404)
+ hint: check the address; the endpoint is at TOLLGATE_ADMIN_URL, if the gate has TOLLGATE_ADMIN_SECRET and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`)
+
+"#]],
+        ),
+        // The answer of the stock gate where `/*` goes to static files.
+        (
+            |_| (405, "allow: GET, HEAD\r\n", json!({"msg": "Method Not Allowed"}).to_string()),
+            str![[r#"
+exit 1
+--- stderr
+gate: [GATE]
+error: no endpoint for operators at [GATE]/auth/admin (status 405)
+ hint: check the address; the endpoint is at TOLLGATE_ADMIN_URL, if the gate has TOLLGATE_ADMIN_SECRET and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`)
+
+"#]],
+        ),
+        (
+            |_| (401, "", json!({"msg": "Missing Authorization Header"}).to_string()),
+            str![[r#"
+exit 1
+--- stderr
+gate: [GATE]
+error: no endpoint for operators at [GATE]/auth/admin (status 401)
+ hint: check the address; the endpoint is at TOLLGATE_ADMIN_URL, if the gate has TOLLGATE_ADMIN_SECRET and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`)
+
+"#]],
+        ),
+        (
+            |_| reject(503, &Rejection::Unavailable(UnavailableRejection::Store)),
+            str![[r#"
+exit 3
+--- stderr
+gate: [GATE]
+error: the gate at [GATE] is unavailable (status 503)
+ hint: run the command again in a few seconds; repeating it is safe
+
+"#]],
+        ),
+        (
+            |_| (500, "", String::new()),
+            str![[r#"
+exit 1
+--- stderr
+gate: [GATE]
+error: the gate at [GATE] failed (status 500)
+ hint: its log (`npx wrangler tail`) and `tollgate config check` have the reason
+
+"#]],
+        ),
+        (
+            |_| (301, "location: https://elsewhere.example.com/\r\n", String::new()),
+            str![[r#"
+exit 1
+--- stderr
+gate: [GATE]
+error: [GATE]/auth/admin redirects (status 301), and the secret is not sent to another address
+ hint: name the gate's own address, as users reach it
+
+"#]],
+        ),
+        (
+            |_| (200, "", "<html>".into()),
+            str![[r#"
+exit 1
+--- stderr
+gate: [GATE]
+error: the answer of [GATE]/auth/admin is not that of a gate's endpoint for operators
+ hint: check the address, and that TOLLGATE_ADMIN_URL is the same here and at the gate
+
+"#]],
+        ),
+        (
+            |_| (200, "", "{\"hello\": 1}".into()),
+            str![[r#"
+exit 1
+--- stderr
+gate: [GATE]
+error: the answer of [GATE]/auth/admin is not that of a gate's endpoint for operators
+ hint: check the address, and that TOLLGATE_ADMIN_URL is the same here and at the gate
+
+"#]],
+        ),
+        (
+            |_| reject(400, &Rejection::Permission(PermissionRejection::BadCommand)),
+            str![[r#"
+exit 1
+--- stderr
+gate: [GATE]
+error: the gate at [GATE] does not know this command
+ hint: gate and command have different versions: deploy the gate again
+
+"#]],
+        ),
+    ];
+    for (answer, expected) in cases {
+        let gate = FakeGate::answering(&world, answer);
+        run_list(&gate).is(expected);
+        assert_eq!(gate.commands().len(), 1);
+    }
+    let gate = FakeGate::answering(&world, |_| reject(404, &Rejection::Session(SessionRejection::Unknown)));
     let run = run(&world, &gate, &["session", "end", "--id", "7", "--session", "x"], "");
-    snapshot("error-session-unknown", &gate.masked(&run.whole()));
+    run.is(str![[r#"
+exit 1
+--- stderr
+gate: [GATE]
+error: no such session, or it has ended already
+ hint: `tollgate session list` shows the sessions
+
+"#]]);
 }
 
 #[test]
@@ -143,14 +394,21 @@ fn the_path_is_that_of_the_configuration() {
 }
 
 #[test]
-fn users_of_the_local_store_are_spoken_of_to_a_local_gate_only() {
+fn users_of_the_local_store_are_named_to_a_local_gate_only() {
     let world = world();
     let with = |args: &[&str]| {
         let mut command = world.command(args);
         command.env("TOLLGATE_GATE", "https://gate.invalid").env("TOLLGATE_ADMIN_SECRET", ADMIN);
         world.finish(command, "another horse battery")
     };
-    snapshot("error-session-other-store", &with(&["session", "list", "alice"]).whole());
+    with(&["session", "list", "alice"]).is(str![[r#"
+exit 2
+--- stderr
+gate: https://gate.invalid
+error: https://gate.invalid is not the gate of the local store; nothing was done
+ hint: for the store on Cloudflare add --remote; for the local gate: --gate http://localhost:8787; for no gate: --gate ''
+
+"#]]);
     let before = world.store();
     for args in [
         &["user", "disable", "alice"][..],
@@ -165,7 +423,7 @@ fn users_of_the_local_store_are_spoken_of_to_a_local_gate_only() {
     assert_eq!(with(&["user", "add", "bob"]).code, 0, "which tells nobody");
 }
 
-/// Each change with the order that it brings, and the writes that come before.
+/// Each command with the gate's command that follows, and the number of writes before it.
 const CHANGES: [(&[&str], &str, usize); 4] = [
     (&["user", "set-password", "alice"], "end-all", 1),
     (&["user", "add", "alice", "--replace"], "end-all", 2),
@@ -175,42 +433,123 @@ const CHANGES: [(&[&str], &str, usize); 4] = [
 
 #[test]
 fn a_change_ends_all_sessions_when_the_store_has_it() {
-    for (args, order, writes) in CHANGES {
+    for ((args, order, writes), expected) in CHANGES.into_iter().zip([
+        str![[r#"
+exit 0
+--- stdout
+the password of alice was changed in the local store of ./wrangler.toml
+all earlier sessions have ended
+--- stderr
+gate: [GATE]
+store: local store of ./wrangler.toml
+
+"#]],
+        str![[r#"
+exit 0
+--- stdout
+user alice is in the local store of ./wrangler.toml
+id 7
+all earlier sessions have ended
+--- stderr
+gate: [GATE]
+store: local store of ./wrangler.toml
+
+"#]],
+        str![[r#"
+exit 0
+--- stdout
+alice is disabled in the local store of ./wrangler.toml; it takes effect in every data centre within about a minute
+all earlier sessions have ended
+--- stderr
+gate: [GATE]
+store: local store of ./wrangler.toml
+
+"#]],
+        str![[r#"
+exit 0
+--- stdout
+alice was deleted from the local store of ./wrangler.toml
+all earlier sessions have ended
+--- stderr
+gate: [GATE]
+store: local store of ./wrangler.toml
+
+"#]],
+    ]) {
         let world = world();
         let gate = FakeGate::start(&world);
         let before = world.writes().len();
         let run = run(&world, &gate, args, "another horse battery");
-        assert_eq!(run.code, 0, "{run:?}");
-        let told = gate.told();
-        assert_eq!(told.len(), 1);
-        let mut said = told[0].order.clone();
-        // The version of the record that was just written; there is none of who was deleted.
-        let version = said.as_object_mut().unwrap().remove("version").and_then(|version| version.as_i64());
+        let received = gate.received();
+        assert_eq!(received.len(), 1);
+        let mut command = received[0].command.clone();
+        // The version of the record that was just written; a deleted user has none.
+        let version = command.as_object_mut().unwrap().remove("version").and_then(|version| version.as_i64());
         assert_eq!(version.is_some_and(|version| version > 1_700_000_000_000), args[1] != "delete", "{args:?}");
-        assert_eq!((said, told[0].writes), (json!({"do": order, "user": 7}), before + writes), "{args:?}");
-        snapshot(&format!("session-after-{}", args[1]), &gate.masked(&run.whole()));
+        assert_eq!((command, received[0].writes), (json!({"do": order, "user": 7}), before + writes), "{args:?}");
+        run.is(expected);
     }
-    // Nobody can log in any more than before, so nobody is to be logged out.
+    // These allow log-ins, so no session is ended.
     let world = world();
     let gate = FakeGate::start(&world);
     for args in [&["user", "enable", "alice"][..], &["user", "add", "bob"]] {
         assert_eq!(run(&world, &gate, args, "another horse battery").code, 0);
     }
-    assert!(gate.orders().is_empty());
+    assert!(gate.commands().is_empty());
 }
 
 #[test]
-fn without_a_gate_it_is_told_what_goes_on_and_how_to_end_it() {
-    for (args, ..) in CHANGES {
+fn without_a_gate_the_command_says_what_remains_valid_and_how_to_end_it() {
+    for ((args, ..), expected) in CHANGES.into_iter().zip([str![[r#"
+exit 0
+--- stdout
+the password of alice was changed in the local store of ./wrangler.toml
+--- stderr
+store: local store of ./wrangler.toml
+sessions remain valid until the user logs in with the new password, because no gate is named (--gate); to end them: tollgate session end-all --id 7 --gate URL
+
+"#]], str![[r#"
+exit 0
+--- stdout
+user alice is in the local store of ./wrangler.toml
+id 7
+--- stderr
+store: local store of ./wrangler.toml
+sessions remain valid until the user logs in with the new password, because no gate is named (--gate); to end them: tollgate session end-all --id 7 --gate URL
+
+"#]], str![[r#"
+exit 0
+--- stdout
+alice is disabled in the local store of ./wrangler.toml; it takes effect in every data centre within about a minute
+--- stderr
+store: local store of ./wrangler.toml
+tokens remain valid until they expire on routes with user = "token", because no gate is named (--gate); to end them: tollgate session end-all --id 7 --retire-password --gate URL
+
+"#]], str![[r#"
+exit 0
+--- stdout
+alice was deleted from the local store of ./wrangler.toml
+--- stderr
+store: local store of ./wrangler.toml
+tokens remain valid until they expire on routes with user = "token", because no gate is named (--gate); to end them: tollgate session end-all --id 7 --retire-password --gate URL
+
+"#]]]) {
         let world = world();
-        let run = world.good(args, "another horse battery");
-        snapshot(&format!("session-goes-on-{}", args[1]), &run.whole());
+        world.good(args, "another horse battery").is(expected);
         let json = world_with_json(args);
         assert_eq!(json["sessions_ended"], false, "{json}");
     }
     let world = world();
     world.config("name = \"ACCOUNTS\"", "name = \"NONE\"");
-    snapshot("session-none-here", &world.good(&["user", "disable", "alice"], "").whole());
+    world.good(&["user", "disable", "alice"], "").is(str![[r#"
+exit 0
+--- stdout
+alice is disabled in the local store of ./wrangler.toml; it takes effect in every data centre within about a minute
+--- stderr
+store: local store of ./wrangler.toml
+tokens remain valid until they expire on routes with user = "token": this gate has no sessions (`tollgate config check`)
+
+"#]]);
 }
 
 fn world_with_json(args: &[&str]) -> Value {
@@ -218,18 +557,63 @@ fn world_with_json(args: &[&str]) -> Value {
 }
 
 #[test]
-fn a_gate_that_can_not_be_told_is_a_failure_with_the_command_that_makes_up_for_it() {
-    for (args, order, _) in CHANGES {
+fn an_unavailable_gate_is_a_failure_with_the_command_to_run_later() {
+    for ((args, order, _), expected) in CHANGES.into_iter().zip([
+        str![[r#"
+exit 3
+--- stdout
+the password of alice was changed in the local store of ./wrangler.toml
+--- stderr
+gate: [GATE]
+store: local store of ./wrangler.toml
+error: the store was changed, but the sessions were not ended: the gate at [GATE] is unavailable (status 503)
+ hint: when the gate is available: tollgate session end-all --id 7 --gate [GATE]
+
+"#]],
+        str![[r#"
+exit 3
+--- stdout
+user alice is in the local store of ./wrangler.toml
+id 7
+--- stderr
+gate: [GATE]
+store: local store of ./wrangler.toml
+error: the store was changed, but the sessions were not ended: the gate at [GATE] is unavailable (status 503)
+ hint: when the gate is available: tollgate session end-all --id 7 --gate [GATE]
+
+"#]],
+        str![[r#"
+exit 3
+--- stdout
+alice is disabled in the local store of ./wrangler.toml; it takes effect in every data centre within about a minute
+--- stderr
+gate: [GATE]
+store: local store of ./wrangler.toml
+error: the store was changed, but the sessions were not ended: the gate at [GATE] is unavailable (status 503)
+ hint: when the gate is available: tollgate session end-all --id 7 --retire-password --gate [GATE]
+
+"#]],
+        str![[r#"
+exit 3
+--- stdout
+alice was deleted from the local store of ./wrangler.toml
+--- stderr
+gate: [GATE]
+store: local store of ./wrangler.toml
+error: the store was changed, but the sessions were not ended: the gate at [GATE] is unavailable (status 503)
+ hint: when the gate is available: tollgate session end-all --id 7 --retire-password --gate [GATE]
+
+"#]],
+    ]) {
         let world = world();
-        let gate = FakeGate::answering(&world, |_| refuse(503, &Rejection::Unavailable(UnavailableRejection::Store)));
+        let gate = FakeGate::answering(&world, |_| reject(503, &Rejection::Unavailable(UnavailableRejection::Store)));
         let run = run(&world, &gate, args, "another horse battery");
-        let masked = gate.masked(&run.whole());
-        snapshot(&format!("error-session-after-{}", args[1]), &masked);
+        run.is(expected);
         let retire = if order == "retire-password" { " --retire-password" } else { "" };
-        let command = format!("tollgate session end-all --id 7{retire} --gate http://GATE\n");
-        assert!(run.code == 3 && masked.ends_with(&command), "{masked}");
+        let command = format!("tollgate session end-all --id 7{retire} --gate {}\n", gate.address);
+        assert!(run.code == 3 && run.err.ends_with(&command), "{run:?}");
     }
-    // Without the secret nothing is begun.
+    // Without the secret nothing is changed.
     let world = world();
     let before = world.store();
     let run = world.run(&["user", "disable", "alice", "--gate", "http://localhost:1"], "");
@@ -237,12 +621,12 @@ fn a_gate_that_can_not_be_told_is_a_failure_with_the_command_that_makes_up_for_i
 }
 
 #[test]
-fn the_command_that_makes_up_is_one_that_a_shell_understands() {
+fn the_command_to_run_later_is_quoted_for_a_shell() {
     let world = World::new();
     world.good(&["user", "add", "ann", "--id", "\"7's\""], "correct horse battery");
-    let gate = FakeGate::answering(&world, |_| refuse(503, &Rejection::Unavailable(UnavailableRejection::Store)));
+    let gate = FakeGate::answering(&world, |_| reject(503, &Rejection::Unavailable(UnavailableRejection::Store)));
     world.write("other.toml", &std::fs::read_to_string(world.path("wrangler.toml")).unwrap());
     let run = run(&world, &gate, &["user", "disable", "ann", "--config", "other.toml"], "");
-    let end = "--id '\"7'\\''s\"' --retire-password --gate http://GATE --config other.toml\n";
-    assert!(gate.masked(&run.err).ends_with(end), "{run:?}");
+    let end = format!("--id '\"7'\\''s\"' --retire-password --gate {} --config other.toml\n", gate.address);
+    assert!(run.err.ends_with(&end), "{run:?}");
 }

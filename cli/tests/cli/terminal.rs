@@ -1,10 +1,9 @@
-//! What a terminal shows: names, user agents, claims and file names that others wrote are printed escaped: in text and
-//! JSON, on standard output and standard error. JSON still parses to the same values. And colours, which only the
-//! command itself may bring.
+//! Output at a terminal. Names, user agents, claims and file names from others are escaped, in text and JSON, on
+//! standard output and standard error; JSON still parses to the same values. Only the command itself prints colours.
 
 use super::{
-    fake_gate::{Answer, FakeGate, refuse},
-    world::{Run, World},
+    fake_gate::{Answer, FakeGate, reject},
+    world::{HASH, Run, World},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
@@ -17,10 +16,9 @@ use tollgate::rules::{
 /// ESC [, CSI in one character, DEL, a right-to-left override and its end, a zero-width space, an isolate, a byte order
 /// mark, a line separator, a tag character; and a line break with what looks like a message of the command.
 const BAD: &str = "x\u{1b}[31m\u{9b}2J\u{7f}\u{202e}y\u{202c}\u{200b}\u{2066}\u{feff}\u{2028}\u{e0001}\nerror: z";
-const HASH: &str = "$pbkdf2-sha256$i=100000,l=32$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo";
 const HIDDEN: &str = "\u{7f}\u{ad}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}\u{e0001}";
 
-/// The output holds no control character and no invisible one, and no line that a value began.
+/// Asserts that the output has no control character, no invisible one, and no line that a value began.
 fn assert_clean(run: &Run) {
     for text in [&run.out, &run.err] {
         let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || HIDDEN.contains(c);
@@ -44,11 +42,11 @@ fn world() -> World {
     world
 }
 
-fn obey(order: &Value) -> Answer {
+fn obey(command: &Value) -> Answer {
     let session = json!({
         "id": BAD, "created": 1, "last_used": 1, "user_agent": BAD, "country": BAD, "current": false,
     });
-    match order["do"].as_str().unwrap() {
+    match command["do"].as_str().unwrap() {
         "list" => (200, "", json!({"sessions": [session]}).to_string()),
         _ => (200, "", json!({"msg": "done"}).to_string()),
     }
@@ -127,7 +125,7 @@ fn a_name_does_not_reach_the_terminal() {
 fn a_failure_does_not_reach_the_terminal() {
     for json in [&[][..], &["--json"]] {
         let world = world();
-        let gate = FakeGate::answering(&world, |_| refuse(503, &Rejection::Unavailable(UnavailableRejection::Store)));
+        let gate = FakeGate::answering(&world, |_| reject(503, &Rejection::Unavailable(UnavailableRejection::Store)));
         let failed = |args: &[&str], code: i32| {
             let run = clean(world.finish(gate.command(&world, &[args, json].concat()), "another horse battery"));
             assert_eq!(run.code, code, "{run:?}");
@@ -195,7 +193,7 @@ fn an_imported_file_does_not_reach_the_terminal() {
         let open = format!("open/{BAD}.jsonl");
         world.write(&open, &line("ann", json!(9)));
         let run = clean(world.good(&["user", "import", &open], ""));
-        assert!(run.err.contains("the progress is not kept"), "{run:?}");
+        assert!(run.err.contains("the progress is not saved"), "{run:?}");
     }
     // Another name for the same id, another id for the same name.
     world.write(&file, &[line("other", json!(BAD)), line(BAD, json!(3))].join("\n"));
@@ -239,7 +237,7 @@ fn on_terminal(mut command: std::process::Command, variables: &[(&str, &str)], t
     }
     command.env("TERM", "xterm-256color").envs(variables.iter().copied());
     let mut child = command.spawn().unwrap();
-    // Else the terminal stays open here.
+    // It holds the terminal open.
     drop(command);
     let reader = std::thread::spawn(move || {
         let (mut shown, mut part) = (Vec::new(), [0; 4096]);
@@ -292,7 +290,7 @@ fn errors_are_red_and_warnings_yellow_on_a_terminal_alone() {
 
 #[cfg(unix)]
 #[test]
-fn nobody_is_asked_with_json() {
+fn there_are_no_prompts_with_json() {
     let world = World::new();
     let gate = FakeGate::start(&world);
     let mut command = gate.command(&world, &["session", "end-everybody", "--json"]);
@@ -300,5 +298,5 @@ fn nobody_is_asked_with_json() {
     let shown = on_terminal(command, &[], "yes\n");
     let failure: Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();
     assert!(failure["hint"].as_str().unwrap().contains("--yes"), "{shown}");
-    assert_eq!(gate.orders(), [Value::Null; 0]);
+    assert_eq!(gate.commands(), [Value::Null; 0]);
 }

@@ -1,15 +1,20 @@
 //! A folder with a configuration and a store, and the command run in it.
 
+use snapbox::{Assert, Data, IntoData, Redactions, assert::DEFAULT_ACTION_ENV};
 use std::{
     collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::{SystemTime, UNIX_EPOCH},
+    sync::Mutex,
 };
 
 /// The key in `.dev.vars` of every world.
 pub const KEY: &str = "a secret of more than thirty-two bytes";
+
+/// A password hash of Tollgate's own, with 100,000 iterations.
+pub const HASH: &str =
+    "$pbkdf2-sha256$i=100000,l=32$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo";
 
 const CONFIG: &str = r#"compatibility_flags = ["enable_request_signal"]
 main = "worker/entry.mjs"
@@ -70,20 +75,30 @@ simple = { limit = 600, period = 60 }
 
 pub struct World {
     folder: tempfile::TempDir,
+    redactions: Mutex<Redactions>,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Run {
     pub code: i32,
     pub out: String,
     pub err: String,
+    redactions: Redactions,
 }
 
 impl Run {
-    /// As a snapshot has it.
-    pub fn whole(&self) -> String {
-        format!("exit {}\n--- standard output\n{}--- standard error\n{}", self.code, self.out, self.err)
+    /// Compares exit code, standard output and standard error; a stream that is not in `expected` must be empty.
+    /// `SNAPSHOTS=overwrite` writes what the run printed into the test.
+    #[track_caller]
+    pub fn is(&self, expected: impl IntoData) {
+        let mut text = format!("exit {}\n", self.code);
+        for (name, stream) in
+            [("stdout", &self.out), ("stderr", &self.err)].into_iter().filter(|(_, it)| !it.is_empty())
+        {
+            text += &format!("--- {name}\n{stream}");
+        }
+        same(text, expected, &self.redactions);
     }
 
     pub fn json(&self) -> serde_json::Value {
@@ -93,7 +108,7 @@ impl Run {
 
 impl World {
     pub fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
+        let world = Self { folder: tempfile::tempdir().unwrap(), redactions: Mutex::default() };
         world.write("wrangler.toml", CONFIG);
         world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\n"));
         world
@@ -107,14 +122,19 @@ impl World {
         std::fs::write(self.path(name), content).unwrap();
     }
 
-    /// Changes the configuration.
+    /// Compares as if runs from now on printed `placeholder` in place of `text`.
+    pub fn redact(&self, placeholder: &'static str, text: &str) {
+        self.redactions.lock().unwrap().insert(placeholder, text.to_owned()).unwrap();
+    }
+
+    /// Replaces a text of the configuration.
     pub fn config(&self, from: &str, to: &str) {
         let config = std::fs::read_to_string(self.path("wrangler.toml")).unwrap();
         assert!(config.contains(from), "{from}");
         self.write("wrangler.toml", &config.replace(from, to));
     }
 
-    /// The command, ready to be run here.
+    /// The command, to be run in this folder.
     pub fn command(&self, args: &[&str]) -> Command {
         let exe = Path::new(env!("CARGO_BIN_EXE_tollgate"));
         let fake = exe.with_file_name("examples").join(format!("fake_wrangler{}", std::env::consts::EXE_SUFFIX));
@@ -144,30 +164,41 @@ impl World {
 
     pub fn finish(&self, mut command: Command, input: &str) -> Run {
         let mut child = command.spawn().unwrap();
-        // A command that reads nothing may be gone already.
+        // A command that reads nothing may have ended already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         Run {
             code: output.status.code().expect("not killed"),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
+            redactions: self.redactions.lock().unwrap().clone(),
         }
     }
 
-    /// Runs and must succeed.
+    /// Runs the command, which must succeed.
     pub fn good(&self, args: &[&str], input: &str) -> Run {
         let run = self.run(args, input);
         assert_eq!(run.code, 0, "{args:?}: {run:?}");
         run
     }
 
-    /// Writes to the store behind the command's back.
+    /// Writes to the store directly.
     pub fn put(&self, key: &str, value: &str) {
         let mut store = std::fs::OpenOptions::new().create(true).append(true).open(self.path("store")).unwrap();
         store.write_all(format!("{}\n", serde_json::json!([key, value])).as_bytes()).unwrap();
     }
 
-    /// What the store holds.
+    /// The record under a key, which must be there.
+    pub fn value(&self, key: &str) -> serde_json::Value {
+        serde_json::from_str(self.store().get(key).unwrap_or_else(|| panic!("no {key}"))).unwrap()
+    }
+
+    /// The password hash in a user's log-in record.
+    pub fn hash(&self, name: &str) -> String {
+        self.value(&format!("login:{name}"))["hash"].as_str().unwrap().to_owned()
+    }
+
+    /// The keys of the store with their values.
     pub fn store(&self) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
         for line in std::fs::read_to_string(self.path("store")).unwrap_or_default().lines() {
@@ -179,7 +210,7 @@ impl World {
         values
     }
 
-    /// Every write in its order: keys, `-` before one that was removed.
+    /// The keys of all writes in order, with `-` before a removed one.
     pub fn writes(&self) -> Vec<String> {
         let line = |line: &str| {
             let (key, value) = serde_json::from_str::<(String, Option<String>)>(line).unwrap();
@@ -188,7 +219,7 @@ impl World {
         std::fs::read_to_string(self.path("store")).unwrap_or_default().lines().map(line).collect()
     }
 
-    /// The calls of wrangler since the last time.
+    /// The calls of wrangler since the last call of this.
     pub fn calls(&self) -> Vec<String> {
         let path = self.path("store.calls");
         let calls = std::fs::read_to_string(&path).unwrap_or_default();
@@ -199,19 +230,17 @@ impl World {
 
 /// The time in milliseconds since 1970.
 pub fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
+    jiff::Timestamp::now().as_millisecond()
 }
 
-/// Compares with `tests/snapshots/NAME.txt`; `UPDATE_SNAPSHOTS=1` writes it.
-pub fn snapshot(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(format!("{name}.txt"));
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::write(path, text).unwrap();
-        return;
-    }
-    let known = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        known == text,
-        "{name} is not as it was; if it should be: UPDATE_SNAPSHOTS=1 cargo test -p tollgate-cli\n=== was\n{known}\n=== is\n{text}"
-    );
+/// `tests/snapshots/NAME`, for texts that are too long for a test.
+pub fn file(name: &str) -> Data {
+    Data::read_from(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name), None)
+}
+
+#[track_caller]
+pub fn same(text: String, expected: impl IntoData, redactions: &Redactions) {
+    // Paths are not normalized: a backslash is part of an escape here.
+    let assert = Assert::new().action_env(DEFAULT_ACTION_ENV).normalize_paths(false).redact_with(redactions.clone());
+    assert.eq(text, expected);
 }
