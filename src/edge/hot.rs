@@ -165,9 +165,9 @@ fn keep(gate: &Gate, authorized: &Authorized<'_>, request: &BufferedRequest<'_>,
     }
 }
 
-/// Whether the entry can forward the request. Sends it the identity headers if it has none. Only for a token in
-/// `Authorization`, which is the entry's key for them, and a rule that neither changes cookies or parameters nor closes
-/// at expiry.
+/// Whether the entry can forward the request with identity headers that it has or gets here. The entry keeps them by
+/// `Authorization`, so only for a token in that header; and only if no cookie is renewed, no token is held back and the
+/// connection need not be closed at expiry.
 fn knows_identity_headers(
     gate: &Gate,
     authorized: &Authorized<'_>,

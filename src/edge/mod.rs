@@ -284,7 +284,7 @@ fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Outcome {
 pub fn layer(env: &Env, context: &Context, handlers: impl Handlers) -> Option<crate::axum::GateLayer<KvUsers>> {
     let env = AsRef::<JsValue>::as_ref(env).clone();
     let context = AsRef::<JsValue>::as_ref(context.as_ref()).clone();
-    // The layer uses no Durable Objects, so it has no bindings for them.
+    // The layer does not call the Durable Objects, so its gate is read without bindings for them.
     let gate = load::gate(&env, handlers, true, crate::rules::config::Bindings::default())?;
     Some(crate::axum::GateLayer::of(gate, KvUsers::new(&Call::begin(gate, env, context, None))))
 }

@@ -51,7 +51,7 @@ extern "C" {
 #[derive(Serialize, Deserialize)]
 struct Order {
     name: ObjectName,
-    /// The command's id: the object does a command once for each id. Gates of version 0.1 and earlier send none.
+    /// The command's id: the object does a command once for each id. Gates of earlier versions send none.
     #[serde(default)]
     id: Option<String>,
     command: Command,
