@@ -1,10 +1,10 @@
-//! Every text that a client or the store may send, thrown at the rules that read it.
+//! Fuzzes the rules that parse texts of clients and of the store.
 //!
-//! **What always holds:** nothing panics; a token that passes has a signature that is recomputed here with `hmac`, and
-//! the one spelling that base64url allows; without a token nothing passes but what is open; a log-in asks the store
-//! only for what any JSON reader finds in the body; a record that was read is written back as it was.
+//! **What always holds:** nothing panics. An accepted token has the signature that `hmac` computes here, and its only
+//! base64url spelling. Without a token only open paths are authorized. A log-in takes only those credentials from a
+//! body that another JSON reader finds there. A record that was read is written back unchanged.
 //!
-//! The first byte of an input says what the rest is: see [`read`]. No password hash is ever computed: far too slow.
+//! The first byte of an input selects the parser: see [`read`]. Password hashes are not computed: that is too slow.
 
 #![no_main]
 
@@ -40,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// In the seeds the first byte is a digit.
+/// Runs the parser that `kind` selects. In the corpus `kind` is a digit.
 fn read(gate: &Gate, kind: u8, rest: &[u8]) {
     match kind % 7 {
         0 => read_authorization(gate, &String::from_utf8_lossy(rest)),
@@ -81,7 +81,7 @@ fn decide<'g>(gate: &'g Gate, method: &str, target: &str, fields: &[(&str, &str)
     gate.decide(&Request { method, site: "", path, query, headers: &Fields(fields) }, Timestamp::from_seconds(NOW))
 }
 
-/// An `Authorization` header, where a token is required.
+/// An `Authorization` header under a rule that requires a token.
 fn read_authorization(gate: &Gate, authorization: &str) {
     match decide(gate, "POST", "/api/x", &[("authorization", authorization)]) {
         Decision::Forward(passage) => {
@@ -101,7 +101,8 @@ fn read_token(gate: &Gate, text: &str) {
     }
 }
 
-/// A header and a payload, parted by a line feed, that are signed here: so the fuzzer gets behind the signature.
+/// A JOSE header and a payload, separated by a line feed. They are signed here, so that the fuzzer reaches the checks
+/// after the signature.
 fn read_signed(gate: &Gate, parts: &[u8]) {
     let (header, payload) = parts.split_at(parts.iter().position(|&byte| byte == b'\n').unwrap_or(parts.len()));
     let payload = payload.strip_prefix(b"\n").unwrap_or_default();
@@ -120,7 +121,7 @@ fn read_signed(gate: &Gate, parts: &[u8]) {
     assert!(time("iat").is_none_or(|iat| iat <= NOW + 10));
 }
 
-/// The body of a log-in, as far as the store is asked.
+/// The body of a log-in, up to the look-up of the user.
 fn read_body(gate: &Gate, body: &[u8]) {
     let Decision::Ask(Ask::Body(ask)) = decide(gate, "POST", "/auth", &[("content-type", "application/json")]) else {
         panic!("the body was not asked for")
@@ -146,7 +147,8 @@ fn read_target(gate: &Gate, target: &str) {
     assert_open(&passage, target.split('?').next().unwrap_or_default());
 }
 
-/// Nothing passes without a token but what is open, to an origin too that minds no case, parameters or empty segments.
+/// Asserts that a path authorized without a token is an open one, also for an origin that ignores case, parameters and
+/// empty segments.
 fn assert_open(passage: &Authorized<'_>, path: &str) {
     assert_eq!((passage.rule().auth, passage.rule().to), (Auth::None, Target::Assets));
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8().expect("UTF-8").to_lowercase();
@@ -159,7 +161,7 @@ fn assert_open(passage: &Authorized<'_>, path: &str) {
     assert!(!matches!(segments[..], ["members" | "api", ..] | ["protected" | "auth"]), "{segments:?}");
 }
 
-/// What KV holds.
+/// Records in KV.
 fn read_records(text: &[u8]) {
     if let Ok(record) = LoginRecord::read(text) {
         assert_eq!(LoginRecord::read(record.write().as_bytes()).as_ref(), Ok(&record));
@@ -178,7 +180,7 @@ fn read_stored_hash(text: &str) {
     }
 }
 
-/// Was this token signed with the secret, and is this its only spelling?
+/// Asserts that the token is signed with the secret and in its only spelling.
 fn assert_genuine(text: &str) {
     let parts: Vec<&str> = text.split('.').collect();
     let [header, payload, signature] = parts[..] else { panic!("not three parts") };
