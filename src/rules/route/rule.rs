@@ -220,55 +220,55 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         name: "path",
         kind: "`/exact`, `/with/{name}/inside`, `/all/below/*`",
         default: "required",
-        meaning: "The pattern. `{name}` stands for one segment, a last `*` for all that follows (also for nothing: `/api/*` holds for `/api/`, not for `/api`). Case and a last slash count.",
+        meaning: "The path pattern. `{name}` matches one segment, a last `*` the rest of the path, which may be empty: `/api/*` matches `/api/`, but not `/api`. Case and a trailing slash are significant.",
     },
     RuleMember {
         name: "to",
         kind: "`identity`, `assets`, `origin` or `worker`",
         default: "required",
-        meaning: "Where it goes: the gate answers who it is; the static files; what `ORIGIN` names; the code of a worker of your own (docs/library.md), which the stock worker has not.",
+        meaning: "Where authorized requests go: the gate answers with the identity; the static files; the origin at `ORIGIN`; the code of your own worker (docs/library.md), which the stock worker does not have.",
     },
     RuleMember {
         name: "auth",
         kind: "`required`, `optional` or `none`",
         default: "required",
-        meaning: "Is a token needed? With `optional` a request without one passes, without an identity; with `none` the gate doesn't look.",
+        meaning: "Whether a token is required. With `optional` a request without a token is authorized without an identity; with `none` the gate does not look for one.",
     },
     RuleMember {
         name: "methods",
         kind: "list",
         default: r#"["GET"]"#,
-        meaning: "GET brings HEAD with it; `[\"*\"]` is every method but OPTIONS.",
+        meaning: "The methods that the rule applies to. GET includes HEAD; `[\"*\"]` is every method except OPTIONS.",
     },
     RuleMember {
         name: "user",
         kind: "`token` or `stored`",
         default: "token",
-        meaning: "`stored` looks the user up (one KV read), so that one who was deleted or disabled is refused.",
+        meaning: "`stored` looks the user up (one KV read), so that a deleted or disabled user is refused.",
     },
     RuleMember {
         name: "revocation",
         kind: "`snapshot` or `strict`",
         default: "snapshot",
-        meaning: "Where there are sessions: by what is judged whether a token was revoked? `snapshot` costs nothing and is right but for the last TOLLGATE_REVOCATION_BOUND; `strict` asks the account's object.",
+        meaning: "How revocation is checked, where there are sessions. `snapshot` makes no call and may miss revocations of the last TOLLGATE_REVOCATION_BOUND; `strict` calls the account's object.",
     },
     RuleMember {
         name: "revocation_unknown",
         kind: "`closed` or `open`",
         default: "closed",
-        meaning: "What becomes of a token when revocations can't be had in time: `closed` refuses with 503, `open` goes by what was known last.",
+        meaning: "If revocations can't be fetched in time: `closed` refuses with 503, `open` uses those known last.",
     },
     RuleMember {
         name: "cache",
         kind: "true or false",
         default: "false",
-        meaning: "Only beside `auth = \"none\"` and `to = \"origin\"`: may Cloudflare's cache, which lies between the gate and the origin, answer requests and keep answers? It knows URLs, not users: a token does not go on with such a request, nor the address by which the client came (`X-Forwarded-Host`, `-Proto`) unless `TOLLGATE_PUBLIC_URL` fixes it; other cookies do go on. Everywhere else requests pass it by.",
+        meaning: "Whether Cloudflare's cache, between gate and origin, may answer requests and store answers. Only with `auth = \"none\"` and `to = \"origin\"`. The cache distinguishes URLs, not users: a token is not forwarded with such a request, nor the address that the client used (`X-Forwarded-Host`, `-Proto`) unless `TOLLGATE_PUBLIC_URL` fixes it; other cookies are forwarded. All other requests bypass the cache.",
     },
     RuleMember {
         name: "close_at_expiry",
         kind: "true or false",
         default: "false",
-        meaning: "Closes a WebSocket (status 1008) or an event stream from the origin when the token's `exp` is reached. Each message then passes through the code of the worker, which costs CPU time. Without it the runtime hands messages on by itself, until client or origin closes the connection.",
+        meaning: "Closes a WebSocket (status 1008) or an event stream from the origin at the token's `exp`. Each message then passes through the worker's code, which costs CPU time. If `false`, the runtime forwards messages by itself until client or origin closes the connection.",
     },
     RuleMember {
         name: "realm",
@@ -280,37 +280,37 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         name: "invalid",
         kind: "`refuse` or `anonymous`",
         default: "refuse",
-        meaning: "With `auth = \"optional\"`: what becomes of a token that is there but no good.",
+        meaning: "How an invalid token is treated with `auth = \"optional\"`: the request is refused, or authorized without an identity.",
     },
     RuleMember {
         name: "fresh",
         kind: "true, false or a duration",
         default: "false",
-        meaning: "Flask-JWT-Extended's: must the token come from a log-in (claim `fresh`)? With a duration, from one no longer ago than that.",
+        meaning: "Flask-JWT-Extended's `fresh`: whether the token must come from a log-in (claim `fresh`). A duration: from a log-in no longer ago than that.",
     },
     RuleMember {
         name: "refresh",
         kind: "true or false",
         default: "false",
-        meaning: "Flask-JWT-Extended's: is it a refresh token that is asked for?",
+        meaning: "Flask-JWT-Extended's `refresh`: whether the token must be a refresh token.",
     },
     RuleMember {
         name: "locations",
         kind: "one or a list, as JWT_TOKEN_LOCATION",
         default: "JWT_TOKEN_LOCATION",
-        meaning: "Flask-JWT-Extended's: where a token may be, in this order.",
+        meaning: "Flask-JWT-Extended's `locations`: where a token is looked for, in this order.",
     },
     RuleMember {
         name: "verify_type",
         kind: "true or false",
         default: "true",
-        meaning: "Flask-JWT-Extended's: with `false` an access token and a refresh token will both do.",
+        meaning: "Flask-JWT-Extended's `verify_type`: with `false` both access and refresh tokens are accepted.",
     },
     RuleMember {
         name: "skip_revocation_check",
         kind: "true or false",
         default: "false",
-        meaning: "Flask-JWT-Extended's: with `true` a worker's own `token_in_blocklist` is not asked.",
+        meaning: "Flask-JWT-Extended's `skip_revocation_check`: with `true` the hook `token_in_blocklist` is not called.",
     },
 ]);
 
@@ -339,16 +339,17 @@ const OF_WRANGLER: [&str; 9] = [
 
 /// Notes after the table of members in docs/options.md.
 pub const RULE_NOTES: &str = r#"
-The narrowest pattern wins, whatever the order: a segment as written before `{name}`, before `*`. Two rules may have one
-pattern with different methods. What no rule names is 404, a method that no rule names 405.
+The most specific pattern wins, whatever the order of rules: a literal segment before `{name}` before `*`. Two rules may
+have the same pattern with different methods. A path that no rule matches is answered with 404, a method that no rule
+lists with 405.
 
-OPTIONS is answered by the gate itself (200 with `Allow`, no token needed, as Flask does), unless a rule's `methods`
-name it: then it goes where the rule says, without a look at the token and without an identity, so that an origin can
-answer preflights.
+The gate answers OPTIONS itself (200 with `Allow`, no token needed, as Flask does), unless a rule's `methods` list it:
+then the request goes where the rule says, without a check of the token and without an identity, so that an origin can
+answer CORS preflights.
 
 A path that gate and origin could read differently is refused with 400: bad escapes, `%2f`, `%5c`, `//`, control
-characters, escapes of escapes; and a path that would fall under another rule if case, `;` parameters, dots and blanks at
-the end of a segment, or a last slash did not count.
+characters, double escapes; and a path to which another rule would apply if case, `;` parameters, dots and spaces at the
+end of a segment, or a trailing slash were ignored.
 "#;
 
 impl Rule {
