@@ -85,7 +85,7 @@ pub enum BodyUse {
     Token,
 }
 
-/// Why a body could not be read.
+/// The reason why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
     /// The body is longer than the limit.
@@ -132,7 +132,7 @@ pub struct Fetched {
     pub body: Vec<u8>,
 }
 
-/// Why another server gave no answer.
+/// The reason why another server gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchError {
     /// The server could not be reached, or the connection broke.

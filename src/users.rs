@@ -53,7 +53,7 @@ pub trait Users {
     }
 }
 
-/// Why a function of [`Users`] has no answer.
+/// The error of a function of [`Users`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UsersError {
     /// The store can't be reached, or its answer can't be read.

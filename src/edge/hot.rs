@@ -195,7 +195,7 @@ pub fn goes_on(name: &str, value: Option<&str>) -> Option<bool> {
     Filter::for_tokens(load::stock()?.config()).goes_on(name, value)
 }
 
-/// The function that forwards to the origin, for [`verdict::FORWARD`]: see [`origin::sender`].
+/// The JavaScript function that forwards to the origin what [`decide`] answers with -2 or less.
 #[must_use]
 pub fn sender() -> JsValue {
     load::stock().map_or(JsValue::UNDEFINED, |gate| origin::sender(gate.config()))

@@ -90,7 +90,7 @@ pub struct Call {
     /// Number of the request in this instance.
     number: u32,
     began: Timestamp,
-    /// What the entry keeps of the request, if the entry can run requests again.
+    /// The state that the entry keeps, if the entry can run requests again.
     progress: Option<Progress>,
     steps: Rc<Steps>,
 }

@@ -1,4 +1,5 @@
-//! Forwards requests to the origin. Only header fields, cookies and query parameters change, as [`forward`] decides.
+//! Forwards requests to the origin. Only header fields, cookies and query parameters change, as
+//! [`crate::rules::forward`] decides.
 //!
 //! **What always holds:** bodies stream in both directions, redirects go to the client, a WebSocket's response is the
 //! origin's own. A forwarded request waits in a promise of the runtime, not in a Rust future, so a panic elsewhere in

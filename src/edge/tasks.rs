@@ -26,7 +26,7 @@ const MARGIN: Duration = Duration::seconds(10);
 
 #[wasm_bindgen]
 extern "C" {
-    /// What the entry keeps of a request, or of an order to an object. It outlives the Wasm instance.
+    /// The state that the entry keeps of a request, or of an order to an object. It outlives the Wasm instance.
     #[derive(Clone)]
     pub type Progress;
     /// Records that the future with this number has begun.
@@ -60,7 +60,7 @@ struct Task {
 
 thread_local! {
     static NEXT: Cell<u32> = const { Cell::new(0) };
-    /// By number, that is in the order in which the futures began.
+    /// Keyed by number, that is in the order in which the futures began.
     static TASKS: RefCell<BTreeMap<u32, Task>> = const { RefCell::new(BTreeMap::new()) };
 }
 

@@ -53,7 +53,7 @@ pub struct Site<'s> {
     pub path: &'s str,
 }
 
-/// Why a browser drops a cookie.
+/// The reason why a browser drops a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
     /// Name and value are longer than [`MOST_PAIR_BYTES`].

@@ -5,7 +5,7 @@
 pub struct Diagnostic {
     /// The option's name, or the path to a member of it, such as `ROUTES[2].path`.
     pub option: String,
-    /// What is wrong or unwise, and what to write instead.
+    /// The fault or risk, and what to write instead.
     pub text: String,
 }
 

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 pub const SUBJECT_HEADER: &str = "x-auth-subject";
 /// The token's payload as signed: base64url of the JSON object of claims. Distinguishes the ids `1` and `"1"`.
 pub const CLAIMS_HEADER: &str = "x-auth-claims";
-/// Where the token was found, in the words of `JWT_TOKEN_LOCATION`. Unset if it was in a header.
+/// The token's location, in the words of `JWT_TOKEN_LOCATION`. Unset if it was in a header.
 pub const LOCATION_HEADER: &str = "x-auth-location";
 /// Prefix of the header fields that only the gate may set.
 const IDENTITY_PREFIX: &str = "x-auth-";
@@ -250,7 +250,7 @@ pub struct HeldBack<'h> {
 }
 
 impl<'h> HeldBack<'h> {
-    /// What is removed from an authorized request.
+    /// The cookies and the parameter to remove from an authorized request.
     #[must_use]
     pub fn new(authorized: &Authorized<'_>, config: &'h Config) -> Self {
         Self::under(authorized.rule(), config)
@@ -306,7 +306,7 @@ fn plain_char(c: char) -> char {
     if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
 }
 
-/// How the answer to a request may be cached, as bits for src/edge/js/fetch.mjs.
+/// Rules for caching the answer to a request, as bits for src/edge/js/fetch.mjs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CachePolicy(u32);
 

@@ -76,7 +76,7 @@ impl SessionId {
             .into()
     }
 
-    /// When the session began; `None` if the gate did not make this id.
+    /// The time when the session began; `None` if the gate did not make this id.
     #[must_use]
     pub fn began(&self) -> Option<Timestamp> {
         let id = Uuid::try_parse(&self.0).ok().filter(|id| id.get_version_num() == 7)?;

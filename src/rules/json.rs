@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
-/// Why a text is not a JSON object.
+/// The error for a text that is not a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAnObject {
     /// Not JSON under the rules of this module.

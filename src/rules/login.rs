@@ -74,7 +74,7 @@ pub struct Verdict {
     pub identity: Option<Identity>,
     /// Whether the stored hash should be replaced: [`renewal`].
     pub outdated: bool,
-    /// Why the stored hash could not be used, for the log.
+    /// The reason why the stored hash could not be used, for the log.
     pub fault: Option<HashFault>,
 }
 

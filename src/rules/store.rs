@@ -32,10 +32,10 @@ pub struct Unreadable;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// May log in.
+    /// The user may log in.
     #[default]
     Active,
-    /// May not log in: the answer is that to a wrong password.
+    /// The user may not log in; the answer is the same as to a wrong password.
     Disabled,
 }
 
@@ -47,7 +47,7 @@ pub struct LoginRecord {
     hash: String,
     #[serde(default)]
     status: Status,
-    /// When the password was set or the user disabled, in milliseconds since the Unix epoch; 0 if unknown.
+    /// The time when the password was set or the user disabled, in milliseconds since the Unix epoch; 0 if unknown.
     #[serde(default, skip_serializing_if = "is_zero")]
     version: Timestamp,
     /// Members that a newer version of Tollgate wrote: kept when the hash is replaced.
@@ -86,8 +86,8 @@ impl LoginRecord {
     /// If it is not JSON of this form and version.
     pub fn read(text: &[u8]) -> Result<Self, Unreadable> {
         let record: Self = serde_json::from_slice(text).map_err(|_| Unreadable)?;
-        let good = record.v == VERSION && Id::from_json(&record.id).is_some();
-        if good { Ok(record) } else { Err(Unreadable) }
+        let is_valid = record.v == VERSION && Id::from_json(&record.id).is_some();
+        if is_valid { Ok(record) } else { Err(Unreadable) }
     }
 
     /// The record as stored: JSON in ASCII.

@@ -142,8 +142,8 @@ mod tests {
         let mut limiter = Limiter::new(2);
         let mut refused = |rejection: &Rejection, at| limiter.refused(rejection, 401, second(at));
         for at in [5, 6] {
-            let told = (at == 6).then_some(Counted { reason: "token_expired", status: 401, count: 2 });
-            assert_eq!(refused(&Rejection::Expired, at), (Fate::Written, told));
+            let earlier = (at == 6).then_some(Counted { reason: "token_expired", status: 401, count: 2 });
+            assert_eq!(refused(&Rejection::Expired, at), (Fate::Written, earlier));
             assert_eq!(refused(&Rejection::Expired, at), (Fate::Written, None));
             assert_eq!(refused(&Rejection::Expired, at), (Fate::CountedFirst, None));
             assert_eq!(refused(&Rejection::Expired, at), (Fate::Counted, None));
@@ -155,7 +155,7 @@ mod tests {
             counted.iter().map(|counted| counted.event().line(Level::Info, None).unwrap()).collect::<Vec<_>>(),
             [r#"{"level":"info","event":"refused_more","reason":"token_expired","status":401,"count":2}"#]
         );
-        assert_eq!(limiter.counted(second(8)), [], "told once");
+        assert_eq!(limiter.counted(second(8)), [], "returned once");
     }
 
     #[test]
@@ -188,18 +188,18 @@ mod tests {
         #[test]
         fn none_is_left_out(most in 0u32..4, came in proptest::collection::vec((0..REASONS.len(), -1i64..3, any::<bool>()), 0..600)) {
             let (mut limiter, mut now, mut written) = (Limiter::new(most), 10_000, 0);
-            let (mut told, seen) = (Vec::new(), came.len());
+            let (mut counts, seen) = (Vec::new(), came.len());
             for (reason, later, asks) in came {
                 now += later;
                 let (fate, counted) = limiter.refused(&REASONS[reason], 401, second(now));
                 written += u32::from(fate == Fate::Written);
-                told.extend(counted);
+                counts.extend(counted);
                 if asks {
-                    told.extend(limiter.counted(second(now)));
+                    counts.extend(limiter.counted(second(now)));
                 }
             }
-            told.extend(limiter.counted(second(now + 1000)));
-            prop_assert_eq!((written + told.iter().map(|counted| counted.count).sum::<u32>()) as usize, seen);
+            counts.extend(limiter.counted(second(now + 1000)));
+            prop_assert_eq!((written + counts.iter().map(|counted| counted.count).sum::<u32>()) as usize, seen);
         }
     }
 }

@@ -19,7 +19,7 @@ const LEAST_STORED_ITERATIONS: u32 = 1_000;
 const HASH_BYTES: usize = 32;
 const MAX_STORED_BYTES: usize = 1024;
 
-/// Why a stored hash is not used. Contains nothing of the hash.
+/// The reason why a stored hash can't be used. Contains nothing of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashFault {
     /// Not one of the known formats.

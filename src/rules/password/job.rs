@@ -19,7 +19,7 @@ pub enum HashJob {
         /// The gate's cost and peppers.
         hashing: Hashing,
     },
-    /// Makes a new hash: [`hash`].
+    /// Makes a new hash: [`hash()`].
     Make {
         /// The password as sent.
         password: Secret<String>,
@@ -66,7 +66,7 @@ pub async fn check_by(
     }
 }
 
-/// [`hash`], run by the host.
+/// [`hash()`], run by the host.
 ///
 /// # Errors
 /// As for [`Host::hash_password`].

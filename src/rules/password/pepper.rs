@@ -26,8 +26,8 @@ impl KeyId {
     /// Parses a key id; `None` if it has another form.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        ((1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(good)).then(|| Self(text.to_owned()))
+        let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        ((1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(is_allowed)).then(|| Self(text.to_owned()))
     }
 
     /// The key id as text.

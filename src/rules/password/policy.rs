@@ -32,7 +32,7 @@ impl Default for PasswordPolicy {
     }
 }
 
-/// Why a password may not be set. Its texts are for the user and contain nothing of the password.
+/// The reason why a password may not be set. Its texts are for the user and contain nothing of the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordFault {
     /// Fewer characters than the minimum.

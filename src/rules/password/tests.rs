@@ -223,7 +223,7 @@ fn peppers_are_read_in_each_kind_of_base64_and_never_shown() {
         json!({"k1": 7}),
         json!({"K1": Base64::encode_string(&bytes)}),
     ] {
-        let told = Peppers::read(wrong.as_object().unwrap()).unwrap_err();
-        assert!(told.contains("write") && !told.contains("hunter2"), "{told}");
+        let error = Peppers::read(wrong.as_object().unwrap()).unwrap_err();
+        assert!(error.contains("write") && !error.contains("hunter2"), "{error}");
     }
 }

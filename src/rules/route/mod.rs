@@ -109,7 +109,7 @@ impl Endpoint {
     }
 }
 
-/// What a request's path and method lead to.
+/// The result of looking up a request's method and path.
 #[derive(Debug, PartialEq)]
 pub enum Found<'r> {
     /// An endpoint of the gate.

@@ -95,8 +95,8 @@ fn check_escapes(raw: &[u8]) -> Result<(), PathFault> {
     Ok(())
 }
 
-/// What to write instead of a variable in another router's syntax: `<string:name>` (Flask), `:name` (Express, Rails),
-/// `{name:int}` (Starlette), `{*name}` (ASP.NET), `[name]` (Next.js), `*name`, or a regular expression. Taken
+/// Returns what to write instead of a variable in another router's syntax: `<string:name>` (Flask), `:name` (Express,
+/// Rails), `{name:int}` (Starlette), `{*name}` (ASP.NET), `[name]` (Next.js), `*name`, or a regular expression. Taken
 /// literally, such a pattern would match no request, and a wider rule would apply to the paths it was meant for.
 fn written_for_another_router(segment: &str) -> Option<String> {
     let inside = |start: char, end: char| segment.strip_prefix(start)?.strip_suffix(end);

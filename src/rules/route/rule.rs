@@ -23,15 +23,15 @@ pub struct Rule {
     pub methods: Methods,
     /// Whether a token is required.
     pub auth: Auth,
-    /// How an invalid token is treated where none is required.
+    /// The treatment of an invalid token where none is required.
     pub invalid: Invalid,
-    /// Where authorized requests go.
+    /// The destination of authorized requests.
     pub to: Target,
     /// The realm of the challenge; `None` for `JWT_DEFAULT_REALM`.
     pub realm: Option<String>,
     /// Whether the user is looked up.
     pub user: UserFrom,
-    /// How revocation is checked, where there are sessions.
+    /// The check of revocation, where there are sessions.
     pub revocation: Revocation,
     /// Whether Cloudflare's cache between gate and origin may store answers. Only where `auth` is [`Auth::None`].
     pub cache: bool,
@@ -56,7 +56,7 @@ pub struct FlaskJwtExtendedRule {
     pub fresh: RequiredFreshness,
     /// The required token type.
     pub token_type: TokenType,
-    /// Where a token is looked for; `None` for `JWT_TOKEN_LOCATION`.
+    /// The locations to search for a token; `None` for `JWT_TOKEN_LOCATION`.
     pub locations: Option<Vec<Location>>,
     /// Whether the token's type is checked.
     pub verify_type: bool,
@@ -98,7 +98,7 @@ pub enum Auth {
     None,
 }
 
-/// How an invalid token is treated where `auth = "optional"`.
+/// The treatment of an invalid token where `auth = "optional"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
     /// The request is rejected, as where a token is required.
@@ -107,7 +107,7 @@ pub enum Invalid {
     Anonymous,
 }
 
-/// Where an authorized request goes.
+/// The destination of authorized requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The gate answers with the identity.
@@ -129,7 +129,7 @@ pub enum UserFrom {
     Stored,
 }
 
-/// How revocation is checked.
+/// The check of revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revocation {
     /// Against the isolate's snapshot of the revocations.
@@ -159,7 +159,7 @@ impl Methods {
     /// Reads a list of names, or `["*"]`.
     ///
     /// # Errors
-    /// What to write instead.
+    /// A text for the operator: what to write instead.
     pub fn read(value: &Value) -> Result<Self, String> {
         let instead = || String::from("write a list of methods, such as [\"GET\", \"POST\"], or [\"*\"]");
         let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(instead)?;
