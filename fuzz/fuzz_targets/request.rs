@@ -13,10 +13,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
-use std::{borrow::Cow, str};
+use std::borrow::Cow;
 use tollgate::rules::{
     config::Config,
-    gate::{Ask, Decision, Gate, Authorized},
+    gate::{Authorized, Continuation, Decided, Decision, Gate, Rejected},
     handlers::DefaultHandlers,
     login,
     password::PasswordHash,
@@ -24,7 +24,6 @@ use tollgate::rules::{
     route::{Auth, Target},
     store::{LoginRecord, Profile},
     time::Timestamp,
-    token,
 };
 
 const SECRET: &str = "a secret of more than thirty-two bytes";
@@ -76,7 +75,7 @@ impl Headers for Fields<'_> {
     }
 }
 
-fn decide<'g>(gate: &'g Gate, method: &str, target: &str, fields: &[(&str, &str)]) -> Decision<'g> {
+fn decide<'g>(gate: &'g Gate, method: &str, target: &str, fields: &[(&str, &str)]) -> Decided<'g, Continuation<'g>> {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     gate.decide(&Request { method, site: "", path, query, headers: &Fields(fields) }, Timestamp::from_seconds(NOW))
 }
@@ -84,13 +83,15 @@ fn decide<'g>(gate: &'g Gate, method: &str, target: &str, fields: &[(&str, &str)
 /// An `Authorization` header under a rule that requires a token.
 fn read_authorization(gate: &Gate, authorization: &str) {
     match decide(gate, "POST", "/api/x", &[("authorization", authorization)]) {
-        Decision::Forward(passage) => {
+        Decided::Now(Decision::Forward(authorized)) => {
             let token = authorization.split([' ', '\t']).rfind(|word| !word.is_empty()).expect("a token");
             assert_genuine(token);
-            assert!(passage.principal().identity().is_some());
+            assert!(authorized.principal().identity().is_some());
         }
-        Decision::Refuse(refused) => assert!((400..=599).contains(&gate.answer(&refused.rejection).status)),
-        _ => panic!("neither forwarded nor refused"),
+        Decided::Now(Decision::Reject(rejected)) => {
+            assert!((400..=599).contains(&gate.answer_to(&rejected).status));
+        }
+        _ => panic!("neither forwarded nor rejected"),
     }
 }
 
@@ -121,36 +122,36 @@ fn read_signed(gate: &Gate, parts: &[u8]) {
     assert!(time("iat").is_none_or(|iat| iat <= NOW + 10));
 }
 
-/// The body of a log-in, up to the look-up of the user.
+/// The body of a log-in.
 fn read_body(gate: &Gate, body: &[u8]) {
-    let Decision::Ask(Ask::Body(ask)) = decide(gate, "POST", "/auth", &[("content-type", "application/json")]) else {
-        panic!("the body was not asked for")
-    };
-    match ask.answer(Ok(body.to_vec())) {
-        Decision::Ask(Ask::Authenticate(ask)) => {
+    let decided = decide(gate, "POST", "/auth", &[("content-type", "application/json")]);
+    assert!(matches!(decided, Decided::Later(_)), "a log-in reads its body");
+    match login::read_credentials(body, gate.config()) {
+        Ok(sent) => {
             let members: Map<String, Value> = serde_json::from_slice(body).expect("JSON to another reader too");
-            let sent = ask.credentials();
             for (name, text) in [("username", sent.username.expose()), ("password", sent.password.expose())] {
                 assert_eq!(members[name].as_str(), Some(text.as_str()), "{name}");
                 assert!((1..=login::MAX_FIELD_BYTES).contains(&text.len()), "{name}");
             }
             let _ = LoginRecord::key(sent.username.expose());
         }
-        Decision::Refuse(refused) => assert!((400..=499).contains(&gate.answer(&refused.rejection).status)),
-        _ => panic!("neither asked nor refused"),
+        Err(rejection) => {
+            assert!((400..=499).contains(&gate.answer_to(&Rejected::new(rejection, None)).status));
+        }
     }
 }
 
 /// Path and query, without a token.
 fn read_target(gate: &Gate, target: &str) {
-    let (Decision::Assets(passage) | Decision::Forward(passage)) = decide(gate, "GET", target, &[]) else { return };
-    assert_open(&passage, target.split('?').next().unwrap_or_default());
+    let decided = decide(gate, "GET", target, &[]);
+    let Decided::Now(Decision::Assets(authorized) | Decision::Forward(authorized)) = decided else { return };
+    assert_open(&authorized, target.split('?').next().unwrap_or_default());
 }
 
 /// Asserts that a path authorized without a token is an open one, also for an origin that ignores case, parameters and
 /// empty segments.
-fn assert_open(passage: &Authorized<'_>, path: &str) {
-    assert_eq!((passage.rule().auth, passage.rule().to), (Auth::None, Target::Assets));
+fn assert_open(authorized: &Authorized<'_>, path: &str) {
+    assert_eq!((authorized.rule().auth, authorized.rule().to), (Auth::None, Target::Assets));
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8().expect("UTF-8").to_lowercase();
     let segments: Vec<&str> = decoded
         .split('/')
