@@ -1,7 +1,7 @@
-//! Where sessions live on a server: what the Durable Objects are in a worker.
+//! The store of accounts, sessions and revocations on a server: the counterpart of a worker's Durable Objects.
 //!
-//! **What always holds:** the rules of an account are [`crate::rules::account::object::step`]; a store runs one command
-//! of an object at a time, and writes all that it changes before the reply goes out.
+//! **What always holds:** the rules of an account are [`crate::rules::account::object::step`]. A store runs one command
+//! of an object at a time and stores all its changes before it returns the reply.
 
 use crate::{
     host::Unavailable,
@@ -19,11 +19,11 @@ use std::{
 
 /// A store of accounts and revocations.
 pub trait AccountStore: Clone + Send + Sync + 'static {
-    /// Does a command in the object of this name, once for each `id`, and gives the reply when the change is stored and
+    /// Runs a command in the object of this name, once for each `id`. Returns the reply when the change is stored and
     /// every revocation in [`object::Step::announcements`] is in the log.
     ///
     /// # Errors
-    /// If the change may not be stored.
+    /// If the change may not have been stored.
     fn account(
         &self,
         object: &ObjectName,
@@ -33,14 +33,14 @@ pub trait AccountStore: Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Reply, Unavailable>> + Send;
 
-    /// What was revoked after this [`Delta::number`]: [`RevocationLog::since`].
+    /// The revocations after [`Delta::number`] `since`: [`RevocationLog::since`].
     ///
     /// # Errors
     /// If the log can't be read.
     fn revocations(&self, since: u64, now: Timestamp) -> impl Future<Output = Result<Delta, Unavailable>> + Send;
 }
 
-/// For a gate without sessions, which never asks.
+/// The store of a gate without sessions, which never calls it; every call fails.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoAccounts;
 
@@ -61,8 +61,9 @@ impl AccountStore for NoAccounts {
     }
 }
 
-/// Accounts in memory, for tests and for one process alone. Copies share what they hold. All is gone when the process
-/// ends, revocations too: a token that was revoked before is good again until it expires, unless the key changes.
+/// Accounts in memory, for tests and for a server of a single process. Clones share their contents. Everything is lost
+/// when the process ends, revocations too: a token that was revoked before is valid again until it expires, unless the
+/// key changes.
 #[derive(Clone, Default)]
 pub struct MemoryAccounts(Arc<Mutex<Memory>>);
 
@@ -70,13 +71,13 @@ pub struct MemoryAccounts(Arc<Mutex<Memory>>);
 struct Memory {
     objects: HashMap<ObjectName, Rows>,
     log: RevocationLog,
-    /// The log-in records that password changes wrote, by key.
+    /// Log-in records that password changes wrote, by key.
     records: HashMap<String, String>,
-    /// When objects have something to forget: what alarms are for Durable Objects.
+    /// When each object has something to delete: the counterpart of Durable Object alarms.
     wakes: BTreeSet<(Timestamp, ObjectName)>,
 }
 
-/// At most this many objects are tidied up beside a command, so that none takes long.
+/// Maximum number of objects that are tidied up with one command, so that no command takes long.
 const MAX_TIDIED: usize = 16;
 
 impl MemoryAccounts {
@@ -111,7 +112,7 @@ impl Memory {
         Ok(step)
     }
 
-    /// Does a command, and hands over what others must know before the reply goes out.
+    /// Runs a command, then delivers its revocations and its record, before the reply is returned.
     fn run(
         &mut self,
         name: &ObjectName,
@@ -132,7 +133,7 @@ impl Memory {
         Ok(step.reply)
     }
 
-    /// Forgets what is over in objects that nobody asks any more.
+    /// Deletes expired data in objects that get no more commands.
     fn tidy(&mut self, lifetimes: &Lifetimes, now: Timestamp) -> Result<(), Unavailable> {
         for _ in 0..MAX_TIDIED {
             if self.wakes.first().is_none_or(|(wake, _)| *wake > now) {

@@ -1,13 +1,13 @@
-//! The gate before axum's routes, on workers and on any other server.
+//! The gate in front of axum's routes, in workers and on servers.
 //!
-//! [`GateLayer`] is a layer for `Router::layer`: it answers log-ins and refusals itself, and hands on what the gate
-//! lets through, whatever `to` its rule has, with the reason in the request's extensions. Handlers read it with the
-//! extractors [`CurrentIdentity`] and [`Claims`].
+//! [`GateLayer`] is a layer for `Router::layer`. It answers the gate's endpoints and rejections itself and passes
+//! authorized requests to the routes, whatever `to` their rule has, with the [`Principal`] in the request's extensions.
+//! Handlers read it with the extractors [`CurrentIdentity`] and [`Claims`].
 //!
-//! **What always holds:** what is handed on was let through by the gate; identity headers that a client sent do not
-//! arrive.
+//! **What always holds:** the routes get only requests that the gate has authorized, without identity headers of the
+//! client.
 
-// The host under axum: clock and randomness are its own.
+// This module is the host under axum, which provides clock and randomness.
 #![allow(clippy::disallowed_methods)]
 
 use crate::{
@@ -55,7 +55,7 @@ use std::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Puts a gate before a service.
+/// Puts a gate in front of a service.
 #[derive(Clone)]
 pub struct GateLayer<U, A = NoAccounts> {
     gate: Shared,
@@ -64,7 +64,7 @@ pub struct GateLayer<U, A = NoAccounts> {
     behind_cloudflare: bool,
 }
 
-/// A gate that all requests share: counted on a server, for as long as the instance lives in a worker.
+/// A gate that all requests share: counted on a server, leaked in a worker, where it is used until the instance ends.
 #[derive(Clone)]
 enum Shared {
     Counted(Arc<Gate>),
@@ -85,7 +85,7 @@ impl Deref for Shared {
 }
 
 impl<U: SendUsers + Clone> GateLayer<U> {
-    /// A layer of a configuration, hooks and users.
+    /// A layer with this configuration, these hooks and these users, without sessions.
     pub fn new(config: Config, hooks: impl Into<Hooks>, users: U) -> Self {
         Self {
             gate: Shared::Counted(Arc::new(Gate::new(config, hooks))),
@@ -95,10 +95,10 @@ impl<U: SendUsers + Clone> GateLayer<U> {
         }
     }
 
-    /// The same with sessions: they can be listed and ended, and refresh tokens rotate (docs/sessions.md).
+    /// Adds sessions: they can be listed and ended, and refresh tokens rotate (docs/sessions.md).
     ///
     /// # Panics
-    /// If the configuration was read without them, or with rate limiters, which the layer has not:
+    /// If the configuration was read without sessions, or with rate limiters, which the layer does not have:
     /// `Config::read_with(vars, Bindings { sessions: true, ..Bindings::default() })`.
     #[must_use]
     pub fn with_accounts<A: AccountStore>(self, accounts: A) -> GateLayer<U, A> {
@@ -127,8 +127,9 @@ impl<U: SendUsers + Clone> GateLayer<U> {
 }
 
 impl<U, A> GateLayer<U, A> {
-    /// Believes `CF-Connecting-IP` and Cloudflare's other header fields: only for a server that nobody reaches but
-    /// through Cloudflare. Without it failures are counted by name alone, not by address too.
+    /// Trusts `CF-Connecting-IP` and Cloudflare's other header fields. Only for a server that can be reached only
+    /// through Cloudflare: elsewhere clients can set these fields. Without it, failed log-ins are counted by name only,
+    /// not by address too.
     #[must_use]
     pub fn behind_cloudflare(self) -> Self {
         Self { behind_cloudflare: true, ..self }
@@ -175,9 +176,9 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        // The one that is ready is called; its copy waits for the next request.
-        let copy = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, copy);
+        // `self.inner` is ready (`poll_ready`), its clone may not be: call the former, keep the latter.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
         let (gate, users, accounts) = (self.gate.clone(), self.users.clone(), self.accounts.clone());
         let behind_cloudflare = self.behind_cloudflare;
         Box::pin(async move {
@@ -216,14 +217,14 @@ where
     }
 }
 
-/// The surroundings of a request under axum.
+/// The host of a request under axum.
 struct AxumHost<A> {
-    /// What is left of the body: the whole of it, or a copy of what was read.
+    /// The body for the routes: the original one, or the bytes that were read from it.
     body: Mutex<Body>,
     accounts: A,
     /// `TOLLGATE_STORE_TIMEOUT`.
     timeout: Duration,
-    /// Begins the ids of this request's commands.
+    /// Prefix of the ids of this request's commands.
     id: OnceLock<String>,
     commands: AtomicU32,
 }
@@ -261,7 +262,7 @@ impl<A: AccountStore> SendHost for AxumHost<A> {
         Ok(bytes)
     }
 
-    /// A server has no limiters of its own: put them before the layer.
+    /// Always `true`: there are no limiters here. Put them in front of the layer.
     async fn within_limit(&self, _: Limit, _: &str) -> bool {
         true
     }
@@ -285,7 +286,7 @@ impl<A: AccountStore> SendHost for AxumHost<A> {
         hash_password(job).await
     }
 
-    /// The layer's protocols need no other server.
+    /// Always fails: no protocol that the layer offers fetches from another server.
     async fn fetch(&self, _: Fetch) -> Result<Fetched, FetchError> {
         Err(FetchError::Unreachable)
     }
@@ -295,11 +296,11 @@ impl<A: AccountStore> SendHost for AxumHost<A> {
     }
 }
 
-/// Computes a password's hash without holding up other requests: on tokio's threads for blocking work, or at once where
-/// there is no tokio. For an application's own [`SendUsers`].
+/// Runs a [`HashJob`] without blocking other requests, on tokio's threads for blocking work; without a tokio runtime,
+/// on the calling thread. For an application's own [`SendUsers`].
 ///
 /// # Errors
-/// If the thread is gone, as when the server shuts down.
+/// If the job did not finish, as when the runtime shuts down.
 pub async fn hash_password(job: HashJob) -> Result<Hashed, Unavailable> {
     #[cfg(not(target_arch = "wasm32"))]
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -318,7 +319,8 @@ fn standard(duration: Duration) -> std::time::Duration {
     std::time::Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or_default())
 }
 
-/// No longer than this, where there is tokio (with its timer) to tell the time. Without it the wait has no end.
+/// Waits for `future`, but no longer than `timeout` if there is a tokio runtime (with its timer). Without one there is
+/// no timeout.
 async fn in_time<T>(timeout: Duration, future: impl Future<Output = T>) -> Result<T, Unavailable> {
     #[cfg(not(target_arch = "wasm32"))]
     if tokio::runtime::Handle::try_current().is_ok() {
@@ -335,7 +337,7 @@ async fn sleep(duration: Duration) {
     #[cfg(not(target_arch = "wasm32"))]
     match tokio::runtime::Handle::try_current() {
         Ok(_) => tokio::time::sleep(duration).await,
-        // Without tokio there is no timer: the thread waits.
+        // Without tokio there is no timer, so the thread is blocked.
         Err(_) => std::thread::sleep(duration),
     }
 }
@@ -346,14 +348,14 @@ fn view<'r>(parts: &'r Parts, headers: &'r Fields<'r>) -> Request<'r> {
     Request { method: parts.method.as_str(), site, path: parts.uri.path(), query: parts.uri.query(), headers }
 }
 
-/// The header fields of a request, as far as they are believed.
+/// The header fields of a request that are trusted.
 struct Fields<'r> {
     headers: &'r HeaderMap,
     behind_cloudflare: bool,
 }
 
 impl Headers for Fields<'_> {
-    /// Anybody can write Cloudflare's fields where Cloudflare is not in front.
+    /// Hides Cloudflare's fields unless Cloudflare is in front: a client could set them.
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         if name.starts_with("cf-") && !self.behind_cloudflare { None } else { Headers::get(self.headers, name) }
     }
@@ -371,7 +373,7 @@ impl Headers for HeaderMap {
     }
 }
 
-/// Takes away what only the gate may say.
+/// Removes the header fields that only the gate may set.
 fn clean(headers: &mut HeaderMap) {
     let names: Vec<HeaderName> = headers.keys().filter(|name| Filter::is_the_gates(name.as_str())).cloned().collect();
     for name in names {
@@ -383,7 +385,7 @@ fn response(answer: Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in answer.headers {
-        // A value that no header can carry (an embedder's own) is left out rather than let the answer fail.
+        // A value of the application that is invalid in a header is left out, so that the answer does not fail.
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
             response.headers_mut().append(name, value);
         }
@@ -402,16 +404,18 @@ fn now() -> Timestamp {
     Timestamp::from_millis(millis as i64)
 }
 
-/// Extracts who it is: Flask-JWT's `current_identity`. Without a token (`auth = "optional"` or `"none"`) it refuses
-/// with 401, so that a route that forgets its rule stays shut; `Option<CurrentIdentity>` is then `None`.
+/// Extracts the identity: Flask-JWT's `current_identity`. Without a token (`auth = "optional"` or `"none"`) it rejects
+/// the request with 401, so that a route stays closed if its rule is missing; `Option<CurrentIdentity>` is `None`
+/// instead.
 #[derive(Clone, Debug)]
 pub struct CurrentIdentity(pub Identity);
 
-/// Extracts the token's claims as a type of one's own. Claims of another form are refused with 401.
+/// Extracts the token's claims, deserialised to `T`. Rejects the request with 401 if there is no token or its claims do
+/// not deserialise.
 #[derive(Clone, Debug)]
 pub struct Claims<T>(pub T);
 
-/// A refusal of an extractor.
+/// The rejection of an extractor.
 #[derive(Debug)]
 pub struct ExtractorRejection(Rejection);
 

@@ -1,10 +1,10 @@
-//! What the gate's protocols need from their surroundings, in the protocols' own terms.
+//! The host: the I/O, clock and randomness that the gate's protocols need.
 //!
-//! **What always holds:** the rules call nothing else. In workerd a host is made of bindings, under axum of the
-//! application's own stores, in tests of a table in memory; the protocols in [`crate::rules::gate`] are the same for
-//! all of them.
+//! **What always holds:** the rules do no other I/O, except through [`crate::Users`]. In workerd the host consists of
+//! the worker's bindings, under axum of the application's stores, in tests of tables in memory; the protocols in
+//! [`crate::rules::gate`] are the same on all of them.
 //!
-//! **What it does not do:** it makes no decision. Who the users are is asked of [`crate::Users`].
+//! **What it does not do:** it makes no decision.
 
 use crate::rules::{
     account::{Command, Lifetimes, Reply},
@@ -15,96 +15,98 @@ use crate::rules::{
     time::{Duration, Timestamp},
 };
 
-/// The surroundings of one request.
+/// The host of one request.
 ///
-/// [`SendHost`] is the same for servers with threads, such as axum's: its futures can be sent to another thread.
-/// Implement that one where you can; whatever implements it is a `Host` too.
+/// [`SendHost`] is the same trait with futures that are [`Send`], for servers with threads such as axum's. Implement it
+/// where you can: every `SendHost` is a `Host`.
 #[trait_variant::make(SendHost: Send)]
 pub trait Host {
-    /// The time of the clock, which may be set back.
+    /// The current time. It may go back, if the clock is set.
     fn now(&self) -> Timestamp;
 
-    /// Fills `bytes` (96 at most) from a generator fit for cryptography. A request that is run again after its instance
-    /// was lost gets the bytes of before, call by call.
+    /// Fills `bytes` (at most 96) from a cryptographically secure generator. A request that is run again after its
+    /// instance was lost gets the same bytes, call by call.
     fn random(&self, bytes: &mut [u8]);
 
-    /// The whole body of the request, of `limit` bytes at most. A request may be read once for each use: both times it
-    /// has the same bytes. Whoever the request is handed on to must still be able to read the body.
+    /// Reads the whole body of the request, of at most `limit` bytes. A body may be read once for each [`BodyUse`] and
+    /// must have the same bytes each time. The origin or the application behind the gate must still be able to read it.
     ///
     /// # Errors
-    /// Why there is no body; nothing of it was used then.
+    /// [`BodyError`], the reason why the body could not be read; no part of it was used.
     async fn read_body(&self, used_for: BodyUse, limit: usize) -> Result<Vec<u8>, BodyError>;
 
-    /// Counts one more use of a rate limiter, under this key; `false` if there were too many. A limiter that cannot be
-    /// reached allows: it is never the only defence.
+    /// Counts one use of a rate limiter under this key; `false` if the limit is exceeded. Returns `true` if the limiter
+    /// cannot be reached, since it is never the only defence.
     async fn within_limit(&self, limit: Limit, key: &str) -> bool;
 
-    /// Sends a command to the object of this name and waits for its reply. The host gives the command an id: it is done
-    /// once, also when the request is run again.
+    /// Sends a command to the object of this name and waits for the reply. The host gives the command an id, so that it
+    /// is done once, even if the request is run again.
     ///
     /// # Errors
-    /// If there is no reply. The command may have been done.
+    /// If there is no reply; the command may have been done.
     async fn account(&self, object: &ObjectName, command: Command, lifetimes: &Lifetimes)
     -> Result<Reply, Unavailable>;
 
-    /// What was revoked after this [`Delta::number`]. Idempotent.
+    /// The revocations after [`Delta::number`] `since`. Idempotent.
     ///
     /// # Errors
     /// If the revocation log cannot be reached.
     async fn revocations(&self, since: u64) -> Result<Delta, Unavailable>;
 
-    /// Computes a password's hash: 600,000 rounds take a third of a second of CPU time. A server with threads does this
-    /// where it holds up no other request.
+    /// Runs a [`HashJob`], which takes about a third of a second of CPU time for 600,000 iterations. A server with
+    /// threads runs it where it blocks no other request.
     ///
     /// # Errors
-    /// If nothing was computed.
+    /// If the job could not be run.
     async fn hash_password(&self, job: HashJob) -> Result<Hashed, Unavailable>;
 
     /// Sends a request to another server. Redirects are not followed and nothing is cached.
     ///
     /// # Errors
-    /// Why there is no answer. The other server may have acted on the request.
+    /// [`FetchError`], the reason why there is no answer. The other server may have acted on the request.
     async fn fetch(&self, request: Fetch) -> Result<Fetched, FetchError>;
 
-    /// Waits at least this long.
+    /// Waits for at least this duration.
     async fn sleep(&self, duration: Duration);
 }
 
-/// Something outside could not be reached, did not answer in time, or answered what cannot be read.
+/// The error of a store or service that could not be reached, did not answer in time, or gave an answer that can't be
+/// read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// What a body is read for: each kind has memory of its own, so that neither keeps the other out.
+/// The purpose for which a body is read. A host may limit the memory of all bodies, separately for each purpose, so
+/// that neither exhausts the other's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyUse {
-    /// The gate itself answers the request.
+    /// The gate answers the request.
     Endpoint,
-    /// The body may hold a token or a CSRF value; the request may be handed on.
+    /// The body may hold a token or a CSRF value; the request may be forwarded.
     Token,
 }
 
-/// Why a body could not be read.
+/// The reason why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// It is longer than the limit.
+    /// The body is longer than the limit.
     TooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// As many bodies as are held at once are being read.
+    /// The host is reading as many bodies as its memory allows.
     TooMany,
-    /// It stopped before its end.
+    /// The body ended early.
     Interrupted,
-    /// It did not come in time.
+    /// The body did not arrive in time.
     TooSlow,
 }
 
 /// A rate limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Log-ins, by address, device or user.
+    /// Log-ins and password changes, by address, device or user.
     Address,
-    /// Passwords hashed by the whole gate.
+    /// Passwords hashed, for the whole gate.
     Hashing,
 }
 
@@ -115,13 +117,13 @@ pub struct Fetch {
     pub url: String,
     /// Header fields, names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// The longest wait for the whole answer, its body included.
+    /// Maximum wait for the whole answer, body included.
     pub timeout: Duration,
-    /// The longest body that is read, in bytes.
+    /// Maximum length of the answer's body, in bytes.
     pub max_bytes: usize,
 }
 
-/// An answer of another server.
+/// The answer of another server.
 #[derive(Clone, Debug)]
 pub struct Fetched {
     /// The status code.
@@ -130,12 +132,12 @@ pub struct Fetched {
     pub body: Vec<u8>,
 }
 
-/// Why another server gave no answer.
+/// The reason why another server gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchError {
-    /// It could not be reached, or the connection broke.
+    /// The server could not be reached, or the connection broke.
     Unreachable,
-    /// It took too long.
+    /// The answer took longer than [`Fetch::timeout`].
     Timeout,
     /// The body is longer than [`Fetch::max_bytes`].
     TooLong,

@@ -1,4 +1,4 @@
-//! Tokens and requests for tests of one's own, in a line each.
+//! Tokens, requests and a host in memory for an application's tests.
 //!
 //! ```
 //! use tollgate::{DefaultHandlers, testkit::Kit};
@@ -10,7 +10,7 @@
 //! assert_eq!(kit.get("/protected").status(), 401);
 //! ```
 
-// The host of tests: randomness is its own.
+// This module is the host in tests, which provides randomness.
 #![allow(clippy::disallowed_methods)]
 
 use crate::{
@@ -42,19 +42,19 @@ use std::{
 const SECRET: &str = "the secret of Tollgate's test kit, which everybody knows";
 const OTHER_SECRET: &str = "another secret, which is not that of the gate in the kit";
 
-/// A gate at a fixed time, and what is needed to try it.
+/// A gate at a fixed time, with functions that make tokens and requests for it.
 pub struct Kit {
     /// The gate.
     pub gate: Gate,
-    /// The time of every decision and token.
+    /// The current time, for decisions and tokens.
     pub now: Timestamp,
 }
 
 impl Kit {
-    /// A gate with these variables (as text, as in wrangler.toml) beside a secret of the kit's own.
+    /// A gate with these variables (texts, as in wrangler.toml) and a secret of the kit.
     ///
     /// # Panics
-    /// If they are no good configuration; the message has every problem.
+    /// If the configuration has problems; the message lists all of them.
     #[must_use]
     pub fn new(vars: &[(&str, &str)], hooks: impl Into<Hooks>) -> Self {
         let mut all = Map::new();
@@ -66,15 +66,15 @@ impl Kit {
         }
     }
 
-    /// A good token of this user.
+    /// A valid token of this user.
     pub fn token(&self, identity: impl Into<Value>) -> String {
         self.token_with(&Map::from_iter([("identity".into(), identity.into())]))
     }
 
-    /// A good token with these claims beside (or in place of) its times.
+    /// A valid token with these claims, which may replace `exp`, `iat` and `nbf`.
     ///
     /// # Panics
-    /// If no key of the gate signs, as it knows public keys only.
+    /// If the gate has public keys only.
     #[must_use]
     pub fn token_with(&self, claims: &Map<String, Value>) -> String {
         self.signed(self.signing(), 0, claims)
@@ -86,10 +86,10 @@ impl Kit {
         self.signed(self.signing(), -3600 - 300, &claims)
     }
 
-    /// A token of this user that somebody else has signed.
+    /// A token of this user, signed with another secret than the gate's.
     ///
     /// # Panics
-    /// Never: the kit's other secret is long enough.
+    /// Never: that secret is long enough.
     pub fn forged(&self, identity: impl Into<Value>) -> String {
         let secret = Secret::new(OTHER_SECRET.to_owned());
         let key = Key::symmetric(Algorithm::Hs256, &secret, None, false).expect("a long secret");
@@ -116,37 +116,37 @@ impl Kit {
         self.request("GET", path)
     }
 
-    /// A request. `path` may have a query.
+    /// A request with this method. `path` may have a query.
     #[must_use]
     pub fn request<'k>(&'k self, method: &'k str, path: &'k str) -> TestRequest<'k> {
         TestRequest { kit: self, method, path, headers: Vec::new() }
     }
 }
 
-/// The surroundings of a request in memory, at a fixed time. Nothing ever waits.
+/// A host in memory, at a fixed time. Its futures are ready at once; it has no rate limits, and fetches fail.
 pub struct TestHost {
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// What reading the body gives.
+    /// The result of reading the body.
     pub body: Result<Vec<u8>, BodyError>,
-    /// Sessions and revocations, where the configuration has them.
+    /// Sessions and revocations, for a configuration with sessions.
     pub accounts: MemoryAccounts,
 }
 
-/// Numbers the commands of all hosts.
+/// The next command id, unique across hosts.
 static COMMANDS: AtomicU32 = AtomicU32::new(0);
 
 impl TestHost {
-    /// Of a request with this body.
+    /// The host of a request with this body, with accounts of its own.
     #[must_use]
     pub fn new(now: Timestamp, body: &[u8]) -> Self {
         Self { now, body: Ok(body.to_vec()), accounts: MemoryAccounts::default() }
     }
 
-    /// What the gate decides in the end.
+    /// The gate's final decision on a request.
     ///
     /// # Panics
-    /// If `users` waits for something.
+    /// If a future of `users` is not ready at once.
     pub fn decide<'g>(&self, gate: &'g Gate, request: &Request<'_>, users: &impl Users) -> Decision<'g> {
         match gate.decide(request, self.now) {
             Decided::Now(decision) => decision,
@@ -182,7 +182,7 @@ impl SendHost for TestHost {
         command: Command,
         lifetimes: &Lifetimes,
     ) -> Result<Reply, Unavailable> {
-        // Several hosts may share accounts, which do a command once for each id.
+        // Hosts may share accounts, which do a command once for each id.
         let id = COMMANDS.fetch_add(1, Ordering::Relaxed).to_string();
         self.accounts.account(object, &id, command, lifetimes, self.now).await
     }
@@ -211,28 +211,27 @@ pub struct TestRequest<'k> {
 }
 
 impl<'k> TestRequest<'k> {
-    /// With a token in the `Authorization` header.
+    /// Adds an `Authorization` header with this token.
     #[must_use]
     pub fn bearing(self, token: &str) -> Self {
         let prefix = self.kit.gate.config().header_prefix.clone();
         self.header("authorization", &format!("{prefix} {token}"))
     }
 
-    /// With a header field; `name` in lower case.
+    /// Adds a header field; `name` in lower case.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// What the gate decides.
+    /// The gate's decision, as far as it can be made without a host.
     pub fn decide(&self) -> Decided<'k, Continuation<'k>> {
         let (path, query) = self.path.split_once('?').map_or((self.path, None), |(path, query)| (path, Some(query)));
         self.kit.gate.decide(&Request { method: self.method, site: "", path, query, headers: self }, self.kit.now)
     }
 
-    /// The gate's own answer; `None` if it lets the request through, or something outside must be asked
-    /// first.
+    /// The gate's own answer; `None` if it authorizes the request or needs a host first.
     #[must_use]
     pub fn answer(&self) -> Option<Answer> {
         let Decided::Now(decision) = self.decide() else { return None };
@@ -244,10 +243,10 @@ impl<'k> TestRequest<'k> {
         }
     }
 
-    /// The status of the gate's own answer; 200 if it lets the request through.
+    /// The status of the gate's own answer; 200 if it authorizes the request.
     ///
     /// # Panics
-    /// If something outside must be asked first: [`Self::decide`] gives what [`Gate::resume`] goes on with.
+    /// If the decision needs a host: use [`Self::decide`] and [`Gate::resume`] then.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self.decide() {

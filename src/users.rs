@@ -1,4 +1,4 @@
-//! Who the users are: the functions of Flask-JWT and Flask-JWT-Extended that may have to wait for a store.
+//! The application's users: those callbacks of Flask-JWT and Flask-JWT-Extended that may wait for a store.
 
 use crate::{
     host::Unavailable,
@@ -12,32 +12,33 @@ use crate::{
     },
 };
 
-/// Who the users are: Flask-JWT's `authentication_handler` and `identity_handler`.
+/// The application's users: Flask-JWT's `authentication_handler` and `identity_handler`.
 ///
-/// [`SendUsers`] is the same for servers with threads, such as axum's: its futures can be sent to another thread.
-/// Implement that one where you can; whatever implements it is `Users` too.
+/// [`SendUsers`] is the same trait with futures that are [`Send`], for servers with threads such as axum's. Implement
+/// it where you can: every `SendUsers` is a `Users`.
 #[trait_variant::make(SendUsers: Send)]
 pub trait Users {
     /// `authentication_handler`: the user of this name and password; `None` if there is no such user or the password is
     /// wrong.
     ///
-    /// Take the same time for both, or the time tells which names exist: `password::check(None, …)` costs as much as a
-    /// check of a stored hash.
+    /// Take the same time for both, or response times reveal which names exist: `password::check(None, …)` costs as
+    /// much as checking a stored hash.
     ///
     /// # Errors
-    /// [`UsersError::Unavailable`] if it can't be told now (503), [`UsersError::Rejected`] to refuse in the
-    /// application's own words.
+    /// [`UsersError::Unavailable`] if the store can't answer now (503); [`UsersError::Rejected`] to refuse with the
+    /// application's own text.
     async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Identity>, UsersError>;
 
-    /// `identity_handler`: the user whom this token names; `None` if there is no such user (any more). Called where a
-    /// rule has `user = "stored"`, and before a token is refreshed.
+    /// `identity_handler`: the user whom this token names; `None` if there is no such user or the user is disabled.
+    /// Called under rules with `user = "stored"`, and before a token is refreshed.
     ///
     /// # Errors
     /// As for [`Users::authenticate`].
     async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, UsersError>;
 
-    /// Gives the user whom this token names a new password; `old`, if given, must be the present one. Called where
-    /// there are sessions (docs/sessions.md), all of which end then.
+    /// Sets a new password for the user whom this token names; `old`, if given, must be the current password. Called
+    /// only where there are sessions (docs/sessions.md); all of the user's sessions end after a change. The default
+    /// offers no password change.
     ///
     /// # Errors
     /// As for [`Users::authenticate`].
@@ -52,12 +53,12 @@ pub trait Users {
     }
 }
 
-/// Why a function of [`Users`] has no answer.
+/// The error of a function of [`Users`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UsersError {
     /// The store can't be reached, or its answer can't be read.
     Unavailable,
-    /// The application refuses in its own words.
+    /// The application refuses with its own text.
     Rejected(JwtError),
 }
 

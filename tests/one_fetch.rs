@@ -1,4 +1,4 @@
-//! Every fetch of the gate is made by one function, which follows no redirect and passes caches by.
+//! One JavaScript function makes every fetch of the gate; it follows no redirects and bypasses caches.
 
 use std::{fs, path::Path};
 
@@ -28,7 +28,7 @@ fn there_is_one_place_that_fetches() {
         let text = fs::read_to_string(&file).expect("a text");
         found.extend(text.lines().filter(fetches).map(|line| line.trim().to_owned()));
     }
-    // The call itself; the one in the documentation of `edge` is the application's entry.
+    // Leave out the entry `fetch` of an application in the documentation of `edge`.
     found.retain(|line| !line.starts_with("async fn fetch("));
     assert_eq!(found, ["return fetcher.fetch(target, init);"]);
 }

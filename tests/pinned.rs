@@ -1,9 +1,9 @@
-//! What is stored, and what versions of the worker send each other, keeps its spelling: names change in Rust only.
+//! Pins the spelling of stored data and of messages between versions of the worker: names change in Rust only.
 //!
-//! `tests/pinned/written-by-fa6c1fe.json` was written by commit fa6c1fe, with its own code: records of KV, names of
-//! objects, what an account's object was sent, answered and stored, and the register's rows and messages. The version
-//! of today must read all of it, and write KV records, object names and the register's entries alike to the byte.
-//! `tests/pinned/names-of-fa6c1fe.json` are the names in its log.
+//! `tests/pinned/written-by-fa6c1fe.json` was written by the code of commit fa6c1fe: KV records, object names, the
+//! orders, replies and rows of an account's object, and the rows and messages of the revocation log. The current
+//! version must read all of it, and must write KV records, object names and entries of the revocation log with the same
+//! bytes. `tests/pinned/names-of-fa6c1fe.json` has the names in its log.
 
 use serde_json::Value;
 use tollgate::rules::{
@@ -52,7 +52,7 @@ fn kv_records_and_their_keys_are_written_alike() {
     assert_eq!(Profile::key(&Id::Text(long)), pinned["long_id_key"]);
 }
 
-/// Others alarm on these: a name that goes, or gets another meaning, needs a note in CHANGELOG.md.
+/// Operators alert on these names: one that is removed or changes its meaning needs a note in CHANGELOG.md.
 #[test]
 fn codes_of_refusals_and_events_of_the_log_keep_their_names() {
     let pinned: Value = serde_json::from_str(include_str!("pinned/names-of-fa6c1fe.json")).expect("JSON");
@@ -84,7 +84,7 @@ fn objects_have_their_names() {
     assert_eq!(pinned["bindings"], serde_json::json!([object::BINDING, revocation::BINDING]));
 }
 
-/// An object of fa6c1fe that is asked on by today's version: the rows that it left, and each message that it was sent.
+/// The current version reads the rows of an object of fa6c1fe, and understands each message that it was sent.
 #[test]
 fn an_account_of_before_is_read_and_its_messages_are_understood() {
     let pinned = &pinned()["account"];
@@ -98,12 +98,12 @@ fn an_account_of_before_is_read_and_its_messages_are_understood() {
             assert!(account.rows().keys().any(|known| known.starts_with(key)), "{key} is written on");
         }
     }
-    // What waits to be told is told.
+    // Pending revocations are delivered.
     let step = object::step(&with_record, None, Command::Tidy, &Context::new(&"user:1".into(), &LIFETIMES, at(900)))
         .expect("readable");
     assert_eq!(step.record.map(|record| record.key).as_deref(), Some("login:ann"));
     assert_eq!(step.announcements.len(), 2, "a session and a token");
-    // Each message means to today's version what it meant then.
+    // Each message gets the same reply as then.
     let mut rows = Rows::new();
     for entry in pinned["history"].as_array().expect("a list") {
         let command: Command = serde_json::from_value(entry["command"].clone()).expect("a command");
@@ -122,7 +122,7 @@ fn an_account_of_before_is_read_and_its_messages_are_understood() {
             };
         }
     }
-    // What was void then is void now, by the rows that were left.
+    // Tokens that were revoked then are revoked now.
     let check = Command::Check { session: None, token_id: Some("x".into()), began: at(100), is_use: true };
     let step = object::step(&at_the_end, None, check, &Context::new(&"user:1".into(), &LIFETIMES, at(1300)))
         .expect("readable");

@@ -1,8 +1,8 @@
-//! What holds for every input, not only for those that somebody thought of.
+//! Property tests of the rules, through the public API.
 //!
-//! **What always holds:** a token with any one character changed, dropped or put in is refused; nothing that a client,
-//! a store or an operator writes makes the rules panic; what is not open needs a token, however its path is spelled; no
-//! spelling of an identity header gets through. Only the public rules are used here, as an embedder would.
+//! **What always holds:** a token with one character changed, removed or inserted is refused; no input of a client, a
+//! store or an operator makes the rules panic; a path that is not open needs a token in every spelling; no spelling of
+//! a client's identity header is forwarded.
 
 use percent_encoding::percent_decode_str;
 use proptest::{
@@ -59,7 +59,7 @@ fn verify(text: &str, keys: &KeySet) -> Result<VerifiedToken, TokenRejection> {
     token::verify(text, keys, &policy(), NOW)
 }
 
-/// Claims that are good now, and whatever else.
+/// Claims that are valid at `NOW`, and `others`.
 fn good_claims(others: Map<String, Value>) -> Map<String, Value> {
     let now = NOW.numeric_date().seconds();
     let times = members(json!({"exp": now + 300, "iat": now, "nbf": now}));
@@ -69,8 +69,7 @@ fn good_claims(others: Map<String, Value>) -> Map<String, Value> {
         .collect()
 }
 
-/// The rules of wrangler.toml.
-/// There is no user.
+/// A store without users.
 struct Nobody;
 
 impl SendUsers for Nobody {
@@ -105,7 +104,7 @@ impl Headers for Fields<'_> {
     }
 }
 
-/// Any text, and more often one made of the words that its reader looks for.
+/// Any text; more often one made of the words that its parser looks for.
 fn text(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -114,7 +113,7 @@ fn text(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     ]
 }
 
-/// Any JSON that is not too deep, with such texts in it.
+/// JSON of bounded depth, with such texts in it.
 fn json_of(words: &'static [&'static str]) -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -145,7 +144,7 @@ fn every_single_change_of_a_character_is_refused() {
         let keys = ring(algorithm, "a secret of more than thirty-two bytes");
         let token = token::sign(keys.signing().unwrap(), &Map::new(), &good_claims(Map::new()));
         assert!(verify(&token, &keys).is_ok());
-        // One set, so that every text is held against the token that is remembered.
+        // One set in the cache, so that every text is compared with the cached token.
         let remembering = Verifier::new(ring(algorithm, "a secret of more than thirty-two bytes"), policy(), 2);
         let first = remembering.verify(&token, NOW).unwrap();
         for at in 0..=token.len() {
@@ -166,7 +165,7 @@ fn every_single_change_of_a_character_is_refused() {
 }
 
 proptest! {
-    /// Whatever was asked before, in whatever order and at whatever time: the same answer as from nothing.
+    /// A verifier with a cache gives the same answer as one without, whatever it verified before and when.
     #[test]
     fn what_is_remembered_changes_no_answer(
         capacity in 0..6usize,
@@ -194,7 +193,7 @@ proptest! {
         }
     }
 
-    /// What may be kept of an answer, to the millisecond: as long as the token would be found good, in both dialects.
+    /// The time range of a token is exact to the millisecond, in both dialects.
     #[test]
     fn a_token_is_good_in_its_period_and_at_no_other_time(
         exp in proptest::option::of(-400..400i64),
@@ -370,7 +369,7 @@ proptest! {
         start in select(
             &["$pbkdf2-sha256$i=", "$pbkdf2-sha256$l=32,i=", "$pbkdf2-sha256$", "pbkdf2_sha256$", "pbkdf2:sha256:"][..],
         ),
-        // What is between would take a second each.
+        // Counts in between would take a second each.
         iterations in prop_oneof![
             (0..1100u64).prop_map(|n| n.to_string()),
             (5_000_001..u64::MAX).prop_map(|n| n.to_string()),
@@ -492,7 +491,8 @@ fn option_name() -> impl Strategy<Value = String> {
     select(names).prop_map(str::to_owned)
 }
 
-/// `/members/secret` with any of its letters as capitals or escapes, and with clutter before and after its segments.
+/// Spellings of `/members/secret`: with letters in upper case or escaped, and with other text before and after
+/// segments.
 fn spelling(before: &'static [&'static str], after: &'static [&'static str]) -> impl Strategy<Value = String> {
     let clutter = |of| vec(select(of), 0..3).prop_map(|pieces: Vec<&str>| pieces.concat());
     let letters = |word: &str| {
@@ -508,22 +508,22 @@ fn spelling(before: &'static [&'static str], after: &'static [&'static str]) -> 
         .prop_map(|(before, members, between, secret, after)| format!("{before}/{members}{between}/{secret}{after}"))
 }
 
-/// Without a token nothing passes that an origin could take for a page below `/members/`.
+/// Asserts that no path is authorized without a token which an origin could read as one below `/members/`.
 fn is_guarded(path: &str) -> TestCaseResult {
     let segments = lenient_path(path);
     prop_assert!(segments.first().is_none_or(|first| first != "members") || !passes(path), "{}", path);
     Ok(())
 }
 
-/// Does the path pass without a token?
+/// Whether the path is authorized without a token.
 fn passes(path: &str) -> bool {
     let gate = gate();
     let request = Request { method: "GET", site: "", path, query: None, headers: &Fields(&[]) };
     matches!(gate.decide(&request, NOW), Decided::Now(Decision::Assets(_) | Decision::Forward(_) | Decision::Inner(_)))
 }
 
-/// The segments that an origin sees which undoes escapes once, and minds no case, parameters, dots, empty segments, or
-/// dots and blanks at a segment's end.
+/// The segments as read by an origin that decodes once and ignores case, parameters, dot segments, empty segments, and
+/// dots and spaces at the end of a segment.
 fn lenient_path(path: &str) -> Vec<String> {
     let decoded = percent_decode_str(path).decode_utf8_lossy().to_lowercase().replace('\\', "/");
     let mut segments = Vec::new();

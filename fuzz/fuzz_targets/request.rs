@@ -1,10 +1,10 @@
-//! Every text that a client or the store may send, thrown at the rules that read it.
+//! Fuzzes the rules that parse texts of clients and of the store.
 //!
-//! **What always holds:** nothing panics; a token that passes has a signature that is recomputed here with `hmac`, and
-//! the one spelling that base64url allows; without a token nothing passes but what is open; a log-in asks the store
-//! only for what any JSON reader finds in the body; a record that was read is written back as it was.
+//! **What always holds:** nothing panics. An accepted token has the signature that `hmac` computes here, and its only
+//! base64url spelling. Without a token only open paths are authorized. A log-in takes only those credentials from a
+//! body that another JSON reader finds there. A record that was read is written back unchanged.
 //!
-//! The first byte of an input says what the rest is: see [`read`]. No password hash is ever computed: far too slow.
+//! The first byte of an input selects the parser: see [`read`]. Password hashes are not computed: that is too slow.
 
 #![no_main]
 
@@ -13,10 +13,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
-use std::{borrow::Cow, str};
+use std::borrow::Cow;
 use tollgate::rules::{
     config::Config,
-    gate::{Ask, Decision, Gate, Authorized},
+    gate::{Authorized, Continuation, Decided, Decision, Gate, Rejected},
     hooks::DefaultHandlers,
     login,
     password::PasswordHash,
@@ -24,7 +24,6 @@ use tollgate::rules::{
     route::{Auth, Target},
     store::{LoginRecord, Profile},
     time::Timestamp,
-    token,
 };
 
 const SECRET: &str = "a secret of more than thirty-two bytes";
@@ -40,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// In the seeds the first byte is a digit.
+/// Runs the parser that `kind` selects. In the corpus `kind` is a digit.
 fn read(gate: &Gate, kind: u8, rest: &[u8]) {
     match kind % 7 {
         0 => read_authorization(gate, &String::from_utf8_lossy(rest)),
@@ -76,21 +75,23 @@ impl Headers for Fields<'_> {
     }
 }
 
-fn decide<'g>(gate: &'g Gate, method: &str, target: &str, fields: &[(&str, &str)]) -> Decision<'g> {
+fn decide<'g>(gate: &'g Gate, method: &str, target: &str, fields: &[(&str, &str)]) -> Decided<'g, Continuation<'g>> {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     gate.decide(&Request { method, site: "", path, query, headers: &Fields(fields) }, Timestamp::from_seconds(NOW))
 }
 
-/// An `Authorization` header, where a token is required.
+/// An `Authorization` header under a rule that requires a token.
 fn read_authorization(gate: &Gate, authorization: &str) {
     match decide(gate, "POST", "/api/x", &[("authorization", authorization)]) {
-        Decision::Forward(passage) => {
+        Decided::Now(Decision::Forward(authorized)) => {
             let token = authorization.split([' ', '\t']).rfind(|word| !word.is_empty()).expect("a token");
             assert_genuine(token);
-            assert!(passage.principal().identity().is_some());
+            assert!(authorized.principal().identity().is_some());
         }
-        Decision::Refuse(refused) => assert!((400..=599).contains(&gate.answer(&refused.rejection).status)),
-        _ => panic!("neither forwarded nor refused"),
+        Decided::Now(Decision::Reject(rejected)) => {
+            assert!((400..=599).contains(&gate.answer_to(&rejected).status));
+        }
+        _ => panic!("neither forwarded nor rejected"),
     }
 }
 
@@ -101,7 +102,8 @@ fn read_token(gate: &Gate, text: &str) {
     }
 }
 
-/// A header and a payload, parted by a line feed, that are signed here: so the fuzzer gets behind the signature.
+/// A JOSE header and a payload, separated by a line feed. They are signed here, so that the fuzzer reaches the checks
+/// after the signature.
 fn read_signed(gate: &Gate, parts: &[u8]) {
     let (header, payload) = parts.split_at(parts.iter().position(|&byte| byte == b'\n').unwrap_or(parts.len()));
     let payload = payload.strip_prefix(b"\n").unwrap_or_default();
@@ -120,35 +122,36 @@ fn read_signed(gate: &Gate, parts: &[u8]) {
     assert!(time("iat").is_none_or(|iat| iat <= NOW + 10));
 }
 
-/// The body of a log-in, as far as the store is asked.
+/// The body of a log-in.
 fn read_body(gate: &Gate, body: &[u8]) {
-    let Decision::Ask(Ask::Body(ask)) = decide(gate, "POST", "/auth", &[("content-type", "application/json")]) else {
-        panic!("the body was not asked for")
-    };
-    match ask.answer(Ok(body.to_vec())) {
-        Decision::Ask(Ask::Authenticate(ask)) => {
+    let decided = decide(gate, "POST", "/auth", &[("content-type", "application/json")]);
+    assert!(matches!(decided, Decided::Later(_)), "a log-in reads its body");
+    match login::read_credentials(body, gate.config()) {
+        Ok(sent) => {
             let members: Map<String, Value> = serde_json::from_slice(body).expect("JSON to another reader too");
-            let sent = ask.credentials();
             for (name, text) in [("username", sent.username.expose()), ("password", sent.password.expose())] {
                 assert_eq!(members[name].as_str(), Some(text.as_str()), "{name}");
                 assert!((1..=login::MAX_FIELD_BYTES).contains(&text.len()), "{name}");
             }
             let _ = LoginRecord::key(sent.username.expose());
         }
-        Decision::Refuse(refused) => assert!((400..=499).contains(&gate.answer(&refused.rejection).status)),
-        _ => panic!("neither asked nor refused"),
+        Err(rejection) => {
+            assert!((400..=499).contains(&gate.answer_to(&Rejected::new(rejection, None)).status));
+        }
     }
 }
 
 /// Path and query, without a token.
 fn read_target(gate: &Gate, target: &str) {
-    let (Decision::Assets(passage) | Decision::Forward(passage)) = decide(gate, "GET", target, &[]) else { return };
-    assert_open(&passage, target.split('?').next().unwrap_or_default());
+    let decided = decide(gate, "GET", target, &[]);
+    let Decided::Now(Decision::Assets(authorized) | Decision::Forward(authorized)) = decided else { return };
+    assert_open(&authorized, target.split('?').next().unwrap_or_default());
 }
 
-/// Nothing passes without a token but what is open, to an origin too that minds no case, parameters or empty segments.
-fn assert_open(passage: &Authorized<'_>, path: &str) {
-    assert_eq!((passage.rule().auth, passage.rule().to), (Auth::None, Target::Assets));
+/// Asserts that a path authorized without a token is an open one, also for an origin that ignores case, parameters and
+/// empty segments.
+fn assert_open(authorized: &Authorized<'_>, path: &str) {
+    assert_eq!((authorized.rule().auth, authorized.rule().to), (Auth::None, Target::Assets));
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8().expect("UTF-8").to_lowercase();
     let segments: Vec<&str> = decoded
         .split('/')
@@ -159,7 +162,7 @@ fn assert_open(passage: &Authorized<'_>, path: &str) {
     assert!(!matches!(segments[..], ["members" | "api", ..] | ["protected" | "auth"]), "{segments:?}");
 }
 
-/// What KV holds.
+/// Records in KV.
 fn read_records(text: &[u8]) {
     if let Ok(record) = LoginRecord::read(text) {
         assert_eq!(LoginRecord::read(record.write().as_bytes()).as_ref(), Ok(&record));
@@ -178,7 +181,7 @@ fn read_stored_hash(text: &str) {
     }
 }
 
-/// Was this token signed with the secret, and is this its only spelling?
+/// Asserts that the token is signed with the secret and in its only spelling.
 fn assert_genuine(text: &str) {
     let parts: Vec<&str> = text.split('.').collect();
     let [header, payload, signature] = parts[..] else { panic!("not three parts") };

@@ -1,8 +1,9 @@
-//! On to the static files.
+//! Serves static files through the worker's asset binding.
 //!
-//! **What always holds:** the asset server is asked for the path that was ruled on (`html_handling = "none"` in
-//! wrangler.toml, so that it makes nothing else of it); a folder means its index.html. A redirect of the asset server
-//! is handed on, so that the gate decides about where it leads. What a token protects is not kept by shared caches.
+//! **What always holds:** the asset server is asked for exactly the path that was decided on (`html_handling = "none"`
+//! in wrangler.toml stops it from rewriting the path); a folder means its index.html. A redirect of the asset server is
+//! passed to the client, so that the gate decides on the target as well. Files that a token protects are marked so that
+//! shared caches do not store them.
 
 use super::{Call, view::View};
 use crate::rules::{
@@ -26,15 +27,15 @@ extern "C" {
     ) -> JsValue;
 }
 
-pub(super) fn serve(call: &Call, view: &View, passage: &Authorized<'_>) -> JsValue {
-    call.log(&passage.event());
+pub(super) fn serve(call: &Call, view: &View, authorized: &Authorized<'_>) -> JsValue {
+    call.log(&authorized.event());
     let (path, query) = view.path_and_query().split_once('?').unwrap_or((view.path_and_query(), ""));
     let page = if path.ends_with('/') { INDEX_PAGE } else { "" };
-    let mark = if query.is_empty() { "" } else { "?" };
-    let url = format!("{}{path}{page}{mark}{query}", view.site());
+    let separator = if query.is_empty() { "" } else { "?" };
+    let url = format!("{}{path}{page}{separator}{query}", view.site());
     let assets = js_sys::Reflect::get(&call.env, &"ASSETS".into()).unwrap_or(JsValue::UNDEFINED);
     let missing = {
-        let (call, head, rule) = (call.clone(), view.is_head(), passage.rule().path.clone());
+        let (call, head, rule) = (call.clone(), view.is_head(), authorized.rule().path.clone());
         Closure::once_into_js(move |not_found: bool| {
             call.refuse(
                 head,
@@ -48,5 +49,5 @@ pub(super) fn serve(call: &Call, view: &View, passage: &Authorized<'_>) -> JsVal
         })
     };
     let vary = forward::vary(call.config());
-    fetch_asset(&assets, &url, view.raw(), passage.rule().looks_at_tokens(), &vary, missing)
+    fetch_asset(&assets, &url, view.raw(), authorized.rule().looks_at_tokens(), &vary, missing)
 }

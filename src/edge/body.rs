@@ -1,4 +1,5 @@
-//! Reading a body: up to a limit, in time, and of all requests together no more than the instance can hold.
+//! Reads request bodies: with a limit for each body, a timeout, and a limit for all bodies that an instance holds at
+//! once.
 
 use super::{delay, promise::Settled};
 use crate::{
@@ -11,14 +12,14 @@ use std::{cell::Cell, pin::pin, thread::LocalKey};
 use wasm_bindgen::prelude::*;
 use web_sys::Request;
 
-/// How much of a body that is too long is taken in and thrown away, in bytes.
+/// Bytes beyond the limit that are read and discarded, so that the client gets to read the 413.
 const COURTESY: usize = 64 * 1024;
 
-/// A body of 64 KiB has arrived by then, from anywhere.
+/// Maximum time for reading a body: enough for 64 KiB over any connection in use.
 const TIMEOUT: Duration = Duration::seconds(20);
 
-/// How many bytes the bodies that are being read may have together, for each kind: an isolate has 128 MB. With the
-/// default limits 1,024 log-ins and 256 bodies with tokens are read at once, and neither kind keeps the other out.
+/// Maximum total bytes of the bodies that are being read, for each [`BodyUse`]: an isolate has 128 MB. With the default
+/// limits 1,024 log-ins and 256 bodies with tokens are read at once, and neither use can exhaust the other's memory.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 thread_local! {
@@ -61,17 +62,17 @@ impl Drop for Reserved {
     }
 }
 
-/// The body, whole and in time.
+/// Reads the whole body, of `limit` bytes at most, within [`TIMEOUT`].
 pub(super) async fn read(used_for: BodyUse, request: &Request, limit: usize) -> Result<Vec<u8>, BodyError> {
     let _reserved = Reserved::reserve(used_for, limit).ok_or(BodyError::TooMany)?;
-    let reading = Settled::from(read_body(request, limit, COURTESY));
-    let body = match select(reading, pin!(delay(TIMEOUT))).await {
+    let body = Settled::from(read_body(request, limit, COURTESY));
+    let body = match select(body, pin!(delay(TIMEOUT))).await {
         Either::Left((body, _)) => body.unwrap_or_default(),
         Either::Right(((), _)) => return Err(BodyError::TooSlow),
     };
     match body.dyn_into::<Uint8Array>() {
         Ok(bytes) => Ok(bytes.to_vec()),
-        Err(fault) if fault == "too_large" => Err(BodyError::TooLarge { limit }),
+        Err(error) if error == "too_large" => Err(BodyError::TooLarge { limit }),
         Err(_) => Err(BodyError::Interrupted),
     }
 }

@@ -1,7 +1,7 @@
-//! The host in workerd: what the rules need, out of the worker's bindings.
+//! Implements [`Host`] in workerd with the worker's bindings.
 //!
 //! **What always holds:** a request that is run again after its instance was lost gets the random bytes, command ids
-//! and replies of before. What waits for the runtime can be dropped at any time.
+//! and replies of its first run. Every future here can be dropped at any time.
 
 use super::{Call, body, delay, load, objects, promise::Settled, with_timeout};
 use crate::{
@@ -28,7 +28,7 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
-    /// A rate limiter of the runtime.
+    /// A rate limiter binding of the runtime.
     type Limiter;
     #[wasm_bindgen(method, catch)]
     fn limit(this: &Limiter, key: &JsValue) -> Result<JsValue, JsValue>;
@@ -43,7 +43,7 @@ impl Host for Call {
         let number = self.steps.draws.replace(self.steps.draws.get() + 1);
         match &self.progress {
             None => load::fill(bytes),
-            #[allow(clippy::cast_possible_truncation)] // 96 at most
+            #[allow(clippy::cast_possible_truncation)] // at most 96
             Some(progress) => progress.random(number).slice(0, bytes.len() as u32).copy_to(bytes),
         }
     }
@@ -55,20 +55,20 @@ impl Host for Call {
         }
     }
 
-    /// The runtime's limiters count in each data centre, and not to the last one.
+    /// The runtime's limiters count per data centre and approximately.
     async fn within_limit(&self, limit: Limit, key: &str) -> bool {
         let binding = match limit {
             Limit::Address => ADDRESS_LIMIT,
             Limit::Hashing => HASHING_LIMIT,
         };
-        let asked = async {
+        let allowed = async {
             let options = js_sys::Object::new();
             Reflect::set(&options, &"key".into(), &key.into())?;
             let limiter: Limiter = Reflect::get(&self.env, &binding.into())?.unchecked_into();
             let outcome = Settled::from(limiter.limit(&options)?).await?;
             Ok::<_, JsValue>(Reflect::get(&outcome, &"success".into())?.is_truthy())
         };
-        with_timeout(self.config(), asked.map_err(|_| Unavailable)).await.unwrap_or_else(|_| {
+        with_timeout(self.config(), allowed.map_err(|_| Unavailable)).await.unwrap_or_else(|_| {
             self.log(&Event::Unreachable(binding));
             true
         })
@@ -87,7 +87,7 @@ impl Host for Call {
         objects::revocations(self, since).await
     }
 
-    /// Here and now: an isolate has one thread.
+    /// Blocks: an isolate has one thread.
     async fn hash_password(&self, job: HashJob) -> Result<Hashed, Unavailable> {
         Ok(job.run())
     }
@@ -100,7 +100,7 @@ impl Host for Call {
         match (answer.as_string().as_deref(), member("status").as_f64()) {
             (Some("timeout"), _) => Err(FetchError::Timeout),
             (Some("too_long"), _) => Err(FetchError::TooLong),
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a status
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an HTTP status is at most 999
             (None, Some(status)) => {
                 Ok(Fetched { status: status as u16, body: Uint8Array::new(&member("body")).to_vec() })
             }

@@ -1,10 +1,11 @@
-//! The hot path: what can be decided out of method, URL and `Authorization`, in one crossing from JavaScript.
+//! The hot path: decides a request from its method, URL and `Authorization` in one call from JavaScript.
 //!
-//! **What always holds:** it decides nothing either. It puts the few parts that decisions mostly need before
-//! [`Gate::decide`], and hands the answer to the entry. What the same request would be told again the entry may keep
-//! ([`HotCallbacks`]), for a period that the rules name. All else goes on in [`super::reply`], with the decision that
-//! was made here. This is for the stock handlers only, which look at nothing more. Whatever is kept here and there is
-//! gone with the instance.
+//! **What always holds:** it makes no decision of its own. It passes those three parts to [`Gate::decide`] and hands
+//! the decision to the entry (worker/js/hot.mjs). The entry may keep a decision ([`HotCallbacks`]) and replay it for
+//! the same request, for the time range that [`Gate::replayable`] returns. Every other request continues in
+//! [`super::reply`] with the decision that was made here. Only a gate with [`DefaultHandlers`](crate::DefaultHandlers)
+//! is served: other handlers may read other parts of a request. What is kept here and in the entry is lost with the
+//! instance.
 
 use super::{id_prefix, load, log, next_number, origin, respond};
 use crate::rules::{
@@ -23,51 +24,53 @@ use std::{
 };
 use wasm_bindgen::prelude::*;
 
-/// A request of more letters than this goes the slow way. Twice the longest token that is taken, and a long URL.
+/// Size of the request buffer. A longer request continues in [`super::reply`]. Enough for twice the longest accepted
+/// token and a long URL.
 const BUFFER_BYTES: usize = 32 * 1024;
 
-/// The answer to a longer request is not kept: its token is remembered all the same.
+/// The entry keeps no decision on a request longer than this. The verifier's cache still has its token.
 const KEPT_BYTES: usize = 2048;
 
-/// As many refusals the entry knows, of all kinds and rules.
-const REFUSALS: usize = 128;
+/// Maximum number of rejections whose response the entry keeps, one for each kind and rule.
+const MAX_REJECTIONS: usize = 128;
 
-/// What [`decide`] says if it is not the length of an identity.
+/// The return values of [`decide`] that are not the length of an identity.
 mod verdict {
-    /// The entry has the response: a refusal.
-    pub const REFUSED: i32 = 0;
-    /// [`super::super::reply`] goes on.
+    /// The entry has built the response, a rejection.
+    pub const REJECTED: i32 = 0;
+    /// [`super::super::reply`] continues.
     pub const GO_ON: i32 = -1;
-    /// On to the origin under the first rule; the next number is the second's, and so on.
+    /// Forward to the origin under the rule with index 0; `FORWARD - i` stands for index `i`.
     pub const FORWARD: i32 = -2;
 }
 
 #[wasm_bindgen]
 extern "C" {
-    /// The entry, as far as decisions speak to it.
+    /// The functions of the entry that decisions call.
     pub type HotCallbacks;
-    /// Keeps what is said next for the same request, from then until then (milliseconds), and as many others.
+    /// Lets the entry keep the decision that [`decide`] returns next and replay it for the same request, from `from`
+    /// until `until` (milliseconds). The entry keeps at most `capacity` decisions.
     #[wasm_bindgen(method)]
     fn keep(this: &HotCallbacks, from: f64, until: f64, capacity: usize);
-    /// The header fields that tell an origin whose the token is, one a line; to be kept for the token with as many
-    /// others.
+    /// Sets the identity header fields that are sent to the origin, one a line. The entry keeps those of at most
+    /// `capacity` tokens.
     #[wasm_bindgen(method, js_name = setIdentityHeaders)]
     fn set_identity_headers(this: &HotCallbacks, fields: &str, capacity: usize);
-    /// What is answered and logged under this number from now on: a request's number is to be put behind `id` in the
-    /// line, if there is one.
+    /// Sets the response and the log line of rejection `number`. The entry appends the request's number to `id` in
+    /// `line`; an empty `line` is not logged.
     #[wasm_bindgen(method, js_name = setRejection)]
     fn set_rejection(this: &HotCallbacks, number: usize, init: JsValue, body: &str, id: &str, line: &str);
-    /// Answers that, for the request of this number, and logs it if it is to be.
+    /// Answers request `request` with rejection `number`, and logs it if `is_logged`.
     #[wasm_bindgen(method)]
     fn reject(this: &HotCallbacks, number: usize, request: u32, is_logged: bool);
 }
 
 thread_local! {
     static CALLBACKS: RefCell<Option<HotCallbacks>> = const { RefCell::new(None) };
-    /// Where the entry writes a request, and reads an identity: one place for all, so that nothing is allocated for it.
+    /// Where the entry writes a request and reads an identity. Shared by all requests, so that none allocates.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
-    /// The refusals that the entry knows, by number: each under the pattern of its rule, with its status.
-    static REFUSED: RefCell<Ring<(Rejection, Option<&'static str>, u16)>> = const { RefCell::new(Ring::new()) };
+    /// The rejections that the entry knows, by number, each with the path pattern of its rule and its status.
+    static REJECTIONS: RefCell<Ring<(Rejection, Option<&'static str>, u16)>> = const { RefCell::new(Ring::new()) };
     static PENDING: Cell<Option<Box<Pending>>> = const { Cell::new(None) };
 }
 
@@ -80,30 +83,31 @@ pub(super) struct Pending {
     pub began: Timestamp,
 }
 
-/// To be called once, before anything is decided here.
+/// Sets the entry's callbacks. Call it once, before [`decide`].
 pub fn begin(callbacks: HotCallbacks) {
     CALLBACKS.set(Some(callbacks));
 }
 
-/// Where the entry writes a request, and how much there is room for: method, URL and, if there is one, the value of
-/// `Authorization`, one behind the other.
+/// Address and size in bytes of the buffer where the entry writes a request: method, URL and, if present, the value of
+/// `Authorization`, concatenated.
 #[must_use]
 pub fn buffer() -> (usize, usize) {
     BUFFER.with_borrow_mut(|buffer| (buffer.as_mut_ptr() as usize, buffer.len()))
 }
 
 /// Decides the request in the buffer; `method`, `url` and `authorization` are the byte lengths of its parts. `now` is
-/// in milliseconds. `has_identity_headers`: does the entry know what to tell an origin of the token?
+/// in milliseconds since the Unix epoch. `has_identity_headers`: whether the entry has the identity headers of the
+/// token.
 ///
-/// Returns how many bytes of the buffer are the answer to who it is; or 0 if the entry has the response already; or -1
-/// if [`super::reply`] goes on; or -2 for the first rule, -3 for the second and so on: forward it under that rule.
+/// Returns the length in bytes of the identity answer in the buffer; or 0 if the entry has built the response already;
+/// or -1 if [`super::reply`] must continue; or -2 - i if the request is to be forwarded under the rule with index i.
 #[must_use]
 pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, has_identity_headers: bool) -> i32 {
-    // What nobody carried out is another request's.
+    // A decision that was not carried out belongs to an earlier request.
     PENDING.take();
     let Some(gate) = load::stock() else { return verdict::GO_ON };
     let began = timestamp(now);
-    // One request in a while takes the slow way, and asks the register behind its answer.
+    // `reply` refreshes the snapshot after its answer; few requests find it due.
     if gate.is_refresh_due(began) {
         return verdict::GO_ON;
     }
@@ -114,21 +118,21 @@ pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64,
             return verdict::GO_ON;
         }
         let is_answered = match &decided {
-            Decided::Now(Decision::Identity(passage)) if request.method == "GET" && is_unlogged(gate) => {
-                keep(gate, passage, &request, began);
-                return identify(gate, passage, buffer);
+            Decided::Now(Decision::Identity(authorized)) if request.method == "GET" && is_unlogged(gate) => {
+                keep(gate, authorized, &request, began);
+                return identify(gate, authorized, buffer);
             }
-            Decided::Now(Decision::Forward(passage))
-                if is_unlogged(gate) && knows_identity_headers(gate, passage, &request, has_identity_headers) =>
+            Decided::Now(Decision::Forward(authorized))
+                if is_unlogged(gate) && knows_identity_headers(gate, authorized, &request, has_identity_headers) =>
             {
-                keep(gate, passage, &request, began);
-                return i32::try_from(passage.rule().index).map_or(verdict::GO_ON, |index| verdict::FORWARD - index);
+                keep(gate, authorized, &request, began);
+                return i32::try_from(authorized.rule().index).map_or(verdict::GO_ON, |index| verdict::FORWARD - index);
             }
-            Decided::Now(Decision::Reject(rejected)) => request.method != "HEAD" && refuse(gate, rejected, began),
+            Decided::Now(Decision::Reject(rejected)) => request.method != "HEAD" && reject(gate, rejected, began),
             _ => false,
         };
         if is_answered {
-            return verdict::REFUSED;
+            return verdict::REJECTED;
         }
         let (method, url) = (request.method.to_owned(), request.url.to_owned());
         PENDING.set(Some(Box::new(Pending { gate, decided, method, url, began })));
@@ -136,78 +140,79 @@ pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64,
     })
 }
 
-/// Does the log leave out what passes?
+/// Whether the log leaves out authorized requests.
 fn is_unlogged(gate: &Gate) -> bool {
     gate.config().log < Level::Debug
 }
 
-/// Writes into the buffer who it is.
-fn identify(gate: &Gate, passage: &Authorized<'_>, buffer: &mut [u8]) -> i32 {
-    let text = gate.identity_body(passage);
-    let Some(place) = buffer.get_mut(..text.len()) else { return verdict::GO_ON };
-    place.copy_from_slice(text.as_bytes());
+/// Writes the identity answer into the buffer and returns its length, or [`verdict::GO_ON`] if it does not fit.
+fn identify(gate: &Gate, authorized: &Authorized<'_>, buffer: &mut [u8]) -> i32 {
+    let text = gate.identity_body(authorized);
+    let Some(target) = buffer.get_mut(..text.len()) else { return verdict::GO_ON };
+    target.copy_from_slice(text.as_bytes());
     i32::try_from(text.len()).unwrap_or(verdict::GO_ON)
 }
 
-/// The entry may keep what it is told of this next, if that is worth it and can be said for any time.
-fn keep(gate: &Gate, passage: &Authorized<'_>, request: &BufferedRequest<'_>, now: Timestamp) {
-    if request.is_worth_keeping(passage)
-        && let Some(token) = passage.principal().token()
-        && passage.rule().flask_jwt_extended.fresh == RequiredFreshness::Any
-        && let Some(good) = gate.replayable(token, now)
+/// Lets the entry keep the decision, if it is worth keeping and may be replayed for any time.
+fn keep(gate: &Gate, authorized: &Authorized<'_>, request: &BufferedRequest<'_>, now: Timestamp) {
+    if request.is_worth_keeping(authorized)
+        && let Some(token) = authorized.principal().token()
+        && authorized.rule().flask_jwt_extended.fresh == RequiredFreshness::Any
+        && let Some(range) = gate.replayable(token, now)
     {
-        let [from, until] = [good.start, good.end].map(milliseconds);
+        let [from, until] = [range.start, range.end].map(milliseconds);
         with_callbacks(|callbacks| callbacks.keep(from, until, gate.config().tokens.capacity()));
     }
 }
 
-/// Does the entry know all that it must to forward this? If the token is new to it, it is told. What it knows it keeps
-/// by `Authorization`: so only for a token that stood there.
+/// Whether the entry can forward the request with identity headers that it has or gets here. The entry keeps them by
+/// `Authorization`, so only for a token in that header; and only if no cookie is renewed, no token is held back and the
+/// connection need not be closed at expiry.
 fn knows_identity_headers(
     gate: &Gate,
-    passage: &Authorized<'_>,
+    authorized: &Authorized<'_>,
     request: &BufferedRequest<'_>,
     has_identity_headers: bool,
 ) -> bool {
     let config = gate.config();
-    let Principal::Verified { location: Location::Headers, .. } = passage.principal() else { return false };
-    let is_plain = passage.renewal().is_empty() && !passage.rule().close_at_expiry;
-    if !is_plain || HeldBack::new(passage, config) != HeldBack::default() {
+    let Principal::Verified { location: Location::Headers, .. } = authorized.principal() else { return false };
+    let is_plain = authorized.renewal().is_empty() && !authorized.rule().close_at_expiry;
+    if !is_plain || HeldBack::new(authorized, config) != HeldBack::default() {
         return false;
     }
     if !has_identity_headers {
-        let fields = origin::lines(&identity_headers(passage.principal()));
-        let capacity = if request.is_worth_keeping(passage) { config.tokens.capacity() } else { 0 };
+        let fields = origin::lines(&identity_headers(authorized.principal()));
+        let capacity = if request.is_worth_keeping(authorized) { config.tokens.capacity() } else { 0 };
         with_callbacks(|callbacks| callbacks.set_identity_headers(&fields, capacity));
     }
     true
 }
 
-/// Does a header field of a request with a token go on to the origin ([`Filter::goes_on`])? `None` if that can't be
-/// told without the others.
+/// Whether a header field of a request with a token is forwarded to the origin ([`Filter::goes_on`]). `None` if that
+/// depends on other fields.
 #[must_use]
 pub fn goes_on(name: &str, value: Option<&str>) -> Option<bool> {
     Filter::for_tokens(load::stock()?.config()).goes_on(name, value)
 }
 
-/// The origin, for [`verdict::FORWARD`]: see [`origin::sender`].
+/// The JavaScript function that forwards to the origin what [`decide`] answers with -2 or less.
 #[must_use]
 pub fn sender() -> JsValue {
     load::stock().map_or(JsValue::UNDEFINED, |gate| origin::sender(gate.config()))
 }
 
-/// All but its id is the same for each refusal of a kind under a rule: 0.2 of a request's time less than to make it
-/// anew.
-fn refuse(gate: &Gate, refused: &Rejected<'static>, now: Timestamp) -> bool {
-    if refused.rejection.is_of_one_request() {
+/// Lets the entry answer with a rejection; returns whether it did. Two rejections of one kind under one rule differ in
+/// the request id only, so the entry keeps the response: building it anew costs 0.2 of a request's time.
+fn reject(gate: &Gate, rejected: &Rejected<'static>, now: Timestamp) -> bool {
+    if rejected.rejection.is_of_one_request() {
         return false;
     }
-    let event = |status| Event::Refused { rejection: &refused.rejection, status, rule: refused.rule };
-    let (number, status) = REFUSED.with_borrow_mut(|known| {
-        let is_it = |(rejection, rule, _): &_| *rejection == refused.rejection && *rule == refused.rule;
-        let number = known.0.iter().position(is_it).unwrap_or_else(|| {
-            let answer = gate.answer_to(refused);
-            let number = known.put((refused.rejection.clone(), refused.rule, answer.status), REFUSALS);
+    let event = |status| Event::Refused { rejection: &rejected.rejection, status, rule: rejected.rule };
+    let (number, status) = REJECTIONS.with_borrow_mut(|known| {
+        let is_same = |(rejection, rule, _): &_| *rejection == rejected.rejection && *rule == rejected.rule;
+        let number = known.0.iter().position(is_same).unwrap_or_else(|| {
+            let answer = gate.answer_to(rejected);
+            let number = known.put((rejected.rejection.clone(), rejected.rule, answer.status), MAX_REJECTIONS);
             let id = id_prefix();
             let line = event(answer.status).line(gate.config().log, Some(RequestInfo { id: &id, duration_ms: 0 }));
             let (init, line) = (respond::init_of(&answer), line.unwrap_or_default());
@@ -220,7 +225,7 @@ fn refuse(gate: &Gate, refused: &Rejected<'static>, now: Timestamp) -> bool {
     with_callbacks(|callbacks| callbacks.reject(number, next_number(), is_logged))
 }
 
-/// A number of rooms, given away in turn.
+/// A ring buffer that keeps the position of each entry until it is overwritten.
 struct Ring<T>(Vec<T>, usize);
 
 impl<T> Ring<T> {
@@ -228,20 +233,20 @@ impl<T> Ring<T> {
         Self(Vec::new(), 0)
     }
 
-    /// Puts one into the room that was given away longest ago, of so many.
-    fn put(&mut self, one: T, capacity: usize) -> usize {
-        let room = self.1;
-        self.1 = (room + 1) % capacity;
-        match self.0.get_mut(room) {
-            Some(former) => *former = one,
-            None => self.0.push(one),
+    /// Puts an entry in place of the oldest one once there are `capacity`, and returns its position.
+    fn put(&mut self, entry: T, capacity: usize) -> usize {
+        let position = self.1;
+        self.1 = (position + 1) % capacity;
+        match self.0.get_mut(position) {
+            Some(former) => *former = entry,
+            None => self.0.push(entry),
         }
-        room
+        position
     }
 }
 
-fn with_callbacks(speak: impl FnOnce(&HotCallbacks)) -> bool {
-    CALLBACKS.with_borrow(|callbacks| callbacks.as_ref().map(speak)).is_some()
+fn with_callbacks(call: impl FnOnce(&HotCallbacks)) -> bool {
+    CALLBACKS.with_borrow(|callbacks| callbacks.as_ref().map(call)).is_some()
 }
 
 #[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
@@ -249,28 +254,28 @@ fn timestamp(milliseconds: f64) -> Timestamp {
     Timestamp::from_millis(milliseconds as i64)
 }
 
-#[allow(clippy::cast_precision_loss)] // far below 2^53, but for the earliest and the latest
+#[allow(clippy::cast_precision_loss)] // far below 2^53, but for the minimum and the maximum
 pub(super) fn milliseconds(timestamp: Timestamp) -> f64 {
     timestamp.as_millis() as f64
 }
 
-/// Status and headers of every answer to who it is.
+/// Status and headers of every identity answer.
 #[must_use]
 pub fn identity_init() -> JsValue {
     respond::identity_init()
 }
 
-/// The decision that was made just before.
+/// Takes the decision of the last call of [`decide`].
 pub(super) fn pending() -> Option<Box<Pending>> {
     PENDING.take()
 }
 
-/// What the entry has written.
+/// The request that the entry has written into the buffer.
 struct BufferedRequest<'b> {
     method: &'b str,
     url: &'b str,
     authorization: Option<&'b str>,
-    /// Another header was asked for, so what was decided does not count.
+    /// Set when another header field was read: the decision is void then.
     is_not_enough: Cell<bool>,
 }
 
@@ -282,10 +287,11 @@ impl<'b> BufferedRequest<'b> {
         Some(Self { method, url, authorization: authorization.map(|_| rest), is_not_enough: Cell::new(false) })
     }
 
-    /// Is what is told of this request's token kept? When it comes for the second time: most of a flood of others never
-    /// does. And in its usual spelling, so that one token has no more rooms than there are cases of its scheme.
-    fn is_worth_keeping(&self, passage: &Authorized<'_>) -> bool {
-        let Some(token) = passage.principal().token().filter(|token| token.is_remembered()) else { return false };
+    /// Whether the entry may keep what it gets for this request's token: from the token's second use on, since most
+    /// tokens of a flood never come twice; and only in its canonical spelling, so that one token takes no more entries
+    /// than its scheme has spellings in upper and lower case.
+    fn is_worth_keeping(&self, authorized: &Authorized<'_>) -> bool {
+        let Some(token) = authorized.principal().token().filter(|token| token.is_remembered()) else { return false };
         let (Some(authorization), length) = (self.authorization, self.method.len() + self.url.len()) else {
             return false;
         };

@@ -1,4 +1,4 @@
-//! The gate of this instance: read from the worker's variables at the first request, then kept.
+//! Makes the gate of this instance from the worker's variables at the first request, and keeps it.
 
 use crate::rules::{
     config::{Bindings, Config, Environment, Loaded, Secrets, options},
@@ -14,12 +14,13 @@ use wasm_bindgen::prelude::*;
 
 thread_local! {
     static GATE: OnceCell<Option<&'static Gate>> = const { OnceCell::new() };
-    /// The gate, if no application has replaced anything.
+    /// The gate, if its handlers are [`DefaultHandlers`].
     static STOCK: Cell<Option<&'static Gate>> = const { Cell::new(None) };
     static INSTANCE: OnceCell<String> = const { OnceCell::new() };
 }
 
-/// The gate, `None` if the configuration is wrong. Its problems and warnings are logged once.
+/// The gate; `None` if the configuration has problems. Problems, faults and warnings are logged once, when the
+/// configuration is read.
 pub(super) fn gate(
     env: &JsValue,
     hooks: impl FnOnce() -> Hooks,
@@ -38,7 +39,8 @@ pub(super) fn gate(
     })
 }
 
-/// The gate, if [`gate`] has made it and what it decides depends on nothing but the request, the keys and the time.
+/// The gate, if [`gate`] has made it with [`DefaultHandlers`]: then decisions depend on the request, the configuration,
+/// the revocations and the time only.
 pub(super) fn stock() -> Option<&'static Gate> {
     STOCK.get()
 }
@@ -54,42 +56,42 @@ fn read(variables: &Variables, hooks: Hooks, has_inner: bool, bindings: Bindings
         Environment { vars, bindings, secrets_store, secrets: Secrets::Visible, serves_inner: Some(has_inner) };
     let Loaded { config, faults, mut warnings, unseen: _ } = Config::read_from(environment);
     warnings.extend(bindings.missing());
-    // A wrong configuration is told whatever it says of the log's level.
+    // Problems are logged whatever log level the rejected configuration sets.
     let level = config.as_ref().map_or(Level::Info, |config| config.log);
-    let tell = |event: fn(&Diagnostic) -> Event<'_>, notices: &[Diagnostic]| {
-        for notice in notices {
-            if let Some(line) = event(notice).line(level, None) {
+    let log = |event: fn(&Diagnostic) -> Event<'_>, diagnostics: &[Diagnostic]| {
+        for diagnostic in diagnostics {
+            if let Some(line) = event(diagnostic).line(level, None) {
                 super::log::write(&line);
             }
         }
     };
-    tell(|notice| Event::Warning(notice), &warnings);
-    tell(|notice| Event::Fault(notice), &faults);
+    log(|warning| Event::Warning(warning), &warnings);
+    log(|fault| Event::Fault(fault), &faults);
     match config {
-        // It lives as long as the instance, whose memory goes as a whole; so decisions can be kept across a wait.
+        // Leaked: the gate is used until the instance ends, and decisions that borrow it can be held across an await.
         Ok(config) => Some(Box::leak(Box::new(Gate::new(config, hooks)))),
         Err(problems) => {
-            tell(|notice| Event::Problem(notice), &problems);
+            log(|problem| Event::Problem(problem), &problems);
             None
         }
     }
 }
 
-/// What a worker is given that has an option's name.
+/// The worker's bindings that are named like an option.
 struct Variables {
     vars: Map<String, Value>,
-    /// Bound to Secrets Store.
+    /// Names of bindings to Secrets Store.
     secrets_store: Vec<String>,
 }
 
 impl Variables {
-    /// The variables and secrets that are options, as JSON. Other bindings are not touched.
+    /// Reads the variables and secrets that are named like an option, as JSON. Other bindings are not read.
     fn of(env: &JsValue) -> Self {
         let mut all = Self { vars: Map::new(), secrets_store: Vec::new() };
         let names = js_sys::Object::keys(env.unchecked_ref::<js_sys::Object>());
         for name in names.iter().filter_map(|name| name.as_string()).filter(|name| options::looks_like_ours(name)) {
             let Ok(value) = js_sys::Reflect::get(env, &name.as_str().into()) else { continue };
-            // A variable is plain data; a secret of Secrets Store is an object with a method that gives a promise.
+            // A variable is plain data; a Secrets Store binding is an object with an asynchronous method `get`.
             let is_binding =
                 value.is_object() && js_sys::Reflect::get(&value, &"get".into()).is_ok_and(|get| get.is_function());
             if is_binding {
@@ -104,12 +106,12 @@ impl Variables {
     }
 }
 
-/// Which bindings the worker has.
+/// The bindings that the worker has.
 pub(super) fn bindings(env: &JsValue) -> Bindings {
     Bindings::of(|name| js_sys::Reflect::has(env, &name.into()).unwrap_or_default())
 }
 
-/// Random, once an instance: the beginning of its request ids.
+/// 12 random characters, fixed for the instance: the prefix of its request ids.
 pub(super) fn instance_id() -> String {
     INSTANCE.with(|id| id.get_or_init(|| Base64UrlUnpadded::encode_string(&random::<9>())).clone())
 }

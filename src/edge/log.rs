@@ -1,4 +1,4 @@
-//! Lines to the console: which, the rules say.
+//! Writes log lines to the console. [`crate::rules::log`] decides which events are written and how.
 
 use super::{load, now};
 use crate::rules::{
@@ -17,14 +17,15 @@ extern "C" {
 
 thread_local! {
     static LIMITER: RefCell<Option<Limiter>> = const { RefCell::new(None) };
-    static TELL: JsValue = Closure::<dyn Fn()>::new(tell_counted).into_js_value();
+    static LOG_COUNTED: JsValue = Closure::<dyn Fn()>::new(log_counted).into_js_value();
 }
 
 pub(super) fn write(line: &str) {
     web_sys::console::log_1(&line.into());
 }
 
-/// Is a line written for this? If it is only counted, its second's count is as soon as that is over.
+/// Whether to write a line for this event. A rejection over the limit of `TOLLGATE_LOG_REFUSALS` is only counted; the
+/// count is logged when its second is over.
 pub(super) fn is_written(config: &Config, event: &Event<'_>, now: Timestamp) -> bool {
     if event.level() > config.log {
         return false;
@@ -38,12 +39,12 @@ pub(super) fn is_written(config: &Config, event: &Event<'_>, now: Timestamp) -> 
         write(&line);
     }
     if fate == Fate::CountedFirst {
-        TELL.with(when_over);
+        LOG_COUNTED.with(when_over);
     }
     fate == Fate::Written
 }
 
-fn tell_counted() {
+fn log_counted() {
     let Some(gate) = load::loaded() else { return };
     let counted = LIMITER.with_borrow_mut(|limiter| {
         limiter.as_mut().map(|limiter| limiter.counted(now().numeric_date())).unwrap_or_default()

@@ -1,8 +1,8 @@
-//! The thin adapter between workerd and the rules: wasm32 only.
+//! The adapter between workerd and the rules: wasm32 only.
 //!
-//! **What always holds:** it decides nothing. It turns a request into plain values, asks [`Gate::decide`] and, with its
-//! bindings as the host, [`Gate::resume`], and turns the decision into a response. Who it lets where is in the rules.
-//! There is one gate a worker, made at its first request.
+//! **What always holds:** it makes no decision. It turns a request into plain values, calls [`Gate::decide`] and, with
+//! the worker's bindings as the host, [`Gate::resume`], and turns the decision into a response. An instance of a worker
+//! has one gate, made at its first request.
 //!
 //! ```ignore
 //! #[event(fetch)]
@@ -11,7 +11,7 @@
 //! }
 //! ```
 
-// The host in workerd: clock and randomness are its own.
+// This module is the host in workerd, which provides clock and randomness.
 #![allow(clippy::disallowed_methods)]
 
 mod assets;
@@ -61,12 +61,12 @@ use view::View;
 use wasm_bindgen::prelude::*;
 use worker::{Context, Env};
 
-/// An application: its users for each request, and its own functions.
+/// An application: its store of users, and its own functions.
 pub trait Application: 'static {
-    /// Who the users are. [`KvUsers`] for those in KV.
+    /// The store of users: [`KvUsers`] for KV.
     type Users: Users + 'static;
 
-    /// The users, for one request: `call` has the bindings.
+    /// The store of users for one request. `call` has the bindings.
     fn users(&self, call: &Call) -> Self::Users;
 
     /// Its own handlers or loaders: asked once, when the gate is made.
@@ -83,24 +83,24 @@ impl Application for DefaultHandlers {
     }
 }
 
-/// A request on its way: the gate, the worker's bindings, and the log.
+/// The context of one request: the gate, the worker's bindings and the log.
 #[derive(Clone)]
 pub struct Call {
     gate: &'static Gate,
     env: JsValue,
-    /// The runtime's execution context, for what goes on behind the answer.
+    /// The runtime's execution context, for work that continues after the answer.
     ctx: JsValue,
-    /// The request itself, once it is known.
+    /// The request, if its body may be read.
     request: Option<web_sys::Request>,
     /// Number of the request in this instance.
     number: u32,
     began: Timestamp,
-    /// What the entry keeps of it, if there is one that runs requests again.
+    /// The state that the entry keeps, if the entry can run requests again.
     progress: Option<Progress>,
     steps: Rc<Steps>,
 }
 
-/// How far a request has come: whatever is numbered here is the same if the request is run again.
+/// Counts the random draws and the commands of a request. If the request is run again, equal numbers get equal values.
 #[derive(Default)]
 struct Steps {
     draws: Cell<u32>,
@@ -108,19 +108,19 @@ struct Steps {
     id: OnceCell<String>,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 pub enum Outcome {
     /// A `Response`, or the runtime's own promise of one, which does not depend on this instance.
     Response(JsValue),
-    /// It is let through to the worker's own code (`to = "worker"`). These cookies go out with its answer.
+    /// The request is authorized for the worker's own code (`to = "worker"`). The cookies go out with its answer.
     Inner(Principal, Jar),
 }
 
-/// When a request's outcome is known.
+/// An outcome, or a future of it.
 pub enum Reply {
-    /// At once.
+    /// The outcome was known without waiting.
     Ready(Outcome),
-    /// After something was waited for.
+    /// The outcome is known after a wait.
     Waiting(Pin<Box<dyn Future<Output = Outcome>>>),
 }
 
@@ -136,10 +136,10 @@ thread_local! {
     static CALLS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Answers a request. A rule with `to = "worker"` is a wrong configuration here: see [`serve_with`].
+/// Answers a request. A rule with `to = "worker"` is a configuration error here: see [`serve_with`].
 ///
 /// # Errors
-/// None of its own: what fails is an answer.
+/// If the runtime rejects the promise of a response. Every failure of the gate is a response.
 pub async fn serve<A: Application>(
     request: worker::Request,
     env: Env,
@@ -152,7 +152,8 @@ pub async fn serve<A: Application>(
     }
 }
 
-/// Answers a request; what is let through under a rule with `to = "worker"` is answered by `inner`, a `Router` say.
+/// Answers a request. Requests authorized under a rule with `to = "worker"` are answered by `inner`, for example a
+/// `Router`.
 ///
 /// # Errors
 /// Those of `inner`.
@@ -198,9 +199,9 @@ async fn to_worker(response: JsValue) -> worker::Result<worker::Response> {
     Ok(response.unchecked_into::<web_sys::Response>().into())
 }
 
-/// Answers a request without a promise where nothing must be waited for: what the stock worker's entry calls. Goes on
-/// from [`hot::decide`] if that was called for this request just before, and said so. `progress` is what the entry
-/// keeps of the request, which it may run again.
+/// Answers a request, without a promise if nothing must be waited for. The stock worker's entry calls this.
+/// `is_decided`: whether [`hot::decide`] was just called for this request and returned -1; then its decision is used.
+/// `progress` is what the entry keeps of the request, so that it can run the request again.
 pub fn reply<A: Application>(
     request: web_sys::Request,
     env: JsValue,
@@ -254,7 +255,7 @@ fn proceed<A: Application>(
     }
 }
 
-/// Goes on until the decision is made, then carries it out; or refuses when that takes too long.
+/// Waits for the decision and carries it out; rejects the request after [`DECISION_TIMEOUT`].
 async fn settle(call: Call, view: View, continuation: Continuation<'static>, users: impl Users) -> Outcome {
     let decision =
         match select(pin!(call.gate.resume(continuation, &call, &users)), pin!(delay(DECISION_TIMEOUT))).await {
@@ -283,19 +284,19 @@ fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Outcome {
     })
 }
 
-/// A layer for axum's router in a worker, with the gate of the worker's variables and the users in KV. `None` if the
-/// configuration is wrong; the log says why.
+/// A layer for axum's router in a worker, with the gate that the worker's variables configure and the users in KV.
+/// `None` if the configuration has problems; they are in the log.
 #[cfg(feature = "axum")]
 #[must_use]
 pub fn layer(env: &Env, context: &Context, hooks: impl Into<Hooks>) -> Option<crate::axum::GateLayer<KvUsers>> {
     let env = AsRef::<JsValue>::as_ref(env).clone();
     let context = AsRef::<JsValue>::as_ref(context.as_ref()).clone();
-    // What asks the objects is the gate in front of a worker, not a layer.
+    // The layer does not call the Durable Objects, so its gate is read without bindings for them.
     let gate = load::gate(&env, || hooks.into(), true, crate::rules::config::Bindings::default())?;
     Some(crate::axum::GateLayer::of(gate, KvUsers::new(&Call::begin(gate, env, context, None))))
 }
 
-/// No longer than `TOLLGATE_STORE_TIMEOUT`.
+/// Waits for `answer`, but no longer than `TOLLGATE_STORE_TIMEOUT`.
 async fn with_timeout<T>(
     config: &Config,
     answer: impl Future<Output = Result<T, Unavailable>>,
@@ -306,13 +307,13 @@ async fn with_timeout<T>(
     }
 }
 
-/// Waits.
+/// A future that is ready after `duration`.
 fn delay(duration: Duration) -> worker::Delay {
     std::time::Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or_default()).into()
 }
 
-/// One plain 500, for a request that a panic or an exception has cost its answer; the log says which exception it was,
-/// but not its message, which may hold what the client sent.
+/// Answers 500 to a request whose handling ended in a panic or an exception. Logs the exception's name and stack
+/// frames, but not its message, which may hold what the client sent.
 #[must_use]
 pub fn broken(error: &JsValue) -> web_sys::Response {
     let (name, at) = described(error);
@@ -323,7 +324,7 @@ pub fn broken(error: &JsValue) -> web_sys::Response {
     respond::broken()
 }
 
-/// The kind of an exception of JavaScript, and the functions that it came from.
+/// Name and topmost [`EXCEPTION_FRAMES`] stack frames of a JavaScript exception.
 fn described(error: &JsValue) -> (String, String) {
     let text = |name: &str| js_sys::Reflect::get(error, &name.into()).ok().and_then(|value| value.as_string());
     let stack = text("stack").unwrap_or_default();
@@ -331,7 +332,7 @@ fn described(error: &JsValue) -> (String, String) {
     (text("name").unwrap_or_else(|| "no error".into()), frames.collect::<Vec<_>>().join(" < "))
 }
 
-/// How many functions the log names of an exception.
+/// Maximum number of stack frames in a log line.
 const EXCEPTION_FRAMES: usize = 5;
 
 impl Call {
@@ -339,19 +340,20 @@ impl Call {
         Self { gate, env, ctx, request: None, number: next_number(), began: now(), progress, steps: Rc::default() }
     }
 
-    /// What the request has learnt under this key when it ran before: it must not be judged by its own effects.
+    /// The value that an earlier run of this request kept under this key: a second run must not be judged by the
+    /// effects of the first.
     fn kept<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         serde_json::from_str(&self.progress.as_ref()?.kept(key)?).ok()
     }
 
-    /// Keeps what was learnt, in case the request is run again.
-    fn keep<T: Serialize>(&self, key: &str, learnt: &T) {
-        if let (Some(progress), Ok(text)) = (&self.progress, serde_json::to_string(learnt)) {
+    /// Keeps a value under this key, in case the request is run again.
+    fn keep<T: Serialize>(&self, key: &str, value: &T) {
+        if let (Some(progress), Ok(text)) = (&self.progress, serde_json::to_string(value)) {
             progress.keep(key, &text);
         }
     }
 
-    /// The id of the next command to an object; the same one if the request is run again.
+    /// The id of the next command to an object; the same id if the request is run again.
     fn command_id(&self) -> String {
         let number = self.steps.commands.replace(self.steps.commands.get() + 1);
         let id = self.steps.id.get_or_init(|| match &self.progress {
@@ -373,7 +375,7 @@ impl Call {
         self.gate.config()
     }
 
-    /// Goes on with something after the answer was sent.
+    /// Continues `future` after the answer was sent, for as long as the runtime allows.
     pub fn wait_until(&self, future: impl Future<Output = ()> + 'static) {
         let promise = tasks::promise(None, async {
             future.await;
@@ -382,7 +384,7 @@ impl Call {
         self.ctx.unchecked_ref::<ExecutionContext>().wait_until(&promise);
     }
 
-    /// Writes a line to the log, if its level is wanted and it is not only counted.
+    /// Logs an event, unless its level is off or it is only counted.
     fn log(&self, event: &Event<'_>) {
         let config = self.config();
         if event.level() > config.log {
@@ -398,25 +400,25 @@ impl Call {
         }
     }
 
-    /// For the log and the answer.
+    /// The request id, for the log and for `X-Request-Id`.
     fn id(&self) -> String {
         format!("{}{}", id_prefix(), self.number)
     }
 
-    /// Answers a request that an exception of JavaScript has cost its answer.
+    /// Logs a JavaScript exception and answers 500.
     fn failed(&self, head: bool, error: &JsValue, rule: &Rule) -> JsValue {
         let (name, at) = described(error);
         self.log(&Event::Exception { name: &name, at: &at });
         self.refuse(head, Rejection::Internal(InternalRejection::Bug), &rule.path).into()
     }
 
-    /// Refuses what was let through already: the origin or the asset server fails.
+    /// Rejects a request that was authorized: the origin or the asset server has failed.
     fn refuse(&self, head: bool, rejection: Rejection, rule: &str) -> web_sys::Response {
         respond::reject(self, head, &Rejected::new(rejection, Some(rule)))
     }
 }
 
-/// What the ids of this instance's requests begin with; a request's number follows.
+/// Prefix of this instance's request ids; a request's number follows.
 fn id_prefix() -> String {
     format!("{}-", load::instance_id())
 }

@@ -1,8 +1,9 @@
-//! On to the origin: the request as it came but for its headers, and its answer as it is.
+//! Forwards requests to the origin. Only header fields, cookies and query parameters change, as
+//! [`crate::rules::forward`] decides.
 //!
-//! **What always holds:** bodies stream through in both directions, redirects are handed back, a WebSocket's response
-//! is the origin's own. What waits here waits in the runtime's promises, not in Rust, so a panic elsewhere in the
-//! instance does not touch a forwarded request.
+//! **What always holds:** bodies stream in both directions, redirects go to the client, a WebSocket's response is the
+//! origin's own. A forwarded request waits in a promise of the runtime, not in a Rust future, so a panic elsewhere in
+//! the instance does not end it.
 
 use super::{Call, load, view::View};
 use crate::rules::{
@@ -45,28 +46,29 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
 }
 
-/// Why there is no answer of the origin: the numbers of `fetch.mjs`.
+/// Reasons why the origin gave no answer, numbered as in src/edge/js/fetch.mjs.
 const LATE: u32 = 0;
 const TOO_LONG: u32 = 2;
 
-/// Why, for HEAD or not, when the request began, under which rule, and the request's number if it has one yet.
+/// Arguments: reason, whether the method is HEAD, when the request began (milliseconds), index of the rule, and the
+/// request's number if it has one.
 type Failed = dyn Fn(u32, bool, f64, usize, Option<u32>) -> JsValue;
 
 thread_local! {
-    /// One for all requests: a closure for each costs 0.03 of a forwarded request's time.
+    /// Shared by all requests: a closure for each costs 0.03 of a forwarded request's time.
     static FAILED: JsValue = Closure::<Failed>::new(failed).into_js_value();
-    /// What sends to the origin; made with the first request that is forwarded.
+    /// The function that sends to the origin, made when the first request is forwarded.
     static SENDER: OnceCell<JsValue> = const { OnceCell::new() };
 }
 
-fn failed(why: u32, head: bool, began: f64, rule: usize, number: Option<u32>) -> JsValue {
-    let rejection = match why {
+fn failed(reason: u32, head: bool, began: f64, rule: usize, number: Option<u32>) -> JsValue {
+    let rejection = match reason {
         LATE => Rejection::Origin(OriginRejection::Timeout),
         TOO_LONG => Rejection::Body(BodyRejection::TooLarge { limit: None }),
         _ => Rejection::Origin(OriginRejection::Unreachable),
     };
     let Some(gate) = load::loaded() else { return super::broken(&JsValue::UNDEFINED).into() };
-    #[allow(clippy::cast_possible_truncation)] // it was one
+    #[allow(clippy::cast_possible_truncation)] // JavaScript got it from a timestamp
     let began = Timestamp::from_millis(began as i64);
     let number = number.unwrap_or_else(super::next_number);
     let call = Call { number, began, ..Call::begin(gate, JsValue::UNDEFINED, JsValue::UNDEFINED, None) };
@@ -74,13 +76,13 @@ fn failed(why: u32, head: bool, began: f64, rule: usize, number: Option<u32>) ->
     call.refuse(head, rejection, rule).into()
 }
 
-pub(super) fn forward(call: &Call, view: &View, passage: &Authorized<'_>) -> JsValue {
-    call.log(&passage.event());
+pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> JsValue {
+    call.log(&authorized.event());
     let config = call.gate.config();
-    let held_back = HeldBack::new(passage, config);
+    let held_back = HeldBack::new(authorized, config);
     let path_and_query = held_back.without_parameter(view.path_and_query());
-    let mut withheld = withheld(view, passage, config);
-    let mut added = forward::identity_headers(passage.principal());
+    let mut withheld = withheld(view, authorized, config);
+    let mut added = forward::identity_headers(authorized.principal());
     let cookies = if held_back.has_cookies() { view.get("cookie") } else { None };
     match cookies.and_then(|cookies| held_back.without_cookies(&cookies)) {
         Some(none) if none.is_empty() => {
@@ -97,17 +99,17 @@ pub(super) fn forward(call: &Call, view: &View, passage: &Authorized<'_>) -> JsV
         &lines(&added),
         view.is_head(),
         super::hot::milliseconds(call.began),
-        passage.rule().index,
+        authorized.rule().index,
         call.number,
-        CachePolicy::new(passage.rule(), passage.principal().location(), config).bits(),
-        passage.closes_at().map_or(0.0, super::hot::milliseconds),
+        CachePolicy::new(authorized.rule(), authorized.principal().location(), config).bits(),
+        authorized.closes_at().map_or(0.0, super::hot::milliseconds),
     );
-    // A field that JavaScript's `Headers` does not take, say.
-    sent.unwrap_or_else(|error| call.failed(view.is_head(), &error, passage.rule()))
+    // For example, a field that JavaScript's `Headers` refuses.
+    sent.unwrap_or_else(|error| call.failed(view.is_head(), &error, authorized.rule()))
 }
 
-/// A function of JavaScript that sends to the origin what is forwarded, with a policy for each rule: what it must know
-/// if the origin fails are the arguments of [`Failed`] but the first.
+/// The JavaScript function that sends requests to the origin, with a cache policy for each rule. It takes the arguments
+/// of [`Failed`], except the first, and passes them on if the origin fails.
 pub(super) fn sender(config: &Config) -> JsValue {
     SENDER.with(|sender| sender.get_or_init(|| FAILED.with(|failed| sender_to(config, failed))).clone())
 }
@@ -116,13 +118,13 @@ fn sender_to(config: &Config, failed: &JsValue) -> JsValue {
     let mut policies = Vec::new();
     for rule in config.routes.rules() {
         policies.resize(policies.len().max(rule.index + 1), 0);
-        // What is forwarded from the hot path has a token in a header.
+        // The hot path forwards only requests with a token in a header.
         policies[rule.index] = CachePolicy::new(rule, Some(Location::Headers), config).bits();
     }
     make_sender(
         config.origin.as_deref().unwrap_or_default(),
         config.public_url.as_deref().unwrap_or_default(),
-        patience(config),
+        timeout_ms(config),
         &forward::vary(config),
         forward::forwarded_fields(config),
         policies,
@@ -130,21 +132,21 @@ fn sender_to(config: &Config, failed: &JsValue) -> JsValue {
     )
 }
 
-/// Header fields, one a line.
+/// Serialises header fields, one a line.
 pub(super) fn lines(fields: &[(&'static str, String)]) -> String {
     fields.iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join("\n")
 }
 
 #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
-fn patience(config: &Config) -> f64 {
+fn timeout_ms(config: &Config) -> f64 {
     config.origin_timeout.as_millis() as f64
 }
 
-/// The client's headers that stay behind, one a line.
-fn withheld(view: &View, passage: &Authorized<'_>, config: &Config) -> String {
-    // One crossing for all the names; their values stay where they are.
+/// Names of the client's header fields that are not forwarded, one a line.
+fn withheld(view: &View, authorized: &Authorized<'_>, config: &Config) -> String {
+    // One call to JavaScript gets all the names; the values stay there.
     let names = names(view.raw());
     let connection = names.lines().any(|name| name == "connection").then(|| view.get("connection")).flatten();
-    let filter = Filter::new(passage, connection.as_deref(), config);
+    let filter = Filter::new(authorized, connection.as_deref(), config);
     names.lines().filter(|name| filter.withholds(name)).collect::<Vec<_>>().join("\n")
 }

@@ -1,8 +1,8 @@
-//! Promises of JavaScript as futures.
+//! JavaScript promises as futures.
 //!
-//! **What always holds:** such a future can be dropped at any time, and then nothing of it is left. (`JsFuture` of
-//! wasm-bindgen leaves four allocations behind if its promise never settles, as those of a cancelled request don't.)
-//! The promise holds a number; what belongs to the number is here.
+//! **What always holds:** such a future can be dropped at any time and frees all its memory. (wasm-bindgen's `JsFuture`
+//! leaks four allocations if its promise never settles, and promises of a cancelled request never do.) The promise's
+//! callbacks hold only a number; the waker is in a table here, under that number.
 
 use js_sys::Promise;
 use std::{
@@ -19,7 +19,7 @@ extern "C" {
     fn watch(promise: &JsValue, number: u32, settle: &JsValue);
 }
 
-/// What is known of a promise.
+/// The state of a watched promise.
 enum Slot {
     Pending(Waker),
     Settled(Result<JsValue, JsValue>),
@@ -28,14 +28,14 @@ enum Slot {
 thread_local! {
     static NEXT: Cell<u32> = const { Cell::new(0) };
     static SLOTS: RefCell<HashMap<u32, Slot>> = RefCell::new(HashMap::new());
-    /// One for all promises.
+    /// Shared by all promises.
     static SETTLE: JsValue = Closure::<dyn Fn(u32, bool, JsValue)>::new(settle).into_js_value();
 }
 
-fn settle(number: u32, is_good: bool, value: JsValue) {
-    let outcome = if is_good { Ok(value) } else { Err(value) };
+fn settle(number: u32, is_fulfilled: bool, value: JsValue) {
+    let outcome = if is_fulfilled { Ok(value) } else { Err(value) };
     let waker = SLOTS.with_borrow_mut(|slots| match slots.get_mut(&number) {
-        // Dropped meanwhile.
+        // The future was dropped meanwhile.
         None => None,
         Some(slot) => match std::mem::replace(slot, Slot::Settled(outcome)) {
             Slot::Pending(waker) => Some(waker),
@@ -47,7 +47,8 @@ fn settle(number: u32, is_good: bool, value: JsValue) {
     }
 }
 
-/// The value of a promise, a thenable or a plain value; the error is what the promise was rejected with.
+/// A future of the value of a promise, a thenable or a plain value. The error is the reason the promise was rejected
+/// with.
 pub(super) struct Settled {
     promise: JsValue,
     number: Option<u32>,

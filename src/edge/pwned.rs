@@ -1,13 +1,14 @@
-//! Is a new password known from a leak? Asked of Have I Been Pwned, or of what `TOLLGATE_PASSWORD_PWNED_URL` names.
+//! Checks a new password against leaked passwords: with Have I Been Pwned, or the service at
+//! `TOLLGATE_PASSWORD_PWNED_URL`.
 //!
-//! **What always holds:** only where `TOLLGATE_PASSWORD_PWNED` is set, and only what
-//! [`crate::rules::password::pwned::Question`] lets out. What fails lets the password through with a line in the log: a
-//! service that is down must not keep people from changing their passwords.
+//! **What always holds:** the service is asked only where `TOLLGATE_PASSWORD_PWNED` is set, and gets only what
+//! [`crate::rules::password::pwned::Question`] reveals. If the check fails, the password is accepted and the failure
+//! logged: a service that is down must not keep users from changing their passwords.
 
 use super::Call;
 use crate::rules::{log::Event, password::pwned, secret::Secret};
 
-/// Whether this password is known from a leak; `false` too where nobody is to be asked, or nobody could tell.
+/// Whether this password is in a leak; `false` also if the check is off or fails.
 ///
 /// Call it before a password is set, after [`crate::rules::password::PasswordPolicy::judge`], and refuse with
 /// [`crate::rules::password::PasswordFault::Leaked`].

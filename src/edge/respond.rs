@@ -1,4 +1,4 @@
-//! Responses out of decisions, and the log line that goes with each.
+//! Turns decisions into responses and logs each.
 
 use super::Call;
 use crate::rules::{
@@ -35,13 +35,13 @@ pub(super) fn answer(call: &Call, head: bool, answered: &Answered) -> Response {
     response(&answered.answer, head)
 }
 
-/// Tells who it is.
-pub(super) fn identity(call: &Call, head: bool, passage: &Authorized<'_>) -> Response {
-    call.log(&passage.event());
-    response(&call.gate.identity(passage), head)
+/// The identity answer.
+pub(super) fn identity(call: &Call, head: bool, authorized: &Authorized<'_>) -> Response {
+    call.log(&authorized.event());
+    response(&call.gate.identity(authorized), head)
 }
 
-/// The response, or promise of one, that somebody else makes: with these cookies.
+/// Adds cookies to a response, or to the promise of one, of the origin or the asset server.
 pub(super) fn renewing(response: JsValue, renewal: &Jar) -> JsValue {
     if renewal.is_empty() {
         return response;
@@ -49,7 +49,7 @@ pub(super) fn renewing(response: JsValue, renewal: &Jar) -> JsValue {
     renew(response, &renewal.iter().collect::<Vec<_>>().join("\n")).into()
 }
 
-/// Status and headers of every answer to who it is.
+/// Status and headers of every identity answer.
 pub(super) fn identity_init() -> JsValue {
     init_of(&Answer::json(200, &()))
 }
@@ -59,23 +59,24 @@ pub(super) fn init_of(answer: &Answer) -> JsValue {
     init(answer.status, &lines(answer))
 }
 
-/// One plain 500; the log has said why when the configuration was read.
+/// A plain 500. The configuration's problems were logged when it was read.
 pub(super) fn misconfigured(request: &web_sys::Request) -> Response {
     response(&wording::rejection(&InternalRejection::Misconfigured.into(), &FlaskJwt), request.method() == "HEAD")
 }
 
-/// One plain 500; the panic hook has written the reason to the log.
+/// A plain 500. The caller or the panic hook logs the reason.
 pub(super) fn broken() -> Response {
     response(&wording::rejection(&InternalRejection::Bug.into(), &FlaskJwt), false)
 }
 
 fn response(answer: &Answer, head: bool) -> Response {
     let body = (!head && !answer.body.is_empty()).then_some(answer.body.as_str());
-    // Of a status that an application has made up, 999 say, there is no Response.
+    // An application may choose a status that `Response` refuses, 999 for example.
     respond(answer.status, &lines(answer), body).unwrap_or_else(|error| super::broken(&error))
 }
 
-/// The header fields, one a line. A line feed in one would begin another, so such a field is left out.
+/// Serialises header fields, one a line. A field with a line feed, or with a colon in its name, is left out: it would
+/// be read as another field (header injection).
 fn lines(answer: &Answer) -> String {
     let mut lines = String::with_capacity(128);
     for (name, value) in &answer.headers {

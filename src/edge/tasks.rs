@@ -1,9 +1,9 @@
-//! Futures that run for a request, and how they are given up when it is gone.
+//! Futures that run for a request, and their end when the request is cancelled.
 //!
 //! **What always holds:** when a client cancels its request, the runtime drops the request's promises without settling
-//! them. A future that waits for one would never be dropped, nor what it holds. Each future is therefore registered
-//! here: the entry drops it when it learns of the cancellation ([`drop_task`]), and futures older than any decision can
-//! be are dropped with a later request ([`sweep`]).
+//! them. A future that waits for such a promise would never be dropped, nor would its memory. Each future is therefore
+//! registered here: the entry drops it when it learns of the cancellation ([`drop_task`]), and a later request drops
+//! futures older than any decision can be ([`sweep`]).
 
 use super::now;
 use crate::rules::{
@@ -26,25 +26,25 @@ const MARGIN: Duration = Duration::seconds(10);
 
 #[wasm_bindgen]
 extern "C" {
-    /// What the entry keeps of a request, or of an order to an object: it outlives the instance.
+    /// The state that the entry keeps of a request, or of an order to an object. It outlives the Wasm instance.
     #[derive(Clone)]
     pub type Progress;
-    /// A future of this number has begun.
+    /// Records that the future with this number has begun.
     #[wasm_bindgen(method)]
     fn begin(this: &Progress, task: u32);
-    /// It is over, so the answer depends on this instance no more.
+    /// Records that the future has ended: the answer no longer depends on this instance.
     #[wasm_bindgen(method)]
     fn end(this: &Progress);
-    /// Whether it is this future that runs just now.
+    /// Records whether this future is being polled.
     #[wasm_bindgen(method, setter)]
     fn set_polling(this: &Progress, polling: bool);
-    /// An id of the request, the same if it is run again.
+    /// A random id of the request, the same if it is run again.
     #[wasm_bindgen(method, getter)]
     pub(super) fn id(this: &Progress) -> String;
-    /// The random bytes of this number, the same if the request is run again.
+    /// Random bytes for draw `number`, the same if the request is run again.
     #[wasm_bindgen(method)]
     pub(super) fn random(this: &Progress, number: u32) -> Uint8Array;
-    /// What was kept under this key when the request ran before.
+    /// The text that an earlier run of the request kept under this key.
     #[wasm_bindgen(method)]
     pub(super) fn kept(this: &Progress, key: &str) -> Option<String>;
     /// Keeps a text under this key, in case the request is run again.
@@ -52,7 +52,7 @@ extern "C" {
     pub(super) fn keep(this: &Progress, key: &str, text: &str);
 }
 
-/// A future that is registered.
+/// A registered future.
 struct Task {
     handle: AbortHandle,
     began: Timestamp,
@@ -60,11 +60,11 @@ struct Task {
 
 thread_local! {
     static NEXT: Cell<u32> = const { Cell::new(0) };
-    /// By number, so in the order in which they began.
+    /// Keyed by number, that is in the order in which the futures began.
     static TASKS: RefCell<BTreeMap<u32, Task>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// A promise of a future's value. The entry learns when the future runs, and when it is over.
+/// A promise of a future's value. `progress` records when the future begins, is polled and ends.
 pub fn promise(
     progress: Option<Progress>,
     future: impl Future<Output = Result<JsValue, JsValue>> + 'static,
@@ -79,14 +79,14 @@ pub fn promise(
     wasm_bindgen_futures::future_to_promise(observed)
 }
 
-/// Gives up a future: what it holds is dropped, and its promise settled.
+/// Drops a future with all that it holds; its promise resolves to `undefined`.
 pub fn drop_task(number: u32) {
     if let Some(task) = TASKS.with_borrow_mut(|tasks| tasks.remove(&number)) {
         task.handle.abort();
     }
 }
 
-/// Gives up every future that is older than a decision can be.
+/// Drops every future that is older than a decision can be: [`DECISION_TIMEOUT`] and 10 s.
 pub fn sweep() {
     let now = now();
     let is_old = |task: &Task| task.began.later(DECISION_TIMEOUT).later(MARGIN) < now;
@@ -97,7 +97,7 @@ pub fn sweep() {
     }
 }
 
-/// How many futures are registered: for tests.
+/// The number of registered futures, for tests.
 #[must_use]
 pub fn count() -> usize {
     TASKS.with_borrow(BTreeMap::len)

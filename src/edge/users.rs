@@ -1,4 +1,4 @@
-//! Users in KV: the stock `authenticate` and `identity`.
+//! Users in KV: the stock worker's `authenticate`, `identity` and `set_password`.
 
 use super::{Call, delay, kv, pwned, with_timeout};
 use crate::{
@@ -24,14 +24,14 @@ use worker::send::{SendFuture, SendWrapper};
 pub struct KvUsers(SendWrapper<Call>);
 
 impl KvUsers {
-    /// For a request.
+    /// The users, for one request.
     #[must_use]
     pub fn new(call: &Call) -> Self {
         Self(SendWrapper(call.clone()))
     }
 }
 
-/// There is one thread in a worker, so what must be sent to another never is.
+/// A worker has one thread, so the `Send` wrappers never cross threads.
 impl SendUsers for KvUsers {
     fn authenticate(
         &self,
@@ -54,7 +54,7 @@ impl SendUsers for KvUsers {
     }
 }
 
-/// Are these a user's name and password? One read.
+/// The user with this name and password. Reads KV once.
 async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<Identity>, UsersError> {
     let key = LoginRecord::key(credentials.username.expose());
     let record = login_record(call, &key).await?;
@@ -76,7 +76,7 @@ async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<I
     Ok(verdict.identity)
 }
 
-/// The record of this name: one read.
+/// The log-in record under this key. Reads KV once.
 async fn login_record(call: &Call, key: &str) -> Result<Option<LoginRecord>, UsersError> {
     let Some(text) = get(call, key).await? else { return Ok(None) };
     LoginRecord::read(&text).map(Some).map_err(|_| {
@@ -85,15 +85,16 @@ async fn login_record(call: &Call, key: &str) -> Result<Option<LoginRecord>, Use
     })
 }
 
-/// Who has this id? One read, of a record without a hash.
-///
-/// Where a token names everybody by a text, `"1"` may be user `1` too: two reads at once, and nobody if there are both.
+/// The user with this id. Reads one profile, which holds no hash; see [`stored`] for the case of two.
 async fn identity(call: &Call, id: Option<Id>) -> Result<Option<Identity>, UsersError> {
     let Some(id) = id else { return Ok(None) };
     Ok(stored(call, &id).await?.and_then(|(id, profile)| profile.identity(&id)))
 }
 
-/// Under which id is whom a token names so stored?
+/// The profile of the user whom a token names by `id`, with the id under which it is stored.
+///
+/// Where tokens hold every identity as text, `"1"` may also mean user `1`: both profiles are read concurrently. If both
+/// exist, the token is ambiguous, and the error is logged as `id_of_two_users`.
 async fn stored(call: &Call, id: &Id) -> Result<Option<(Id, Profile)>, UsersError> {
     let is_text = call.config().tokens.policy().identity_is_text();
     let with = |id: &Id, profile: Option<Profile>| profile.map(|profile| (id.clone(), profile));
@@ -111,7 +112,8 @@ async fn stored(call: &Call, id: &Id) -> Result<Option<(Id, Profile)>, UsersErro
     }
 }
 
-/// The same outcome if the request is run again, though the record may have been replaced by then.
+/// [`set_password`], with the same outcome if the request is run again: by then its first run may have replaced the
+/// record.
 async fn set_password_once(
     call: &Call,
     id: Option<Id>,
@@ -127,7 +129,7 @@ async fn set_password_once(
     Ok(change)
 }
 
-/// A new password for whom a token names; the old one must be right, if it is given.
+/// Prepares a new password for the user whom a token names. `old`, if given, must be the current password.
 async fn set_password(
     call: &Call,
     id: Option<Id>,
@@ -169,9 +171,9 @@ async fn profile(call: &Call, id: &Id) -> Result<Option<Profile>, UsersError> {
     })
 }
 
-/// Makes an outdated hash anew, behind the answer. Should anything fail, the old one stays and the next log-in tries.
+/// Replaces an outdated hash, after the answer. If anything fails, the old hash stays and the next log-in tries again.
 async fn renew(call: Call, key: String, proven: LoginRecord, password: Secret<String>) {
-    // Let the answer go out before this takes the CPU.
+    // Let the answer go out before this occupies the CPU.
     delay(Duration::ZERO).await;
     let Ok(present) = get(&call, &key).await else { return };
     let present = present.and_then(|text| LoginRecord::read(&text).ok());
@@ -180,7 +182,7 @@ async fn renew(call: Call, key: String, proven: LoginRecord, password: Secret<St
     let Ok(hash) = password::hash_by(&call, &password, hashing, salt(&call)).await else { return };
     let record = proven.with_hash(&hash);
     if call.config().bindings.sessions {
-        // The account's object knows of a change that this read of KV does not.
+        // The account's object may know of a password change that KV does not show yet.
         let (object, lifetimes) = call.gate.account_of_user(&record.id());
         let command = Command::Rehash { proven: proven.version(), key, record: record.to_json() };
         if let Ok(Reply::Done) = call.account(&object, command, &lifetimes).await {
@@ -193,7 +195,7 @@ async fn renew(call: Call, key: String, proven: LoginRecord, password: Secret<St
     }
 }
 
-/// A value, `None` if there is none.
+/// The value under a key in KV; `None` if there is none.
 async fn get(call: &Call, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
     with_timeout(call.config(), kv::get(&call.env, key).map_err(|_| Unavailable)).await
 }

@@ -1,94 +1,95 @@
-//! What a browser does with a cookie that it is sent: does it keep it, and which requests will carry it?
+//! Predicts whether a browser stores a cookie, and which requests will carry it.
 //!
-//! After RFC 6265bis (draft-ietf-httpbis-rfc6265bis-22), sections 5.6 and 5.7, with the length limits and prefixes that
-//! browsers apply. For the configuration reader, so that a cookie which no browser would keep is named before anybody
+//! Follows RFC 6265bis (draft-ietf-httpbis-rfc6265bis-22), sections 5.6 and 5.7, with the length limits and prefixes
+//! that browsers apply. The configuration reader uses it to report a cookie that no browser would store before anybody
 //! logs in.
 //!
-//! **What always holds:** a cookie that is dropped has a reason an operator can act on. Where a rule depends on
-//! something that is not known ([`Site::host`] without a value), the cookie is kept.
+//! **What always holds:** a dropped cookie has a reason that an operator can act on. Where a rule depends on something
+//! unknown ([`Site::host`] without a value), the cookie is kept.
 //!
-//! **What it does not do:** parse `Set-Cookie`: it is asked about cookies that [`super::cookie`] writes. It has no list
-//! of public suffixes but a few (`PUBLIC_SUFFIXES`).
+//! **What it does not do:** parse `Set-Cookie`: it judges cookies that [`super::cookie`] writes. It does not have the
+//! whole list of public suffixes, only `PUBLIC_SUFFIXES`.
 
 use super::config::SameSite;
 use std::net::IpAddr;
 
-/// Name and value together (RFC 6265bis §5.6, step 5).
+/// Maximum length of name and value together, in bytes (RFC 6265bis §5.6, step 5).
 pub const MOST_PAIR_BYTES: usize = 4096;
-/// The value of one attribute; a longer one is ignored (RFC 6265bis §5.6, step 6 of the attributes).
+/// Maximum length of an attribute's value, in bytes; a longer attribute is ignored (RFC 6265bis §5.6, step 6 of the
+/// attributes).
 pub const MOST_ATTRIBUTE_BYTES: usize = 1024;
 
-/// Domains under which strangers have theirs, beside every name without a dot (publicsuffix.org): those at which a
-/// worker may be reached.
+/// The public suffixes (publicsuffix.org) under which Cloudflare serves workers. Names without a dot count as public
+/// suffixes too.
 const PUBLIC_SUFFIXES: [&str; 2] = ["workers.dev", "pages.dev"];
 
 /// A cookie as a server sends it.
 #[derive(Clone, Copy, Debug)]
 pub struct SentCookie<'c> {
-    /// Its name.
+    /// The name.
     pub name: &'c str,
-    /// The length of its value, in bytes.
+    /// The length of the value, in bytes.
     pub value_bytes: usize,
-    /// `Domain`; empty for none.
+    /// `Domain`; empty if unset.
     pub domain: &'c str,
-    /// `Path`; empty for none.
+    /// `Path`; empty if unset.
     pub path: &'c str,
     /// `Secure`.
     pub secure: bool,
     /// `HttpOnly`.
     pub http_only: bool,
-    /// `SameSite`.
+    /// `SameSite`; `None` if unset.
     pub same_site: Option<SameSite>,
 }
 
-/// Where it comes from.
+/// The response that sets the cookie.
 #[derive(Clone, Copy, Debug)]
 pub struct Site<'s> {
-    /// The host, in lower case, without a port; `None` if it is not known.
+    /// The host, in lower case, without a port; `None` if unknown.
     pub host: Option<&'s str>,
-    /// Is it reached by https, or is it the browser's own machine?
+    /// Whether the host is reached by https or is the local machine.
     pub is_secure: bool,
-    /// The path of the request that it answers.
+    /// The path of the request.
     pub path: &'s str,
 }
 
-/// Why a browser drops a cookie.
+/// The reason why a browser drops a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
     /// Name and value are longer than [`MOST_PAIR_BYTES`].
     TooLong {
-        /// As many bytes as they have together.
+        /// The length of name and value together.
         bytes: usize,
     },
-    /// `Domain` is no host name: it has a port, a scheme, a path or a wildcard.
+    /// `Domain` is not a host name: it has a port, a scheme, a path or a wildcard.
     NotADomain,
-    /// `Domain` is a suffix under which strangers have names of their own.
+    /// `Domain` is a public suffix: unrelated parties have names under it.
     PublicSuffix,
     /// `Domain` does not cover the host that sends the cookie.
     OtherHost,
-    /// `Secure`, sent without https.
+    /// `Secure` is set but the connection is not https.
     SecureOverHttp,
     /// `SameSite=None` without `Secure`.
     NoneWithoutSecure,
-    /// The name begins with a prefix whose promise is not kept.
+    /// The name begins with a prefix whose requirements the cookie does not meet.
     Prefix(Prefix),
 }
 
-/// A prefix of a name by which a browser promises something (RFC 6265bis §4.1.3), in any case.
+/// A name prefix for which browsers require attributes (RFC 6265bis §4.1.3). Matched in upper and lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
-    /// `__Secure-`: `Secure`.
+    /// `__Secure-` requires `Secure`.
     Secure,
-    /// `__Host-`: `Secure`, `Path=/`, no `Domain`.
+    /// `__Host-` requires `Secure`, `Path=/` and no `Domain`.
     Host,
-    /// `__Http-`: `Secure`, `HttpOnly`.
+    /// `__Http-` requires `Secure` and `HttpOnly`.
     Http,
-    /// `__Host-Http-`: what both ask for.
+    /// `__Host-Http-` requires what `__Host-` and `__Http-` require.
     HostHttp,
 }
 
 impl Prefix {
-    /// The prefix of a name; the longest counts.
+    /// The longest prefix that the name begins with; `None` if there is none.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         [Self::HostHttp, Self::Host, Self::Http, Self::Secure].into_iter().find(|prefix| {
@@ -97,7 +98,7 @@ impl Prefix {
         })
     }
 
-    /// As it is written.
+    /// The prefix in its usual spelling.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -108,7 +109,7 @@ impl Prefix {
         }
     }
 
-    fn is_kept_by(self, cookie: &SentCookie<'_>) -> bool {
+    fn is_satisfied_by(self, cookie: &SentCookie<'_>) -> bool {
         let is_bound_to_host = cookie.domain.is_empty() && cookie.path == "/";
         cookie.secure
             && match self {
@@ -120,29 +121,28 @@ impl Prefix {
     }
 }
 
-/// A cookie that a browser keeps.
+/// A cookie that a browser has stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredCookie {
     path: String,
 }
 
 impl StoredCookie {
-    /// Does a request for this path carry the cookie (RFC 6265bis §5.1.4)?
+    /// Whether a request for this path carries the cookie (RFC 6265bis §5.1.4).
     #[must_use]
     pub fn is_sent_to(&self, path: &str) -> bool {
         let rest = path.strip_prefix(&self.path);
         rest.is_some_and(|rest| rest.is_empty() || self.path.ends_with('/') || rest.starts_with('/'))
     }
 
-    /// Does a request for some path of this pattern of `ROUTES` carry the cookie?
+    /// Whether a request for at least one path of this `ROUTES` pattern carries the cookie.
     #[must_use]
     pub fn is_sent_to_some(&self, pattern: &str) -> bool {
-        // The slash before a path that ends with one is matched by the segments; one at its end asks for a further
-        // segment.
-        let wanted: Vec<&str> = self.path.trim_start_matches('/').split('/').collect();
+        // A slash at the end of the cookie's path needs a further segment in the pattern.
+        let required: Vec<&str> = self.path.trim_start_matches('/').split('/').collect();
         let mut segments = pattern.trim_start_matches('/').split('/');
-        for (at, segment) in wanted.iter().enumerate() {
-            let is_last_and_empty = segment.is_empty() && at + 1 == wanted.len();
+        for (at, segment) in required.iter().enumerate() {
+            let is_last_and_empty = segment.is_empty() && at + 1 == required.len();
             match segments.next() {
                 Some("*") => return true,
                 Some(_) if is_last_and_empty => return true,
@@ -154,19 +154,19 @@ impl StoredCookie {
     }
 }
 
-/// What a browser does with a cookie from this site.
+/// Stores a cookie from this site, as a browser would.
 ///
 /// # Errors
-/// Why it is dropped.
+/// The reason why a browser drops it.
 pub fn keep(cookie: &SentCookie<'_>, site: &Site<'_>) -> Result<StoredCookie, Dropped> {
     let bytes = cookie.name.len() + cookie.value_bytes;
     if bytes > MOST_PAIR_BYTES {
         return Err(Dropped::TooLong { bytes });
     }
-    // An attribute that is too long is as if it were not there.
-    let attribute = |text: &'_ str| text.len() <= MOST_ATTRIBUTE_BYTES;
+    // A browser ignores an attribute that is too long.
+    let is_read = |text: &'_ str| text.len() <= MOST_ATTRIBUTE_BYTES;
     let domain = cookie.domain.strip_prefix('.').unwrap_or(cookie.domain).to_ascii_lowercase();
-    if attribute(cookie.domain) && !domain.is_empty() {
+    if is_read(cookie.domain) && !domain.is_empty() {
         check_domain(&domain, site.host)?;
     }
     if cookie.secure && !site.is_secure {
@@ -175,15 +175,14 @@ pub fn keep(cookie: &SentCookie<'_>, site: &Site<'_>) -> Result<StoredCookie, Dr
     if cookie.same_site == Some(SameSite::None) && !cookie.secure {
         return Err(Dropped::NoneWithoutSecure);
     }
-    if let Some(prefix) = Prefix::of(cookie.name).filter(|prefix| !prefix.is_kept_by(cookie)) {
+    if let Some(prefix) = Prefix::of(cookie.name).filter(|prefix| !prefix.is_satisfied_by(cookie)) {
         return Err(Dropped::Prefix(prefix));
     }
-    let path =
-        if cookie.path.starts_with('/') && attribute(cookie.path) { cookie.path } else { default_path(site.path) };
+    let path = if cookie.path.starts_with('/') && is_read(cookie.path) { cookie.path } else { default_path(site.path) };
     Ok(StoredCookie { path: path.to_owned() })
 }
 
-/// RFC 6265bis §5.7, steps 8 to 10.
+/// Checks `Domain` (RFC 6265bis §5.7, steps 8 to 10).
 fn check_domain(domain: &str, host: Option<&str>) -> Result<(), Dropped> {
     let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
     let is_label =
@@ -194,7 +193,7 @@ fn check_domain(domain: &str, host: Option<&str>) -> Result<(), Dropped> {
     if host == Some(domain) {
         return Ok(());
     }
-    // `localhost` has no dot, and is nobody's suffix.
+    // `localhost` has no dot but is not a public suffix.
     let is_suffix = (!domain.contains('.') && domain != "localhost") || PUBLIC_SUFFIXES.contains(&domain);
     if is_suffix && !is_address(domain) {
         return Err(Dropped::PublicSuffix);
@@ -203,7 +202,7 @@ fn check_domain(domain: &str, host: Option<&str>) -> Result<(), Dropped> {
     if host.is_some_and(|host| !covers(host)) { Err(Dropped::OtherHost) } else { Ok(()) }
 }
 
-/// The path of a cookie without one (RFC 6265bis §5.1.4): the request's up to its last slash.
+/// The default path of a cookie without `Path`: the request's path up to its last slash (RFC 6265bis §5.1.4).
 fn default_path(request: &str) -> &str {
     match request.rsplit_once('/') {
         Some((start, _)) if start.starts_with('/') => start,
@@ -226,7 +225,7 @@ mod tests {
     };
     const SITE: Site<'static> = Site { host: Some("app.example.com"), is_secure: true, path: "/auth" };
 
-    /// tests/e2e/browser.test.mjs shows the same cookies to Chromium.
+    /// tests/e2e/browser.test.mjs sends the same cookies to Chromium.
     #[test]
     fn the_table_that_chromium_agrees_with() {
         let all: serde_json::Value = serde_json::from_str(include_str!("../../tests/browser-cookies.json")).unwrap();
@@ -335,7 +334,7 @@ mod tests {
             ("/", &["/", "/a", "/a/b"][..], &[][..]),
             ("/api", &["/api", "/api/", "/api/x"], &["/", "/apix", "/API"]),
             ("/api/", &["/api/", "/api/x"], &["/api", "/apix/"]),
-            // No path, or one without a slash in front: the request's, up to its last slash.
+            // Without a path, or with a relative one, the request's path up to its last slash is used.
             ("", &["/auth", "/auth/refresh"], &["/", "/api"]),
             ("api", &["/auth/x"], &["/api"]),
             (&long, &["/auth/x"], &["/"]),

@@ -1,8 +1,8 @@
-//! Cookies: those that come are read, and those that go are written, as Flask-JWT-Extended's server does it
+//! Reads `Cookie` and writes `Set-Cookie` as Werkzeug under Flask-JWT-Extended does
 //! (docs/compat/flask-jwt-extended.md#cookie and #cookies).
 //!
-//! **What always holds:** a name, path or domain comes from the configuration, which is checked ([`is_name`],
-//! [`is_attribute`]); a value is a token or an id, which can't hold a separator.
+//! **What always holds:** names, paths and domains come from the configuration, which checks them ([`is_name`],
+//! [`is_attribute`]); values are tokens or ids, which contain no separator.
 
 use super::{
     config::{FlaskJwtExtended, Names},
@@ -11,16 +11,16 @@ use super::{
 };
 use std::{borrow::Cow, time::SystemTime};
 
-/// What `JWT_SESSION_COOKIE = false` makes of a cookie: Flask-JWT-Extended's own figure, in seconds.
+/// `Max-Age` under `JWT_SESSION_COOKIE = false`, in seconds: Flask-JWT-Extended's value.
 const LASTING_SECONDS: u64 = 31_540_000;
 
-/// The value of the first cookie of this name, without quotes. `None` if it is empty, too.
+/// The value of the first cookie with this name, unquoted. `None` if there is no such cookie or its value is empty.
 #[must_use]
 pub fn value(header: &str, name: &str) -> Option<String> {
     let mut rest = Some(header);
     while let Some(text) = rest {
         let Some((pair, after)) = first(text) else {
-            // Not a cookie: what follows the next semicolon may be one.
+            // Not a cookie; continue after the next semicolon.
             rest = text.split_once(';').map(|(_, after)| after);
             continue;
         };
@@ -32,31 +32,33 @@ pub fn value(header: &str, name: &str) -> Option<String> {
     None
 }
 
-/// The header without the cookies of these names, all others byte for byte; `None` if it has none of them. What is no
-/// cookie goes with them if it has such a name anywhere in it: another server may read it so.
+/// The header without the cookies of these names; `None` if it has none of them. Other cookies stay byte for byte. A
+/// piece that is not a valid cookie is removed too if it contains one of the names, since another server may parse it
+/// as that cookie.
 #[must_use]
 pub fn without(header: &str, names: &[&str]) -> Option<String> {
-    let (mut kept, mut is_whole) = (String::new(), true);
+    let (mut kept, mut is_unchanged) = (String::new(), true);
     let mut rest = Some(header);
     while let Some(text) = rest {
-        let goes;
-        (goes, rest) = match first(text) {
+        let is_removed;
+        (is_removed, rest) = match first(text) {
             Some(((name, _), after)) => (names.contains(&name), after),
             None => {
                 let (junk, after) = text.split_once(';').map_or((text, None), |(junk, after)| (junk, Some(after)));
                 (names.iter().any(|name| junk.contains(name)), after)
             }
         };
-        // With the semicolon behind it.
+        // Includes the semicolon after it.
         let piece = &text[..text.len() - rest.map_or(0, str::len)];
-        if goes { is_whole = false } else { kept += piece }
+        if is_removed { is_unchanged = false } else { kept += piece }
     }
     let edges = [' ', '\t', ';'];
-    (!is_whole).then(|| kept.trim_start_matches([' ', '\t']).trim_end_matches(edges).to_owned())
+    (!is_unchanged).then(|| kept.trim_start_matches([' ', '\t']).trim_end_matches(edges).to_owned())
 }
 
-/// The cookie that a text begins with, as Werkzeug 3.1 reads it (more loosely than RFC 6265 §4.1.1): name, then maybe
-/// `=` and a value, in quotes or without blanks, then a semicolon or the end; and what follows. The quotes stay.
+/// Splits off the first cookie of a text, as Werkzeug 3.1 does (more leniently than RFC 6265 §4.1.1): a name,
+/// optionally `=` and a value, quoted or without spaces, then a semicolon or the end. Returns name, value with its
+/// quotes, and the rest; `None` if the text begins with no cookie.
 fn first(text: &str) -> Option<((&str, &str), Option<&str>)> {
     const BLANKS: [char; 2] = [' ', '\t'];
     let text = text.trim_start_matches(BLANKS);
@@ -77,9 +79,9 @@ fn first(text: &str) -> Option<((&str, &str), Option<&str>)> {
     }
 }
 
-/// How long the quoted text is that `text` begins with, quotes and all.
+/// The length in bytes of the quoted string that `text` begins with, including both quotes.
 fn quoted(text: &str) -> Option<usize> {
-    let mut is_escaped = true; // the first quote ends nothing
+    let mut is_escaped = true; // the opening quote does not end the string
     for (at, byte) in text.bytes().enumerate() {
         match byte {
             _ if is_escaped => is_escaped = false,
@@ -91,7 +93,7 @@ fn quoted(text: &str) -> Option<usize> {
     None
 }
 
-/// Without quotes; `\ooo` is a byte in octal, `\` before anything else stands for nothing.
+/// Removes quotes and escapes: `\ooo` is a byte in octal; `\` before any other character stands for that character.
 fn unescaped(value: &str) -> Cow<'_, str> {
     let Some(inside) = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) else { return value.into() };
     if !inside.contains('\\') {
@@ -110,20 +112,20 @@ fn unescaped(value: &str) -> Cow<'_, str> {
     String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
-/// May this be the name of a cookie (RFC 6265 §4.1.1)?
+/// Whether this can be a cookie's name (RFC 6265 §4.1.1).
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// May this be the value of an attribute?
+/// Whether this can be the value of a cookie's attribute: visible ASCII without `;`, `,`, `"` and `\`.
 #[must_use]
 pub fn is_attribute(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic() && !b";,\"\\".contains(&b))
 }
 
-/// A cookie by which a device is known again at `path`, for as long as `life`. Scripts don't see it, and other sites'
-/// requests don't carry it.
+/// A `Set-Cookie` value for a device cookie (see [`super::device`]), sent to `path` for `life`. `HttpOnly` and
+/// `SameSite=Strict`, and `Secure` if `is_https`.
 #[must_use]
 pub fn of_device(name: &str, value: &str, path: &str, is_https: bool, life: Duration) -> String {
     let secure = if is_https { "; Secure" } else { "" };
@@ -136,24 +138,24 @@ pub fn of_device(name: &str, value: &str, path: &str, is_https: bool, life: Dura
 pub struct Jar(Vec<String>);
 
 impl Jar {
-    /// None.
+    /// An empty jar.
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Is there none?
+    /// Whether there are no cookies.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// As they stand in `Set-Cookie`.
+    /// The values for `Set-Cookie`, one a cookie.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// A token's cookie and the one with its CSRF value: `set_access_cookies`, `set_refresh_cookies`.
+    /// Adds a token's cookie and the cookie with its CSRF value: `set_access_cookies`, `set_refresh_cookies`.
     pub fn set(
         &mut self,
         config: &FlaskJwtExtended,
@@ -170,7 +172,7 @@ impl Jar {
         }
     }
 
-    /// Takes both away: `unset_access_cookies`, `unset_refresh_cookies`.
+    /// Adds cookies that delete both: `unset_access_cookies`, `unset_refresh_cookies`.
     pub fn unset(&mut self, config: &FlaskJwtExtended, token_type: TokenType) {
         let Names { cookie, cookie_path, csrf_cookie, csrf_cookie_path, .. } = config.names(token_type);
         self.push(config, cookie, "", Some(&Life::over()), true, cookie_path);
@@ -259,7 +261,7 @@ mod tests {
             ("x=\"b;c\"; a=1", Some("1")),
             ("a=1,b=2", Some("1,b=2")),
             ("a=\"\\061\\\"\"", Some("1\"")),
-            // What is no cookie is none of this name either.
+            // Not valid cookies.
             ("a=\"1", None),
             ("a=1\"", None),
             ("a=1 2", None),
@@ -282,7 +284,8 @@ mod tests {
             ("a=1; x=2; b=3; a=4", Some("x=2")),
             ("a=\"1; x=2\"; y=3", Some("y=3")),
             ("a; x=1", Some("x=1")),
-            // No cookies, but others may read them so: two lines joined, a quote without an end.
+            // Not valid cookies, but other servers may parse them: two fields joined by a comma, a quote without an
+            // end.
             ("a=1, x=2; y=3", Some("y=3")),
             ("x=2, a=1", Some("")),
             ("y=3; a=\"1", Some("y=3")),

@@ -1,9 +1,9 @@
-//! The cookie by which a browser is known again at the log-in, so that what strangers do does not hold up its user.
+//! The device cookie: identifies a browser that has logged in before, so that failed attempts by others do not delay
+//! its user.
 //!
-//! **What always holds:** the gate believes only what it has written itself. Each entry of the cookie carries a MAC
-//! over the login record that was proven, the device's secret and the entry's expiry; an entry proves nothing about
-//! another record, and nothing after it has expired. The key is derived from the key that signs tokens, so there is no
-//! other secret to keep.
+//! **What always holds:** the gate accepts only entries that it wrote. Each entry carries a MAC over the login record
+//! that was proven, the device's secret and the entry's expiry, so it is valid for that record only and until that time
+//! only. The key is derived from the key that signs tokens, so there is no other secret to configure.
 
 use super::{
     ids::sha256_base64url,
@@ -15,52 +15,53 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// How long a device is known: at least half of this after its last log-in, which prolongs a cookie that is half over.
+/// Lifetime of an entry. A log-in renews an entry of which less than half is left, so a device is known for at least
+/// half of this after its last log-in.
 pub const KNOWN_FOR: Duration = Duration::seconds(90 * 86_400);
-/// How many users of one browser are known; the one who logged in first gives way.
+/// Maximum number of users that one cookie holds. The one whose entry is oldest is dropped.
 const MAX_ENTRIES: usize = 4;
-/// Between the entries of a cookie, and between the parts of an entry: neither is in base64url.
+/// Separates the entries of a cookie; [`PART_SEPARATOR`] separates the parts of an entry. Neither is in base64url.
 const ENTRY_SEPARATOR: char = '!';
 const PART_SEPARATOR: char = '.';
-/// What the derived key, and each MAC, are for: another use of the same key gives other bytes.
+/// Domain separation: the derivation of the key, and each MAC, begin with a label of their own.
 const KEY_LABEL: &[u8] = b"tollgate device cookie, key, version 1";
 const MAC_LABEL: &[u8] = b"tollgate device cookie, entry, version 1";
 
-/// A login record, whether it exists or not, as devices and counters know it: the SHA-256 of its exact key. Two names
-/// that differ in capitals are two records.
+/// Identifies a login record, existing or not, by the SHA-256 of its exact key. Names that differ in case are different
+/// records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordId(String);
 
 impl RecordId {
-    /// The record of a name, as it was typed.
+    /// The record of a name, as the client sent it.
     #[must_use]
     pub fn of_name(name: &str) -> Self {
         Self(sha256_base64url(&LoginRecord::key(name)))
     }
 
-    /// As text.
+    /// The hash, in base64url.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A device that has proven that it logged in as a record: only [`DeviceKey::find`] makes one.
+/// A device whose cookie proves an earlier log-in to a record. Only [`DeviceKey::find`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownDevice {
     secret: String,
-    /// Seconds since 1970.
+    /// Seconds since the Unix epoch.
     expires: i64,
 }
 
 impl KnownDevice {
-    /// The secret that the device was given.
+    /// The device's random secret.
     #[must_use]
     pub fn secret(&self) -> &str {
         &self.secret
     }
 
-    /// Is less than half of [`KNOWN_FOR`] left, so that a log-in is to prolong it?
+    /// Whether less than half of [`KNOWN_FOR`] is left, so that a log-in must renew the entry.
     #[must_use]
     pub fn needs_renewal(&self, now: Timestamp) -> bool {
         (self.expires - now.numeric_date().seconds()) * 2000 < KNOWN_FOR.as_millis()
@@ -78,14 +79,14 @@ impl std::fmt::Debug for DeviceKey {
 }
 
 impl DeviceKey {
-    /// Derived from the text of the key that signs tokens.
+    /// Derives the key by HMAC-SHA-256 from the text of the key that signs tokens.
     #[must_use]
     pub fn derive(signing_key: &Secret<String>) -> Self {
         let key = mac(signing_key.expose().as_bytes(), &[KEY_LABEL]).finalize().into_bytes();
         Self(Secret::new(key.into()))
     }
 
-    /// The device that a cookie proves for this record.
+    /// The device that a cookie proves for this record; `None` if no entry is genuine and unexpired.
     #[must_use]
     pub fn find(&self, cookie: &str, record: &RecordId, now: Timestamp) -> Option<KnownDevice> {
         cookie.split(ENTRY_SEPARATOR).take(MAX_ENTRIES).find_map(|entry| {
@@ -95,7 +96,8 @@ impl DeviceKey {
         })
     }
 
-    /// The cookie after a log-in as this record: the entries of other records stay, the newest first, up to the limit.
+    /// The cookie after a log-in to this record: the new entry first, then those of other records in `former`, up to
+    /// four entries in all.
     #[must_use]
     pub fn issue(&self, former: &str, record: &RecordId, secret: &str, now: Timestamp) -> String {
         let expires = now.later(KNOWN_FOR).numeric_date().seconds();
@@ -114,14 +116,14 @@ impl DeviceKey {
     }
 
     fn mac_of(&self, record: &RecordId, secret: &str, expires: i64) -> Hmac<Sha256> {
-        // No part holds the byte that separates them.
+        // No part contains the separator byte 0.
         let expires = expires.to_string();
         let parts = [MAC_LABEL, &[0], record.0.as_bytes(), &[0], secret.as_bytes(), &[0], expires.as_bytes()];
         mac(self.0.expose(), &parts)
     }
 }
 
-/// Secret, expiry in seconds since 1970, MAC.
+/// Secret, expiry in seconds since the Unix epoch, MAC.
 fn parts(entry: &str) -> Option<(&str, i64, &str)> {
     let (secret, rest) = entry.split_once(PART_SEPARATOR)?;
     let (expires, signature) = rest.split_once(PART_SEPARATOR)?;
@@ -160,8 +162,8 @@ mod tests {
         for at in 0..cookie.len() {
             let mut bytes = cookie.clone().into_bytes();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-            let bent = String::from_utf8(bytes).unwrap();
-            assert_eq!(known(&key, &bent, &ann, NOW), None, "byte {at}");
+            let changed = String::from_utf8(bytes).unwrap();
+            assert_eq!(known(&key, &changed, &ann, NOW), None, "byte {at}");
         }
         for made_up in
             ["", "!", "secret", "AAAAAAAAAAAAAAAAAAAAAA", "secret.9999999999.", "secret.9999999999.AAAA", "a.b.c"]

@@ -1,16 +1,16 @@
-//! What an operator is told about an option or a rule.
+//! Diagnostics of the configuration: problems, faults and warnings about options and rules.
 
-/// Something to tell the operator about one option. Holds no secret's value.
+/// A diagnostic about one option. Never contains a secret's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The option, or `ROUTES[2].path`.
+    /// The option's name, or the path to a member of it, such as `ROUTES[2].path`.
     pub option: String,
-    /// What is wrong or unwise, and what to write instead.
+    /// The fault or risk, and what to write instead.
     pub text: String,
 }
 
 impl Diagnostic {
-    /// One notice.
+    /// A diagnostic about `option`.
     pub fn new(option: impl Into<String>, text: impl Into<String>) -> Self {
         Self { option: option.into(), text: text.into() }
     }
@@ -22,11 +22,11 @@ impl std::fmt::Display for Diagnostic {
     }
 }
 
-/// A question that names the known name which is most like a given one; empty if none is.
+/// `; did you mean X?` with the known name most similar to `name`; empty if none is similar enough.
 pub(super) fn did_you_mean<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
-    const LEAST_LIKENESS: f64 = 0.88;
-    let likeness = |known: &str| strsim::jaro_winkler(&name.to_ascii_uppercase(), &known.to_ascii_uppercase());
-    let nearest = known.map(|known| (likeness(known), known)).max_by(|(a, _), (b, _)| a.total_cmp(b));
-    let nearest = nearest.filter(|(likeness, _)| *likeness >= LEAST_LIKENESS);
+    const MIN_SIMILARITY: f64 = 0.88;
+    let similarity = |known: &str| strsim::jaro_winkler(&name.to_ascii_uppercase(), &known.to_ascii_uppercase());
+    let nearest = known.map(|known| (similarity(known), known)).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let nearest = nearest.filter(|(similarity, _)| *similarity >= MIN_SIMILARITY);
     nearest.map_or_else(String::new, |(_, known)| format!("; did you mean {known}?"))
 }

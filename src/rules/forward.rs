@@ -1,9 +1,10 @@
-//! What is sent on to an origin: which of the client's headers, whether with the token, and who the gate says it is.
+//! Decides what an origin receives: the client's header fields, the token, and the gate's identity headers; and how the
+//! origin's answer may be cached.
 //!
-//! **What always holds:** whatever spelling a client gives an identity header (case, `_`, `.` or any other mark for
-//! `-`: CGI and PHP read them all as one), it does not arrive; ours are set afterwards, so an origin may trust them.
-//! This holds on every route, those without a token too (oauth2-proxy#624). Values can't break a header: the subject is
-//! percent-encoded, the claims are base64url.
+//! **What always holds:** a client's identity header is removed in every spelling (case, and `_`, `.` or any other mark
+//! for `-`: CGI and PHP read them all as one). The gate's own are set afterwards, so an origin may trust them. This
+//! holds on every route, including those without a token (oauth2-proxy#624). A value cannot break out of its header:
+//! the subject is percent-encoded, the claims are base64url.
 
 use super::{
     config::{Config, Location},
@@ -14,20 +15,20 @@ use super::{
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::borrow::Cow;
 
-/// The id of the user: an integer as it is, a text percent-encoded.
+/// The user's id: an integer in decimal, a string percent-encoded.
 pub const SUBJECT_HEADER: &str = "x-auth-subject";
-/// The token's claims, as signed: base64url of a JSON object. Tells `1` from `"1"`.
+/// The token's payload as signed: base64url of the JSON object of claims. Distinguishes the ids `1` and `"1"`.
 pub const CLAIMS_HEADER: &str = "x-auth-claims";
-/// Where the token was found, by the words of `JWT_TOKEN_LOCATION`; none if it was in a header.
+/// The token's location, in the words of `JWT_TOKEN_LOCATION`. Unset if it was in a header.
 pub const LOCATION_HEADER: &str = "x-auth-location";
-/// All headers of this beginning are the gate's.
+/// Prefix of the header fields that only the gate may set.
 const IDENTITY_PREFIX: &str = "x-auth-";
 const AUTHORIZATION: &str = "authorization";
 
-/// What may stand in a subject as it is: visible ASCII but the escape itself.
+/// The ASCII characters that are percent-encoded in a subject: controls, space and `%`.
 const SUBJECT_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
-/// RFC 9110 §7.6.1, with the older ones. `Upgrade` is decided on its own: a WebSocket needs it.
+/// Hop-by-hop fields: RFC 9110 §7.6.1 and older ones. `Upgrade` is decided separately, since a WebSocket needs it.
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -40,9 +41,9 @@ const HOP_BY_HOP: [&str; 9] = [
     "http2-settings",
 ];
 
-/// Client header fields that some origins believe about a request: where it comes from, to which host, path or method
-/// it goes, who sends it. The gate or the runtime knows better. Names in the form that [`plain`] gives; one that ends
-/// with `-` is a prefix (`x-forwarded-user` and `x-forwarded-client-cert` are among `x-forwarded-`).
+/// Client header fields that some origins trust for a request's source, host, path, method or user. They are removed,
+/// since a client can set them to anything. Names are in the form that [`plain`] returns; a name that ends with `-` is
+/// a prefix (`x-forwarded-` covers `x-forwarded-user` and `x-forwarded-client-cert`).
 const SPOOFABLE: [&str; 76] = [
     // Addresses.
     "forwarded",
@@ -83,11 +84,11 @@ const SPOOFABLE: [&str; 76] = [
     "x-https",
     "x-http-path-override",
     "x-waws-unencoded-url",
-    // Which file is sent, and which checks are left out.
+    // Fields that choose the file sent, or skip checks.
     "x-sendfile-type",
     "x-accel-",
     "x-middleware-subrequest",
-    // In CGI the variable that names an outgoing proxy.
+    // `HTTP_PROXY` in CGI, which many clients use as their proxy.
     "proxy",
     // Users, and the certificates that name them.
     "remote-",
@@ -126,36 +127,37 @@ const SPOOFABLE: [&str; 76] = [
     "x-arr-ssl",
     "tls-client-",
 ];
-/// Fields that the runtime sets: in another spelling they are a client's, which some origins take for the runtime's.
+/// Fields that the runtime sets. In another spelling they come from the client, and some origins read them as the
+/// runtime's.
 const RUNTIME_PREFIX: &str = "cf-";
 
-/// The fields that say to an origin how the client reached the gate, when the gate knows it.
+/// The client's address, set for the origin if the gate knows it.
 pub const FORWARDED_FOR_HEADER: &str = "x-forwarded-for";
-/// See [`FORWARDED_FOR_HEADER`]: the host, with its port.
+/// The host of the gate's URL, with its port if it is not the default, set for the origin if the gate knows it.
 pub const FORWARDED_HOST_HEADER: &str = "x-forwarded-host";
-/// See [`FORWARDED_FOR_HEADER`]: the scheme.
+/// The scheme of the gate's URL, set for the origin if the gate knows it.
 pub const FORWARDED_PROTO_HEADER: &str = "x-forwarded-proto";
 
-/// What the client's headers are held against, once a request.
+/// Decides which of a client's header fields are forwarded.
 pub struct Filter<'f> {
-    /// The `Connection` header: names more headers that are for this hop only.
+    /// The value of `Connection`, which names further hop-by-hop fields.
     pub connection: Option<&'f str>,
-    /// The header with the token.
+    /// The name of the header field with the token.
     pub token_header: &'f str,
-    /// Is it passed on, and `Authorization`?
+    /// Whether that field and `Authorization` are forwarded.
     pub forward_token: bool,
-    /// `TOLLGATE_KEEP_HEADERS`: these go on, whatever they claim.
+    /// `TOLLGATE_KEEP_HEADERS`: fields that are forwarded although they are spoofable.
     pub keep: &'f [String],
 }
 
 impl<'f> Filter<'f> {
-    /// For a passage under `TOLLGATE_FORWARD_TOKEN`.
+    /// The filter for one authorized request; `connection` is its `Connection` field.
     #[must_use]
-    pub fn new(passage: &Authorized<'_>, connection: Option<&'f str>, config: &'f Config) -> Self {
-        Self { connection, forward_token: forwards_token(config, passage.rule()), ..Self::for_tokens(config) }
+    pub fn new(authorized: &Authorized<'_>, connection: Option<&'f str>, config: &'f Config) -> Self {
+        Self { connection, forward_token: forwards_token(config, authorized.rule()), ..Self::for_tokens(config) }
     }
 
-    /// For every passage with a token.
+    /// The filter for any request with a token, without its `Connection` field.
     #[must_use]
     pub fn for_tokens(config: &'f Config) -> Self {
         let token_header =
@@ -163,28 +165,28 @@ impl<'f> Filter<'f> {
         Self { connection: None, token_header, forward_token: config.forward_token, keep: &config.keep_headers }
     }
 
-    /// Does a header field go on? `None` if that can't be told without the others. `value` is asked for `Connection`
-    /// alone.
+    /// Whether a header field is forwarded; `None` if that depends on other fields. `value` is read for `Connection`
+    /// only, and a missing value gives `None`. `name` in lower case.
     #[must_use]
     pub fn goes_on(&self, name: &str, value: Option<&str>) -> Option<bool> {
-        let is_alone = |word: &str| {
+        let is_hop_only = |word: &str| {
             word.eq_ignore_ascii_case("close") || HOP_BY_HOP.iter().any(|hop| word.eq_ignore_ascii_case(hop))
         };
         match name {
             "upgrade" => None,
-            "connection" if !value?.split(',').map(str::trim).all(is_alone) => None,
+            "connection" if !value?.split(',').map(str::trim).all(is_hop_only) => None,
             _ => Some(!self.withholds(name)),
         }
     }
 
-    /// Is this header one that only the gate may set? `name` in any case.
+    /// Whether only the gate may set this header field. `name` in any spelling.
     #[must_use]
     pub fn is_the_gates(name: &str) -> bool {
         plain(name).starts_with(IDENTITY_PREFIX)
     }
 
-    /// Does this header of a client claim what only the gate or the runtime knows, or another path or method? `name` in
-    /// any case, with any mark for `-`.
+    /// Whether origins may trust this client field for a source, host, path, method or user. `name` in any case, with
+    /// any mark for `-`.
     #[must_use]
     pub fn is_spoofable(name: &str) -> bool {
         let plain = plain(name);
@@ -193,20 +195,20 @@ impl<'f> Filter<'f> {
         is_misspelt || SPOOFABLE.iter().any(is_listed)
     }
 
-    /// Is the client's field of this name kept (`TOLLGATE_KEEP_HEADERS`)?
+    /// Whether `TOLLGATE_KEEP_HEADERS` names this field.
     #[must_use]
     pub fn keeps(&self, name: &str) -> bool {
         self.keep.iter().any(|kept| kept.eq_ignore_ascii_case(name))
     }
 
-    /// Does this header of the client stay behind? `name` in any case.
+    /// Whether this client field is not forwarded. `name` in any case.
     #[must_use]
     pub fn withholds(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         let plain = plain(&name);
         plain.starts_with(IDENTITY_PREFIX)
             || HOP_BY_HOP.contains(&name.as_str())
-            // The origin's own, from its URL: on Cloudflare a worker has no say in it, and here it must be the same.
+            // The origin's URL sets the host: Cloudflare allows no other, and under axum the result must be the same.
             || name == "host"
             || self.is_a_token(&name, &plain)
             || (Self::is_spoofable(&name) && !self.keeps(&name))
@@ -214,7 +216,8 @@ impl<'f> Filter<'f> {
             || (name != "upgrade" && self.connection_names(&name))
     }
 
-    /// In another spelling it is not the header that the gate has judged, but an origin may read it so.
+    /// A field with the token's name, in any spelling an origin may normalise to it. A spelling other than the exact
+    /// one is always withheld: the gate has not verified it.
     fn is_a_token(&self, name: &str, plain: &str) -> bool {
         let looks_like = |header: &str| {
             plain.len() == header.len()
@@ -234,12 +237,12 @@ impl<'f> Filter<'f> {
 }
 
 fn forwards_token(config: &Config, rule: &Rule) -> bool {
-    // An answer that a cache keeps for everybody must not depend on a token.
+    // An answer from a shared cache must not depend on a token.
     (config.forward_token || rule.auth == Auth::None) && !rule.cache
 }
 
-/// Where else than in a header a token is held back under `TOLLGATE_FORWARD_TOKEN = false`: wherever the gate looks for
-/// one, whether it was found there or not. Not in a body, which is the client's document: it goes on as it came.
+/// Cookies and query parameter that are removed under `TOLLGATE_FORWARD_TOKEN = false`: every place where the gate
+/// looks for a token, whether or not it found one there. The body is forwarded unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeldBack<'h> {
     cookies: Vec<&'h str>,
@@ -247,39 +250,39 @@ pub struct HeldBack<'h> {
 }
 
 impl<'h> HeldBack<'h> {
-    /// For a passage.
+    /// The cookies and the parameter to remove from an authorized request.
     #[must_use]
-    pub fn new(passage: &Authorized<'_>, config: &'h Config) -> Self {
-        Self::under(passage.rule(), config)
+    pub fn new(authorized: &Authorized<'_>, config: &'h Config) -> Self {
+        Self::under(authorized.rule(), config)
     }
 
     fn under(rule: &Rule, config: &'h Config) -> Self {
         let Some(flask_jwt_extended) = config.flask_jwt_extended().filter(|_| !forwards_token(config, rule)) else {
             return Self::default();
         };
-        // The rule's own places, and the others, where clients have learnt to send it.
+        // The rule's own locations and the default ones, where clients may send the token anyway.
         let of_rule = rule.flask_jwt_extended.locations.as_deref().unwrap_or_default();
-        let is_place = |place| flask_jwt_extended.locations.contains(&place) || of_rule.contains(&place);
+        let is_searched = |location| flask_jwt_extended.locations.contains(&location) || of_rule.contains(&location);
         let cookies: &[&str] = &[&flask_jwt_extended.access.cookie, &flask_jwt_extended.refresh.cookie];
         Self {
-            cookies: if is_place(Location::Cookies) { cookies.to_vec() } else { Vec::new() },
-            parameter: is_place(Location::QueryString).then_some(&flask_jwt_extended.query_name),
+            cookies: if is_searched(Location::Cookies) { cookies.to_vec() } else { Vec::new() },
+            parameter: is_searched(Location::QueryString).then_some(&flask_jwt_extended.query_name),
         }
     }
 
-    /// Is there anything to look for in the `Cookie` header?
+    /// Whether cookies are to be removed.
     #[must_use]
     pub fn has_cookies(&self) -> bool {
         !self.cookies.is_empty()
     }
 
-    /// The `Cookie` header without the tokens; `None` if it stays as it is, `Some("")` if nothing is left.
+    /// The `Cookie` header without token cookies; `None` if it is unchanged, `Some("")` if nothing is left.
     #[must_use]
     pub fn without_cookies(&self, header: &str) -> Option<String> {
         cookie::without(header, &self.cookies)
     }
 
-    /// The path and query without the token, all other parameters byte for byte.
+    /// Path and query without the token parameter. Other parameters stay byte for byte.
     #[must_use]
     pub fn without_parameter<'u>(&self, path_and_query: &'u str) -> Cow<'u, str> {
         let Some((name, (path, query))) = self.parameter.zip(path_and_query.split_once('?')) else {
@@ -294,7 +297,7 @@ impl<'h> HeldBack<'h> {
     }
 }
 
-/// A header's name as the most careless origin reads it: in lower case, all but letters and digits one mark.
+/// A header name as the most lenient origin reads it: in lower case, with `-` for everything but letters and digits.
 fn plain(name: &str) -> String {
     name.chars().map(plain_char).collect()
 }
@@ -303,24 +306,23 @@ fn plain_char(c: char) -> char {
     if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
 }
 
-/// How the answer to a request may be cached, and by whom: what the edge's JavaScript (`edge/js/fetch.mjs`) acts on, as
-/// bits.
+/// Rules for caching the answer to a request, as bits for src/edge/js/fetch.mjs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CachePolicy(u32);
 
 impl CachePolicy {
-    /// The rule looks for tokens, so the answer is one user's: it is fetched past Cloudflare's cache, and only that
-    /// user's own cache may keep it.
+    /// The rule looks for tokens, so the answer belongs to one user: Cloudflare's cache is bypassed, and only a private
+    /// cache may store the answer.
     pub const LOOKS_AT_TOKENS: u32 = 1;
-    /// The token came in `Authorization`, where RFC 9111 §3.5 keeps shared caches away from answers that don't invite
-    /// them.
+    /// The token was in `Authorization`: RFC 9111 §3.5 then forbids shared caches to store the answer, unless it allows
+    /// that explicitly.
     pub const IN_AUTHORIZATION: u32 = 2;
     /// The rule has `auth = "optional"`: the answer depends on whether there was a token.
     pub const OPTIONAL: u32 = 4;
     /// The rule has `cache = true`: Cloudflare's cache may answer.
     pub const MAY_CACHE: u32 = 8;
 
-    /// For an answer under a rule, with a token found at `location`.
+    /// The policy for an answer under `rule`, with the token found at `location`.
     #[must_use]
     pub fn new(rule: &Rule, location: Option<Location>, config: &Config) -> Self {
         let is_in_authorization = location == Some(Location::Headers) && token_header(config) == AUTHORIZATION;
@@ -333,14 +335,14 @@ impl CachePolicy {
         Self(bits.into_iter().filter(|(is_set, _)| *is_set).map(|(_, bit)| bit).sum())
     }
 
-    /// The bits.
+    /// The policy as bits.
     #[must_use]
     pub fn bits(self) -> u32 {
         self.0
     }
 }
 
-/// The request header fields on which an answer under `auth = "optional"` depends, as `Vary` has them.
+/// The value of `Vary` for answers under `auth = "optional"`: the request fields where a token may be.
 #[must_use]
 pub fn vary(config: &Config) -> String {
     match token_header(config).as_str() {
@@ -356,8 +358,8 @@ fn token_header(config: &Config) -> String {
         .map_or(AUTHORIZATION.into(), |flask_jwt_extended| flask_jwt_extended.header_name.to_ascii_lowercase())
 }
 
-/// Which of the `X-Forwarded-…` fields the gate sets, as bits for the edge's JavaScript: those that
-/// `TOLLGATE_KEEP_HEADERS` does not leave to the client. For 1, Host 2, Proto 4.
+/// The `X-Forwarded-…` fields that the gate sets, as bits for src/edge/js/fetch.mjs: For 1, Host 2, Proto 4. Fields in
+/// `TOLLGATE_KEEP_HEADERS` are left to the client.
 #[must_use]
 pub fn forwarded_fields(config: &Config) -> u32 {
     let filter = Filter::for_tokens(config);
@@ -368,7 +370,7 @@ pub fn forwarded_fields(config: &Config) -> u32 {
         .sum()
 }
 
-/// The headers that say who it is.
+/// The identity headers for the origin; none without a token.
 #[must_use]
 pub fn identity_headers(principal: &Principal) -> Vec<(&'static str, String)> {
     match principal {

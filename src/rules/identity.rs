@@ -1,4 +1,4 @@
-//! Who somebody is.
+//! A user's id and attributes.
 
 use super::{
     json::{Map, Value},
@@ -6,7 +6,7 @@ use super::{
 };
 use serde::de::DeserializeOwned;
 
-/// A user's id. An integer stays an integer and a string a string: `1` and `"1"` are two users.
+/// A user's id, an integer or a string: `1` and `"1"` are different users.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Id {
     /// A JSON integer.
@@ -16,7 +16,8 @@ pub enum Id {
 }
 
 impl Id {
-    /// From a claim or a record. `None` for anything but an integer (as written, `1.0` is none) or a string.
+    /// Reads an id from a claim or a record. `None` for anything but a string or an integer of 64 bits (`1.0` is not an
+    /// integer).
     #[must_use]
     pub fn from_json(value: &Value) -> Option<Self> {
         match value {
@@ -26,14 +27,15 @@ impl Id {
         }
     }
 
-    /// The integer that is written like this text: a token whose `sub` must be a text names user 1 so.
+    /// The integer whose decimal spelling is exactly this text. A token whose `sub` must be a string names user 1 by
+    /// `"1"`.
     #[must_use]
     pub fn as_written_number(&self) -> Option<Self> {
         let Self::Text(text) = self else { return None };
         text.parse().ok().filter(|number: &i64| number.to_string() == *text).map(Self::Int)
     }
 
-    /// With its JSON type.
+    /// The id as a JSON number or string.
     #[must_use]
     pub fn to_json(&self) -> Value {
         match self {
@@ -52,29 +54,30 @@ impl std::fmt::Display for Id {
     }
 }
 
-/// A user, as far as an `authenticate` or `identity` function tells.
+/// A user, as returned by [`Users::authenticate`](crate::Users::authenticate) and
+/// [`Users::identity`](crate::Users::identity).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// What becomes the token's `identity` claim.
+    /// The token's `identity` claim (Flask-JWT) or `sub` claim (Flask-JWT-Extended).
     pub id: Id,
-    /// What else is known: shown by `to = "identity"` with `user = "stored"`, and given to hooks.
+    /// Further attributes, shown by `to = "identity"` with `user = "stored"` and passed to hooks.
     pub attributes: Map<String, Value>,
-    /// Of the password that it was proven by: what is stored later has a later one (docs/sessions.md). 0 where there is
-    /// none, or where nobody counts.
+    /// Version of the password that proved the identity: a password stored later has a later version
+    /// (docs/sessions.md). 0 if no password was checked or the store keeps no versions.
     pub version: Timestamp,
 }
 
 impl Identity {
-    /// Only an id.
+    /// An identity without attributes, with version 0.
     #[must_use]
     pub fn new(id: Id) -> Self {
         Self { id, attributes: Map::new(), version: Timestamp::from_millis(0) }
     }
 
-    /// The attributes as a type of one's own.
+    /// Deserialises the attributes.
     ///
     /// # Errors
-    /// If they are not of that type.
+    /// If they do not deserialise to `T`.
     pub fn attributes_as<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         T::deserialize(Value::Object(self.attributes.clone()))
     }
@@ -94,6 +97,7 @@ mod tests {
             assert_eq!(Id::from_json(&serde_json::from_str(text).unwrap()), None, "{text}");
         }
     }
+
     #[test]
     fn a_text_stands_for_an_integer_in_one_spelling_only() {
         for number in [0, 1, -7, i64::MAX, i64::MIN] {

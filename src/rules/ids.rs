@@ -1,8 +1,7 @@
-//! The names of sessions, tokens and objects, as types: each is made in one place and can't take another's.
+//! Ids of sessions and tokens and names of Durable Objects, as types that cannot be confused.
 //!
-//! **What always holds:** in JSON each is a plain text, as it was before it had a type (tests/pinned.rs). A session's
-//! id that the gate made says when the session began. An object's name tells nothing of a name or an address that was
-//! typed: it has their hash.
+//! **What always holds:** in JSON each is a plain string (tests/pinned.rs). A session id made by the gate contains the
+//! time when the session began. An object's name contains only the hash of a login name or address.
 
 use super::{identity::Id, store::LoginRecord, time::Timestamp};
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -11,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use uuid::{Builder, Uuid};
 
-/// A text that names one kind of thing.
+/// Defines a string type for one kind of name.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -20,7 +19,7 @@ macro_rules! name {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// As text.
+            /// The name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -48,8 +47,8 @@ macro_rules! name {
 }
 
 name! {
-    /// A session's id, the claim `sid`. One that the gate made is a UUID of version 7 (RFC 9562 §5.7); a token of
-    /// another issuer may have any text.
+    /// A session's id, the claim `sid`. The gate makes UUIDs of version 7 (RFC 9562 §5.7); tokens of other issuers may
+    /// have any text.
     SessionId
 }
 
@@ -59,13 +58,13 @@ name! {
 }
 
 name! {
-    /// The name of a Durable Object of the class `Account`: of an account, of a name that is tried in log-ins, or of an
-    /// address.
+    /// The name of a Durable Object of the class `Account`, which stands for an account, a login name or an address.
     ObjectName
 }
 
 impl SessionId {
-    /// The id of a session that begins at this time.
+    /// The id of a session that begins at this time. The random part is derived from `entropy`, so equal arguments give
+    /// equal ids.
     #[must_use]
     pub fn new(began: Timestamp, entropy: &str) -> Self {
         let digest = Sha256::digest(entropy.as_bytes());
@@ -77,7 +76,7 @@ impl SessionId {
             .into()
     }
 
-    /// When the session began; `None` if the gate did not make this id.
+    /// The time when the session began; `None` if the gate did not make this id.
     #[must_use]
     pub fn began(&self) -> Option<Timestamp> {
         let id = Uuid::try_parse(&self.0).ok().filter(|id| id.get_version_num() == 7)?;
@@ -88,29 +87,29 @@ impl SessionId {
 }
 
 impl ObjectName {
-    /// The object that counts attempts for this name, whether anybody has it or not. By its hash: people type passwords
-    /// into name fields. Whatever its capitals and the blanks around it: an application may have one user for all of
-    /// them.
+    /// The object that counts attempts for this login name, whether or not it exists. The name is hashed, since people
+    /// type passwords into name fields. Case and surrounding white space are ignored, since an application may treat
+    /// all spellings as one user.
     #[must_use]
     pub fn of_login_name(name: &str) -> Self {
         format!("name:{}", sha256_base64url(&LoginRecord::key(&name.trim().to_lowercase()))).into()
     }
 
-    /// The object that counts failures from this address, by its hash.
+    /// The object that counts failures from this IP address, which is hashed.
     #[must_use]
     pub fn of_address(address: &str) -> Self {
         format!("address:{}", sha256_base64url(address)).into()
     }
 
-    /// The object of the account that tokens name so. `is_text`: every token names its user by a text, so that user `1`
-    /// and user `"1"` can't be told apart.
+    /// The object of the account with this id. `is_text`: whether tokens hold every identity as text, so that `1` and
+    /// `"1"` are one account.
     #[must_use]
     pub fn of_account(id: &Id, is_text: bool) -> Self {
         let id = if is_text { Id::Text(id.to_string()).to_json() } else { id.to_json() };
         format!("user:{id}").into()
     }
 
-    /// The object that stands for every account: ending all its sessions ends everybody's.
+    /// The object that stands for all accounts: ending all of its sessions ends the sessions of every user.
     #[must_use]
     pub fn everybody() -> Self {
         "everybody".into()

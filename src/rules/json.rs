@@ -1,4 +1,4 @@
-//! JSON as the gate reads and writes it.
+//! Reads and writes JSON.
 //!
 //! **What always holds, reading:** one object, UTF-8, no repeated member at any depth (serde-rs/json#762: two readers
 //! may disagree on which one counts), no `NaN`, no lone surrogate, at most 128 levels (serde_json's limit).
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
-/// Why a text is not the object that was asked for.
+/// The error for a text that is not a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAnObject {
     /// Not JSON under the rules of this module.
@@ -20,7 +20,7 @@ pub enum NotAnObject {
 /// Reads one JSON object.
 ///
 /// # Errors
-/// [`NotAnObject`], with nothing of the text in it.
+/// [`NotAnObject`], which contains nothing of the text.
 pub fn object(text: &[u8]) -> Result<Map<String, Value>, NotAnObject> {
     match serde_json::from_slice::<Unique>(text) {
         Ok(Unique(Value::Object(members))) => Ok(members),
@@ -29,11 +29,11 @@ pub fn object(text: &[u8]) -> Result<Map<String, Value>, NotAnObject> {
     }
 }
 
-/// The members of an object that is asked for a few of them and then forgotten: no map is built for it.
+/// The members of an object of which only a few are read: cheaper than [`Map`], since no index is built.
 pub struct Members<'t>(Vec<(Cow<'t, str>, Value)>);
 
 impl Members<'_> {
-    /// The value of this name.
+    /// The value of the member with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
@@ -43,13 +43,13 @@ impl Members<'_> {
 /// Reads one JSON object, under the same rules as [`object`].
 ///
 /// # Errors
-/// [`NotAnObject`], with nothing of the text in it.
+/// [`NotAnObject`], which contains nothing of the text.
 pub fn members(text: &[u8]) -> Result<Members<'_>, NotAnObject> {
     if !text.trim_ascii_start().starts_with(b"{") {
         return Err(object(text).err().unwrap_or(NotAnObject::OtherType));
     }
     let members: Members<'_> = serde_json::from_slice(text).map_err(|_| NotAnObject::NotJson)?;
-    // A few names are compared each with each, many by the map.
+    // Few names are compared pairwise; many are checked by building the map, since pairs grow with the square.
     if members.0.len() > FEW {
         object(text)?;
     } else if members.0.iter().enumerate().any(|(at, (name, _))| members.0[..at].iter().any(|(other, _)| other == name))
@@ -59,13 +59,13 @@ pub fn members(text: &[u8]) -> Result<Members<'_>, NotAnObject> {
     Ok(members)
 }
 
-/// As many members as most tokens have at most.
+/// Up to this many members are compared pairwise. Most tokens have fewer.
 const FEW: usize = 16;
 
 /// Writes a value compactly in ASCII.
 ///
 /// # Panics
-/// Never: what is written here has text keys only.
+/// If a map in `value` has keys that are not strings; nothing in this crate has.
 #[must_use]
 pub fn to_ascii<T: Serialize + ?Sized>(value: &T) -> String {
     let mut text = Vec::with_capacity(128);
@@ -73,7 +73,7 @@ pub fn to_ascii<T: Serialize + ?Sized>(value: &T) -> String {
     String::from_utf8(text).expect("ASCII")
 }
 
-/// A value without repeated members, at any depth.
+/// A JSON value; deserialising it fails on repeated members at any depth.
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {
@@ -129,7 +129,7 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 }
 
-/// With all members, repeated ones too.
+/// Keeps repeated members; [`members`] checks for them.
 impl<'t> Deserialize<'t> for Members<'t> {
     fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(MembersVisitor)
@@ -153,7 +153,7 @@ impl<'t> de::Visitor<'t> for MembersVisitor {
     }
 }
 
-/// The name of a member, in the text itself where it stands there as it is.
+/// The name of a member, borrowed from the text if it contains no escapes.
 struct Name<'t>(Cow<'t, str>);
 
 impl<'t> Deserialize<'t> for Name<'t> {

@@ -1,7 +1,9 @@
-//! `POST /auth`: what is read from the body, and what the stored record makes of it (docs/compat/flask-jwt.md#log-in).
+//! The rules of a log-in, `POST /auth`: reads the credentials and judges the stored record
+//! (docs/compat/flask-jwt.md#log-in).
 //!
-//! **What always holds:** no such user, a wrong password, a disabled user and an unusable stored hash look and cost
-//! the same to a client. Reading the body and judging the record are pure; the store is asked in between.
+//! **What always holds:** an unknown user, a wrong password, a disabled user and an unusable stored hash get the same
+//! answer and take the same time. Reading the body and judging the record are pure; the caller reads the store in
+//! between.
 
 use super::{
     config::Config,
@@ -13,32 +15,35 @@ use super::{
     store::{LoginRecord, Status},
 };
 
-/// A longer body is refused with 413.
+/// Maximum length of the body in bytes; a longer one is refused with 413.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
-/// A longer name or password is refused with 400: hashing a very long one would be an attack.
+/// Maximum length of a name or password in bytes; a longer one is refused with 400, since long passwords are expensive
+/// to hash.
 pub const MAX_FIELD_BYTES: usize = 1024;
 
 /// A name and a password, as sent.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// As sent; people do type a password here, so it is no more printed than the other.
+    /// The name as sent. A [`Secret`], since users type passwords into name fields.
     pub username: Secret<String>,
-    /// As sent.
+    /// The password as sent.
     pub password: Secret<String>,
 }
 
-/// Is the media type JSON? `application/json` or `application/…+json`, any case, whatever the parameters.
+/// Whether the media type is `application/json` or `application/…+json`, in any case and with any parameters, as in
+/// Werkzeug's `is_json`.
 #[must_use]
 pub fn is_json(content_type: Option<&str>) -> bool {
     let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
-/// Reads the body of a log-in. Flask-JWT refuses one with more members than name and password; Flask-JWT-Extended's
-/// documentation reads the two and looks at no others.
+/// Reads the body of a log-in. Under Flask-JWT's dialect it must have no other members than name and password; under
+/// Flask-JWT-Extended's other members are ignored, as in that library's documentation.
 ///
 /// # Errors
-/// The first refusal of docs/compat/flask-jwt.md#log-in, rows 4 to 6.
+/// The first rejection of docs/compat/flask-jwt.md#log-in, rows 4 to 6, that applies; [`Rejection::FieldTooLong`] for a
+/// longer field than [`MAX_FIELD_BYTES`].
 pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Rejection> {
     let members = json::object(body).map_err(|_| Rejection::Body(BodyRejection::NotAnObject))?;
     let username = field(&members, &config.username_key)?;
@@ -51,7 +56,7 @@ pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Rej
     }
 }
 
-/// A member's text; `None` if it is missing, empty or not text.
+/// A member's text; `None` if it is missing, empty or not a string.
 pub(super) fn field(members: &Map<String, Value>, name: &str) -> Result<Option<Secret<String>>, Rejection> {
     match members.get(name) {
         Some(Value::String(text)) if text.len() > MAX_FIELD_BYTES => {
@@ -62,42 +67,42 @@ pub(super) fn field(members: &Map<String, Value>, name: &str) -> Result<Option<S
     }
 }
 
-/// What a log-in comes to.
+/// The outcome of a log-in.
 #[derive(Debug)]
 pub struct Verdict {
-    /// Who it is, if the password was right.
+    /// The user, if the password is right and the user active.
     pub identity: Option<Identity>,
-    /// Whether the hash should be made anew: [`renewal`].
+    /// Whether the stored hash should be replaced: [`renewal`].
     pub outdated: bool,
-    /// The stored hash could not be used; for the log.
+    /// The reason why the stored hash could not be used, for the log.
     pub fault: Option<HashFault>,
 }
 
-/// Judges a log-in by the record of its name (`None` if there is none) and by what checking the password against its
-/// hash gave.
+/// Judges a log-in by the record of its name (`None` if there is none) and the outcome of checking the password against
+/// its hash.
 #[must_use]
 pub fn judge(record: Option<&LoginRecord>, checked: Result<Check, HashFault>) -> Verdict {
-    let refused = |fault| Verdict { identity: None, outdated: false, fault };
+    let rejected = |fault| Verdict { identity: None, outdated: false, fault };
     match checked {
-        Err(fault) => refused(Some(fault)),
-        Ok(Check::Wrong) => refused(None),
+        Err(fault) => rejected(Some(fault)),
+        Ok(Check::Wrong) => rejected(None),
         Ok(right @ (Check::Right | Check::RightButOutdated)) => match record {
             Some(record) if record.status() == Status::Active => Verdict {
                 identity: Some(Identity { version: record.version(), ..Identity::new(record.id()) }),
                 outdated: right == Check::RightButOutdated,
                 fault: None,
             },
-            _ => refused(None),
+            _ => rejected(None),
         },
     }
 }
 
-/// The hash to make for the record `proven`, whose password was just right: at today's cost (or its own, if that is
-/// higher) and pepper. `None` if `present`, what the store holds by now, is any other record: then somebody changed it
-/// meanwhile, and that change stays.
+/// Parameters for the new hash of the record `proven`, whose password was just checked: the configured pepper and cost,
+/// or the record's cost if that is higher. `None` if `present`, the record now in the store, differs from `proven`: it
+/// was changed meanwhile, and the change must stay.
 ///
-/// KV has no compare-and-set, and a read may be stale: docs/storage.md says what remains and how a password change
-/// closes it.
+/// KV has no compare-and-set, and a read may be stale: docs/storage.md describes the remaining race and how a password
+/// change closes it.
 #[must_use]
 pub fn renewal(proven: &LoginRecord, present: Option<&LoginRecord>, hashing: &Hashing) -> Option<Hashing> {
     (present == Some(proven)).then(|| hashing.no_cheaper_than(proven.hash()))

@@ -1,38 +1,39 @@
-//! Room for two, and which of them makes room for a third.
+//! A cache of two entries that evicts the least recently used one.
 
-/// Two rooms. Two, because those whom chance has put into one room would drive each other out at every request.
+/// Two cache slots, as one set of a set-associative cache. With one slot, two keys that hash to the same set would
+/// evict each other at every request.
 #[derive(Debug)]
 pub struct Pair<T> {
-    capacity: [Option<T>; 2],
-    /// The room that was asked for last; the other is the next to be given away.
+    slots: [Option<T>; 2],
+    /// The slot used last; the other one is evicted next.
     latest: usize,
 }
 
 impl<T> Pair<T> {
-    /// The one that is looked for, and its room.
-    pub fn find(&mut self, is_it: impl Fn(&T) -> bool) -> Option<(usize, &T)> {
-        let room = self.capacity.iter().position(|kept| kept.as_ref().is_some_and(&is_it))?;
-        self.latest = room;
-        Some((room, self.capacity[room].as_ref()?))
+    /// The entry that matches, with its slot; marks the slot as used last.
+    pub fn find(&mut self, is_match: impl Fn(&T) -> bool) -> Option<(usize, &T)> {
+        let slot = self.slots.iter().position(|kept| kept.as_ref().is_some_and(&is_match))?;
+        self.latest = slot;
+        Some((slot, self.slots[slot].as_ref()?))
     }
 
-    /// Is one of the rooms empty?
+    /// Whether a slot is empty.
     pub fn has_room(&self) -> bool {
-        self.capacity.iter().any(Option::is_none)
+        self.slots.iter().any(Option::is_none)
     }
 
-    /// Keeps one in an empty room, else in that of the one that was asked for longest ago; gives its room.
-    pub fn put(&mut self, one: T) -> usize {
-        let room = if self.capacity[self.latest].is_none() { self.latest } else { 1 - self.latest };
-        self.capacity[room] = Some(one);
-        self.latest = room;
-        room
+    /// Stores an entry in an empty slot, else in place of the least recently used entry. Returns its slot.
+    pub fn put(&mut self, entry: T) -> usize {
+        let slot = if self.slots[self.latest].is_none() { self.latest } else { 1 - self.latest };
+        self.slots[slot] = Some(entry);
+        self.latest = slot;
+        slot
     }
 }
 
 impl<T> Default for Pair<T> {
     fn default() -> Self {
-        Self { capacity: [None, None], latest: 0 }
+        Self { slots: [None, None], latest: 0 }
     }
 }
 

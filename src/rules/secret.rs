@@ -1,21 +1,21 @@
 //! Values that must not be printed.
 //!
 //! **What always holds:** [`Secret`] has no `Display`, `Serialize` or `PartialEq`, and its `Debug` shows nothing; its
-//! bytes are wiped on drop. Reading it is one method, easy to find in review: [`Secret::expose`].
+//! bytes are wiped on drop. [`Secret::expose`] is the only way to read it, so that reads are easy to find in review.
 
 use zeroize::{Zeroize, Zeroizing};
 
-/// A password or key. Prints as `Secret(..)`, is wiped when dropped.
+/// A password or key. Prints as `Secret(..)` and is wiped when dropped.
 #[derive(Clone)]
 pub struct Secret<T: Zeroize>(Zeroizing<T>);
 
 impl<T: Zeroize> Secret<T> {
-    /// Takes a value in.
+    /// Wraps a value.
     pub fn new(value: T) -> Self {
         Self(Zeroizing::new(value))
     }
 
-    /// The value. Each caller must keep it out of logs, errors and answers.
+    /// The value. Callers must keep it out of logs, errors and answers.
     pub fn expose(&self) -> &T {
         &self.0
     }

@@ -1,10 +1,11 @@
-//! What is stored in KV, under which keys, and in which order it is written. docs/storage.md tells operators the same;
-//! a test holds the two together.
+//! The records in KV: their keys, form and order of writes. docs/storage.md describes them for operators; a test
+//! compares the keys.
 //!
-//! **What always holds:** a log-in reads one key ([`LoginRecord::key`]), a look-up of an identity another
-//! ([`Profile::key`]) that holds no hash. The profile is written before the log-in record and removed after it, so
-//! that every prefix of the writes is harmless: a name without a log-in record cannot log in, and a log-in record
-//! always has its profile. Records carry a version; one that can't be read refuses ([`Unreadable`]) and is left alone.
+//! **What always holds:** a log-in reads one key ([`LoginRecord::key`]); looking up an identity reads another one
+//! ([`Profile::key`]), whose record holds no hash. The profile is written before the log-in record and removed after
+//! it, so that every prefix of the writes is harmless: a name without a log-in record cannot log in, and a log-in
+//! record always has its profile. Records carry a format version; a record that can't be read ([`Unreadable`]) leads to
+//! a rejection and is not overwritten.
 
 use super::{
     identity::{Id, Identity},
@@ -16,29 +17,29 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The KV namespace's binding.
+/// The name of the KV namespace binding.
 pub const BINDING: &str = "USERS";
-/// The version that this code writes, and the only one it reads.
+/// The format version of records: the only one that is written or read.
 pub const VERSION: u32 = 1;
-/// KV refuses longer keys.
+/// KV's limit on keys, in bytes.
 const MAX_KEY_BYTES: usize = 512;
 
-/// A record that is not of the form written here.
+/// The error for a record of another form or format version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
-/// May this user log in and pass?
+/// Whether a user may log in and be authorized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Yes.
+    /// The user may log in.
     #[default]
     Active,
-    /// No; a log-in is refused like a wrong password.
+    /// The user may not log in; the answer is the same as to a wrong password.
     Disabled,
 }
 
-/// Name → id and hash. Read by a log-in and by nothing else.
+/// Maps a name to id and hash. Read by log-ins and password changes only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoginRecord {
     v: u32,
@@ -46,16 +47,16 @@ pub struct LoginRecord {
     hash: String,
     #[serde(default)]
     status: Status,
-    /// When the password was set or the user disabled, in milliseconds since 1970; 0 for never, as far as is known.
+    /// The time when the password was set or the user disabled, in milliseconds since the Unix epoch; 0 if unknown.
     #[serde(default, skip_serializing_if = "is_zero")]
     version: Timestamp,
-    /// What a newer version wrote beside it: kept when the hash is made anew.
+    /// Members that a newer version of Tollgate wrote: kept when the hash is replaced.
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
 
 impl LoginRecord {
-    /// `login:<name>`, the name in normal form; a name too long for KV's keys by its SHA-256.
+    /// `login:<name>`, the name in [`password::normal_form`]; `login-sha256:<hash>` if that is longer than KV allows.
     #[must_use]
     pub fn key(name: &str) -> String {
         let name = password::normal_form(name);
@@ -66,7 +67,7 @@ impl LoginRecord {
         format!("login-sha256:{}", Base64UrlUnpadded::encode_string(&Sha256::digest(name.as_bytes())))
     }
 
-    /// A record of a user who may log in.
+    /// A record of an active user, with version 0.
     #[must_use]
     pub fn new(id: &Id, hash: &PasswordHash) -> Self {
         Self {
@@ -85,58 +86,58 @@ impl LoginRecord {
     /// If it is not JSON of this form and version.
     pub fn read(text: &[u8]) -> Result<Self, Unreadable> {
         let record: Self = serde_json::from_slice(text).map_err(|_| Unreadable)?;
-        let good = record.v == VERSION && Id::from_json(&record.id).is_some();
-        if good { Ok(record) } else { Err(Unreadable) }
+        let is_valid = record.v == VERSION && Id::from_json(&record.id).is_some();
+        if is_valid { Ok(record) } else { Err(Unreadable) }
     }
 
-    /// As it is stored.
+    /// The record as stored: JSON in ASCII.
     #[must_use]
     pub fn write(&self) -> String {
         json::to_ascii(self)
     }
 
-    /// Whose record it is.
+    /// The user's id.
     ///
     /// # Panics
-    /// Never: `read` and `new` let only ids in.
+    /// Never: `read` and `new` accept only valid ids.
     #[must_use]
     pub fn id(&self) -> Id {
         Id::from_json(&self.id).expect("checked when the record was made")
     }
 
-    /// The stored hash, in any of the spellings of [`PasswordHash`].
+    /// The stored hash, in a spelling that [`PasswordHash::parse`] may know.
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// May the user log in?
+    /// Whether the user may log in.
     #[must_use]
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// Which of a user's passwords this is: the later, the newer. An account's object refuses a log-in by one that is
-    /// older than one that it knows of.
+    /// The version of the password; a newer password has a later one. An account's object refuses a log-in with an
+    /// older password than the newest it knows of.
     #[must_use]
     pub fn version(&self) -> Timestamp {
         self.version
     }
 
-    /// The version of a record that comes in the place of this one: now, or just after this one's if the clock is
-    /// behind.
+    /// The version for a record that replaces this one: `now`, or 1 ms after this version if that is later, as when the
+    /// clock was set back.
     #[must_use]
     pub fn next_version(&self, now: Timestamp) -> Timestamp {
         std::cmp::max(now, Timestamp::from_millis(self.version.as_millis().saturating_add(1)))
     }
 
-    /// The same record as another version.
+    /// The same record with another version.
     #[must_use]
     pub fn with_version(&self, version: Timestamp) -> Self {
         Self { version, ..self.clone() }
     }
 
-    /// As a JSON object, for whoever puts a version into it.
+    /// The record as a JSON object, for the account's object, which sets the version.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
         serde_json::to_value(self).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default()
@@ -149,12 +150,12 @@ impl LoginRecord {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde requires a reference
 fn is_zero(version: &Timestamp) -> bool {
     version.as_millis() == 0
 }
 
-/// Id → who that is. Read where a route asks for the stored identity; holds no hash.
+/// Maps an id to name and attributes. Read under rules with `user = "stored"` and before a refresh; holds no hash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     v: u32,
@@ -167,7 +168,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// `user:<id as JSON>`: `user:1` and `user:"1"` are two users. A text too long for KV's keys by its SHA-256.
+    /// `user:<id as JSON>`: `user:1` and `user:"1"` are different users. `user-sha256:<hash>` if that is longer than KV
+    /// allows.
     #[must_use]
     pub fn key(id: &Id) -> String {
         let id = id.to_json().to_string();
@@ -178,7 +180,7 @@ impl Profile {
         format!("user-sha256:{}", Base64UrlUnpadded::encode_string(&Sha256::digest(id.as_bytes())))
     }
 
-    /// The profile of a user.
+    /// The profile of an active user without attributes.
     #[must_use]
     pub fn new(id: &Id, name: &str) -> Self {
         Self {
@@ -199,19 +201,19 @@ impl Profile {
         if profile.v == VERSION { Ok(profile) } else { Err(Unreadable) }
     }
 
-    /// As it is stored.
+    /// The record as stored: JSON in ASCII.
     #[must_use]
     pub fn write(&self) -> String {
         json::to_ascii(self)
     }
 
-    /// The name that the user logs in with.
+    /// The user's login name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The identity, `None` for a disabled user, or if the profile is another's.
+    /// The identity; `None` if the user is disabled or the profile has another id.
     #[must_use]
     pub fn identity(self, id: &Id) -> Option<Identity> {
         if self.status == Status::Disabled || self.id != id.to_json() {
@@ -224,7 +226,7 @@ impl Profile {
     }
 }
 
-/// The writes that add or replace a user, in the order in which they must be made.
+/// The writes (key and value) that add or replace a user, in the order in which they must be made.
 #[must_use]
 pub fn writes_for(id: &Id, name: &str, hash: &PasswordHash) -> [(String, String); 2] {
     [(Profile::key(id), Profile::new(id, name).write()), (LoginRecord::key(name), LoginRecord::new(id, hash).write())]

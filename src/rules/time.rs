@@ -1,16 +1,16 @@
-//! Points in time and lengths of time, which do not add up by accident.
+//! Points in time and lengths of time, as types that cannot be mixed up.
 //!
-//! **What always holds:** the clock is an argument. A [`NumericDate`] (RFC 7519 §2) is a point in whole seconds, a
-//! [`Timestamp`] a point in milliseconds, a [`Duration`] a length in milliseconds.
+//! **What always holds:** the current time is an argument. A [`NumericDate`] (RFC 7519 §2) is a point in whole seconds,
+//! a [`Timestamp`] a point in milliseconds, a [`Duration`] a length in milliseconds.
 
 use serde::{Deserialize, Serialize};
 
-/// A point in time, in milliseconds since 1970-01-01T00:00:00Z. What a clock gives.
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z (the Unix epoch).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// From milliseconds since the epoch, as `Date.now()` has them.
+    /// From milliseconds since the epoch, as `Date.now()` returns.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
@@ -28,41 +28,40 @@ impl Timestamp {
         self.0
     }
 
-    /// Before all others.
+    /// The earliest timestamp.
     pub const EARLIEST: Self = Self(i64::MIN);
 
-    /// After all others.
+    /// The latest timestamp.
     pub const LATEST: Self = Self(i64::MAX);
 
-    /// The next that can be told from this one.
+    /// One millisecond later.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The first of a second.
+    /// The first millisecond of a second.
     #[must_use]
     pub const fn beginning_of(second: NumericDate) -> Self {
         Self(second.0.saturating_mul(1000))
     }
 
-    /// So much later.
+    /// This point plus `duration`; saturates.
     #[must_use]
-    pub const fn later(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(span.0))
+    pub const fn later(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.0))
     }
 
-    /// The second this point lies in (cut down, as both Flask libraries cut).
+    /// The second that contains this point: rounded down, as both Flask libraries do.
     #[must_use]
     pub const fn numeric_date(self) -> NumericDate {
         NumericDate(self.0.div_euclid(1000))
     }
 
-    /// The second in which this point plus `span` lies: the fraction takes part, then is cut
-    /// (Flask-JWT's `exp` and `nbf`).
+    /// The second that contains this point plus `duration`: rounded down after the sum (Flask-JWT's `exp` and `nbf`).
     #[must_use]
-    pub const fn plus(self, span: Duration) -> NumericDate {
-        NumericDate((self.0 + span.0).div_euclid(1000))
+    pub const fn plus(self, duration: Duration) -> NumericDate {
+        NumericDate((self.0 + duration.0).div_euclid(1000))
     }
 }
 
@@ -74,7 +73,7 @@ impl NumericDate {
     /// The range that a JSON number carries exactly, and in which sums with a [`Duration`] can't overflow.
     const LIMIT: i64 = 1 << 53;
 
-    /// `None` beyond ±2⁵³.
+    /// From seconds since the epoch; `None` beyond ±2⁵³.
     #[must_use]
     pub const fn new(seconds: i64) -> Option<Self> {
         if seconds >= -Self::LIMIT && seconds <= Self::LIMIT { Some(Self(seconds)) } else { None }
@@ -86,30 +85,31 @@ impl NumericDate {
         self.0
     }
 
-    /// The second after.
+    /// One second later.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }
 
-    /// The first moment at which this point is not [`NumericDate::is_after`] any more, clocks cut down to seconds.
+    /// The first point at which [`NumericDate::is_after`] is no longer true, with the current time rounded down to
+    /// seconds.
     #[must_use]
     pub const fn not_after_from(self, leeway: Duration) -> Timestamp {
         Timestamp(-(leeway.0 - self.0 * 1000).div_euclid(1000) * 1000)
     }
 
-    /// The first moment at which this point [`NumericDate::is_before`], clocks cut down to seconds.
+    /// The first point at which [`NumericDate::is_before`] is true, with the current time rounded down to seconds.
     #[must_use]
     pub const fn before_from(self, leeway: Duration) -> Timestamp {
         Timestamp(((self.0 * 1000 + leeway.0).div_euclid(1000) + 1) * 1000)
     }
 
-    /// In words, in UTC: `2026-11-25 09:00:00 UTC`.
+    /// Formats the date in UTC: `2026-11-25 09:00:00 UTC`.
     #[must_use]
     pub fn utc(self) -> String {
         let (days, rest) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
-        // Days since 0000-03-01, so that the leap day is a year's last (Howard Hinnant, "chrono-compatible date
-        // algorithms").
+        // Days since 0000-03-01, so that the leap day is the last day of a year (Howard Hinnant, "chrono-compatible
+        // date algorithms").
         let shifted = days + 719_468;
         let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
         let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -121,44 +121,44 @@ impl NumericDate {
         format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", rest / 3600, rest / 60 % 60, rest % 60)
     }
 
-    /// Is this point later than `now` plus `leeway`?
+    /// Whether this point is later than `now` plus `leeway`.
     #[must_use]
     pub const fn is_after(self, now: Self, leeway: Duration) -> bool {
         self.0 * 1000 > now.0 * 1000 + leeway.0
     }
 
-    /// Is this point earlier than `now` minus `leeway`?
+    /// Whether this point is earlier than `now` minus `leeway`.
     #[must_use]
     pub const fn is_before(self, now: Self, leeway: Duration) -> bool {
         self.0 * 1000 < now.0 * 1000 - leeway.0
     }
 }
 
-/// From the first moment that is in it to the first that is not any more.
+/// A half-open range: includes `start`, excludes `end`.
 pub type TimeRange = std::ops::Range<Timestamp>;
 
-/// A length of time in milliseconds; may be negative. At most a hundred years either way.
+/// A length of time in milliseconds, from -100 to 100 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Duration(i64);
 
 impl Duration {
-    /// No time at all.
+    /// Zero.
     pub const ZERO: Self = Self(0);
     const LIMIT: i64 = 100 * 366 * 86_400 * 1000;
 
-    /// A number of milliseconds.
+    /// From milliseconds known to be in range (constants).
     #[must_use]
     pub const fn millis(millis: i32) -> Self {
         Self(millis as i64)
     }
 
-    /// `None` beyond a hundred years.
+    /// From milliseconds; `None` beyond ±100 years.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Option<Self> {
         if millis >= -Self::LIMIT && millis <= Self::LIMIT { Some(Self(millis)) } else { None }
     }
 
-    /// Both together, up to the longest.
+    /// The sum, at most 100 years.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         let sum = self.0 + other.0;
@@ -171,15 +171,14 @@ impl Duration {
         Self(seconds as i64 * 1000)
     }
 
-    /// Length in milliseconds.
+    /// The length in milliseconds.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// From a text such as `90`, `1.5`, `-2`, `"30s"`, `"5m"`, `"1h"`, `"7d"`, `"250ms"`; a bare number is seconds.
-    ///
-    /// `None` if it is not of that form or beyond a hundred years.
+    /// Parses a text such as `90`, `1.5`, `-2`, `30s`, `5m`, `1h`, `7d` or `250ms`; a bare number means seconds. `None`
+    /// for any other form and beyond ±100 years.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();

@@ -1,4 +1,4 @@
-//! Ways to break the instance, and a look at what it holds, for the end-to-end tests alone.
+//! Fault injection for the end-to-end tests: breaks the instance in several ways, and reports its memory.
 #![allow(unsafe_code)] // a global allocator can't be written without
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
 use tollgate::edge::tasks::{self, Progress};
 use wasm_bindgen::prelude::*;
 
-/// Counts what is allocated and not yet given back.
+/// Counts allocations that are not freed.
 struct Counting;
 
 static BYTES: AtomicUsize = AtomicUsize::new(0);
@@ -17,7 +17,7 @@ static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: the system's allocator does the work; the counters change nothing of it.
+// SAFETY: forwards to the system's allocator with the same arguments.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         BYTES.fetch_add(layout.size(), Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The stock worker: the library with Flask-JWT's own handlers and the users in KV, behind `worker/entry.mjs`.
+//! The stock worker: the library with the default handlers and the users in KV, called by `worker/entry.mjs`.
 #![cfg(target_arch = "wasm32")]
 
 #[cfg(feature = "fault-injection")]
@@ -15,8 +15,8 @@ use tollgate::{
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 
-/// Handles one request: a `Response`, or a promise of one where something must be waited for. `is_decided`: was
-/// [`decide`] just called for it, and said that this goes on?
+/// Handles a request; returns a `Response`, or a promise of one if the answer must wait. `is_decided`: whether
+/// [`decide`] was just called for this request and returned -1.
 #[wasm_bindgen]
 pub fn handle(request: Request, env: JsValue, ctx: JsValue, progress: Progress, is_decided: bool) -> JsValue {
     tasks::sweep();
@@ -36,13 +36,13 @@ pub fn drop_task(number: u32) {
     tasks::drop_task(number);
 }
 
-/// Where the entry writes a request before it calls [`decide`]: the buffer itself, a view of this instance's memory
-/// that must be made anew when the memory has grown.
+/// The buffer where the entry writes a request before it calls [`decide`]: a view of this instance's memory, which
+/// becomes invalid when the memory grows.
 #[wasm_bindgen]
 pub fn buffer() -> js_sys::Uint8Array {
     let (at, length) = edge::hot::buffer();
     let memory: js_sys::WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
-    #[allow(clippy::cast_possible_truncation)] // addresses have 32 bits here
+    #[allow(clippy::cast_possible_truncation)] // addresses have 32 bits in wasm32
     js_sys::Uint8Array::new_with_byte_offset_and_length(&memory.buffer(), at as u32, length as u32)
 }
 
@@ -104,13 +104,13 @@ pub fn ask_register(storage: JsValue, is_first: bool, order: &str) -> Result<Str
     edge::objects::register::ask(&storage, is_first, order)
 }
 
-/// What the entry answers for a request that an exception, or the loss of its instance, has cost its answer.
+/// Answers 500 to a request whose handling ended in an exception or the loss of its instance: see [`edge::broken`].
 #[wasm_bindgen]
 pub fn broken(error: JsValue) -> Response {
     edge::broken(&error)
 }
 
-/// There is no code of its own behind this gate, and no configuration that asks for it gets so far.
+/// The response of an outcome. [`Outcome::Inner`] can't occur: `to = "worker"` is a configuration error here.
 fn response(outcome: Outcome) -> JsValue {
     match outcome {
         Outcome::Response(response) => response,

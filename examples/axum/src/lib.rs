@@ -1,5 +1,5 @@
-//! The gate as a layer before axum's routes. In a worker (`fetch` below) the users are those in KV and the rules those
-//! of wrangler.toml; the tests run the same routes natively, with users and rules of their own.
+//! The gate as a layer in front of axum's routes. In a worker (`fetch` below) users come from KV and rules from
+//! wrangler.toml; the tests run the same routes natively, with their own users and rules.
 
 use axum::{Router, routing::get};
 use serde::Deserialize;
@@ -11,15 +11,15 @@ struct Times {
     exp: i64,
 }
 
-/// The application, before a gate stands in front of it.
+/// The application's routes, without the gate.
 pub fn routes() -> Router {
-    let hello = async |who: Option<CurrentIdentity>| match who {
-        Some(CurrentIdentity(who)) => format!("hello {}", who.id),
+    let hello = async |identity: Option<CurrentIdentity>| match identity {
+        Some(CurrentIdentity(identity)) => format!("hello {}", identity.id),
         None => "hello".into(),
     };
     Router::new()
         .route("/", get(hello))
-        .route("/me", get(async |CurrentIdentity(who): CurrentIdentity| who.id.to_string()))
+        .route("/me", get(async |CurrentIdentity(identity): CurrentIdentity| identity.id.to_string()))
         .route("/life", get(async |Claims(times): Claims<Times>| format!("{} s", times.exp - times.iat)))
 }
 
@@ -58,7 +58,7 @@ mod tests {
     };
     use tower::ServiceExt;
 
-    /// One user, whose name is `ada`. Yours come from a database.
+    /// A store with the single user `ada`. A real one reads a database.
     #[derive(Clone, Copy)]
     struct Ada;
 
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(get("/elsewhere", token).0, 404);
     }
 
-    /// The same with sessions, in memory; the log-in hashes on tokio's threads.
+    /// With sessions in memory; the log-in hashes on tokio's threads.
     #[test]
     fn a_session_is_listed_ended_and_then_over() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(send("GET", "/me", Some(&access), "").0, 200);
         let (status, sessions) = send("GET", "/auth/sessions", Some(&access), "");
         assert_eq!((status, sessions["sessions"].as_array().unwrap().len()), (200, 1), "{sessions}");
-        // A refresh token is good for one use, and a retry gets the same successor.
+        // A refresh token can be used once; a retry gets the same successor.
         let (status, next) = send("POST", "/auth/refresh", Some(&refresh), "");
         assert_eq!(status, 200, "{next}");
         assert_eq!(send("POST", "/auth/refresh", Some(&refresh), "").1["refresh_token"], next["refresh_token"]);
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(send("POST", "/auth", None, r#"{"username":"ada","password":"x"}"#).0, 401);
     }
 
-    /// Ada, with the hash of her password.
+    /// The user `ada`, with a stored password hash.
     #[derive(Clone, Copy)]
     struct Hashed;
 

@@ -1,5 +1,5 @@
-//! A worker of one's own: the users are those of a service at `USERS_URL`, tokens carry their role, and what the gate
-//! lets through is answered by a `Router`.
+//! An application with its own worker: users come from a service at `USERS_URL`, tokens carry the user's role, and a
+//! `Router` answers authorized requests.
 #![cfg(target_arch = "wasm32")]
 
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use worker::{
 
 struct Bakery;
 
-/// `jwt_payload_handler`: the role is in the token, so that no route has to ask for it.
+/// `jwt_payload_handler`: puts the role into the token, so that no route has to look it up.
 impl Handlers for Bakery {
     fn payload(&self, identity: &Identity, config: &Config, now: Timestamp) -> Map<String, Value> {
         let mut claims = tollgate::DefaultHandlers.payload(identity, config, now);
@@ -37,7 +37,7 @@ impl Application for Bakery {
 
 struct RemoteUsers(Env);
 
-/// What the service says of a user.
+/// A user, as the service returns it.
 #[derive(Deserialize)]
 struct Person {
     id: i64,
@@ -45,15 +45,13 @@ struct Person {
 }
 
 impl RemoteUsers {
-    async fn ask(&self, path: &str, question: Option<Value>) -> Result<Option<Person>> {
+    async fn fetch(&self, path: &str, body: Option<Value>) -> Result<Option<Person>> {
         let url = format!("{}{path}", self.0.var("USERS_URL")?);
         let mut init = RequestInit::new();
-        if let Some(question) = question {
+        if let Some(body) = body {
             let headers = Headers::new();
             headers.set("content-type", "application/json")?;
-            init.with_method(Method::Post)
-                .with_headers(headers)
-                .with_body(Some(JsValue::from_str(&question.to_string())));
+            init.with_method(Method::Post).with_headers(headers).with_body(Some(JsValue::from_str(&body.to_string())));
         }
         let mut answer = Fetch::Request(Request::new_with_init(&url, &init)?).send().await?;
         match answer.status_code() {
@@ -66,13 +64,16 @@ impl RemoteUsers {
 
 impl Users for RemoteUsers {
     async fn authenticate(&self, credentials: &Credentials) -> std::result::Result<Option<Identity>, UsersError> {
-        let question = json!({"name": credentials.username.expose(), "password": credentials.password.expose()});
-        self.ask("/log-in", Some(question)).await.map(|found| found.map(identity)).map_err(|_| UsersError::Unavailable)
+        let credentials = json!({"name": credentials.username.expose(), "password": credentials.password.expose()});
+        self.fetch("/log-in", Some(credentials))
+            .await
+            .map(|found| found.map(identity))
+            .map_err(|_| UsersError::Unavailable)
     }
 
     async fn identity(&self, token: &VerifiedToken) -> std::result::Result<Option<Identity>, UsersError> {
         let Some(Id::Int(id)) = token.identity() else { return Ok(None) };
-        self.ask(&format!("/people/{id}"), None)
+        self.fetch(&format!("/people/{id}"), None)
             .await
             .map(|found| found.map(identity))
             .map_err(|_| UsersError::Unavailable)
@@ -84,7 +85,7 @@ fn identity(person: Person) -> Identity {
     Identity { attributes, ..Identity::new(Id::Int(person.id)) }
 }
 
-/// The claims that this worker's tokens have beside Flask-JWT's.
+/// The claims of this worker's tokens that the routes read.
 #[derive(Deserialize)]
 struct Claims {
     identity: i64,

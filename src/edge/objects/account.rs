@@ -1,9 +1,9 @@
-//! Inside an account's object. Its class calls [`step`] for an order, and then, one after the other, [`deliver`] for
-//! what others must be told.
+//! Runs inside an account's Durable Object. Its class calls [`step`] for each order, then [`deliver`], one delivery at
+//! a time, to send revocations to the log and records to KV.
 //!
-//! **What always holds:** all that a step changes is written in one transaction, with an alarm beside it if something
-//! is left to tell; the runtime lets no reply out before it is on disk. Deliveries take turns, and each reads anew what
-//! there is to tell: of two passwords the later one is in KV at last.
+//! **What always holds:** a step writes all its changes in one transaction, and sets an alarm if anything is left to
+//! deliver; the runtime holds the reply back until the changes are on disk. Deliveries run one after the other, and
+//! each reads afresh what is pending: of two password changes the later one ends up in KV.
 
 use super::{
     super::{delay, kv},
@@ -22,7 +22,7 @@ use worker::Env;
 
 /// Maximum retry delay in seconds: the first retry comes after 1 s, and the delay doubles with each failure.
 const LONGEST_BACKOFF: i32 = 300;
-/// Longer nobody is waited for.
+/// Maximum wait for the revocation log, and for KV.
 const TIMEOUT: Duration = Duration::seconds(4);
 
 #[wasm_bindgen(module = "/src/edge/js/objects.mjs")]
@@ -37,12 +37,12 @@ extern "C" {
     fn clear(storage: &JsValue) -> Result<(), JsValue>;
 }
 
-/// How long things last, for the alarm, which comes without an order: not one of the account's own rows.
+/// Row with the configured lifetimes, for the alarm, which comes without an order. Not one of the account's own rows.
 const LIFETIMES: &str = "lifetimes";
-/// How many deliveries in a row have failed: not one of the account's own rows either. No row for none.
+/// Row with the number of consecutive failed deliveries; absent for 0. Not one of the account's own rows.
 const FAILURES: &str = "failures";
 
-/// What an order came to.
+/// The result of an order.
 #[wasm_bindgen]
 pub struct Done {
     reply: String,
@@ -52,26 +52,26 @@ pub struct Done {
 
 #[wasm_bindgen]
 impl Done {
-    /// What goes out.
+    /// The reply to the gate, as JSON.
     #[wasm_bindgen(getter)]
     pub fn reply(&self) -> String {
         self.reply.clone()
     }
 
-    /// Is [`deliver`] to be called before that?
+    /// Whether [`deliver`] must be called before the reply is sent.
     #[wasm_bindgen(getter)]
     pub fn is_left_to_tell(&self) -> bool {
         self.is_left_to_tell
     }
 
-    /// And must it be true, or nothing is acknowledged?
+    /// Whether the reply may only be sent if [`deliver`] returned `true`: it promises that tokens are revoked.
     #[wasm_bindgen(getter)]
     pub fn promises_an_end(&self) -> bool {
         self.promises_an_end
     }
 }
 
-/// Does what the object is told: `storage` is its own, `order` what the gate sent.
+/// Carries out an order of the gate, `order`, in the object with this `storage`.
 ///
 /// # Errors
 /// If the state can't be read or written: nothing is acknowledged then.
@@ -85,8 +85,8 @@ pub fn step(storage: &JsValue, order: &str) -> Result<Done, JsValue> {
     })
 }
 
-/// Tells the register and KV what they must know: has the register all of it? What is not taken is told again by the
-/// alarm.
+/// Sends pending revocations to the revocation log and the pending record to KV. Returns whether the log has all
+/// revocations. The alarm repeats what failed.
 ///
 /// # Errors
 /// If the state can't be read or written.
@@ -96,8 +96,8 @@ pub async fn deliver(storage: JsValue, env: JsValue) -> Result<bool, JsValue> {
     let account = Account::read(&rows).map_err(|_| broken())?;
     let announcements = account.announcements().to_vec();
     let is_announced = announcements.is_empty() || within(announce(&env, &announcements)).await.is_ok();
-    let told = if is_announced { announcements } else { Vec::new() };
-    // While the register was told another command may have come.
+    let delivered = if is_announced { announcements } else { Vec::new() };
+    // Another command may have come while the log was asked.
     let account = Account::read(&state(&storage)?.rows).map_err(|_| broken())?;
     let record = match account.record() {
         Some(record) if within(put(&env, record)).await.is_ok() => Some(record.clone()),
@@ -109,16 +109,16 @@ pub async fn deliver(storage: JsValue, env: JsValue) -> Result<bool, JsValue> {
         let row = (FAILURES, (now_failed > 0).then(|| now_failed.to_string()));
         write(&storage, &serde_json::to_string(&[row]).map_err(unreadable)?, None)?;
     }
-    if !told.is_empty() || record.is_some() {
-        run(&storage, &unnamed(), None, Command::Delivered { revocations: told, record }, &lifetimes)?;
+    if !delivered.is_empty() || record.is_some() {
+        run(&storage, &unnamed(), None, Command::Delivered { revocations: delivered, record }, &lifetimes)?;
     }
     Ok(is_announced)
 }
 
-/// Forgets what is over, and tells once more what could not be told.
+/// Deletes what has expired, and repeats failed deliveries.
 ///
 /// # Errors
-/// As for [`deliver`]; the runtime rings again.
+/// As for [`deliver`]; the runtime then repeats the alarm.
 pub async fn alarm(storage: JsValue, env: JsValue) -> Result<(), JsValue> {
     rang(&storage)?;
     if let Some(lifetimes) = state(&storage)?.lifetimes {
@@ -131,12 +131,12 @@ pub async fn alarm(storage: JsValue, env: JsValue) -> Result<(), JsValue> {
     Ok(())
 }
 
-/// What comes without an order (a delivery, an alarm) does not ask for the object's name.
+/// The name for commands that come without an order (delivery, alarm), which do not read it.
 fn unnamed() -> ObjectName {
     "".into()
 }
 
-/// What is stored.
+/// The stored state.
 struct State {
     /// The account's own rows.
     rows: Rows,
@@ -166,7 +166,7 @@ fn run(
         changes.push((LIFETIMES.into(), serde_json::to_string(lifetimes).ok()));
     }
     let wake = if step.is_left_to_tell() { Some(now().later(backoff(failures))) } else { step.wake };
-    // An alarm that rang for nothing is set again, or what is left would wait for the next order.
+    // After an alarm the next one must be set even if nothing changed; else what is left waits for the next order.
     if !changes.is_empty() || rings_again {
         #[allow(clippy::cast_precision_loss)] // milliseconds of our time are below 2^53
         let wake = wake.map(|at: Timestamp| at.as_millis() as f64);

@@ -1,4 +1,4 @@
-//! Inside the register of revocations.
+//! Runs inside the Durable Object of the revocation log.
 
 use super::{now, unreadable};
 use crate::rules::{
@@ -8,8 +8,8 @@ use crate::rules::{
 use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
 
-/// What is over is forgotten so often.
-const FORGETS: Duration = Duration::seconds(60);
+/// How often expired revocations are deleted.
+const CLEANUP_INTERVAL: Duration = Duration::seconds(60);
 
 #[wasm_bindgen(module = "/src/edge/js/objects.mjs")]
 extern "C" {
@@ -19,49 +19,49 @@ extern "C" {
     fn change(storage: &JsValue, changes: &str) -> Result<(), JsValue>;
 }
 
-/// What is stored, held in memory: a hundred thousand rows can't be read for each question.
+/// The stored log, held in memory: reading 100,000 rows for each order is too slow.
 struct Held {
-    register: RevocationLog,
-    forgot: Timestamp,
+    log: RevocationLog,
+    cleaned: Timestamp,
 }
 
 thread_local! {
     static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
 }
 
-/// Does what the register is told. `is_first`: is it the first order to this object since it was started? Then what
-/// this instance holds may be of an earlier one.
+/// Carries out an order and returns the reply, as JSON. `is_first`: whether this is the first order since the object
+/// was started; then what the Wasm instance holds may be from an earlier object and is dropped.
 ///
 /// # Errors
 /// If the state can't be read or written: nothing is acknowledged then.
 pub fn ask(storage: &JsValue, is_first: bool, order: &str) -> Result<String, JsValue> {
     let order: Ask = serde_json::from_str(order).map_err(unreadable)?;
-    // Taken out while it is worked on: should anything fail, the next order reads it anew.
+    // Taken out while the order runs: if anything fails, the next order reads the rows again.
     let held = HELD.take().filter(|_| !is_first);
     let mut held = match held {
         Some(held) => held,
         None => {
             let stored: Vec<(u64, Entry)> = serde_json::from_str(&entries(storage)?).map_err(unreadable)?;
-            Held { register: RevocationLog::read(stored), forgot: Timestamp::default() }
+            Held { log: RevocationLog::read(stored), cleaned: Timestamp::default() }
         }
     };
     let now = now();
     let mut changes: Vec<(u64, Option<Entry>)> = Vec::new();
-    if held.forgot.later(FORGETS) < now {
-        changes.extend(held.register.forget(now).into_iter().map(|number| (number, None)));
-        held.forgot = now;
+    if held.cleaned.later(CLEANUP_INTERVAL) < now {
+        changes.extend(held.log.forget(now).into_iter().map(|number| (number, None)));
+        held.cleaned = now;
     }
     let reply = match order {
         Ask::Revoke { entries } => {
             for entry in entries {
-                if let Some((number, entry, former)) = held.register.revoke(entry, now) {
+                if let Some((number, entry, former)) = held.log.revoke(entry, now) {
                     changes.extend(former.map(|former| (former, None)));
                     changes.push((number, Some(entry)));
                 }
             }
             String::from("null")
         }
-        Ask::Since { number } => serde_json::to_string(&held.register.since(number, now)).map_err(unreadable)?,
+        Ask::Since { number } => serde_json::to_string(&held.log.since(number, now)).map_err(unreadable)?,
     };
     if !changes.is_empty() {
         change(storage, &serde_json::to_string(&changes).map_err(unreadable)?)?;

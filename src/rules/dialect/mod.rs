@@ -245,7 +245,8 @@ pub(super) struct TokenLifetimes {
     pub refresh: Option<Option<Duration>>,
 }
 
-/// A token whose session may be ended: its signature is valid, if nothing else is. `read` reads it by its signature alone.
+/// A token whose session may be ended: its signature is valid, if nothing else is. `read` reads it by its signature
+/// alone.
 fn signed(
     verified: Result<VerifiedToken, RejectedToken>,
     read: impl FnOnce() -> Result<SignedToken, TokenRejection>,

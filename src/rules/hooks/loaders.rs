@@ -21,7 +21,8 @@ pub struct TokenParts<'t> {
     pub payload: &'t Map<String, Value>,
 }
 
-/// An application's own loaders in Flask-JWT-Extended's dialect. An implementation with an empty body has the library's.
+/// An application's own loaders in Flask-JWT-Extended's dialect. An implementation with an empty body has the
+/// library's.
 pub trait Loaders: Send + Sync + 'static {
     /// `additional_claims_loader`: more claims of a new token; one of a name that is there already takes its place.
     fn additional_claims(&self, _identity: &Identity) -> Map<String, Value> {

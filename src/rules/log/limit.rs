@@ -1,8 +1,8 @@
-//! A flood of refusals does not become a flood of lines.
+//! Limits how many rejections are logged one by one.
 //!
-//! **What always holds:** what is not written is counted, and the count is written. A refusal for a rare reason is not
-//! lost among many for others: the first for each reason in a second is written in any case. So there are never more
-//! lines in a second than the limit of all reasons together, and two for each reason.
+//! **What always holds:** rejections that are not written are counted, and the counts are written. The first rejection
+//! for each reason in a second is always written, so a rare reason is not lost in a flood of others. A second therefore
+//! has at most the common limit of all reasons, plus two lines for each reason.
 
 use super::{
     super::{
@@ -12,44 +12,47 @@ use super::{
     Event,
 };
 
-/// All reasons together have this many times the limit of one: whoever floods can choose among a few.
+/// The common limit is this many times the limit of one reason: an attacker can cause several reasons at once.
 const TOGETHER: u32 = 3;
 
-/// How many refusals there were for each reason, in the second in which each was last seen.
+/// Counts rejections by reason and second.
 #[derive(Debug)]
 pub struct Limiter {
-    /// `TOLLGATE_LOG_REFUSALS`: as many for one reason are written in a second.
+    /// `TOLLGATE_LOG_REFUSALS`: the limit for one reason, in lines a second.
     most: u32,
-    /// Of this second, as many were written.
+    /// The current second, and the lines written in it.
     second: NumericDate,
     written: u32,
-    /// As many as there are reasons, at most.
+    /// One entry for each reason seen: there are as many as rejection codes, at most.
     reasons: Vec<Seen>,
 }
 
 #[derive(Debug)]
 struct Seen {
     reason: &'static str,
+    /// The second of the last rejection.
     second: NumericDate,
+    /// Rejections in that second.
     seen: u32,
+    /// Of these, those that were not written.
     counted: u32,
-    /// That of the last one.
+    /// The status of the last rejection.
     status: u16,
 }
 
-/// What becomes of a refusal's line.
+/// Whether a rejection is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is written.
+    /// Write a line.
     Written,
-    /// It is counted, the first for its reason in this second: when the second is over, [`Limiter::counted`] tells of
-    /// it.
+    /// Do not write a line; this is the first one counted for its reason. [`Limiter::counted`] returns the count when
+    /// the second is over.
     CountedFirst,
-    /// It is counted.
+    /// Do not write a line.
     Counted,
 }
 
-/// Refusals for one reason that were not written, in a second that is over.
+/// The number of rejections for one reason that were not written in one second.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Counted {
     reason: &'static str,
@@ -58,7 +61,7 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// What the log tells of them.
+    /// The log event for the count.
     #[must_use]
     pub fn event(&self) -> Event<'static> {
         Event::RefusedMore { reason: self.reason, status: self.status, count: self.count }
@@ -66,13 +69,15 @@ impl Counted {
 }
 
 impl Limiter {
-    /// For one reason this many are written in a second.
+    /// A limiter that writes up to `most` lines a second for one reason, and up to three times as many in all, besides
+    /// the first of each reason. With 0 it writes none.
     #[must_use]
     pub const fn new(most: u32) -> Self {
         Self { most, second: Timestamp::EARLIEST.numeric_date(), written: 0, reasons: Vec::new() }
     }
 
-    /// One more, in this second; and what was counted before and must be told by now.
+    /// Records a rejection in this second. Also returns the reason's count of an earlier second, if it has not been
+    /// logged yet.
     pub fn refused(&mut self, rejection: &Rejection, status: u16, second: NumericDate) -> (Fate, Option<Counted>) {
         if self.second != second {
             (self.second, self.written) = (second, 0);
@@ -83,9 +88,9 @@ impl Limiter {
             self.reasons.len() - 1
         });
         let known = &mut self.reasons[at];
-        let mut told = None;
+        let mut earlier = None;
         if known.second != second {
-            told = known.tell();
+            earlier = known.take();
             (known.second, known.seen) = (second, 0);
         }
         (known.seen, known.status) = (known.seen.saturating_add(1), status);
@@ -97,18 +102,18 @@ impl Limiter {
             known.counted = known.counted.saturating_add(1);
             if known.counted == 1 { Fate::CountedFirst } else { Fate::Counted }
         };
-        (fate, told)
+        (fate, earlier)
     }
 
-    /// What was counted in other seconds than this and not told yet.
+    /// Takes the counts of other seconds than this.
     pub fn counted(&mut self, second: NumericDate) -> Vec<Counted> {
-        self.reasons.iter_mut().filter(|known| known.second != second).filter_map(Seen::tell).collect()
+        self.reasons.iter_mut().filter(|known| known.second != second).filter_map(Seen::take).collect()
     }
 }
 
 impl Seen {
-    /// Those that were counted, which are told now.
-    fn tell(&mut self) -> Option<Counted> {
+    /// Takes the count, if it is not 0.
+    fn take(&mut self) -> Option<Counted> {
         let count = std::mem::take(&mut self.counted);
         (count > 0).then_some(Counted { reason: self.reason, status: self.status, count })
     }
@@ -138,8 +143,8 @@ mod tests {
         let mut limiter = Limiter::new(2);
         let mut refused = |rejection: &Rejection, at| limiter.refused(rejection, 401, second(at));
         for at in [5, 6] {
-            let told = (at == 6).then_some(Counted { reason: "token_expired", status: 401, count: 2 });
-            assert_eq!(refused(&Rejection::Token(TokenRejection::Expired), at), (Fate::Written, told));
+            let earlier = (at == 6).then_some(Counted { reason: "token_expired", status: 401, count: 2 });
+            assert_eq!(refused(&Rejection::Token(TokenRejection::Expired), at), (Fate::Written, earlier));
             assert_eq!(refused(&Rejection::Token(TokenRejection::Expired), at), (Fate::Written, None));
             assert_eq!(refused(&Rejection::Token(TokenRejection::Expired), at), (Fate::CountedFirst, None));
             assert_eq!(refused(&Rejection::Token(TokenRejection::Expired), at), (Fate::Counted, None));
@@ -151,7 +156,7 @@ mod tests {
             counted.iter().map(|counted| counted.event().line(Level::Info, None).unwrap()).collect::<Vec<_>>(),
             [r#"{"level":"info","event":"refused_more","reason":"token_expired","status":401,"count":2}"#]
         );
-        assert_eq!(limiter.counted(second(8)), [], "told once");
+        assert_eq!(limiter.counted(second(8)), [], "returned once");
     }
 
     #[test]
@@ -179,22 +184,23 @@ mod tests {
     }
 
     proptest! {
-        /// Written or counted, and each count told: whatever comes in which order, though the clock be put back.
+        /// Every rejection is written or counted, and every count returned, in any order and also if the clock is set
+        /// back.
         #[test]
         fn none_is_left_out(most in 0u32..4, came in proptest::collection::vec((0..REASONS.len(), -1i64..3, any::<bool>()), 0..600)) {
             let (mut limiter, mut now, mut written) = (Limiter::new(most), 10_000, 0);
-            let (mut told, seen) = (Vec::new(), came.len());
+            let (mut counts, seen) = (Vec::new(), came.len());
             for (reason, later, asks) in came {
                 now += later;
                 let (fate, counted) = limiter.refused(&REASONS[reason], 401, second(now));
                 written += u32::from(fate == Fate::Written);
-                told.extend(counted);
+                counts.extend(counted);
                 if asks {
-                    told.extend(limiter.counted(second(now)));
+                    counts.extend(limiter.counted(second(now)));
                 }
             }
-            told.extend(limiter.counted(second(now + 1000)));
-            prop_assert_eq!((written + told.iter().map(|counted| counted.count).sum::<u32>()) as usize, seen);
+            counts.extend(limiter.counted(second(now + 1000)));
+            prop_assert_eq!((written + counts.iter().map(|counted| counted.count).sum::<u32>()) as usize, seen);
         }
     }
 }

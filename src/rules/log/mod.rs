@@ -1,7 +1,8 @@
-//! What operators read: one JSON object a line.
+//! The log: one JSON object a line.
 //!
-//! **What always holds:** no secret, token, password or name as typed. People type passwords into name fields and put
-//! tokens into paths, so a line names the *rule* that held and the *id* of a known user, never what was sent.
+//! **What always holds:** a line contains no secret, token, password or login name. Users type passwords into name
+//! fields and put tokens into paths, so a line has the *pattern* of the rule and the *id* of a known user, never what
+//! was sent.
 
 mod limit;
 
@@ -10,21 +11,22 @@ pub use limit::{Counted, Fate, Limiter};
 use super::{diagnostic::Diagnostic, identity::Id, json, rejection::Rejection};
 use serde::Serialize;
 
-/// How much is logged (`TOLLGATE_LOG`). Each level has the ones before it.
+/// The log level (`TOLLGATE_LOG`). Each level includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Nothing.
     Off,
-    /// What an operator must see to: a wrong configuration, store or origin out of reach, unusable records, bugs.
+    /// Failures that an operator must act on: configuration problems, unreachable stores or origins, unusable records,
+    /// bugs.
     Error,
-    /// Log-ins, refusals and warnings too.
+    /// Log-ins, rejections and warnings.
     Info,
-    /// Passing requests too.
+    /// Authorized requests.
     Debug,
 }
 
 impl Level {
-    /// By its name in lower case.
+    /// The level with this name, in lower case; `None` if there is none.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
@@ -37,75 +39,75 @@ impl Level {
     }
 }
 
-/// Something that happened.
+/// A log event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event<'e> {
     /// A user logged in.
     LoggedIn(&'e Id),
-    /// A user has a new password.
+    /// A user changed the password.
     PasswordChanged(&'e Id),
-    /// A request was refused.
+    /// A request was rejected.
     Refused {
-        /// Why.
+        /// The reason.
         rejection: &'e Rejection,
-        /// The status sent.
+        /// The status of the answer.
         status: u16,
-        /// The pattern of the rule that held, if one did.
+        /// The path pattern of the rule, if one applied.
         rule: Option<&'e str>,
     },
-    /// More refusals for a reason than are written one by one ([`Limiter`]).
+    /// Rejections for a reason that were not written one by one ([`Limiter`]).
     RefusedMore {
-        /// Why.
+        /// The reason's code.
         reason: &'e str,
-        /// The status sent, to the last of them.
+        /// The status of the last answer.
         status: u16,
-        /// How many, within a second.
+        /// Their number, within one second.
         count: u32,
     },
-    /// A request passed.
+    /// A request was authorized.
     Passed {
-        /// The pattern of the rule that held.
+        /// The path pattern of the rule.
         rule: &'e str,
-        /// Who it was, if anybody.
+        /// The user's id, if there was a token.
         subject: Option<&'e Id>,
     },
-    /// A hash was made anew at today's cost.
+    /// A stored hash was replaced: it was not of the configured cost, pepper or format.
     HashRenewed(&'e Id),
-    /// A stored record could not be used; which one says the key's kind, not its name.
+    /// A stored record could not be used.
     RecordUnusable {
-        /// Whose, if it is known.
+        /// The user's id, if known.
         subject: Option<&'e Id>,
-        /// What is wrong with it.
+        /// The fault's code.
         reason: &'e str,
     },
-    /// An object or limiter of this binding can't be reached, or does not acknowledge.
+    /// The Durable Object or rate limiter of this binding could not be reached, or gave no valid answer.
     Unreachable(&'e str),
-    /// Nobody could tell whether a new password is known from a leak, so it was taken.
+    /// A new password could not be checked for leaks, and was accepted.
     PwnedCheckFailed {
-        /// What failed.
+        /// The failure's code.
         reason: &'e str,
     },
-    /// An exception of JavaScript has cost a request its answer.
+    /// The handling of a request ended in a JavaScript exception.
     Exception {
-        /// Its kind, such as `TypeError`.
+        /// The exception's name, such as `TypeError`.
         name: &'e str,
-        /// The functions that it came from, the innermost first.
+        /// Its stack frames, the innermost first.
         at: &'e str,
     },
-    /// A problem of the configuration: nothing is served until it is mended.
+    /// A configuration problem: nothing is served until it is corrected.
     Problem(&'e Diagnostic),
-    /// Something in the configuration that will not work, though the gate serves.
+    /// A configuration fault: something will not work, but the gate serves.
     Fault(&'e Diagnostic),
-    /// A warning about the configuration.
+    /// A configuration warning.
     Warning(&'e Diagnostic),
 }
 
-/// Which request it happened to.
+/// The request that an event belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestInfo<'r> {
-    /// An id that the answer carries too (`X-Request-Id`).
+    /// The request id, which the answer carries as `X-Request-Id`.
     pub id: &'r str,
-    /// Since it came, in milliseconds.
+    /// Time since the request arrived, in milliseconds.
     pub duration_ms: i64,
 }
 
@@ -134,7 +136,7 @@ struct Line<'l> {
 }
 
 impl Event<'_> {
-    /// The least level at which this is logged.
+    /// The lowest level at which the event is logged.
     #[must_use]
     pub const fn level(&self) -> Level {
         match self {
@@ -155,7 +157,7 @@ impl Event<'_> {
         }
     }
 
-    /// The line, `None` if the level leaves it out.
+    /// The event as a line; `None` if `at` is too low a level.
     #[must_use]
     pub fn line(&self, at: Level, request: Option<RequestInfo<'_>>) -> Option<String> {
         if self.level() > at {
@@ -203,17 +205,17 @@ impl Event<'_> {
             Self::Exception { name, at } => {
                 (line.event, line.reason, line.text) = ("exception", Some(*name), Some(*at))
             }
-            Self::Problem(notice) => {
+            Self::Problem(diagnostic) => {
                 (line.event, line.option, line.text) =
-                    ("config_problem", Some(notice.option.as_str()), Some(notice.text.as_str()));
+                    ("config_problem", Some(diagnostic.option.as_str()), Some(diagnostic.text.as_str()));
             }
-            Self::Fault(notice) => {
+            Self::Fault(diagnostic) => {
                 (line.event, line.option, line.text) =
-                    ("config_fault", Some(notice.option.as_str()), Some(notice.text.as_str()));
+                    ("config_fault", Some(diagnostic.option.as_str()), Some(diagnostic.text.as_str()));
             }
-            Self::Warning(notice) => {
+            Self::Warning(diagnostic) => {
                 (line.event, line.option, line.text) =
-                    ("config_warning", Some(notice.option.as_str()), Some(notice.text.as_str()));
+                    ("config_warning", Some(diagnostic.option.as_str()), Some(diagnostic.text.as_str()));
             }
         }
         Some(json::to_ascii(&line))

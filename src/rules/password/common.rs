@@ -1,18 +1,19 @@
-//! The most common passwords, as fingerprints: enough to know one again, not to read one.
+//! The most common passwords, as a list of hash fingerprints.
 //!
-//! **What always holds:** a password of the list is found; one in 438,000 others is too, and is then refused for
-//! nothing (at most one in 100,000, says a test). `common.bin` is made of conformance/common-passwords.txt by
-//! `conformance common-passwords`; where the list comes from, and its licences: common.NOTICE.
+//! **What always holds:** every password of the list is found. One in 438,000 other passwords is found too, and refused
+//! wrongly; a test allows at most one in 100,000. `conformance common-passwords` makes `common.bin` from
+//! conformance/common-passwords.txt; the sources of that list and their licences are in common.NOTICE.
 //!
-//! The form: the first four bytes of each SHA-256 as a number, sorted, the distance from one to the next in seven bits
-//! a byte, low ones first, the eighth set where more come (LEB128). What 9,805 passwords weigh so and otherwise:
+//! Format: the first four bytes of the SHA-256 of each password as a big-endian number, sorted; stored as the
+//! differences between neighbours in LEB128 (seven bits a byte, low bits first, the eighth bit set if more bytes
+//! follow). Sizes for 9,805 passwords:
 //!
-//! | form | bytes | gzip -9 | others taken for one |
+//! | format | bytes | gzip -9 | false positives |
 //! |---|---|---|---|
 //! | this | 29,102 | 28,138 | 1 in 438,000 |
-//! | whole numbers | 39,220 | 39,171 | the same |
-//! | a binary fuse filter of 16 bits (`xorf` 0.13; a crate more) | 24,576 | as many | 1 in 65,536 |
-//! | text, each line without what it shares with the one before | 62,891 | 35,768 | none |
+//! | whole numbers | 39,220 | 39,171 | 1 in 438,000 |
+//! | binary fuse filter of 16 bits (`xorf` 0.13; one more crate) | 24,576 | 24,576 | 1 in 65,536 |
+//! | text, each line without the prefix it shares with the one before | 62,891 | 35,768 | none |
 //! | text | 102,872 | 39,395 | none |
 
 use super::normalized;
@@ -20,16 +21,16 @@ use sha2::{Digest, Sha256};
 
 static FINGERPRINTS: &[u8] = include_bytes!("common.bin");
 
-/// Shorter ones are not in the list: no policy lets them through.
+/// Minimum length of the listed passwords, in characters: no policy accepts shorter ones.
 pub const LEAST_CHARACTERS: usize = super::policy::LEAST_MIN_LENGTH;
 
-/// Is it one of the most common ones, in any case?
+/// Whether a password is one of the most common ones, ignoring case.
 pub(super) fn is_common(password: &str) -> bool {
-    let mine = fingerprint(password);
-    fingerprints(FINGERPRINTS).take_while(|&other| other <= mine).any(|other| other == mine)
+    let wanted = fingerprint(password);
+    fingerprints(FINGERPRINTS).take_while(|&other| other <= wanted).any(|other| other == wanted)
 }
 
-/// Packs a list: what `common.bin` is.
+/// Packs a list of passwords into the format of `common.bin`.
 #[must_use]
 pub fn pack<'p>(passwords: impl IntoIterator<Item = &'p str>) -> Vec<u8> {
     let mut all: Vec<u32> = passwords.into_iter().map(fingerprint).collect();
@@ -49,13 +50,13 @@ pub fn pack<'p>(passwords: impl IntoIterator<Item = &'p str>) -> Vec<u8> {
     packed
 }
 
-/// What a list has of a password.
+/// The first four bytes of the SHA-256 of the password in lower case and form C.
 fn fingerprint(password: &str) -> u32 {
     let [a, b, c, d, ..] = Sha256::digest(normalized(password).as_bytes()).0;
     u32::from_be_bytes([a, b, c, d])
 }
 
-/// The fingerprints of a packed list, in their order.
+/// The fingerprints of a packed list, ascending. Reads any bytes without a panic.
 fn fingerprints(packed: &[u8]) -> impl Iterator<Item = u32> {
     let mut bytes = packed.iter();
     let mut last = 0_u32;
@@ -97,7 +98,7 @@ mod tests {
             assert!(password.chars().count() >= LEAST_CHARACTERS, "{password}");
             for spelling in [password, &password.to_ascii_uppercase()] {
                 assert!(known.contains(&fingerprint(spelling)), "{spelling}");
-                // The set is what passwords are held against, but quicker where nothing is optimised.
+                // The set holds the same fingerprints and is faster in a debug build.
                 assert!(at % 20 != 0 || is_common(spelling), "{spelling}");
             }
         }

@@ -1,6 +1,6 @@
-//! Stored hashes and their spellings.
+//! Stored password hashes and their formats.
 //!
-//! | made by | spelling |
+//! | made by | format |
 //! |---|---|
 //! | Tollgate | `$pbkdf2-sha256$i=600000,l=32$<salt>$<hash>` (a PHC string; base64 without padding) |
 //! | Tollgate, with a pepper | `$pbkdf2-sha256$i=600000,l=32,keyid=<key id>$<salt>$<hash>` |
@@ -14,19 +14,19 @@ use phc::{Ident, Output, ParamsString, Salt};
 use std::fmt;
 use subtle::ConstantTimeEq;
 
-/// The least cost at which a stored hash is believed: what libraries made a decade ago and more.
+/// Minimum iterations of a stored hash that is accepted: libraries more than ten years ago used as few.
 const LEAST_STORED_ITERATIONS: u32 = 1_000;
 const HASH_BYTES: usize = 32;
 const MAX_STORED_BYTES: usize = 1024;
 
-/// Why a stored hash is not used. Holds nothing of it.
+/// The reason why a stored hash can't be used. Contains nothing of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashFault {
-    /// Not one of the spellings known here.
+    /// Not one of the known formats.
     UnknownFormat,
-    /// Fewer iterations than anybody made in good faith.
+    /// Fewer than 1,000 iterations.
     CostTooLow,
-    /// So many that computing it would be an attack.
+    /// More than [`super::MOST_ITERATIONS`] iterations: computing it would let the store's contents block the worker.
     CostTooHigh,
     /// Made with a pepper that is not configured.
     UnknownPepper,
@@ -37,7 +37,7 @@ pub enum HashFault {
 pub struct PasswordHash {
     spelling: Spelling,
     iterations: u32,
-    /// The pepper it was made with.
+    /// The key id of its pepper, if it has one.
     key_id: Option<KeyId>,
     salt: Vec<u8>,
     hash: [u8; HASH_BYTES],
@@ -52,10 +52,10 @@ enum Spelling {
 }
 
 impl PasswordHash {
-    /// Reads any of the spellings.
+    /// Parses a hash in any of the formats above.
     ///
     /// # Errors
-    /// [`HashFault`], before anything is computed.
+    /// [`HashFault`], without computing anything.
     pub fn parse(text: &str) -> Result<Self, HashFault> {
         if text.len() > MAX_STORED_BYTES {
             return Err(HashFault::UnknownFormat);
@@ -95,37 +95,37 @@ impl PasswordHash {
         }
     }
 
-    /// Is it this password's? `pepper` is the one of [`Self::key_id`].
+    /// Whether this is the hash of `password`, compared in constant time. `pepper` is the one with [`Self::key_id`].
     pub(super) fn matches(&self, password: &[u8], pepper: Option<&Pepper>) -> bool {
         derive(password, pepper, &self.salt, self.iterations).ct_eq(&self.hash).into()
     }
 
-    /// What computing it costs.
+    /// The number of iterations.
     #[must_use]
     pub fn iterations(&self) -> u32 {
         self.iterations
     }
 
-    /// The pepper it was made with, if it was made with one.
+    /// The key id of the pepper that it was made with, if any.
     #[must_use]
     pub fn key_id(&self) -> Option<&KeyId> {
         self.key_id.as_ref()
     }
 
-    /// Did Tollgate make it?
+    /// Whether it has Tollgate's format.
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.spelling == Spelling::Phc
     }
 
-    /// Is it as a hash made today would be? One that costs more is left alone.
+    /// Whether it has Tollgate's format, the current pepper and at least the configured iterations.
     pub(super) fn is_current(&self, hashing: &Hashing) -> bool {
         let key_id = hashing.peppers.current().map(Pepper::id);
         self.is_own() && self.iterations >= hashing.iterations && self.key_id.as_ref() == key_id
     }
 }
 
-/// The PHC string. Only hashes that Tollgate made are ever written.
+/// Writes the PHC string. Hashes of other formats are never written.
 impl fmt::Display for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Ok(salt), Ok(hash)) = (Salt::new(&self.salt), Output::new(&self.hash)) else { return Err(fmt::Error) };
@@ -143,7 +143,7 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// PBKDF2-HMAC-SHA256 of the password, or of what the pepper makes of it.
+/// PBKDF2-HMAC-SHA256 (RFC 8018 §5.2) of the password, or of the password after [`Pepper::apply`].
 fn derive(password: &[u8], pepper: Option<&Pepper>, salt: &[u8], iterations: u32) -> [u8; HASH_BYTES] {
     let derive = |input: &[u8]| pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, HASH_BYTES>(input, salt, iterations);
     match pepper {
@@ -176,7 +176,7 @@ fn phc_string(text: &str) -> Option<PasswordHash> {
     })
 }
 
-/// `iterations $ salt $ hash`
+/// Parses `iterations$salt$hash`.
 fn parts(
     text: &str,
     spelling: Spelling,
@@ -189,7 +189,7 @@ fn parts(
     if salt.is_empty() || !iterations.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    // More digits than a u32 has is not another format but an absurd cost.
+    // A number that overflows u32 is an absurd cost, not an unknown format.
     let iterations = if iterations.is_empty() { return None } else { iterations.parse().unwrap_or(u32::MAX) };
     Some(PasswordHash { spelling, iterations, key_id: None, salt, hash: hash(hash_text)?.try_into().ok()? })
 }

@@ -1,6 +1,6 @@
-//! The work of hashing as a value, so that a host can do it wherever it holds up nobody.
+//! The computation of a hash as a value, so that a host can run it where it blocks no other request.
 //!
-//! **What always holds:** [`HashJob::run`] is the only thing to do with a job, and computes the same everywhere.
+//! **What always holds:** the only operation on a job is [`HashJob::run`], which is pure.
 
 use super::{Check, HashFault, Hashing, PasswordHash, SALT_BYTES, check, hash};
 use crate::{
@@ -8,38 +8,38 @@ use crate::{
     rules::secret::Secret,
 };
 
-/// What is to be computed. It owns all that it needs.
+/// A computation, with all its inputs owned.
 pub enum HashJob {
-    /// A password against a stored hash: [`check`].
+    /// Checks a password against a stored hash: [`check`].
     Check {
-        /// The stored hash; `None` for a user that does not exist, which costs the same.
+        /// The stored hash; `None` for an unknown user, which costs the same.
         stored: Option<String>,
-        /// What was typed.
+        /// The password as sent.
         password: Secret<String>,
-        /// Cost and peppers of the gate.
+        /// The gate's cost and peppers.
         hashing: Hashing,
     },
-    /// A new hash: [`hash`].
+    /// Makes a new hash: [`hash()`].
     Make {
-        /// What was typed.
+        /// The password as sent.
         password: Secret<String>,
-        /// Its cost and pepper.
+        /// Cost and pepper of the hash.
         hashing: Hashing,
-        /// Random bytes.
+        /// The salt: random bytes.
         salt: [u8; SALT_BYTES],
     },
 }
 
-/// What a [`HashJob`] gave.
+/// The result of a [`HashJob`].
 pub enum Hashed {
-    /// Of [`HashJob::Check`].
+    /// The result of [`HashJob::Check`].
     Checked(Result<Check, HashFault>),
-    /// Of [`HashJob::Make`].
+    /// The result of [`HashJob::Make`].
     Made(PasswordHash),
 }
 
 impl HashJob {
-    /// Computes it, on the calling thread: about a third of a second with 600,000 rounds.
+    /// Runs the computation on the calling thread: about a third of a second of CPU time for 600,000 iterations.
     #[must_use]
     pub fn run(&self) -> Hashed {
         match self {
@@ -49,7 +49,7 @@ impl HashJob {
     }
 }
 
-/// [`check`], computed by the host.
+/// [`check`], run by the host.
 ///
 /// # Errors
 /// As for [`Host::hash_password`].
@@ -66,7 +66,7 @@ pub async fn check_by(
     }
 }
 
-/// [`hash`], computed by the host.
+/// [`hash()`], run by the host.
 ///
 /// # Errors
 /// As for [`Host::hash_password`].

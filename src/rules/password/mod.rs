@@ -1,9 +1,9 @@
-//! Passwords: which may be set, how they are made into hashes, and checked against them.
+//! Passwords: the policy for new ones, their hashes, and checks against stored hashes.
 //!
-//! **What always holds:** PBKDF2-HMAC-SHA256; comparison in constant time; a stored hash whose cost is absurd is
-//! refused before it is computed; a check costs the same whether the user exists or not, and whatever the record holds
-//! (by a budget of iterations). Passwords are compared in Normalization Form C, so composed and decomposed typing are
-//! the same.
+//! **What always holds:** hashes are PBKDF2-HMAC-SHA256 and compared in constant time. A stored hash of absurd cost is
+//! refused before it is computed. A check costs the same whether or not the user exists and whatever the record holds:
+//! each has a budget of iterations, which is always spent. Passwords are compared in Normalization Form C (UAX #15), so
+//! composed and decomposed input are equal.
 
 pub mod common;
 mod hash;
@@ -21,33 +21,33 @@ use super::secret::Secret;
 use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
 use std::borrow::Cow;
 
-/// The least iteration count that an operator may set: below it, guessing at a stolen store costs too little.
-/// OWASP asks for 600,000, which is the default.
+/// Minimum of `TOLLGATE_PASSWORD_ITERATIONS`: with less, guessing passwords from a stolen store is too cheap.
 pub const LEAST_ITERATIONS: u32 = 100_000;
-/// The most: about two seconds of CPU at the edge.
+/// Maximum of `TOLLGATE_PASSWORD_ITERATIONS`: about two seconds of CPU time in a worker.
 pub const MOST_ITERATIONS: u32 = 5_000_000;
-/// What new hashes cost unless told otherwise (OWASP Password Storage Cheat Sheet).
+/// Default of `TOLLGATE_PASSWORD_ITERATIONS` (OWASP Password Storage Cheat Sheet).
 pub const DEFAULT_ITERATIONS: u32 = 600_000;
 /// Length of a new salt in bytes.
 pub const SALT_BYTES: usize = 16;
 
-/// How new hashes are made, and with which peppers old ones are checked.
+/// Cost and pepper of new hashes, and the peppers of stored ones.
 #[derive(Clone, Debug)]
 pub struct Hashing {
-    /// `TOLLGATE_PASSWORD_ITERATIONS`: what a new hash costs.
+    /// `TOLLGATE_PASSWORD_ITERATIONS`: the iterations of a new hash.
     pub iterations: u32,
     /// `TOLLGATE_PASSWORD_PEPPERS`, `TOLLGATE_PASSWORD_PEPPER`.
     pub peppers: Peppers,
 }
 
 impl Hashing {
-    /// Without a pepper.
+    /// Hashing with this cost, without a pepper.
     #[must_use]
     pub fn new(iterations: u32) -> Self {
         Self { iterations, peppers: Peppers::default() }
     }
 
-    /// The same, but at no lower cost than a stored hash has: whoever paid more for a user's password keeps that.
+    /// The same, with at least the iterations of the stored hash, so that replacing a hash never lowers its cost. A
+    /// stored hash that can't be parsed counts as 0 iterations.
     #[must_use]
     pub fn no_cheaper_than(&self, stored: &str) -> Self {
         let stored = PasswordHash::parse(stored).map_or(0, |hash| hash.iterations());
@@ -61,31 +61,32 @@ impl Default for Hashing {
     }
 }
 
-/// Makes the hash that is stored for a password.
+/// Computes the hash to store for a password. Blocks the thread: see [`HashJob::run`].
 #[must_use]
 pub fn hash(password: &Secret<String>, hashing: &Hashing, salt: [u8; SALT_BYTES]) -> PasswordHash {
     PasswordHash::compute(normal_form(password.expose()).as_bytes(), hashing, salt)
 }
 
-/// What a check says.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// The password is right, and the hash is as it should be.
+    /// The password is right, and the stored hash is current.
     Right,
-    /// The password is right; the hash should be made anew (another format, cost or pepper than today's).
+    /// The password is right; the stored hash should be replaced, since its format, cost or pepper is not the
+    /// configured one.
     RightButOutdated,
     /// The password is wrong.
     Wrong,
 }
 
-/// Checks a password against a stored hash; `None` stands for a user that does not exist.
+/// Checks a password against a stored hash; `None` stands for an unknown user. Blocks the thread: see [`HashJob::run`].
 ///
-/// Every call with the same password and the same `hashing` costs the same, as long as no stored hash costs more
-/// than `hashing.iterations`: what the stored hash did not use up is spent on the clock. (A pepper is one HMAC more, a
-/// millionth of that.)
+/// Every call with the same password and the same `hashing` costs the same, provided that no stored hash has more than
+/// `hashing.iterations` iterations: iterations that the stored hash does not need are spent on a dummy hash. (A pepper
+/// adds one HMAC, about a millionth of the cost.)
 ///
 /// # Errors
-/// [`HashFault`] for a stored hash that can't be used, after as much work as a good one costs.
+/// [`HashFault`] for a stored hash that can't be used, after as much work as a usable one costs.
 pub fn check(stored: Option<&str>, password: &Secret<String>, hashing: &Hashing) -> Result<Check, HashFault> {
     let candidates = candidates(password.expose());
     let mut budget = Budget::new(candidates.len(), hashing.iterations);
@@ -105,7 +106,7 @@ pub fn check(stored: Option<&str>, password: &Secret<String>, hashing: &Hashing)
             return Ok(Check::Wrong);
         }
     };
-    // Our own hashes are made of the normal form only; others were made of what was typed.
+    // Tollgate hashes the normal form only; other libraries hash the input as typed.
     let candidates = if stored.is_own() { &candidates[..1] } else { &candidates[..] };
     let mut right = false;
     for candidate in candidates {
@@ -122,9 +123,9 @@ pub fn check(stored: Option<&str>, password: &Secret<String>, hashing: &Hashing)
 
 /// Normalization Form C of a name or password.
 ///
-/// Why C and nothing more: PRECIS (RFC 8265) would refuse names with blanks and symbols that Flask applications have;
-/// form KC would make different texts one (`①` and `1`), which weakens passwords and lets names be taken over by
-/// look-alikes. Case stays, as in Flask-JWT's quickstart.
+/// Rejected alternatives: PRECIS (RFC 8265) refuses names with spaces and symbols that Flask applications have. Form KC
+/// makes different texts equal (`①` and `1`), which weakens passwords and allows look-alike names to take over
+/// accounts. Case is kept, as in Flask-JWT's quickstart.
 #[must_use]
 pub fn normal_form(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
@@ -133,14 +134,14 @@ pub fn normal_form(text: &str) -> Cow<'_, str> {
     ComposingNormalizer::new_nfc().normalize(text)
 }
 
-/// As passwords and names are compared where only likeness counts: in lower case, in Normalization Form C. Nothing else
-/// is made alike (no `0` for `o`): NIST asks for the whole password to be compared, and a list can have the variants
-/// itself.
+/// A password or name in lower case and Normalization Form C, for comparison with common passwords and the user's name.
+/// No further variants are mapped (such as `0` to `o`): NIST SP 800-63B-4 asks to compare the whole password, and a
+/// list can contain the variants.
 fn normalized(text: &str) -> String {
     normal_form(&normal_form(text).to_lowercase()).into_owned()
 }
 
-/// What could have been hashed when somebody typed this: form C first, then form D and the text as it is, each once.
+/// The texts that may have been hashed for this input: form C, form D and the input itself, without duplicates.
 fn candidates(text: &str) -> Vec<Cow<'_, str>> {
     let mut all = vec![normal_form(text)];
     if !text.is_ascii() {
@@ -153,7 +154,7 @@ fn candidates(text: &str) -> Vec<Cow<'_, str>> {
     all
 }
 
-/// The iterations that a check may use; what is left is spent on a hash that nobody reads.
+/// The iterations that a check must use; the rest is spent on a dummy hash.
 struct Budget(u64);
 
 impl Budget {

@@ -1,7 +1,9 @@
-//! Peppers: secrets that stored hashes are worth nothing without. They are kept beside the code, never in the store.
+//! Peppers: secret keys of the password hashes. They are configured as secrets and never in the store, so that a stolen
+//! store does not allow guessing.
 //!
-//! **What always holds:** a hash names the pepper that it was made with by its key id, so several can be good at once:
-//! that is how one is changed (docs/storage.md). What is hashed is HMAC-SHA256 of the password under the pepper.
+//! **What always holds:** a hash contains the key id of its pepper, so several peppers can be valid at once; this is
+//! how a pepper is replaced (docs/storage.md). The input of PBKDF2 is HMAC-SHA256 of the password, keyed with the
+//! pepper.
 
 use super::{HashFault, PasswordHash};
 use crate::rules::json::{Map, Value};
@@ -11,31 +13,31 @@ use sha2::Sha256;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// As long as what HMAC-SHA256 gives: a shorter one could be guessed sooner than that.
+/// Minimum length of a pepper in bytes: the output length of HMAC-SHA256 (RFC 2104 §3).
 const LEAST_BYTES: usize = 32;
 const MAX_ID_BYTES: usize = 16;
 
-/// The name of a pepper, which is no secret: 1 to 16 of `a` to `z`, `0` to `9` and `-`, all of which a PHC string
-/// takes.
+/// The key id of a pepper, which is not secret: 1 to 16 of `a` to `z`, `0` to `9` and `-`, all of which are valid in a
+/// PHC string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyId(String);
 
 impl KeyId {
-    /// Takes a key id.
+    /// Parses a key id; `None` if it has another form.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        ((1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(good)).then(|| Self(text.to_owned()))
+        let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        ((1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(is_allowed)).then(|| Self(text.to_owned()))
     }
 
-    /// As it is written.
+    /// The key id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A pepper: HMAC's state after the key, which is wiped on drop.
+/// A pepper: the state of HMAC after the key, wiped on drop.
 #[derive(Clone)]
 pub struct Pepper {
     id: KeyId,
@@ -43,18 +45,18 @@ pub struct Pepper {
 }
 
 impl Pepper {
-    /// Its name.
+    /// Its key id.
     #[must_use]
     pub fn id(&self) -> &KeyId {
         &self.id
     }
 
-    /// What is hashed in the password's place.
+    /// HMAC-SHA256 of the password, which is hashed in its place.
     pub(super) fn apply(&self, password: &[u8]) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.key.clone().chain_update(password).finalize().into_bytes().into())
     }
 
-    /// Base64 or base64url, padded or not.
+    /// Reads the bytes from base64 or base64url, padded or not.
     fn read(id: &str, bytes: &Value) -> Result<Self, String> {
         let id = KeyId::new(id)
             .ok_or_else(|| format!("write key ids of 1 to {MAX_ID_BYTES} of a to z, 0 to 9 and -, such as \"k1\""))?;
@@ -74,20 +76,20 @@ impl Pepper {
     }
 }
 
-/// The peppers that are known, and the one that new hashes are made with.
+/// All configured peppers, and the one for new hashes.
 #[derive(Clone, Default)]
 pub struct Peppers {
     all: Vec<Pepper>,
-    /// Index of the one in use.
+    /// Index of the pepper for new hashes.
     current: Option<usize>,
 }
 
 impl Peppers {
-    /// Reads a table of key ids and bytes in base64. The one in use is the only one; if there are several, none is yet:
-    /// [`Self::using`].
+    /// Reads a table from key id to bytes in base64. A single pepper is used for new hashes; of several, none is until
+    /// [`Self::using`] is called.
     ///
     /// # Errors
-    /// What to write instead.
+    /// A text for the operator: what to write instead.
     pub fn read(table: &Map<String, Value>) -> Result<Self, String> {
         let all = table.iter().map(|(id, bytes)| Pepper::read(id, bytes)).collect::<Result<Vec<_>, _>>()?;
         if all.is_empty() {
@@ -97,8 +99,8 @@ impl Peppers {
         Ok(Self { all, current })
     }
 
-    /// The same, with new hashes made with this one; without a pepper if it is empty. `None` if there is none of this
-    /// id.
+    /// The same, with the pepper of this key id for new hashes; with no pepper for new hashes if `id` is empty. `None`
+    /// if the key id is unknown.
     #[must_use]
     pub fn using(self, id: &str) -> Option<Self> {
         if id.is_empty() {
@@ -108,7 +110,7 @@ impl Peppers {
         Some(Self { current: Some(current), ..self })
     }
 
-    /// The one that new hashes are made with.
+    /// The pepper for new hashes, if any.
     #[must_use]
     pub fn current(&self) -> Option<&Pepper> {
         self.all.get(self.current?)
@@ -119,26 +121,26 @@ impl Peppers {
         self.all.iter().map(|pepper| pepper.id.as_str())
     }
 
-    /// How many are known.
+    /// The number of peppers.
     #[must_use]
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Is none known?
+    /// Whether there are no peppers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// The one that a hash was made with, if it was made with one.
+    /// The pepper that a hash was made with; `None` if it was made without one.
     pub(super) fn of(&self, hash: &PasswordHash) -> Result<Option<&Pepper>, HashFault> {
         let Some(id) = hash.key_id() else { return Ok(None) };
         self.all.iter().find(|pepper| pepper.id == *id).map(Some).ok_or(HashFault::UnknownPepper)
     }
 }
 
-/// Shows the key ids.
+/// Prints the key ids only.
 impl fmt::Debug for Peppers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids: Vec<&str> = self.ids().collect();

@@ -1,26 +1,28 @@
-//! Which passwords may be set. Nobody is kept out of a log-in by it: what is stored stays good.
+//! The policy for new passwords. It does not apply to log-ins: a stored password that breaks it stays valid.
 //!
-//! **What always holds:** length, the most common ones, and the user's own name; no rules of composition (NIST SP
-//! 800-63B-4 §3.1.1.2 forbids them, as it does comparing parts of a password). Characters are Unicode code points of
-//! Normalization Form C.
+//! **What always holds:** checks length, the most common passwords and the user's own name. There are no composition
+//! rules, and no parts of a password are compared: NIST SP 800-63B-4 §3.1.1.2 forbids both. Characters are Unicode code
+//! points of Normalization Form C.
 
 use super::{common, normal_form, normalized};
 use crate::rules::{login::MAX_FIELD_BYTES, secret::Secret};
 use std::fmt;
 
-/// What SP 800-63B-4 asks for where the password is all that a log-in takes, as it is here.
+/// Default of `TOLLGATE_PASSWORD_MIN_LENGTH`, in characters: the minimum in NIST SP 800-63B-4 §3.1.1.2 for a password
+/// that is the only factor.
 pub const DEFAULT_MIN_LENGTH: usize = 15;
-/// The least that an operator may set: what it allows beside another factor, which may stand before or behind the gate.
+/// Minimum of `TOLLGATE_PASSWORD_MIN_LENGTH`: NIST's minimum for a password beside another factor, which may be in
+/// front of or behind the gate.
 pub const LEAST_MIN_LENGTH: usize = 8;
-/// The most: passwords of 64 characters are to be allowed.
+/// Maximum of `TOLLGATE_PASSWORD_MIN_LENGTH`: passwords of 64 characters must be allowed (NIST SP 800-63B-4 §3.1.1.2).
 pub const MOST_MIN_LENGTH: usize = 64;
 
-/// Which passwords may be set.
+/// The policy for new passwords.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PasswordPolicy {
     /// `TOLLGATE_PASSWORD_MIN_LENGTH`, in characters.
     pub min_length: usize,
-    /// `TOLLGATE_PASSWORD_COMMON`: are the most common ones refused?
+    /// `TOLLGATE_PASSWORD_COMMON`: whether the most common passwords are refused.
     pub refuses_common: bool,
 }
 
@@ -30,26 +32,26 @@ impl Default for PasswordPolicy {
     }
 }
 
-/// Why a password may not be set. Its texts are for the user; it holds nothing of the password.
+/// The reason why a password may not be set. Its texts are for the user and contain nothing of the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordFault {
-    /// Fewer characters than asked for.
+    /// Fewer characters than the minimum.
     TooShort {
-        /// So many are.
+        /// The minimum, in characters.
         least: usize,
     },
-    /// More bytes than a log-in takes ([`MAX_FIELD_BYTES`]).
+    /// More bytes than a log-in accepts ([`MAX_FIELD_BYTES`]).
     TooLong,
-    /// The user's own name.
+    /// Equal to the user's own name, ignoring case.
     SameAsName,
-    /// One of the most common ones.
+    /// One of the most common passwords.
     Common,
-    /// Known from a leak: what a caller says after `edge::pwned::is_known`.
+    /// Known from a leak. [`PasswordPolicy::judge`] does not return it; callers do after `edge::pwned::is_known`.
     Leaked,
 }
 
 impl PasswordFault {
-    /// Stable, for logs and clients.
+    /// A stable code for logs and clients.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -61,7 +63,7 @@ impl PasswordFault {
         }
     }
 
-    /// What to do instead: guidance that SP 800-63B-4 §3.1.1.2 asks for beside the reason.
+    /// Guidance for choosing another password, which NIST SP 800-63B-4 §3.1.1.2 requires beside the reason.
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
@@ -72,14 +74,15 @@ impl PasswordFault {
             }
         }
     }
-    /// What is wrong, and what to do instead, for the user.
+
+    /// The reason and the guidance, for the user.
     #[must_use]
     pub fn with_advice(self) -> String {
         format!("{self}: {}", self.advice())
     }
 }
 
-/// What is wrong.
+/// Writes the reason.
 impl fmt::Display for PasswordFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -93,10 +96,10 @@ impl fmt::Display for PasswordFault {
 }
 
 impl PasswordPolicy {
-    /// May this be the password of the user of this name? For no user yet the name is empty.
+    /// Checks a new password for the user of this name; `username` is empty if there is no user yet.
     ///
     /// # Errors
-    /// The first reason why not.
+    /// The first reason to refuse it.
     pub fn judge(&self, password: &Secret<String>, username: &str) -> Result<(), PasswordFault> {
         let password = password.expose();
         if password.len() > MAX_FIELD_BYTES {
@@ -132,7 +135,7 @@ mod tests {
             (15, "correct horse b", Ok(())),
             (8, "\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}", short(8)),
             (8, "\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}\u{f6}", Ok(())),
-            // Seven letters with a mark each: fourteen characters as typed, seven in form C.
+            // Seven letters with a combining mark each: 14 code points as typed, 7 in form C.
             (8, "o\u{308}o\u{308}o\u{308}o\u{308}o\u{308}o\u{308}o\u{308}", short(8)),
             (8, "\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}", short(8)),
             (8, "\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}", Ok(())),

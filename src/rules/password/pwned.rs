@@ -1,8 +1,8 @@
-//! Is a password known from a leak? What is asked of Have I Been Pwned (its range API), and what the answer says.
+//! Checks a password against leaked ones, with the range API of Have I Been Pwned.
 //!
-//! **What always holds:** five of forty hexadecimal digits of the password's SHA-1 are all that goes out, which about a
-//! thousand leaked passwords share (k-anonymity). Whether one of them is this one is found here. Reading the answer
-//! is total and bounded. The question waits two seconds at most, with the answer's body.
+//! **What always holds:** only the first five of forty hexadecimal digits of the password's SHA-1 are sent, which about
+//! a thousand leaked passwords share (k-anonymity); the rest is compared here. Parsing the answer never panics and is
+//! bounded by [`MAX_ANSWER_BYTES`]. The request, with the answer's body, takes two seconds at most.
 
 use super::normal_form;
 use crate::{
@@ -11,19 +11,19 @@ use crate::{
 };
 use sha1::{Digest, Sha1};
 
-/// Where the range API is.
+/// The default URL of the range API.
 pub const DEFAULT_URL: &str = "https://api.pwnedpasswords.com/range";
-/// A longer answer is not read: with padding they are of 50 KB.
+/// Maximum length of an answer in bytes; padded answers have about 50 KB.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
-/// The range API answers from the nearest data centre, within a tenth of this.
+/// Maximum time of the request. The range API answers from the nearest data centre within a tenth of this.
 const TIMEOUT: Duration = Duration::seconds(2);
 const PREFIX: usize = 5;
 const DIGITS: usize = 40;
 
-/// Asks `api` whether this password is known from a leak. Padded, so that the answer's length says nothing.
+/// Asks `api` whether this password is in a leak. Asks for padding, so that the answer's length reveals nothing.
 ///
 /// # Errors
-/// Why nobody could tell, as the log has it.
+/// The code of the failure, for the log.
 pub async fn ask(host: &impl Host, api: &str, password: &Secret<String>) -> Result<bool, &'static str> {
     let question = Question::about(password);
     let headers = vec![("add-padding", "true".to_owned()), ("user-agent", "tollgate".to_owned())];
@@ -39,48 +39,48 @@ pub async fn ask(host: &impl Host, api: &str, password: &Secret<String>) -> Resu
     question.is_in(&answer.body).map_err(|_| "unreadable")
 }
 
-/// A password, as it is asked for.
+/// A query about one password.
 pub struct Question {
-    /// Its SHA-1 in capital hexadecimal digits.
+    /// The password's SHA-1 in upper-case hexadecimal.
     digest: Secret<String>,
 }
 
-/// The answer is not of the form known here.
+/// The error for an answer of another form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
 impl Question {
-    /// About a password, in Normalization Form C.
+    /// A query about a password, hashed in Normalization Form C.
     #[must_use]
     pub fn about(password: &Secret<String>) -> Self {
         let digest = Sha1::digest(normal_form(password.expose()).as_bytes());
         Self { digest: Secret::new(base16ct::upper::encode_string(&digest)) }
     }
 
-    /// The URL to ask, with the five digits at its end.
+    /// The URL to fetch: `api`, `/` and the five digits.
     #[must_use]
     pub fn url(&self, api: &str) -> String {
         format!("{}/{}", api.trim_end_matches('/'), &self.digest.expose()[..PREFIX])
     }
 
-    /// Is the password among the lines of the answer? A line is the other digits, `:` and how often it was seen;
-    /// padding has a zero there.
+    /// Whether the answer lists the password. A line is the other 35 digits, `:` and the number of occurrences, which
+    /// is 0 for padding.
     ///
     /// # Errors
-    /// If a line is none, or the answer is too long: an error page, say.
+    /// If a line has another form or the answer is longer than [`MAX_ANSWER_BYTES`], as an error page may be.
     pub fn is_in(&self, answer: &[u8]) -> Result<bool, Unreadable> {
         if answer.len() > MAX_ANSWER_BYTES {
             return Err(Unreadable);
         }
-        let mine = &self.digest.expose()[PREFIX..];
+        let wanted = &self.digest.expose()[PREFIX..];
         let mut found = false;
         for line in std::str::from_utf8(answer).map_err(|_| Unreadable)?.lines().filter(|line| !line.is_empty()) {
             let (digits, count) = line.split_once(':').ok_or(Unreadable)?;
-            let good = digits.len() == DIGITS - PREFIX && digits.bytes().all(|b| b.is_ascii_hexdigit());
-            if !good || count.is_empty() || !count.bytes().all(|b| b.is_ascii_digit()) {
+            let is_hash = digits.len() == DIGITS - PREFIX && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            if !is_hash || count.is_empty() || !count.bytes().all(|b| b.is_ascii_digit()) {
                 return Err(Unreadable);
             }
-            found |= digits.eq_ignore_ascii_case(mine) && count.bytes().any(|digit| digit != b'0');
+            found |= digits.eq_ignore_ascii_case(wanted) && count.bytes().any(|digit| digit != b'0');
         }
         Ok(found)
     }

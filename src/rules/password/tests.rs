@@ -117,7 +117,7 @@ fn a_hash_does_not_print() {
 
 const K1: [u8; 32] = [1; 32];
 
-/// Peppers of these ids, each of its own bytes; the one in use.
+/// Hashing with peppers of these key ids, each with different bytes, and `current` for new hashes.
 fn peppered(ids: &[&str], current: &str) -> Hashing {
     let table: Map<String, Value> = ids
         .iter()
@@ -156,22 +156,22 @@ fn a_pepper_is_changed_by_the_logins_that_prove_the_old_one() {
     let new = peppered(&["k2"], "k2");
     let none = at(1_000);
     for (stored, hashing, outcome) in [
-        // No pepper yet; with one of another library's hashes.
+        // A hash without a pepper, checked where a pepper is current.
         (hash(&password, &none, [7; 16]).to_string(), &old, Ok(Check::RightButOutdated)),
-        // The new one is known before it is used, and the other way round.
+        // The new pepper is configured before it becomes current, and the old one stays after.
         (PEPPERED.into(), &peppered(&["k1", "k2"], "k1"), Ok(Check::Right)),
         (hash(&password, &new, [7; 16]).to_string(), &peppered(&["k1", "k2"], "k1"), Ok(Check::RightButOutdated)),
-        // In use: old hashes are still proven, and outdated.
+        // The new pepper is current: hashes with the old one are valid but outdated.
         (PEPPERED.into(), &both, Ok(Check::RightButOutdated)),
         (hash(&password, &both, [7; 16]).to_string(), &both, Ok(Check::Right)),
         (hash(&password, &both, [7; 16]).to_string(), &new, Ok(Check::Right)),
-        // The old one is gone: a hash that nobody proved meanwhile is lost.
+        // The old pepper was removed: hashes that were not renewed before are unusable.
         (PEPPERED.into(), &new, Err(HashFault::UnknownPepper)),
         (PEPPERED.into(), &none, Err(HashFault::UnknownPepper)),
-        // Without a pepper again.
+        // No pepper is current any more.
         (PEPPERED.into(), &peppered(&["k1"], ""), Ok(Check::RightButOutdated)),
         (hash(&password, &none, [7; 16]).to_string(), &peppered(&["k1"], ""), Ok(Check::Right)),
-        // Other bytes under the same name.
+        // Another pepper under the same key id.
         (PEPPERED.replace("k1", "k3"), &peppered(&["k3"], "k3"), Ok(Check::Wrong)),
     ] {
         assert_eq!(check(Some(&stored), &password, hashing), outcome, "{stored} {hashing:?}");
@@ -223,7 +223,7 @@ fn peppers_are_read_in_each_kind_of_base64_and_never_shown() {
         json!({"k1": 7}),
         json!({"K1": Base64::encode_string(&bytes)}),
     ] {
-        let told = Peppers::read(wrong.as_object().unwrap()).unwrap_err();
-        assert!(told.contains("write") && !told.contains("hunter2"), "{told}");
+        let error = Peppers::read(wrong.as_object().unwrap()).unwrap_err();
+        assert!(error.contains("write") && !error.contains("hunter2"), "{error}");
     }
 }

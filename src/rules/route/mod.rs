@@ -1,8 +1,8 @@
-//! Routes: which rule holds for a request.
+//! Routes: finds the rule or endpoint for a request.
 //!
-//! **What always holds:** what no rule names is refused. The most specific pattern wins, whatever the order in the
-//! list: a segment as written before `{name}`, before a last `*`. A path means one thing: where the gate and an origin
-//! could read it differently (`path.rs`), it is refused. The log-in endpoint is a place like the others.
+//! **What always holds:** a path that no rule matches is refused. The most specific pattern wins, whatever the order of
+//! rules: at each segment a literal before `{name}` before a last `*`. A path that the gate and an origin could match
+//! to different rules is refused (`path.rs`).
 
 mod path;
 mod rule;
@@ -22,36 +22,38 @@ use super::{
 use path::RequestPath;
 use tree::Tree;
 
-/// The last segment of a pattern that stands for all that follows.
+/// The end of a pattern that matches the rest of the path.
 const REST: &str = "/*";
 
-/// A path as a careless reader takes it, in which another rule must not hold; `None` for one that is refused anyway.
+/// The path as a lenient origin reads it: in lower case, without `;` parameters, without dots and spaces at the end of
+/// segments, without a trailing slash. [`Routes::find`] refuses a path for which another rule applies in this reading.
+/// `None` for a path that is refused in any case.
 #[must_use]
 pub fn lenient_path(raw_path: &str) -> Option<String> {
     RequestPath::read(raw_path).ok().map(|path| path.normalized().into_owned())
 }
 
-/// Every place that requests can go to.
+/// All endpoints and rules, by path pattern.
 #[derive(Debug)]
 pub struct Routes {
     places: Vec<Place>,
-    /// By path as it is.
+    /// By decoded path.
     strict: Tree,
-    /// By path as a careless reader may take it: see [`RequestPath::normalized`].
+    /// By path as a lenient origin reads it: see [`RequestPath::normalized`].
     normalized: Tree,
 }
 
-/// A pattern and all that is said about it.
+/// A pattern, with its endpoint and its rules.
 #[derive(Debug)]
 struct Place {
     pattern: String,
     endpoint: Option<(Endpoint, Methods)>,
     rules: Vec<Rule>,
-    /// The `Allow` header.
+    /// The value of `Allow` (RFC 9110 §10.2.1).
     allow: String,
 }
 
-/// A place where the gate itself does something.
+/// An endpoint of the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// `JWT_AUTH_URL_RULE`.
@@ -64,7 +66,7 @@ pub enum Endpoint {
     Keys,
     /// `TOLLGATE_SESSIONS_URL`.
     Sessions,
-    /// One of them: its id is the last segment of the path.
+    /// One session, whose id is the last segment of a path below `TOLLGATE_SESSIONS_URL`.
     Session,
     /// `TOLLGATE_LOGOUT_ALL_URL`.
     LogoutAll,
@@ -75,7 +77,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// What stands in the log where a rule's pattern would.
+    /// The endpoint's name in the log, where other lines have a rule's pattern.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -91,7 +93,7 @@ impl Endpoint {
         }
     }
 
-    /// The option with its path.
+    /// The option that sets the endpoint's path.
     #[must_use]
     pub const fn option(self) -> &'static str {
         match self {
@@ -107,22 +109,23 @@ impl Endpoint {
     }
 }
 
-/// What holds for a request.
+/// The result of looking up a request's method and path.
 #[derive(Debug, PartialEq)]
 pub enum Found<'r> {
-    /// An endpoint.
+    /// An endpoint of the gate.
     Endpoint(Endpoint),
-    /// A rule.
+    /// A rule of `ROUTES`.
     Rule(&'r Rule),
-    /// An OPTIONS request that the gate itself answers, with this `Allow` header.
+    /// An OPTIONS request that the gate answers, with this value of `Allow`.
     Options(&'r str),
 }
 
 impl Routes {
-    /// Reads the endpoints (with path and methods; the log-in first, if there is one) and the rules.
+    /// Reads the endpoints (with path and methods; the log-in first, if there is one) and the rules. Returns the routes
+    /// and all warnings.
     ///
     /// # Errors
-    /// Every problem; else the routes with every warning.
+    /// All problems.
     pub fn read(
         endpoints: &[(Endpoint, &str, Value)],
         rules: &[Value],
@@ -173,12 +176,12 @@ impl Routes {
         }
     }
 
-    /// Every rule.
+    /// All rules.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.places.iter().flat_map(|place| &place.rules)
     }
 
-    /// Every endpoint with its path.
+    /// All endpoints with their paths.
     pub fn endpoints(&self) -> impl Iterator<Item = (Endpoint, &str)> {
         self.places.iter().filter_map(|place| Some((place.endpoint.as_ref()?.0, place.pattern.as_str())))
     }
@@ -190,14 +193,15 @@ impl Routes {
         self.places.first().filter(is_login).map(|place| place.pattern.as_str())
     }
 
-    /// What holds for a request. `raw_path` is as it stands in the URL, escapes and all, without the query.
+    /// Finds the endpoint or rule for a request. `raw_path` is the path as in the URL, still percent-encoded, without
+    /// the query.
     ///
     /// # Errors
     /// [`RouteRejection::NotFound`], [`RouteRejection::MethodNotAllowed`], [`RouteRejection::MissingLastSlash`]
     /// (without the query) or [`RouteRejection::AmbiguousPath`].
     pub fn find(&self, method: &str, raw_path: &str) -> Result<Found<'_>, RouteRejection> {
         let path = RequestPath::read(raw_path).map_err(RouteRejection::AmbiguousPath)?;
-        // The log-in endpoint is the first place, if there is one: no search where there are a thousand rules.
+        // The log-in endpoint is the first place, if there is one, so there is no search among the rules.
         let is_login = |place: &&Place| matches!(place.endpoint, Some((Endpoint::Login, _)));
         let login = self.places.first().filter(is_login);
         if let Some(login) = login.filter(|login| login.pattern.strip_suffix('/') == Some(path.decoded())) {
@@ -206,10 +210,10 @@ impl Routes {
         }
         let place = self.place(&self.strict, path.decoded()).ok_or(RouteRejection::NotFound)?;
         let found = place.find(method)?;
-        // A path that somebody wrote into a rule letter by letter is meant as it is.
+        // A rule that names exactly this path applies, whatever a lenient reading matches.
         if place.pattern != path.decoded() || place.pattern.contains(['*', '{']) {
             let other = self.place(&self.normalized, &path.normalized());
-            if !other.is_some_and(|other| other.fares_alike(method, &found)) {
+            if !other.is_some_and(|other| other.is_treated_alike(method, &found)) {
                 return Err(RouteRejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading));
             }
         }
@@ -221,18 +225,18 @@ impl Routes {
         tree.find(path).map(|at| &self.places[at])
     }
 
-    /// The asset server shows a folder's index.html for the folder: both must be ruled alike.
+    /// The asset server answers a folder with its index.html, so the same rule must apply to both.
     fn check_index_page(&self, method: &str, path: &RequestPath<'_>, found: &Found<'_>) -> Result<(), RouteRejection> {
         let Found::Rule(Rule { to: Target::Assets, .. }) = found else { return Ok(()) };
         if !path.decoded().ends_with('/') {
             return Ok(());
         }
         let page = format!("{}{}", path.decoded(), INDEX_PAGE);
-        let same = self.place(&self.strict, &page).is_some_and(|other| other.fares_alike(method, found));
-        if same { Ok(()) } else { Err(RouteRejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)) }
+        let is_same = self.place(&self.strict, &page).is_some_and(|other| other.is_treated_alike(method, found));
+        if is_same { Ok(()) } else { Err(RouteRejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)) }
     }
 
-    /// Fills the two trees.
+    /// Builds both trees and reports patterns that conflict.
     fn index(&mut self, problems: &mut Vec<Diagnostic>) {
         for (at, place) in self.places.iter().enumerate() {
             let twin =
@@ -255,7 +259,7 @@ impl Routes {
                 problems.push(Diagnostic::new(place.origin(), format!("{:?} and {:?} differ only in case or a last slash, which an origin may not see: treat them alike", place.pattern, twin.pattern)));
             }
         }
-        // To a careless reader `/a` is `/a/`, for which `/a/*` holds; unless `/a` has a rule of its own.
+        // A lenient origin reads `/a` as `/a/`, to which `/a/*` applies; unless `/a` has a rule of its own.
         for (at, place) in self.places.iter().enumerate() {
             if let Some(start) = place.pattern.strip_suffix(REST) {
                 let _ = self.normalized.insert(&path::fold(start), at);
@@ -263,7 +267,7 @@ impl Routes {
         }
     }
 
-    /// Rules whose methods don't reach everywhere their pattern does, because a narrower pattern comes first.
+    /// Warns of rules that lose some of their methods below a narrower pattern, which comes first.
     fn shadows(&self) -> Vec<Diagnostic> {
         let mut warnings = Vec::new();
         for wide in self.places.iter().filter(|place| place.pattern.ends_with(REST)) {
@@ -319,12 +323,12 @@ impl Place {
         Err(RouteRejection::MethodNotAllowed { allow: self.allow.clone() })
     }
 
-    /// Would a request with this method fare here as it does with what was found for it?
-    fn fares_alike(&self, method: &str, found: &Found<'_>) -> bool {
+    /// Whether a request with this method would be treated here as it is under `found`.
+    fn is_treated_alike(&self, method: &str, found: &Found<'_>) -> bool {
         self.find(method).is_ok_and(|other| found.is_like(&other))
     }
 
-    /// Two rules for one pattern must not share a method, nor take one from the log-in endpoint.
+    /// Reports methods that two rules of one pattern, or a rule and an endpoint, have in common.
     fn check(&self, problems: &mut Vec<Diagnostic>) {
         let mut earlier: Vec<&Methods> = self.endpoint.iter().map(|(_, methods)| methods).collect();
         for rule in &self.rules {
@@ -362,7 +366,7 @@ impl Place {
 }
 
 impl Found<'_> {
-    /// Would a request fare alike under both?
+    /// Whether a request would be treated alike under both.
     fn is_like(&self, other: &Found<'_>) -> bool {
         match (self, other) {
             (Found::Endpoint(one), Found::Endpoint(two)) => one == two,

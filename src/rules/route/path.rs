@@ -1,24 +1,24 @@
-//! Paths, read once and in one way.
+//! Parses request paths and checks the patterns of rules.
 //!
-//! The runtime hands over a URL that is parsed by the WHATWG standard: dot segments are resolved, backslashes are
-//! slashes, tabs are gone. What could still be read differently behind the gate is refused here (a bad escape, an
-//! escaped separator, `//`, control characters, an escape of an escape) or, where it is only different to a careless
-//! reader (case, `;` parameters, a last slash), looked up in that reading too: see [`super::Routes::find`].
+//! The runtime has parsed the URL by the WHATWG URL standard: dot segments are resolved, backslashes are slashes, tabs
+//! are removed. A path that an origin could still read differently is refused here (bad escapes, escaped separators,
+//! `//`, control characters, double escapes). Differences that only a lenient origin ignores (case, `;` parameters, a
+//! trailing slash) are not refused; [`super::Routes::find`] looks up that reading as well.
 
 use super::super::rejection::PathFault;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
-/// A path with its escapes undone.
+/// A percent-decoded path.
 pub(super) struct RequestPath<'p> {
     decoded: Cow<'p, str>,
-    /// There is nothing in it that anybody could read in two ways, but a last slash.
+    /// Whether no origin can read it differently, except for a trailing slash.
     plain: bool,
 }
 
 impl<'p> RequestPath<'p> {
     pub(super) fn read(raw: &'p str) -> Result<Self, PathFault> {
-        // Most paths are: no copies for them (the hot path; 0.02 of a request's whole time).
+        // Most paths are plain and need no copy (0.02 of a request's time on the hot path).
         let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'/');
         if raw.bytes().all(is_plain) && !raw.as_bytes().windows(2).any(|two| two == b"//") {
             return Ok(Self { decoded: Cow::Borrowed(raw), plain: true });
@@ -31,13 +31,13 @@ impl<'p> RequestPath<'p> {
         if decoded.as_bytes().windows(3).any(is_escape) {
             return Err(PathFault::DoubleEscape);
         }
-        // Some readers cut a segment at its `;` before they look for dots, or drop blanks and dots at its end: to them
-        // `/..;x/` and `/.. /` are `/../`.
-        let dots = |segment: &str| {
+        // Some origins cut a segment at `;` before they resolve dot segments, or trim spaces and dots at its end: they
+        // read `/..;x/` and `/.. /` as `/../`.
+        let is_dots = |segment: &str| {
             let segment = without_parameters(segment);
             !segment.is_empty() && segment.chars().all(|c| matches!(c, '.' | ' '))
         };
-        if decoded.contains('\\') || decoded.split('/').any(dots) {
+        if decoded.contains('\\') || decoded.split('/').any(is_dots) {
             return Err(PathFault::HiddenSeparator);
         }
         if decoded.contains("//") || decoded.contains("/;") {
@@ -50,8 +50,8 @@ impl<'p> RequestPath<'p> {
         &self.decoded
     }
 
-    /// The path as a careless reader takes it: without regard to case, `;` parameters, dots and blanks at the end of a
-    /// segment, and a last slash.
+    /// The path as a lenient origin reads it: in lower case, without `;` parameters, without dots and spaces at the end
+    /// of a segment, and without a trailing slash.
     pub(super) fn normalized(&self) -> Cow<'_, str> {
         if self.plain {
             return Cow::Borrowed(without_last_slash(&self.decoded));
@@ -61,7 +61,7 @@ impl<'p> RequestPath<'p> {
     }
 }
 
-/// A path or pattern in lower case, without dots and blanks at the end of its segments, and without a last slash.
+/// A path or pattern in lower case, without dots and spaces at the end of segments, and without a trailing slash.
 pub(super) fn fold(text: &str) -> String {
     let lower = text.to_lowercase();
     let segments: Vec<&str> = lower.split('/').map(|segment| segment.trim_end_matches(['.', ' '])).collect();
@@ -79,7 +79,7 @@ fn without_parameters(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default()
 }
 
-/// Are these three bytes a percent escape?
+/// Whether these three bytes are a percent escape.
 fn is_escape(bytes: &[u8]) -> bool {
     matches!(bytes, [b'%', one, two] if one.is_ascii_hexdigit() && two.is_ascii_hexdigit())
 }
@@ -95,9 +95,9 @@ fn check_escapes(raw: &[u8]) -> Result<(), PathFault> {
     Ok(())
 }
 
-/// A segment as other routers write a variable: `<string:name>` (Flask), `:name` (Express, Rails), `{name:int}`
-/// (Starlette), `{*name}` (ASP.NET), `[name]` (Next.js), `*name`; or a regular expression. What to write instead. Read
-/// letter by letter it would hold for no request, and leave the paths that are meant to a wider rule.
+/// Returns what to write instead of a variable in another router's syntax: `<string:name>` (Flask), `:name` (Express,
+/// Rails), `{name:int}` (Starlette), `{*name}` (ASP.NET), `[name]` (Next.js), `*name`, or a regular expression. Taken
+/// literally, such a pattern would match no request, and a wider rule would apply to the paths it was meant for.
 fn written_for_another_router(segment: &str) -> Option<String> {
     let inside = |start: char, end: char| segment.strip_prefix(start)?.strip_suffix(end);
     let one = |name: &str| format!("write {{{}}}", Some(word(name)).filter(|word| !word.is_empty()).unwrap_or("name"));
@@ -134,7 +134,7 @@ fn written_for_another_router(segment: &str) -> Option<String> {
     {
         return Some(one(name));
     }
-    // No path has these as they are (RFC 3986 §3.3): they are of a regular expression.
+    // These characters are not allowed in a path (RFC 3986 §3.3), so this is a regular expression.
     if segment.contains(['<', '>', '[', ']', '|', '^', '"', '`'])
         || [".*", "(?", ".+"].iter().any(|regex| segment.contains(regex))
     {
@@ -143,14 +143,14 @@ fn written_for_another_router(segment: &str) -> Option<String> {
     None
 }
 
-/// The first word in a text.
+/// The first word of a text.
 fn word(text: &str) -> &str {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let text = text.trim_start_matches(|c| !is_word(c));
     &text[..text.find(|c| !is_word(c)).unwrap_or(text.len())]
 }
 
-/// May this be a pattern? The error says what to write instead.
+/// Checks a pattern. The error says what to write instead.
 pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
     if !pattern.starts_with('/') {
         return Err("write a path that begins with /".into());

@@ -9,59 +9,58 @@ use crate::rules::{
     token::TokenType,
 };
 
-/// What the asset server shows for a folder.
+/// The file that the asset server answers for a folder.
 pub const INDEX_PAGE: &str = "index.html";
 
-/// A path pattern, and what holds there.
+/// A rule of `ROUTES`: a path pattern and what applies to requests that match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Its place in `ROUTES`, from 0.
+    /// The index in `ROUTES`, from 0.
     pub index: usize,
-    /// The pattern.
+    /// The path pattern.
     pub path: String,
-    /// The methods it holds for.
+    /// The methods that the rule applies to.
     pub methods: Methods,
-    /// Is a token needed?
+    /// Whether a token is required.
     pub auth: Auth,
-    /// What becomes of a token that is there but no good, where none is needed.
+    /// The treatment of an invalid token where none is required.
     pub invalid: Invalid,
-    /// Where it goes.
+    /// The destination of authorized requests.
     pub to: Target,
-    /// The realm of the challenge, if not the default one.
+    /// The realm of the challenge; `None` for `JWT_DEFAULT_REALM`.
     pub realm: Option<String>,
-    /// Is the user looked up?
+    /// Whether the user is looked up.
     pub user: UserFrom,
-    /// By what is judged whether the token was revoked, where there are sessions?
+    /// The check of revocation, where there are sessions.
     pub revocation: Revocation,
-    /// May a shared cache between the gate and the origin keep answers? Only where `auth` is [`Auth::None`].
+    /// Whether Cloudflare's cache between gate and origin may store answers. Only where `auth` is [`Auth::None`].
     pub cache: bool,
-    /// Are WebSockets and event streams closed when the token expires?
+    /// Whether WebSockets and event streams are closed when the token expires.
     pub close_at_expiry: bool,
-    /// What only Flask-JWT-Extended's dialect asks.
+    /// Members for Flask-JWT-Extended's dialect only.
     pub flask_jwt_extended: FlaskJwtExtendedRule,
 }
 
 impl Rule {
-    /// Does the gate look for a token under this rule? What passes is then an answer to one user, and private to that
-    /// user.
+    /// Whether the gate looks for a token under this rule. If so, answers may depend on the user and are private.
     #[must_use]
     pub fn looks_at_tokens(&self) -> bool {
         self.auth != Auth::None
     }
 }
 
-/// What Flask-JWT-Extended's `jwt_required` is told besides (docs/compat/flask-jwt-extended.md#jwt_required).
+/// Arguments of Flask-JWT-Extended's `jwt_required` (docs/compat/flask-jwt-extended.md#jwt_required).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlaskJwtExtendedRule {
-    /// Must the token be fresh, and since when?
+    /// Whether the token must be fresh.
     pub fresh: RequiredFreshness,
-    /// The type of token that is asked for.
+    /// The required token type.
     pub token_type: TokenType,
-    /// Where a token may be, if not where `JWT_TOKEN_LOCATION` says.
+    /// The locations to search for a token; `None` for `JWT_TOKEN_LOCATION`.
     pub locations: Option<Vec<Location>>,
-    /// Is the token's type looked at?
+    /// Whether the token's type is checked.
     pub verify_type: bool,
-    /// Is `token_in_blocklist_loader` left out?
+    /// Whether the revocation check is skipped, `token_in_blocklist_loader` included.
     pub skip_revocation_check: bool,
 }
 
@@ -77,72 +76,73 @@ impl Default for FlaskJwtExtendedRule {
     }
 }
 
-/// Must a token be fresh?
+/// Whether a token must be fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequiredFreshness {
-    /// No.
+    /// It need not be fresh.
     Any,
-    /// Yes: its claim `fresh` says so.
+    /// Its claim `fresh` must be `true` or a time in the future.
     Fresh,
-    /// Yes, and it was issued no longer ago than this.
+    /// It must be fresh and issued no longer ago than this.
     Within(Duration),
 }
 
-/// Is a token needed?
+/// Whether a token is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// Yes.
+    /// Requests without a valid token are rejected.
     Required,
-    /// Not needed; one that is there is verified.
+    /// Requests without a token are authorized without an identity; a token is verified.
     Optional,
-    /// The gate does not look.
+    /// The gate does not look for a token.
     None,
 }
 
-/// What becomes of a bad token where `auth = "optional"`.
+/// The treatment of an invalid token where `auth = "optional"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
-    /// Refused, as where a token is required.
+    /// The request is rejected, as where a token is required.
     Refuse,
-    /// Passes without an identity.
+    /// The request is authorized without an identity.
     Anonymous,
 }
 
-/// Where a request goes.
+/// The destination of authorized requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The gate answers who it is.
+    /// The gate answers with the identity.
     Identity,
     /// The static files.
     Assets,
-    /// What `ORIGIN` names.
+    /// The origin at `ORIGIN`.
     Origin,
-    /// The code behind the gate, in a worker or server of one's own.
+    /// The application's own code behind the gate.
     Worker,
 }
 
-/// Who says who the user is.
+/// The source of the user's identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserFrom {
-    /// The token alone.
+    /// The token only.
     Token,
-    /// The store: one read, and a user who is gone or disabled is refused.
+    /// The store: one read. A user who was deleted or disabled is rejected.
     Stored,
 }
 
-/// By what is judged whether a token was revoked?
+/// The check of revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revocation {
-    /// By the isolate's snapshot.
+    /// Against the isolate's snapshot of the revocations.
     Snapshot {
-        /// When the snapshot is older than its bound and the register can't be reached: does what is known do?
+        /// Whether the last snapshot decides when it is older than `TOLLGATE_REVOCATION_BOUND` and the revocation log
+        /// can't be reached. If not, the request is rejected with 503.
         open: bool,
     },
-    /// By the account's object: one question a request, and no token passes after its end.
+    /// By the account's object, with one call for each request: no token is accepted after its session has ended.
     Strict,
 }
 
-/// The methods of a rule: those named, with HEAD beside GET; or any.
+/// The methods of a rule: those listed, with HEAD beside GET; or all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Methods {
     names: Vec<String>,
@@ -156,17 +156,17 @@ impl Methods {
         Self { names: vec!["GET".into(), "HEAD".into()], any: false }
     }
 
-    /// From a list of names, or `["*"]`.
+    /// Reads a list of names, or `["*"]`.
     ///
     /// # Errors
-    /// What to write instead.
+    /// A text for the operator: what to write instead.
     pub fn read(value: &Value) -> Result<Self, String> {
         let instead = || String::from("write a list of methods, such as [\"GET\", \"POST\"], or [\"*\"]");
         let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(instead)?;
         let mut names: Vec<String> = Vec::new();
         let mut any = false;
         for name in list {
-            // In any case, as Flask takes them; a request's method is then compared with capitals.
+            // In any case, as in Flask; a request's method is compared in upper case.
             let name = name.as_str().ok_or_else(instead)?.to_ascii_uppercase();
             if name == "*" {
                 any = true;
@@ -190,7 +190,8 @@ impl Methods {
         Ok(Self { names, any })
     }
 
-    /// Does the rule hold for this method? OPTIONS must be named: else the gate answers it.
+    /// Whether the rule applies to this method. `["*"]` does not include OPTIONS, which the gate answers unless it is
+    /// listed.
     #[must_use]
     pub fn contain(&self, method: &str) -> bool {
         (self.any && method != "OPTIONS") || self.names.iter().any(|name| name == method)
@@ -201,73 +202,73 @@ impl Methods {
     }
 }
 
-/// One member of a rule, for the documentation and for finding what was meant. In a module for Wasm the name alone.
+/// A member of a rule, for the documentation and for suggestions. In Wasm all texts but the name are empty.
 pub struct RuleMember {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// What it may be.
+    /// The type of its values.
     pub kind: &'static str,
-    /// What it is if it is not there; `required` if it must be.
+    /// The default; `required` if there is none.
     pub default: &'static str,
-    /// What it does.
+    /// The description.
     pub meaning: &'static str,
 }
 
-/// Every member of a rule.
+/// All members of a rule.
 pub const RULE_MEMBERS: &[RuleMember] = &lean([
     RuleMember {
         name: "path",
         kind: "`/exact`, `/with/{name}/inside`, `/all/below/*`",
         default: "required",
-        meaning: "The pattern. `{name}` stands for one segment, a last `*` for all that follows (also for nothing: `/api/*` holds for `/api/`, not for `/api`). Case and a last slash count.",
+        meaning: "The path pattern. `{name}` matches one segment, a last `*` the rest of the path, which may be empty: `/api/*` matches `/api/`, but not `/api`. Case and a trailing slash are significant.",
     },
     RuleMember {
         name: "to",
         kind: "`identity`, `assets`, `origin` or `worker`",
         default: "required",
-        meaning: "Where it goes: the gate answers who it is; the static files; what `ORIGIN` names; the code of a worker of your own (docs/library.md), which the stock worker has not.",
+        meaning: "Where authorized requests go: the gate answers with the identity; the static files; the origin at `ORIGIN`; the code of your own worker (docs/library.md), which the stock worker does not have.",
     },
     RuleMember {
         name: "auth",
         kind: "`required`, `optional` or `none`",
         default: "required",
-        meaning: "Is a token needed? With `optional` a request without one passes, without an identity; with `none` the gate doesn't look.",
+        meaning: "Whether a token is required. With `optional` a request without a token is authorized without an identity; with `none` the gate does not look for one.",
     },
     RuleMember {
         name: "methods",
         kind: "list",
         default: r#"["GET"]"#,
-        meaning: "GET brings HEAD with it; `[\"*\"]` is every method but OPTIONS.",
+        meaning: "The methods that the rule applies to. GET includes HEAD; `[\"*\"]` is every method except OPTIONS.",
     },
     RuleMember {
         name: "user",
         kind: "`token` or `stored`",
         default: "token",
-        meaning: "`stored` looks the user up (one KV read), so that one who was deleted or disabled is refused.",
+        meaning: "`stored` looks the user up (one KV read), so that a deleted or disabled user is refused.",
     },
     RuleMember {
         name: "revocation",
         kind: "`snapshot` or `strict`",
         default: "snapshot",
-        meaning: "Where there are sessions: by what is judged whether a token was revoked? `snapshot` costs nothing and is right but for the last TOLLGATE_REVOCATION_BOUND; `strict` asks the account's object.",
+        meaning: "How revocation is checked, where there are sessions. `snapshot` makes no call and may miss revocations of the last TOLLGATE_REVOCATION_BOUND; `strict` calls the account's object.",
     },
     RuleMember {
         name: "revocation_unknown",
         kind: "`closed` or `open`",
         default: "closed",
-        meaning: "What becomes of a token when revocations can't be had in time: `closed` refuses with 503, `open` goes by what was known last.",
+        meaning: "If revocations can't be fetched in time: `closed` refuses with 503, `open` uses those known last.",
     },
     RuleMember {
         name: "cache",
         kind: "true or false",
         default: "false",
-        meaning: "Only beside `auth = \"none\"` and `to = \"origin\"`: may Cloudflare's cache, which lies between the gate and the origin, answer requests and keep answers? It knows URLs, not users: a token does not go on with such a request, nor the address by which the client came (`X-Forwarded-Host`, `-Proto`) unless `TOLLGATE_PUBLIC_URL` fixes it; other cookies do go on. Everywhere else requests pass it by.",
+        meaning: "Whether Cloudflare's cache, between gate and origin, may answer requests and store answers. Only with `auth = \"none\"` and `to = \"origin\"`. The cache distinguishes URLs, not users: a token is not forwarded with such a request, nor the address that the client used (`X-Forwarded-Host`, `-Proto`) unless `TOLLGATE_PUBLIC_URL` fixes it; other cookies are forwarded. All other requests bypass the cache.",
     },
     RuleMember {
         name: "close_at_expiry",
         kind: "true or false",
         default: "false",
-        meaning: "Closes a WebSocket (status 1008) or an event stream from the origin when the token's `exp` is reached. Each message then passes through the code of the worker, which costs CPU time. Without it the runtime hands messages on by itself, until client or origin closes the connection.",
+        meaning: "Closes a WebSocket (status 1008) or an event stream from the origin at the token's `exp`. Each message then passes through the worker's code, which costs CPU time. If `false`, the runtime forwards messages by itself until client or origin closes the connection.",
     },
     RuleMember {
         name: "realm",
@@ -279,41 +280,41 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         name: "invalid",
         kind: "`refuse` or `anonymous`",
         default: "refuse",
-        meaning: "With `auth = \"optional\"`: what becomes of a token that is there but no good.",
+        meaning: "How an invalid token is treated with `auth = \"optional\"`: the request is refused, or authorized without an identity.",
     },
     RuleMember {
         name: "fresh",
         kind: "true, false or a duration",
         default: "false",
-        meaning: "Flask-JWT-Extended's: must the token come from a log-in (claim `fresh`)? With a duration, from one no longer ago than that.",
+        meaning: "Flask-JWT-Extended's `fresh`: whether the token must come from a log-in (claim `fresh`). A duration: from a log-in no longer ago than that.",
     },
     RuleMember {
         name: "refresh",
         kind: "true or false",
         default: "false",
-        meaning: "Flask-JWT-Extended's: is it a refresh token that is asked for?",
+        meaning: "Flask-JWT-Extended's `refresh`: whether the token must be a refresh token.",
     },
     RuleMember {
         name: "locations",
         kind: "one or a list, as JWT_TOKEN_LOCATION",
         default: "JWT_TOKEN_LOCATION",
-        meaning: "Flask-JWT-Extended's: where a token may be, in this order.",
+        meaning: "Flask-JWT-Extended's `locations`: where a token is looked for, in this order.",
     },
     RuleMember {
         name: "verify_type",
         kind: "true or false",
         default: "true",
-        meaning: "Flask-JWT-Extended's: with `false` an access token and a refresh token will both do.",
+        meaning: "Flask-JWT-Extended's `verify_type`: with `false` both access and refresh tokens are accepted.",
     },
     RuleMember {
         name: "skip_revocation_check",
         kind: "true or false",
         default: "false",
-        meaning: "Flask-JWT-Extended's: with `true` a worker's own `token_in_blocklist` is not asked.",
+        meaning: "Flask-JWT-Extended's `skip_revocation_check`: with `true` the hook `token_in_blocklist` is not called.",
     },
 ]);
 
-/// In the module the table is without what only the documentation says.
+/// Empties the texts in Wasm, where only the documentation would need them.
 const fn lean<const N: usize>(mut table: [RuleMember; N]) -> [RuleMember; N] {
     let mut n = 0;
     while cfg!(target_arch = "wasm32") && n < N {
@@ -323,7 +324,7 @@ const fn lean<const N: usize>(mut table: [RuleMember; N]) -> [RuleMember; N] {
     table
 }
 
-/// Names at the top of wrangler's file that operators write at its end.
+/// Keys of the top level of wrangler.toml, which end up in the last rule if written at the end of the file.
 const OF_WRANGLER: [&str; 9] = [
     "workers_dev",
     "preview_urls",
@@ -336,25 +337,26 @@ const OF_WRANGLER: [&str; 9] = [
     "logpush",
 ];
 
-/// What the documentation adds to the table of members.
+/// Notes after the table of members in docs/options.md.
 pub const RULE_NOTES: &str = r#"
-The narrowest pattern wins, whatever the order: a segment as written before `{name}`, before `*`. Two rules may have one
-pattern with different methods. What no rule names is 404, a method that no rule names 405.
+The most specific pattern wins, whatever the order of rules: a literal segment before `{name}` before `*`. Two rules may
+have the same pattern with different methods. A path that no rule matches is answered with 404, a method that no rule
+lists with 405.
 
-OPTIONS is answered by the gate itself (200 with `Allow`, no token needed, as Flask does), unless a rule's `methods`
-name it: then it goes where the rule says, without a look at the token and without an identity, so that an origin can
-answer preflights.
+The gate answers OPTIONS itself (200 with `Allow`, no token needed, as Flask does), unless a rule's `methods` list it:
+then the request goes where the rule says, without a check of the token and without an identity, so that an origin can
+answer CORS preflights.
 
 A path that gate and origin could read differently is refused with 400: bad escapes, `%2f`, `%5c`, `//`, control
-characters, escapes of escapes; and a path that would fall under another rule if case, `;` parameters, dots and blanks at
-the end of a segment, or a last slash did not count.
+characters, double escapes; and a path to which another rule would apply if case, `;` parameters, dots and spaces at the
+end of a segment, or a trailing slash were ignored.
 "#;
 
 impl Rule {
     /// Reads a rule.
     ///
     /// # Errors
-    /// Every problem of it.
+    /// All problems of the rule.
     pub(super) fn read(index: usize, value: &Value) -> Result<Self, Vec<Diagnostic>> {
         let Some(table) = value.as_object() else {
             return Err(vec![Diagnostic::new(format!("ROUTES[{index}]"), "write a table: [[vars.ROUTES]]")]);
@@ -363,7 +365,7 @@ impl Rule {
         let mut problem =
             |member: &str, text: String| problems.push(Diagnostic::new(format!("ROUTES[{index}].{member}"), text));
         for name in table.keys().filter(|name| !RULE_MEMBERS.iter().any(|member| member.name == *name)) {
-            // In TOML what stands behind the last rule is in it.
+            // In TOML, keys after the last rule belong to that rule.
             let text = if options::find(name).is_some() {
                 "an option, and no member of a rule: move it up, under [vars] and above the first rule".to_owned()
             } else if OF_WRANGLER.contains(&name.as_str()) {
@@ -477,7 +479,7 @@ impl Rule {
         }
     }
 
-    /// Would a request fare alike under both?
+    /// Whether a request would be treated alike under both, whatever its method and path.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let parts = |rule: &'_ Self| {
             (rule.auth, rule.invalid, rule.to, rule.user, rule.revocation, rule.cache, rule.close_at_expiry)
@@ -512,12 +514,13 @@ impl FlaskJwtExtendedRule {
     }
 }
 
-/// May this stand in a challenge? Quotes and backslashes may: they are escaped (RFC 9110 §5.6.4).
+/// Whether this can be a realm: visible ASCII and spaces. Quotes and backslashes are escaped in the challenge (RFC 9110
+/// §5.6.4).
 pub(in crate::rules) fn is_realm(text: &str) -> bool {
     text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
 }
 
-/// True or false.
+/// Reads a boolean member.
 fn flag(table: &Map<String, Value>, name: &str, default: bool, problem: &mut impl FnMut(&str, String)) -> bool {
     match table.get(name) {
         None => default,
@@ -529,7 +532,7 @@ fn flag(table: &Map<String, Value>, name: &str, default: bool, problem: &mut imp
     }
 }
 
-/// One of a few words.
+/// Reads a member that is one of a few words.
 fn choice<T: Copy>(
     table: &Map<String, Value>,
     name: &str,

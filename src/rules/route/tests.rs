@@ -1,4 +1,4 @@
-//! Paths: which rule holds, and which spellings are refused.
+//! Tests of routes: which rule applies to a path, and which spellings are refused.
 
 use super::*;
 use serde_json::json;
@@ -19,7 +19,7 @@ fn stock() -> Routes {
     .0
 }
 
-/// Names what was found in a word.
+/// The result of [`Routes::find`] in a word.
 fn find(routes: &Routes, method: &str, path: &str) -> String {
     match routes.find(method, path) {
         Ok(Found::Endpoint(endpoint)) => endpoint.name().into(),
@@ -58,7 +58,7 @@ fn the_narrowest_pattern_wins_whatever_the_order() {
     }
 }
 
-/// As Flask does for a rule with a slash at its end; only ever to the log-in endpoint itself.
+/// As Flask does for a rule with a trailing slash; the redirect leads to the log-in endpoint only.
 #[test]
 fn a_login_path_without_its_last_slash_is_sent_there() {
     let rules = json!([{"path": "/*", "auth": "none", "to": "assets"}]);
@@ -81,7 +81,7 @@ fn what_no_rule_names_is_not_found() {
     }
 }
 
-/// The public catch-all must not serve what a narrower rule protects, under any other spelling of its path.
+/// No other spelling of a protected path may reach the public catch-all rule.
 #[test]
 fn a_path_means_one_thing() {
     let routes = stock();

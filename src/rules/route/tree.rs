@@ -1,15 +1,15 @@
-//! From a path to the place whose pattern fits it best: a tree of segments.
+//! Finds the most specific pattern for a path, in a tree of segments.
 //!
-//! Why not a router crate: matchit refuses `/api/{team}/open` beside `/api/*`, which here have a clear order, and what
-//! a pattern means is this gate's own business. Looking up visits a node of the tree once at most, so that no path is
-//! slow; the number of patterns hardly matters.
+//! Rejected alternative: the router crate matchit refuses `/api/{team}/open` beside `/api/*`, whose order is defined
+//! here. A look-up visits each node of the tree at most once, so its time is bounded for every path and hardly depends
+//! on the number of patterns.
 
 use std::{collections::HashMap, str::Split};
 
-/// The last segment of a pattern that stands for all that follows.
+/// The last segment of a pattern that matches the rest of the path.
 const REST: &str = "*";
 
-/// Patterns, each with the number of its place.
+/// A set of patterns, each with the index of its place.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     root: Node,
@@ -18,29 +18,29 @@ pub(super) struct Tree {
 #[derive(Debug, Default)]
 struct Node {
     exact: HashMap<Box<str>, Node>,
-    /// `{name}`: one segment that is not empty.
+    /// `{name}`: one non-empty segment.
     any: Option<Box<Node>>,
-    /// The path ends here.
+    /// The place of the pattern that ends here.
     end: Option<usize>,
-    /// `*`: one segment or more, the last of which may be empty.
+    /// The place of the pattern that ends with `*` here: one segment or more, the last of which may be empty.
     rest: Option<usize>,
 }
 
 impl Tree {
-    /// Puts a pattern in, unless the very same is there: then its place is the error.
+    /// Adds a pattern. The error is the place of an equal pattern that is already there.
     pub(super) fn insert(&mut self, pattern: &str, place: usize) -> Result<(), usize> {
         let mut node = &mut self.root;
-        let mut slot_is_rest = false;
+        let mut is_rest = false;
         for segment in segments(pattern) {
             match segment {
-                REST => slot_is_rest = true,
+                REST => is_rest = true,
                 name if name.starts_with('{') => node = node.any.get_or_insert_default(),
                 exact => node = node.exact.entry(exact.into()).or_default(),
             }
         }
-        let slot = if slot_is_rest { &mut node.rest } else { &mut node.end };
+        let slot = if is_rest { &mut node.rest } else { &mut node.end };
         match slot {
-            Some(there) => Err(*there),
+            Some(existing) => Err(*existing),
             None => {
                 *slot = Some(place);
                 Ok(())
@@ -48,7 +48,7 @@ impl Tree {
         }
     }
 
-    /// The place whose pattern fits best: at each segment the one as written, then `{name}`, then `*`.
+    /// The place of the most specific pattern: at each segment the literal one first, then `{name}`, then `*`.
     pub(super) fn find(&self, path: &str) -> Option<usize> {
         self.root.find(segments(path))
     }
@@ -63,7 +63,7 @@ impl Node {
     }
 }
 
-/// What stands between the slashes after the first.
+/// The segments of a path.
 fn segments(path: &str) -> Split<'_, char> {
     path.strip_prefix('/').unwrap_or(path).split('/')
 }
