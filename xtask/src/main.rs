@@ -3,12 +3,14 @@
 mod bench;
 mod build;
 mod demo;
+mod dependencies;
 mod dev;
 mod origin;
 mod setup;
 mod simulate;
 mod step;
 mod test;
+mod tools;
 
 use build::Flavour;
 use std::process::ExitCode;
