@@ -53,13 +53,14 @@ pub mod testkit;
 
 pub use host::{Host, SendHost, Unavailable};
 pub use rules::{
-    config::Config,
+    config::{Bindings, Config},
     diagnostic::Diagnostic,
     gate::{Authorized, Continuation, Decided, Decision, Gate, Principal},
     handlers::{DefaultHandlers, Handlers, TokenParts},
     identity::{Id, Identity},
     json,
     login::Credentials,
+    password,
     rejection::{JwtError, Rejection},
     request::{Headers, Request},
     secret::Secret,

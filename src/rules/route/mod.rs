@@ -32,7 +32,7 @@ pub fn lenient_path(raw_path: &str) -> Option<String> {
 }
 
 /// Every place that requests can go to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Routes {
     places: Vec<Place>,
     /// By path as it is.
@@ -42,7 +42,7 @@ pub struct Routes {
 }
 
 /// A pattern and all that is said about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Place {
     pattern: String,
     endpoint: Option<(Endpoint, Methods)>,

@@ -10,12 +10,12 @@ use std::{collections::HashMap, str::Split};
 const REST: &str = "*";
 
 /// Patterns, each with the number of its place.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     root: Node,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Node {
     exact: HashMap<Box<str>, Node>,
     /// `{name}`: one segment that is not empty.
