@@ -3,7 +3,7 @@
 use crate::{
     build::{self, Flavour},
     demo::Store,
-    dependencies, setup, simulate,
+    dependencies, package, setup, simulate,
     step::{self, Failure, Root, Step},
 };
 use serde_json::json;
@@ -47,6 +47,7 @@ const PARTS: &[Part] = &[
     Part { name: "dependencies", usual: "1 s", belongs_to: Belongs::Test, run: dependencies::dependencies },
     Part { name: "advisories", usual: "5 s", belongs_to: Belongs::Test, run: dependencies::advisories },
     Part { name: "rust-version", usual: "5 s", belongs_to: Belongs::Test, run: dependencies::rust_version },
+    Part { name: "package", usual: "30 s", belongs_to: Belongs::Test, run: package::package },
     Part { name: "native", usual: "2 min", belongs_to: Belongs::Test, run: native },
     Part { name: "simulate", usual: "1 min", belongs_to: Belongs::Test, run: |root| simulate::test(root).map(|()| 0) },
     Part { name: "vectors", usual: "5 s", belongs_to: Belongs::Test, run: vectors },

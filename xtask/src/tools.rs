@@ -14,6 +14,8 @@ pub struct Tool {
 
 /// Judges the dependencies by deny.toml.
 pub const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", usual: "3 min" };
+/// Changes the rules to see whether a test notices.
+pub const MUTANTS: Tool = Tool { name: "cargo-mutants", version: "27.1.0", usual: "1 min" };
 
 impl Tool {
     /// The program, which is installed first if need be.
