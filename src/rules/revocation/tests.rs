@@ -136,7 +136,10 @@ fn a_register_keeps_the_wider_of_two_and_forgets_what_is_over() {
     assert_eq!(register.since(one, at(2)).entries, [entry("s", None, 50)]);
     assert_eq!(register.since(two, at(2)).entries, []);
     assert!(register.forget(at(49)).is_empty());
+    assert_eq!((register.len(), register.is_empty()), (1, false));
+    assert_eq!(register.since(0, at(50)).entries, [], "what is over is not sent");
     assert_eq!(register.forget(at(50)), [two]);
+    assert_eq!((register.len(), register.is_empty()), (0, true));
     let (three, _, _) = register.revoke(entry("s", None, 60), Timestamp::from_millis(0)).unwrap();
     assert!(three > two, "a clock that was set back");
     let again = RevocationLog::read([(three, entry("s", None, 60))]);
@@ -202,7 +205,7 @@ fn an_update_follows_on_what_is_known_and_drops_what_is_over() {
 
     // An entry is held until its time is up.
     snapshot.update(&register.since(number, at(9)), at(9));
-    assert_eq!(snapshot.len(), 1);
+    assert_eq!((snapshot.len(), snapshot.is_empty()), (1, false));
     snapshot.update(&register.since(number, at(10)), at(10));
     assert!(snapshot.is_empty());
 
