@@ -54,13 +54,14 @@ pub mod testkit;
 pub use host::{Host, SendHost, Unavailable};
 pub use rules::{
     answer::Answer,
-    config::Config,
+    config::{Bindings, Config},
     diagnostic::Diagnostic,
     gate::{Authorized, Continuation, Decided, Decision, Gate, Principal},
     hooks::{DefaultHandlers, Handlers, Hooks, Loaders, TokenParts},
     identity::{Id, Identity},
     json,
     login::Credentials,
+    password,
     rejection::{JwtError, Rejection},
     request::{Headers, Request},
     secret::Secret,

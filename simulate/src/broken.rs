@@ -217,6 +217,10 @@ broken! {
     StaleSnapshot {
         fn is_too_old(&self, _: i64, _: i64) -> bool { false }
     }
+    /// A route that stays open lets every token pass.
+    OpenToEveryone {
+        fn refuses_known_when_stale(&self) -> bool { false }
+    }
     /// An old delta replaces a newer one.
     SnapshotGoesBack {
         fn keeps_entries(&self) -> bool { false }
@@ -231,7 +235,7 @@ broken! {
     }
     /// A token that was found good once is good whatever is revoked afterwards.
     GoodForEver {
-        fn is_still_good(&self, checked: u64, _: u64) -> bool { checked > 0 }
+        fn is_known_good(&self, checked: u64, _: u64) -> bool { checked > 0 }
     }
     /// The end of all sessions covers later sessions too.
     BeforeIgnored {

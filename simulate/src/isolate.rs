@@ -6,6 +6,7 @@ use crate::{
     world::World,
 };
 use std::{
+    collections::HashSet,
     rc::Rc,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -25,6 +26,8 @@ pub struct Isolate {
     pub skew: i64,
     centre: usize,
     life: u32,
+    /// The tokens that it has refused as revoked.
+    refused: HashSet<TokenNo>,
 }
 
 /// A data centre: the register's answers by the number that was asked for, and since when they lie there.
@@ -38,7 +41,7 @@ pub struct Centre {
 impl Isolate {
     /// One that knows nothing.
     pub fn new(safeguards: &'static dyn Safeguards, bound: i64, skew: i64, centre: usize) -> Self {
-        Self { snapshot: snapshot(safeguards, bound), skew, centre, life: 0 }
+        Self { snapshot: snapshot(safeguards, bound), skew, centre, life: 0, refused: HashSet::new() }
     }
 
     /// How many revocations it holds.
@@ -65,7 +68,24 @@ impl World {
                 self.judge(isolate, token);
                 self.ask(isolate, None);
             }
-            Age::TooOld => self.ask(isolate, Some(token)),
+            Age::TooOld => {
+                self.judge_by_known(isolate, token);
+                self.ask(isolate, Some(token));
+            }
+        }
+    }
+
+    /// What a route decides that stays open when the snapshot is too old and the log can't be reached.
+    fn judge_by_known(&mut self, isolate: usize, token: TokenNo) {
+        let it = &self.isolates[isolate];
+        if !it.refused.contains(&token) {
+            return;
+        }
+        let object = &self.objects[self.oracle.account_of(token)].name;
+        let marks = self.oracle.marks(token, object);
+        let status = it.snapshot.judge_by_known(&marks, &self.oracle.tokens[token].checked_generation[isolate]);
+        if status == RevocationStatus::Good {
+            self.violated(Rule::StaysRefused, format!("isolate {isolate} has refused token {token}, and lets it pass"));
         }
     }
 
@@ -86,7 +106,10 @@ impl World {
         self.note(|| format!("isolate {isolate}: token {token} is {judgement:?}"));
         match judgement {
             RevocationStatus::Good => self.oracle.passed(self.now, token),
-            RevocationStatus::Revoked => self.oracle.found_revoked(self.now, token),
+            RevocationStatus::Revoked => {
+                self.isolates[isolate].refused.insert(token);
+                self.oracle.found_revoked(self.now, token);
+            }
             RevocationStatus::Unknown => {}
         }
     }
@@ -142,6 +165,7 @@ impl World {
         let (skew, bound, safeguards) = (self.skew(), self.settings.bound, self.rules.safeguards);
         let it = &mut self.isolates[isolate];
         (it.snapshot, it.skew, it.life) = (snapshot(safeguards, bound), skew, it.life + 1);
+        it.refused.clear();
         for token in &mut self.oracle.tokens {
             token.checked_generation.iter_mut().skip(isolate).take(1).for_each(|good| good.store(0, Ordering::Relaxed));
         }

@@ -33,6 +33,8 @@ pub enum Rule {
     OneChain,
     /// A revoked token never passes after the bound.
     Bound,
+    /// A route that stays open still refuses what its isolate knows to be revoked.
+    StaysRefused,
     /// An acknowledged end is never undone.
     EndStays,
     /// Nobody is logged out, or kept out, without a reason.
@@ -54,6 +56,7 @@ impl fmt::Display for Rule {
         f.write_str(match self {
             Self::OneChain => "a spent refresh token never yields a second chain",
             Self::Bound => "a revoked token never passes after the bound",
+            Self::StaysRefused => "a route that stays open refuses what is known to be revoked",
             Self::EndStays => "an acknowledged end is never undone",
             Self::StaysIn => "nobody is logged out or kept out without a reason",
             Self::OldPassword => "an old password opens nothing",

@@ -192,6 +192,11 @@ pub trait Safeguards: Sync {
         age_ms > max_staleness_ms
     }
 
+    /// Whether a route that stays open when its snapshot is too old refuses what the snapshot knows to be revoked.
+    fn refuses_known_when_stale(&self) -> bool {
+        true
+    }
+
     /// Whether a snapshot keeps its entries when an older delta arrives.
     fn keeps_entries(&self) -> bool {
         true
@@ -208,7 +213,7 @@ pub trait Safeguards: Sync {
     }
 
     /// Whether a token that was found good under `checked` is good under `generation` without another look.
-    fn is_still_good(&self, checked: u64, generation: u64) -> bool {
+    fn is_known_good(&self, checked: u64, generation: u64) -> bool {
         checked == generation
     }
 

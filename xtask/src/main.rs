@@ -3,12 +3,16 @@
 mod bench;
 mod build;
 mod demo;
+mod dependencies;
 mod dev;
+mod mutants;
 mod origin;
+mod package;
 mod setup;
 mod simulate;
 mod step;
 mod test;
+mod tools;
 
 use build::Flavour;
 use std::process::ExitCode;
@@ -71,6 +75,11 @@ const TASKS: &[Task] = &[
         name: "simulate",
         line: "play random histories of sessions and revocations (--histories N, --seed S; --break NAME|all: a rule broken)",
         run: simulate::simulate,
+    },
+    Task {
+        name: "mutants",
+        line: "change src/rules, place by place, to see that a test notices: mutants [--simulate] [PATH…] (10 s a mutant)",
+        run: mutants::mutants,
     },
     Task {
         name: "bench",

@@ -6,8 +6,12 @@ use std::{
     ops::Deref,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
+
+/// What was not checked in this run, and why: [`Step::not_run`].
+static NOT_RUN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// The repository.
 pub struct Root(PathBuf);
@@ -148,6 +152,17 @@ impl Step {
         let remark = if remark.is_empty() { String::new() } else { format!(": {remark}") };
         eprintln!("   ok {} ({:.1} s){remark}", self.name, self.began.elapsed().as_secs_f64());
     }
+
+    /// Ends a step that lacks something outside the repository: neither passed nor failed.
+    pub fn not_run(self, why: &str) {
+        eprintln!("   -- {}: NOT RUN: {why}", self.name);
+        NOT_RUN.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{}: {why}", self.name));
+    }
+}
+
+/// The steps that were not run so far, each with the reason.
+pub fn not_run() -> Vec<String> {
+    NOT_RUN.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 fn program(command: &Command) -> String {

@@ -3,11 +3,10 @@
 use crate::{
     build::{self, Flavour},
     demo::Store,
-    setup, simulate,
-    step::{Failure, Root, Step},
+    dependencies, package, setup, simulate,
+    step::{self, Failure, Root, Step},
 };
 use serde_json::json;
-use std::process::Command;
 
 /// A step of `cargo xtask test`, which is what CI runs, or of `cargo xtask check`.
 struct Part {
@@ -44,8 +43,10 @@ const PARTS: &[Part] = &[
     Part { name: "unit", usual: "30 s", belongs_to: Belongs::Check, run: unit },
     Part { name: "features", usual: "20 s", belongs_to: Belongs::Test, run: features },
     Part { name: "doc", usual: "10 s", belongs_to: Belongs::Test, run: documentation },
-    Part { name: "licences", usual: "1 s", belongs_to: Belongs::Test, run: licences },
-    Part { name: "advisories", usual: "5 s", belongs_to: Belongs::Test, run: advisories },
+    Part { name: "dependencies", usual: "1 s", belongs_to: Belongs::Test, run: dependencies::dependencies },
+    Part { name: "advisories", usual: "5 s", belongs_to: Belongs::Test, run: dependencies::advisories },
+    Part { name: "rust-version", usual: "5 s", belongs_to: Belongs::Test, run: dependencies::rust_version },
+    Part { name: "package", usual: "30 s", belongs_to: Belongs::Test, run: package::package },
     Part { name: "native", usual: "2 min", belongs_to: Belongs::Test, run: native },
     Part { name: "simulate", usual: "1 min", belongs_to: Belongs::Test, run: |root| simulate::test(root).map(|()| 0) },
     Part { name: "vectors", usual: "5 s", belongs_to: Belongs::Test, run: vectors },
@@ -109,7 +110,12 @@ fn run<'p>(root: &Root, parts: impl Iterator<Item = &'p Part>) -> Result<(), Fai
     for part in parts {
         count += (part.run)(root)?;
     }
-    println!("{count} passed, 0 failed");
+    let not_run = step::not_run();
+    for step in &not_run {
+        eprintln!("NOT RUN: {step}");
+    }
+    let skipped = if not_run.is_empty() { String::new() } else { format!(", {} skipped", not_run.len()) };
+    println!("{count} passed, 0 failed{skipped}");
     Ok(())
 }
 
@@ -245,7 +251,7 @@ fn vectors(root: &Root) -> Result<u32, Failure> {
     let step = Step::begin("public test vectors");
     let folder = root.join("../shared/vectors");
     if !folder.is_dir() {
-        step.done("there is no folder ../shared/vectors: not run");
+        step.not_run("there is no folder ../shared/vectors");
         return Ok(0);
     }
     let mut command = root.cargo_command(["run", "--locked", "--quiet", "--package", "conformance", "--", "vectors"]);
@@ -337,71 +343,4 @@ fn passed(output: &str, before: &str, after: &str) -> u32 {
                 .filter(|_| line.contains(after))
         })
         .sum()
-}
-
-/// Every dependency's licence must be one of these, alone or as a choice.
-fn licences(root: &Root) -> Result<u32, Failure> {
-    const ALLOWED: [&str; 14] = [
-        "MIT",
-        "Apache-2.0",
-        // Of data: the list of certificate authorities in webpki-roots.
-        "CDLA-Permissive-2.0",
-        "BSD-2-Clause",
-        "BSD-3-Clause",
-        "ISC",
-        "Zlib",
-        "Unicode-3.0",
-        "Unlicense",
-        "0BSD",
-        "CC0-1.0",
-        "BSL-1.0",
-        "MIT-0",
-        "Apache-2.0 WITH LLVM-exception",
-    ];
-    let step = Step::begin("licences");
-    let text = step.output(
-        &mut root.cargo_command(["metadata", "--locked", "--quiet", "--format-version", "1"]),
-        "is Cargo.lock up to date?",
-    )?;
-    let metadata: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| step.fail(error.to_string(), "does cargo metadata run?"))?;
-    let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
-    let good = |licence: &str| {
-        let plain = licence.replace(['(', ')'], "").replace('/', " OR ");
-        plain.split(" AND ").all(|part| part.split(" OR ").any(|choice| ALLOWED.contains(&choice.trim())))
-    };
-    let bad: Vec<String> = packages
-        .iter()
-        .filter(|package| !package["license"].as_str().is_some_and(good))
-        .map(|package| format!("{} {}", package["name"].as_str().unwrap_or_default(), package["license"]))
-        .collect();
-    if packages.is_empty() || !bad.is_empty() {
-        return Err(step.fail(
-            format!("not allowed: {}", bad.join(", ")),
-            "choose another crate, or add the licence in xtask/src/test.rs with care",
-        ));
-    }
-    step.done(&format!("{} packages", packages.len()));
-    Ok(0)
-}
-
-/// Known faults of the dependencies, where the database can be fetched; where not, that is said.
-fn advisories(root: &Root) -> Result<u32, Failure> {
-    let step = Step::begin("security advisories");
-    let reached = Command::new("timeout")
-        .args(["20", "git", "ls-remote", "--quiet", "https://github.com/RustSec/advisory-db", "HEAD"])
-        .output();
-    if !reached.is_ok_and(|output| output.status.success()) {
-        step.done("the database (RustSec/advisory-db) can't be reached from here: not checked");
-        return Ok(0);
-    }
-    let tools = root.target().join("tools");
-    let audit = tools.join("bin/cargo-audit");
-    if !audit.exists() {
-        let mut install = root.cargo_command(["install", "--locked", "--quiet", "cargo-audit", "--root"]);
-        step.run(install.arg(&tools), "cargo install cargo-audit --locked shows more")?;
-    }
-    step.run(Command::new(audit).current_dir(root).args(["audit", "--quiet"]), "update what it names: cargo update")?;
-    step.done("none");
-    Ok(0)
 }

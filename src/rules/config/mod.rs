@@ -39,7 +39,7 @@ pub enum DialectConfig {
 }
 
 /// What a gate is told. Field by field the options of docs/options.md.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// `TOLLGATE_WIRE`, and what only one dialect has.
     pub dialect: DialectConfig,

@@ -155,15 +155,22 @@ impl<S: Safeguards + ?Sized + 'static> Snapshot<S> {
         if self.age(now) == Age::TooOld {
             return RevocationStatus::Unknown;
         }
-        self.judge_by_known(keys, checked_generation)
+        self.look_up(keys, checked_generation)
     }
 
     /// The same, however old the snapshot is: for routes that stay open then.
     #[must_use]
     pub fn judge_by_known(&self, keys: &RevocationKeys, checked_generation: &AtomicU64) -> RevocationStatus {
+        if !self.safeguards.refuses_known_when_stale() {
+            return RevocationStatus::Good;
+        }
+        self.look_up(keys, checked_generation)
+    }
+
+    fn look_up(&self, keys: &RevocationKeys, checked_generation: &AtomicU64) -> RevocationStatus {
         // One comparison for a token that came before, however many are revoked.
         let generation = self.generation.load(Ordering::Relaxed);
-        if self.safeguards.is_still_good(checked_generation.load(Ordering::Relaxed), generation) {
+        if self.safeguards.is_known_good(checked_generation.load(Ordering::Relaxed), generation) {
             return RevocationStatus::Good;
         }
         let Ok(known) = self.known.read() else { return RevocationStatus::Unknown };

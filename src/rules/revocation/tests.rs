@@ -136,11 +136,101 @@ fn a_register_keeps_the_wider_of_two_and_forgets_what_is_over() {
     assert_eq!(register.since(one, at(2)).entries, [entry("s", None, 50)]);
     assert_eq!(register.since(two, at(2)).entries, []);
     assert!(register.forget(at(49)).is_empty());
+    assert_eq!((register.len(), register.is_empty()), (1, false));
+    assert_eq!(register.since(0, at(50)).entries, [], "what is over is not sent");
     assert_eq!(register.forget(at(50)), [two]);
+    assert_eq!((register.len(), register.is_empty()), (0, true));
     let (three, _, _) = register.revoke(entry("s", None, 60), Timestamp::from_millis(0)).unwrap();
     assert!(three > two, "a clock that was set back");
     let again = RevocationLog::read([(three, entry("s", None, 60))]);
     assert_eq!(again.since(0, at(2)), register.since(0, at(2)));
+}
+
+/// `at(0)`, and so many milliseconds.
+fn later(millis: i64) -> Timestamp {
+    Timestamp::from_millis(at(0).as_millis() + millis)
+}
+
+#[test]
+fn an_old_snapshot_still_refuses_what_it_knows_to_be_revoked() {
+    let (_, snapshot) = holding(&[entry("ended", None, 100), entry("changed", Some(5), 100)]);
+    let seen = AtomicU64::new(0);
+    let judge = |session, began| snapshot.judge_by_known(&marks(session, began), &seen);
+    assert_eq!(snapshot.judge(&marks("ended", 0), &seen, at(50)), RevocationStatus::Unknown);
+    for (session, began, status) in [
+        ("ended", 0, RevocationStatus::Revoked),
+        ("changed", 5, RevocationStatus::Revoked),
+        ("changed", 6, RevocationStatus::Good),
+        ("other", 0, RevocationStatus::Good),
+    ] {
+        seen.store(0, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(judge(session, began), status, "{session}, {began}");
+    }
+    let first = Snapshot::new(Duration::seconds(10));
+    assert_eq!(first.judge_by_known(&marks("ended", 0), &seen), RevocationStatus::Good, "nothing is known yet");
+}
+
+#[test]
+fn the_ages_of_a_snapshot_end_at_a_third_at_a_tenth_and_at_the_bound() {
+    let (_, snapshot) = holding(&[]);
+    assert_eq!(snapshot.due(), later(3333));
+    assert_eq!((snapshot.age(later(3333)), snapshot.age(later(3334))), (Age::Fresh, Age::Due));
+    assert_eq!((snapshot.age(later(10_000)), snapshot.age(later(10_001))), (Age::Due, Age::TooOld));
+    assert!(!snapshot.is_requested(later(4000)));
+    snapshot.mark_requested(later(4000));
+    assert!(snapshot.is_requested(later(5000)) && !snapshot.is_requested(later(5001)));
+    assert_eq!((snapshot.age(later(5000)), snapshot.age(later(5001))), (Age::Fresh, Age::Due));
+    snapshot.mark_not_requested();
+    assert_eq!(snapshot.age(later(4000)), Age::Due);
+}
+
+#[test]
+fn an_update_follows_on_what_is_known_and_drops_what_is_over() {
+    let (mut register, snapshot) = holding(&[entry("s", None, 10)]);
+    let number = snapshot.number();
+    assert_eq!((number, snapshot.len()), (register.since(0, at(0)).number, 1));
+    let seen = AtomicU64::new(0);
+    assert_eq!(snapshot.judge(&marks("t", 0), &seen, at(0)), RevocationStatus::Good);
+    let generation = seen.swap(0, std::sync::atomic::Ordering::Relaxed);
+    let generation_now = || {
+        let seen = AtomicU64::new(0);
+        assert_eq!(snapshot.judge_by_known(&marks("t", 0), &seen), RevocationStatus::Good);
+        seen.into_inner()
+    };
+
+    // Nothing new since, and the same once more: it is younger, and no token is looked at again.
+    snapshot.update(&register.since(number, at(4)), at(4));
+    snapshot.update(&register.since(0, at(5)), at(5));
+    assert_eq!((snapshot.due(), snapshot.number(), generation_now()), (later(8333), number, generation));
+
+    // An entry is held until its time is up.
+    snapshot.update(&register.since(number, at(9)), at(9));
+    assert_eq!((snapshot.len(), snapshot.is_empty()), (1, false));
+    snapshot.update(&register.since(number, at(10)), at(10));
+    assert!(snapshot.is_empty());
+
+    // A new one counts; what lies behind a hole does not.
+    register.revoke(entry("t", None, 100), at(10));
+    snapshot.update(&register.since(number, at(11)), at(11));
+    assert_eq!((snapshot.len(), snapshot.number() > number), (1, true));
+    assert_eq!(snapshot.judge(&marks("t", 0), &AtomicU64::new(generation), at(11)), RevocationStatus::Revoked);
+    let hole = Delta { since: snapshot.number() + 1, number: snapshot.number() + 2, as_of: at(12), entries: vec![] };
+    snapshot.update(&hole, at(12));
+    assert_eq!(snapshot.due(), later(11_000 + 3333));
+}
+
+#[test]
+fn a_register_that_begins_anew_is_followed_if_its_answer_is_younger() {
+    let (register, snapshot) = holding(&[entry("s", None, 100)]);
+    let number = register.since(0, at(0)).number;
+    let anew = |since, as_of| Delta { since, number: 1, as_of, entries: vec![] };
+    for not_followed in [anew(0, at(0)), anew(1, at(1))] {
+        snapshot.update(&not_followed, at(1));
+        assert_eq!((snapshot.number(), snapshot.due()), (number, later(3333)), "{not_followed:?}");
+    }
+    snapshot.update(&anew(0, later(1)), at(1));
+    assert_eq!((snapshot.number(), snapshot.due()), (1, later(3334)));
+    assert_eq!(snapshot.len(), 1, "nothing is taken back");
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub fn lenient_path(raw_path: &str) -> Option<String> {
 }
 
 /// All endpoints and rules, by path pattern.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Routes {
     places: Vec<Place>,
     /// By decoded path.
@@ -44,7 +44,7 @@ pub struct Routes {
 }
 
 /// A pattern, with its endpoint and its rules.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Place {
     pattern: String,
     endpoint: Option<(Endpoint, Methods)>,

@@ -10,12 +10,12 @@ use std::{collections::HashMap, str::Split};
 const REST: &str = "*";
 
 /// A set of patterns, each with the index of its place.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     root: Node,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Node {
     exact: HashMap<Box<str>, Node>,
     /// `{name}`: one non-empty segment.

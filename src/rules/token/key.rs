@@ -29,6 +29,7 @@ use pkcs8::der::{Decode, asn1::SequenceRef};
 use zeroize::Zeroizing;
 
 /// A key that signs with its algorithm, and verifies what it signed.
+#[derive(Clone)]
 pub struct Key {
     signing: Signing,
     verifying: VerifyingKey,
@@ -42,6 +43,7 @@ pub struct VerifyingKey {
     verifying: Verifying,
 }
 
+#[derive(Clone)]
 enum Signing {
     Hs256(Hs256Key),
     Hs384(Hs384Key),

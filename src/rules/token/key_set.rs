@@ -16,7 +16,7 @@ use super::{
 };
 
 /// The keys of a gate.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct KeySet {
     signing: Option<Key>,
     others: Vec<VerifyingKey>,
