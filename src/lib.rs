@@ -39,6 +39,8 @@
 
 pub mod accounts;
 pub mod host;
+// The operators' command, the simulation and the conformance tests see all of it; no version keeps it as it is.
+#[doc(hidden)]
 pub mod rules;
 mod users;
 
@@ -65,10 +67,45 @@ pub use rules::{
     rejection::{JwtError, Rejection},
     request::{Headers, Request},
     secret::Secret,
-    time::Timestamp,
+    time::{Duration, Timestamp},
     token::VerifiedToken,
 };
 pub use users::{SendUsers, Users, UsersError};
+
+/// What the gate is configured with, and what reading it reports.
+pub mod config {
+    pub use crate::rules::{
+        config::{
+            Bindings, Config, DialectConfig, Environment, FlaskJwtExtended, Loaded, Location, Names, SameSite, Secrets,
+            Sessions,
+        },
+        diagnostic::Diagnostic,
+    };
+}
+
+/// What the gate decides.
+pub mod gate {
+    pub use crate::rules::gate::{
+        Answered, Authorized, Continuation, DECISION_TIMEOUT, Decided, Decision, Gate, Outcome, Principal, Rejected,
+    };
+}
+
+/// Every reason for not letting a request through, in families.
+pub mod rejection {
+    pub use crate::rules::rejection::{
+        Absent, BodyRejection, CredentialRejection, InternalRejection, JwtError, LoginRejection, Malformed,
+        OriginRejection, PasswordRejection, PathFault, PermissionRejection, Rejection, RouteRejection,
+        SessionRejection, TimeClaim, TokenRejection, UnavailableRejection, Unencoded, Words,
+    };
+}
+
+/// Tokens, their keys and their verifier.
+pub mod token {
+    pub use crate::rules::token::{
+        Algorithm, Freshness, Key, KeyFault, KeySet, Policy, Random, RejectedToken, SessionClaims, SignedToken,
+        TokenSpec, TokenType, VerifiedToken, Verifier, VerifyingKey, sign, sign_sorted,
+    };
+}
 
 /// The Rust in the pages compiles.
 #[cfg(doctest)]
