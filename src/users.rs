@@ -16,6 +16,32 @@ use crate::{
 ///
 /// [`SendUsers`] is the same trait with futures that are [`Send`], for servers with threads such as axum's. Implement
 /// it where you can: every `SendUsers` is a `Users`.
+///
+/// ```
+/// use tollgate::{
+///     Credentials, Id, Identity, SendUsers, UsersError, VerifiedToken,
+///     password::{self, Check, Hashing},
+/// };
+///
+/// /// One user, with a hash that `tollgate password hash` made.
+/// struct Ann(String);
+///
+/// impl SendUsers for Ann {
+///     async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Identity>, UsersError> {
+///         let stored = (*credentials.username.expose() == "ann").then_some(self.0.as_str());
+///         // Blocks for a third of a second: on a server run it on a thread for blocking work.
+///         match password::check(stored, &credentials.password, &Hashing::default()) {
+///             Ok(Check::Right | Check::RightButOutdated) => Ok(Some(Identity::new(Id::Int(7)))),
+///             Ok(Check::Wrong) => Ok(None),
+///             Err(_) => Err(UsersError::Unavailable),
+///         }
+///     }
+///
+///     async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, UsersError> {
+///         Ok(token.identity().filter(|id| *id == Id::Int(7)).map(Identity::new))
+///     }
+/// }
+/// ```
 #[trait_variant::make(SendUsers: Send)]
 pub trait Users {
     /// `authentication_handler`: the user of this name and password; `None` if there is no such user or the password is

@@ -7,6 +7,14 @@ use super::{
 use serde::de::DeserializeOwned;
 
 /// A user's id, an integer or a string: `1` and `"1"` are different users.
+///
+/// ```
+/// use tollgate::{Id, json::json};
+///
+/// assert_eq!(Id::from_json(&json!(1)), Some(Id::Int(1)));
+/// assert_eq!(Id::from_json(&json!("1")), Some(Id::Text("1".into())));
+/// assert_eq!(Id::from_json(&json!(1.5)), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Id {
     /// A JSON integer.

@@ -6,6 +6,12 @@
 use zeroize::{Zeroize, Zeroizing};
 
 /// A password or key. Prints as `Secret(..)` and is wiped when dropped.
+///
+/// ```
+/// let password = tollgate::Secret::new("correct horse battery staple".to_owned());
+/// assert_eq!(format!("{password:?}"), "Secret(..)");
+/// assert_eq!(password.expose().len(), 28);
+/// ```
 #[derive(Clone)]
 pub struct Secret<T: Zeroize>(Zeroizing<T>);
 

@@ -85,6 +85,16 @@ pub enum Check {
 /// `hashing.iterations` iterations: iterations that the stored hash does not need are spent on a dummy hash. (A pepper
 /// adds one HMAC, about a millionth of the cost.)
 ///
+/// ```
+/// use tollgate::{Secret, password::{self, Check, Hashing}};
+///
+/// let hashing = Hashing::new(100_000);
+/// let password = Secret::new("correct horse battery staple".to_owned());
+/// let stored = password::hash(&password, &hashing, *b"16 random bytes.").to_string();
+/// assert_eq!(password::check(Some(&stored), &password, &hashing), Ok(Check::Right));
+/// assert_eq!(password::check(None, &password, &hashing), Ok(Check::Wrong), "an unknown user costs the same");
+/// ```
+///
 /// # Errors
 /// [`HashFault`] for a stored hash that can't be used, after as much work as a usable one costs.
 pub fn check(stored: Option<&str>, password: &Secret<String>, hashing: &Hashing) -> Result<Check, HashFault> {
