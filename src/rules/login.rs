@@ -42,8 +42,8 @@ pub fn is_json(content_type: Option<&str>) -> bool {
 /// Flask-JWT-Extended's other members are ignored, as in that library's documentation.
 ///
 /// # Errors
-/// The first rejection of docs/compat/flask-jwt.md#log-in, rows 4 to 6, that applies; [`BodyRejection::FieldTooLong`] for a
-/// longer field than [`MAX_FIELD_BYTES`].
+/// The first rejection of docs/compat/flask-jwt.md#log-in, rows 4 to 6, that applies; [`BodyRejection::FieldTooLong`]
+/// for a longer field than [`MAX_FIELD_BYTES`].
 pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Rejection> {
     let members = json::object(body).map_err(|_| Rejection::Body(BodyRejection::NotAnObject))?;
     let username = field(&members, &config.username_key)?;
