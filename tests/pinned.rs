@@ -8,6 +8,9 @@
 use serde_json::Value;
 use tollgate::rules::{
     account::{Account, Command, Context, Lifetimes, Reply, Rows, object},
+    config::FlaskJwtExtended,
+    cookie::{self, Jar},
+    device::{self, DeviceKey, RecordId},
     identity::Id,
     ids::{ObjectName, SessionId, sha256_base64url},
     password::{self, Hashing},
@@ -15,6 +18,7 @@ use tollgate::rules::{
     secret::Secret,
     store::{self, LoginRecord, Profile},
     time::{Duration, Timestamp},
+    token::TokenType,
 };
 
 fn pinned() -> Value {
@@ -149,4 +153,34 @@ fn the_register_keeps_its_rows_and_messages() {
         let ask: Ask = serde_json::from_value(order.clone()).expect("an order");
         assert_eq!(serde_json::to_value(&ask).expect("JSON"), *order);
     }
+}
+
+/// Cookies that browsers hold: names, attributes, and the form of the device cookie. (Version 0.1.0 wrote these;
+/// fa6c1fe had no device cookie.)
+#[test]
+fn cookies_keep_their_names_and_are_read() {
+    let (options, now) = (FlaskJwtExtended::default(), at(0));
+    let mut jar = Jar::new();
+    jar.set(&options, TokenType::Access, "TOKEN", Some("CSRF"), now);
+    jar.set(&options, TokenType::Refresh, "TOKEN", Some("CSRF"), now);
+    let lines: Vec<&str> = jar.iter().collect();
+    assert_eq!(
+        lines,
+        [
+            "access_token_cookie=TOKEN; HttpOnly; Path=/",
+            "csrf_access_token=CSRF; Path=/",
+            "refresh_token_cookie=TOKEN; HttpOnly; Path=/",
+            "csrf_refresh_token=CSRF; Path=/",
+        ]
+    );
+    const COOKIE: &str = "secret.1807776000.dvVu_GNqZZuAlDdpUbmkGKAcAPH0qTJPOuvn4KYOz-4";
+    let key = DeviceKey::derive(&Secret::new("a secret of more than thirty-two bytes".into()));
+    let record = RecordId::of_name("ann");
+    assert_eq!(key.issue("", &record, "secret", now), COOKIE);
+    let device = key.find(COOKIE, &record, now).expect("known");
+    assert_eq!(device.secret(), "secret");
+    assert_eq!(
+        cookie::of_device("tollgate_device", "VALUE", "/auth", true, device::KNOWN_FOR),
+        "tollgate_device=VALUE; Max-Age=7776000; Secure; HttpOnly; Path=/auth; SameSite=Strict"
+    );
 }
