@@ -42,6 +42,7 @@ const PARTS: &[Part] = &[
     Part { name: "javascript", usual: "5 s", belongs_to: Belongs::Both, run: javascript },
     Part { name: "unit", usual: "30 s", belongs_to: Belongs::Check, run: unit },
     Part { name: "features", usual: "20 s", belongs_to: Belongs::Test, run: features },
+    Part { name: "fuzz", usual: "5 s", belongs_to: Belongs::Test, run: fuzz_target },
     Part { name: "doc", usual: "10 s", belongs_to: Belongs::Test, run: documentation },
     Part { name: "dependencies", usual: "1 s", belongs_to: Belongs::Test, run: dependencies::dependencies },
     Part { name: "advisories", usual: "5 s", belongs_to: Belongs::Test, run: dependencies::advisories },
@@ -184,6 +185,15 @@ fn features(root: &Root) -> Result<u32, Failure> {
             ["clippy", "--locked", "--quiet", "--package", "tollgate", "--no-default-features", "--features", feature];
         check(root, &name, &[&clippy[..], &["--", "-D", "warnings"]].concat(), "mend what clippy says above")?;
     }
+    Ok(0)
+}
+
+/// The fuzz target, a workspace of its own that needs a nightly toolchain to run, compiles.
+fn fuzz_target(root: &Root) -> Result<u32, Failure> {
+    let clippy = ["clippy", "--locked", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target"];
+    let hint =
+        "mend what clippy says above; a changed dependency: cargo update --manifest-path fuzz/Cargo.toml -p tollgate";
+    check(root, "clippy, fuzz target", &[&clippy[..], &["--", "-D", "warnings"]].concat(), hint)?;
     Ok(0)
 }
 
