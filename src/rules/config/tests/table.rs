@@ -1,0 +1,78 @@
+//! The table of options: defaults, the page, what is secret.
+
+use super::*;
+use std::sync::Arc;
+
+/// Each default in the table, read as a value, changes nothing.
+#[test]
+fn the_tables_defaults_are_the_defaults() {
+    for wire in ["flask-jwt", "flask-jwt-extended"] {
+        check_defaults(wire);
+    }
+}
+
+fn check_defaults(wire: &str) {
+    let told = |config: &Config| match &config.dialect {
+        DialectConfig::FlaskJwt => format!("{config:?}"),
+        // The endpoints are in hash maps, whose order varies.
+        DialectConfig::FlaskJwtExtended(flask_jwt_extended) => format!("{flask_jwt_extended:?} {:?}", config.tokens),
+    };
+    let plain = told(&Config::read(&vars(json!({"TOLLGATE_WIRE": wire}))).config.unwrap());
+    for option in options::TABLE.iter().filter(|option| option.name != "TOLLGATE_WIRE") {
+        let text = option.default;
+        if text.starts_with("the ") || text == "none" || text == "–" {
+            continue;
+        }
+        let value = match option.name {
+            "JWT_AUTH_URL_OPTIONS" => json!({"methods": ["POST"]}),
+            _ => json!(text),
+        };
+        let Value::Object(change) = json!({"TOLLGATE_WIRE": wire, option.name: value}) else { unreachable!() };
+        let read = Config::read(&vars(change.into())).config.unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!(told(&read), plain, "{}", option.name);
+    }
+}
+
+#[test]
+fn flask_jwt_extendeds_defaults_are_its_own() {
+    let (config, warnings) = flask_jwt_extended(json!({})).unwrap();
+    assert_eq!(config.dialect, DialectConfig::FlaskJwtExtended(Arc::default()));
+    assert_eq!(
+        config.tokens.policy(),
+        &Policy::FlaskJwtExtended(crate::rules::token::FlaskJwtExtendedPolicy::default())
+    );
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn the_options_page_is_the_table() {
+    let page = include_str!("../../../../docs/options.md");
+    assert!(page == options::page(), "docs/options.md is not what the table says: run `cargo xtask docs`");
+}
+
+#[test]
+fn which_values_are_secret_stands_in_the_table() {
+    for (name, value, is_secret) in [
+        ("JWT_SECRET_KEY", json!("x"), true),
+        ("JWT_SECRET_KEY", json!(""), false),
+        ("SECRET_KEY", json!("x"), true),
+        ("JWT_PRIVATE_KEY", json!("-----BEGIN PRIVATE KEY-----"), true),
+        ("JWT_PUBLIC_KEY", json!("-----BEGIN PUBLIC KEY-----"), false),
+        ("JWT_PUBLIC_KEY", json!("-----BEGIN RSA PRIVATE KEY-----"), true),
+        ("JWT_KEYS", json!({"keys": [{"kty": "OKP", "x": "a"}]}), false),
+        ("JWT_KEYS", json!({"keys": [{"kty": "OKP", "x": "a"}, {"kty": "OKP", "x": "a", "d": "b"}]}), true),
+        ("JWT_KEYS", json!(r#"{"keys": [{"kty": "oct", "k": "b"}]}"#), true),
+        ("JWT_KEYS", json!("[{\"kty\": \"OKP\", \"d\": \"b\"}]"), true),
+        ("JWT_KEYS", json!("{\"keys\": [{\"kty\": \"OKP\", \"d\": \"b\"}"), true),
+        ("JWT_KEYS", json!([{"kty": "oct", "k": "b"}]), true),
+        ("TOLLGATE_PASSWORD_PEPPERS", json!({"k1": "x"}), true),
+        ("TOLLGATE_ADMIN_SECRET", json!("x"), true),
+        ("ORIGIN", json!("https://app.example.com"), false),
+    ] {
+        assert_eq!(options::find(name).unwrap().holds_secret(&value), is_secret, "{name} {value}");
+    }
+    // Whose kind says so is a secret in the table.
+    for option in options::TABLE.iter().filter(|option| option.kind.contains("secret")) {
+        assert_eq!(option.secrecy, options::Secrecy::Secret, "{}", option.name);
+    }
+}
