@@ -1,5 +1,6 @@
 //! Flask-JWT-Extended's options (docs/compat/flask-jwt-extended.md#options), read and judged.
 
+use super::raw::RawConfig;
 use crate::rules::{json::Value, time::Duration, token::TokenType};
 
 /// Where a token may be (`JWT_TOKEN_LOCATION`).
@@ -59,6 +60,18 @@ pub struct Names {
     pub csrf_field: String,
     /// `JWT_JSON_KEY`, `JWT_REFRESH_JSON_KEY`.
     pub json_key: String,
+}
+
+impl Names {
+    const UNSET: Self = Self {
+        cookie: String::new(),
+        cookie_path: String::new(),
+        csrf_cookie: String::new(),
+        csrf_cookie_path: String::new(),
+        csrf_header: String::new(),
+        csrf_field: String::new(),
+        json_key: String::new(),
+    };
 }
 
 /// `JWT_COOKIE_SAMESITE`.
@@ -143,45 +156,40 @@ pub struct FlaskJwtExtended {
 }
 
 impl Default for FlaskJwtExtended {
+    /// The defaults of the table of options.
     fn default() -> Self {
-        let names = |kind: &str, json_key: &str| Names {
-            cookie: format!("{kind}_token_cookie"),
-            cookie_path: "/".into(),
-            csrf_cookie: format!("csrf_{kind}_token"),
-            csrf_cookie_path: "/".into(),
-            csrf_header: "X-CSRF-TOKEN".into(),
-            csrf_field: "csrf_token".into(),
-            json_key: json_key.into(),
-        };
-        Self {
-            locations: vec![Location::Headers],
-            header_name: "Authorization".into(),
-            header_type: "Bearer".into(),
-            query_name: "jwt".into(),
-            query_prefix: String::new(),
-            access: names("access", "access_token"),
-            refresh: names("refresh", "refresh_token"),
-            cookie_domain: String::new(),
-            cookie_secure: false,
-            cookie_same_site: None,
-            session_cookie: true,
-            csrf_protect: true,
-            csrf_methods: ["POST", "PUT", "PATCH", "DELETE"].map(str::to_owned).to_vec(),
-            csrf_in_cookies: true,
-            csrf_check_form: false,
-            access_expires: Some(Duration::seconds(15 * 60)),
-            refresh_expires: Some(Duration::seconds(30 * 86_400)),
-            encode_nbf: true,
-            encode_audience: None,
-            encode_issuer: None,
-            error_message_key: "msg".into(),
-            refresh_tokens: true,
-            cookie_refresh_within: Duration::ZERO,
-        }
+        RawConfig::default().flask_jwt_extended
     }
 }
 
 impl FlaskJwtExtended {
+    /// No option set, and no default applied.
+    pub(super) const UNSET: Self = Self {
+        locations: Vec::new(),
+        header_name: String::new(),
+        header_type: String::new(),
+        query_name: String::new(),
+        query_prefix: String::new(),
+        access: Names::UNSET,
+        refresh: Names::UNSET,
+        cookie_domain: String::new(),
+        cookie_secure: false,
+        cookie_same_site: None,
+        session_cookie: false,
+        csrf_protect: false,
+        csrf_methods: Vec::new(),
+        csrf_in_cookies: false,
+        csrf_check_form: false,
+        access_expires: None,
+        refresh_expires: None,
+        encode_nbf: false,
+        encode_audience: None,
+        encode_issuer: None,
+        error_message_key: String::new(),
+        refresh_tokens: false,
+        cookie_refresh_within: Duration::ZERO,
+    };
+
     /// The names for refresh or for access tokens.
     #[must_use]
     pub fn names(&self, token_type: TokenType) -> &Names {

@@ -3,17 +3,18 @@
 //! **What always holds:** every problem is reported at once, each with what to write instead; nothing is half used. The
 //! options stand in one table ([`options::TABLE`]), which feeds the reader, the defaults and docs/options.md.
 
-mod cookies;
+mod diagnostics;
 mod flask_jwt_extended;
-mod keys;
-mod names;
 pub mod options;
+mod raw;
 mod read;
 mod sessions;
+mod validate;
+mod value;
 
 pub use flask_jwt_extended::{FlaskJwtExtended, Location, Names, SameSite};
-pub(super) use read::{as_list, as_seconds};
 pub use sessions::Sessions;
+pub(super) use value::{as_list, as_seconds};
 
 use super::{
     account::object,

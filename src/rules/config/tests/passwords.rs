@@ -38,6 +38,7 @@ fn the_default_policy_is_nists() {
     let config = Config::for_tests();
     assert_eq!(config.password_policy, PasswordPolicy { min_length: 15, refuses_common: true });
     assert_eq!(config.password_policy, PasswordPolicy::default());
+    assert_eq!(config.hashing.iterations, crate::rules::password::DEFAULT_ITERATIONS);
 }
 
 #[test]

@@ -1,13 +1,10 @@
 //! The cookies that the gate sends, as the options name them: may they be written, does a browser keep them, and do
 //! they come back where they are needed?
 
-use super::{
-    Bindings, FlaskJwtExtended, Location, Names, SameSite,
-    keys::Keys,
-    read::{Diagnostics, RawConfig},
-};
+use super::keys::Keys;
 use crate::rules::{
     browser::{self, Dropped, SentCookie, Site, StoredCookie},
+    config::{Bindings, FlaskJwtExtended, Location, Names, SameSite, diagnostics::Diagnostics, raw::RawConfig},
     cookie,
     json::{Map, Value},
     route::{Auth, Endpoint, Routes},
@@ -41,25 +38,25 @@ const DEVICE_BYTES: usize = 200;
 const SAMPLE_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// `public_url`: where browsers reach the gate, if that is known.
-pub(super) fn check(
+pub(in crate::rules::config) fn check(
     raw: &RawConfig,
     routes: &Routes,
     bindings: Bindings,
     keys: Option<&Keys>,
     public_url: Option<&str>,
-    notices: &mut Diagnostics<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) {
     let written = written(raw, bindings, keys);
-    let is_well_formed = well_formed(raw, notices);
+    let is_well_formed = well_formed(raw, diagnostics);
     if raw.is_extended && raw.flask_jwt_extended.uses_cookies() {
-        advise(&raw.flask_jwt_extended, notices);
+        advise(&raw.flask_jwt_extended, diagnostics);
     } else if raw.is_extended && !raw.auth_url_rule.is_empty() {
-        never_set(routes, notices);
+        never_set(routes, diagnostics);
     }
     if !is_well_formed {
         return;
     }
-    equal_names(&written, notices);
+    equal_names(&written, diagnostics);
     let (is_https, host) = public_url.and_then(|url| url.split_once("://")).map_or((None, None), |(scheme, rest)| {
         let host = rest.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(rest, |(host, _)| host);
         (Some(scheme == "https"), Some(host.trim_matches(['[', ']'])))
@@ -74,15 +71,15 @@ pub(super) fn check(
         match browser::keep(cookie, &site) {
             Ok(stored) => {
                 if raw.is_extended {
-                    comes_back(&raw.flask_jwt_extended, routes, &stored, *options, notices);
+                    comes_back(&raw.flask_jwt_extended, routes, &stored, *options, diagnostics);
                 }
             }
             Err(dropped) => {
-                tell(dropped, cookie, *options, notices);
+                tell(dropped, cookie, *options, diagnostics);
                 // Whether its path is right is another question.
                 let kept = SentCookie { name: "", value_bytes: 0, domain: "", same_site: None, ..*cookie };
                 if let (true, Ok(stored)) = (raw.is_extended, browser::keep(&kept, &Site { is_secure: true, ..site })) {
-                    comes_back(&raw.flask_jwt_extended, routes, &stored, *options, notices);
+                    comes_back(&raw.flask_jwt_extended, routes, &stored, *options, diagnostics);
                 }
             }
         }
@@ -160,11 +157,11 @@ fn token_bytes(raw: &RawConfig, bindings: Bindings, token_type: TokenType, key: 
 }
 
 /// Names and attributes that can't be written at all; `false` if there is one.
-fn well_formed(raw: &RawConfig, notices: &mut Diagnostics<'_>) -> bool {
+fn well_formed(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> bool {
     let mut is_good = true;
     let mut problem = |option: &str, text: &str| {
         is_good = false;
-        notices.problem(option, text);
+        diagnostics.problem(option, text);
     };
     const NO_NAME: &str = "no name of a cookie: write letters, digits, - and _";
     const NO_PATH: &str = "no path: write one such as \"/api\"";
@@ -195,15 +192,15 @@ fn well_formed(raw: &RawConfig, notices: &mut Diagnostics<'_>) -> bool {
 }
 
 /// What a browser needs to be safe.
-fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) {
+fn advise(flask_jwt_extended: &FlaskJwtExtended, diagnostics: &mut Diagnostics<'_>) {
     if !flask_jwt_extended.cookie_secure {
-        notices.warn(
+        diagnostics.warn(
             "JWT_COOKIE_SECURE",
             "false, so a browser sends the tokens over http too: set it to true wherever there is https",
         );
     }
     if flask_jwt_extended.cookie_same_site.is_none() {
-        notices.warn("JWT_COOKIE_SAMESITE", "not set: \"Lax\" keeps other sites' forms from carrying the cookies");
+        diagnostics.warn("JWT_COOKIE_SAMESITE", "not set: \"Lax\" keeps other sites' forms from carrying the cookies");
     }
     let access = Some((ACCESS.name, &flask_jwt_extended.access));
     let refresh = Some((REFRESH.name, &flask_jwt_extended.refresh)).filter(|_| flask_jwt_extended.refresh_tokens);
@@ -212,7 +209,8 @@ fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) 
         let may_be =
             flask_jwt_extended.cookie_secure && flask_jwt_extended.cookie_domain.is_empty() && cookie_path == "/";
         if may_be && browser::Prefix::of(cookie).is_none() {
-            notices.warn(name, "begin it with \"__Host-\": then no other host of your domain can set or overwrite it");
+            diagnostics
+                .warn(name, "begin it with \"__Host-\": then no other host of your domain can set or overwrite it");
         }
     }
     let unprotected: Vec<&str> = ["POST", "PUT", "PATCH", "DELETE"]
@@ -220,7 +218,7 @@ fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) 
         .filter(|method| !flask_jwt_extended.needs_csrf(method))
         .collect();
     if flask_jwt_extended.csrf_protect && !unprotected.is_empty() {
-        notices.warn(
+        diagnostics.warn(
             "JWT_CSRF_METHODS",
             format!(
                 "without {}: another site's page can act so in the name of whoever is logged in",
@@ -229,13 +227,13 @@ fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) 
         );
     }
     if flask_jwt_extended.csrf_protect && !flask_jwt_extended.csrf_in_cookies && !flask_jwt_extended.tokens_in_body() {
-        notices.warn(
+        diagnostics.warn(
             "JWT_CSRF_IN_COOKIES",
             "false, and the log-in's answer has no token either, so a page gets the CSRF value only if the origin tells it",
         );
     }
     if !flask_jwt_extended.csrf_protect {
-        notices
+        diagnostics
             .warn("JWT_COOKIE_CSRF_PROTECT", "false: another site's page can act in the name of whoever is logged in");
     }
     for (option, path) in [
@@ -245,7 +243,7 @@ fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) 
         (REFRESH_CSRF.path, &flask_jwt_extended.refresh.csrf_cookie_path),
     ] {
         if !path.is_empty() && !path.starts_with('/') {
-            notices.fault(
+            diagnostics.fault(
                 option,
                 "does not begin with /, so a browser takes the log-in's folder instead: write it with a / in front",
             );
@@ -254,10 +252,10 @@ fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) 
 }
 
 /// Rules that take tokens in cookies only, where no log-in sets one.
-fn never_set(routes: &Routes, notices: &mut Diagnostics<'_>) {
+fn never_set(routes: &Routes, diagnostics: &mut Diagnostics<'_>) {
     for rule in routes.rules().filter(|rule| rule.flask_jwt_extended.locations.as_deref() == Some(&[Location::Cookies]))
     {
-        notices.fault(
+        diagnostics.fault(
             &format!("ROUTES[{}].locations", rule.index),
             "cookies only, and no log-in sets a cookie: name \"cookies\" in JWT_TOKEN_LOCATION too",
         );
@@ -265,10 +263,10 @@ fn never_set(routes: &Routes, notices: &mut Diagnostics<'_>) {
 }
 
 /// Two cookies of one name: one overwrites the other, or comes in its place.
-fn equal_names(written: &[Written<'_>], notices: &mut Diagnostics<'_>) {
+fn equal_names(written: &[Written<'_>], diagnostics: &mut Diagnostics<'_>) {
     for (at, Written { cookie, options }) in written.iter().enumerate() {
         if let Some(earlier) = written[..at].iter().find(|earlier| earlier.cookie.name == cookie.name) {
-            notices.fault(
+            diagnostics.fault(
                 options.name,
                 format!(
                     "the same as {}, so one cookie takes the place of the other: give each its own name",
@@ -279,7 +277,7 @@ fn equal_names(written: &[Written<'_>], notices: &mut Diagnostics<'_>) {
     }
 }
 
-fn tell(dropped: Dropped, cookie: &SentCookie<'_>, options: Options, notices: &mut Diagnostics<'_>) {
+fn tell(dropped: Dropped, cookie: &SentCookie<'_>, options: Options, diagnostics: &mut Diagnostics<'_>) {
     match dropped {
         Dropped::Prefix(prefix) => {
             let wants = match (prefix, options.name == DEVICE.name) {
@@ -294,30 +292,30 @@ fn tell(dropped: Dropped, cookie: &SentCookie<'_>, options: Options, notices: &m
                     "JWT_COOKIE_SECURE = true, the path / and no domain, and never a CSRF value, which scripts read"
                 }
             };
-            notices.problem(options.name, format!("a browser keeps a {} cookie only with {wants}", prefix.text()));
+            diagnostics.problem(options.name, format!("a browser keeps a {} cookie only with {wants}", prefix.text()));
         }
         Dropped::NoneWithoutSecure => {
             let text = "\"None\" is taken by browsers with JWT_COOKIE_SECURE = true only";
-            notices.problem_once("JWT_COOKIE_SAMESITE", text);
+            diagnostics.problem_once("JWT_COOKIE_SAMESITE", text);
         }
-        Dropped::SecureOverHttp if options.name != DEVICE.name => notices.fault_once(
+        Dropped::SecureOverHttp if options.name != DEVICE.name => diagnostics.fault_once(
             "JWT_COOKIE_SECURE",
             "true, and TOLLGATE_PUBLIC_URL is http: a browser drops such cookies without https",
         ),
         Dropped::SecureOverHttp => {}
-        Dropped::NotADomain => notices.fault_once(
+        Dropped::NotADomain => diagnostics.fault_once(
             "JWT_COOKIE_DOMAIN",
             "no host name, and a browser keeps no cookie for anything else: write the host alone, such as \"example.com\", without scheme, port, path or *",
         ),
-        Dropped::PublicSuffix => notices.fault_once(
+        Dropped::PublicSuffix => diagnostics.fault_once(
             "JWT_COOKIE_DOMAIN",
             "a suffix that strangers' hosts share, so browsers drop the cookies: write a domain of your own, such as \"example.com\", or leave it out",
         ),
-        Dropped::OtherHost => notices.fault_once(
+        Dropped::OtherHost => diagnostics.fault_once(
             "JWT_COOKIE_DOMAIN",
             "does not cover the host of TOLLGATE_PUBLIC_URL, so browsers drop the cookies: write that host or a domain above it, or leave it out",
         ),
-        Dropped::TooLong { bytes } => notices.fault(
+        Dropped::TooLong { bytes } => diagnostics.fault(
             options.name,
             format!("{:?} with its token has about {bytes} bytes, and browsers drop cookies over {}: shorten JWT_ENCODE_AUDIENCE or JWT_ENCODE_ISSUER, or take shorter keys (EdDSA)", cookie.name, browser::MOST_PAIR_BYTES),
         ),
@@ -330,7 +328,7 @@ fn comes_back(
     routes: &Routes,
     stored: &StoredCookie,
     options: Options,
-    notices: &mut Diagnostics<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) {
     let is_refresh = options.name == REFRESH.name;
     if !is_refresh && options.name != ACCESS.name {
@@ -364,7 +362,7 @@ fn comes_back(
     }
     if !missed.is_empty() {
         let paths: Vec<String> = missed.iter().map(|path| format!("{path:?}")).collect();
-        notices.fault(
+        diagnostics.fault(
             options.path,
             format!("a browser never sends the cookie to {}, where a token is taken from cookies: write \"/\", or a start that they share, up to one of its slashes", paths.join(", ")),
         );

@@ -2,8 +2,8 @@
 //!
 //! **What always holds:** each algorithm that is accepted has a key of its own kind; what has no effect is told.
 
-use super::read::{Diagnostics, RawConfig};
 use crate::rules::{
+    config::{diagnostics::Diagnostics, options::keys::DEFAULT_ALGORITHM, raw::RawConfig},
     json::{Map, Value},
     secret::Secret,
     token::{Algorithm, Key, KeyFault, KeySet, KeySetFault, VerifyingKey},
@@ -11,12 +11,12 @@ use crate::rules::{
 
 /// The keys, and what they do. Where a key can't be seen ([`Secrets::MayBeElsewhere`]) the ring is empty: it verifies
 /// nothing.
-pub(super) struct Keys {
-    pub(super) ring: KeySet,
+pub(in crate::rules::config) struct Keys {
+    pub(in crate::rules::config) ring: KeySet,
     /// Does one of them sign?
-    pub(super) signs: bool,
+    pub(in crate::rules::config) signs: bool,
     /// Are there public ones, for others to verify with?
-    pub(super) publishes: bool,
+    pub(in crate::rules::config) publishes: bool,
 }
 
 impl From<KeySet> for Keys {
@@ -25,12 +25,12 @@ impl From<KeySet> for Keys {
     }
 }
 
-/// The keys; `None` if there are problems, which are then in `notices`.
-pub(super) fn keys(raw: &RawConfig, notices: &mut Diagnostics<'_>) -> Option<Keys> {
-    let named = raw.algorithm.as_deref().map(|name| algorithm(name, "JWT_ALGORITHM", notices));
+/// The keys; `None` if there are problems, which are then in `diagnostics`.
+pub(in crate::rules::config) fn keys(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<Keys> {
+    let named = raw.algorithm.as_deref().map(|name| algorithm(name, "JWT_ALGORITHM", diagnostics));
     let mut accepted = Vec::new();
     for name in &raw.decode_algorithms {
-        if let Some(algorithm) = algorithm(name, "JWT_DECODE_ALGORITHMS", notices)
+        if let Some(algorithm) = algorithm(name, "JWT_DECODE_ALGORITHMS", diagnostics)
             && !accepted.contains(&algorithm)
         {
             accepted.push(algorithm);
@@ -40,31 +40,31 @@ pub(super) fn keys(raw: &RawConfig, notices: &mut Diagnostics<'_>) -> Option<Key
         Some(algorithm) => Some(algorithm?),
         None => None,
     };
-    if let Some(option) = unseen(raw, named, notices) {
-        notices.missing(option, "");
-        let is_symmetric = named.unwrap_or(Algorithm::Hs256).is_symmetric();
+    if let Some(option) = unseen(raw, named, diagnostics) {
+        diagnostics.missing(option, "");
+        let is_symmetric = named.unwrap_or(DEFAULT_ALGORITHM).is_symmetric();
         let signs = !raw.auth_url_rule.is_empty() && option != "JWT_PUBLIC_KEY";
         let publishes = option != "JWT_SECRET_KEY" && !(option == "JWT_KEYS" && is_symmetric);
         return Some(Keys { ring: KeySet::verifying([]), signs, publishes });
     }
     let ring = match &raw.keys {
-        Some(set) => of_a_set(raw, set, named, &accepted, notices)?,
-        None => of_one(raw, named.unwrap_or(Algorithm::Hs256), &accepted, notices)?,
+        Some(set) => of_a_set(raw, set, named, &accepted, diagnostics)?,
+        None => of_one(raw, named.unwrap_or(DEFAULT_ALGORITHM), &accepted, diagnostics)?,
     };
     if ring.signing().is_none() && !raw.auth_url_rule.is_empty() {
         let option = if raw.keys.is_some() { "JWT_KEYS" } else { "JWT_PRIVATE_KEY" };
-        notices.problem(option, "no key that signs, so log-ins could not be answered: give it a private key, or set JWT_AUTH_URL_RULE = \"\" if another issuer makes the tokens");
+        diagnostics.problem(option, "no key that signs, so log-ins could not be answered: give it a private key, or set JWT_AUTH_URL_RULE = \"\" if another issuer makes the tokens");
     }
     Some(ring.into())
 }
 
 /// The option whose key is needed and can't be seen, as secrets of a worker on Cloudflare.
-fn unseen(raw: &RawConfig, named: Option<Algorithm>, notices: &Diagnostics<'_>) -> Option<&'static str> {
-    if !notices.may_be_elsewhere() || raw.keys.is_some() {
+fn unseen(raw: &RawConfig, named: Option<Algorithm>, diagnostics: &Diagnostics<'_>) -> Option<&'static str> {
+    if !diagnostics.may_be_elsewhere() || raw.keys.is_some() {
         return None;
     }
-    let declared = |options: &[&'static str]| options.iter().copied().find(|option| notices.is_declared(option));
-    let default = if named.unwrap_or(Algorithm::Hs256).is_symmetric() {
+    let declared = |options: &[&'static str]| options.iter().copied().find(|option| diagnostics.is_declared(option));
+    let default = if named.unwrap_or(DEFAULT_ALGORITHM).is_symmetric() {
         if raw.jwt_secret_key.is_some() || raw.secret_key.is_some() {
             return None;
         }
@@ -81,10 +81,10 @@ fn unseen(raw: &RawConfig, named: Option<Algorithm>, notices: &Diagnostics<'_>) 
     Some(declared(&["JWT_KEYS"]).unwrap_or(default))
 }
 
-fn algorithm(name: &str, option: &str, notices: &mut Diagnostics<'_>) -> Option<Algorithm> {
+fn algorithm(name: &str, option: &str, diagnostics: &mut Diagnostics<'_>) -> Option<Algorithm> {
     let algorithm = Algorithm::from_name(name);
     if algorithm.is_none() {
-        notices.problem(option, format!("write {}", Algorithm::ALL.map(Algorithm::name).join(", ")));
+        diagnostics.problem(option, format!("write {}", Algorithm::ALL.map(Algorithm::name).join(", ")));
     }
     algorithm
 }
@@ -94,23 +94,23 @@ fn of_one(
     raw: &RawConfig,
     algorithm: Algorithm,
     accepted: &[Algorithm],
-    notices: &mut Diagnostics<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<KeySet> {
     let mut ring = if algorithm.is_symmetric() {
-        KeySet::new(secret(raw, algorithm, notices)?, [])
+        KeySet::new(secret(raw, algorithm, diagnostics)?, [])
     } else {
-        pair(raw, algorithm, notices)?
+        pair(raw, algorithm, diagnostics)?
     };
     for &other in accepted.iter().filter(|&&other| other != algorithm) {
-        if is_unseen(raw, other, notices) {
+        if is_unseen(raw, other, diagnostics) {
             continue;
         }
-        ring = ring.with(accepted_too(raw, other, notices)?);
+        ring = ring.with(accepted_too(raw, other, diagnostics)?);
     }
     if ring.all().all(|key| key.algorithm().is_symmetric()) {
         for (option, value) in [("JWT_PRIVATE_KEY", &raw.private_key), ("JWT_PUBLIC_KEY", &raw.public_key)] {
             if value.is_some() {
-                notices.warn(option, format!("no effect: {} takes JWT_SECRET_KEY", algorithm.name()));
+                diagnostics.warn(option, format!("no effect: {} takes JWT_SECRET_KEY", algorithm.name()));
             }
         }
     }
@@ -118,9 +118,9 @@ fn of_one(
 }
 
 /// `JWT_SECRET_KEY`, else Flask's `SECRET_KEY`.
-fn secret(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics<'_>) -> Option<Key> {
+fn secret(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'_>) -> Option<Key> {
     let Some(secret) = raw.jwt_secret_key.as_ref().or(raw.secret_key.as_ref()) else {
-        notices.problem(
+        diagnostics.problem(
             "JWT_SECRET_KEY",
             "not set: `npx wrangler secret put JWT_SECRET_KEY` (a random text of 64 characters), or a line in .dev.vars for development",
         );
@@ -132,27 +132,27 @@ fn secret(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics<'_>) 
         Ok(key) => {
             let bytes = secret.expose().len();
             if let Some(least) = algorithm.least_key_bytes().filter(|&least| bytes < least) {
-                notices.warn("TOLLGATE_ALLOW_SHORT_KEY", format!("the key has {bytes} bytes, fewer than {least}: it can be guessed from one token. Change it as soon as the old tokens may die"));
+                diagnostics.warn("TOLLGATE_ALLOW_SHORT_KEY", format!("the key has {bytes} bytes, fewer than {least}: it can be guessed from one token. Change it as soon as the old tokens may die"));
             }
             Some(key)
         }
         Err(KeyFault::Short { bytes, least }) => {
-            notices.problem(option, format!("{bytes} bytes, and {} needs {least} or more. Take a longer one; to go on with an old Flask secret for a while, set TOLLGATE_ALLOW_SHORT_KEY = true", algorithm.name()));
+            diagnostics.problem(option, format!("{bytes} bytes, and {} needs {least} or more. Take a longer one; to go on with an old Flask secret for a while, set TOLLGATE_ALLOW_SHORT_KEY = true", algorithm.name()));
             None
         }
         Err(fault) => {
-            notices.problem(option, fault.to_string());
+            diagnostics.problem(option, fault.to_string());
             None
         }
     }
 }
 
 /// `JWT_PRIVATE_KEY`, `JWT_PUBLIC_KEY` or both.
-fn pair(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics<'_>) -> Option<KeySet> {
+fn pair(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'_>) -> Option<KeySet> {
     let private = raw.private_key.as_ref().map(|text| Key::private(algorithm, &Secret::new(text.clone())));
     let public = raw.public_key.as_ref().map(|text| VerifyingKey::public(algorithm, text));
     let mut told = |option: &str, fault: KeyFault| {
-        notices.problem(option, format!("{fault} (JWT_ALGORITHM is {})", algorithm.name()));
+        diagnostics.problem(option, format!("{fault} (JWT_ALGORITHM is {})", algorithm.name()));
         None
     };
     match (private.transpose(), public.transpose()) {
@@ -163,7 +163,7 @@ fn pair(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics<'_>) ->
         (Err(fault), _) => told("JWT_PRIVATE_KEY", fault),
         (_, Err(fault)) => told("JWT_PUBLIC_KEY", fault),
         (Ok(None), Ok(None)) => {
-            notices.problem("JWT_PRIVATE_KEY", format!("not set, and {} needs it: `tollgate key generate --algorithm {} | npx wrangler secret put JWT_PRIVATE_KEY`, or JWT_PUBLIC_KEY alone where another issuer makes the tokens", algorithm.name(), algorithm.name()));
+            diagnostics.problem("JWT_PRIVATE_KEY", format!("not set, and {} needs it: `tollgate key generate --algorithm {} | npx wrangler secret put JWT_PRIVATE_KEY`, or JWT_PUBLIC_KEY alone where another issuer makes the tokens", algorithm.name(), algorithm.name()));
             None
         }
         (Ok(Some(private)), Ok(Some(public))) if !private.verifying().is_same_key(&public) => {
@@ -175,21 +175,21 @@ fn pair(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics<'_>) ->
 }
 
 /// Is this the secret of an algorithm that is accepted too, and can't be seen?
-fn is_unseen(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics<'_>) -> bool {
-    let is_unseen = notices.may_be_elsewhere()
+fn is_unseen(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'_>) -> bool {
+    let is_unseen = diagnostics.may_be_elsewhere()
         && algorithm.is_symmetric()
         && raw.jwt_secret_key.is_none()
         && raw.secret_key.is_none();
     if is_unseen {
-        notices.missing("JWT_SECRET_KEY", "");
+        diagnostics.missing("JWT_SECRET_KEY", "");
     }
     is_unseen
 }
 
 /// The key of an algorithm that is accepted beside the one that signs.
-fn accepted_too(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics<'_>) -> Option<VerifyingKey> {
+fn accepted_too(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'_>) -> Option<VerifyingKey> {
     if algorithm.is_symmetric() {
-        return secret(raw, algorithm, notices).map(VerifyingKey::from);
+        return secret(raw, algorithm, diagnostics).map(VerifyingKey::from);
     }
     let key = match (&raw.public_key, &raw.private_key) {
         (Some(public), _) => VerifyingKey::public(algorithm, public).map_err(|fault| fault.to_string()),
@@ -199,7 +199,7 @@ fn accepted_too(raw: &RawConfig, algorithm: Algorithm, notices: &mut Diagnostics
         (None, None) => Err("no key: give JWT_PUBLIC_KEY one, or leave it out".into()),
     };
     key.map_err(|fault| {
-        notices.problem("JWT_DECODE_ALGORITHMS", format!("{}: {fault}", algorithm.name()));
+        diagnostics.problem("JWT_DECODE_ALGORITHMS", format!("{}: {fault}", algorithm.name()));
     })
     .ok()
 }
@@ -210,15 +210,16 @@ fn of_a_set(
     set: &Map<String, Value>,
     named: Option<Algorithm>,
     accepted: &[Algorithm],
-    notices: &mut Diagnostics<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<KeySet> {
     for (option, value) in [("JWT_PRIVATE_KEY", &raw.private_key), ("JWT_PUBLIC_KEY", &raw.public_key)] {
         if value.is_some() {
-            notices.problem(option, "stands beside JWT_KEYS: put the key into that set as a JWK, and leave this out");
+            diagnostics
+                .problem(option, "stands beside JWT_KEYS: put the key into that set as a JWK, and leave this out");
         }
     }
     if set.contains_key("kty") && !set.contains_key("keys") {
-        notices.problem(
+        diagnostics.problem(
             "JWT_KEYS",
             "one key, not a set: write {\"keys\": […]} around it (`tollgate key generate --set` does)",
         );
@@ -228,13 +229,13 @@ fn of_a_set(
         Ok((ring, ignored)) => {
             for KeySetFault { key, fault } in ignored {
                 let at = key.map(|number| format!("keys[{number}]: ")).unwrap_or_default();
-                notices.warn("JWT_KEYS", format!("{at}ignored (RFC 7517, section 5): {fault}"));
+                diagnostics.warn("JWT_KEYS", format!("{at}ignored (RFC 7517, section 5): {fault}"));
             }
             ring
         }
         Err(fault) => {
             let at = fault.key.map(|number| format!("keys[{number}]: ")).unwrap_or_default();
-            notices.problem("JWT_KEYS", format!("{at}{}", fault.fault));
+            diagnostics.problem("JWT_KEYS", format!("{at}{}", fault.fault));
             return None;
         }
     };
@@ -242,7 +243,7 @@ fn of_a_set(
         && named.is_some_and(|named| named != signing)
     {
         let signing = signing.name();
-        notices.problem("JWT_ALGORITHM", format!("the key of JWT_KEYS that signs has {signing}: leave this out"));
+        diagnostics.problem("JWT_ALGORITHM", format!("the key of JWT_KEYS that signs has {signing}: leave this out"));
     }
     if !accepted.is_empty() {
         // JWT_ALGORITHM is always accepted. Of another issuer's keys those that are not wanted are left out; of one's
@@ -253,9 +254,9 @@ fn of_a_set(
             let (id, name) = (key.id().unwrap_or("without kid"), key.algorithm().name());
             let text = format!("leaves out {name}, which the key {id:?} of JWT_KEYS has");
             if only_verifies {
-                notices.warn("JWT_DECODE_ALGORITHMS", format!("{text}: the key is ignored"));
+                diagnostics.warn("JWT_DECODE_ALGORITHMS", format!("{text}: the key is ignored"));
             } else {
-                notices.problem("JWT_DECODE_ALGORITHMS", text);
+                diagnostics.problem("JWT_DECODE_ALGORITHMS", text);
             }
         }
         if only_verifies {
@@ -268,23 +269,23 @@ fn of_a_set(
             continue;
         }
         if !algorithm.is_symmetric() {
-            notices.problem("JWT_DECODE_ALGORITHMS", format!("no key of JWT_KEYS has {}", algorithm.name()));
+            diagnostics.problem("JWT_DECODE_ALGORITHMS", format!("no key of JWT_KEYS has {}", algorithm.name()));
             continue;
         }
         secret_is_used = true;
-        if is_unseen(raw, algorithm, notices) {
+        if is_unseen(raw, algorithm, diagnostics) {
             continue;
         }
-        ring = ring.with(secret(raw, algorithm, notices)?.into());
+        ring = ring.with(secret(raw, algorithm, diagnostics)?.into());
     }
     if raw.jwt_secret_key.is_some() && !secret_is_used {
-        notices.warn("JWT_SECRET_KEY", "no effect beside JWT_KEYS, so tokens that were signed with it are refused: to keep them good for a while, name its algorithm in JWT_DECODE_ALGORITHMS too");
+        diagnostics.warn("JWT_SECRET_KEY", "no effect beside JWT_KEYS, so tokens that were signed with it are refused: to keep them good for a while, name its algorithm in JWT_DECODE_ALGORITHMS too");
     }
     Some(ring)
 }
 
 /// The text of the key that signs tokens, from which others are derived; `None` if none signs.
-pub(super) fn signing_text(raw: &RawConfig, ring: &KeySet) -> Option<Secret<String>> {
+pub(in crate::rules::config) fn signing_text(raw: &RawConfig, ring: &KeySet) -> Option<Secret<String>> {
     let signing = ring.signing()?;
     let text = match &raw.keys {
         // The first private key or secret of the set, as `KeySet::read_jwk_set` has it.
