@@ -1,9 +1,9 @@
-//! Flask-JWT-Extended's options (docs/compat/flask-jwt-extended.md#options), read and judged.
+//! The options that only Flask-JWT-Extended's dialect has (docs/compat/flask-jwt-extended.md#options).
 
 use super::raw::RawConfig;
 use crate::rules::{json::Value, time::Duration, token::TokenType};
 
-/// Where a token may be (`JWT_TOKEN_LOCATION`).
+/// Where a request may carry a token (`JWT_TOKEN_LOCATION`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Location {
     /// `headers`.
@@ -17,10 +17,10 @@ pub enum Location {
 }
 
 impl Location {
-    /// All of them.
+    /// Every location.
     pub const ALL: [Self; 4] = [Self::Headers, Self::Cookies, Self::QueryString, Self::Json];
 
-    /// The word for it.
+    /// The name in `JWT_TOKEN_LOCATION`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,10 +31,10 @@ impl Location {
         }
     }
 
-    /// By its word; of a list (or one word) all, in order.
+    /// The locations of these names, in the same order.
     ///
     /// # Errors
-    /// What to write instead.
+    /// If the list is empty or a name is unknown; says what to write instead.
     pub fn read_list(words: &[String]) -> Result<Vec<Self>, String> {
         let one = |word: &String| Self::ALL.into_iter().find(|location| location.name() == word);
         let list: Option<Vec<Self>> = words.iter().map(one).collect();
@@ -43,7 +43,7 @@ impl Location {
     }
 }
 
-/// The names under which one kind of token is carried.
+/// The names under which requests and cookies carry one type of token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     /// `JWT_…_COOKIE_NAME`.
@@ -77,16 +77,16 @@ impl Names {
 /// `JWT_COOKIE_SAMESITE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {
-    /// Sent from the site itself only.
+    /// Sent with requests from the same site only.
     Strict,
-    /// Sent when a link is followed, too.
+    /// Also sent when a link from another site is followed.
     Lax,
-    /// Always sent.
+    /// Sent with every request.
     None,
 }
 
 impl SameSite {
-    /// As it stands in a cookie.
+    /// The value of the cookie attribute.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -96,14 +96,14 @@ impl SameSite {
         }
     }
 
-    /// In any case.
+    /// By its name, in any letter case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Strict, Self::Lax, Self::None].into_iter().find(|known| known.name().eq_ignore_ascii_case(name))
     }
 }
 
-/// What Flask-JWT-Extended's dialect is told, but for what decoding asks
+/// The options of Flask-JWT-Extended's dialect, except those of decoding
 /// ([`crate::rules::token::FlaskJwtExtendedPolicy`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlaskJwtExtended {
@@ -199,7 +199,7 @@ impl FlaskJwtExtended {
         }
     }
 
-    /// How long such a token lives; `None` for ever.
+    /// The lifetime of this type of token; `None` for ever.
     pub(in crate::rules) fn lifetime(&self, token_type: TokenType) -> Option<Duration> {
         match token_type {
             TokenType::Access => self.access_expires,
@@ -207,20 +207,21 @@ impl FlaskJwtExtended {
         }
     }
 
-    /// Are tokens read from cookies?
+    /// Whether tokens are read from cookies.
     #[must_use]
     pub fn uses_cookies(&self) -> bool {
         self.locations.contains(&Location::Cookies)
     }
 
-    /// Are new tokens told in the body? Not where only cookies are read: a page's script must not see them.
+    /// Whether the body of an answer has the new tokens. Not where only cookies are read: a page's script must not see
+    /// them then.
     #[must_use]
     pub fn tokens_in_body(&self) -> bool {
         self.locations.iter().any(|location| *location != Location::Cookies)
     }
 
-    /// Does a request of this method need the CSRF value beside a cookie? HEAD is a GET whose body is not sent, so it
-    /// needs it where GET does (the real library lets it slip past).
+    /// Whether a request of this method needs the CSRF value beside a cookie. HEAD needs it where GET does; the real
+    /// library does not check HEAD.
     #[must_use]
     pub fn needs_csrf(&self, method: &str) -> bool {
         let is_method = |known: &String| known == method || (method == "HEAD" && known == "GET");

@@ -53,7 +53,7 @@ pub(super) struct RawConfig {
     pub(super) store_timeout: Duration,
     pub(super) log: String,
     pub(super) log_refusals: u32,
-    pub(super) is_extended: bool,
+    pub(super) is_flask_jwt_extended: bool,
     pub(super) flask_jwt_extended: FlaskJwtExtended,
     pub(super) policy: FlaskJwtExtendedPolicy,
     /// `JWT_COOKIE_DOMAIN` as it was written; the attribute that is sent is in `flask_jwt_extended`.
@@ -148,7 +148,7 @@ impl RawConfig {
             store_timeout: Duration::ZERO,
             log: String::new(),
             log_refusals: 0,
-            is_extended: false,
+            is_flask_jwt_extended: false,
             flask_jwt_extended: FlaskJwtExtended::UNSET,
             policy: FlaskJwtExtendedPolicy::default(),
             cookie_domain: String::new(),

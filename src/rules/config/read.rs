@@ -37,9 +37,9 @@ pub(super) fn read(environment: Environment<'_>) -> Loaded {
     let Diagnostics { problems, faults, warnings, unseen, .. } = diagnostics;
     let config = match (keys, routes, log, hashing) {
         (Some(keys), Some(routes), Some(log), Some(hashing)) if problems.is_empty() => Ok(Config {
-            device_key: keys::signing_text(&raw, &keys.ring).map(|text| DeviceKey::derive(&text)),
-            tokens: Verifier::new(keys.ring, policy, raw.token_cache as usize).revocable(bindings.sessions),
-            dialect: if raw.is_extended {
+            device_key: keys::signing_text(&raw, &keys.key_set).map(|text| DeviceKey::derive(&text)),
+            tokens: Verifier::new(keys.key_set, policy, raw.token_cache as usize).revocable(bindings.sessions),
+            dialect: if raw.is_flask_jwt_extended {
                 DialectConfig::FlaskJwtExtended(Arc::new(raw.flask_jwt_extended))
             } else {
                 DialectConfig::FlaskJwt

@@ -1,11 +1,11 @@
-//! The options of sessions, revocations and guesses, read and judged.
+//! The options of sessions, revocations and known devices.
 
 use crate::rules::{secret::Secret, time::Duration};
 
-/// What the gate is told of sessions. Has an effect where the bindings for them are there.
+/// The options of sessions. They have an effect only with the bindings for sessions.
 #[derive(Clone, Debug)]
 pub struct Sessions {
-    /// `TOLLGATE_REFRESH_ROTATION`: is a refresh token good for one use?
+    /// `TOLLGATE_REFRESH_ROTATION`: whether a refresh token can be used only once.
     pub rotation: bool,
     /// `TOLLGATE_REFRESH_GRACE`.
     pub grace: Duration,
@@ -15,9 +15,9 @@ pub struct Sessions {
     pub lifetime: Duration,
     /// `TOLLGATE_REVOCATION_BOUND`.
     pub max_staleness: Duration,
-    /// `TOLLGATE_DEVICE_COOKIE`; empty for none.
+    /// `TOLLGATE_DEVICE_COOKIE`; empty for no cookie.
     pub device_cookie: String,
-    /// `TOLLGATE_ADMIN_SECRET`: without it there is no such endpoint.
+    /// `TOLLGATE_ADMIN_SECRET`; without it there is no endpoint for administrators.
     pub admin_secret: Option<Secret<String>>,
 }
 

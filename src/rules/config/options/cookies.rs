@@ -57,7 +57,7 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
         .meaning("The form field for the same, with JWT_CSRF_CHECK_FORM."),
     OptionSpec::custom("JWT_COOKIE_DOMAIN", |raw, value| {
         as_text_or_nothing(value).map(|text| {
-            // A port and a dot in front, which Flask takes away, mean nothing in a cookie (RFC 6265 §5.2.3).
+            // Flask removes a port and a leading dot, which have no meaning in a cookie (RFC 6265 §5.2.3).
             let domain = text.split(':').next().unwrap_or_default();
             raw.flask_jwt_extended.cookie_domain = domain.trim_start_matches('.').to_owned();
             raw.cookie_domain = text;
@@ -83,10 +83,12 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     .meaning("`SameSite` of all cookies."),
     OptionSpec::boolean("JWT_SESSION_COOKIE", |raw| &mut raw.flask_jwt_extended.session_cookie)
         .default("true")
-        .meaning("Do cookies end with the browser's session? Else they last a year."),
+        .meaning("Whether cookies end with the browser's session; otherwise they last a year."),
     OptionSpec::boolean("JWT_COOKIE_CSRF_PROTECT", |raw| &mut raw.flask_jwt_extended.csrf_protect)
         .default("true")
-        .meaning("Puts a CSRF value into each token, and asks for it beside a cookie where something changes."),
+        .meaning(
+            "Puts a CSRF value into each token, and requires it beside a cookie for the methods of JWT_CSRF_METHODS.",
+        ),
     OptionSpec::custom("JWT_CSRF_METHODS", |raw, value| {
         let methods = as_list(value)?;
         if !methods.iter().all(|method| method.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')) {
@@ -97,11 +99,11 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     })
     .kind("list of methods")
     .default(r#"["POST", "PUT", "PATCH", "DELETE"]"#)
-    .meaning("The methods that change something. GET brings HEAD with it."),
+    .meaning("The methods that require the CSRF value. GET includes HEAD."),
     OptionSpec::boolean("JWT_CSRF_IN_COOKIES", |raw| &mut raw.flask_jwt_extended.csrf_in_cookies)
         .default("true")
-        .meaning("Are the cookies with the CSRF values set?"),
+        .meaning("Whether the cookies with the CSRF values are set."),
     OptionSpec::boolean("JWT_CSRF_CHECK_FORM", |raw| &mut raw.flask_jwt_extended.csrf_check_form)
         .default("false")
-        .meaning("Is the CSRF value looked for in a form field, too?"),
+        .meaning("Whether the CSRF value is looked for in a form field, too."),
 ]);

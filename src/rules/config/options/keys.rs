@@ -29,7 +29,7 @@ pub(super) const FLASK_JWT: &[OptionSpec] = &Family::FlaskJwt.options([
         .unset(DEFAULT_ALGORITHM.name())
         .meaning(
             "The algorithm that tokens are signed with and accepted with. The `HS…` take JWT_SECRET_KEY, the others \
-             JWT_PRIVATE_KEY and JWT_PUBLIC_KEY. With JWT_KEYS the keys say it.",
+             JWT_PRIVATE_KEY and JWT_PUBLIC_KEY. With JWT_KEYS the keys determine it.",
         ),
 ]);
 
@@ -52,7 +52,7 @@ pub(super) const FLASK_JWT_EXTENDED: &[OptionSpec] = &Family::FlaskJwtExtended.o
              another issuer's tokens, and JWT_AUTH_URL_RULE must be empty. No certificate, no private key.",
         ),
     OptionSpec::custom("JWT_DECODE_ALGORITHMS", |raw, value| {
-        // Python's None is the default.
+        // Python's `None` is the default.
         raw.decode_algorithms = if value.is_null() { Vec::new() } else { as_list(value)? };
         Ok(())
     })
@@ -67,7 +67,7 @@ pub(super) const FLASK_JWT_EXTENDED: &[OptionSpec] = &Family::FlaskJwtExtended.o
 
 pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::custom("JWT_KEYS", |raw, value| {
-        // What is no object is told with the keys, as an empty one.
+        // Another type is read as an empty set, which the check of the keys reports.
         raw.keys = Some(as_object(value).unwrap_or_default());
         Ok(())
     })
@@ -89,7 +89,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
             "The path of the public keys (JWK Set, RFC 7517 §5), if there are any: others verify tokens with them.",
         ),
     OptionSpec::boolean("TOLLGATE_ALLOW_SHORT_KEY", |raw| &mut raw.allow_short_key).default("false").meaning(
-        "Takes a key shorter than its hash, for the move from Flask with an old short secret. A short key can be \
+        "Accepts a key shorter than its hash, for the move from Flask with an old short secret. A short key can be \
          guessed from one token: change it soon.",
     ),
 ]);

@@ -26,13 +26,13 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     OptionSpec::nullable_text("JWT_HEADER_TYPE", |raw| &mut raw.flask_jwt_extended.header_type)
         .kind("one word, or empty")
         .default("Bearer")
-        .meaning("The first word of that header, in this very case; empty if the token stands there alone."),
+        .meaning("The first word of that header, case-sensitive; empty if the header has the token alone."),
     OptionSpec::text("JWT_QUERY_STRING_NAME", |raw| &mut raw.flask_jwt_extended.query_name).default("jwt").meaning(
         "The query parameter with the token. A token in a URL ends up in histories and logs: prefer a header.",
     ),
     OptionSpec::text("JWT_QUERY_STRING_VALUE_PREFIX", |raw| &mut raw.flask_jwt_extended.query_prefix)
         .default("")
-        .meaning("What stands before the token in that parameter."),
+        .meaning("The text before the token in that parameter."),
     OptionSpec::text("JWT_JSON_KEY", |raw| &mut raw.flask_jwt_extended.access.json_key)
         .default("access_token")
         .meaning("The member of a JSON body with an access token."),

@@ -37,12 +37,13 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
         .meaning("The member with the text of a refusal."),
     OptionSpec::boolean("TOLLGATE_REFRESH_TOKENS", |raw| &mut raw.flask_jwt_extended.refresh_tokens)
         .default("true")
-        .meaning("Does a log-in give a refresh token too, and is there an endpoint for it?"),
+        .meaning("Whether a log-in issues a refresh token too, and whether the endpoint for it exists."),
     OptionSpec::duration("TOLLGATE_COOKIE_REFRESH_WITHIN", |raw| &mut raw.flask_jwt_extended.cookie_refresh_within)
         .default("0")
         .meaning(
-            "Who comes with an access token in a cookie that has less than this left is sent a new one with the \
-             answer, whoever makes it. It is not fresh, and keeps the claims that were added. `0`: never.",
+            "A client whose access token comes in a cookie and expires within this time gets a new one with the \
+             answer, whether the gate or the origin makes it. The new token is not fresh, and keeps additional \
+             claims. `0`: never.",
         ),
     OptionSpec::text("TOLLGATE_REFRESH_URL", |raw| &mut raw.refresh_url)
         .kind("path, or empty for none")
@@ -51,5 +52,5 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     OptionSpec::text("TOLLGATE_ME_URL", |raw| &mut raw.me_url)
         .kind("path, or empty for none")
         .default("/auth/me")
-        .meaning("The path that tells who it is (GET): a rule with `to = \"identity\"`."),
+        .meaning("The path that returns the identity of the token (GET): a rule with `to = \"identity\"`."),
 ]);

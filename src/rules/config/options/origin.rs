@@ -31,10 +31,10 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
              stands before the gate overwrites it. An X-Forwarded field that is named here is not set by the gate.",
         ),
     OptionSpec::boolean("TOLLGATE_FORWARD_TOKEN", |raw| &mut raw.forward_token).default("true").meaning(
-        "Is the client's token passed on to the origin? If not, the `Authorization` header stays behind (and the \
-         one that JWT_HEADER_NAME names); where cookies are read, both cookies with tokens do; where the query is \
-         read, the parameter does. All else goes on byte for byte, and so does a body with a token in it: it is \
-         the client's document, which may be signed or of any length. On routes with `auth = \"none\"` everything \
-         is passed on.",
+        "Whether the client's token is forwarded to the origin. If not, the gate removes the `Authorization` header \
+         (and the one that JWT_HEADER_NAME names); where cookies are read, both cookies with tokens; where the query \
+         is read, the parameter. All else is forwarded byte for byte, and so is a body with a token in it: it is the \
+         client's document, which may be signed or of any length. On routes with `auth = \"none\"` everything is \
+         forwarded.",
     ),
 ]);

@@ -11,10 +11,10 @@ pub fn page() -> String {
          Options are variables of the worker: `[vars]` in wrangler.toml, or secrets. Durations are seconds, as a \
          number or as text such as `\"90\"`, `\"250ms\"`, `\"5m\"`, `\"1h\"`, `\"7d\"`. Lists and tables may also be \
          given as JSON text, lists of words as words with commas.\n\n\
-         A value that is unsafe or impossible stops the gate: all of them are told in the log at once \
-         (`config_problem`), and every request is answered with a plain 500 until they are mended. What else will \
-         not work is told at start, too (`config_fault`), and fails `tollgate config check`: a cookie that browsers \
-         drop, say. What is legal but unwise, or an unknown `JWT_…` or `TOLLGATE_…` name, is a warning \
+         A value that is unsafe or impossible stops the gate: all problems are logged at once \
+         (`config_problem`), and every request is answered with a plain 500 until they are corrected. Any other \
+         setting that cannot work, such as a cookie that browsers drop, is logged at start (`config_fault`) and fails \
+         `tollgate config check`. What is legal but unwise, or an unknown `JWT_…` or `TOLLGATE_…` name, is a warning \
          (`config_warning`).\n",
     );
     for (family, title) in [

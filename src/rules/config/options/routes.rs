@@ -5,7 +5,7 @@ use crate::rules::config::value::as_json;
 
 pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::custom("TOLLGATE_WIRE", |raw, value| {
-        raw.is_extended = match value.as_str() {
+        raw.is_flask_jwt_extended = match value.as_str() {
             Some("flask-jwt") => false,
             Some("flask-jwt-extended") => true,
             _ => return Err("write \"flask-jwt\" or \"flask-jwt-extended\"".into()),
@@ -14,10 +14,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     })
     .kind("`flask-jwt` or `flask-jwt-extended`")
     .default("flask-jwt")
-    .meaning(
-        "Whose dialect is spoken: what tokens look like, where they are looked for, and in which words they are \
-         refused.",
-    ),
+    .meaning("The dialect: the format of tokens, where they are looked for, and the texts of rejections."),
     OptionSpec::custom("ROUTES", |raw, value| {
         let value = as_json(value);
         raw.routes = value.as_array().ok_or("write a list of tables: [[vars.ROUTES]]")?.clone();
@@ -25,5 +22,8 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     })
     .kind("list of tables, see below")
     .default("[]")
-    .meaning("What is let through, for whom, and to where. What no rule names is refused with 404."),
+    .meaning(
+        "Which requests are let through, for whom, and where they are forwarded. A path without a rule is refused \
+             with 404.",
+    ),
 ]);

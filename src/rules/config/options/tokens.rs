@@ -12,7 +12,7 @@ pub(super) const FLASK_JWT: &[OptionSpec] = &Family::FlaskJwt.options([
         .meaning("How long a token lives: `exp` = `iat` + this."),
     OptionSpec::duration("JWT_NOT_BEFORE_DELTA", |raw| &mut raw.not_before_delta)
         .default("0")
-        .meaning("When a token begins to be good: `nbf` = `iat` + this."),
+        .meaning("When a token becomes valid: `nbf` = `iat` + this."),
     OptionSpec::list("JWT_VERIFY_CLAIMS", |raw| &mut raw.verify_claims)
         .kind("list of `signature`, `exp`, `nbf`, `iat`")
         .default(r#"["signature", "exp", "nbf", "iat"]"#)
@@ -33,13 +33,13 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     OptionSpec::text("JWT_IDENTITY_CLAIM", |raw| &mut raw.policy.identity_claim)
         .kind("name of a claim")
         .default("sub")
-        .meaning("The claim that says who it is."),
+        .meaning("The claim that holds the identity."),
     OptionSpec::boolean("JWT_VERIFY_SUB", |raw| &mut raw.policy.verify_sub)
         .default("true")
-        .meaning("Must `sub` be a text?"),
+        .meaning("Whether `sub` must be text."),
     OptionSpec::boolean("JWT_ENCODE_NBF", |raw| &mut raw.flask_jwt_extended.encode_nbf)
         .default("true")
-        .meaning("Does a new token have `nbf`?"),
+        .meaning("Whether a new token has `nbf`."),
     OptionSpec::custom("JWT_ENCODE_AUDIENCE", |raw, value| {
         as_audience(value).map(|audience| raw.flask_jwt_extended.encode_audience = audience)
     })

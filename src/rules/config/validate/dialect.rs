@@ -24,17 +24,17 @@ pub(in crate::rules::config) fn check(
             Family::Sessions if !bindings.sessions && option.name != "TOLLGATE_LOGOUT_URL" => {
                 "only has an effect with the bindings ACCOUNTS and REVOCATIONS: docs/sessions.md"
             }
-            Family::ExtendedOnly if !raw.is_extended => {
+            Family::ExtendedOnly if !raw.is_flask_jwt_extended => {
                 "only has an effect with TOLLGATE_WIRE = \"flask-jwt-extended\""
             }
-            Family::FlaskJwt if raw.is_extended && !is_common(option.name) => {
+            Family::FlaskJwt if raw.is_flask_jwt_extended && !is_common(option.name) => {
                 "only has an effect with TOLLGATE_WIRE = \"flask-jwt\": see docs/options.md for the other dialect's"
             }
             _ => continue,
         };
         diagnostics.warn(option.name, other);
     }
-    if !raw.is_extended {
+    if !raw.is_flask_jwt_extended {
         // A problem and not a warning: a rule that requires a fresh token must not be served without that check.
         for (index, member) in raw.routes.iter().enumerate().flat_map(|(index, rule)| {
             let members = ["fresh", "refresh", "locations", "verify_type", "skip_revocation_check"];

@@ -1,6 +1,6 @@
-//! The options that name keys, brought together into a ring.
+//! The options that name keys, combined into one key set.
 //!
-//! **What always holds:** each algorithm that is accepted has a key of its own kind; what has no effect is told.
+//! **What always holds:** each accepted algorithm has a key of its own kind; an option without effect is a warning.
 
 use crate::rules::{
     config::{diagnostics::Diagnostics, options::keys::DEFAULT_ALGORITHM, raw::RawConfig},
@@ -9,23 +9,23 @@ use crate::rules::{
     token::{Algorithm, Key, KeyFault, KeySet, KeySetFault, VerifyingKey},
 };
 
-/// The keys, and what they do. Where a key can't be seen ([`Secrets::MayBeElsewhere`]) the ring is empty: it verifies
-/// nothing.
+/// The keys and their uses. Where a key cannot be seen ([`crate::rules::config::Secrets::MayBeElsewhere`]) the set is
+/// empty and verifies nothing.
 pub(in crate::rules::config) struct Keys {
-    pub(in crate::rules::config) ring: KeySet,
-    /// Does one of them sign?
+    pub(in crate::rules::config) key_set: KeySet,
+    /// Whether one of them signs.
     pub(in crate::rules::config) signs: bool,
-    /// Are there public ones, for others to verify with?
+    /// Whether there are public keys, which others verify with.
     pub(in crate::rules::config) publishes: bool,
 }
 
 impl From<KeySet> for Keys {
-    fn from(ring: KeySet) -> Self {
-        Self { signs: ring.signing().is_some(), publishes: ring.has_public_keys(), ring }
+    fn from(key_set: KeySet) -> Self {
+        Self { signs: key_set.signing().is_some(), publishes: key_set.has_public_keys(), key_set }
     }
 }
 
-/// The keys; `None` if there are problems, which are then in `diagnostics`.
+/// The keys; `None` if there are problems.
 pub(in crate::rules::config) fn keys(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<Keys> {
     let named = raw.algorithm.as_deref().map(|name| algorithm(name, "JWT_ALGORITHM", diagnostics));
     let mut accepted = Vec::new();
@@ -45,20 +45,20 @@ pub(in crate::rules::config) fn keys(raw: &RawConfig, diagnostics: &mut Diagnost
         let is_symmetric = named.unwrap_or(DEFAULT_ALGORITHM).is_symmetric();
         let signs = !raw.auth_url_rule.is_empty() && option != "JWT_PUBLIC_KEY";
         let publishes = option != "JWT_SECRET_KEY" && !(option == "JWT_KEYS" && is_symmetric);
-        return Some(Keys { ring: KeySet::verifying([]), signs, publishes });
+        return Some(Keys { key_set: KeySet::verifying([]), signs, publishes });
     }
-    let ring = match &raw.keys {
-        Some(set) => of_a_set(raw, set, named, &accepted, diagnostics)?,
-        None => of_one(raw, named.unwrap_or(DEFAULT_ALGORITHM), &accepted, diagnostics)?,
+    let key_set = match &raw.keys {
+        Some(set) => jwk_set(raw, set, named, &accepted, diagnostics)?,
+        None => single_keys(raw, named.unwrap_or(DEFAULT_ALGORITHM), &accepted, diagnostics)?,
     };
-    if ring.signing().is_none() && !raw.auth_url_rule.is_empty() {
+    if key_set.signing().is_none() && !raw.auth_url_rule.is_empty() {
         let option = if raw.keys.is_some() { "JWT_KEYS" } else { "JWT_PRIVATE_KEY" };
         diagnostics.problem(option, "no key that signs, so log-ins could not be answered: give it a private key, or set JWT_AUTH_URL_RULE = \"\" if another issuer makes the tokens");
     }
-    Some(ring.into())
+    Some(key_set.into())
 }
 
-/// The option whose key is needed and can't be seen, as secrets of a worker on Cloudflare.
+/// The option whose key is needed and cannot be seen, as with the secrets of a worker on Cloudflare.
 fn unseen(raw: &RawConfig, named: Option<Algorithm>, diagnostics: &Diagnostics<'_>) -> Option<&'static str> {
     if !diagnostics.may_be_elsewhere() || raw.keys.is_some() {
         return None;
@@ -70,7 +70,7 @@ fn unseen(raw: &RawConfig, named: Option<Algorithm>, diagnostics: &Diagnostics<'
         }
         declared(&["JWT_SECRET_KEY", "SECRET_KEY"]).unwrap_or("JWT_SECRET_KEY")
     } else {
-        // A public key alone is enough where nobody logs in.
+        // Without a log-in endpoint a public key alone is enough.
         let only_verifies = raw.auth_url_rule.is_empty();
         if raw.private_key.is_some() || (raw.public_key.is_some() && only_verifies) {
             return None;
@@ -89,36 +89,36 @@ fn algorithm(name: &str, option: &str, diagnostics: &mut Diagnostics<'_>) -> Opt
     algorithm
 }
 
-/// `JWT_ALGORITHM` and its key, and the keys of what `JWT_DECODE_ALGORITHMS` has beside it.
-fn of_one(
+/// The key of `JWT_ALGORITHM`, and those of the other algorithms in `JWT_DECODE_ALGORITHMS`.
+fn single_keys(
     raw: &RawConfig,
     algorithm: Algorithm,
     accepted: &[Algorithm],
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<KeySet> {
-    let mut ring = if algorithm.is_symmetric() {
-        KeySet::new(secret(raw, algorithm, diagnostics)?, [])
+    let mut key_set = if algorithm.is_symmetric() {
+        KeySet::new(symmetric_key(raw, algorithm, diagnostics)?, [])
     } else {
-        pair(raw, algorithm, diagnostics)?
+        key_pair(raw, algorithm, diagnostics)?
     };
     for &other in accepted.iter().filter(|&&other| other != algorithm) {
         if is_unseen(raw, other, diagnostics) {
             continue;
         }
-        ring = ring.with(accepted_too(raw, other, diagnostics)?);
+        key_set = key_set.with(additional_key(raw, other, diagnostics)?);
     }
-    if ring.all().all(|key| key.algorithm().is_symmetric()) {
+    if key_set.all().all(|key| key.algorithm().is_symmetric()) {
         for (option, value) in [("JWT_PRIVATE_KEY", &raw.private_key), ("JWT_PUBLIC_KEY", &raw.public_key)] {
             if value.is_some() {
                 diagnostics.warn(option, format!("no effect: {} takes JWT_SECRET_KEY", algorithm.name()));
             }
         }
     }
-    Some(ring)
+    Some(key_set)
 }
 
 /// `JWT_SECRET_KEY`, else Flask's `SECRET_KEY`.
-fn secret(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'_>) -> Option<Key> {
+fn symmetric_key(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'_>) -> Option<Key> {
     let Some(secret) = raw.jwt_secret_key.as_ref().or(raw.secret_key.as_ref()) else {
         diagnostics.problem(
             "JWT_SECRET_KEY",
@@ -148,33 +148,33 @@ fn secret(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'
 }
 
 /// `JWT_PRIVATE_KEY`, `JWT_PUBLIC_KEY` or both.
-fn pair(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'_>) -> Option<KeySet> {
+fn key_pair(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'_>) -> Option<KeySet> {
     let private = raw.private_key.as_ref().map(|text| Key::private(algorithm, &Secret::new(text.clone())));
     let public = raw.public_key.as_ref().map(|text| VerifyingKey::public(algorithm, text));
-    let mut told = |option: &str, fault: KeyFault| {
+    let mut report = |option: &str, fault: KeyFault| {
         diagnostics.problem(option, format!("{fault} (JWT_ALGORITHM is {})", algorithm.name()));
         None
     };
     match (private.transpose(), public.transpose()) {
         (Err(private), Err(public)) => {
-            told("JWT_PRIVATE_KEY", private);
-            told("JWT_PUBLIC_KEY", public)
+            report("JWT_PRIVATE_KEY", private);
+            report("JWT_PUBLIC_KEY", public)
         }
-        (Err(fault), _) => told("JWT_PRIVATE_KEY", fault),
-        (_, Err(fault)) => told("JWT_PUBLIC_KEY", fault),
+        (Err(fault), _) => report("JWT_PRIVATE_KEY", fault),
+        (_, Err(fault)) => report("JWT_PUBLIC_KEY", fault),
         (Ok(None), Ok(None)) => {
             diagnostics.problem("JWT_PRIVATE_KEY", format!("not set, and {} needs it: `tollgate key generate --algorithm {} | npx wrangler secret put JWT_PRIVATE_KEY`, or JWT_PUBLIC_KEY alone where another issuer makes the tokens", algorithm.name(), algorithm.name()));
             None
         }
         (Ok(Some(private)), Ok(Some(public))) if !private.verifying().is_same_key(&public) => {
-            told("JWT_PUBLIC_KEY", KeyFault::Halves)
+            report("JWT_PUBLIC_KEY", KeyFault::Halves)
         }
         (Ok(Some(private)), _) => Some(KeySet::new(private, [])),
         (Ok(None), Ok(Some(public))) => Some(KeySet::verifying([public])),
     }
 }
 
-/// Is this the secret of an algorithm that is accepted too, and can't be seen?
+/// Whether the secret of this additional algorithm cannot be seen. It is then reported as missing.
 fn is_unseen(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'_>) -> bool {
     let is_unseen = diagnostics.may_be_elsewhere()
         && algorithm.is_symmetric()
@@ -186,10 +186,10 @@ fn is_unseen(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostic
     is_unseen
 }
 
-/// The key of an algorithm that is accepted beside the one that signs.
-fn accepted_too(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'_>) -> Option<VerifyingKey> {
+/// The key of an algorithm that is accepted beside the one that signs; `None` if there is a problem.
+fn additional_key(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnostics<'_>) -> Option<VerifyingKey> {
     if algorithm.is_symmetric() {
-        return secret(raw, algorithm, diagnostics).map(VerifyingKey::from);
+        return symmetric_key(raw, algorithm, diagnostics).map(VerifyingKey::from);
     }
     let key = match (&raw.public_key, &raw.private_key) {
         (Some(public), _) => VerifyingKey::public(algorithm, public).map_err(|fault| fault.to_string()),
@@ -204,8 +204,8 @@ fn accepted_too(raw: &RawConfig, algorithm: Algorithm, diagnostics: &mut Diagnos
     .ok()
 }
 
-/// `JWT_KEYS`.
-fn of_a_set(
+/// The keys of `JWT_KEYS`, and a secret for the algorithms that none of them has.
+fn jwk_set(
     raw: &RawConfig,
     set: &Map<String, Value>,
     named: Option<Algorithm>,
@@ -225,13 +225,13 @@ fn of_a_set(
         );
         return None;
     }
-    let mut ring = match KeySet::read_jwk_set(set, named) {
-        Ok((ring, ignored)) => {
+    let mut key_set = match KeySet::read_jwk_set(set, named) {
+        Ok((key_set, ignored)) => {
             for KeySetFault { key, fault } in ignored {
                 let at = key.map(|number| format!("keys[{number}]: ")).unwrap_or_default();
                 diagnostics.warn("JWT_KEYS", format!("{at}ignored (RFC 7517, section 5): {fault}"));
             }
-            ring
+            key_set
         }
         Err(fault) => {
             let at = fault.key.map(|number| format!("keys[{number}]: ")).unwrap_or_default();
@@ -239,18 +239,18 @@ fn of_a_set(
             return None;
         }
     };
-    if let Some(signing) = ring.signing().map(Key::algorithm)
+    if let Some(signing) = key_set.signing().map(Key::algorithm)
         && named.is_some_and(|named| named != signing)
     {
         let signing = signing.name();
         diagnostics.problem("JWT_ALGORITHM", format!("the key of JWT_KEYS that signs has {signing}: leave this out"));
     }
     if !accepted.is_empty() {
-        // JWT_ALGORITHM is always accepted. Of another issuer's keys those that are not wanted are left out; of one's
-        // own they are a mistake.
+        // JWT_ALGORITHM is always accepted. Another issuer publishes keys that the operator did not choose, so those
+        // of other algorithms are ignored; in a set of one's own they are a mistake.
         let is_accepted = |key: &VerifyingKey| accepted.contains(&key.algorithm()) || named == Some(key.algorithm());
-        let only_verifies = ring.signing().is_none();
-        for key in ring.all().filter(|key| !is_accepted(key)) {
+        let only_verifies = key_set.signing().is_none();
+        for key in key_set.all().filter(|key| !is_accepted(key)) {
             let (id, name) = (key.id().unwrap_or("without kid"), key.algorithm().name());
             let text = format!("leaves out {name}, which the key {id:?} of JWT_KEYS has");
             if only_verifies {
@@ -260,12 +260,12 @@ fn of_a_set(
             }
         }
         if only_verifies {
-            ring = KeySet::verifying(ring.all().filter(|key| is_accepted(key)).cloned().collect::<Vec<_>>());
+            key_set = KeySet::verifying(key_set.all().filter(|key| is_accepted(key)).cloned().collect::<Vec<_>>());
         }
     }
     let mut secret_is_used = false;
     for &algorithm in accepted {
-        if ring.all().any(|key| key.algorithm() == algorithm) {
+        if key_set.all().any(|key| key.algorithm() == algorithm) {
             continue;
         }
         if !algorithm.is_symmetric() {
@@ -276,19 +276,19 @@ fn of_a_set(
         if is_unseen(raw, algorithm, diagnostics) {
             continue;
         }
-        ring = ring.with(secret(raw, algorithm, diagnostics)?.into());
+        key_set = key_set.with(symmetric_key(raw, algorithm, diagnostics)?.into());
     }
     if raw.jwt_secret_key.is_some() && !secret_is_used {
         diagnostics.warn("JWT_SECRET_KEY", "no effect beside JWT_KEYS, so tokens that were signed with it are refused: to keep them good for a while, name its algorithm in JWT_DECODE_ALGORITHMS too");
     }
-    Some(ring)
+    Some(key_set)
 }
 
-/// The text of the key that signs tokens, from which others are derived; `None` if none signs.
-pub(in crate::rules::config) fn signing_text(raw: &RawConfig, ring: &KeySet) -> Option<Secret<String>> {
-    let signing = ring.signing()?;
+/// The text of the key that signs tokens, from which other keys are derived; `None` if no key signs.
+pub(in crate::rules::config) fn signing_text(raw: &RawConfig, key_set: &KeySet) -> Option<Secret<String>> {
+    let signing = key_set.signing()?;
     let text = match &raw.keys {
-        // The first private key or secret of the set, as `KeySet::read_jwk_set` has it.
+        // The first private or symmetric key of the set, which `KeySet::read_jwk_set` signs with, too.
         Some(set) => {
             let keys = set.get("keys").and_then(Value::as_array);
             let is_secret = |key: &&Value| ["d", "k"].iter().any(|member| key.get(member).is_some());

@@ -1,4 +1,4 @@
-//! Names that an operator gives: of header fields, claims and members. One that means something else already is a
+//! Names of header fields, claims and members that an operator chooses. A name that already has another meaning is a
 //! fault: the gate runs, and the token is not found or is overwritten.
 
 use crate::rules::{
@@ -6,7 +6,7 @@ use crate::rules::{
     forward::Filter,
 };
 
-/// Fields that carry something else in every request, or that a page's script can't set (Fetch, "forbidden
+/// Header fields that have another meaning in every request, or that a page's script cannot set (Fetch, "forbidden
 /// request-header").
 const TAKEN: [&str; 29] = [
     "accept",
@@ -39,10 +39,10 @@ const TAKEN: [&str; 29] = [
     "via",
     "x-request-id",
 ];
-/// The same, by their beginning: a browser's own, a proxy's, the runtime's, a WebSocket handshake's, conditions.
+/// Prefixes of such fields: of browsers, proxies, the runtime, WebSocket handshakes and conditional requests.
 const TAKEN_PREFIXES: [&str; 5] = ["sec-", "proxy-", "cf-", "if-", "access-control-"];
 
-/// Why a field can't carry a token or a CSRF value.
+/// Why a field cannot carry a token or a CSRF value; `None` if it can.
 fn why_taken(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     if Filter::is_the_gates(&name) {
@@ -56,7 +56,7 @@ fn why_taken(name: &str) -> Option<&'static str> {
 }
 
 pub(in crate::rules::config) fn check(raw: &RawConfig, bindings: Bindings, diagnostics: &mut Diagnostics<'_>) {
-    if !raw.is_extended {
+    if !raw.is_flask_jwt_extended {
         return;
     }
     let flask_jwt_extended = &raw.flask_jwt_extended;

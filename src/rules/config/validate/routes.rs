@@ -27,12 +27,12 @@ pub(in crate::rules::config) fn routes(
     // Without a signing key no tokens are issued.
     let signs = keys.is_some_and(|keys| keys.signs);
     let session = format!("{}/{{session}}", raw.sessions_url.trim_end_matches('/'));
-    let refreshes = raw.is_extended && signs && raw.flask_jwt_extended.refresh_tokens;
+    let refreshes = raw.is_flask_jwt_extended && signs && raw.flask_jwt_extended.refresh_tokens;
     let sessions = bindings.sessions;
     let has_admin = raw.sessions.admin_secret.is_some() || diagnostics.is_declared("TOLLGATE_ADMIN_SECRET");
     for (is_there, endpoint, path, methods) in [
         (refreshes, Endpoint::Refresh, &raw.refresh_url, &["POST"][..]),
-        (raw.is_extended || sessions, Endpoint::Logout, &raw.logout_url, &["POST", "DELETE"]),
+        (raw.is_flask_jwt_extended || sessions, Endpoint::Logout, &raw.logout_url, &["POST", "DELETE"]),
         (sessions, Endpoint::LogoutAll, &raw.logout_all_url, &["POST"]),
         (sessions, Endpoint::Sessions, &raw.sessions_url, &["GET"]),
         (sessions && !raw.sessions_url.is_empty(), Endpoint::Session, &session, &["DELETE"]),
@@ -44,7 +44,7 @@ pub(in crate::rules::config) fn routes(
         }
     }
     let mut rules = Cow::Borrowed(&raw.routes);
-    if raw.is_extended {
+    if raw.is_flask_jwt_extended {
         let has_me = raw.routes.iter().any(|rule| rule["path"].as_str() == Some(&raw.me_url));
         if !raw.me_url.is_empty() && !has_me {
             rules.to_mut().push(json!({"path": raw.me_url, "to": "identity", "user": "stored"}));

@@ -7,9 +7,9 @@ use crate::rules::{
     token::{ClaimsPolicy, Policy, TimeChecks},
 };
 
-/// The claims that tokens must have, in the dialect that is spoken.
+/// The requirements that decoded tokens must meet, in the configured dialect.
 pub(in crate::rules::config) fn policy(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Policy {
-    if raw.is_extended {
+    if raw.is_flask_jwt_extended {
         Policy::FlaskJwtExtended(raw.policy.clone())
     } else {
         Policy::FlaskJwt(claims(raw, diagnostics))
@@ -77,14 +77,14 @@ pub(super) fn check_own_tokens(raw: &RawConfig, diagnostics: &mut Diagnostics<'_
 /// Lifetimes and leeway. A token that nobody accepts is a fault and not a problem: an application may issue its own.
 pub(in crate::rules::config) fn check_times(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
     let (leeway, leeway_option) =
-        if raw.is_extended { (raw.policy.leeway, "JWT_DECODE_LEEWAY") } else { (raw.leeway, "JWT_LEEWAY") };
+        if raw.is_flask_jwt_extended { (raw.policy.leeway, "JWT_DECODE_LEEWAY") } else { (raw.leeway, "JWT_LEEWAY") };
     if leeway < Duration::ZERO {
         diagnostics.fault(leeway_option, "negative, so a token is refused until it is that old: write 0 or more");
     }
     if leeway > Duration::seconds(300) {
         diagnostics.warn(leeway_option, "more than five minutes: tokens live that much longer than they say");
     }
-    if raw.is_extended {
+    if raw.is_flask_jwt_extended {
         let FlaskJwtExtended { access_expires, refresh_expires, .. } = &raw.flask_jwt_extended;
         for (option, life) in
             [("JWT_ACCESS_TOKEN_EXPIRES", access_expires), ("JWT_REFRESH_TOKEN_EXPIRES", refresh_expires)]
