@@ -1,8 +1,9 @@
-//! Flask-JWT-Extended's options (docs/compat/flask-jwt-extended.md#options), read and judged.
+//! The options that only Flask-JWT-Extended's dialect has (docs/compat/flask-jwt-extended.md#options).
 
+use super::raw::RawConfig;
 use crate::rules::{json::Value, time::Duration, token::TokenType};
 
-/// Where a token may be (`JWT_TOKEN_LOCATION`).
+/// Where a request may carry a token (`JWT_TOKEN_LOCATION`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Location {
     /// `headers`.
@@ -16,10 +17,10 @@ pub enum Location {
 }
 
 impl Location {
-    /// All of them.
+    /// Every location.
     pub const ALL: [Self; 4] = [Self::Headers, Self::Cookies, Self::QueryString, Self::Json];
 
-    /// The word for it.
+    /// The name in `JWT_TOKEN_LOCATION`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -30,10 +31,10 @@ impl Location {
         }
     }
 
-    /// By its word; of a list (or one word) all, in order.
+    /// The locations of these names, in the same order.
     ///
     /// # Errors
-    /// What to write instead.
+    /// If the list is empty or a name is unknown; says what to write instead.
     pub fn read_list(words: &[String]) -> Result<Vec<Self>, String> {
         let one = |word: &String| Self::ALL.into_iter().find(|location| location.name() == word);
         let list: Option<Vec<Self>> = words.iter().map(one).collect();
@@ -42,7 +43,7 @@ impl Location {
     }
 }
 
-/// The names under which one kind of token is carried.
+/// The names under which requests and cookies carry one type of token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     /// `JWT_…_COOKIE_NAME`.
@@ -61,19 +62,31 @@ pub struct Names {
     pub json_key: String,
 }
 
+impl Names {
+    const UNSET: Self = Self {
+        cookie: String::new(),
+        cookie_path: String::new(),
+        csrf_cookie: String::new(),
+        csrf_cookie_path: String::new(),
+        csrf_header: String::new(),
+        csrf_field: String::new(),
+        json_key: String::new(),
+    };
+}
+
 /// `JWT_COOKIE_SAMESITE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {
-    /// Sent from the site itself only.
+    /// Sent with requests from the same site only.
     Strict,
-    /// Sent when a link is followed, too.
+    /// Also sent when a link from another site is followed.
     Lax,
-    /// Always sent.
+    /// Sent with every request.
     None,
 }
 
 impl SameSite {
-    /// As it stands in a cookie.
+    /// The value of the cookie attribute.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -83,14 +96,14 @@ impl SameSite {
         }
     }
 
-    /// In any case.
+    /// By its name, in any letter case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Strict, Self::Lax, Self::None].into_iter().find(|known| known.name().eq_ignore_ascii_case(name))
     }
 }
 
-/// What Flask-JWT-Extended's dialect is told, but for what decoding asks
+/// The options of Flask-JWT-Extended's dialect, except those of decoding
 /// ([`crate::rules::token::FlaskJwtExtendedPolicy`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlaskJwtExtended {
@@ -143,45 +156,40 @@ pub struct FlaskJwtExtended {
 }
 
 impl Default for FlaskJwtExtended {
+    /// The defaults of the table of options.
     fn default() -> Self {
-        let names = |kind: &str, json_key: &str| Names {
-            cookie: format!("{kind}_token_cookie"),
-            cookie_path: "/".into(),
-            csrf_cookie: format!("csrf_{kind}_token"),
-            csrf_cookie_path: "/".into(),
-            csrf_header: "X-CSRF-TOKEN".into(),
-            csrf_field: "csrf_token".into(),
-            json_key: json_key.into(),
-        };
-        Self {
-            locations: vec![Location::Headers],
-            header_name: "Authorization".into(),
-            header_type: "Bearer".into(),
-            query_name: "jwt".into(),
-            query_prefix: String::new(),
-            access: names("access", "access_token"),
-            refresh: names("refresh", "refresh_token"),
-            cookie_domain: String::new(),
-            cookie_secure: false,
-            cookie_same_site: None,
-            session_cookie: true,
-            csrf_protect: true,
-            csrf_methods: ["POST", "PUT", "PATCH", "DELETE"].map(str::to_owned).to_vec(),
-            csrf_in_cookies: true,
-            csrf_check_form: false,
-            access_expires: Some(Duration::seconds(15 * 60)),
-            refresh_expires: Some(Duration::seconds(30 * 86_400)),
-            encode_nbf: true,
-            encode_audience: None,
-            encode_issuer: None,
-            error_message_key: "msg".into(),
-            refresh_tokens: true,
-            cookie_refresh_within: Duration::ZERO,
-        }
+        RawConfig::default().flask_jwt_extended
     }
 }
 
 impl FlaskJwtExtended {
+    /// No option set, and no default applied.
+    pub(super) const UNSET: Self = Self {
+        locations: Vec::new(),
+        header_name: String::new(),
+        header_type: String::new(),
+        query_name: String::new(),
+        query_prefix: String::new(),
+        access: Names::UNSET,
+        refresh: Names::UNSET,
+        cookie_domain: String::new(),
+        cookie_secure: false,
+        cookie_same_site: None,
+        session_cookie: false,
+        csrf_protect: false,
+        csrf_methods: Vec::new(),
+        csrf_in_cookies: false,
+        csrf_check_form: false,
+        access_expires: None,
+        refresh_expires: None,
+        encode_nbf: false,
+        encode_audience: None,
+        encode_issuer: None,
+        error_message_key: String::new(),
+        refresh_tokens: false,
+        cookie_refresh_within: Duration::ZERO,
+    };
+
     /// The names for refresh or for access tokens.
     #[must_use]
     pub fn names(&self, token_type: TokenType) -> &Names {
@@ -191,7 +199,7 @@ impl FlaskJwtExtended {
         }
     }
 
-    /// How long such a token lives; `None` for ever.
+    /// The lifetime of this type of token; `None` for ever.
     pub(in crate::rules) fn lifetime(&self, token_type: TokenType) -> Option<Duration> {
         match token_type {
             TokenType::Access => self.access_expires,
@@ -199,20 +207,21 @@ impl FlaskJwtExtended {
         }
     }
 
-    /// Are tokens read from cookies?
+    /// Whether tokens are read from cookies.
     #[must_use]
     pub fn uses_cookies(&self) -> bool {
         self.locations.contains(&Location::Cookies)
     }
 
-    /// Are new tokens told in the body? Not where only cookies are read: a page's script must not see them.
+    /// Whether the body of an answer has the new tokens. Not where only cookies are read: a page's script must not see
+    /// them then.
     #[must_use]
     pub fn tokens_in_body(&self) -> bool {
         self.locations.iter().any(|location| *location != Location::Cookies)
     }
 
-    /// Does a request of this method need the CSRF value beside a cookie? HEAD is a GET whose body is not sent, so it
-    /// needs it where GET does (the real library lets it slip past).
+    /// Whether a request of this method needs the CSRF value beside a cookie. HEAD needs it where GET does; the real
+    /// library does not check HEAD.
     #[must_use]
     pub fn needs_csrf(&self, method: &str) -> bool {
         let is_method = |known: &String| known == method || (method == "HEAD" && known == "GET");

@@ -1,19 +1,21 @@
-//! The configuration: read once, whole, into values that hold no text to parse later.
+//! The configuration: read once at start, into typed values that need no parsing later.
 //!
-//! **What always holds:** every problem is reported at once, each with what to write instead; nothing is half used. The
-//! options stand in one table ([`options::TABLE`]), which feeds the reader, the defaults and docs/options.md.
+//! **What always holds:** all problems are reported at once, each with what to write instead; a configuration with a
+//! problem is not used at all. The options stand in one table ([`options::TABLE`]), from which the reader, the defaults
+//! and docs/options.md are made.
 
-mod cookies;
+mod diagnostics;
 mod flask_jwt_extended;
-mod keys;
-mod names;
 pub mod options;
+mod raw;
 mod read;
 mod sessions;
+mod validate;
+mod value;
 
 pub use flask_jwt_extended::{FlaskJwtExtended, Location, Names, SameSite};
-pub(super) use read::{as_list, as_seconds};
 pub use sessions::Sessions;
+pub(super) use value::{as_list, as_seconds};
 
 use super::{
     account::object,
@@ -29,7 +31,7 @@ use super::{
 };
 use std::sync::Arc;
 
-/// Which dialect the gate speaks (`TOLLGATE_WIRE`), and the options that only that dialect has.
+/// The dialect of the gate (`TOLLGATE_WIRE`), and the options that only that dialect has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialectConfig {
     /// Flask-JWT's.
@@ -38,10 +40,10 @@ pub enum DialectConfig {
     FlaskJwtExtended(Arc<FlaskJwtExtended>),
 }
 
-/// What a gate is told. Field by field the options of docs/options.md.
+/// The configuration of a gate: the options of docs/options.md, by field.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `TOLLGATE_WIRE`, and what only one dialect has.
+    /// `TOLLGATE_WIRE`, and the options of one dialect.
     pub dialect: DialectConfig,
     /// `JWT_SECRET_KEY`, `JWT_PRIVATE_KEY`, `JWT_PUBLIC_KEY`, `JWT_KEYS`, `JWT_ALGORITHM`, `JWT_DECODE_ALGORITHMS`;
     /// `JWT_REQUIRED_CLAIMS`, `JWT_VERIFY_CLAIMS`, `JWT_LEEWAY`;
@@ -61,11 +63,11 @@ pub struct Config {
     pub realm: String,
     /// `ROUTES`, with the log-in endpoint (`JWT_AUTH_URL_RULE`, `JWT_AUTH_URL_OPTIONS`) among them.
     pub routes: Routes,
-    /// What there is to know of sessions, revocations and guesses.
+    /// The options of sessions, revocations and known devices.
     pub sessions: Sessions,
-    /// Which bindings there are.
+    /// The bindings that exist.
     pub bindings: Bindings,
-    /// The key of the cookie by which devices are known again; `None` without a key that signs.
+    /// The key of the cookie that identifies known devices; `None` without a key that signs.
     pub device_key: Option<DeviceKey>,
     /// `TOLLGATE_PASSWORD_ITERATIONS`, `TOLLGATE_PASSWORD_PEPPERS`, `TOLLGATE_PASSWORD_PEPPER`.
     pub hashing: Hashing,
@@ -75,7 +77,7 @@ pub struct Config {
     pub pwned_url: Option<String>,
     /// `TOLLGATE_LOG`.
     pub log: Level,
-    /// `TOLLGATE_LOG_REFUSALS`: as many refusals for one reason are logged in a second.
+    /// `TOLLGATE_LOG_REFUSALS`: at most this many rejections for one reason are logged each second.
     pub log_refusals: u32,
     /// `TOLLGATE_STORE_TIMEOUT`.
     pub store_timeout: Duration,
@@ -93,24 +95,24 @@ pub struct Config {
     pub forward_token: bool,
 }
 
-/// The rate limiter of log-ins by address.
+/// The binding of the rate limiter of log-ins by address.
 pub const ADDRESS_LIMIT: &str = "LOGINS_BY_ADDRESS";
-/// The rate limiter of hashing.
+/// The binding of the rate limiter of password hashing.
 pub const HASHING_LIMIT: &str = "HASHING";
 
-/// What there is beside the store: bindings of the worker, which are no options.
+/// Which bindings the worker has beside the store. Bindings are not options.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bindings {
-    /// `ACCOUNTS` and `REVOCATIONS`: an object for each account, and one for all revocations.
+    /// `ACCOUNTS` and `REVOCATIONS`: a Durable Object for each account, and one for all revocations.
     pub sessions: bool,
-    /// `LOGINS_BY_ADDRESS`: how often one address may log in.
+    /// `LOGINS_BY_ADDRESS`: limits the log-ins of one address.
     pub address_limit: bool,
-    /// `HASHING`: how many passwords are hashed in a time.
+    /// `HASHING`: limits how many passwords are hashed in a period.
     pub hashing_limit: bool,
 }
 
 impl Bindings {
-    /// Of a worker that has these bindings.
+    /// The bindings of a worker, by their names.
     pub fn of(has: impl Fn(&str) -> bool) -> Self {
         Self {
             sessions: has(object::BINDING) && has(revocation::BINDING),
@@ -119,7 +121,7 @@ impl Bindings {
         }
     }
 
-    /// What is off without which binding, for the log.
+    /// A diagnostic for each absent binding, which says what is off without it.
     #[must_use]
     pub fn missing(self) -> Vec<Diagnostic> {
         let both = format!("{} and {}", object::BINDING, revocation::BINDING);
@@ -135,48 +137,48 @@ impl Bindings {
     }
 }
 
-/// What a worker is given, as far as the reader can see it.
+/// The variables, secrets and bindings of a worker, as far as the reader can see them.
 #[derive(Clone, Copy)]
 pub struct Environment<'e> {
     /// Variables and secrets, by name.
     pub vars: &'e Map<String, Value>,
-    /// Which bindings there are beside the store.
+    /// The bindings beside the store.
     pub bindings: Bindings,
-    /// Names that are bound to a secret of Secrets Store: such a binding is an object that the gate can't read as a
+    /// Names that are bound to a secret of Secrets Store. Such a binding is an object, which the gate cannot read as
     /// text.
     pub secrets_store: &'e [String],
-    /// Can the reader see every secret?
+    /// Which secrets the reader can see.
     pub secrets: Secrets<'e>,
-    /// Is there code behind the gate for rules with `to = "worker"`? `None` if that is not known.
+    /// Whether there is code behind the gate for rules with `to = "worker"`; `None` if unknown.
     pub serves_inner: Option<bool>,
 }
 
 /// Which secrets the reader of an [`Environment`] sees.
 #[derive(Clone, Copy)]
 pub enum Secrets<'e> {
-    /// All: what is not there is missing. So it is in a running worker.
+    /// All of them, as in a running worker: an absent secret is missing.
     Visible,
-    /// Others may be on Cloudflare, which never shows them again. These are known to be there. A missing secret is then
-    /// listed in [`Loaded::unseen`], and everything else is judged as if it were set.
+    /// Others may exist on Cloudflare, which never shows them again; these names are known to exist. A missing secret
+    /// is listed in [`Loaded::unseen`], and everything else is checked as if it were set.
     MayBeElsewhere(&'e [String]),
 }
 
-/// What reading the variables gave.
+/// The result of reading an [`Environment`].
 #[derive(Debug)]
 pub struct Loaded {
-    /// The configuration, or every problem that stops the gate: what is unsafe or impossible.
+    /// The configuration, or all problems: unsafe or impossible settings, which stop the gate.
     pub config: Result<Config, Vec<Diagnostic>>,
-    /// What does not stop the gate, yet will not work: `config check` fails.
+    /// Settings that do not stop the gate, yet cannot work: `config check` fails.
     pub faults: Vec<Diagnostic>,
-    /// What is legal but unwise, or has no effect.
+    /// Settings that are legal but unwise, or have no effect.
     pub warnings: Vec<Diagnostic>,
-    /// Secrets that the gate needs and that the reader does not see ([`Secrets::MayBeElsewhere`]). The configuration
-    /// then has no key: it verifies and signs nothing.
+    /// Secrets that the gate needs and the reader cannot see ([`Secrets::MayBeElsewhere`]). The configuration then has
+    /// no key, and verifies and signs nothing.
     pub unseen: Vec<&'static str>,
 }
 
 impl Config {
-    /// What Flask-JWT-Extended's dialect is told, if it is spoken.
+    /// The options of Flask-JWT-Extended's dialect, if it is the configured one.
     #[must_use]
     pub fn flask_jwt_extended(&self) -> Option<&FlaskJwtExtended> {
         match &self.dialect {
@@ -185,14 +187,14 @@ impl Config {
         }
     }
 
-    /// Reads the variables and secrets of a worker: `[vars]` of wrangler.toml and secrets alike, by name. Names that
-    /// are nobody's option are left alone unless they look like one ([`options::looks_like_ours`]).
+    /// Reads the variables and secrets of a worker by name, whether they are `[vars]` of wrangler.toml or secrets.
+    /// Names of other variables are ignored unless they resemble an option ([`options::looks_like_ours`]).
     #[must_use]
     pub fn read(vars: &Map<String, Value>) -> Loaded {
         Self::read_with(vars, Bindings::default())
     }
 
-    /// The same, for a worker that has these bindings.
+    /// As [`Self::read`], for a worker with these bindings.
     #[must_use]
     pub fn read_with(vars: &Map<String, Value>, bindings: Bindings) -> Loaded {
         Self::read_from(Environment {
@@ -204,13 +206,13 @@ impl Config {
         })
     }
 
-    /// The same, for a worker that may not be running: the one reading for the gate and for `tollgate config check`.
+    /// As [`Self::read`], for a worker that may not be running. The gate and `tollgate config check` share it.
     #[must_use]
     pub fn read_from(environment: Environment<'_>) -> Loaded {
         read::read(environment)
     }
 
-    /// The path of the log-in endpoint, `/` if there is none.
+    /// The path of the log-in endpoint; `/` if there is no such endpoint.
     #[must_use]
     pub fn login_path(&self) -> &str {
         self.routes.login_path().unwrap_or("/")

@@ -1,13 +1,10 @@
-//! The cookies that the gate sends, as the options name them: may they be written, does a browser keep them, and do
-//! they come back where they are needed?
+//! The cookies that the gate sends: whether they can be written, whether a browser keeps them, and whether it sends
+//! them to the paths that need them.
 
-use super::{
-    Bindings, FlaskJwtExtended, Location, Names, SameSite,
-    keys::Keys,
-    read::{Diagnostics, RawConfig},
-};
+use super::keys::Keys;
 use crate::rules::{
     browser::{self, Dropped, SentCookie, Site, StoredCookie},
+    config::{Bindings, FlaskJwtExtended, Location, Names, SameSite, diagnostics::Diagnostics, raw::RawConfig},
     cookie,
     json::{Map, Value},
     route::{Auth, Endpoint, Routes},
@@ -15,57 +12,60 @@ use crate::rules::{
     token::{ClaimsBuilder, Freshness, Key, TokenType},
 };
 
-/// The options that decide each property of a cookie: the one to blame if a browser drops it.
+/// The options that set the name and path of a cookie; a diagnostic names one of them.
 #[derive(Clone, Copy)]
-struct Options {
+struct CookieOptions {
     name: &'static str,
     path: &'static str,
 }
 
-/// A cookie with the options that it comes of.
-struct Written<'c> {
+/// A cookie that a log-in sends, with its options.
+struct LoginCookie<'c> {
     cookie: SentCookie<'c>,
-    options: Options,
+    options: CookieOptions,
 }
 
-const ACCESS: Options = Options { name: "JWT_ACCESS_COOKIE_NAME", path: "JWT_ACCESS_COOKIE_PATH" };
-const ACCESS_CSRF: Options = Options { name: "JWT_ACCESS_CSRF_COOKIE_NAME", path: "JWT_ACCESS_CSRF_COOKIE_PATH" };
-const REFRESH: Options = Options { name: "JWT_REFRESH_COOKIE_NAME", path: "JWT_REFRESH_COOKIE_PATH" };
-const REFRESH_CSRF: Options = Options { name: "JWT_REFRESH_CSRF_COOKIE_NAME", path: "JWT_REFRESH_CSRF_COOKIE_PATH" };
-const DEVICE: Options = Options { name: "TOLLGATE_DEVICE_COOKIE", path: "TOLLGATE_DEVICE_COOKIE" };
+const ACCESS: CookieOptions = CookieOptions { name: "JWT_ACCESS_COOKIE_NAME", path: "JWT_ACCESS_COOKIE_PATH" };
+const ACCESS_CSRF: CookieOptions =
+    CookieOptions { name: "JWT_ACCESS_CSRF_COOKIE_NAME", path: "JWT_ACCESS_CSRF_COOKIE_PATH" };
+const REFRESH: CookieOptions = CookieOptions { name: "JWT_REFRESH_COOKIE_NAME", path: "JWT_REFRESH_COOKIE_PATH" };
+const REFRESH_CSRF: CookieOptions =
+    CookieOptions { name: "JWT_REFRESH_CSRF_COOKIE_NAME", path: "JWT_REFRESH_CSRF_COOKIE_PATH" };
+const DEVICE: CookieOptions = CookieOptions { name: "TOLLGATE_DEVICE_COOKIE", path: "TOLLGATE_DEVICE_COOKIE" };
 
-/// A CSRF value is a UUID, a device's cookie about as long as a short token.
+/// A CSRF value is a UUID.
 const CSRF_BYTES: usize = 36;
+/// A device cookie is about as long as a short token.
 const DEVICE_BYTES: usize = 200;
-/// A user id that is a UUID, in quotes.
+/// A UUID, as the user id or session id of the tokens that are measured.
 const SAMPLE_ID: &str = "00000000-0000-4000-8000-000000000000";
 
-/// `public_url`: where browsers reach the gate, if that is known.
-pub(super) fn check(
+/// Every check of cookies. `public_url` is where browsers reach the gate, if that is known.
+pub(in crate::rules::config) fn check(
     raw: &RawConfig,
     routes: &Routes,
     bindings: Bindings,
     keys: Option<&Keys>,
     public_url: Option<&str>,
-    notices: &mut Diagnostics<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) {
-    let written = written(raw, bindings, keys);
-    let is_well_formed = well_formed(raw, notices);
-    if raw.is_extended && raw.flask_jwt_extended.uses_cookies() {
-        advise(&raw.flask_jwt_extended, notices);
-    } else if raw.is_extended && !raw.auth_url_rule.is_empty() {
-        never_set(routes, notices);
+    let cookies = login_cookies(raw, bindings, keys);
+    let is_well_formed = check_syntax(raw, diagnostics);
+    if raw.is_flask_jwt_extended && raw.flask_jwt_extended.uses_cookies() {
+        warn_unsafe(&raw.flask_jwt_extended, diagnostics);
+    } else if raw.is_flask_jwt_extended && !raw.auth_url_rule.is_empty() {
+        check_never_set(routes, diagnostics);
     }
     if !is_well_formed {
         return;
     }
-    equal_names(&written, notices);
+    check_equal_names(&cookies, diagnostics);
     let (is_https, host) = public_url.and_then(|url| url.split_once("://")).map_or((None, None), |(scheme, rest)| {
         let host = rest.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(rest, |(host, _)| host);
         (Some(scheme == "https"), Some(host.trim_matches(['[', ']'])))
     });
     let is_own_machine = matches!(host, Some("localhost" | "127.0.0.1" | "::1"));
-    for Written { cookie, options } in &written {
+    for LoginCookie { cookie, options } in &cookies {
         let site = Site {
             host,
             is_secure: is_https.unwrap_or(cookie.secure) || is_own_machine,
@@ -73,34 +73,36 @@ pub(super) fn check(
         };
         match browser::keep(cookie, &site) {
             Ok(stored) => {
-                if raw.is_extended {
-                    comes_back(&raw.flask_jwt_extended, routes, &stored, *options, notices);
+                if raw.is_flask_jwt_extended {
+                    check_paths(&raw.flask_jwt_extended, routes, &stored, *options, diagnostics);
                 }
             }
             Err(dropped) => {
-                tell(dropped, cookie, *options, notices);
-                // Whether its path is right is another question.
+                report_dropped(dropped, cookie, *options, diagnostics);
+                // Its path is checked all the same, without what the browser dropped it for.
                 let kept = SentCookie { name: "", value_bytes: 0, domain: "", same_site: None, ..*cookie };
-                if let (true, Ok(stored)) = (raw.is_extended, browser::keep(&kept, &Site { is_secure: true, ..site })) {
-                    comes_back(&raw.flask_jwt_extended, routes, &stored, *options, notices);
+                if let (true, Ok(stored)) =
+                    (raw.is_flask_jwt_extended, browser::keep(&kept, &Site { is_secure: true, ..site }))
+                {
+                    check_paths(&raw.flask_jwt_extended, routes, &stored, *options, diagnostics);
                 }
             }
         }
     }
 }
 
-/// The cookies of a log-in, as [`cookie::Jar`] and [`cookie::of_device`] write them.
-fn written<'d>(raw: &'d RawConfig, bindings: Bindings, keys: Option<&Keys>) -> Vec<Written<'d>> {
+/// The cookies of a log-in. The same as [`cookie::Jar`] and [`cookie::of_device`] write.
+fn login_cookies<'d>(raw: &'d RawConfig, bindings: Bindings, keys: Option<&Keys>) -> Vec<LoginCookie<'d>> {
     let mut all = Vec::new();
     let flask_jwt_extended = &raw.flask_jwt_extended;
-    if raw.is_extended && flask_jwt_extended.uses_cookies() {
+    if raw.is_flask_jwt_extended && flask_jwt_extended.uses_cookies() {
         let kinds = [
             (TokenType::Access, &flask_jwt_extended.access, ACCESS, ACCESS_CSRF),
             (TokenType::Refresh, &flask_jwt_extended.refresh, REFRESH, REFRESH_CSRF),
         ];
         let is_issued = |token_type: TokenType| token_type == TokenType::Access || flask_jwt_extended.refresh_tokens;
         for (token_type, names, token, csrf) in kinds.into_iter().filter(|(token_type, ..)| is_issued(*token_type)) {
-            let bytes = token_bytes(raw, bindings, token_type, keys.and_then(|keys| keys.ring.signing()));
+            let bytes = token_bytes(raw, bindings, token_type, keys.and_then(|keys| keys.key_set.signing()));
             let cookie = |name: &'d str, path: &'d str, value_bytes, http_only| SentCookie {
                 name,
                 value_bytes,
@@ -110,17 +112,17 @@ fn written<'d>(raw: &'d RawConfig, bindings: Bindings, keys: Option<&Keys>) -> V
                 http_only,
                 same_site: flask_jwt_extended.cookie_same_site,
             };
-            all.push(Written { cookie: cookie(&names.cookie, &names.cookie_path, bytes, true), options: token });
+            all.push(LoginCookie { cookie: cookie(&names.cookie, &names.cookie_path, bytes, true), options: token });
             if flask_jwt_extended.csrf_protect && flask_jwt_extended.csrf_in_cookies {
                 let cookie = cookie(&names.csrf_cookie, &names.csrf_cookie_path, CSRF_BYTES, false);
-                all.push(Written { cookie, options: csrf });
+                all.push(LoginCookie { cookie, options: csrf });
             }
         }
     }
     let name = raw.sessions.device_cookie.as_str();
     if bindings.sessions && !name.is_empty() {
         let path = if raw.auth_url_rule.is_empty() { "/" } else { &raw.auth_url_rule };
-        // `Secure` is as the request's scheme is.
+        // `Secure` follows the scheme of the request; https is the stricter case.
         let cookie = SentCookie {
             name,
             value_bytes: DEVICE_BYTES,
@@ -130,12 +132,12 @@ fn written<'d>(raw: &'d RawConfig, bindings: Bindings, keys: Option<&Keys>) -> V
             http_only: true,
             same_site: Some(SameSite::Strict),
         };
-        all.push(Written { cookie, options: DEVICE });
+        all.push(LoginCookie { cookie, options: DEVICE });
     }
     all
 }
 
-/// How long a token is that the gate itself makes, without claims of an application's own.
+/// The length of a token that the gate issues, without an application's additional claims.
 fn token_bytes(raw: &RawConfig, bindings: Bindings, token_type: TokenType, key: Option<&Key>) -> usize {
     let issue = ClaimsBuilder {
         token_type,
@@ -159,12 +161,12 @@ fn token_bytes(raw: &RawConfig, bindings: Bindings, token_type: TokenType, key: 
     base64(header) + 1 + base64(Value::from(claims).to_string().len()) + 1 + base64(signature)
 }
 
-/// Names and attributes that can't be written at all; `false` if there is one.
-fn well_formed(raw: &RawConfig, notices: &mut Diagnostics<'_>) -> bool {
+/// Reports names and attributes that have no valid syntax; `false` if there is one.
+fn check_syntax(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> bool {
     let mut is_good = true;
     let mut problem = |option: &str, text: &str| {
         is_good = false;
-        notices.problem(option, text);
+        diagnostics.problem(option, text);
     };
     const NO_NAME: &str = "no name of a cookie: write letters, digits, - and _";
     const NO_PATH: &str = "no path: write one such as \"/api\"";
@@ -172,7 +174,7 @@ fn well_formed(raw: &RawConfig, notices: &mut Diagnostics<'_>) -> bool {
     if !device.is_empty() && !cookie::is_name(device) {
         problem(DEVICE.name, NO_NAME);
     }
-    if raw.is_extended {
+    if raw.is_flask_jwt_extended {
         let kinds = [
             (&raw.flask_jwt_extended.access, ACCESS, ACCESS_CSRF),
             (&raw.flask_jwt_extended.refresh, REFRESH, REFRESH_CSRF),
@@ -194,25 +196,26 @@ fn well_formed(raw: &RawConfig, notices: &mut Diagnostics<'_>) -> bool {
     is_good
 }
 
-/// What a browser needs to be safe.
-fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) {
+/// Warns of settings that leave tokens in cookies open to attacks.
+fn warn_unsafe(flask_jwt_extended: &FlaskJwtExtended, diagnostics: &mut Diagnostics<'_>) {
     if !flask_jwt_extended.cookie_secure {
-        notices.warn(
+        diagnostics.warn(
             "JWT_COOKIE_SECURE",
             "false, so a browser sends the tokens over http too: set it to true wherever there is https",
         );
     }
     if flask_jwt_extended.cookie_same_site.is_none() {
-        notices.warn("JWT_COOKIE_SAMESITE", "not set: \"Lax\" keeps other sites' forms from carrying the cookies");
+        diagnostics.warn("JWT_COOKIE_SAMESITE", "not set: \"Lax\" keeps other sites' forms from carrying the cookies");
     }
     let access = Some((ACCESS.name, &flask_jwt_extended.access));
     let refresh = Some((REFRESH.name, &flask_jwt_extended.refresh)).filter(|_| flask_jwt_extended.refresh_tokens);
     for (name, Names { cookie, cookie_path, .. }) in access.into_iter().chain(refresh) {
-        // Only where a browser would take it.
+        // Browsers accept the prefix only with these attributes.
         let may_be =
             flask_jwt_extended.cookie_secure && flask_jwt_extended.cookie_domain.is_empty() && cookie_path == "/";
         if may_be && browser::Prefix::of(cookie).is_none() {
-            notices.warn(name, "begin it with \"__Host-\": then no other host of your domain can set or overwrite it");
+            diagnostics
+                .warn(name, "begin it with \"__Host-\": then no other host of your domain can set or overwrite it");
         }
     }
     let unprotected: Vec<&str> = ["POST", "PUT", "PATCH", "DELETE"]
@@ -220,7 +223,7 @@ fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) 
         .filter(|method| !flask_jwt_extended.needs_csrf(method))
         .collect();
     if flask_jwt_extended.csrf_protect && !unprotected.is_empty() {
-        notices.warn(
+        diagnostics.warn(
             "JWT_CSRF_METHODS",
             format!(
                 "without {}: another site's page can act so in the name of whoever is logged in",
@@ -229,13 +232,13 @@ fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) 
         );
     }
     if flask_jwt_extended.csrf_protect && !flask_jwt_extended.csrf_in_cookies && !flask_jwt_extended.tokens_in_body() {
-        notices.warn(
+        diagnostics.warn(
             "JWT_CSRF_IN_COOKIES",
             "false, and the log-in's answer has no token either, so a page gets the CSRF value only if the origin tells it",
         );
     }
     if !flask_jwt_extended.csrf_protect {
-        notices
+        diagnostics
             .warn("JWT_COOKIE_CSRF_PROTECT", "false: another site's page can act in the name of whoever is logged in");
     }
     for (option, path) in [
@@ -245,7 +248,7 @@ fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) 
         (REFRESH_CSRF.path, &flask_jwt_extended.refresh.csrf_cookie_path),
     ] {
         if !path.is_empty() && !path.starts_with('/') {
-            notices.fault(
+            diagnostics.fault(
                 option,
                 "does not begin with /, so a browser takes the log-in's folder instead: write it with a / in front",
             );
@@ -253,22 +256,22 @@ fn advise(flask_jwt_extended: &FlaskJwtExtended, notices: &mut Diagnostics<'_>) 
     }
 }
 
-/// Rules that take tokens in cookies only, where no log-in sets one.
-fn never_set(routes: &Routes, notices: &mut Diagnostics<'_>) {
+/// Reports rules that accept tokens in cookies only, although no log-in sets a cookie.
+fn check_never_set(routes: &Routes, diagnostics: &mut Diagnostics<'_>) {
     for rule in routes.rules().filter(|rule| rule.flask_jwt_extended.locations.as_deref() == Some(&[Location::Cookies]))
     {
-        notices.fault(
+        diagnostics.fault(
             &format!("ROUTES[{}].locations", rule.index),
             "cookies only, and no log-in sets a cookie: name \"cookies\" in JWT_TOKEN_LOCATION too",
         );
     }
 }
 
-/// Two cookies of one name: one overwrites the other, or comes in its place.
-fn equal_names(written: &[Written<'_>], notices: &mut Diagnostics<'_>) {
-    for (at, Written { cookie, options }) in written.iter().enumerate() {
-        if let Some(earlier) = written[..at].iter().find(|earlier| earlier.cookie.name == cookie.name) {
-            notices.fault(
+/// Reports cookies of the same name: one overwrites the other, or is sent in its place.
+fn check_equal_names(cookies: &[LoginCookie<'_>], diagnostics: &mut Diagnostics<'_>) {
+    for (at, LoginCookie { cookie, options }) in cookies.iter().enumerate() {
+        if let Some(earlier) = cookies[..at].iter().find(|earlier| earlier.cookie.name == cookie.name) {
+            diagnostics.fault(
                 options.name,
                 format!(
                     "the same as {}, so one cookie takes the place of the other: give each its own name",
@@ -279,7 +282,13 @@ fn equal_names(written: &[Written<'_>], notices: &mut Diagnostics<'_>) {
     }
 }
 
-fn tell(dropped: Dropped, cookie: &SentCookie<'_>, options: Options, notices: &mut Diagnostics<'_>) {
+/// Reports why a browser drops a cookie.
+fn report_dropped(
+    dropped: Dropped,
+    cookie: &SentCookie<'_>,
+    options: CookieOptions,
+    diagnostics: &mut Diagnostics<'_>,
+) {
     match dropped {
         Dropped::Prefix(prefix) => {
             let wants = match (prefix, options.name == DEVICE.name) {
@@ -294,43 +303,43 @@ fn tell(dropped: Dropped, cookie: &SentCookie<'_>, options: Options, notices: &m
                     "JWT_COOKIE_SECURE = true, the path / and no domain, and never a CSRF value, which scripts read"
                 }
             };
-            notices.problem(options.name, format!("a browser keeps a {} cookie only with {wants}", prefix.text()));
+            diagnostics.problem(options.name, format!("a browser keeps a {} cookie only with {wants}", prefix.text()));
         }
         Dropped::NoneWithoutSecure => {
             let text = "\"None\" is taken by browsers with JWT_COOKIE_SECURE = true only";
-            notices.problem_once("JWT_COOKIE_SAMESITE", text);
+            diagnostics.problem_once("JWT_COOKIE_SAMESITE", text);
         }
-        Dropped::SecureOverHttp if options.name != DEVICE.name => notices.fault_once(
+        Dropped::SecureOverHttp if options.name != DEVICE.name => diagnostics.fault_once(
             "JWT_COOKIE_SECURE",
             "true, and TOLLGATE_PUBLIC_URL is http: a browser drops such cookies without https",
         ),
         Dropped::SecureOverHttp => {}
-        Dropped::NotADomain => notices.fault_once(
+        Dropped::NotADomain => diagnostics.fault_once(
             "JWT_COOKIE_DOMAIN",
             "no host name, and a browser keeps no cookie for anything else: write the host alone, such as \"example.com\", without scheme, port, path or *",
         ),
-        Dropped::PublicSuffix => notices.fault_once(
+        Dropped::PublicSuffix => diagnostics.fault_once(
             "JWT_COOKIE_DOMAIN",
             "a suffix that strangers' hosts share, so browsers drop the cookies: write a domain of your own, such as \"example.com\", or leave it out",
         ),
-        Dropped::OtherHost => notices.fault_once(
+        Dropped::OtherHost => diagnostics.fault_once(
             "JWT_COOKIE_DOMAIN",
             "does not cover the host of TOLLGATE_PUBLIC_URL, so browsers drop the cookies: write that host or a domain above it, or leave it out",
         ),
-        Dropped::TooLong { bytes } => notices.fault(
+        Dropped::TooLong { bytes } => diagnostics.fault(
             options.name,
             format!("{:?} with its token has about {bytes} bytes, and browsers drop cookies over {}: shorten JWT_ENCODE_AUDIENCE or JWT_ENCODE_ISSUER, or take shorter keys (EdDSA)", cookie.name, browser::MOST_PAIR_BYTES),
         ),
     }
 }
 
-/// Does the cookie come back where it is needed?
-fn comes_back(
+/// Reports the paths that need this cookie and that a browser does not send it to.
+fn check_paths(
     flask_jwt_extended: &FlaskJwtExtended,
     routes: &Routes,
     stored: &StoredCookie,
-    options: Options,
-    notices: &mut Diagnostics<'_>,
+    options: CookieOptions,
+    diagnostics: &mut Diagnostics<'_>,
 ) {
     let is_refresh = options.name == REFRESH.name;
     if !is_refresh && options.name != ACCESS.name {
@@ -342,13 +351,13 @@ fn comes_back(
         let needs_it = match endpoint {
             Endpoint::Refresh => is_refresh,
             Endpoint::LogoutAll | Endpoint::Sessions | Endpoint::Session | Endpoint::Password => !is_refresh,
-            // Either token ends the session.
+            // Either token ends the session, so the access token is needed only where the refresh token is not sent.
             Endpoint::Logout => {
                 !is_refresh && !covers(flask_jwt_extended.refresh_tokens.then_some(&flask_jwt_extended.refresh), path)
             }
             Endpoint::Login | Endpoint::Keys | Endpoint::Admin => false,
         };
-        // A refresh token in a cookie is of use there alone; an access token may come in a header as well.
+        // A refresh token is needed at its endpoint alone; an access token may be sent in a header as well.
         if needs_it && (is_refresh || is_only_place(&flask_jwt_extended.locations)) && !stored.is_sent_to_some(path) {
             missed.push(path);
         }
@@ -364,14 +373,14 @@ fn comes_back(
     }
     if !missed.is_empty() {
         let paths: Vec<String> = missed.iter().map(|path| format!("{path:?}")).collect();
-        notices.fault(
+        diagnostics.fault(
             options.path,
             format!("a browser never sends the cookie to {}, where a token is taken from cookies: write \"/\", or a start that they share, up to one of its slashes", paths.join(", ")),
         );
     }
 }
 
-/// Is the cookie of these names sent to this path?
+/// Whether a browser sends the cookie of these names to this path.
 fn covers(names: Option<&Names>, path: &str) -> bool {
     let Some(names) = names else { return false };
     let cookie = SentCookie {
@@ -384,6 +393,6 @@ fn covers(names: Option<&Names>, path: &str) -> bool {
         same_site: None,
     };
     let site = Site { host: None, is_secure: true, path: "/" };
-    // The name's prefix is not what is asked about.
+    // Without its name, so that a prefix of it does not drop the cookie.
     browser::keep(&SentCookie { name: "", ..cookie }, &site).is_ok_and(|stored| stored.is_sent_to_some(path))
 }

@@ -1,13 +1,12 @@
-//! Names that an operator gives: of header fields, claims and members. One that means something else already is a
+//! Names of header fields, claims and members that an operator chooses. A name that already has another meaning is a
 //! fault: the gate runs, and the token is not found or is overwritten.
 
-use super::{
-    Bindings,
-    read::{Diagnostics, RawConfig},
+use crate::rules::{
+    config::{Bindings, diagnostics::Diagnostics, raw::RawConfig},
+    forward::Filter,
 };
-use crate::rules::forward::Filter;
 
-/// Fields that carry something else in every request, or that a page's script can't set (Fetch, "forbidden
+/// Header fields that have another meaning in every request, or that a page's script cannot set (Fetch, "forbidden
 /// request-header").
 const TAKEN: [&str; 29] = [
     "accept",
@@ -40,10 +39,10 @@ const TAKEN: [&str; 29] = [
     "via",
     "x-request-id",
 ];
-/// The same, by their beginning: a browser's own, a proxy's, the runtime's, a WebSocket handshake's, conditions.
+/// Prefixes of such fields: of browsers, proxies, the runtime, WebSocket handshakes and conditional requests.
 const TAKEN_PREFIXES: [&str; 5] = ["sec-", "proxy-", "cf-", "if-", "access-control-"];
 
-/// Why a field can't carry a token or a CSRF value.
+/// Why a field cannot carry a token or a CSRF value; `None` if it can.
 fn why_taken(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     if Filter::is_the_gates(&name) {
@@ -56,8 +55,8 @@ fn why_taken(name: &str) -> Option<&'static str> {
         .then_some("a field that the gate removes on the way to the origin (TOLLGATE_KEEP_HEADERS)")
 }
 
-pub(super) fn check(raw: &RawConfig, bindings: Bindings, notices: &mut Diagnostics<'_>) {
-    if !raw.is_extended {
+pub(in crate::rules::config) fn check(raw: &RawConfig, bindings: Bindings, diagnostics: &mut Diagnostics<'_>) {
+    if !raw.is_flask_jwt_extended {
         return;
     }
     let flask_jwt_extended = &raw.flask_jwt_extended;
@@ -68,26 +67,26 @@ pub(super) fn check(raw: &RawConfig, bindings: Bindings, notices: &mut Diagnosti
     ];
     for (option, name, default) in fields {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            notices.problem(option, "no name of a header: write letters, digits and hyphens");
+            diagnostics.problem(option, "no name of a header: write letters, digits and hyphens");
         } else if let Some(why) =
             why_taken(name).filter(|_| !raw.keep_headers.iter().any(|kept| kept.eq_ignore_ascii_case(name)))
         {
-            notices.fault(option, format!("{name:?} is {why}: write another name, such as {default:?}"));
+            diagnostics.fault(option, format!("{name:?} is {why}: write another name, such as {default:?}"));
         } else if option != "JWT_HEADER_NAME"
             && ["authorization", flask_jwt_extended.header_name.to_ascii_lowercase().as_str()]
                 .contains(&name.to_ascii_lowercase().as_str())
         {
-            notices
+            diagnostics
                 .fault(option, format!("{name:?} is the field of the token: write another name, such as {default:?}"));
         }
     }
     let claim = raw.policy.identity_claim.as_str();
     if claim.is_empty() {
-        notices.problem("JWT_IDENTITY_CLAIM", "empty: give it the name of a claim");
+        diagnostics.problem("JWT_IDENTITY_CLAIM", "empty: give it the name of a claim");
     } else if ["exp", "nbf", "iat", "jti", "type", "fresh", "csrf", "aud", "iss"].contains(&claim)
         || (claim == "sid" && bindings.sessions)
     {
-        notices.fault(
+        diagnostics.fault(
             "JWT_IDENTITY_CLAIM",
             format!("{claim:?} says something else in each token, so that one overwrites the other: write \"sub\", or a name of your own"),
         );
@@ -99,7 +98,7 @@ pub(super) fn check(raw: &RawConfig, bindings: Bindings, notices: &mut Diagnosti
         ("JWT_ERROR_MESSAGE_KEY", &flask_jwt_extended.error_message_key),
     ] {
         if text.is_empty() {
-            notices.fault(option, "empty: give it a name");
+            diagnostics.fault(option, "empty: give it a name");
         }
     }
 }

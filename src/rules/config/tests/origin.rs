@@ -1,0 +1,41 @@
+//! The origin, and what goes on to it.
+
+use super::*;
+
+#[test]
+fn the_public_address_is_an_origin_as_browsers_write_it() {
+    for (url, read) in [
+        ("https://app.example.com", Some("https://app.example.com")),
+        ("https://App.Example.com/", Some("https://app.example.com")),
+        ("https://app.example.com:443", Some("https://app.example.com")),
+        ("http://127.0.0.1:80", Some("http://127.0.0.1")),
+        ("http://[::1]:8787", Some("http://[::1]:8787")),
+        ("https://app.example.com:8443", Some("https://app.example.com:8443")),
+        ("", None),
+    ] {
+        let config = Config::read(&vars(json!({"TOLLGATE_PUBLIC_URL": url}))).config.unwrap();
+        assert_eq!(config.public_url.as_deref(), read, "{url}");
+    }
+    for url in [
+        "app.example.com",
+        "https://app.example.com/path",
+        "ftp://x",
+        "https://u@x",
+        "https://x?q",
+        "https://x#f",
+        "//x",
+    ] {
+        assert_eq!(problems(json!({"TOLLGATE_PUBLIC_URL": url})), ["TOLLGATE_PUBLIC_URL"], "{url}");
+    }
+}
+
+#[test]
+fn kept_headers_are_names_that_would_be_dropped() {
+    let config = Config::read(&vars(json!({"TOLLGATE_KEEP_HEADERS": "X-Real-IP, x-http-method-override"}))).config;
+    assert_eq!(config.unwrap().keep_headers, ["X-Real-IP", "x-http-method-override"]);
+    for name in ["X Real", "é", "a:b"] {
+        assert_eq!(problems(json!({"TOLLGATE_KEEP_HEADERS": [name]})), ["TOLLGATE_KEEP_HEADERS"], "{name}");
+    }
+    let told = warnings(json!({"TOLLGATE_KEEP_HEADERS": ["X-Auth-Subject"]}));
+    assert!(told.iter().any(|told| told.contains("no effect")), "{told:?}");
+}

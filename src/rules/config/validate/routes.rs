@@ -1,0 +1,108 @@
+//! Rules and endpoints.
+
+use crate::rules::{
+    config::{Bindings, diagnostics::Diagnostics, raw::RawConfig, validate::keys::Keys},
+    json::{Value, json},
+    route::{Endpoint, Routes, Target},
+};
+use std::borrow::Cow;
+
+/// The rules and endpoints; `None` if there are problems. `serves_inner`: see [`crate::rules::config::Environment`].
+pub(in crate::rules::config) fn routes(
+    raw: &RawConfig,
+    bindings: Bindings,
+    keys: Option<&Keys>,
+    serves_inner: Option<bool>,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<Routes> {
+    // Flask's default for a rule without `methods`.
+    let methods = raw.auth_url_options.get("methods").cloned().unwrap_or_else(|| Value::from(vec!["GET"]));
+    let mut endpoints = Vec::new();
+    if !raw.auth_url_rule.is_empty() {
+        endpoints.push((Endpoint::Login, raw.auth_url_rule.as_str(), methods));
+    }
+    if keys.is_some_and(|keys| keys.publishes) && !raw.jwks_url.is_empty() {
+        endpoints.push((Endpoint::Keys, raw.jwks_url.as_str(), Value::from(vec!["GET"])));
+    }
+    // Without a signing key no tokens are issued.
+    let signs = keys.is_some_and(|keys| keys.signs);
+    let session = format!("{}/{{session}}", raw.sessions_url.trim_end_matches('/'));
+    let refreshes = raw.is_flask_jwt_extended && signs && raw.flask_jwt_extended.refresh_tokens;
+    let sessions = bindings.sessions;
+    let has_admin = raw.sessions.admin_secret.is_some() || diagnostics.is_declared("TOLLGATE_ADMIN_SECRET");
+    for (is_there, endpoint, path, methods) in [
+        (refreshes, Endpoint::Refresh, &raw.refresh_url, &["POST"][..]),
+        (raw.is_flask_jwt_extended || sessions, Endpoint::Logout, &raw.logout_url, &["POST", "DELETE"]),
+        (sessions, Endpoint::LogoutAll, &raw.logout_all_url, &["POST"]),
+        (sessions, Endpoint::Sessions, &raw.sessions_url, &["GET"]),
+        (sessions && !raw.sessions_url.is_empty(), Endpoint::Session, &session, &["DELETE"]),
+        (sessions && signs, Endpoint::Password, &raw.password_url, &["POST"]),
+        (sessions && has_admin, Endpoint::Admin, &raw.admin_url, &["POST"]),
+    ] {
+        if is_there && !path.is_empty() {
+            endpoints.push((endpoint, path, Value::from(methods.to_vec())));
+        }
+    }
+    let mut rules = Cow::Borrowed(&raw.routes);
+    if raw.is_flask_jwt_extended {
+        let has_me = raw.routes.iter().any(|rule| rule["path"].as_str() == Some(&raw.me_url));
+        if !raw.me_url.is_empty() && !has_me {
+            rules.to_mut().push(json!({"path": raw.me_url, "to": "identity", "user": "stored"}));
+        }
+    }
+    match Routes::read(&endpoints, &rules) {
+        Ok((routes, warnings)) => {
+            diagnostics.warnings.extend(warnings);
+            if let Some(inner) = routes.rules().find(|rule| rule.to == Target::Worker)
+                && serves_inner == Some(false)
+            {
+                diagnostics.problem(
+                    &format!("ROUTES[{}].to", inner.index),
+                    "\"worker\" is for a worker of your own, and there is none here: write \"origin\", \"assets\" or \"identity\"",
+                );
+            }
+            Some(routes)
+        }
+        Err(mut problems) => {
+            // The rule of TOLLGATE_ME_URL was appended above, so ROUTES has no such entry to name.
+            let of_me = format!("ROUTES[{}]", raw.routes.len());
+            for problem in problems.iter_mut().filter(|problem| problem.option.split('.').next() == Some(&*of_me)) {
+                problem.option = "TOLLGATE_ME_URL".into();
+            }
+            diagnostics.problems.extend(problems);
+            None
+        }
+    }
+}
+
+/// Members of a rule that have no effect beside its others: the operator expects a check that is not made.
+pub(in crate::rules::config) fn check_idle_members(
+    raw: &RawConfig,
+    bindings: Bindings,
+    diagnostics: &mut Diagnostics<'_>,
+) {
+    for (index, rule) in raw.routes.iter().enumerate() {
+        let option = |member: &str| format!("ROUTES[{index}].{member}");
+        if rule["auth"] == "none" {
+            let asks =
+                |member: &str| !matches!(rule[member], Value::Null | Value::Bool(false)) && rule[member] != "token";
+            for member in ["fresh", "refresh", "user", "revocation", "locations", "realm"]
+                .into_iter()
+                .filter(|&member| asks(member))
+            {
+                diagnostics.fault(
+                    &option(member),
+                    "no effect beside auth = \"none\", where the gate looks at no token: remove one of the two",
+                );
+            }
+        } else if rule["revocation"] == "strict" && !bindings.sessions {
+            diagnostics.fault(
+                &option("revocation"),
+                "no effect without the bindings ACCOUNTS and REVOCATIONS: nobody can be asked whether a token was revoked (docs/sessions.md)",
+            );
+        }
+        if rule["fresh"] == true && rule["refresh"] == true {
+            diagnostics.fault(&option("fresh"), "no refresh token is fresh, so nobody passes: remove one of the two");
+        }
+    }
+}
