@@ -60,8 +60,8 @@ pub(super) const FLASK_JWT_EXTENDED: &[OptionSpec] = &Family::FlaskJwtExtended.o
     .unset("the value of JWT_ALGORITHM")
     .meaning(
         "Algorithms that are accepted beside JWT_ALGORITHM, which always is. Each has a key of its own: the `HS…` \
-         JWT_SECRET_KEY, the others JWT_PUBLIC_KEY or the public half of JWT_PRIVATE_KEY; without such a key it \
-         is a fault. So `[\"EdDSA\", \"HS256\"]` keeps old tokens good while the algorithm changes.",
+         JWT_SECRET_KEY, the others JWT_PUBLIC_KEY or the public half of JWT_PRIVATE_KEY; without such a key the gate \
+         does not start. So `[\"EdDSA\", \"HS256\"]` keeps old tokens good while the algorithm changes.",
     ),
 ]);
 
