@@ -1,8 +1,8 @@
 //! Engines for asymmetric keys: they load keys, verify and sign, synchronously. [`Chosen`] is the one of this build.
 //!
 //! **What always holds:** an engine gets keys and signatures only as [`Strict`], so it can't take what another refuses:
-//! the key fits its algorithm and is not a weak one, a signature has its one form with numbers in range. The engine adds
-//! what takes arithmetic. Randomness for a signature is the engine's own.
+//! the key fits its algorithm and is not a weak one, a signature has its one form with numbers in range. The engine
+//! adds what takes arithmetic. Randomness for a signature is the engine's own.
 //!
 //! **Who uses it:** [`crate::rules::token`] alone. An engine knows that module's key material and faults, and nothing
 //! else of the rules.

@@ -6,9 +6,9 @@
 //! compared with it, never obeyed. The order of checks is Flask-JWT's (docs/compat/flask-jwt.md#decoding).
 //!
 //! **What is whose:** the cryptography of asymmetric keys is the engine's (`crate::engine`); HMAC's key and algorithm
-//! are bound by [`jwt_compact::Algorithm`]; what is strict about keys and signatures is in `strict`. The compact form is
-//! read here, because jwt-compact refuses what Flask-JWT accepts (`cty`, times as text or fractions) and writes members
-//! in another order than Flask-JWT does.
+//! are bound by [`jwt_compact::Algorithm`]; what is strict about keys and signatures is in `strict`. The compact form
+//! is read here, because jwt-compact refuses what Flask-JWT accepts (`cty`, times as text or fractions) and writes
+//! members in another order than Flask-JWT does.
 
 mod algorithm;
 mod cache;
