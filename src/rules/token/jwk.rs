@@ -13,7 +13,7 @@ use super::{
     },
     algorithm::Algorithm,
     fault::KeyFault,
-    material::{Material, RsaPrivate},
+    material::{Material, PublicNumbers, RsaPrivate},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 
@@ -146,15 +146,7 @@ impl Material {
     }
 }
 
-/// The public numbers of a key, as a JWK has them.
-#[derive(PartialEq, Eq)]
-pub(super) enum Public {
-    Ed25519([u8; 32]),
-    P256([Vec<u8>; 2]),
-    Rsa([Vec<u8>; 2]),
-}
-
-impl Public {
+impl PublicNumbers {
     /// The JWK of a key that verifies: it can't hold a private member, as there is none in here.
     pub(super) fn write(&self, algorithm: Algorithm, id: Option<&str>) -> Value {
         let text = |bytes: &[u8]| Base64UrlUnpadded::encode_string(bytes);

@@ -12,17 +12,12 @@ use super::{
         time::NumericDate,
     },
     hmac::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key},
-    jwk::{Jwk, Public},
-    material::Material,
-    pem,
+    jwk::Jwk,
+    material::{Material, PublicNumbers},
+    pem, strict,
 };
 pub use super::{algorithm::Algorithm, fault::KeyFault};
-#[cfg(feature = "ecdsa")]
-use crate::engine::ecdsa::{self, Es256};
-#[cfg(feature = "eddsa")]
-use crate::engine::eddsa::{self, EdDsa};
-#[cfg(feature = "rsa")]
-use crate::engine::rsa::{self, Rsa};
+use crate::engine::{Chosen, Engine};
 use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use jwt_compact::AlgorithmSignature;
 use pkcs8::der::{Decode, asn1::SequenceRef};
@@ -48,12 +43,7 @@ enum Signing {
     Hs256(Hs256Key),
     Hs384(Hs384Key),
     Hs512(Hs512Key),
-    #[cfg(feature = "eddsa")]
-    EdDsa(Box<ed25519_dalek::SigningKey>),
-    #[cfg(feature = "ecdsa")]
-    Es256(Box<p256::ecdsa::SigningKey>),
-    #[cfg(feature = "rsa")]
-    Rsa(Rsa, Box<::rsa::PrivateKey>),
+    Asymmetric(Box<<Chosen as Engine>::Signing>),
 }
 
 #[derive(Clone)]
@@ -61,12 +51,24 @@ enum Verifying {
     Hs256(Hs256Key),
     Hs384(Hs384Key),
     Hs512(Hs512Key),
-    #[cfg(feature = "eddsa")]
-    EdDsa(Box<ed25519_dalek::VerifyingKey>),
-    #[cfg(feature = "ecdsa")]
-    Es256(Box<p256::ecdsa::VerifyingKey>),
-    #[cfg(feature = "rsa")]
-    Rsa(Rsa, Box<::rsa::PublicKey>),
+    Asymmetric(Algorithm, Box<Public>),
+}
+
+/// A public key of the engine and its numbers, which say what its signatures look like.
+#[derive(Clone)]
+struct Public {
+    key: <Chosen as Engine>::Verifying,
+    numbers: PublicNumbers,
+}
+
+impl Public {
+    fn new(key: <Chosen as Engine>::Verifying) -> Self {
+        Self { numbers: Chosen::numbers(&key), key }
+    }
+
+    fn load(algorithm: Algorithm, material: &Material) -> Result<Self, KeyFault> {
+        Chosen::verifying(algorithm, strict::public_key(algorithm, material)?).map(Self::new)
+    }
 }
 
 impl Key {
@@ -108,30 +110,27 @@ impl Key {
         Self::from_material(algorithm, &jwk.material).map(|key| key.with(jwk.id.clone(), jwk.not_after))
     }
 
+    // An engine without any algorithm has no keys: the compiler sees that it loads none.
+    #[cfg_attr(
+        not(any(feature = "ecdsa", feature = "eddsa", feature = "rsa")),
+        allow(unreachable_code, unused_variables)
+    )]
     fn from_material(algorithm: Algorithm, material: &Material) -> Result<Self, KeyFault> {
-        match material {
-            Material::Oct(secret) => Self::hmac(algorithm, secret.expose(), false),
-            #[cfg(feature = "eddsa")]
-            Material::Ed25519 { .. } if algorithm == Algorithm::EdDsa => {
-                let key = eddsa::signing_key(material)?;
-                let verifying = Verifying::EdDsa(Box::new(key.verifying_key()));
-                Ok(Self::of(Signing::EdDsa(Box::new(key)), verifying))
-            }
-            #[cfg(feature = "ecdsa")]
-            Material::P256 { .. } if algorithm == Algorithm::Es256 => {
-                let key = ecdsa::signing_key(material)?;
-                let verifying = Verifying::Es256(Box::new(*key.verifying_key()));
-                Ok(Self::of(Signing::Es256(Box::new(key)), verifying))
-            }
-            #[cfg(feature = "rsa")]
-            Material::Rsa { .. } => {
-                let algorithm = Rsa::of(algorithm).ok_or(KeyFault::OtherKind)?;
-                let key = rsa::signing_key(material)?;
-                let verifying = Verifying::Rsa(algorithm, Box::new(key.to_public_key()));
-                Ok(Self::of(Signing::Rsa(algorithm, Box::new(key)), verifying))
-            }
-            _ => Err(if material.fits(algorithm) { KeyFault::LeftOut } else { KeyFault::OtherKind }),
+        if let Material::Oct(secret) = material {
+            return Self::hmac(algorithm, secret.expose(), false);
         }
+        let signing = Chosen::signing(algorithm, strict::private_key(algorithm, material)?)?;
+        let public = Public::new(Chosen::public_half(&signing));
+        let are_halves = match (material, &public.numbers) {
+            (Material::Ed25519 { public: Some(written), .. }, PublicNumbers::Ed25519(own)) => written == own,
+            // It may be compressed.
+            (Material::P256 { point: Some(_), .. }, own) => Public::load(algorithm, material)?.numbers == *own,
+            _ => true,
+        };
+        if !are_halves {
+            return Err(KeyFault::Halves);
+        }
+        Ok(Self::of(Signing::Asymmetric(Box::new(signing)), Verifying::Asymmetric(algorithm, Box::new(public))))
     }
 
     fn hmac(algorithm: Algorithm, secret: &[u8], allow_short: bool) -> Result<Self, KeyFault> {
@@ -196,8 +195,8 @@ impl Key {
     #[must_use]
     pub fn signature_bytes(&self) -> usize {
         match self.verifying.numbers() {
-            Some(Public::Rsa([n, _])) => n.len(),
-            Some(Public::Ed25519(_) | Public::P256(_)) => 64,
+            Some(PublicNumbers::Rsa([n, _])) => n.len(),
+            Some(PublicNumbers::Ed25519(_) | PublicNumbers::P256(_)) => 64,
             None => self.algorithm().least_key_bytes().unwrap_or_default(),
         }
     }
@@ -216,12 +215,7 @@ impl Key {
             Signing::Hs256(key) => with(&Hs256, key, message),
             Signing::Hs384(key) => with(&Hs384, key, message),
             Signing::Hs512(key) => with(&Hs512, key, message),
-            #[cfg(feature = "eddsa")]
-            Signing::EdDsa(key) => with(&EdDsa, key, message),
-            #[cfg(feature = "ecdsa")]
-            Signing::Es256(key) => with(&Es256, key, message),
-            #[cfg(feature = "rsa")]
-            Signing::Rsa(algorithm, key) => with(algorithm, key, message),
+            Signing::Asymmetric(key) => Chosen::sign(key, message),
         }
     }
 }
@@ -245,20 +239,11 @@ impl VerifyingKey {
         if !jwk.may_verify {
             return Err(KeyFault::OtherUse);
         }
-        #[cfg(any(feature = "ecdsa", feature = "eddsa", feature = "rsa"))]
-        let of = |verifying| Ok(Self { id: jwk.id.clone(), not_after: jwk.not_after, verifying });
-        match &jwk.material {
-            #[cfg(feature = "eddsa")]
-            material @ Material::Ed25519 { .. } => of(Verifying::EdDsa(Box::new(eddsa::verifying_key(material)?))),
-            #[cfg(feature = "ecdsa")]
-            material @ Material::P256 { .. } => of(Verifying::Es256(Box::new(ecdsa::verifying_key(material)?))),
-            #[cfg(feature = "rsa")]
-            material @ Material::Rsa { .. } => {
-                let algorithm = Rsa::of(algorithm).ok_or(KeyFault::OtherKind)?;
-                of(Verifying::Rsa(algorithm, Box::new(rsa::verifying_key(material)?)))
-            }
-            _ => Err(if algorithm.is_symmetric() { KeyFault::Private } else { KeyFault::LeftOut }),
+        if matches!(jwk.material, Material::Oct(_)) {
+            return Err(KeyFault::Private);
         }
+        let verifying = Verifying::Asymmetric(algorithm, Box::new(Public::load(algorithm, &jwk.material)?));
+        Ok(Self { id: jwk.id.clone(), not_after: jwk.not_after, verifying })
     }
 
     /// The one algorithm of this key.
@@ -268,12 +253,7 @@ impl VerifyingKey {
             Verifying::Hs256(_) => Algorithm::Hs256,
             Verifying::Hs384(_) => Algorithm::Hs384,
             Verifying::Hs512(_) => Algorithm::Hs512,
-            #[cfg(feature = "eddsa")]
-            Verifying::EdDsa(_) => Algorithm::EdDsa,
-            #[cfg(feature = "ecdsa")]
-            Verifying::Es256(_) => Algorithm::Es256,
-            #[cfg(feature = "rsa")]
-            Verifying::Rsa(algorithm, _) => algorithm.algorithm(),
+            Verifying::Asymmetric(algorithm, _) => *algorithm,
         }
     }
 
@@ -307,15 +287,10 @@ impl VerifyingKey {
         Some(self.numbers()?.write(self.algorithm(), self.id()))
     }
 
-    fn numbers(&self) -> Option<Public> {
+    fn numbers(&self) -> Option<&PublicNumbers> {
         match &self.verifying {
             Verifying::Hs256(_) | Verifying::Hs384(_) | Verifying::Hs512(_) => None,
-            #[cfg(feature = "eddsa")]
-            Verifying::EdDsa(key) => Some(Public::Ed25519(key.to_bytes())),
-            #[cfg(feature = "ecdsa")]
-            Verifying::Es256(key) => Some(Public::P256(ecdsa::coordinates(key))),
-            #[cfg(feature = "rsa")]
-            Verifying::Rsa(_, key) => Some(Public::Rsa(rsa::numbers(key))),
+            Verifying::Asymmetric(_, public) => Some(&public.numbers),
         }
     }
 
@@ -334,12 +309,8 @@ impl VerifyingKey {
             Verifying::Hs256(key) => with(&Hs256, key, message, signature),
             Verifying::Hs384(key) => with(&Hs384, key, message, signature),
             Verifying::Hs512(key) => with(&Hs512, key, message, signature),
-            #[cfg(feature = "eddsa")]
-            Verifying::EdDsa(key) => with(&EdDsa, key, message, signature),
-            #[cfg(feature = "ecdsa")]
-            Verifying::Es256(key) => with(&Es256, key, message, signature),
-            #[cfg(feature = "rsa")]
-            Verifying::Rsa(algorithm, key) => with(algorithm, key, message, signature),
+            Verifying::Asymmetric(_, public) => strict::signature(&public.numbers, signature)
+                .is_some_and(|signature| Chosen::verify(&public.key, message, signature)),
         }
     }
 }

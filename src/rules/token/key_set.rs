@@ -50,13 +50,8 @@ pub enum NoKey {
 }
 
 impl KeySet {
-    /// A ring of the key that signs and of others that only verify. A key that only verifies can't stand first:
-    ///
-    /// ```compile_fail,E0308
-    /// use tollgate::rules::token::{Algorithm, KeySet, VerifyingKey};
-    /// let public = VerifyingKey::public(Algorithm::EdDsa, "-----BEGIN PUBLIC KEY-----").unwrap();
-    /// let ring = KeySet::new(public, []);
-    /// ```
+    /// A ring of the key that signs and of others that only verify. A key that only verifies can't stand first
+    /// (tests/compile/public_key_does_not_sign.rs).
     #[must_use]
     pub fn new(signing: Key, others: impl IntoIterator<Item = VerifyingKey>) -> Self {
         Self { signing: Some(signing), others: others.into_iter().collect() }

@@ -1,7 +1,7 @@
 //! What a PEM file or a JWK holds, as plain numbers: read, but not yet judged.
 //!
-//! **What always holds:** private parts are [`Secret`]s. Whether the numbers make a key that may be used is for the
-//! algorithm to say (`crate::engine`).
+//! **What always holds:** private parts are [`Secret`]s. Whether the numbers make a key that may be used is for
+//! `super::strict` and the engine to say.
 
 use super::super::secret::Secret;
 
@@ -43,4 +43,14 @@ impl Material {
             Self::Rsa { private, .. } => private.is_some(),
         }
     }
+}
+
+/// The numbers of a public key, as a JWK has them: in their shortest form for RSA, 32 bytes each for the others.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum PublicNumbers {
+    Ed25519([u8; 32]),
+    /// x and y.
+    P256([Vec<u8>; 2]),
+    /// Modulus and exponent.
+    Rsa([Vec<u8>; 2]),
 }

@@ -5,9 +5,10 @@
 //! comes before the claims, so a forger's words choose no answer. Each key carries its algorithm; the header's `alg` is
 //! compared with it, never obeyed. The order of checks is Flask-JWT's (docs/compat/flask-jwt.md#decoding).
 //!
-//! **What is whose:** the cryptography and the binding of key and algorithm are `jwt-compact`'s
-//! ([`jwt_compact::Algorithm`]). The compact form is read here, because jwt-compact refuses what Flask-JWT accepts
-//! (`cty`, times as text or fractions) and writes members in another order than Flask-JWT does.
+//! **What is whose:** the cryptography of asymmetric keys is the engine's (`crate::engine`); HMAC's key and algorithm
+//! are bound by [`jwt_compact::Algorithm`]; what is strict about keys and signatures is in `strict`. The compact form
+//! is read here, because jwt-compact refuses what Flask-JWT accepts (`cty`, times as text or fractions) and writes
+//! members in another order than Flask-JWT does.
 
 mod algorithm;
 mod cache;
@@ -16,8 +17,6 @@ mod claims_builder;
 mod fault;
 mod flask_jwt_extended;
 mod hmac;
-// Without one of the features its numbers are read, and nobody asks for them.
-#[cfg_attr(not(all(feature = "ecdsa", feature = "eddsa", feature = "rsa")), allow(dead_code))]
 mod jwk;
 mod jws;
 mod key;
@@ -27,6 +26,7 @@ mod material;
 mod pem;
 mod signature;
 mod signed;
+mod strict;
 mod token_type;
 mod verifier;
 
@@ -39,12 +39,14 @@ pub(super) use flask_jwt_extended::is_truthy;
 pub use flask_jwt_extended::{FlaskJwtExtendedPolicy, Freshness, SessionClaims};
 pub use key::{Key, VerifyingKey};
 pub use key_set::{KeySet, KeySetFault, NoKey};
-#[cfg(any(feature = "ecdsa", feature = "eddsa", feature = "rsa"))]
-pub(crate) use material::Material;
 #[cfg(feature = "rsa")]
 pub(crate) use material::RsaPrivate;
+pub(crate) use material::{Material, PublicNumbers};
 pub use signature::check_signature;
 pub use signed::{SignedToken, VerifiedToken};
+#[cfg(feature = "rsa")]
+pub(crate) use strict::MODULUS_BITS;
+pub(crate) use strict::Strict;
 pub use token_type::TokenType;
 pub use verifier::{Policy, RejectedToken, Verifier};
 

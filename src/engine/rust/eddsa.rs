@@ -1,7 +1,6 @@
 //! EdDSA with Ed25519 (RFC 8037) as an algorithm of `jwt-compact`.
 //!
-//! **What always holds:** strict verification: a public key of small order is no key, a signature with one, or whose S
-//! is not reduced, is refused (RFC 8032 §5.1.7), so that nobody but the key's owner has a second spelling of it.
+//! **What always holds:** a public key is on the curve: one that is not is refused when it is loaded.
 //!
 //! jwt-compact has its own on ed25519-dalek 2, which brings a second sha2.
 
@@ -43,25 +42,17 @@ impl jwt_compact::Algorithm for EdDsa {
     }
 }
 
-/// The private key, wiped on drop, and the public one; they must belong together.
-pub(crate) fn signing_key(material: &Material) -> Result<SigningKey, KeyFault> {
-    let Material::Ed25519 { seed, public } = material else { return Err(KeyFault::OtherKind) };
+/// The private key, wiped on drop.
+pub(super) fn signing_key(material: &Material) -> Result<SigningKey, KeyFault> {
+    let Material::Ed25519 { seed, .. } = material else { return Err(KeyFault::OtherKind) };
     let seed = seed.as_ref().ok_or(KeyFault::NotPrivate)?;
     let seed: &[u8; 32] = seed.expose().as_slice().try_into().map_err(|_| KeyFault::Numbers)?;
-    let key = SigningKey::from_bytes(seed);
-    if public.as_ref().is_some_and(|public| public.as_slice() != key.verifying_key().as_bytes()) {
-        return Err(KeyFault::Halves);
-    }
-    Ok(key)
+    Ok(SigningKey::from_bytes(seed))
 }
 
-/// The public key: a point of the curve in its one spelling, not of small order.
-pub(crate) fn verifying_key(material: &Material) -> Result<VerifyingKey, KeyFault> {
+/// The public key: a point of the curve.
+pub(super) fn verifying_key(material: &Material) -> Result<VerifyingKey, KeyFault> {
     let Material::Ed25519 { public: Some(public), .. } = material else { return Err(KeyFault::OtherKind) };
     let bytes: &[u8; 32] = public.as_slice().try_into().map_err(|_| KeyFault::Numbers)?;
-    let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyFault::NotOnCurve)?;
-    if key.is_weak() || key.to_edwards().compress().as_bytes() != bytes {
-        return Err(KeyFault::NotOnCurve);
-    }
-    Ok(key)
+    VerifyingKey::from_bytes(bytes).map_err(|_| KeyFault::NotOnCurve)
 }

@@ -1,12 +1,7 @@
 //! ES256: ECDSA on P-256 with SHA-256 (RFC 7518 §3.4) as an algorithm of `jwt-compact`.
 //!
-//! **What always holds:** a signature is the 64 bytes of r and s, never DER; r or s that is zero or not below the
-//! group's order is refused. The point is on the curve: a key that says otherwise is refused when it is loaded. Signing
-//! is deterministic (RFC 6979): it needs no randomness, so bad randomness can't give the key away.
-//!
-//! **What it does not do:** ask for the lower of the two values that s may have. RFC 7518 does not, and of the tokens
-//! that OpenSSL and WebCrypto sign every other has the higher. So whoever holds a token can write its signature in one
-//! other way: nothing here may take a token's text for its identity (that is `jti`).
+//! **What always holds:** the point is on the curve: a key that says otherwise is refused when it is loaded. Signing is
+//! deterministic (RFC 6979): it needs no randomness, so bad randomness can't give the key away.
 //!
 //! jwt-compact has its own on p256 0.13, which brings a second sha2.
 
@@ -51,26 +46,22 @@ impl jwt_compact::Algorithm for Es256 {
     }
 }
 
-/// The private key, wiped on drop, and the public one; they must belong together.
-pub(crate) fn signing_key(material: &Material) -> Result<SigningKey, KeyFault> {
-    let Material::P256 { scalar, point } = material else { return Err(KeyFault::OtherKind) };
+/// The private key, wiped on drop.
+pub(super) fn signing_key(material: &Material) -> Result<SigningKey, KeyFault> {
+    let Material::P256 { scalar, .. } = material else { return Err(KeyFault::OtherKind) };
     let scalar = scalar.as_ref().ok_or(KeyFault::NotPrivate)?;
     let scalar: &[u8; 32] = scalar.expose().as_slice().try_into().map_err(|_| KeyFault::Numbers)?;
-    let key = SigningKey::from_bytes(scalar.into()).map_err(|_| KeyFault::Numbers)?;
-    if point.is_some() && verifying_key(material)? != *key.verifying_key() {
-        return Err(KeyFault::Halves);
-    }
-    Ok(key)
+    SigningKey::from_bytes(scalar.into()).map_err(|_| KeyFault::Numbers)
 }
 
 /// The public key: a point of the curve, not the one at infinity.
-pub(crate) fn verifying_key(material: &Material) -> Result<VerifyingKey, KeyFault> {
+pub(super) fn verifying_key(material: &Material) -> Result<VerifyingKey, KeyFault> {
     let Material::P256 { point: Some(point), .. } = material else { return Err(KeyFault::OtherKind) };
     VerifyingKey::from_sec1_bytes(point).map_err(|_| KeyFault::NotOnCurve)
 }
 
 /// The coordinates, 32 bytes each, as a JWK has them.
-pub(crate) fn coordinates(key: &VerifyingKey) -> [Vec<u8>; 2] {
+pub(super) fn coordinates(key: &VerifyingKey) -> [Vec<u8>; 2] {
     let point = key.to_sec1_point(false);
     let (x, y) = point.as_bytes()[1..].split_at(32);
     [x.to_vec(), y.to_vec()]
