@@ -23,7 +23,7 @@ pub(crate) type Chosen = rust::RustCrypto;
 /// handle to something outside.
 pub(crate) trait Engine {
     /// A private key, loaded for one algorithm. What it holds in this process is wiped on drop.
-    type Signing;
+    type Signing: Clone;
     /// A public key, loaded for one algorithm.
     type Verifying: Clone;
 

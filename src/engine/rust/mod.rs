@@ -23,6 +23,7 @@ use crate::rules::token::{Algorithm, KeyFault, Material, PublicNumbers, Strict};
 pub(crate) enum RustCrypto {}
 
 /// A private key.
+#[derive(Clone)]
 pub(crate) enum Signing {
     #[cfg(feature = "ecdsa")]
     Es256(p256::ecdsa::SigningKey),
