@@ -8,6 +8,7 @@
 //!
 //! **What it does not do:** judge language beyond that list, or look into files that are written by other commands.
 
+use crate::imports;
 use regex::Regex;
 use std::{
     collections::BTreeSet,
@@ -63,6 +64,7 @@ pub fn look(root: &Path) -> Result<Vec<String>, String> {
     found.extend(end_to_end(root, &files)?);
     found.extend(codes(root)?);
     found.extend(named_tests(root)?);
+    found.extend(imports::circles(root)?);
     Ok(found)
 }
 

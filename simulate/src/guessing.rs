@@ -1,12 +1,7 @@
 //! Days on which strangers guess a password, and its owner logs in. Some strangers share the owner's address; some own
 //! a record whose name differs from the owner's in capitals only, and log in to it in between.
 
-use crate::{
-    broken::Fault,
-    object::{Object, Question},
-    oracle::Rule,
-    world::World,
-};
+use crate::{broken::Fault, object::Question, oracle::Rule, parts::Object, world::World};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 use tollgate::rules::{
     account::{Bucket, DeviceId, MOST_GUESSES_A_DAY, Reply},

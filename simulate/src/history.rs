@@ -3,10 +3,10 @@
 use crate::{
     broken::Rules,
     guessing,
-    isolate::{Centre, Isolate},
-    object::{Object, Question},
+    object::Question,
     oracle::{Deed, Rule, Violation},
-    people::Person,
+    parts::{Centre, Isolate, Object, Person},
+    seed::scrambled,
     settings::Settings,
     world::World,
 };
@@ -30,7 +30,7 @@ pub struct Outcome {
 /// Plays the history of this seed by these rules.
 pub fn play(rules: Rules, seed: u64, is_traced: bool) -> Outcome {
     // Seeds are often small numbers in a row.
-    let mut random = Rng::with_seed(crate::scrambled(seed));
+    let mut random = Rng::with_seed(scrambled(seed));
     let settings = Settings::random(&mut random);
     let kind = random.u32(..10_000);
     let accounts = if kind < 250 { 1 } else { random.usize(1..=3) };
@@ -177,16 +177,16 @@ impl World {
                 _ => self.issue_without_session(person),
             },
             93 => self.crash(account, "out of the blue"),
-            94 => self.crash_register(),
+            94 => self.crash_log(),
             95 => {
                 let length = self.random.i64(1000..60_000);
-                self.note(|| format!("object {account} can't reach the register for {length} ms"));
+                self.note(|| format!("object {account} can't reach the log for {length} ms"));
                 self.objects[account].cut_off_until = self.now + length;
             }
             96 => {
                 let length = self.random.i64(1000..40_000);
-                self.note(|| format!("the register can't be reached for {length} ms"));
-                self.register.down_until = self.now + length;
+                self.note(|| format!("the log can't be reached for {length} ms"));
+                self.log.down_until = self.now + length;
             }
             97 => {
                 let (centre, length) = (self.random.usize(..self.centres.len()), self.random.i64(1000..40_000));
@@ -220,7 +220,7 @@ impl World {
     /// The weather clears up: what waits is delivered, what is good is good everywhere; and in the end nothing is left.
     fn rest(&mut self) {
         self.is_calm = true;
-        self.register.down_until = self.register.down_until.min(self.now);
+        self.log.down_until = self.log.down_until.min(self.now);
         self.centres.iter_mut().for_each(|centre| centre.cut_off_until = 0);
         self.objects.iter_mut().for_each(|object| object.cut_off_until = 0);
         self.run_until(self.now + ALL_IS_QUIET);
@@ -234,7 +234,7 @@ impl World {
             }
             let account = self.objects[object].account();
             if !account.announcements().is_empty() {
-                self.violated(Rule::Kept, format!("object {object} still has to tell the register something"));
+                self.violated(Rule::Kept, format!("object {object} still has to tell the log something"));
             }
             if account.record().is_some() {
                 self.violated(Rule::Kept, format!("object {object} still has to write a record"));
@@ -301,16 +301,16 @@ impl World {
         }
         self.run_until(self.now + 1000);
         let held = (0..self.isolates.len()).map(|isolate| self.isolates[isolate].len()).max().unwrap_or_default();
-        if self.register.len() + held > 0 {
-            let what = format!("the register still has {} entries, an isolate {held}", self.register.len());
+        if self.log.len() + held > 0 {
+            let what = format!("the log still has {} entries, an isolate {held}", self.log.len());
             self.violated(Rule::Bounded, what);
         }
         self.another_day();
     }
 
-    /// The register was put away when it held nothing, and starts again.
+    /// The log was put away when it held nothing, and starts again.
     fn another_day(&mut self) {
-        self.crash_register();
+        self.crash_log();
         self.run_until(self.now + 3000);
         if self.random.bool() {
             self.good_tokens_are_good();

@@ -3,53 +3,17 @@
 
 use crate::{
     oracle::{Rule, TokenNo},
+    parts::snapshot,
     world::World,
 };
 use std::{
     rc::Rc,
     sync::atomic::{AtomicU64, Ordering},
 };
-use tollgate::rules::{
-    revocation::{Age, Delta, RevocationStatus, Snapshot},
-    safeguards::Safeguards,
-    time::Duration,
-};
+use tollgate::rules::revocation::{Age, Delta, RevocationStatus};
 
-/// A data centre keeps an answer of the register so long, in milliseconds.
+/// A data centre keeps an answer of the log so long, in milliseconds.
 const CACHED_FOR: i64 = 2000;
-
-/// An isolate.
-pub struct Isolate {
-    snapshot: Snapshot<dyn Safeguards>,
-    /// What its clock is off by.
-    pub skew: i64,
-    centre: usize,
-    life: u32,
-}
-
-/// A data centre: the register's answers by the number that was asked for, and since when they lie there.
-#[derive(Default)]
-pub struct Centre {
-    cache: Vec<(u64, i64, Rc<Delta>)>,
-    /// It can't reach the register before.
-    pub cut_off_until: i64,
-}
-
-impl Isolate {
-    /// One that knows nothing.
-    pub fn new(safeguards: &'static dyn Safeguards, bound: i64, skew: i64, centre: usize) -> Self {
-        Self { snapshot: snapshot(safeguards, bound), skew, centre, life: 0 }
-    }
-
-    /// How many revocations it holds.
-    pub fn len(&self) -> usize {
-        self.snapshot.len()
-    }
-}
-
-fn snapshot(safeguards: &'static dyn Safeguards, bound: i64) -> Snapshot<dyn Safeguards> {
-    Snapshot::guarded_by(safeguards, Duration::from_millis(bound).expect("less than a hundred years"))
-}
 
 impl World {
     /// A request with an access token comes to an isolate.
@@ -76,13 +40,13 @@ impl World {
             return;
         }
         let object = &self.objects[self.oracle.account_of(token)].name;
-        let marks = self.oracle.marks(token, object);
+        let keys = self.oracle.keys(token, object);
         let isolates = self.isolates.len();
         let checked_generation = &mut self.oracle.tokens[token].checked_generation;
         if checked_generation.is_empty() {
             checked_generation.extend((0..isolates).map(|_| AtomicU64::new(0)));
         }
-        let judgement = it.snapshot.judge(&marks, &checked_generation[isolate], clock);
+        let judgement = it.snapshot.judge(&keys, &checked_generation[isolate], clock);
         self.note(|| format!("isolate {isolate}: token {token} is {judgement:?}"));
         match judgement {
             RevocationStatus::Good => self.oracle.passed(self.now, token),
@@ -91,7 +55,7 @@ impl World {
         }
     }
 
-    /// An isolate asks the register by way of its data centre; a request may wait for the answer.
+    /// An isolate asks the log by way of its data centre; a request may wait for the answer.
     pub fn ask(&mut self, isolate: usize, waiting: Option<TokenNo>) {
         let it = &self.isolates[isolate];
         let (centre, life, number) = (it.centre, it.life, it.snapshot.number());
@@ -147,7 +111,7 @@ impl World {
         }
     }
 
-    /// With a good connection to the register, does every isolate know enough to judge?
+    /// With a good connection to the log, does every isolate know enough to judge?
     pub fn isolates_are_informed(&mut self) {
         for isolate in 0..self.isolates.len() {
             let it = &self.isolates[isolate];

@@ -1,4 +1,4 @@
-//! Random histories of accounts, of the register and of isolates, with delays, crashes, and lost, repeated and
+//! Random histories of accounts, of the log and of isolates, with delays, crashes, and lost, repeated and
 //! reordered messages; and what must hold in each of them.
 //!
 //! **What always holds:** a history is a function of its seed and of nothing else. The rules are called exactly as the
@@ -11,10 +11,12 @@ mod broken;
 mod guessing;
 mod history;
 mod isolate;
+mod log;
 mod object;
 mod oracle;
+mod parts;
 mod people;
-mod register;
+mod seed;
 mod settings;
 mod store;
 mod world;
@@ -22,6 +24,7 @@ mod world;
 pub use broken::{BROKEN, Fault, Rules};
 pub use history::{Outcome, play};
 pub use oracle::{Rule, Violation};
+pub use seed::seed_of;
 use std::{
     num::NonZero,
     sync::{
@@ -30,20 +33,6 @@ use std::{
     },
     thread,
 };
-
-/// The seed of a run's history: the first has the run's own.
-#[must_use]
-pub fn seed_of(run: u64, history: u64) -> u64 {
-    if history == 0 { run } else { scrambled(scrambled(run).wrapping_add(history)) }
-}
-
-/// Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (SplitMix64).
-fn scrambled(seed: u64) -> u64 {
-    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
 
 /// The first history in which a rule does not hold.
 pub struct Found {

@@ -1,4 +1,4 @@
-//! An object as workerd runs it: one command at a time, except where it waits for the register or for KV; a write is
+//! An object as workerd runs it: one command at a time, except where it waits for the log or for KV; a write is
 //! whole or not at all; a crash forgets everything else.
 
 use crate::{
@@ -11,11 +11,10 @@ use tollgate::{
     Timestamp,
     rules::{
         account::{
-            Account, Bucket, Command, Context, DeviceId, MAX_SESSIONS, Pending, RefreshToken, Reply, Rows, TokenLife,
+            Bucket, Command, Context, DeviceId, MAX_SESSIONS, Pending, RefreshToken, Reply, TokenLife,
             object::{Step, step},
         },
         device::RecordId,
-        ids::ObjectName,
         json::json,
         revocation::Entry,
         time::Duration,
@@ -29,30 +28,10 @@ pub type Through = Box<dyn FnOnce(&mut World, bool)>;
 
 /// How soon the alarm tries again what did not come through.
 const RETRY: i64 = 2000;
-/// How long the object waits for the register or for KV.
+/// How long the object waits for the log or for KV.
 const TIMEOUT: i64 = 1000;
 /// More than this is no session's row: 32 tokens, each of less than a hundred bytes.
 const MOST_ROW: usize = 3500;
-
-/// An object of an account, or of a name.
-pub struct Object {
-    /// Its name.
-    pub name: ObjectName,
-    rows: Rows,
-    skew: i64,
-    life: u32,
-    down_until: i64,
-    /// It can't reach the register before.
-    pub cut_off_until: i64,
-    alarm: Option<i64>,
-    /// When an event comes that looks at the alarm.
-    looks_at: Option<i64>,
-    /// How many commands it has done.
-    done: usize,
-    /// What the latest step wants in KV: what an earlier one wanted may be out of date when its turn comes.
-    record: Option<Pending>,
-    is_putting: bool,
-}
 
 /// What an object is asked: a deed of an account, or something about guesses.
 pub enum Question {
@@ -66,44 +45,6 @@ pub enum Question {
     Wrong(Bucket),
     /// It was not tried.
     Untried(Bucket),
-}
-
-impl Object {
-    /// One that never was asked anything.
-    pub fn new(name: ObjectName, skew: i64) -> Self {
-        Self {
-            name,
-            rows: Rows::new(),
-            skew,
-            life: 0,
-            down_until: 0,
-            cut_off_until: 0,
-            alarm: None,
-            looks_at: None,
-            done: 0,
-            record: None,
-            is_putting: false,
-        }
-    }
-
-    /// The state that is stored.
-    pub fn account(&self) -> Account {
-        Account::read(&self.rows).expect("rows of ours")
-    }
-
-    /// How many rows there are beside the one that stays.
-    pub fn rows_that_pass(&self) -> usize {
-        self.rows.keys().filter(|key| *key != "account").count()
-    }
-
-    fn write(&mut self, changes: &[(String, Option<String>)]) {
-        for (key, value) in changes {
-            match value {
-                Some(value) => self.rows.insert(key.clone(), value.clone()),
-                None => self.rows.remove(key),
-            };
-        }
-    }
 }
 
 impl World {
@@ -271,7 +212,7 @@ impl World {
         }
     }
 
-    /// The register is told first, then KV.
+    /// The log is told first, then KV.
     fn hand_over(&mut self, object: usize, entries: Vec<Entry>, record: Option<Pending>, done: Through) {
         if entries.is_empty() {
             return self.put(object, record, true, done);
@@ -286,7 +227,7 @@ impl World {
                 }
                 world.note(|| {
                     let what = if came_through { "is told" } else { "can't be told" };
-                    format!("the register {what} {} of object {object}", entries.len())
+                    format!("the log {what} {} of object {object}", entries.len())
                 });
                 if came_through || world.rules.fault == Some(Fault::AnnouncesOnce) {
                     let delivered = Command::Delivered { revocations: entries, record: None };
@@ -299,7 +240,7 @@ impl World {
         );
     }
 
-    /// Tells the register, and says whether it is known to have taken everything down.
+    /// Tells the log, and says whether it is known to have taken everything down.
     fn tell(&mut self, object: usize, entries: Vec<Entry>, through: Through) {
         // Whichever comes first: the answer, or the end of patience.
         let through = Rc::new(RefCell::new(Some(through)));
@@ -321,7 +262,7 @@ impl World {
             let Some(delay) = self.message() else { continue };
             let (entries, yes) = (entries.clone(), answer(true));
             self.after(delay, move |world| {
-                if world.take_down(entries)
+                if world.add_entries(entries)
                     && let Some(delay) = world.message()
                 {
                     world.after(delay, yes);
@@ -415,7 +356,7 @@ impl World {
             },
             Deed::Check { session: number, token } => {
                 let object = &self.objects[self.oracle.account_of(token)].name;
-                let began = self.oracle.marks(token, object).began;
+                let began = self.oracle.keys(token, object).began;
                 let session = number.map(|number| session(self, number));
                 Command::Check { session, token_id: Some(id(self, token)), began, is_use: false }
             }

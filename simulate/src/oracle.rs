@@ -155,7 +155,7 @@ pub struct Token {
     spent: i64,
     void: Over,
     /// What revocations hit it by.
-    pub marks: Option<RevocationKeys>,
+    pub keys: Option<RevocationKeys>,
     /// One for each isolate: where it keeps under which number it was good.
     pub checked_generation: Vec<AtomicU64>,
 }
@@ -249,7 +249,7 @@ impl Oracle {
             beside: None,
             spent: 0,
             void: Over::default(),
-            marks: None,
+            keys: None,
             checked_generation: Vec::new(),
         });
         number
@@ -267,20 +267,20 @@ impl Oracle {
     }
 
     /// What revocations hit an access token by; worked out once.
-    pub fn marks(&mut self, token: TokenNo, object: &ObjectName) -> RevocationKeys {
-        if let Some(marks) = self.tokens[token].marks {
-            return marks;
+    pub fn keys(&mut self, token: TokenNo, object: &ObjectName) -> RevocationKeys {
+        if let Some(keys) = self.tokens[token].keys {
+            return keys;
         }
         let session = self.tokens[token].session.map(|session| &self.sessions[session]);
         let whole_second = Timestamp::from_seconds(self.tokens[token].issued.numeric_date().seconds());
-        let marks = RevocationKeys {
+        let keys = RevocationKeys {
             token: Some(RevocationKey::token(&self.tokens[token].id)),
             session: session.map(|session| RevocationKey::session(&session.id)),
             user: Some(RevocationKey::user(object)),
             began: session.map_or(whole_second, |session| session.began),
         };
-        self.tokens[token].marks = Some(marks);
-        marks
+        self.tokens[token].keys = Some(keys);
+        keys
     }
 
     /// Whose access token it is.

@@ -4,6 +4,7 @@
 use crate::{
     object::Question,
     oracle::{Deed, Oracle, RecordNo, SessionNo, TokenNo},
+    parts::Person,
     world::World,
 };
 use std::{cell::Cell, rc::Rc};
@@ -11,27 +12,6 @@ use tollgate::{Timestamp, rules::account::Reply};
 
 /// A client waits so long for an answer before it asks again, in milliseconds.
 const TIMEOUT: i64 = 2500;
-
-/// A device of a user, with all its tabs; or a thief's.
-pub struct Person {
-    /// Whose account it is about.
-    pub account: usize,
-    /// Does every message come through, within two seconds there and back?
-    pub has_good_connection: bool,
-    /// Copies what others hold.
-    pub is_thief: bool,
-    session: Option<SessionNo>,
-    refresh: Option<TokenNo>,
-    access: Option<TokenNo>,
-    in_flight: u32,
-}
-
-impl Person {
-    /// Somebody who holds nothing yet.
-    pub fn new(account: usize, has_good_connection: bool, is_thief: bool) -> Self {
-        Self { account, has_good_connection, is_thief, session: None, refresh: None, access: None, in_flight: 0 }
-    }
-}
 
 impl World {
     fn leg(&mut self, person: usize) -> Option<i64> {

@@ -2,11 +2,8 @@
 
 use crate::{
     broken::Rules,
-    isolate::{Centre, Isolate},
-    object::Object,
     oracle::{Oracle, Rule, Violation},
-    people::Person,
-    register::RegisterObject,
+    parts::{Centre, Isolate, LogObject, Object, Person},
     settings::Settings,
     store::Store,
 };
@@ -63,8 +60,8 @@ pub struct World {
     pub is_calm: bool,
     /// The accounts' objects, and those of names.
     pub objects: Vec<Object>,
-    /// The register's object.
-    pub register: RegisterObject,
+    /// The log's object.
+    pub log: LogObject,
     /// The isolates.
     pub isolates: Vec<Isolate>,
     /// The data centres.
@@ -93,7 +90,7 @@ impl World {
             settings,
             is_calm: false,
             objects: Vec::new(),
-            register: RegisterObject::new(rules.safeguards, skew),
+            log: LogObject::new(rules.safeguards, skew),
             isolates: Vec::new(),
             centres: Vec::new(),
             store: Store::new(accounts),

@@ -4,6 +4,7 @@ use crate::{
     build::{self, Flavour},
     demo::{self, Store},
     origin::{self, App, Origin},
+    server::Server,
     setup,
     step::{Failure, Root, Step},
 };
@@ -11,7 +12,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -271,35 +272,6 @@ pub fn call(port: u16, method: &str, path: &str, token: Option<&str>, body: Opti
         Err(std::io::ErrorKind::UnexpectedEof.into())
     } else {
         Ok(String::from_utf8_lossy(&answer).into_owned())
-    }
-}
-
-/// A program that ends, with what it started, when this goes out of scope.
-pub struct Server(pub Child);
-
-impl Server {
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.0.try_wait(), Ok(None))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // SIGINT lets wrangler end workerd; killing it would leave workerd behind.
-        let ended = self.is_running()
-            && Command::new("kill")
-                .args(["-INT", &self.0.id().to_string()])
-                .status()
-                .is_ok_and(|status| status.success());
-        let began = Instant::now();
-        while ended && began.elapsed() < Duration::from_secs(10) {
-            if matches!(self.0.try_wait(), Ok(Some(_))) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -5,6 +5,7 @@ mod build;
 mod demo;
 mod dev;
 mod origin;
+mod server;
 mod setup;
 mod simulate;
 mod step;

@@ -1,7 +1,7 @@
 //! The application behind the gate: the demonstration's (examples/origin/app.mjs), or the developer's own.
 
 use crate::{
-    dev::Server,
+    server::Server,
     step::{Failure, Root},
 };
 use std::{

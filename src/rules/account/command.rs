@@ -1,26 +1,13 @@
 //! What an account's object is asked, and what it replies: serialized between the gate and the object.
 
-use super::{Bucket, DeviceId, RefreshToken};
+use super::{Bucket, DeviceId};
 use crate::rules::{
     ids::{SessionId, TokenId},
     json::{Map, Value},
     revocation::Entry,
-    time::{Duration, Timestamp},
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-
-/// How long things last. Comes with each command, so that an object needs no configuration of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lifetimes {
-    /// `TOLLGATE_REFRESH_GRACE`: so long after a refresh token was spent a retry gets its successor once more.
-    pub grace: Duration,
-    /// A session ends when it was not used for so long: `TOLLGATE_SESSION_IDLE`, and no longer than its tokens live.
-    pub idle: Duration,
-    /// `TOLLGATE_SESSION_LIFETIME`: a session ends so long after its log-in.
-    pub session: Duration,
-    /// Maximum lifetime, plus leeway, of tokens verified without a lookup. Revocations are kept this long.
-    pub token: Duration,
-}
 
 /// What an account is asked to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,6 +130,17 @@ pub enum Command {
     },
     /// Time has passed.
     Tidy,
+}
+
+/// A refresh token: its id, and what it is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshToken {
+    /// The claim `jti`.
+    pub token_id: TokenId,
+    /// The randomness of this token and of the access token issued with it.
+    pub seed: String,
+    /// The claim `iat`.
+    pub issued_at: Timestamp,
 }
 
 /// Until when a token is good by itself.

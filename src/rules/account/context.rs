@@ -4,12 +4,8 @@ use super::Lifetimes;
 use crate::rules::{
     ids::ObjectName,
     safeguards::{Intact, Safeguards},
-    time::{Duration, Timestamp},
+    time::Timestamp,
 };
-
-/// How much longer than a token's lifetime its revocation is kept: the clocks of issuer, account and verifier differ,
-/// and a token is still valid in its last second.
-pub const REVOCATION_MARGIN: Duration = Duration::seconds(10);
 
 /// The object, time and options of a command.
 #[derive(Clone, Copy)]

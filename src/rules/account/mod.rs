@@ -9,18 +9,22 @@
 //! Each account has an object of its own, and so has each name that is tried in a log-in and each address from which
 //! one fails ([`object`]): a name that no user has is guessed at under the same rules.
 
+mod bucket;
 mod command;
 mod context;
+mod limits;
 mod login_throttle;
 pub mod object;
 mod session;
 mod state;
 
-pub use command::{Command, Lifetimes, PasswordChange, Pending, Reply, SessionSummary, TokenLife};
-pub use context::{Context, REVOCATION_MARGIN};
+pub use bucket::{Bucket, DeviceId};
+pub use command::{Command, PasswordChange, Pending, RefreshToken, Reply, SessionSummary, TokenLife};
+pub use context::Context;
+pub use limits::{Lifetimes, MAX_REFRESH_TOKENS, MAX_SESSIONS, REVOCATION_MARGIN};
 pub use login_throttle::{
-    Bucket, DeviceId, FREE_FAILURES_BY_ADDRESS, LONGEST_BY_ADDRESS, LoginThrottle, MOST_FAILURES_A_DAY_BY_ADDRESS,
-    MOST_GUESSES_A_DAY, Wait,
+    FREE_FAILURES_BY_ADDRESS, LONGEST_BY_ADDRESS, LoginThrottle, MOST_FAILURES_A_DAY_BY_ADDRESS, MOST_GUESSES_A_DAY,
+    Wait,
 };
-pub use session::{MAX_REFRESH_TOKENS, RefreshToken, Session};
-pub use state::{Account, MAX_SESSIONS, Rows, Unreadable};
+pub use session::Session;
+pub use state::{Account, Rows, Unreadable};

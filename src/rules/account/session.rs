@@ -4,7 +4,7 @@
 //! successor is returned again (a lost answer, two tabs); later, a second use is refused, and the caller ends the
 //! session.
 
-use super::{Context, SessionSummary};
+use super::{Context, RefreshToken, SessionSummary};
 use crate::rules::{
     ids::{SessionId, TokenId},
     safeguards::Safeguards,
@@ -12,22 +12,8 @@ use crate::rules::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Maximum number of refresh tokens that a session keeps: the next one, and those spent within the grace. A client that
-/// spends more in ten seconds has no bad connection.
-pub const MAX_REFRESH_TOKENS: usize = 32;
 /// Maximum characters kept of a `User-Agent`.
 const MAX_USER_AGENT: usize = 200;
-
-/// A refresh token: its id, and what it is made of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefreshToken {
-    /// The claim `jti`.
-    pub token_id: TokenId,
-    /// The randomness of this token and of the access token issued with it.
-    pub seed: String,
-    /// The claim `iat`.
-    pub issued_at: Timestamp,
-}
 
 /// A refresh token, spent or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

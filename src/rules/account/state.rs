@@ -11,8 +11,6 @@ use crate::rules::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Maximum number of sessions of an account. One more ends the session that was used least recently.
-pub const MAX_SESSIONS: usize = 100;
 /// Maximum number of revoked tokens that an account remembers one by one.
 const MAX_REVOKED: usize = 1000;
 /// Later than any token: the last moment of ECMAScript's clock (ECMA-262 §21.4.1.1), a number that JSON carries

@@ -3,19 +3,21 @@
 //! **What always holds:** the dialect is chosen once, when a gate is made ([`of`]). Neither folder knows the other, and
 //! nothing outside this folder asks which of the two is spoken to find, judge, issue or word anything.
 
+mod choice;
 pub mod flask_jwt;
 pub mod flask_jwt_extended;
 pub mod wording;
 
+pub(super) use choice::of;
+pub use choice::wording;
 pub use flask_jwt::FlaskJwt;
 pub use wording::Wording;
 
 use super::{
     answer::Answer,
-    config::{Config, DialectConfig, Location},
+    config::{Config, Location},
     cookie::Jar,
     gate::{Principal, Rejected},
-    hooks::Hooks,
     identity::{Id, Identity},
     ids::SessionId,
     rejection::{InternalRejection, Rejection, TokenRejection},
@@ -24,7 +26,6 @@ use super::{
     time::{Duration, Timestamp},
     token::{Freshness, Random, RejectedToken, SignedToken, TokenSpec, VerifiedToken},
 };
-use std::sync::Arc;
 
 /// What the two libraries do differently.
 pub(super) trait Dialect: Send + Sync {
@@ -116,25 +117,6 @@ pub(super) trait Dialect: Send + Sync {
 
     /// The body that says who the caller is.
     fn identity_body(&self, principal: &Principal) -> String;
-}
-
-/// The dialect that a gate of this configuration speaks.
-pub(super) fn of(config: &Config, hooks: Hooks) -> Box<dyn Dialect> {
-    match &config.dialect {
-        DialectConfig::FlaskJwt => Box::new(flask_jwt::Spoken { handlers: hooks.handlers }),
-        DialectConfig::FlaskJwtExtended(options) => {
-            Box::new(flask_jwt_extended::Spoken { options: Arc::clone(options), loaders: hooks.loaders })
-        }
-    }
-}
-
-/// The words of a dialect.
-#[must_use]
-pub fn wording(config: &DialectConfig) -> &dyn Wording {
-    match config {
-        DialectConfig::FlaskJwt => &FlaskJwt,
-        DialectConfig::FlaskJwtExtended(options) => &**options,
-    }
 }
 
 /// What kind of token is searched for, and the realm of the challenge if there is none.

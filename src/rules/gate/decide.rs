@@ -11,7 +11,7 @@ use super::{
     login::{self, LoginRequest},
     logout::{self, LogoutRequest},
     refresh,
-    rule::{self, BodyUnderRule, TokenUnderRule},
+    rule::{self, BodyUnderRule, TokenUnderRule, UnderRule},
     sessions::{self, AccountRequest},
 };
 use crate::{
@@ -48,7 +48,10 @@ impl Gate {
     /// What is done with a request, as far as memory tells.
     pub fn decide<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decided<'g, Continuation<'g>> {
         match self.config.routes.find(request.method, request.path) {
-            Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now),
+            Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now).map_later(|waiting| match waiting {
+                UnderRule::Body(waiting) => Continuation::BodyUnderRule(waiting),
+                UnderRule::Token(waiting) => Continuation::TokenUnderRule(waiting),
+            }),
             Ok(Found::Endpoint(endpoint)) => match self.decide_endpoint(endpoint, request, now) {
                 Ok(decided) => decided,
                 Err(rejected) => Decided::Now(Decision::Reject(rejected.under(endpoint.name()))),
@@ -70,7 +73,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Decided<'g, Continuation<'g>>, Rejected<'g>> {
         Ok(match endpoint {
-            Endpoint::Login => return self.begin_login(request),
+            Endpoint::Login => self.begin_login(request)?.map_later(Continuation::Login),
             Endpoint::Refresh => Decided::Later(Continuation::Refresh(self.begin_refresh(request, now)?)),
             Endpoint::Logout => Decided::Later(Continuation::Logout(self.begin_logout(request, now))),
             Endpoint::Admin => Decided::Later(Continuation::Admin(self.begin_admin(request)?)),

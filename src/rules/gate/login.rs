@@ -9,7 +9,6 @@ use super::{
     body::check_json,
     client_info::ClientInfo,
     core::Gate,
-    decide::Continuation,
     decision::{Answered, Decided, Decision, Outcome, Rejected},
     grant::draw,
     limits::{Counted, TOO_MANY},
@@ -54,15 +53,12 @@ struct Attempt {
 }
 
 impl Gate {
-    pub(super) fn begin_login<'g>(
-        &'g self,
-        request: &Request<'_>,
-    ) -> Result<Decided<'g, Continuation<'g>>, Rejected<'g>> {
+    pub(super) fn begin_login<'g>(&'g self, request: &Request<'_>) -> Result<Decided<'g, LoginRequest>, Rejected<'g>> {
         if let Some(answer) = self.dialect.answer_login(request) {
             return Ok(Decided::Now(Decision::Answer(Answered::plain(answer))));
         }
         check_json(request)?;
-        Ok(Decided::Later(Continuation::Login(LoginRequest { client: self.client_info(request) })))
+        Ok(Decided::Later(LoginRequest { client: self.client_info(request) }))
     }
 }
 

@@ -5,7 +5,6 @@
 
 use super::{
     core::Gate,
-    decide::Continuation,
     decision::{Decided, Decision, Principal, Rejected},
     grant::draw,
     revocation::Scope,
@@ -28,6 +27,14 @@ use crate::{
     users::Users,
 };
 use std::sync::Arc;
+
+/// Where memory alone does not decide a request under a rule.
+pub(super) enum UnderRule<'g> {
+    /// The body must be read.
+    Body(BodyUnderRule<'g>),
+    /// Something must be asked about the token.
+    Token(TokenUnderRule<'g>),
+}
 
 /// A token under a rule, good in itself.
 pub struct TokenUnderRule<'g> {
@@ -63,7 +70,7 @@ impl Gate {
         rule: &'g Rule,
         request: &Request<'_>,
         now: Timestamp,
-    ) -> Decided<'g, Continuation<'g>> {
+    ) -> Decided<'g, UnderRule<'g>> {
         // A rule that names OPTIONS lets an origin answer preflights, which never carry a token (Fetch §4.8).
         if rule.auth == Auth::None || request.method == "OPTIONS" {
             return Decided::Now(Decision::pass(rule, Principal::Open, Jar::new()));
@@ -71,15 +78,13 @@ impl Gate {
         let is_foreign_socket = || request.is_web_socket() && !self.is_from_own_page(request);
         match self.search(rule, request, now) {
             Search::Done(presented) => match self.presented(rule, presented, is_foreign_socket) {
-                Ok((token, location)) => {
-                    self.decide_token(rule, token, location, now).map_later(Continuation::TokenUnderRule)
-                }
+                Ok((token, location)) => self.decide_token(rule, token, location, now).map_later(UnderRule::Token),
                 Err(decision) => Decided::Now(decision),
             },
             Search::InBody(search) => match self.check_token_body(request) {
                 Ok(()) => {
                     let is_foreign_socket = is_foreign_socket();
-                    Decided::Later(Continuation::BodyUnderRule(BodyUnderRule { rule, search, is_foreign_socket }))
+                    Decided::Later(UnderRule::Body(BodyUnderRule { rule, search, is_foreign_socket }))
                 }
                 Err(rejection) => Decided::Now(reject(rule, rejection)),
             },

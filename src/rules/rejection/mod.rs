@@ -17,6 +17,7 @@ mod route;
 mod session;
 mod token;
 mod unavailable;
+mod words;
 
 pub use body::BodyRejection;
 pub use credential::{Absent, CredentialRejection};
@@ -29,8 +30,7 @@ pub use route::{PathFault, RouteRejection};
 pub use session::SessionRejection;
 pub use token::{Malformed, TimeClaim, TokenRejection, Unencoded};
 pub use unavailable::UnavailableRejection;
-
-use std::borrow::Cow;
+pub use words::Words;
 
 /// Why a request is not let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,24 +79,6 @@ impl JwtError {
     /// With status 401 and no headers, as Flask-JWT defaults them.
     pub fn new(error: impl Into<String>, description: impl Into<String>) -> Self {
         Self { error: error.into(), description: description.into(), status: 401, headers: Vec::new() }
-    }
-}
-
-/// What a client reads of a rejection, before a dialect gives it its form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words<'r> {
-    /// The HTTP status.
-    pub status: u16,
-    /// Flask-JWT's member `error`; mostly the reason phrase of the status.
-    pub title: Cow<'r, str>,
-    /// What happened, and if there is something to do, what.
-    pub text: Cow<'r, str>,
-}
-
-impl<'r> Words<'r> {
-    /// These words.
-    pub fn new(status: u16, title: impl Into<Cow<'r, str>>, text: impl Into<Cow<'r, str>>) -> Self {
-        Self { status, title: title.into(), text: text.into() }
     }
 }
 

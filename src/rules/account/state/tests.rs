@@ -3,8 +3,8 @@
 use super::*;
 use crate::rules::{
     account::{
-        Bucket, DeviceId, FREE_FAILURES_BY_ADDRESS, LONGEST_BY_ADDRESS, Lifetimes, MOST_FAILURES_A_DAY_BY_ADDRESS,
-        MOST_GUESSES_A_DAY, REVOCATION_MARGIN, object,
+        Bucket, DeviceId, FREE_FAILURES_BY_ADDRESS, LONGEST_BY_ADDRESS, Lifetimes, MAX_SESSIONS,
+        MOST_FAILURES_A_DAY_BY_ADDRESS, MOST_GUESSES_A_DAY, REVOCATION_MARGIN, object,
     },
     device::RecordId,
     json::json,

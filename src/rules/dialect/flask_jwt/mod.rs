@@ -3,6 +3,8 @@
 pub mod find;
 pub mod wire;
 
+pub use wire::FlaskJwt;
+
 use super::{Dialect, Grant, Presented, Search, TokenLifetimes, TokensToEnd, Wanted, signed, wording};
 use crate::rules::{
     answer::Answer,
@@ -15,10 +17,6 @@ use crate::rules::{
     time::Timestamp,
     token::{MAX_TOKEN_BYTES, RejectedToken, VerifiedToken},
 };
-
-/// The words of Flask-JWT.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct FlaskJwt;
 
 /// Flask-JWT's dialect, with an application's handlers.
 pub(super) struct Spoken {

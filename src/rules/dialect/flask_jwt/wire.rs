@@ -4,7 +4,6 @@
 //! wire by accident. Texts are fixed and repeat nothing that a client sent. Where the real library answers with an HTML
 //! page or a crash, the answer has the form of its rejections: docs/differences.md.
 
-use super::FlaskJwt;
 use crate::rules::{
     answer::{Answer, line},
     dialect::wording::Wording,
@@ -15,6 +14,10 @@ use crate::rules::{
 };
 use serde::Serialize;
 use std::borrow::Cow;
+
+/// The words of Flask-JWT.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FlaskJwt;
 
 /// `{"access_token": …}` (docs/compat/flask-jwt.md#grant).
 #[must_use]
