@@ -7,7 +7,7 @@ use crate::rules::{
 };
 use std::sync::Arc;
 
-/// The dialect that a gate of this configuration speaks.
+/// The dialect of this configuration, with the application's hooks for it.
 pub(in crate::rules) fn of(config: &Config, hooks: Hooks) -> Box<dyn Dialect> {
     match &config.dialect {
         DialectConfig::FlaskJwt => Box::new(flask_jwt::Spoken { handlers: hooks.handlers }),

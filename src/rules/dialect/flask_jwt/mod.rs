@@ -24,7 +24,7 @@ pub(super) struct Spoken {
 }
 
 impl Spoken {
-    /// `request_handler` finds the token, `jwt_decode_handler` verifies it.
+    /// Finds the token with `request_handler` and verifies it with `jwt_decode_handler`.
     fn verified(
         &self,
         realm: &str,

@@ -111,7 +111,7 @@ impl Dialect for Spoken {
 }
 
 impl Spoken {
-    /// The answer of the application's own loader; `None` if it leaves the words to the library
+    /// The answer of the application's own loader; `None` if the library's words are to be used
     /// (docs/compat/flask-jwt-extended.md#errors).
     fn loader_answer(&self, rejected: &Rejected<'_>) -> Option<Answer> {
         let (header, payload) =

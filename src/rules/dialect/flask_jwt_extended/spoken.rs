@@ -1,4 +1,4 @@
-//! Flask-JWT-Extended's dialect as one gate speaks it.
+//! The options and loaders of one gate in Flask-JWT-Extended's dialect.
 
 use crate::rules::{config::FlaskJwtExtended, hooks::Loaders};
 use std::sync::Arc;
