@@ -1,5 +1,4 @@
-//! Isolates, which judge access tokens by their snapshots, and data centres, whose caches stand between them and the
-//! register.
+//! Isolates judge access tokens by their snapshots; data centres cache the log's answers between them and the log.
 
 use crate::{
     oracle::{Rule, TokenNo},
@@ -12,11 +11,11 @@ use std::{
 };
 use tollgate::rules::revocation::{Age, Delta, RevocationStatus};
 
-/// A data centre keeps an answer of the log so long, in milliseconds.
+/// How long a data centre caches an answer of the log, in milliseconds.
 const CACHED_FOR: i64 = 2000;
 
 impl World {
-    /// A request with an access token comes to an isolate.
+    /// A request with an access token arrives at an isolate.
     pub fn arrives(&mut self, isolate: usize, token: TokenNo) {
         let it = &self.isolates[isolate];
         let clock = self.clock(it.skew);
@@ -46,16 +45,16 @@ impl World {
         if checked_generation.is_empty() {
             checked_generation.extend((0..isolates).map(|_| AtomicU64::new(0)));
         }
-        let judgement = it.snapshot.judge(&keys, &checked_generation[isolate], clock);
-        self.note(|| format!("isolate {isolate}: token {token} is {judgement:?}"));
-        match judgement {
+        let status = it.snapshot.judge(&keys, &checked_generation[isolate], clock);
+        self.note(|| format!("isolate {isolate}: token {token} is {status:?}"));
+        match status {
             RevocationStatus::Good => self.oracle.passed(self.now, token),
             RevocationStatus::Revoked => self.oracle.found_revoked(self.now, token),
             RevocationStatus::Unknown => {}
         }
     }
 
-    /// An isolate asks the log by way of its data centre; a request may wait for the answer.
+    /// An isolate asks the log through its data centre. `waiting` is the token of a request that waits for the answer.
     pub fn ask(&mut self, isolate: usize, waiting: Option<TokenNo>) {
         let it = &self.isolates[isolate];
         let (centre, life, number) = (it.centre, it.life, it.snapshot.number());
@@ -63,36 +62,36 @@ impl World {
         let now = self.now;
         self.centres[centre].cache.retain(|(_, since, _)| now - since <= CACHED_FOR);
         let kept = self.centres[centre].cache.iter().find(|(asked, _, _)| *asked == number);
-        if let Some((_, _, told)) = kept {
-            let told = Rc::clone(told);
-            return self.answer(isolate, life, told, waiting);
+        if let Some((_, _, delta)) = kept {
+            let delta = Rc::clone(delta);
+            return self.answer(isolate, life, delta, waiting);
         }
         if self.centres[centre].cut_off_until > self.now {
             return;
         }
         let Some(delay) = self.message() else { return };
         self.after(delay, move |world| {
-            let Some(told) = world.since(number) else { return };
+            let Some(delta) = world.since(number) else { return };
             let Some(delay) = world.message() else { return };
             world.after(delay, move |world| {
-                world.centres[centre].cache.push((number, world.now, Rc::clone(&told)));
-                world.answer(isolate, life, told, waiting);
+                world.centres[centre].cache.push((number, world.now, Rc::clone(&delta)));
+                world.answer(isolate, life, delta, waiting);
             });
         });
     }
 
-    /// The answer goes from the data centre to the isolate.
-    fn answer(&mut self, isolate: usize, life: u32, told: Rc<Delta>, waiting: Option<TokenNo>) {
+    /// The data centre sends the answer to the isolate.
+    fn answer(&mut self, isolate: usize, life: u32, delta: Rc<Delta>, waiting: Option<TokenNo>) {
         let delay = self.random.i64(0..=20);
         self.after(delay, move |world| {
             if world.isolates[isolate].life != life {
                 return;
             }
             let clock = world.clock(world.isolates[isolate].skew);
-            world.isolates[isolate].snapshot.update(&told, clock);
+            world.isolates[isolate].snapshot.update(&delta, clock);
             world.note(|| {
-                let age = clock.as_millis() - told.as_of.as_millis();
-                format!("isolate {isolate} learns of {} up to {}, {age} ms old", told.entries.len(), told.number)
+                let age = clock.as_millis() - delta.as_of.as_millis();
+                format!("isolate {isolate} gets {} entries up to {}, {age} ms old", delta.entries.len(), delta.number)
             });
             if let Some(token) = waiting {
                 world.judge(isolate, token);
@@ -100,9 +99,9 @@ impl World {
         });
     }
 
-    /// An isolate is thrown away, and another takes its place.
+    /// The runtime replaces an isolate by a new one.
     pub fn replace_isolate(&mut self, isolate: usize) {
-        self.note(|| format!("isolate {isolate} is another"));
+        self.note(|| format!("isolate {isolate} is replaced"));
         let (skew, bound, safeguards) = (self.skew(), self.settings.bound, self.rules.safeguards);
         let it = &mut self.isolates[isolate];
         (it.snapshot, it.skew, it.life) = (snapshot(safeguards, bound), skew, it.life + 1);
@@ -111,12 +110,15 @@ impl World {
         }
     }
 
-    /// With a good connection to the log, does every isolate know enough to judge?
+    /// Checks that every isolate can judge tokens after a time with a good connection to the log.
     pub fn isolates_are_informed(&mut self) {
         for isolate in 0..self.isolates.len() {
             let it = &self.isolates[isolate];
             if it.snapshot.age(self.clock(it.skew)) == Age::TooOld {
-                self.violated(Rule::StaysIn, format!("isolate {isolate} asks and asks, and never learns anything"));
+                self.violated(
+                    Rule::StaysIn,
+                    format!("isolate {isolate} has asked the log, and its snapshot is still too old"),
+                );
             }
         }
     }

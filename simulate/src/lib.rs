@@ -1,9 +1,10 @@
-//! Random histories of accounts, of the log and of isolates, with delays, crashes, and lost, repeated and
-//! reordered messages; and what must hold in each of them.
+//! Random histories of accounts, of the revocation log and of isolates, with delays, crashes, and lost, repeated and
+//! reordered messages; and the properties that must hold in each of them.
 //!
-//! **What always holds:** a history is a function of its seed and of nothing else. The rules are called exactly as the
-//! real objects and isolates call them ([`tollgate::rules::account::object::step`],
-//! [`tollgate::rules::revocation::Snapshot`]); what must hold is judged by facts of its own (`oracle.rs`).
+//! **What always holds:** a history is a function of its seed alone. The rules are called as the real objects and
+//! isolates call them ([`tollgate::rules::account::object::step`],
+//! [`tollgate::rules::revocation::Snapshot`]); the properties are judged by facts that
+//! the oracle records itself (`oracle.rs`).
 //!
 //! docs/decisions/011-simulation.md says what is modelled and what is not.
 
@@ -34,18 +35,18 @@ use std::{
     thread,
 };
 
-/// The first history in which a rule does not hold.
+/// The first history with a violation.
 pub struct Found {
-    /// How many were played, this one among them.
+    /// The number of histories that were played, including this one.
     pub histories: u64,
     /// Its seed.
     pub seed: u64,
-    /// What did not hold.
+    /// The violation.
     pub violation: Violation,
 }
 
-/// Plays at most `most` histories by these rules, on all cores, and returns the first with a violation. `progress` is
-/// called after each history with their number.
+/// Plays up to `most` histories by these rules, on all cores, and returns the first with a violation. `progress` is
+/// called after each history with the number of histories played.
 pub fn search(rules: Rules, run: u64, most: u64, progress: impl FnMut(u64) + Send) -> Option<Found> {
     let (next, end) = (AtomicU64::new(0), AtomicU64::new(most));
     let progress = Mutex::new((0, progress));
@@ -98,7 +99,8 @@ mod tests {
         assert!(found.is_none_or(|found| panic!("seed {}: {:?}", found.seed, found.violation)));
     }
 
-    /// Unoptimised, only those that show soon; all of them in `cargo xtask test`.
+    /// In an unoptimised build only half of the broken rules must be found, in few histories; `cargo xtask test` finds
+    /// all.
     #[test]
     fn broken_rules_are_found() {
         let most = if cfg!(debug_assertions) { 40 } else { 20_000 };

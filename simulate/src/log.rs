@@ -1,11 +1,11 @@
-//! The log's object: what it holds in memory is what it stored, and a crash brings it back from there.
+//! The object of the revocation log: its memory is what it has stored, and a crash reads it again from there.
 
 use crate::world::World;
 use std::rc::Rc;
 use tollgate::rules::revocation::{Delta, Entry, RevocationLog};
 
 impl World {
-    /// The log takes entries down: is that stored, and answered?
+    /// The log adds entries. Returns whether they are stored and the caller gets an answer.
     pub fn add_entries(&mut self, entries: Vec<Entry>) -> bool {
         if self.log.down_until > self.now {
             return false;
@@ -34,7 +34,7 @@ impl World {
         true
     }
 
-    /// What came after a number, if the log can be reached.
+    /// The entries after a number; `None` if the log can't be reached.
     pub fn since(&mut self, number: u64) -> Option<Rc<Delta>> {
         if self.log.down_until > self.now {
             return None;
@@ -45,7 +45,7 @@ impl World {
         Some(Rc::new(self.log.entries.since(number, self.clock(self.log.skew))))
     }
 
-    /// The log forgets what is over.
+    /// The log drops entries whose tokens have expired.
     pub fn forget(&mut self) {
         let clock = self.clock(self.log.skew);
         let it = &mut self.log;
@@ -54,7 +54,7 @@ impl World {
         }
     }
 
-    /// The log is read again from what it stored, with another clock.
+    /// The log restarts from what it has stored, with another clock.
     pub fn crash_log(&mut self) {
         self.note(|| "the log crashes".to_owned());
         let (pause, skew) = (self.random.i64(0..=2000), self.skew());

@@ -1,5 +1,5 @@
-//! An object as workerd runs it: one command at a time, except where it waits for the log or for KV; a write is
-//! whole or not at all; a crash forgets everything else.
+//! An object as workerd runs it: one command at a time, but other commands run while it waits for the log or KV. A
+//! write is atomic; a crash loses everything that is not written.
 
 use crate::{
     broken::Fault,
@@ -21,29 +21,29 @@ use tollgate::{
     },
 };
 
-/// What is done with a reply; `None` if it is "not now".
+/// The continuation of a command with its reply; `None` if the object answers with an error.
 pub type Back = Box<dyn FnOnce(&mut World, Option<Reply>)>;
-/// What is done when it is known whether a message came through.
+/// The continuation of a message; `true` if it is known to have arrived.
 pub type Through = Box<dyn FnOnce(&mut World, bool)>;
 
-/// How soon the alarm tries again what did not come through.
+/// The time until the alarm sends again what was not delivered, in milliseconds.
 const RETRY: i64 = 2000;
-/// How long the object waits for the log or for KV.
+/// How long the object waits for the log or for KV, in milliseconds.
 const TIMEOUT: i64 = 1000;
-/// More than this is no session's row: 32 tokens, each of less than a hundred bytes.
+/// Maximum bytes of a session's row: 32 tokens of less than 100 bytes each.
 const MOST_ROW: usize = 3500;
 
-/// What an object is asked: a deed of an account, or something about guesses.
+/// A command to an object, before numbers are replaced by ids.
 pub enum Question {
-    /// Of an account.
+    /// A deed at an account.
     Deed(Deed),
-    /// May a password be tried?
+    /// [`Command::Attempt`].
     Try(Vec<DeviceId>),
-    /// It was right.
+    /// [`Command::Right`].
     Right(Bucket, Vec<DeviceId>, RecordId),
-    /// It was wrong.
+    /// [`Command::Wrong`].
     Wrong(Bucket),
-    /// It was not tried.
+    /// [`Command::Untried`].
     Untried(Bucket),
 }
 
@@ -63,7 +63,7 @@ impl World {
             Question::Deed(deed) => Some(deed),
             _ => None,
         };
-        self.note(|| format!("object {object}: {} -> {:?}", told(deed), step.reply));
+        self.note(|| format!("object {object}: {} -> {:?}", label(deed), step.reply));
         if self.rules.fault == Some(Fault::RepliesBeforeWrite) && !step.promises_an_end {
             let receipt = deed.map(|deed| self.oracle.written(self.now, object, deed, &step.reply, clock));
             self.reply(object, deed, Some(step.reply.clone()), receipt, back);
@@ -100,7 +100,7 @@ impl World {
         );
     }
 
-    /// The command comes again under its id: a gate has lost the reply with its instance, or the object was reset.
+    /// The command is repeated under its id, since the gate has lost the reply, or the object was reset.
     fn repeat(&mut self, object: usize, id: String, command: Command, reply: Reply) {
         let is_done = matches!(
             reply,
@@ -137,7 +137,7 @@ impl World {
             (Some(deed), Some(reply), Some(receipt)) => {
                 self.oracle.acknowledged(self.now, object, deed, reply, receipt);
             }
-            (_, None, _) => self.note(|| format!("object {object}: not now")),
+            (_, None, _) => self.note(|| format!("object {object}: an error in place of the reply")),
             _ => {}
         }
         back(self, reply);
@@ -192,13 +192,13 @@ impl World {
         if next > self.now {
             return self.look_at_alarm(object, next);
         }
-        // Till the command has set another: an alarm whose work fails comes again.
+        // If the command fails, the alarm is due again.
         it.alarm = Some(self.now + RETRY);
         self.look_at_alarm(object, self.now + RETRY);
         self.command(object, Question::Deed(Deed::Tidy), Box::new(|_, _| ()));
     }
 
-    /// Everything is lost but what is stored; another machine, with another clock, goes on.
+    /// Everything that is not stored is lost. The object restarts on another machine, with another clock.
     pub fn crash(&mut self, object: usize, when: &str) {
         let (pause, skew) = (if self.random.bool() { self.random.i64(0..=3000) } else { 0 }, self.skew());
         self.note(|| format!("object {object} crashes {when}"));
@@ -212,7 +212,7 @@ impl World {
         }
     }
 
-    /// The log is told first, then KV.
+    /// Sends to the log first, then to KV.
     fn hand_over(&mut self, object: usize, entries: Vec<Entry>, record: Option<Pending>, done: Through) {
         if entries.is_empty() {
             return self.put(object, record, true, done);
@@ -226,8 +226,8 @@ impl World {
                     return;
                 }
                 world.note(|| {
-                    let what = if came_through { "is told" } else { "can't be told" };
-                    format!("the log {what} {} of object {object}", entries.len())
+                    let what = if came_through { "gets" } else { "may not get" };
+                    format!("the log {what} {} entries of object {object}", entries.len())
                 });
                 if came_through || world.rules.fault == Some(Fault::AnnouncesOnce) {
                     let delivered = Command::Delivered { revocations: entries, record: None };
@@ -240,9 +240,9 @@ impl World {
         );
     }
 
-    /// Tells the log, and says whether it is known to have taken everything down.
+    /// Sends entries to the log. `through` gets `true` if the log has answered in time.
     fn tell(&mut self, object: usize, entries: Vec<Entry>, through: Through) {
-        // Whichever comes first: the answer, or the end of patience.
+        // Whichever comes first: the answer or the timeout.
         let through = Rc::new(RefCell::new(Some(through)));
         let answer = |came_through: bool| {
             let through = Rc::clone(&through);
@@ -271,7 +271,7 @@ impl World {
         }
     }
 
-    /// KV is written; one write at a time, so that none overtakes a later one.
+    /// Writes to KV, one write at a time, so that no write overtakes a later one.
     fn put(&mut self, object: usize, record: Option<Pending>, told: bool, done: Through) {
         let is_old = self.rules.fault == Some(Fault::WritesOldRecord);
         let record = if is_old { record } else { self.objects[object].record.clone() };
@@ -301,24 +301,24 @@ impl World {
         });
     }
 
-    /// A record is in KV: its version is known now.
+    /// A record is in KV: the oracle learns its version.
     fn moved(&mut self, (record, version): (usize, Timestamp)) {
         self.oracle.records[record].version = Some(version);
     }
 
-    /// Is that written down, without a crash?
+    /// The object stores that something was delivered. Returns `false` if it crashes.
     fn delivered(&mut self, object: usize, command: Command) -> bool {
         let clock = self.clock(self.objects[object].skew);
         let Some(step) = self.step(object, None, command, clock) else { return false };
         if self.crashes() {
-            self.crash(object, "before it is written that it was told");
+            self.crash(object, "before it has stored the delivery");
             return false;
         }
         self.store(object, &step);
         true
     }
 
-    /// The command as the object gets it.
+    /// The command that the object gets.
     fn in_full(&mut self, question: &Question) -> Command {
         match question {
             Question::Try(devices) => Command::Attempt { devices: devices.clone() },
@@ -391,6 +391,6 @@ impl World {
     }
 }
 
-fn told(deed: Option<Deed>) -> String {
-    deed.map_or_else(|| "a password is tried".to_owned(), |deed| format!("{deed:?}"))
+fn label(deed: Option<Deed>) -> String {
+    deed.map_or_else(|| "an attempt".to_owned(), |deed| format!("{deed:?}"))
 }

@@ -95,7 +95,7 @@ impl Object {
         Account::read(&self.rows).expect("rows that the simulation wrote")
     }
 
-    /// The number of rows without `account`, which stays for ever.
+    /// The number of rows without `account`, which is never dropped.
     pub fn rows_that_pass(&self) -> usize {
         self.rows.keys().filter(|key| *key != "account").count()
     }

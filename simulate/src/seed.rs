@@ -1,6 +1,6 @@
 //! The seeds of histories.
 
-/// The seed of a run's history: the first has the run's own.
+/// The seed of a history in a run. The first history has the run's seed.
 #[must_use]
 pub fn seed_of(run: u64, history: u64) -> u64 {
     if history == 0 { run } else { scrambled(scrambled(run).wrapping_add(history)) }
