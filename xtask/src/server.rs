@@ -1,11 +1,11 @@
-//! A server that this process starts, and ends.
+//! A server process that ends with this process.
 
 use std::{
     process::{Child, Command},
     time::{Duration, Instant},
 };
 
-/// A program that ends, with what it started, when this goes out of scope.
+/// A program. Dropping this ends the program and its child processes.
 pub struct Server(pub Child);
 
 impl Server {
@@ -16,7 +16,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // SIGINT lets wrangler end workerd; killing it would leave workerd behind.
+        // On SIGINT wrangler ends workerd; SIGKILL would leave workerd running.
         let ended = self.is_running()
             && Command::new("kill")
                 .args(["-INT", &self.0.id().to_string()])
