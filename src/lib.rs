@@ -1,14 +1,13 @@
 //! Tollgate: log-in and JWT verification at the edge, in the dialect of Flask-JWT.
 //!
-//! The stock worker (`worker/` in the repository) needs no Rust of yours: it is set up by `wrangler.toml`. This library
-//! is for a worker, server or test of your own.
+//! The stock worker (`worker/` in the repository) is configured in `wrangler.toml` and needs no Rust of yours. This
+//! library is for a worker, server or test of your own.
 //!
 //! - **Rules.** A [`Gate`] is made of a [`Config`] and of [`Hooks`]: Flask-JWT's [`Handlers`], or
-//!   Flask-JWT-Extended's [`Loaders`]. [`Gate::decide`] says what
-//!   is done with a request, synchronously, as far as memory tells; [`Gate::resume`] does the rest. No I/O, no clock,
-//!   no randomness: the same on any target.
-//! - **Your own users.** [`Users`] are Flask-JWT's `authentication_handler` and `identity_handler`, which may wait.
-//! - **Your own surroundings.** A [`Host`] is what the rules need beside that: clock, randomness, body, accounts.
+//!   Flask-JWT-Extended's [`Loaders`]. [`Gate::decide`] decides a request from memory, synchronously; where memory is
+//!   not enough, [`Gate::resume`] completes the decision. No I/O, no clock, no randomness: the same on any target.
+//! - **Your own users.** [`Users`] are Flask-JWT's `authentication_handler` and `identity_handler`, as `async fn`s.
+//! - **Your own host.** A [`Host`] is what the rules need beside that: clock, randomness, body, accounts.
 #![cfg_attr(
     target_arch = "wasm32",
     doc = "- **In a worker.** [`edge::serve`] does all of it inside `#[event(fetch)]`."
@@ -19,7 +18,7 @@
 )]
 #![cfg_attr(
     feature = "testkit",
-    doc = "- **In tests.** [`testkit::Kit`] makes tokens, good and bad, and requests in a line."
+    doc = "- **In tests.** [`testkit::Kit`] makes valid and invalid tokens, and requests, in a line each."
 )]
 //!
 //! ```
@@ -107,7 +106,7 @@ pub mod token {
     };
 }
 
-/// The Rust in the pages compiles.
+/// Compiles the Rust in the pages.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/flask-jwt-extended.md")]
 struct Pages;

@@ -1,7 +1,7 @@
-//! docs/errors.md: every code of a refusal as clients and operators meet it, and every event of the log.
+//! docs/errors.md: every code of a rejection, with status and text in each dialect, and every log event.
 //!
-//! **What always holds:** statuses and texts come from the gate itself ([`tollgate::rules::dialect`]); what a code
-//! means and what to do stands here. `cargo xtask tidy` finds a code or an event that has no row.
+//! **What always holds:** statuses and texts come from the gate itself ([`tollgate::rules::dialect`]); meanings and
+//! remedies are written here. `cargo xtask tidy` finds a code or an event without a row.
 
 use std::fmt::Write;
 use tollgate::rules::{
@@ -16,15 +16,15 @@ use tollgate::rules::{
     token::TokenType,
 };
 
-/// Refusals of one subject.
+/// A table of rejections about one subject.
 struct Family {
     title: &'static str,
     rows: Vec<Row>,
 }
 
-/// A code.
+/// The row of one code.
 struct Row {
-    /// The rejections that have it; where their texts differ, the page has all of them.
+    /// The rejections with this code. If their texts differ, the page lists all of them.
     rejections: Vec<Rejection>,
     meaning: &'static str,
     /// What the operator or the client's developer does; empty where there is nothing to do.
@@ -39,16 +39,16 @@ fn row<R: Into<Rejection>>(
     Row { rejections: rejections.into_iter().map(Into::into).collect(), meaning, remedy }
 }
 
-/// The page, whole.
+/// The whole page.
 #[must_use]
 pub fn page() -> String {
     let mut page = String::from(
         "# Errors and log events\n\n\
         Written by `cargo xtask docs` from the gate's own answers; not to be changed by hand.\n\n\
-        A refusal is logged as the event `refused`, with its code as `reason`. Codes stay the same when texts change.\n\
-        Text in {braces} is filled in from the request or the configuration; numbers such as 30 seconds are examples; `–`:\n\
-        this dialect does not answer it. A client of Flask-JWT reads the texts as `error` and `description`; one of\n\
-        Flask-JWT-Extended reads `msg` (`JWT_ERROR_MESSAGE_KEY`), spelled as the library spells it. What to watch for:\n\
+        A rejection is logged as the event `refused`, with its code as `reason`. Codes stay the same when texts change.\n\
+        Text in {braces} comes from the request or the configuration; numbers such as 30 seconds are examples; `–` means\n\
+        that this dialect never answers so. A client of Flask-JWT reads the texts as `error` and `description`; one of\n\
+        Flask-JWT-Extended reads `msg` (`JWT_ERROR_MESSAGE_KEY`), in the library's spelling. What to watch for:\n\
         [operating.md](operating.md#what-to-alarm-on).\n",
     );
     for family in families() {
@@ -69,7 +69,7 @@ pub fn page() -> String {
     page
 }
 
-/// A cell with what clients of this dialect read, each text once.
+/// A cell with the statuses and texts of this dialect, each once.
 fn cell(rejections: &[Rejection], dialect: &dyn Wording) -> String {
     let mut texts: Vec<String> = Vec::new();
     for Words { status, title, text } in rejections.iter().filter_map(|rejection| wording::words(rejection, dialect)) {
@@ -90,27 +90,27 @@ fn families() -> Vec<Family> {
             rows: vec![
                 row(
                     [RouteRejection::NotFound],
-                    "No rule of `ROUTES` names the path.",
+                    "No rule of `ROUTES` matches the path.",
                     "add a rule, if it is to be served",
                 ),
                 row(
                     [RouteRejection::FileNotFound],
-                    "A rule leads to the static files, and there is none of this name.",
+                    "The rule's target is the static files, and none has this name.",
                     "",
                 ),
                 row(
                     [RouteRejection::MethodNotAllowed { allow: "GET".into() }],
-                    "A rule names the path, but not with this method; `Allow` has those that it takes.",
+                    "A rule matches the path, but not the method; `Allow` lists the allowed methods.",
                     "add the method to the rule's `methods`, if it is to be served",
                 ),
                 row(
                     [RouteRejection::MissingLastSlash { location: "/auth/".into() }],
-                    "`JWT_AUTH_URL_RULE` ends with a slash, and the path lacks it: `Location` has it.",
+                    "`JWT_AUTH_URL_RULE` ends with a slash, and the path lacks it: `Location` has the path with it.",
                     "",
                 ),
                 row(
                     [RouteRejection::AmbiguousPath(PathFault::BadEscape)],
-                    "A `%` that two hexadecimal digits don't follow, or bytes that are not UTF-8.",
+                    "A `%` without two hexadecimal digits after it, or bytes that are not UTF-8.",
                     "",
                 ),
                 row(
@@ -125,14 +125,14 @@ fn families() -> Vec<Family> {
                 ),
                 row(
                     [RouteRejection::AmbiguousPath(PathFault::DoubleEscape)],
-                    "`%25` before two hexadecimal digits: decoded twice, it is another path.",
+                    "`%25` before two hexadecimal digits: decoding it twice gives another path.",
                     "",
                 ),
                 row([RouteRejection::AmbiguousPath(PathFault::EmptySegment)], "The path has `//`.", ""),
                 row(
                     [RouteRejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)],
-                    "Read without regard to case, `;` parameters or a last slash, another rule would hold.",
-                    "the client sends the path as the rule has it",
+                    "Without regard to case, `;` parameters or a last slash, the path matches another rule.",
+                    "send the path as the rule spells it",
                 ),
             ],
         },
@@ -152,7 +152,7 @@ fn families() -> Vec<Family> {
                         CredentialRejection::Nowhere(vec![Absent::JsonMediaType]),
                         CredentialRejection::Nowhere(vec![Absent::JsonMember { name: name() }]),
                     ],
-                    "No token where one is looked for. Flask-JWT's answer has `WWW-Authenticate: JWT realm=\"…\"`.",
+                    "No token in any configured location. Flask-JWT's answer has `WWW-Authenticate: JWT realm=\"…\"`.",
                     "the client logs in, and sends its token",
                 ),
                 row(
@@ -160,12 +160,16 @@ fn families() -> Vec<Family> {
                     "The header's first word is not `JWT_AUTH_HEADER_PREFIX`.",
                     "",
                 ),
-                row([CredentialRejection::MissingAfterScheme], "The first word stands alone.", ""),
+                row([CredentialRejection::MissingAfterScheme], "The header has the prefix and no token.", ""),
                 row([CredentialRejection::ContainsSpaces], "The header has more than two words.", ""),
-                row([TokenRejection::TooLong], "The token is longer than the gate reads.", "put less into its claims"),
+                row(
+                    [TokenRejection::TooLong],
+                    "The token is longer than the limit in the text.",
+                    "issue tokens with fewer claims",
+                ),
                 row(
                     [CredentialRejection::BadHeader { name: "Authorization".into(), scheme: "Bearer".into() }],
-                    "The header has the right first word, but not one word after it.",
+                    "After the right first word the header does not have exactly one more.",
                     "",
                 ),
                 row(
@@ -173,13 +177,17 @@ fn families() -> Vec<Family> {
                     "The query parameter does not begin with `JWT_QUERY_STRING_VALUE_PREFIX`.",
                     "",
                 ),
-                row([CredentialRejection::NotText], "The member of the body that should be the token is no text.", ""),
+                row(
+                    [CredentialRejection::NotText],
+                    "The member of the body that should be the token is not a string.",
+                    "",
+                ),
                 row(
                     [CredentialRejection::CsrfMissing],
-                    "The token is in a cookie, the method changes something, and no CSRF value stands beside it.",
+                    "The token is in a cookie, the method needs a CSRF value, and there is none.",
                     "the page sends the value of the CSRF cookie in `X-CSRF-TOKEN`",
                 ),
-                row([TokenRejection::CsrfMismatch], "The CSRF value is not that of the token.", ""),
+                row([TokenRejection::CsrfMismatch], "The CSRF value is not the one in the token.", ""),
             ],
         },
         Family {
@@ -225,7 +233,7 @@ fn families() -> Vec<Family> {
                 ),
                 row(
                     [TokenRejection::BadSignature],
-                    "No configured key has made this signature.",
+                    "The signature matches no configured key.",
                     "if many: was a key replaced too early? [keys.md](keys.md) has the order",
                 ),
                 row(
@@ -235,7 +243,7 @@ fn families() -> Vec<Family> {
                 ),
                 row(
                     [TokenRejection::CriticalEmpty, TokenRejection::CriticalNotText, TokenRejection::CriticalMissing],
-                    "`crit` in the token's header has another form than RFC 7515 §4.1.11 wants.",
+                    "`crit` in the token's header does not have the form of RFC 7515 §4.1.11.",
                     "",
                 ),
                 row(
@@ -244,10 +252,10 @@ fn families() -> Vec<Family> {
                         TokenRejection::UnencodedPayload(Unencoded::NotCritical),
                         TokenRejection::UnencodedPayload(Unencoded::Detached),
                     ],
-                    "The token's header has `b64: false` (RFC 7797), which is not taken.",
+                    "The token's header has `b64: false` (RFC 7797), which is not supported.",
                     "",
                 ),
-                row([TokenRejection::KeyIdNotAString], "`kid` in the token's header is no string.", ""),
+                row([TokenRejection::KeyIdNotAString], "`kid` in the token's header is not a string.", ""),
             ],
         },
         Family {
@@ -260,7 +268,7 @@ fn families() -> Vec<Family> {
                 ),
                 row(
                     [TimeClaim::Iat, TimeClaim::Nbf, TimeClaim::Exp].map(TokenRejection::NotANumericDate),
-                    "A claim that is a time is no number, or beyond 2⁵³.",
+                    "A claim that is a time is not a number, or is beyond ±2⁵³.",
                     "",
                 ),
                 row(
@@ -276,7 +284,7 @@ fn families() -> Vec<Family> {
                 row([TokenRejection::Expired], "`exp` lies in the past.", "the client refreshes its token, or logs in"),
                 row(
                     [TokenRejection::InvalidAudience],
-                    "`aud` is not the configured audience; in the dialect of Flask-JWT, which knows none, the token has one.",
+                    "`aud` is not the configured audience; in Flask-JWT's dialect, which has none, the token has an `aud`.",
                     "",
                 ),
                 row([TokenRejection::InvalidClaimFormat], "`aud` is neither a string nor a list of strings.", ""),
@@ -285,28 +293,36 @@ fn families() -> Vec<Family> {
                     "`iss` is not the configured issuer.",
                     "",
                 ),
-                row([TokenRejection::SubjectNotText], "`sub` is no string.", "issue tokens with a string as subject"),
-                row([TokenRejection::TokenIdNotText], "`jti` is no string.", ""),
+                row(
+                    [TokenRejection::SubjectNotText],
+                    "`sub` is not a string.",
+                    "issue tokens with a string as subject",
+                ),
+                row([TokenRejection::TokenIdNotText], "`jti` is not a string.", ""),
                 row(
                     TokenType::ALL.map(|wanted| TokenRejection::WrongType { wanted }),
-                    "A refresh token came where an access token is wanted, or the other way round.",
+                    "A refresh token where an access token is required, or the other way round.",
                     "",
                 ),
                 row(
                     [TokenRejection::NotFresh],
-                    "The rule wants a token that comes from a log-in, not from a refresh.",
+                    "The rule requires a token from a log-in, not from a refresh.",
                     "the client asks for the password again",
                 ),
                 row([TokenRejection::Revoked], "The token was revoked, or its session ended.", "the client logs in"),
                 row(
                     [TokenRejection::RefreshReused],
-                    "A refresh token that was spent came once more: it may be stolen, so its session was ended.",
+                    "A spent refresh token was used again: it may be stolen, so its session was ended.",
                     "if many: [operating.md](operating.md#what-to-alarm-on)",
                 ),
-                row([TokenRejection::ClaimsRejected], "The application's `token_verification_loader` says no.", ""),
+                row(
+                    [TokenRejection::ClaimsRejected],
+                    "The application's `token_verification_loader` rejects the claims.",
+                    "",
+                ),
                 row(
                     [TokenRejection::UserUnknown { subject: "{subject}".into() }],
-                    "The token is good, but its user is not in the store.",
+                    "The token is valid, but its user is not in the store.",
                     "",
                 ),
                 row(
@@ -326,21 +342,21 @@ fn families() -> Vec<Family> {
                         BodyRejection::TooLarge { limit: Some(login::MAX_BODY_BYTES) },
                         BodyRejection::TooLarge { limit: None },
                     ],
-                    "The body is longer than this endpoint reads.",
+                    "The body is longer than the limit in the text.",
                     "",
                 ),
                 row(
                     [BodyRejection::TooMany],
-                    "As many bodies as one instance holds at once are being read.",
-                    "if often: clients send bodies very slowly; a rule of Cloudflare's firewall",
+                    "One instance is already reading as many bodies as it can hold.",
+                    "if often: clients send bodies very slowly; block them with a rule of Cloudflare's firewall",
                 ),
                 row(
                     [BodyRejection::FieldTooLong { field: name() }],
-                    "A name or password is longer than the gate reads.",
+                    "A name or password is longer than the limit in the text.",
                     "",
                 ),
                 row([BodyRejection::Interrupted], "The body stopped before its end.", ""),
-                row([BodyRejection::TooSlow], "The body did not come in time.", ""),
+                row([BodyRejection::TooSlow], "The body did not arrive in time.", ""),
             ],
         },
         Family {
@@ -348,7 +364,7 @@ fn families() -> Vec<Family> {
             rows: vec![
                 row(
                     [LoginRejection::BadCredentials],
-                    "Name and password are not those of a user; or members are missing, empty, no text, or too many.",
+                    "Name and password are not those of a user; or members are missing, empty, not strings, or too many.",
                     "if the user is sure: `tollgate user show NAME`",
                 ),
                 row(
@@ -359,13 +375,13 @@ fn families() -> Vec<Family> {
                 ),
                 row(
                     [PasswordRejection::Weak { text: "{what is wrong with it}".into() }],
-                    "A new password is not taken: too short, too common, known from a leak.",
+                    "A new password is refused: too short, too common, or known from a leak.",
                     "",
                 ),
-                row([SessionRejection::Unknown], "The session that is to be ended is not there.", ""),
+                row([SessionRejection::Unknown], "There is no such session.", ""),
                 row(
                     [SessionRejection::NotRevocable],
-                    "A log-out with a token that nothing can end before it expires.",
+                    "A log-out with a token that can't be revoked before it expires.",
                     "turn sessions on: [sessions.md](sessions.md)",
                 ),
             ],
@@ -375,8 +391,8 @@ fn families() -> Vec<Family> {
             rows: vec![
                 row(
                     [PermissionRejection::NotTheOperator],
-                    "`TOLLGATE_ADMIN_SECRET` is wrong or missing in the request.",
-                    "if it was not you, somebody is guessing the secret: make it long and random (`tollgate secret generate`)",
+                    "The request has no `TOLLGATE_ADMIN_SECRET`, or a wrong one.",
+                    "if no operator sent it, somebody is guessing the secret: make it long and random (`tollgate secret generate`)",
                 ),
                 row(
                     [PermissionRejection::BadCommand],
@@ -386,21 +402,21 @@ fn families() -> Vec<Family> {
             ],
         },
         Family {
-            title: "What lies behind the gate",
+            title: "Stores, origin and the gate itself",
             rows: vec![
                 row(
                     [UnavailableRejection::Store],
-                    "KV or an object did not answer in time, or holds something that can't be read.",
-                    "look for `unreachable` and `record_unusable` beside it; Cloudflare's status",
+                    "KV or an object did not answer in time, or has a value that can't be read.",
+                    "see the events `unreachable` and `record_unusable` of the same time, and Cloudflare's status",
                 ),
                 row(
                     [UnavailableRejection::DecisionTimeout],
                     "The decision took longer than a minute.",
-                    "KV, objects, or functions of your application are very slow",
+                    "find out why KV, objects or functions of your application are slow",
                 ),
                 row(
                     [OriginRejection::Assets],
-                    "The static files don't answer, or there is no binding `ASSETS`.",
+                    "The static files do not answer, or there is no binding `ASSETS`.",
                     "`tollgate config check`",
                 ),
                 row(
@@ -411,17 +427,17 @@ fn families() -> Vec<Family> {
                 row(
                     [OriginRejection::Timeout],
                     "The origin did not begin to answer within `ORIGIN_TIMEOUT`.",
-                    "look at its log; raise `ORIGIN_TIMEOUT`",
+                    "see the origin's log; raise `ORIGIN_TIMEOUT`",
                 ),
                 row(
                     [InternalRejection::Misconfigured],
                     "The configuration is unsafe or impossible: nothing is served.",
-                    "`config_problem` beside it says what to write; `tollgate config check`",
+                    "the event `config_problem` says what to write; `tollgate config check`",
                 ),
                 row([InternalRejection::Bug], "A bug of the gate.", "report it"),
                 row(
                     [Rejection::Custom(JwtError::new("{error}", "{what your function says}"))],
-                    "A function of your application refused, in its own words.",
+                    "A function of your application rejected the request, in its own words.",
                     "",
                 ),
             ],
@@ -429,28 +445,28 @@ fn families() -> Vec<Family> {
     ]
 }
 
-/// The second half of the page.
+/// The second half of the page: the log events.
 const LOG: &str = "
 ## Log events
 
-One JSON object a line, with `level`, `event`, and where a request led to it `request_id` (the answer's `X-Request-Id`)
-and `duration_ms`. `TOLLGATE_LOG` says which levels are written.
+One JSON object a line, with `level`, `event`, and for an event of a request `request_id` (the answer's `X-Request-Id`) and
+`duration_ms`. `TOLLGATE_LOG` selects the levels.
 
-| Event | Level | Its members | Meaning | What to do |
+| Event | Level | Members | Meaning | What to do |
 |---|---|---|---|---|
 | `login` | info | `subject` | A user logged in. | nothing |
 | `password_changed` | info | `subject` | A user has a new password. | nothing |
 | `hash_renewed` | info | `subject` | A hash was replaced by one at the configured cost. | nothing |
-| `passed` | debug | `rule`, `subject` | A request passed. | nothing |
-| `refused` | info; error from status 500 | `reason`, `status`, `rule` | A request was refused. | by `reason`: the tables above |
-| `refused_more` | as `refused` | `reason`, `status`, `count` | More refusals for that reason within a second than are written one by one (`TOLLGATE_LOG_REFUSALS`). | [operating.md](operating.md#what-to-alarm-on) |
-| `record_unusable` | error | `subject`, `reason` | A stored record could not be used: `login_record_unreadable`, `profile_unreadable`, `id_of_two_users`, `hash_format`, `hash_cost_too_low`, `hash_cost_too_high`, `hash_pepper_unknown`. | `tollgate user show NAME`; for a pepper: is it in TOLLGATE_PASSWORD_PEPPERS? |
-| `unreachable` | error | `reason`: the binding | An object or limiter of this binding did not answer. | Cloudflare's status; is the binding in wrangler.toml? |
-| `pwned_check_failed` | error | `reason` | The leak service did not answer, so a new password was taken unchecked. | nothing now and then; if often: can the gate reach it? |
-| `exception` | error | `reason`: its kind; `text`: where | An exception of JavaScript has cost a request its answer. | report it |
-| `config_problem` | error | `option`, `text` | The configuration stops the gate. | what `text` says |
-| `config_fault` | error | `option`, `text` | Something in the configuration will not work, though the gate serves. | what `text` says |
-| `config_warning` | info | `option`, `text` | Legal, but unwise. | what `text` says |
+| `passed` | debug | `rule`, `subject` | A request was let through. | nothing |
+| `refused` | info; error from status 500 | `reason`, `status`, `rule` | A request was rejected. | see `reason` in the tables above |
+| `refused_more` | as `refused` | `reason`, `status`, `count` | More rejections for this reason within a second than are logged one by one (`TOLLGATE_LOG_REFUSALS`). | [operating.md](operating.md#what-to-alarm-on) |
+| `record_unusable` | error | `subject`, `reason` | A stored record could not be used: `login_record_unreadable`, `profile_unreadable`, `id_of_two_users`, `hash_format`, `hash_cost_too_low`, `hash_cost_too_high`, `hash_pepper_unknown`. | `tollgate user show NAME`; for a pepper: check TOLLGATE_PASSWORD_PEPPERS |
+| `unreachable` | error | `reason`: the binding | An object or limiter of this binding did not answer. | check Cloudflare's status, and the binding in wrangler.toml |
+| `pwned_check_failed` | error | `reason` | The leak service did not answer, so a new password was taken unchecked. | if often: check that the gate can reach it |
+| `exception` | error | `reason`: its kind; `text`: where | An exception in JavaScript: the request got no answer. | report it |
+| `config_problem` | error | `option`, `text` | An error in the configuration: the gate serves nothing. | what `text` says |
+| `config_fault` | error | `option`, `text` | Something in the configuration will not work; the gate serves requests. | what `text` says |
+| `config_warning` | info | `option`, `text` | The configuration is valid, but unwise. | what `text` says |
 ";
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod common_passwords;
 pub mod differences;
 pub mod errors;
 pub mod flask_jwt_extended;
+pub mod imports;
 pub mod native;
 pub mod player;
 pub mod replay;

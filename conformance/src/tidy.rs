@@ -1,13 +1,14 @@
-//! What the repository says about itself must be so: `cargo xtask tidy`.
+//! Checks of what the repository states about itself: `cargo xtask tidy`.
 //!
-//! **What always holds:** only files that git knows are looked at; each finding has its file and line. Checked:
-//! each module has a header; each path, link and anchor that a page or a comment names is there; each end-to-end file
-//! is in tests/e2e/README.md; each code of a refusal and each event of the log is in docs/errors.md; each test that
-//! tests/README.md names is there; comments have at most 120 columns; none of the phrases comes back that `PHRASES`
-//! retires.
+//! **What always holds:** only files that git tracks are checked; each finding has a file and a line. Checked: each
+//! module has a header; each path, link and anchor in a page or a comment exists; each end-to-end file is in
+//! tests/e2e/README.md; each code of a rejection and each log event is in docs/errors.md; each test that
+//! tests/README.md names exists; comments have at most 120 columns; no phrase of `PHRASES` is used; files of a crate
+//! import each other in no circle (`imports.rs`).
 //!
-//! **What it does not do:** judge language beyond that list, or look into files that are written by other commands.
+//! **What it does not do:** judge language beyond that list, or check files that other commands write.
 
+use crate::imports;
 use regex::Regex;
 use std::{
     collections::BTreeSet,
@@ -17,8 +18,8 @@ use std::{
     sync::LazyLock,
 };
 
-/// Columns of a line, as rustfmt.toml has it.
-const MOST_COLUMNS: usize = 120;
+/// Maximum columns of a line, as in rustfmt.toml.
+const MAX_COLUMNS: usize = 120;
 
 /// Phrases that were replaced by plainer ones, in lower case.
 const PHRASES: &[&str] = &[
@@ -53,10 +54,10 @@ const PHRASES: &[&str] = &[
     "bodyfault",
 ];
 
-/// Looks at the repository in this folder: every finding, as `FILE:LINE: text`.
+/// Checks the repository in this folder. Returns every finding as `FILE:LINE: text`.
 ///
 /// # Errors
-/// If git or a file can't be read.
+/// If a file can't be read.
 pub fn look(root: &Path) -> Result<Vec<String>, String> {
     let files = tracked(root)?;
     let mut found = Vec::new();
@@ -78,10 +79,11 @@ pub fn look(root: &Path) -> Result<Vec<String>, String> {
     found.extend(end_to_end(root, &files)?);
     found.extend(codes(root)?);
     found.extend(named_tests(root)?);
+    found.extend(imports::circles(root)?);
     Ok(found)
 }
 
-/// The files that git knows; where there is no git (an unpacked archive) all but what commands make.
+/// The files that git tracks; without git (in an unpacked archive) all files but those that commands write.
 fn tracked(root: &Path) -> Result<BTreeSet<PathBuf>, String> {
     let output = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output();
     if let Some(output) = output.ok().filter(|output| output.status.success() && !output.stdout.is_empty()) {
@@ -109,12 +111,12 @@ fn tracked(root: &Path) -> Result<BTreeSet<PathBuf>, String> {
     Ok(found)
 }
 
-/// Recorded or written by a command: nobody's words.
+/// Whether a file is recorded or written by a command, so that its language is not checked.
 fn is_data(file: &Path) -> bool {
     ["tests/transcripts", "tests/pinned", "cli/tests/snapshots"].iter().any(|folder| file.starts_with(folder))
 }
 
-/// A Rust module says what it is for in its first line; so does a JavaScript module.
+/// Each Rust and JavaScript module begins with a comment that says what it is for.
 fn header(kind: &str, text: &str, at: &mut impl FnMut(usize, String)) {
     let first = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with("#!")).unwrap_or_default();
     match kind {
@@ -128,7 +130,7 @@ fn header(kind: &str, text: &str, at: &mut impl FnMut(usize, String)) {
     }
 }
 
-/// Comments are wrapped; what can't be is left: tables, addresses, texts in quotes, and what rustfmt leaves alone.
+/// Comments are wrapped, except lines with a table or an address.
 fn columns(kind: &str, text: &str, at: &mut impl FnMut(usize, String)) {
     for (line, content) in text.lines().enumerate() {
         let content_trimmed = content.trim_start();
@@ -138,11 +140,8 @@ fn columns(kind: &str, text: &str, at: &mut impl FnMut(usize, String)) {
             _ => false,
         };
         let is_table = content.contains(" | ") || content.contains("://");
-        if is_comment && !is_table && content.chars().count() > MOST_COLUMNS {
-            at(
-                line + 1,
-                format!("{} columns, and at most {MOST_COLUMNS} are wanted: wrap the comment", content.chars().count()),
-            );
+        if is_comment && !is_table && content.chars().count() > MAX_COLUMNS {
+            at(line + 1, format!("{} columns, more than {MAX_COLUMNS}: wrap the comment", content.chars().count()));
         }
     }
 }
@@ -155,12 +154,12 @@ fn phrases(file: &Path, text: &str, at: &mut impl FnMut(usize, String)) {
     for (line, content) in text.lines().enumerate() {
         let lower = content.to_lowercase();
         for phrase in PHRASES.iter().filter(|phrase| lower.contains(**phrase)) {
-            at(line + 1, format!("{phrase:?} was replaced by plainer words: say it in the field's terms"));
+            at(line + 1, format!("{phrase:?} is retired: use the standard term"));
         }
     }
 }
 
-/// Paths from the root of the repository, in pages and comments.
+/// Each path from the root of the repository, in pages and comments, exists.
 fn paths(root: &Path, file: &Path, kind: &str, text: &str, at: &mut impl FnMut(usize, String)) {
     static PATH: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
@@ -168,7 +167,7 @@ fn paths(root: &Path, file: &Path, kind: &str, text: &str, at: &mut impl FnMut(u
         )
         .expect("an expression")
     });
-    // A crate's README names its own folders.
+    // A crate's README names folders of that crate.
     let own = file.parent().map(|folder| root.join(folder)).unwrap_or_default();
     for (line, content) in text.lines().enumerate() {
         let trimmed = content.trim_start();
@@ -204,7 +203,7 @@ fn paths(root: &Path, file: &Path, kind: &str, text: &str, at: &mut impl FnMut(u
     }
 }
 
-/// Is it a file that commands make here, and git does not know?
+/// Whether git ignores this path, since commands write it.
 fn is_ignored(root: &Path, path: &str) -> bool {
     let output = Command::new("git").args(["check-ignore", "-q", path]).current_dir(root).status();
     output.is_ok_and(|status| status.success())
@@ -216,7 +215,7 @@ fn is_placeholder(part: &str) -> bool {
         && !["README", "LICENSE", "CHANGELOG"].contains(&part)
 }
 
-/// Links of a page, to files and to headings.
+/// Each link of a page leads to an existing file and heading.
 fn links(root: &Path, file: &Path, text: &str, at: &mut impl FnMut(usize, String)) {
     static LINK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\]\(([^)\s]+)\)").expect("an expression"));
     let folder = file.parent().unwrap_or(Path::new(""));
@@ -237,7 +236,7 @@ fn links(root: &Path, file: &Path, text: &str, at: &mut impl FnMut(usize, String
     }
 }
 
-/// The names by which headings are linked to: in lower case, blanks as hyphens, other marks dropped.
+/// The anchors of a page's headings: in lower case, spaces as hyphens, other marks dropped.
 fn anchors(page: &str) -> BTreeSet<String> {
     let headings = page.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
     let anchor = |heading: &str| {
@@ -251,7 +250,7 @@ fn anchors(page: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// Each end-to-end file stands in the table of its folder's README, and each row has its file.
+/// Each end-to-end file is in the table of its folder's README, and each row has its file.
 fn end_to_end(root: &Path, files: &BTreeSet<PathBuf>) -> Result<Vec<String>, String> {
     const README: &str = "tests/e2e/README.md";
     let text = fs::read_to_string(root.join(README)).map_err(|error| format!("{README}: {error}"))?;
@@ -291,7 +290,7 @@ fn named_tests(root: &Path) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-/// Each code of a refusal and each event of the log has its row in docs/errors.md, and each row is one.
+/// Each code of a rejection and each log event has a row in docs/errors.md, and the page has no other rows.
 fn codes(root: &Path) -> Result<Vec<String>, String> {
     static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"=> "([a-z_]+)""#).expect("an expression"));
     static EVENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"=\s*\("([a-z_]+)","#).expect("an expression"));
@@ -370,7 +369,7 @@ mod tests {
             [
                 "a.rs:1: the module has no header",
                 "b.mjs:1: the module has no header",
-                "c.rs:3: 123 columns, and at most 120 are wanted",
+                "c.rs:3: 123 columns, more than 120",
                 "d.rs:1: docs/page.md has no heading \"gone\"",
                 "d.rs:1: there is no docs/gone.md",
                 "docs/errors.md:1: gone is neither a code nor an event",
@@ -378,7 +377,7 @@ mod tests {
                 "docs/errors.md:1: no row for b_code",
                 "docs/page.md:3: #gone",
                 "docs/page.md:3: there is no gone.md",
-                "docs/page.md:4: \"is told whole\" was replaced by plainer words",
+                "docs/page.md:4: \"is told whole\" is retired",
                 "tests/README.md:1: c.rs has no test `is_gone`",
                 "tests/README.md:1: tests/e2e/there.test.mjs has no test \"is gone\"",
                 "tests/e2e/README.md:1: no row for other",

@@ -1,4 +1,4 @@
-//! The rules, each broken in a way of its own: a run with any of these must find a violation.
+//! Broken rules: with any of these a run must find a violation.
 
 use std::fmt;
 use tollgate::rules::{
@@ -8,7 +8,7 @@ use tollgate::rules::{
     time::{Duration, Timestamp},
 };
 
-/// What the simulated gate or object does wrong around the rules.
+/// A fault of the simulated gate or object, outside the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A reply goes out before the state is written.
@@ -17,23 +17,23 @@ pub enum Fault {
     AnnouncesOnce,
     /// KV gets the record of the step that began the delivery, not the latest one.
     WritesOldRecord,
-    /// A device is known for every name that differs in capitals only.
+    /// A device is known for every name that differs only in case.
     SharesDevices,
 }
 
 /// The rules that a history is played by.
 #[derive(Clone, Copy)]
 pub struct Rules {
-    /// A broken rule's name; `None` for the rules as they are.
+    /// The name of the broken rule; `None` if all are intact.
     pub name: Option<&'static str>,
-    /// The decisions.
+    /// The decisions of the rules.
     pub safeguards: &'static dyn Safeguards,
-    /// What goes wrong around them.
+    /// A fault outside the rules.
     pub fault: Option<Fault>,
 }
 
 impl Rules {
-    /// The rules as they are.
+    /// Intact rules.
     pub const INTACT: Self = Self { name: None, safeguards: &Intact, fault: None };
 
     const fn broken(name: &'static str, safeguards: &'static dyn Safeguards) -> Self {
@@ -93,7 +93,7 @@ broken! {
     RehashUndoes {
         fn drops_outdated_rehash(&self) -> bool { false }
     }
-    /// Whatever KV was given, nothing waits any more.
+    /// A write of any record to KV counts as delivery of the waiting one.
     AnyDeliveryClears {
         fn is_delivered(&self, _: bool) -> bool { true }
     }
@@ -101,11 +101,11 @@ broken! {
     SessionsUnlimited {
         fn max_sessions(&self) -> usize { usize::MAX }
     }
-    /// A session keeps every token of the grace.
+    /// A session keeps every token that was spent within the grace.
     LinksUnlimited {
         fn max_refresh_tokens(&self) -> usize { usize::MAX }
     }
-    /// A session does not end by disuse.
+    /// An unused session does not end.
     IdleNeverEnds {
         fn session_end(&self, _: Timestamp, by_age: Timestamp) -> Timestamp { by_age }
     }
@@ -113,7 +113,7 @@ broken! {
     NeverEndsAtLast {
         fn session_end(&self, by_disuse: Timestamp, _: Timestamp) -> Timestamp { by_disuse }
     }
-    /// A spent refresh token can be retried for ever.
+    /// A spent refresh token gets its successor at any time.
     GraceNeverEnds {
         fn is_grace_over(&self, _: Timestamp, _: Duration, _: Timestamp) -> bool { false }
     }
@@ -125,7 +125,7 @@ broken! {
     RetryMakesAnother {
         fn makes_successor(&self, _: bool) -> bool { true }
     }
-    /// A spent refresh token is refused, but its session goes on.
+    /// A spent refresh token is refused, but its session stays open.
     ReuseForgiven {
         fn reuse_ends_session(&self) -> bool { false }
     }
@@ -145,11 +145,11 @@ broken! {
     CheckForgetsEnds {
         fn checks(&self, what: Checked) -> bool { what != Checked::AllEnded }
     }
-    /// Ends and beginnings have the clock's time, also when it was set back.
+    /// Ends and beginnings have the time of the clock, even if it was set back.
     ClockSetBack {
         fn after(&self, _: Timestamp, now: Timestamp) -> Timestamp { now }
     }
-    /// All sessions end by the clock, except those that began by one that was ahead.
+    /// The end of all sessions does not cover sessions that began by a clock that was ahead.
     EndsByTheClock {
         fn end_of_all_covers_later_clocks(&self) -> bool { false }
     }
@@ -193,7 +193,7 @@ broken! {
     SecondEndPromisesNothing {
         fn promises_an_end(&self, ends: bool, _: bool) -> bool { ends }
     }
-    /// The log numbers its entries from one, also after it forgot everything.
+    /// The log numbers its entries by count, and starts again at one when it is empty.
     NumbersByCount {
         fn next_number(&self, last: u64, _: u64) -> u64 { last + 1 }
     }
@@ -233,7 +233,7 @@ broken! {
     YoungByArrival {
         fn snapshot_time(&self, _: Timestamp, now: Timestamp) -> Timestamp { now }
     }
-    /// A token that was found good once is good whatever is revoked afterwards.
+    /// A token that was judged good once stays good after later revocations.
     GoodForEver {
         fn is_known_good(&self, checked: u64, _: u64) -> bool { checked > 0 }
     }
@@ -249,7 +249,7 @@ broken! {
     TokensNotJudged {
         fn looked_up(&self, keys: &RevocationKeys) -> RevocationKeys { RevocationKeys { token: None, ..*keys } }
     }
-    /// Attempts are counted, but never wait.
+    /// No number of failures costs a wait.
     GuessesUnlimited {
         fn limits_attempts(&self) -> bool { false }
     }
@@ -257,15 +257,15 @@ broken! {
     ForgivenByTheMinute {
         fn forgiven_after(&self, _: u32) -> u32 { 60 }
     }
-    /// An attempt that did not take place forgives all others.
+    /// An attempt whose password was not checked clears its bucket.
     UntriedForgivesAll {
         fn takes_back_one_attempt(&self) -> bool { false }
     }
-    /// A known device waits with the strangers.
+    /// A known device shares the strangers' bucket.
     NoLaneOfItsOwn {
         fn knows_devices(&self) -> bool { false }
     }
-    /// A device that was never seen has a bucket of its own.
+    /// An unknown device has a bucket of its own.
     EveryoneHasALane {
         fn bucket_of_unknown(&self, shown: &[DeviceId]) -> Bucket {
             shown.first().map_or(Bucket::Strangers, |device| Bucket::Device(device.clone()))
@@ -275,7 +275,7 @@ broken! {
     DeviceUnlimited {
         fn limits_known_devices(&self) -> bool { false }
     }
-    /// A client at a known address without attempts left goes on among the strangers.
+    /// A client at a known address without attempts left uses the strangers' bucket.
     AddressesFallThrough {
         fn known_address_waits(&self) -> bool { false }
     }
@@ -289,7 +289,7 @@ broken! {
     LoginClearsAddresses {
         fn login_clears(&self, bucket: &Bucket) -> bool { matches!(bucket, Bucket::Device(_)) }
     }
-    /// The devices of a name that differs in capitals only push out the owner's.
+    /// The devices of a name that differs only in case push out the owner's.
     TwinsPushOut {
         fn makes_room_for(&self, _: &str, _: &str) -> bool { true }
     }

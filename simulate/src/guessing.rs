@@ -1,12 +1,7 @@
 //! Days on which strangers guess a password, and its owner logs in. Some strangers share the owner's address; some own
-//! a record whose name differs from the owner's in capitals only, and log in to it in between.
+//! a record whose name differs from the owner's only in case, and log in to it in between.
 
-use crate::{
-    broken::Fault,
-    object::{Object, Question},
-    oracle::Rule,
-    world::World,
-};
+use crate::{broken::Fault, object::Question, oracle::Rule, parts::Object, world::World};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 use tollgate::rules::{
     account::{Bucket, DeviceId, MOST_GUESSES_A_DAY, Reply},
@@ -14,16 +9,16 @@ use tollgate::rules::{
 };
 
 const MINUTE: i64 = 60_000;
-/// Guesses that cost no wait.
+/// Guesses after each log-in of the owner, fewer than those that cost no wait.
 const FEW: u32 = 4;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-/// What was guessed in one bucket.
+/// The times of the guesses in one bucket, within the last day.
 #[derive(Default)]
 struct Guessed(VecDeque<i64>);
 
 impl Guessed {
-    /// One more: are that too many within a day?
+    /// Adds a guess. Returns whether there are too many within a day.
     fn one_more(&mut self, now: i64) -> bool {
         // The object's clock may have been set by as much as this.
         while self.0.front().is_some_and(|first| *first + DAY - 1000 <= now) {
@@ -34,7 +29,7 @@ impl Guessed {
     }
 }
 
-/// What was guessed, by the bucket in which it was counted.
+/// The guesses of all buckets.
 #[derive(Default)]
 struct AllGuessed {
     strangers: Guessed,
@@ -44,16 +39,16 @@ struct AllGuessed {
     neighbours: Guessed,
 }
 
-/// What strangers have besides their patience.
+/// What strangers have and do.
 #[derive(Clone, Copy)]
 struct Means {
     /// A copy of the owner's cookie.
     cookie: bool,
     /// The owner's address.
     address: bool,
-    /// A record of their own, whose name differs in capitals only.
+    /// A record of their own, whose name differs only in case.
     twin: bool,
-    /// Which cookies they show.
+    /// Which cookies they send: 0 invented, 1 the owner's, 2 that of their own record or none, 3 each in turn.
     shown: u32,
 }
 
@@ -66,12 +61,12 @@ fn twin() -> RecordId {
 }
 
 impl World {
-    /// A device that logged in as a record.
+    /// The id of a device that logged in to a record.
     fn cookie(&self, record: &RecordId, secret: &str) -> DeviceId {
         DeviceId::cookie(&self.record_of_device(record), secret)
     }
 
-    /// The address from which the owner logs in.
+    /// The id of the address from which the owner logs in.
     fn home(&self, record: &RecordId) -> DeviceId {
         DeviceId::address(&self.record_of_device(record), "192.0.2.1")
     }
@@ -85,17 +80,16 @@ impl World {
 /// The secret in the owner's cookie.
 const OWN: &str = "cookie 0";
 
-/// Twenty-six hours or more of it.
+/// Plays 26 to 32 hours.
 pub fn days(world: &mut World) {
     world.objects.push(Object::new("name:1".into(), 0));
-    // Crashes are rare beside so many tries, and not at all at the first log-in, which makes a device known.
+    // Fewer crashes, since there are many attempts; none at the first log-in, which makes a device known.
     let crashes = std::mem::take(&mut world.settings.crashes) / 4;
     let hurry = world.random.u32(..4);
     let means = Means {
         cookie: world.percent(30),
         address: world.percent(40),
         twin: world.percent(40),
-        // A cookie of one's own invention, none, a stolen one; or now this, now that.
         shown: world.random.u32(..4),
     };
     let guessed = Rc::new(RefCell::new(AllGuessed::default()));
@@ -105,8 +99,7 @@ pub fn days(world: &mut World) {
     let owner_every = [20, 60, 300][world.random.usize(..3)] * MINUTE;
     let (mut owner_next, mut wait, mut since_owner) = (owner_every, 0, 0);
     while world.now < end && world.oracle.violation.is_none() {
-        // As soon as it may be, at the same moment, at leisure; or a few after each log-in of the owner, which may
-        // forgive them.
+        // As soon as allowed, up to two minutes later, up to 40 minutes apart, or a few after each log-in of the owner.
         let pause = match hurry {
             0 => wait,
             3 if since_owner < FEW => wait,
@@ -132,22 +125,22 @@ pub fn days(world: &mut World) {
     }
 }
 
-/// A guess: how long the next has to wait.
+/// Makes a guess. Returns the wait until the next one, in milliseconds.
 fn stranger_tries(world: &mut World, guessed: &Rc<RefCell<AllGuessed>>, means: Means) -> i64 {
     let wait = Rc::new(RefCell::new(1000));
     let invented = world.random.u32(1..1_000_000);
-    let now_this_now_that = world.random.u32(..3);
-    let mut devices = match if means.shown < 3 { means.shown } else { now_this_now_that } {
+    let any = world.random.u32(..3);
+    let mut devices = match if means.shown < 3 { means.shown } else { any } {
         0 => vec![world.cookie(&owner(), &format!("cookie {invented}"))],
         1 if means.cookie => vec![world.cookie(&owner(), OWN)],
-        // What they were given as their own record.
+        // The cookie of their own record.
         2 if means.twin => vec![world.cookie(&owner(), "twin")],
         _ => Vec::new(),
     };
     let shows_cookie = devices.first() == Some(&world.cookie(&owner(), OWN));
     devices.extend(means.address.then(|| world.home(&owner())));
     let (next, guessed) = (Rc::clone(&wait), Rc::clone(guessed));
-    // Not every try is one: sometimes KV can't be read.
+    // Sometimes KV can't be read, and the password is not checked.
     let (untried, is_silent) = (world.percent(5), world.percent(20));
     world.command(
         0,
@@ -160,7 +153,7 @@ fn stranger_tries(world: &mut World, guessed: &Rc<RefCell<AllGuessed>>, means: M
             }
             Some(Reply::Allowed { bucket }) => {
                 *next.borrow_mut() = 0;
-                // Sometimes nobody tells that it was wrong.
+                // Sometimes the failure is not reported.
                 if !is_silent {
                     world.command(0, Question::Wrong(bucket.clone()), Box::new(|_, _| ()));
                 }
@@ -193,9 +186,9 @@ fn stranger_tries(world: &mut World, guessed: &Rc<RefCell<AllGuessed>>, means: M
     if wait == 0 && world.random.bool() { 0 } else { wait }
 }
 
-/// Strangers log in to their own record, whose tries the same object counts, from the address that they share.
+/// Strangers log in to their own record, whose attempts the same object counts, from the address that they share.
 fn twin_logs_in(world: &mut World) {
-    // Each time with another of many browsers, or with one that was there before.
+    // With one of many browsers, new or used before.
     let number = world.random.u32(0..20);
     let devices =
         vec![world.cookie(&twin(), &format!("twin {number}")), world.cookie(&twin(), "twin"), world.home(&twin())];
@@ -210,7 +203,7 @@ fn twin_logs_in(world: &mut World) {
     );
 }
 
-/// The owner logs in, from a device that is known (the cookie 0) or from another, mostly from the same address.
+/// The owner logs in, from a known device (with [`OWN`]) or another one, in most cases from the same address.
 fn owner_logs_in(world: &mut World, is_known: bool, guessed: &Rc<RefCell<AllGuessed>>, means: Means) {
     let guessed = Rc::clone(guessed);
     world.note(|| format!("the owner logs in, known: {is_known}"));
@@ -223,12 +216,12 @@ fn owner_logs_in(world: &mut World, is_known: bool, guessed: &Rc<RefCell<AllGues
         Question::Try(shown),
         Box::new(move |world, reply| match reply {
             Some(Reply::Allowed { bucket }) => {
-                let lane_of_own = Bucket::Device(own.clone());
-                if is_known && !means.cookie && bucket != lane_of_own {
+                let own_bucket = Bucket::Device(own.clone());
+                if is_known && !means.cookie && bucket != own_bucket {
                     world.violated(Rule::StaysIn, "a known device has no bucket of its own");
                 }
                 let devices = (world.now == 0).then_some(own).into_iter().chain(address).collect();
-                let clears = bucket == lane_of_own;
+                let clears = bucket == own_bucket;
                 world.command(
                     0,
                     Question::Right(bucket, devices, owner()),

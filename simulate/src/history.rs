@@ -1,12 +1,12 @@
-//! One history: who is there, what they do in which order, and what must hold in the end.
+//! One history: its people, their random actions, and the checks at its end.
 
 use crate::{
     broken::Rules,
     guessing,
-    isolate::{Centre, Isolate},
-    object::{Object, Question},
+    object::Question,
     oracle::{Deed, Rule, Violation},
-    people::Person,
+    parts::{Centre, Isolate, Object, Person},
+    seed::scrambled,
     settings::Settings,
     world::World,
 };
@@ -16,21 +16,21 @@ use tollgate::{
     rules::account::{Context, MAX_SESSIONS, Reply},
 };
 
-/// After so long everybody sees what was written to KV, and every message has come, in milliseconds.
+/// After this time every write to KV is visible and every message has arrived, in milliseconds.
 const ALL_IS_QUIET: i64 = 75_000;
 
-/// What came of a history: the first rule that did not hold, and what happened, if that was asked for.
+/// The outcome of a history.
 pub struct Outcome {
-    /// If there is one.
+    /// The first violation; `None` if there was none.
     pub violation: Option<Violation>,
-    /// A line for each event.
+    /// A line for each event; empty if `is_traced` was `false`.
     pub trace: Vec<String>,
 }
 
 /// Plays the history of this seed by these rules.
 pub fn play(rules: Rules, seed: u64, is_traced: bool) -> Outcome {
-    // Seeds are often small numbers in a row.
-    let mut random = Rng::with_seed(crate::scrambled(seed));
+    // Seeds are often consecutive small numbers, from which the generator would draw similar values.
+    let mut random = Rng::with_seed(scrambled(seed));
     let settings = Settings::random(&mut random);
     let kind = random.u32(..10_000);
     let accounts = if kind < 250 { 1 } else { random.usize(1..=3) };
@@ -76,7 +76,7 @@ impl World {
         }
     }
 
-    /// Twenty to sixty things are done.
+    /// Plays 20 to 60 random actions.
     fn live(&mut self) {
         let mut passwords: Vec<Vec<u32>> =
             (0..self.objects.len()).map(|account| vec![u32::try_from(account).unwrap_or_default() * 1000]).collect();
@@ -101,7 +101,8 @@ impl World {
         }
     }
 
-    /// Mostly short; sometimes to just before or just after a time at which something is decided.
+    /// Draws the time until the next action, in milliseconds, and whether it ends near a time at which a decision
+    /// changes.
     fn pause(&mut self) -> (i64, bool) {
         let pause = match self.random.u32(..100) {
             0..30 => self.random.i64(0..50),
@@ -125,7 +126,7 @@ impl World {
         let person = self.random.usize(..self.people.len());
         let (account, is_thief) = (self.people[person].account, self.people[person].is_thief);
         let known = &passwords[account];
-        // The present one, or any of before.
+        // The present password, or any earlier one.
         let password =
             if self.random.bool() { known[known.len() - 1] } else { known[self.random.usize(..known.len())] };
         match self.random.u32(..100) {
@@ -177,16 +178,16 @@ impl World {
                 _ => self.issue_without_session(person),
             },
             93 => self.crash(account, "out of the blue"),
-            94 => self.crash_register(),
+            94 => self.crash_log(),
             95 => {
                 let length = self.random.i64(1000..60_000);
-                self.note(|| format!("object {account} can't reach the register for {length} ms"));
+                self.note(|| format!("object {account} can't reach the log for {length} ms"));
                 self.objects[account].cut_off_until = self.now + length;
             }
             96 => {
                 let length = self.random.i64(1000..40_000);
-                self.note(|| format!("the register can't be reached for {length} ms"));
-                self.register.down_until = self.now + length;
+                self.note(|| format!("the log can't be reached for {length} ms"));
+                self.log.down_until = self.now + length;
             }
             97 => {
                 let (centre, length) = (self.random.usize(..self.centres.len()), self.random.i64(1000..40_000));
@@ -201,7 +202,7 @@ impl World {
         }
     }
 
-    /// More sessions than an account may have.
+    /// Opens more sessions than an account may have.
     fn crowd(&mut self) {
         self.settings.crashes = 0;
         for _ in 0..MAX_SESSIONS + 5 {
@@ -217,10 +218,11 @@ impl World {
         self.run_until(time);
     }
 
-    /// The weather clears up: what waits is delivered, what is good is good everywhere; and in the end nothing is left.
+    /// Faults stop. Checks that everything is delivered, that valid tokens pass everywhere, and that expired state is
+    /// dropped.
     fn rest(&mut self) {
         self.is_calm = true;
-        self.register.down_until = self.register.down_until.min(self.now);
+        self.log.down_until = self.log.down_until.min(self.now);
         self.centres.iter_mut().for_each(|centre| centre.cut_off_until = 0);
         self.objects.iter_mut().for_each(|object| object.cut_off_until = 0);
         self.run_until(self.now + ALL_IS_QUIET);
@@ -228,16 +230,16 @@ impl World {
             return;
         }
         for object in 0..self.objects.len() {
-            // A session may have run out just now.
+            // A session may have expired just now.
             if !self.objects[object].account().announcements().is_empty() {
                 self.run_until(self.now + 3000);
             }
             let account = self.objects[object].account();
             if !account.announcements().is_empty() {
-                self.violated(Rule::Kept, format!("object {object} still has to tell the register something"));
+                self.violated(Rule::Kept, format!("object {object} has revocations that the log does not have"));
             }
             if account.record().is_some() {
-                self.violated(Rule::Kept, format!("object {object} still has to write a record"));
+                self.violated(Rule::Kept, format!("object {object} has a record that KV does not have"));
             }
             self.the_last_password_counts(object);
         }
@@ -301,16 +303,16 @@ impl World {
         }
         self.run_until(self.now + 1000);
         let held = (0..self.isolates.len()).map(|isolate| self.isolates[isolate].len()).max().unwrap_or_default();
-        if self.register.len() + held > 0 {
-            let what = format!("the register still has {} entries, an isolate {held}", self.register.len());
+        if self.log.len() + held > 0 {
+            let what = format!("the log still has {} entries, an isolate {held}", self.log.len());
             self.violated(Rule::Bounded, what);
         }
         self.another_day();
     }
 
-    /// The register was put away when it held nothing, and starts again.
+    /// The log restarts when it is empty.
     fn another_day(&mut self) {
-        self.crash_register();
+        self.crash_log();
         self.run_until(self.now + 3000);
         if self.random.bool() {
             self.good_tokens_are_good();

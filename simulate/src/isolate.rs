@@ -1,61 +1,21 @@
-//! Isolates, which judge access tokens by their snapshots, and data centres, whose caches stand between them and the
-//! register.
+//! Isolates judge access tokens by their snapshots; data centres cache the log's answers between them and the log.
 
 use crate::{
     oracle::{Rule, TokenNo},
+    parts::snapshot,
     world::World,
 };
 use std::{
-    collections::HashSet,
     rc::Rc,
     sync::atomic::{AtomicU64, Ordering},
 };
-use tollgate::rules::{
-    revocation::{Age, Delta, RevocationStatus, Snapshot},
-    safeguards::Safeguards,
-    time::Duration,
-};
+use tollgate::rules::revocation::{Age, Delta, RevocationStatus};
 
-/// A data centre keeps an answer of the register so long, in milliseconds.
+/// How long a data centre caches an answer of the log, in milliseconds.
 const CACHED_FOR: i64 = 2000;
 
-/// An isolate.
-pub struct Isolate {
-    snapshot: Snapshot<dyn Safeguards>,
-    /// What its clock is off by.
-    pub skew: i64,
-    centre: usize,
-    life: u32,
-    /// The tokens that it has refused as revoked.
-    refused: HashSet<TokenNo>,
-}
-
-/// A data centre: the register's answers by the number that was asked for, and since when they lie there.
-#[derive(Default)]
-pub struct Centre {
-    cache: Vec<(u64, i64, Rc<Delta>)>,
-    /// It can't reach the register before.
-    pub cut_off_until: i64,
-}
-
-impl Isolate {
-    /// One that knows nothing.
-    pub fn new(safeguards: &'static dyn Safeguards, bound: i64, skew: i64, centre: usize) -> Self {
-        Self { snapshot: snapshot(safeguards, bound), skew, centre, life: 0, refused: HashSet::new() }
-    }
-
-    /// How many revocations it holds.
-    pub fn len(&self) -> usize {
-        self.snapshot.len()
-    }
-}
-
-fn snapshot(safeguards: &'static dyn Safeguards, bound: i64) -> Snapshot<dyn Safeguards> {
-    Snapshot::guarded_by(safeguards, Duration::from_millis(bound).expect("less than a hundred years"))
-}
-
 impl World {
-    /// A request with an access token comes to an isolate.
+    /// A request with an access token arrives at an isolate.
     pub fn arrives(&mut self, isolate: usize, token: TokenNo) {
         let it = &self.isolates[isolate];
         let clock = self.clock(it.skew);
@@ -82,8 +42,8 @@ impl World {
             return;
         }
         let object = &self.objects[self.oracle.account_of(token)].name;
-        let marks = self.oracle.marks(token, object);
-        let status = it.snapshot.judge_by_known(&marks, &self.oracle.tokens[token].checked_generation[isolate]);
+        let keys = self.oracle.keys(token, object);
+        let status = it.snapshot.judge_by_known(&keys, &self.oracle.tokens[token].checked_generation[isolate]);
         if status == RevocationStatus::Good {
             self.violated(Rule::StaysRefused, format!("isolate {isolate} has refused token {token}, and lets it pass"));
         }
@@ -96,15 +56,15 @@ impl World {
             return;
         }
         let object = &self.objects[self.oracle.account_of(token)].name;
-        let marks = self.oracle.marks(token, object);
+        let keys = self.oracle.keys(token, object);
         let isolates = self.isolates.len();
         let checked_generation = &mut self.oracle.tokens[token].checked_generation;
         if checked_generation.is_empty() {
             checked_generation.extend((0..isolates).map(|_| AtomicU64::new(0)));
         }
-        let judgement = it.snapshot.judge(&marks, &checked_generation[isolate], clock);
-        self.note(|| format!("isolate {isolate}: token {token} is {judgement:?}"));
-        match judgement {
+        let status = it.snapshot.judge(&keys, &checked_generation[isolate], clock);
+        self.note(|| format!("isolate {isolate}: token {token} is {status:?}"));
+        match status {
             RevocationStatus::Good => self.oracle.passed(self.now, token),
             RevocationStatus::Revoked => {
                 self.isolates[isolate].refused.insert(token);
@@ -114,7 +74,7 @@ impl World {
         }
     }
 
-    /// An isolate asks the register by way of its data centre; a request may wait for the answer.
+    /// An isolate asks the log through its data centre. `waiting` is the token of a request that waits for the answer.
     pub fn ask(&mut self, isolate: usize, waiting: Option<TokenNo>) {
         let it = &self.isolates[isolate];
         let (centre, life, number) = (it.centre, it.life, it.snapshot.number());
@@ -122,36 +82,36 @@ impl World {
         let now = self.now;
         self.centres[centre].cache.retain(|(_, since, _)| now - since <= CACHED_FOR);
         let kept = self.centres[centre].cache.iter().find(|(asked, _, _)| *asked == number);
-        if let Some((_, _, told)) = kept {
-            let told = Rc::clone(told);
-            return self.answer(isolate, life, told, waiting);
+        if let Some((_, _, delta)) = kept {
+            let delta = Rc::clone(delta);
+            return self.answer(isolate, life, delta, waiting);
         }
         if self.centres[centre].cut_off_until > self.now {
             return;
         }
         let Some(delay) = self.message() else { return };
         self.after(delay, move |world| {
-            let Some(told) = world.since(number) else { return };
+            let Some(delta) = world.since(number) else { return };
             let Some(delay) = world.message() else { return };
             world.after(delay, move |world| {
-                world.centres[centre].cache.push((number, world.now, Rc::clone(&told)));
-                world.answer(isolate, life, told, waiting);
+                world.centres[centre].cache.push((number, world.now, Rc::clone(&delta)));
+                world.answer(isolate, life, delta, waiting);
             });
         });
     }
 
-    /// The answer goes from the data centre to the isolate.
-    fn answer(&mut self, isolate: usize, life: u32, told: Rc<Delta>, waiting: Option<TokenNo>) {
+    /// The data centre sends the answer to the isolate.
+    fn answer(&mut self, isolate: usize, life: u32, delta: Rc<Delta>, waiting: Option<TokenNo>) {
         let delay = self.random.i64(0..=20);
         self.after(delay, move |world| {
             if world.isolates[isolate].life != life {
                 return;
             }
             let clock = world.clock(world.isolates[isolate].skew);
-            world.isolates[isolate].snapshot.update(&told, clock);
+            world.isolates[isolate].snapshot.update(&delta, clock);
             world.note(|| {
-                let age = clock.as_millis() - told.as_of.as_millis();
-                format!("isolate {isolate} learns of {} up to {}, {age} ms old", told.entries.len(), told.number)
+                let age = clock.as_millis() - delta.as_of.as_millis();
+                format!("isolate {isolate} gets {} entries up to {}, {age} ms old", delta.entries.len(), delta.number)
             });
             if let Some(token) = waiting {
                 world.judge(isolate, token);
@@ -159,9 +119,9 @@ impl World {
         });
     }
 
-    /// An isolate is thrown away, and another takes its place.
+    /// The runtime replaces an isolate by a new one.
     pub fn replace_isolate(&mut self, isolate: usize) {
-        self.note(|| format!("isolate {isolate} is another"));
+        self.note(|| format!("isolate {isolate} is replaced"));
         let (skew, bound, safeguards) = (self.skew(), self.settings.bound, self.rules.safeguards);
         let it = &mut self.isolates[isolate];
         (it.snapshot, it.skew, it.life) = (snapshot(safeguards, bound), skew, it.life + 1);
@@ -171,12 +131,15 @@ impl World {
         }
     }
 
-    /// With a good connection to the register, does every isolate know enough to judge?
+    /// Checks that every isolate can judge tokens after a time with a good connection to the log.
     pub fn isolates_are_informed(&mut self) {
         for isolate in 0..self.isolates.len() {
             let it = &self.isolates[isolate];
             if it.snapshot.age(self.clock(it.skew)) == Age::TooOld {
-                self.violated(Rule::StaysIn, format!("isolate {isolate} asks and asks, and never learns anything"));
+                self.violated(
+                    Rule::StaysIn,
+                    format!("isolate {isolate} has asked the log, and its snapshot is still too old"),
+                );
             }
         }
     }

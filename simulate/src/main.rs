@@ -1,4 +1,4 @@
-//! `cargo xtask simulate`: plays random histories; or breaks a rule, and shows that it is found.
+//! `cargo xtask simulate`: plays random histories, or breaks a rule and shows that the break is found.
 
 use clap::Parser;
 use std::{
@@ -7,13 +7,13 @@ use std::{
 };
 use tollgate_simulate::{BROKEN, Found, Rules, play, search};
 
-/// Plays random histories of accounts, revocations and stale stores, and judges each by what must hold.
+/// Play random histories of accounts, revocations and stale stores, and check the properties of each
 #[derive(Parser)]
 #[command(
     name = "cargo xtask simulate",
     after_help = "A history depends on its seed alone. The first history of a run has the run's seed, so
-`--histories 1 --seed S --trace` plays the history of seed S again and tells what happens in it.
-With --break the same holds: `--break NAME --histories 1 --seed S`.
+`--histories 1 --seed S --trace` plays the history of seed S again and prints its events.
+The same holds with --break: `--break NAME --histories 1 --seed S`.
 
 Examples:
   cargo xtask simulate --histories 100000
@@ -21,16 +21,16 @@ Examples:
   cargo xtask simulate --break ReuseForgiven --trace"
 )]
 struct Options {
-    /// So many histories; with --break so many at most for each broken rule
+    /// Number of histories; with --break the maximum for each broken rule
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     histories: Option<u64>,
-    /// The run's seed; a random one if there is none
+    /// Seed of the run [default: random]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Break a rule in the code (or each, one after another: all), and see after how many histories that is found
+    /// Break the rule NAME, or each rule in turn (all), and print after how many histories the break is found
     #[arg(long = "break", value_name = "NAME")]
     broken: Option<String>,
-    /// Tell what happens in the history that is found, or in the only one
+    /// Print the events of the history with a violation, or of the only history
     #[arg(long)]
     trace: bool,
 }
@@ -53,15 +53,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Plays histories; fails at the first in which a rule does not hold.
+/// Plays histories. Fails at the first violation.
 fn histories(options: &Options, seed: u64) -> ExitCode {
     let most = options.histories.unwrap_or(100_000);
     eprintln!("seed {seed}");
     let began = Instant::now();
-    let mut told = began;
+    let mut printed = began;
     let found = search(Rules::INTACT, seed, most, |played| {
-        if told.elapsed() > Duration::from_secs(2) {
-            told = Instant::now();
+        if printed.elapsed() > Duration::from_secs(2) {
+            printed = Instant::now();
             let pace = played as f64 / began.elapsed().as_secs_f64();
             eprintln!("{played} of {most} histories, {pace:.0} a second");
         }
@@ -76,21 +76,21 @@ fn histories(options: &Options, seed: u64) -> ExitCode {
             ExitCode::SUCCESS
         }
         Some(found) => {
-            tell(Rules::INTACT, &found);
+            print_violation(Rules::INTACT, &found);
             println!("{} histories, 1 violation (seed {seed}, {seconds:.1} s)", found.histories);
             ExitCode::FAILURE
         }
     }
 }
 
-/// What happened, and how to see it again.
-fn tell(rules: Rules, found: &Found) {
+/// Prints the events, the violation, and the command that plays the history again.
+fn print_violation(rules: Rules, found: &Found) {
     play(rules, found.seed, true).trace.iter().for_each(|line| println!("{line}"));
     println!("violated: {}: {}", found.violation.rule, found.violation.what);
     println!("again: cargo xtask simulate --histories 1 --seed {}", found.seed);
 }
 
-/// Breaks rules, one after another; fails if one is not found.
+/// Breaks rules, one after another. Fails if a break is not found.
 fn broken(chosen: &[Rules], options: &Options, seed: u64) -> ExitCode {
     let most = options.histories.unwrap_or(20_000);
     let began = Instant::now();
@@ -102,7 +102,7 @@ fn broken(chosen: &[Rules], options: &Options, seed: u64) -> ExitCode {
             Some(found) => {
                 println!("{name:<24}{:>10}  {}: {}", found.histories, found.violation.rule, found.violation.what);
                 if options.trace {
-                    tell(rules, &found);
+                    print_violation(rules, &found);
                 }
             }
             None => {

@@ -1,5 +1,5 @@
-//! An object as workerd runs it: one command at a time, except where it waits for the register or for KV; a write is
-//! whole or not at all; a crash forgets everything else.
+//! An object as workerd runs it: one command at a time, but other commands run while it waits for the log or KV. A
+//! write is atomic; a crash loses everything that is not written.
 
 use crate::{
     broken::Fault,
@@ -11,99 +11,40 @@ use tollgate::{
     Timestamp,
     rules::{
         account::{
-            Account, Bucket, Command, Context, DeviceId, MAX_SESSIONS, Pending, RefreshToken, Reply, Rows, TokenLife,
+            Bucket, Command, Context, DeviceId, MAX_SESSIONS, Pending, RefreshToken, Reply, TokenLife,
             object::{Step, step},
         },
         device::RecordId,
-        ids::ObjectName,
         json::json,
         revocation::Entry,
         time::Duration,
     },
 };
 
-/// What is done with a reply; `None` if it is "not now".
+/// The continuation of a command with its reply; `None` if the object answers with an error.
 pub type Back = Box<dyn FnOnce(&mut World, Option<Reply>)>;
-/// What is done when it is known whether a message came through.
+/// The continuation of a message; `true` if it is known to have arrived.
 pub type Through = Box<dyn FnOnce(&mut World, bool)>;
 
-/// How soon the alarm tries again what did not come through.
+/// The time until the alarm sends again what was not delivered, in milliseconds.
 const RETRY: i64 = 2000;
-/// How long the object waits for the register or for KV.
+/// How long the object waits for the log or for KV, in milliseconds.
 const TIMEOUT: i64 = 1000;
-/// More than this is no session's row: 32 tokens, each of less than a hundred bytes.
+/// Maximum bytes of a session's row: 32 tokens of less than 100 bytes each.
 const MOST_ROW: usize = 3500;
 
-/// An object of an account, or of a name.
-pub struct Object {
-    /// Its name.
-    pub name: ObjectName,
-    rows: Rows,
-    skew: i64,
-    life: u32,
-    down_until: i64,
-    /// It can't reach the register before.
-    pub cut_off_until: i64,
-    alarm: Option<i64>,
-    /// When an event comes that looks at the alarm.
-    looks_at: Option<i64>,
-    /// How many commands it has done.
-    done: usize,
-    /// What the latest step wants in KV: what an earlier one wanted may be out of date when its turn comes.
-    record: Option<Pending>,
-    is_putting: bool,
-}
-
-/// What an object is asked: a deed of an account, or something about guesses.
+/// A command to an object, before numbers are replaced by ids.
 pub enum Question {
-    /// Of an account.
+    /// A deed at an account.
     Deed(Deed),
-    /// May a password be tried?
+    /// [`Command::Attempt`].
     Try(Vec<DeviceId>),
-    /// It was right.
+    /// [`Command::Right`].
     Right(Bucket, Vec<DeviceId>, RecordId),
-    /// It was wrong.
+    /// [`Command::Wrong`].
     Wrong(Bucket),
-    /// It was not tried.
+    /// [`Command::Untried`].
     Untried(Bucket),
-}
-
-impl Object {
-    /// One that never was asked anything.
-    pub fn new(name: ObjectName, skew: i64) -> Self {
-        Self {
-            name,
-            rows: Rows::new(),
-            skew,
-            life: 0,
-            down_until: 0,
-            cut_off_until: 0,
-            alarm: None,
-            looks_at: None,
-            done: 0,
-            record: None,
-            is_putting: false,
-        }
-    }
-
-    /// The state that is stored.
-    pub fn account(&self) -> Account {
-        Account::read(&self.rows).expect("rows of ours")
-    }
-
-    /// How many rows there are beside the one that stays.
-    pub fn rows_that_pass(&self) -> usize {
-        self.rows.keys().filter(|key| *key != "account").count()
-    }
-
-    fn write(&mut self, changes: &[(String, Option<String>)]) {
-        for (key, value) in changes {
-            match value {
-                Some(value) => self.rows.insert(key.clone(), value.clone()),
-                None => self.rows.remove(key),
-            };
-        }
-    }
 }
 
 impl World {
@@ -122,7 +63,7 @@ impl World {
             Question::Deed(deed) => Some(deed),
             _ => None,
         };
-        self.note(|| format!("object {object}: {} -> {:?}", told(deed), step.reply));
+        self.note(|| format!("object {object}: {} -> {:?}", label(deed), step.reply));
         if self.rules.fault == Some(Fault::RepliesBeforeWrite) && !step.promises_an_end {
             let receipt = deed.map(|deed| self.oracle.written(self.now, object, deed, &step.reply, clock));
             self.reply(object, deed, Some(step.reply.clone()), receipt, back);
@@ -159,7 +100,7 @@ impl World {
         );
     }
 
-    /// The command comes again under its id: a gate has lost the reply with its instance, or the object was reset.
+    /// The command is repeated under its id, since the gate has lost the reply, or the object was reset.
     fn repeat(&mut self, object: usize, id: String, command: Command, reply: Reply) {
         let is_done = matches!(
             reply,
@@ -196,7 +137,7 @@ impl World {
             (Some(deed), Some(reply), Some(receipt)) => {
                 self.oracle.acknowledged(self.now, object, deed, reply, receipt);
             }
-            (_, None, _) => self.note(|| format!("object {object}: not now")),
+            (_, None, _) => self.note(|| format!("object {object}: an error in place of the reply")),
             _ => {}
         }
         back(self, reply);
@@ -251,13 +192,13 @@ impl World {
         if next > self.now {
             return self.look_at_alarm(object, next);
         }
-        // Till the command has set another: an alarm whose work fails comes again.
+        // If the command fails, the alarm is due again.
         it.alarm = Some(self.now + RETRY);
         self.look_at_alarm(object, self.now + RETRY);
         self.command(object, Question::Deed(Deed::Tidy), Box::new(|_, _| ()));
     }
 
-    /// Everything is lost but what is stored; another machine, with another clock, goes on.
+    /// Everything that is not stored is lost. The object restarts on another machine, with another clock.
     pub fn crash(&mut self, object: usize, when: &str) {
         let (pause, skew) = (if self.random.bool() { self.random.i64(0..=3000) } else { 0 }, self.skew());
         self.note(|| format!("object {object} crashes {when}"));
@@ -271,7 +212,7 @@ impl World {
         }
     }
 
-    /// The register is told first, then KV.
+    /// Sends to the log first, then to KV.
     fn hand_over(&mut self, object: usize, entries: Vec<Entry>, record: Option<Pending>, done: Through) {
         if entries.is_empty() {
             return self.put(object, record, true, done);
@@ -285,8 +226,8 @@ impl World {
                     return;
                 }
                 world.note(|| {
-                    let what = if came_through { "is told" } else { "can't be told" };
-                    format!("the register {what} {} of object {object}", entries.len())
+                    let what = if came_through { "gets" } else { "may not get" };
+                    format!("the log {what} {} entries of object {object}", entries.len())
                 });
                 if came_through || world.rules.fault == Some(Fault::AnnouncesOnce) {
                     let delivered = Command::Delivered { revocations: entries, record: None };
@@ -299,9 +240,9 @@ impl World {
         );
     }
 
-    /// Tells the register, and says whether it is known to have taken everything down.
+    /// Sends entries to the log. `through` gets `true` if the log has answered in time.
     fn tell(&mut self, object: usize, entries: Vec<Entry>, through: Through) {
-        // Whichever comes first: the answer, or the end of patience.
+        // Whichever comes first: the answer or the timeout.
         let through = Rc::new(RefCell::new(Some(through)));
         let answer = |came_through: bool| {
             let through = Rc::clone(&through);
@@ -321,7 +262,7 @@ impl World {
             let Some(delay) = self.message() else { continue };
             let (entries, yes) = (entries.clone(), answer(true));
             self.after(delay, move |world| {
-                if world.take_down(entries)
+                if world.add_entries(entries)
                     && let Some(delay) = world.message()
                 {
                     world.after(delay, yes);
@@ -330,7 +271,7 @@ impl World {
         }
     }
 
-    /// KV is written; one write at a time, so that none overtakes a later one.
+    /// Writes to KV, one write at a time, so that no write overtakes a later one.
     fn put(&mut self, object: usize, record: Option<Pending>, told: bool, done: Through) {
         let is_old = self.rules.fault == Some(Fault::WritesOldRecord);
         let record = if is_old { record } else { self.objects[object].record.clone() };
@@ -360,24 +301,24 @@ impl World {
         });
     }
 
-    /// A record is in KV: its version is known now.
+    /// A record is in KV: the oracle learns its version.
     fn moved(&mut self, (record, version): (usize, Timestamp)) {
         self.oracle.records[record].version = Some(version);
     }
 
-    /// Is that written down, without a crash?
+    /// The object stores that something was delivered. Returns `false` if it crashes.
     fn delivered(&mut self, object: usize, command: Command) -> bool {
         let clock = self.clock(self.objects[object].skew);
         let Some(step) = self.step(object, None, command, clock) else { return false };
         if self.crashes() {
-            self.crash(object, "before it is written that it was told");
+            self.crash(object, "before it has stored the delivery");
             return false;
         }
         self.store(object, &step);
         true
     }
 
-    /// The command as the object gets it.
+    /// The command that the object gets.
     fn in_full(&mut self, question: &Question) -> Command {
         match question {
             Question::Try(devices) => Command::Attempt { devices: devices.clone() },
@@ -415,7 +356,7 @@ impl World {
             },
             Deed::Check { session: number, token } => {
                 let object = &self.objects[self.oracle.account_of(token)].name;
-                let began = self.oracle.marks(token, object).began;
+                let began = self.oracle.keys(token, object).began;
                 let session = number.map(|number| session(self, number));
                 Command::Check { session, token_id: Some(id(self, token)), began, is_use: false }
             }
@@ -450,6 +391,6 @@ impl World {
     }
 }
 
-fn told(deed: Option<Deed>) -> String {
-    deed.map_or_else(|| "a password is tried".to_owned(), |deed| format!("{deed:?}"))
+fn label(deed: Option<Deed>) -> String {
+    deed.map_or_else(|| "an attempt".to_owned(), |deed| format!("{deed:?}"))
 }

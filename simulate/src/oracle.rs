@@ -1,9 +1,9 @@
-//! What must hold, judged by facts of its own: who was told what, at which true time. It sees deeds and replies, never
-//! the state of the code that is tried.
+//! The properties that must hold, judged by deeds, replies and true times. The oracle never sees the state of the
+//! rules.
 //!
-//! Each deed is told twice: [`Oracle::written`] when its outcome is stored, in the order in which the object decided;
-//! [`Oracle::acknowledged`] when the reply leaves the object. What ends is over for refresh tokens and strict checks
-//! from the first on; for access tokens the bound counts from the second.
+//! Each deed is reported twice: to [`Oracle::written`] when its outcome is stored, in the order of the object's
+//! decisions, and to [`Oracle::acknowledged`] when the reply leaves the object. An end counts for refresh tokens and
+//! strict checks from the first time on; for access tokens the bound starts at the second.
 
 use crate::settings::Settings;
 use std::{collections::HashMap, fmt, sync::atomic::AtomicU64};
@@ -16,34 +16,34 @@ use tollgate::{
     },
 };
 
-/// Its place in [`Oracle::sessions`].
+/// An index of [`Oracle::sessions`].
 pub type SessionNo = usize;
-/// Its place in [`Oracle::tokens`].
+/// An index of [`Oracle::tokens`].
 pub type TokenNo = usize;
-/// Its place in [`Oracle::records`].
+/// An index of [`Oracle::records`].
 pub type RecordNo = usize;
 
-/// As many refresh tokens within one grace are more than a rule must keep track of.
+/// With this many uses within one grace, a session may have dropped the token that is used.
 const MANY_LINKS: usize = 31;
 
-/// What must hold.
+/// A property that must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// A spent refresh token never yields a second chain.
     OneChain,
-    /// A revoked token never passes after the bound.
+    /// A revoked token does not pass after the bound.
     Bound,
     /// A route that stays open still refuses what its isolate knows to be revoked.
     StaysRefused,
     /// An acknowledged end is never undone.
     EndStays,
-    /// Nobody is logged out, or kept out, without a reason.
+    /// Nobody is logged out or refused without a reason.
     StaysIn,
     /// After a change of the password the old one opens nothing.
     OldPassword,
-    /// Sessions end when they are idle for too long, and at last.
+    /// Sessions end after their idle time and after their lifetime.
     Lifetime,
-    /// A password is guessed only so often in a day.
+    /// The number of guesses at a password in a day is limited.
     LoginThrottle,
     /// What was acknowledged is kept.
     Kept,
@@ -60,49 +60,49 @@ impl fmt::Display for Rule {
             Self::EndStays => "an acknowledged end is never undone",
             Self::StaysIn => "nobody is logged out or kept out without a reason",
             Self::OldPassword => "an old password opens nothing",
-            Self::Lifetime => "a session ends when it is idle and at last",
-            Self::LoginThrottle => "a password is guessed only so often in a day",
+            Self::Lifetime => "a session ends after its idle time and after its lifetime",
+            Self::LoginThrottle => "the number of guesses at a password in a day is limited",
             Self::Kept => "what was acknowledged is kept",
             Self::Bounded => "what is stored stays small",
         })
     }
 }
 
-/// A rule that did not hold.
+/// A property that did not hold.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// Which.
+    /// The property.
     pub rule: Rule,
     /// What happened.
     pub what: String,
 }
 
-/// What an account's object is asked, by numbers in place of texts.
+/// A command to an account's object, with numbers in place of ids.
 #[derive(Clone, Copy, Debug)]
 pub enum Deed {
     /// Opens a session.
     Open { record: RecordNo, refresh: Option<TokenNo>, issued: Timestamp },
     /// Spends a refresh token.
     Rotate { session: SessionNo, token: TokenNo, successor: TokenNo, issued: Timestamp },
-    /// Asks whether an access token is good.
+    /// Asks whether an access token is revoked.
     Check { session: Option<SessionNo>, token: TokenNo },
     /// Lists the sessions.
     List,
     /// Ends a session.
     End { session: SessionNo },
-    /// Ends all.
+    /// Ends all sessions.
     EndAll { retire: bool },
-    /// Makes a token void.
+    /// Revokes a token.
     Revoke { token: TokenNo },
     /// Changes the password.
     SetPassword { proven: RecordNo, record: RecordNo },
-    /// Hashes it anew.
+    /// Stores a new hash of the password.
     Rehash { proven: RecordNo, record: RecordNo },
-    /// Time has passed.
+    /// Drops what has expired.
     Tidy,
 }
 
-/// When something ended: in the order of the object, and for everybody.
+/// When the end of something was stored, and when it was acknowledged.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Over {
     written: Option<i64>,
@@ -122,9 +122,9 @@ impl Over {
 
 /// A session.
 pub struct Session {
-    /// Whose.
+    /// The account.
     pub account: usize,
-    /// Its id.
+    /// The session's id.
     pub id: SessionId,
     began: Timestamp,
     opened: i64,
@@ -134,9 +134,9 @@ pub struct Session {
     spent: Vec<i64>,
     over: Over,
     reused: bool,
-    /// Somebody has a copy of a refresh token.
+    /// Whether a thief has a copy of a refresh token.
     pub stolen: bool,
-    /// One that may have had to make room.
+    /// Whether it may have been ended to make room.
     crowded_out: bool,
 }
 
@@ -146,29 +146,29 @@ pub struct Token {
     pub id: TokenId,
     /// Its session, once that is known.
     pub session: Option<SessionNo>,
-    /// When it was issued, by the clock of who issued it.
+    /// When it was issued, by the issuer's clock.
     pub issued: Timestamp,
-    /// The last second at which it is good, before leeway.
+    /// The last second of its lifetime, without leeway.
     pub expires: i64,
-    /// Of a token without a session: whose, and at which true time it was issued.
+    /// For a token without a session: its account, and the true time at which it was issued.
     pub issued_without: Option<(usize, i64)>,
     successor: Option<TokenNo>,
     /// The access token beside a refresh token.
     pub beside: Option<TokenNo>,
     spent: i64,
     void: Over,
-    /// What revocations hit it by.
-    pub marks: Option<RevocationKeys>,
-    /// One for each isolate: where it keeps under which number it was good.
+    /// Its revocation keys, once they were needed.
+    pub keys: Option<RevocationKeys>,
+    /// For each isolate the generation in which it was last found not revoked.
     pub checked_generation: Vec<AtomicU64>,
 }
 
 /// A log-in record.
 #[derive(Clone, Copy)]
 pub struct Record {
-    /// Whose.
+    /// The account.
     pub account: usize,
-    /// Which of all passwords.
+    /// The number of the password.
     pub password: u32,
     /// Its version, once it has one.
     pub version: Option<Timestamp>,
@@ -178,17 +178,17 @@ pub struct Record {
 struct Facts {
     /// The newest version that the object knows, in milliseconds.
     newest: i64,
-    /// Passwords that open nothing any more.
+    /// Passwords that must not open a session any more.
     dead: Vec<u32>,
     /// The record of the last change that was written.
     wanted: Option<RecordNo>,
-    /// When all was ended for the last time.
+    /// When all sessions were last ended.
     ended: Option<i64>,
-    /// Somebody wrote to the store behind the object's back.
+    /// Whether an operator has written to the store without the object.
     interfered: bool,
 }
 
-/// To be handed back with the reply.
+/// What [`Oracle::acknowledged`] needs of [`Oracle::written`].
 pub struct Receipt {
     at: i64,
     sessions: usize,
@@ -196,7 +196,7 @@ pub struct Receipt {
     ended: Vec<SessionNo>,
 }
 
-/// The facts.
+/// The facts, and the first violation.
 pub struct Oracle {
     settings: Settings,
     /// Every session there was.
@@ -207,14 +207,14 @@ pub struct Oracle {
     pub records: Vec<Record>,
     accounts: Vec<Facts>,
     by_id: HashMap<SessionId, SessionNo>,
-    /// Times at which something is decided by a millisecond.
+    /// True times at which a decision changes.
     pub moments: Vec<i64>,
-    /// The first rule that did not hold.
+    /// The first violation.
     pub violation: Option<Violation>,
 }
 
 impl Oracle {
-    /// Before anything happened.
+    /// An oracle without facts.
     pub fn new(settings: Settings, accounts: usize) -> Self {
         Self {
             settings,
@@ -228,7 +228,7 @@ impl Oracle {
         }
     }
 
-    /// A rule did not hold.
+    /// Records a violation, if it is the first.
     pub fn violated(&mut self, rule: Rule, what: impl Into<String>) {
         self.violation.get_or_insert_with(|| Violation { rule, what: what.into() });
     }
@@ -239,7 +239,7 @@ impl Oracle {
         }
     }
 
-    /// A new token.
+    /// Adds a token. `life` is in milliseconds.
     pub fn token(&mut self, kind: char, issued: Timestamp, life: i64) -> TokenNo {
         let number = self.tokens.len();
         self.tokens.push(Token {
@@ -252,7 +252,7 @@ impl Oracle {
             beside: None,
             spent: 0,
             void: Over::default(),
-            marks: None,
+            keys: None,
             checked_generation: Vec::new(),
         });
         number
@@ -263,30 +263,30 @@ impl Oracle {
         id.as_str()[1..].parse().expect("an id of ours")
     }
 
-    /// A new record.
+    /// Adds a record.
     pub fn record(&mut self, account: usize, password: u32, version: Option<Timestamp>) -> RecordNo {
         self.records.push(Record { account, password, version });
         self.records.len() - 1
     }
 
-    /// What revocations hit an access token by; worked out once.
-    pub fn marks(&mut self, token: TokenNo, object: &ObjectName) -> RevocationKeys {
-        if let Some(marks) = self.tokens[token].marks {
-            return marks;
+    /// The revocation keys of an access token.
+    pub fn keys(&mut self, token: TokenNo, object: &ObjectName) -> RevocationKeys {
+        if let Some(keys) = self.tokens[token].keys {
+            return keys;
         }
         let session = self.tokens[token].session.map(|session| &self.sessions[session]);
         let whole_second = Timestamp::from_seconds(self.tokens[token].issued.numeric_date().seconds());
-        let marks = RevocationKeys {
+        let keys = RevocationKeys {
             token: Some(RevocationKey::token(&self.tokens[token].id)),
             session: session.map(|session| RevocationKey::session(&session.id)),
             user: Some(RevocationKey::user(object)),
             began: session.map_or(whole_second, |session| session.began),
         };
-        self.tokens[token].marks = Some(marks);
-        marks
+        self.tokens[token].keys = Some(keys);
+        keys
     }
 
-    /// Whose access token it is.
+    /// The account of an access token.
     pub fn account_of(&self, token: TokenNo) -> usize {
         let it = &self.tokens[token];
         let without = it.issued_without.map(|(account, _)| account);
@@ -298,13 +298,13 @@ impl Oracle {
         self.by_id.get(id).copied()
     }
 
-    /// Is a session good beyond doubt?
+    /// Whether a session must be open, whatever the clocks.
     pub fn is_surely_on(&self, session: SessionNo, now: i64) -> bool {
         let it = &self.sessions[session];
         it.over.written.is_none() && !it.crowded_out && now < self.ends(session) - self.settings.slack()
     }
 
-    /// Is it over beyond doubt?
+    /// Whether a session must have ended, whatever the clocks.
     fn is_surely_over(&self, session: SessionNo, now: i64) -> bool {
         let it = &self.sessions[session];
         it.over.written.is_some() || now > self.ends(session) + self.settings.slack()
@@ -315,7 +315,7 @@ impl Oracle {
         (it.used + self.settings.idle).min(it.opened + self.settings.session)
     }
 
-    /// Is there a reason to refuse this access token?
+    /// Whether an isolate or object may refuse this access token.
     fn may_be_refused(&self, token: TokenNo, now: i64) -> bool {
         // One that was issued in the same second as the end of all, or so soon before that clocks don't agree.
         let is_doubtful = self.tokens[token].issued_without.is_some_and(|(account, at)| {
@@ -326,18 +326,18 @@ impl Oracle {
             || self.tokens[token].session.is_some_and(|session| !self.is_surely_on(session, now))
     }
 
-    /// The record that the store should hold in the end, if nobody interfered.
+    /// The record that the store must have in the end; `None` if an operator has interfered.
     pub fn wanted(&self, account: usize) -> Option<RecordNo> {
         let facts = &self.accounts[account];
         facts.wanted.filter(|_| !facts.interfered)
     }
 
-    /// Somebody writes to the store behind the object's back.
+    /// An operator writes to the store without the object.
     pub fn interferes(&mut self, account: usize) {
         self.accounts[account].interfered = true;
     }
 
-    /// The outcome of a deed is stored. `clock` is the object's.
+    /// The outcome of a deed is stored. `clock` is the time by the object's clock.
     pub fn written(&mut self, now: i64, account: usize, deed: Deed, reply: &Reply, clock: Timestamp) -> Receipt {
         let mut receipt =
             Receipt { at: now, sessions: self.sessions.len(), tokens: self.tokens.len(), ended: Vec::new() };
@@ -580,7 +580,7 @@ impl Oracle {
         }
     }
 
-    /// Was a token without a session issued before, by any clock?
+    /// Whether a token without a session was issued before `then`, by any clock.
     fn was_before(&self, token: TokenNo, account: usize, then: i64) -> bool {
         self.tokens[token].issued_without.is_some_and(|(of, at)| of == account && at < then - self.settings.slack())
     }
@@ -603,14 +603,14 @@ impl Oracle {
         }
     }
 
-    /// An isolate takes an access token for revoked.
+    /// An isolate finds an access token revoked.
     pub fn found_revoked(&mut self, now: i64, token: TokenNo) {
         self.must(self.may_be_refused(token, now), Rule::StaysIn, || {
             format!("token {token} is taken for revoked without a reason")
         });
     }
 
-    /// A device with a good connection is told that its session is over.
+    /// A device with a good connection learns that its session has ended.
     pub fn is_logged_out(&mut self, session: SessionNo) {
         let it = &self.sessions[session];
         self.must(!it.reused || it.stolen || it.crowded_out, Rule::StaysIn, || {

@@ -1,44 +1,23 @@
-//! Users with their devices, thieves and the operator: what they send, over which connection, and what they do when no
-//! answer comes.
+//! Users with their devices, thieves and the operator: their requests, connections and retries.
 
 use crate::{
     object::Question,
     oracle::{Deed, Oracle, RecordNo, SessionNo, TokenNo},
+    parts::Person,
     world::World,
 };
 use std::{cell::Cell, rc::Rc};
 use tollgate::{Timestamp, rules::account::Reply};
 
-/// A client waits so long for an answer before it asks again, in milliseconds.
+/// How long a client waits for an answer before it retries, in milliseconds.
 const TIMEOUT: i64 = 2500;
-
-/// A device of a user, with all its tabs; or a thief's.
-pub struct Person {
-    /// Whose account it is about.
-    pub account: usize,
-    /// Does every message come through, within two seconds there and back?
-    pub has_good_connection: bool,
-    /// Copies what others hold.
-    pub is_thief: bool,
-    session: Option<SessionNo>,
-    refresh: Option<TokenNo>,
-    access: Option<TokenNo>,
-    in_flight: u32,
-}
-
-impl Person {
-    /// Somebody who holds nothing yet.
-    pub fn new(account: usize, has_good_connection: bool, is_thief: bool) -> Self {
-        Self { account, has_good_connection, is_thief, session: None, refresh: None, access: None, in_flight: 0 }
-    }
-}
 
 impl World {
     fn leg(&mut self, person: usize) -> Option<i64> {
         if self.people[person].has_good_connection { self.good_message() } else { self.message() }
     }
 
-    /// Sends something, once, twice or in vain.
+    /// Sends a message, which may arrive once, twice or never.
     fn send(&mut self, person: usize, event: impl Fn(&mut Self) + Clone + 'static) {
         let is_good = self.people[person].has_good_connection;
         let times = if !is_good && self.comes_twice() { 2 } else { 1 };
@@ -50,13 +29,13 @@ impl World {
         }
     }
 
-    /// The clock of some isolate.
+    /// A random isolate, and the time by its clock.
     fn some_clock(&mut self) -> (usize, Timestamp) {
         let isolate = self.random.usize(..self.isolates.len());
         (isolate, self.clock(self.isolates[isolate].skew))
     }
 
-    /// Somebody types a password.
+    /// A person logs in with a password.
     pub fn login(&mut self, person: usize, password: u32) {
         self.note(|| format!("person {person} logs in with password {password}"));
         self.send(person, move |world| world.login_arrives(person, password));
@@ -114,11 +93,11 @@ impl World {
         self.after(delay, move |world| world.command(account, Question::Deed(deed), Box::new(|_, _| ())));
     }
 
-    /// Somebody's tabs spend the refresh token that they share, all at once.
+    /// A person's tabs spend the refresh token that they share, all at once.
     pub fn rotate(&mut self, person: usize, tabs: u32) {
         let it = &self.people[person];
         let (Some(session), Some(token)) = (it.session, it.refresh) else { return };
-        // Who has a good connection has each answer before anything is asked again.
+        // A device with a good connection has each answer before it sends again.
         if it.has_good_connection && it.in_flight > 0 {
             return;
         }
@@ -193,7 +172,7 @@ impl World {
         }
     }
 
-    /// A client that rotates as fast as it can.
+    /// A client rotates without waiting for answers.
     pub fn rotate_in_a_hurry(&mut self, person: usize, times: u32) {
         let Some(session) = self.people[person].session else { return };
         self.note(|| format!("person {person} is in a hurry"));
@@ -208,7 +187,7 @@ impl World {
         }
     }
 
-    /// Somebody's access token, or one of the latest that there are, is shown to some isolates.
+    /// A person's access token, or one of the 40 latest tokens, is sent to every isolate.
     pub fn use_access(&mut self, person: usize) {
         let latest = self.oracle.tokens.len().saturating_sub(40);
         let own = self.people[person].access;
@@ -226,7 +205,7 @@ impl World {
         }
     }
 
-    /// A token is issued to somebody without a session, as an application of one's own may do it.
+    /// A person is issued a token without a session, as an application can do.
     pub fn issue_without_session(&mut self, person: usize) {
         let (_, issued) = self.some_clock();
         let token = self.oracle.token('a', issued, self.settings.access);
@@ -235,7 +214,7 @@ impl World {
         self.people[person].access = Some(token);
     }
 
-    /// The object moves to another machine between a log-in and the end of all.
+    /// The object moves to another machine between a log-in and the end of all sessions.
     pub fn flee(&mut self, person: usize, password: u32) {
         let account = self.people[person].account;
         let Some(record) = self.store.last(account) else { return };
@@ -258,7 +237,7 @@ impl World {
         self.want(person, account, Deed::EndAll { retire: false }, 3);
     }
 
-    /// All is ended twice, with a log-in in between.
+    /// All sessions are ended twice, with a log-in in between.
     pub fn end_all_twice(&mut self, person: usize, password: u32) {
         let account = self.people[person].account;
         self.want(person, account, Deed::EndAll { retire: false }, 2);
@@ -267,19 +246,19 @@ impl World {
         self.after(later, move |world| world.want(person, account, Deed::EndAll { retire: false }, 2));
     }
 
-    /// Is it an access token, and in somebody's hands?
+    /// Whether this is an access token that a person can have.
     pub fn is_access(&self, token: TokenNo) -> bool {
         let it = &self.oracle.tokens[token];
         it.id.as_str().starts_with('a') && (it.session.is_some() || it.issued_without.is_some())
     }
 
-    /// A route that wants a strict check.
+    /// A request under a rule with `revocation = "strict"`.
     pub fn check(&mut self, person: usize) {
         let Some(token) = self.people[person].access else { return };
         let (session, account) = (self.oracle.tokens[token].session, self.oracle.account_of(token));
         let Some(delay) = self.message() else { return };
         self.after(delay, move |world| {
-            // The gate has looked at the times before it asks.
+            // The gate judges the times before it asks the object.
             let it = &world.oracle.tokens[token];
             if world.clock(0).numeric_date().seconds() <= it.expires {
                 world.command(account, Question::Deed(Deed::Check { session, token }), Box::new(|_, _| ()));
@@ -302,7 +281,7 @@ impl World {
         (it.session, it.refresh, it.access) = (session, refresh, access);
     }
 
-    /// Somebody wants an end, and asks again if there is no answer.
+    /// A person sends a deed, up to `tries` times if there is no answer.
     pub fn want(&mut self, person: usize, account: usize, deed: Deed, tries: u32) {
         self.note(|| format!("person {person} wants {deed:?}"));
         let done = Rc::new(Cell::new(false));
@@ -319,21 +298,21 @@ impl World {
         });
     }
 
-    /// The session that somebody holds, or another of the latest of the account.
+    /// The session of a person, or the latest one of the account.
     pub fn some_session(&mut self, person: usize) -> Option<SessionNo> {
         let account = self.people[person].account;
         let own = self.people[person].session.filter(|_| !self.people[person].is_thief);
         own.or_else(|| self.oracle.sessions.iter().rposition(|session| session.account == account))
     }
 
-    /// The access or refresh token that somebody holds.
+    /// The access or refresh token of a person.
     pub fn some_token(&mut self, person: usize) -> Option<TokenNo> {
         let it = &self.people[person];
         let (access, refresh) = (it.access, it.refresh);
         if self.percent(60) { access } else { refresh }
     }
 
-    /// Another password, by who knows one that may be the present one.
+    /// A person changes the password, with an old one that may be the present one.
     pub fn change_password(&mut self, person: usize, old: u32, new: u32) {
         self.note(|| format!("person {person} changes password {old} to {new}"));
         let account = self.people[person].account;

@@ -1,9 +1,9 @@
-//! What is drawn once for a history: how long things last, and the weather.
+//! The random settings of a history: lifetimes, clock errors and fault rates.
 
 use fastrand::Rng;
 use tollgate::rules::{account::Lifetimes, time::Duration};
 
-/// The options and the weather of one history. All times are in milliseconds.
+/// The lifetimes, clock errors and fault rates of one history. All times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// `TOLLGATE_REFRESH_GRACE`.
@@ -12,28 +12,28 @@ pub struct Settings {
     pub idle: i64,
     /// `TOLLGATE_SESSION_LIFETIME`.
     pub session: i64,
-    /// How long an access token lives.
+    /// The lifetime of access tokens.
     pub access: i64,
     /// `JWT_LEEWAY`.
     pub leeway: i64,
     /// `TOLLGATE_REVOCATION_BOUND`.
     pub bound: i64,
-    /// No clock is further than this from the true time.
+    /// The maximum error of a clock.
     pub skew: i64,
-    /// Of a hundred messages, so many are lost.
+    /// Percentage of messages that are lost.
     pub lost: u32,
-    /// Of a hundred messages, so many come twice.
+    /// Percentage of messages that arrive twice.
     pub twice: u32,
-    /// The slowest message takes so long.
+    /// The maximum delay of a message.
     pub slowest: i64,
-    /// Of a thousand steps of an object, so many are its last.
+    /// Crashes in a thousand steps of an object.
     pub crashes: u32,
-    /// Of a hundred writes to KV, so many fail.
+    /// Percentage of writes to KV that fail.
     pub store_fails: u32,
 }
 
 impl Settings {
-    /// Draws them.
+    /// Draws settings.
     pub fn random(random: &mut Rng) -> Self {
         let mut one_of = |choices: &[i64]| choices[random.usize(..choices.len())];
         let (grace, idle) = (one_of(&[5_000, 10_000, 30_000]), one_of(&[20_000, 100_000, 1_000_000]));
@@ -47,7 +47,7 @@ impl Settings {
         Self { grace, idle, session, access, leeway, bound, skew, lost, twice, slowest, crashes, store_fails }
     }
 
-    /// The lifetimes as the objects are told them.
+    /// The lifetimes that go with each command to an object.
     pub fn lifetimes(&self) -> Lifetimes {
         let span = |millis| Duration::from_millis(millis).expect("less than a hundred years");
         Lifetimes {
@@ -58,7 +58,7 @@ impl Settings {
         }
     }
 
-    /// What two clocks may differ by, and a little more: no rule promises more exact times than that.
+    /// The maximum difference of two clocks plus 20 ms: no property is checked more exactly than that.
     pub fn slack(&self) -> i64 {
         2 * self.skew + 20
     }

@@ -1,13 +1,13 @@
-//! KV: the writer's value is seen everywhere after a minute, and before that wherever and whenever it likes.
+//! KV: a write is visible everywhere after a minute; before that each read returns the old or the new value.
 
 use fastrand::Rng;
 use serde::Deserialize;
 use tollgate::Timestamp;
 
-/// After so long a write is seen everywhere, in milliseconds.
+/// When a write is visible everywhere, in milliseconds.
 const SEEN_AFTER: i64 = 60_000;
 
-/// A log-in record in KV, as far as it matters here.
+/// The members of a log-in record that the simulation reads.
 #[derive(Clone, Copy, Debug, Deserialize)]
 struct Text {
     record: usize,
@@ -18,31 +18,31 @@ struct Text {
 pub struct Store(Vec<Vec<(i64, usize)>>);
 
 impl Store {
-    /// An empty one for so many accounts.
+    /// An empty store for this many accounts.
     pub fn new(accounts: usize) -> Self {
         Self(vec![Vec::new(); accounts])
     }
 
-    /// An object's write: which record that was, and its version.
+    /// Writes an object's text. Returns the record's number and version.
     pub fn put_text(&mut self, now: i64, account: usize, text: &str) -> (usize, Timestamp) {
         let text: Text = serde_json::from_str(text).expect("a record of ours");
         self.put(now, account, text.record);
         (text.record, text.version)
     }
 
-    /// A write.
+    /// Writes a record.
     pub fn put(&mut self, now: i64, account: usize, record: usize) {
         self.0[account].push((now, record));
     }
 
-    /// A read somewhere.
+    /// Reads an account's record at some data centre; `None` if none is visible there.
     pub fn read(&self, now: i64, account: usize, random: &mut Rng) -> Option<usize> {
         let versions = &self.0[account];
         let seen = versions.iter().rposition(|(at, _)| at + SEEN_AFTER <= now).unwrap_or_default();
         versions.get(random.usize(seen..versions.len().max(seen + 1))).map(|(_, record)| *record)
     }
 
-    /// What everybody sees in the end.
+    /// The last record that was written.
     pub fn last(&self, account: usize) -> Option<usize> {
         self.0[account].last().map(|(_, record)| *record)
     }

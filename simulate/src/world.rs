@@ -1,12 +1,9 @@
-//! The world of one history: a clock that nobody in it sees truly, what will happen, and everybody in it.
+//! The world of one history: the true time, the queue of events, and all parts.
 
 use crate::{
     broken::Rules,
-    isolate::{Centre, Isolate},
-    object::Object,
     oracle::{Oracle, Rule, Violation},
-    people::Person,
-    register::RegisterObject,
+    parts::{Centre, Isolate, LogObject, Object, Person},
     settings::Settings,
     store::Store,
 };
@@ -14,7 +11,7 @@ use fastrand::Rng;
 use std::{cmp::Ordering, collections::BinaryHeap};
 use tollgate::Timestamp;
 
-/// What happens at a time.
+/// An event in the queue.
 pub type Event = Box<dyn FnOnce(&mut World)>;
 
 /// The true time at which each history begins, in milliseconds since 1970.
@@ -41,47 +38,47 @@ impl PartialOrd for Due {
 }
 
 impl Ord for Due {
-    /// The earliest is the greatest: a heap gives that first.
+    /// Reversed: the heap returns the greatest element first, and the earliest event is needed.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.order).cmp(&(self.at, self.order))
     }
 }
 
-/// All there is.
+/// The whole state of a history.
 pub struct World {
     /// The rules, broken or not.
     pub rules: Rules,
-    /// The true time, in milliseconds since the beginning.
+    /// The true time, in milliseconds since the history began.
     pub now: i64,
     due: BinaryHeap<Due>,
     order: u64,
-    /// All chance comes from here.
+    /// The only source of randomness.
     pub random: Rng,
-    /// The options and the weather.
+    /// Lifetimes, clock errors and fault rates.
     pub settings: Settings,
-    /// No more messages are lost, nothing crashes any more.
+    /// Whether messages are lost and objects crash no more.
     pub is_calm: bool,
     /// The accounts' objects, and those of names.
     pub objects: Vec<Object>,
-    /// The register's object.
-    pub register: RegisterObject,
+    /// The log's object.
+    pub log: LogObject,
     /// The isolates.
     pub isolates: Vec<Isolate>,
     /// The data centres.
     pub centres: Vec<Centre>,
     /// KV.
     pub store: Store,
-    /// How many commands were sent: their ids.
+    /// The number of commands sent, from which their ids are made.
     pub commands: u64,
-    /// Users, thieves, and what they hold.
+    /// Users' devices and thieves.
     pub people: Vec<Person>,
-    /// The facts, and what must hold.
+    /// The facts by which properties are checked.
     pub oracle: Oracle,
     trace: Option<Vec<String>>,
 }
 
 impl World {
-    /// A world with nothing in it yet but its weather.
+    /// A world without objects, isolates and people.
     pub fn new(rules: Rules, mut random: Rng, settings: Settings, is_traced: bool, accounts: usize) -> Self {
         let skew = random.i64(-settings.skew..=settings.skew);
         Self {
@@ -93,7 +90,7 @@ impl World {
             settings,
             is_calm: false,
             objects: Vec::new(),
-            register: RegisterObject::new(rules.safeguards, skew),
+            log: LogObject::new(rules.safeguards, skew),
             isolates: Vec::new(),
             centres: Vec::new(),
             store: Store::new(accounts),
@@ -104,28 +101,28 @@ impl World {
         }
     }
 
-    /// What a clock shows that is off by so much.
+    /// The time that a clock with this error shows. `skew` is in milliseconds.
     pub fn clock(&self, skew: i64) -> Timestamp {
         Timestamp::from_millis(BEGINNING + self.now + skew)
     }
 
-    /// The true time of what such a clock shows.
+    /// The true time at which a clock with this error shows `shown`.
     pub fn true_time(shown: Timestamp, skew: i64) -> i64 {
         shown.as_millis() - BEGINNING - skew
     }
 
-    /// A clock's error.
+    /// Draws the error of a clock, in milliseconds.
     pub fn skew(&mut self) -> i64 {
         self.random.i64(-self.settings.skew..=self.settings.skew)
     }
 
-    /// Something will happen.
+    /// Schedules an event. `delay` is in milliseconds.
     pub fn after(&mut self, delay: i64, event: impl FnOnce(&mut Self) + 'static) {
         self.order += 1;
         self.due.push(Due { at: self.now + delay, order: self.order, event: Box::new(event) });
     }
 
-    /// Lets everything happen that is due by then, up to the first violation.
+    /// Runs all events that are due by `time`, up to the first violation.
     pub fn run_until(&mut self, time: i64) {
         while self.oracle.violation.is_none() && self.due.peek().is_some_and(|due| due.at <= time) {
             let Some(due) = self.due.pop() else { break };
@@ -135,12 +132,12 @@ impl World {
         self.now = self.now.max(time);
     }
 
-    /// So many of a hundred.
+    /// `true` with this chance in percent.
     pub fn percent(&mut self, chance: u32) -> bool {
         chance > 0 && self.random.u32(..100) < chance
     }
 
-    /// How long a message is on its way; `None` if it is lost.
+    /// Draws the delay of a message in milliseconds; `None` if it is lost.
     pub fn message(&mut self) -> Option<i64> {
         if self.is_calm {
             return Some(self.random.i64(1..50));
@@ -149,28 +146,28 @@ impl World {
         if self.percent(lost) {
             return None;
         }
-        // Most are quick, some are not.
+        // 70 of 100 messages take at most a tenth of the maximum.
         let slowest = if self.percent(70) { self.settings.slowest / 10 } else { self.settings.slowest };
         Some(self.random.i64(0..=slowest))
     }
 
-    /// The same for a good connection.
+    /// [`Self::message`] over a good connection, which loses nothing.
     pub fn good_message(&mut self) -> Option<i64> {
         Some(self.random.i64(0..=400))
     }
 
-    /// Does a message come twice?
+    /// Whether a message arrives twice.
     pub fn comes_twice(&mut self) -> bool {
         let twice = self.settings.twice;
         !self.is_calm && self.percent(twice)
     }
 
-    /// Does a step end in a crash?
+    /// Whether a step ends in a crash.
     pub fn crashes(&mut self) -> bool {
         !self.is_calm && self.settings.crashes > 0 && self.random.u32(..1000) < self.settings.crashes
     }
 
-    /// A line of the trace.
+    /// Adds a line to the trace, with the true time.
     pub fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             let (seconds, millis) = (self.now / 1000, self.now % 1000);
@@ -178,12 +175,12 @@ impl World {
         }
     }
 
-    /// A rule did not hold.
+    /// Records a violation.
     pub fn violated(&mut self, rule: Rule, what: impl Into<String>) {
         self.oracle.violated(rule, what);
     }
 
-    /// What came of it.
+    /// The violation and the trace.
     pub fn outcome(self) -> (Option<Violation>, Vec<String>) {
         (self.oracle.violation, self.trace.unwrap_or_default())
     }

@@ -10,44 +10,10 @@
 //! **What it does not do:** HMAC, which is in the rules: its state is computed once for each key, and its code is
 //! shared with PBKDF2.
 
+mod contract;
 mod rust;
 
-use crate::rules::token::{Algorithm, KeyFault, Material, PublicNumbers, Strict};
+pub(crate) use contract::Engine;
 
 /// The engine of this build: the only place that names one. Static, so a call costs no dispatch.
 pub(crate) type Chosen = rust::RustCrypto;
-
-/// An implementation of the algorithms that have key pairs.
-///
-/// A key is loaded once, where the configuration is read, and is then opaque to the rules: it may be numbers or a
-/// handle to something outside.
-pub(crate) trait Engine {
-    /// A private key, loaded for one algorithm. What it holds in this process is wiped on drop.
-    type Signing: Clone;
-    /// A public key, loaded for one algorithm.
-    type Verifying: Clone;
-
-    /// Loads a private key.
-    ///
-    /// # Errors
-    /// [`KeyFault::Numbers`] if they don't belong together, [`KeyFault::LeftOut`] without this algorithm.
-    fn signing(algorithm: Algorithm, material: Strict<&Material>) -> Result<Self::Signing, KeyFault>;
-
-    /// Loads a public key, also out of material that holds both halves.
-    ///
-    /// # Errors
-    /// [`KeyFault::NotOnCurve`], [`KeyFault::Numbers`], [`KeyFault::LeftOut`] without this algorithm.
-    fn verifying(algorithm: Algorithm, material: Strict<&Material>) -> Result<Self::Verifying, KeyFault>;
-
-    /// The public key of a private one, computed from it.
-    fn public_half(key: &Self::Signing) -> Self::Verifying;
-
-    /// The numbers of a public key.
-    fn numbers(key: &Self::Verifying) -> PublicNumbers;
-
-    /// The signature of these bytes, in the form of JWS (RFC 7518 §3).
-    fn sign(key: &Self::Signing, input: &[u8]) -> Vec<u8>;
-
-    /// Whether the signature of these bytes is good.
-    fn verify(key: &Self::Verifying, input: &[u8], signature: Strict<&[u8]>) -> bool;
-}

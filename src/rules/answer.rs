@@ -1,21 +1,21 @@
-//! A whole answer as plain values.
+//! An HTTP response as plain values.
 
 use super::{cookie::Jar, json};
 use std::borrow::Cow;
 
-/// A whole answer, small enough to be held in memory.
+/// A whole HTTP response, small enough to be held in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The status.
+    /// The status code.
     pub status: u16,
     /// Header fields, names in lower case.
     pub headers: Vec<(Cow<'static, str>, String)>,
-    /// The body. Not sent for HEAD.
+    /// The body. It must not be sent for HEAD.
     pub body: String,
 }
 
 impl Answer {
-    /// JSON as Flask writes it: a line feed at its end, no charset, not to be stored.
+    /// JSON as Flask writes it (a line feed at the end, no charset), with `Cache-Control: no-store`.
     #[must_use]
     pub fn json(status: u16, body: &impl serde::Serialize) -> Self {
         Self::of_json(status, line(body))
@@ -25,8 +25,8 @@ impl Answer {
         Self { status, headers: vec![("content-type".into(), "application/json".into()), no_store()], body }
     }
 
-    /// The public keys (RFC 7517 §5, §8.5.2). They change rarely, and a new one is used only after it was published: so
-    /// others may keep them for five minutes.
+    /// The public keys (RFC 7517 §5, §8.5.2). They change rarely, and a new key signs only some time after it was
+    /// published, so caches may keep the answer for five minutes.
     #[must_use]
     pub fn keys(set: &json::Value) -> Self {
         let headers = [("content-type", "application/jwk-set+json"), ("cache-control", "public, max-age=300")];
@@ -34,7 +34,7 @@ impl Answer {
         Self { status: 200, headers, body: set.to_string() }
     }
 
-    /// OPTIONS, answered without a token, as Flask does (docs/compat/flask-jwt.md#flasks-own-answers).
+    /// The answer to OPTIONS, without a token, as in Flask (docs/compat/flask-jwt.md#flasks-own-answers).
     #[must_use]
     pub(super) fn options(allow: &str) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Answer {
         }
     }
 
-    /// A plain word, as the gate's endpoints answer when something was done.
+    /// `{"msg": text}` with status 200: something was done at one of the gate's endpoints.
     #[must_use]
     pub(super) fn message(text: &str) -> Self {
         Self::json(200, &std::collections::BTreeMap::from([("msg", text)]))
@@ -63,21 +63,21 @@ impl Answer {
         self
     }
 
-    /// The value of a header field; `name` in lower case.
+    /// The value of the first header field of this name; `name` in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// JSON as Flask writes it.
+/// JSON as Flask writes it, with a line feed at the end.
 pub(super) fn line(body: &impl serde::Serialize) -> String {
     let mut text = json::to_ascii(body);
     text.push('\n');
     text
 }
 
-/// Tokens, identities and refusals are nobody else's (RFC 9111 §5.2.2.5).
+/// Tokens, identities and rejections must not be cached (RFC 9111 §5.2.2.5).
 fn no_store() -> (Cow<'static, str>, String) {
     ("cache-control".into(), "no-store".into())
 }

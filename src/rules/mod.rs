@@ -1,11 +1,11 @@
-//! Every rule of the gate, and nothing else.
+//! The rules of the gate: every decision, and no I/O.
 //!
-//! **What always holds:** no I/O, no clock, no randomness, no `worker` type. Time and random bytes come in as arguments
-//! or from a [`crate::Host`], and so does whatever must be waited for. The compiler keeps this: `worker` is a
-//! dependency of the wasm32 target only, and these modules build natively.
+//! **What always holds:** no I/O, no clock, no randomness, no `worker` type. Time and random bytes are arguments or
+//! come from a [`crate::Host`], which also does everything that waits. `worker` is a dependency of the wasm32 target
+//! only, so these modules would not build natively if they used it.
 //!
-//! **Where to look:** in which order are checks made? [`gate`]. How is a rejection worded? [`dialect`]. What is in KV?
-//! [`store`]. Which options are there? [`config::options`].
+//! **Where to look:** the order of checks is in [`gate`], the words of a rejection in [`dialect`] and [`rejection`],
+//! the records in KV in [`store`], the options in [`config::options`].
 
 pub mod account;
 pub mod answer;

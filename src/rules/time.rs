@@ -5,6 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Maximum time for a decision, with all its waits; after that the request is answered 503. State of an older decision
+/// belongs to a request that the runtime has cancelled.
+pub const DECISION_TIMEOUT: Duration = Duration::seconds(60);
+
 /// A point in time, in milliseconds since 1970-01-01T00:00:00Z (the Unix epoch).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Timestamp(i64);

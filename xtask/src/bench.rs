@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds what is measured, then runs the package `bench`, which measures it.
+//! `cargo xtask bench`: builds the contenders, then runs the package `bench`, which measures them.
 
 use crate::{
     build::{self, Flavour},
@@ -14,7 +14,7 @@ pub fn bench(root: &Root, args: &[String]) -> Result<(), Failure> {
         build::deployable(root)?;
         build::build(root, Flavour::WorkersRs)?;
     }
-    // In the caller's folder, so that relative paths of files are the caller's.
+    // In the caller's folder, so that relative paths in the arguments are relative to that folder.
     let mut command = Command::new(root.cargo());
     command
         .args(["run", "--locked", "--quiet", "--profile", "load", "--package", "bench", "--manifest-path"])

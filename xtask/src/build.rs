@@ -5,18 +5,18 @@ use crate::step::{Failure, Root, Step, newer_than};
 use std::{fs, path::PathBuf, process::Command};
 use wasm_bindgen_cli_support::Bindgen;
 
-/// How a worker is built.
+/// A variant of the worker.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
-    /// For users: optimised as a whole.
+    /// The worker that is deployed: optimised with LTO.
     Release,
     /// For `wrangler dev`: compiled in seconds.
     Dev,
-    /// Can be broken on purpose (`build --faults`), to try the entry's recovery.
+    /// With fault injection (`build --faults`), to test the entry's recovery.
     Faults,
     /// One of the examples (`build --example NAME`).
     Example(&'static str),
-    /// The contender of the benchmark that is written on workers-rs.
+    /// The contender of the benchmark that uses workers-rs.
     WorkersRs,
 }
 
@@ -24,7 +24,7 @@ pub enum Flavour {
 pub const EXAMPLES: [&str; 2] = ["own-users", "axum"];
 
 impl Flavour {
-    /// wrangler says in `WRANGLER_COMMAND` what it builds for.
+    /// The flavour for wrangler, which sets `WRANGLER_COMMAND` to `dev` or `deploy`.
     pub fn from_wrangler() -> Self {
         if std::env::var("WRANGLER_COMMAND").is_ok_and(|command| command == "dev") { Self::Dev } else { Self::Release }
     }
@@ -45,7 +45,7 @@ impl Flavour {
         }
     }
 
-    /// Where the glue goes.
+    /// The folder of the JavaScript glue.
     pub fn out(self, root: &Root) -> PathBuf {
         match self {
             Self::Release | Self::Dev => root.join("build"),
@@ -56,7 +56,7 @@ impl Flavour {
     }
 }
 
-/// Builds the worker and bundles it into target/deploy, as wrangler would deploy it: what end-to-end tests run.
+/// Builds the worker and bundles it into target/deploy, as wrangler would deploy it. End-to-end tests run that bundle.
 pub fn deployable(root: &Root) -> Result<(), Failure> {
     build(root, Flavour::Release)?;
     let bundle = root.join("target/deploy/entry.js");
@@ -105,7 +105,7 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
         step.done("nothing to do");
         return Ok(());
     }
-    // Made beside and moved, so that nobody sees half of it.
+    // Written to another folder and moved, so that no reader sees a part of it.
     let beside = out.with_extension("tmp");
     let _ = fs::remove_dir_all(&beside);
     let bind = || -> Result<(), Box<dyn std::error::Error>> {
@@ -117,8 +117,7 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
             .typescript(false)
             .demangle(false)
             .generate_output()?;
-        // `{:#}`: without the hash that wasm-bindgen leaves at the end of each. Nobody reads it, and it can't be
-        // compressed.
+        // `{:#}` omits the hash at the end of each name, which can't be compressed and which nobody reads.
         for function in glue.wasm_mut().funcs.iter_mut() {
             function.name = function.name.take().map(|name| format!("{:#}", rustc_demangle::demangle(&name)));
         }

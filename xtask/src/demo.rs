@@ -1,5 +1,5 @@
-//! The demo users of `cargo xtask dev`: user1 and user2, with a password that everybody knows. What is written into a
-//! local store, and which of them may be announced.
+//! The demo users of `cargo xtask dev`, user1 and user2, whose password is public: their records in a local store, and
+//! which of them can log in.
 
 use crate::step::{Failure, Root, Step};
 use std::{
@@ -10,32 +10,32 @@ use std::{
 };
 
 const NAMES: [&str; 2] = ["user1", "user2"];
-/// Made by `cargo run -p conformance -- demo-users`: to compile the rules natively for it would take a newcomer 40 s. A
-/// change of them is another [`SEED_VERSION`], and the records before it join [`FIRST_RECORDS`].
+/// Written by `cargo run -p conformance -- demo-users`, since compiling the rules natively would take 40 s at the first
+/// start. A change needs another [`SEED_VERSION`], and the former records join [`FIRST_RECORDS`].
 const RECORDS: &str = include_str!("../demo-users.json");
-/// What earlier versions wrote: ids 1 and 2, which an import of a Flask application's users needs.
+/// The records of the first version: ids 1 and 2, which an import of a Flask application's users needs.
 const FIRST_RECORDS: &str = include_str!("../demo-users-v1.json");
-/// Says that a store was seeded, and with which version of the records. The first version left it empty.
+/// The file that marks a seeded store. Its content is the version of the records; the first version left it empty.
 const SEED_MARK: &str = "tollgate-demo-users";
 const SEED_VERSION: &str = "2";
 
 /// Keys and values of KV.
 pub type Records = BTreeMap<String, String>;
 
-/// A local store of wrangler's.
+/// A local store of wrangler.
 pub struct Store<'r> {
     root: &'r Root,
-    /// `None`: the developer's own, in `.wrangler`.
+    /// `None` for the developer's own store, in `.wrangler`.
     folder: Option<PathBuf>,
 }
 
 impl<'r> Store<'r> {
-    /// The one that `wrangler dev` uses by default.
+    /// The store that `wrangler dev` uses by default.
     pub fn of_developer(root: &'r Root) -> Self {
         Self { root, folder: None }
     }
 
-    /// An empty one in this folder, whose content is removed.
+    /// An empty store in this folder. The folder's content is removed.
     pub fn empty(root: &'r Root, folder: PathBuf) -> Result<Self, Failure> {
         let removed = if folder.exists() { fs::remove_dir_all(&folder) } else { Ok(()) };
         removed.and_then(|()| fs::create_dir_all(&folder)).map_err(|error| {
@@ -45,12 +45,12 @@ impl<'r> Store<'r> {
         Ok(Self { root, folder: Some(folder) })
     }
 
-    /// What makes a wrangler command use this store.
+    /// The arguments that make a wrangler command use this store.
     pub fn options(&self) -> Vec<PathBuf> {
         self.folder.iter().flat_map(|folder| ["--persist-to".into(), folder.clone()]).collect()
     }
 
-    /// Removes an own folder. The developer's store stays.
+    /// Removes the folder of the store. The developer's store stays.
     pub fn remove(&self) -> Result<(), Failure> {
         let Some(folder) = &self.folder else { return Ok(()) };
         fs::remove_dir_all(folder)
@@ -65,10 +65,10 @@ impl<'r> Store<'r> {
         !self.folder.clone().unwrap_or_else(|| self.root.join(".wrangler/state")).join("v3").exists()
     }
 
-    /// Runs `wrangler kv bulk` with a file of this content; gives what it printed.
+    /// Runs `wrangler kv bulk` with a file of this content; returns its output.
     fn bulk(&self, verb: &str, content: &serde_json::Value) -> Result<String, String> {
         let folder = self.root.target().join("tmp");
-        // Of this process: another `cargo xtask dev` in the same checkout writes its own.
+        // The process id is in the name, since another `cargo xtask dev` may run in the same checkout.
         let file = folder.join(format!("kv-{verb}-{}.json", std::process::id()));
         let run = || {
             fs::create_dir_all(&folder)?;
@@ -96,7 +96,7 @@ impl<'r> Store<'r> {
     /// The records under the keys of the demo users, of this version and of the first.
     ///
     /// # Errors
-    /// If wrangler can't read the store: what it said.
+    /// If wrangler can't read the store: its output.
     pub fn demo_records(&self) -> Result<Records, String> {
         let keys: BTreeSet<String> =
             [RECORDS, FIRST_RECORDS].into_iter().flat_map(users).flatten().map(|(key, _)| key).collect();
@@ -104,15 +104,15 @@ impl<'r> Store<'r> {
         read_answer(&answer).ok_or(answer)
     }
 
-    /// Writes the demo users into a store that has not had them, and replaces those of an earlier version. Gives the
-    /// records that are there then, or `None` if the store was seeded before and nobody looked.
+    /// Writes the demo users into a store that never had them, and replaces those of an earlier version. Returns the
+    /// records under the demo users' keys, or `None` if the store was seeded before and was not read.
     pub fn seed(&self) -> Result<Option<Records>, Failure> {
         let mark = fs::read_to_string(self.mark()).ok();
         if mark.as_deref() == Some(SEED_VERSION) && !self.is_new() {
             return Ok(None);
         }
         let step = Step::begin("two demo users in the local store");
-        let fail = |what| step.fail(what, "`npm ci` installs wrangler anew");
+        let fail = |what| step.fail(what, "`npm ci` installs wrangler again");
         let (was_seeded, mut records) = match mark {
             _ if self.is_new() => (false, Records::new()),
             mark => (mark.is_some(), self.demo_records().map_err(fail)?),
@@ -134,7 +134,7 @@ impl<'r> Store<'r> {
     }
 }
 
-/// What seeding changes in a store.
+/// The writes that seed a store.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Plan {
     /// In the order of the writes: a profile before the log-in that names it.
@@ -164,7 +164,7 @@ fn plan(was_seeded: bool, found: &Records) -> Plan {
     plan
 }
 
-/// The demo users among these records who can log in with the password that everybody knows.
+/// The demo users among these records who can log in with the public password.
 pub fn known(records: &Records) -> Vec<&'static str> {
     let hash_and_status = |login: &str| -> Option<(String, String)> {
         let record: serde_json::Value = serde_json::from_str(login).ok()?;
@@ -180,15 +180,15 @@ pub fn known(records: &Records) -> Vec<&'static str> {
     NAMES.into_iter().enumerate().filter(is_known).map(|(_, name)| name).collect()
 }
 
-/// Of each user of such a file the profile and the log-in.
+/// The profile and the log-in record of each user in such a file.
 fn users(file: &str) -> [[(String, String); 2]; 2] {
     let pairs: Vec<BTreeMap<String, String>> = serde_json::from_str(file).expect("a test reads it");
     let pair = |at: usize| (pairs[at]["key"].clone(), pairs[at]["value"].clone());
     [[pair(0), pair(1)], [pair(2), pair(3)]]
 }
 
-/// What `wrangler kv bulk get` prints: a JSON object with `{"value": …}` or `{"value": null}` for each key, after its
-/// remarks.
+/// Reads the output of `wrangler kv bulk get`: remarks, then a JSON object with `{"value": …}` or `{"value": null}` for
+/// each key.
 fn read_answer(text: &str) -> Option<Records> {
     let found: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text[text.find('{')?..]).ok()?;
     Some(found.into_iter().filter_map(|(key, entry)| Some((key, entry["value"].as_str()?.to_owned()))).collect())

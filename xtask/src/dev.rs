@@ -4,6 +4,7 @@ use crate::{
     build::{self, Flavour},
     demo::{self, Store},
     origin::{self, App, Origin},
+    server::Server,
     setup,
     step::{Failure, Root, Step},
 };
@@ -11,7 +12,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +21,7 @@ use std::{
 };
 
 const DEFAULT_PORT: u16 = 8787;
-/// Of the demo users.
+/// The password of the demo users.
 const PASSWORD: &str = "abcxyz";
 
 struct Options {
@@ -45,7 +46,7 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
             "take another: cargo xtask dev --port 8788",
         ));
     }
-    // At the same time: one waits for the network, the other for the compiler.
+    // In parallel: npm waits for the network, cargo for the compiler.
     std::thread::scope(|scope| {
         let npm_tools = scope.spawn(|| setup::npm_tools(root));
         let built = setup::wasm_target(root).and_then(|()| build::build(root, Flavour::Dev));
@@ -53,13 +54,13 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
     })?;
     secret(root)?;
     let store = if options.once {
-        // Of its own: what is tried here neither depends on the developer's users nor changes them.
+        // A temporary store: the three calls neither depend on the developer's users nor change them.
         Store::empty(root, root.target().join(format!("dev-once-{}", options.port)))?
     } else {
         Store::of_developer(root)
     };
     let seeded = store.seed()?;
-    let ended = told_to_end();
+    let ended = end_requested();
     let app = if options.once { None } else { Some(App::start(root)?) };
     let step = Step::begin("wrangler dev (about 5 s)");
     let mut server = Server(
@@ -90,7 +91,7 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
         drop(server);
         return store.remove();
     };
-    // If the store could not be read, nobody is announced.
+    // If the store could not be read, no user is announced.
     let known = demo::known(&records.unwrap_or_default());
     println!("\n{}", greeting(options.port, &known, app.origin()));
     while !ended.load(Ordering::Relaxed) && matches!(server.0.try_wait(), Ok(None)) {
@@ -99,7 +100,7 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits for the gate's first answer. `false` if we are told to end before.
+/// Waits for the gate's first answer. Returns `false` if the process is to end before.
 fn wait_until_open(step: &Step, server: &mut Server, port: u16, ended: &AtomicBool) -> Result<bool, Failure> {
     let began = Instant::now();
     while call(port, "OPTIONS", "/auth", None, None).is_err() {
@@ -107,26 +108,26 @@ fn wait_until_open(step: &Step, server: &mut Server, port: u16, ended: &AtomicBo
             return Ok(false);
         }
         if let Ok(Some(status)) = server.0.try_wait() {
-            return Err(step.fail(format!("wrangler ended with {status}"), "see what it said above"));
+            return Err(step.fail(format!("wrangler ended with {status}"), "its output is above"));
         }
         if began.elapsed() > Duration::from_secs(90) {
-            return Err(step.fail("no answer after 90 s", "see what wrangler said above"));
+            return Err(step.fail("no answer after 90 s", "wrangler's output is above"));
         }
         std::thread::sleep(Duration::from_millis(100));
     }
     Ok(true)
 }
 
-/// Becomes true when we are told to end, by Ctrl-C or a signal; wrangler is then ended with us.
-fn told_to_end() -> Arc<AtomicBool> {
+/// A flag that Ctrl-C or a signal sets; the process then ends wrangler and itself.
+fn end_requested() -> Arc<AtomicBool> {
     let ended = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&ended);
-    // A second handler can't be there: this is called once.
-    let _ = ctrlc::set_handler(move || told.store(true, Ordering::Relaxed));
+    let requested = Arc::clone(&ended);
+    // This fails only if a handler is set already, and it is called once.
+    let _ = ctrlc::set_handler(move || requested.store(true, Ordering::Relaxed));
     ended
 }
 
-/// What is printed when the gate is open. `known` are the demo users that can log in: only they are announced.
+/// The text that is printed when the gate answers. `known` are the demo users that can log in.
 fn greeting(port: u16, known: &[&str], origin: Origin) -> String {
     let (users, name, password) = match known {
         [] => {
@@ -181,8 +182,8 @@ fn options(args: &[String]) -> Result<Options, Failure> {
     Ok(options)
 }
 
-/// The file into which a random key goes; `None` if one of these has a key, or may have one. A `.dev.vars` would hide
-/// an `.env` from wrangler, which reads `.env.local` beside it.
+/// The file for a random key; `None` if `.dev.vars` exists or another file has a key. Creating a `.dev.vars` would hide
+/// an existing `.env` from wrangler, so the key then goes into `.env.local`, which wrangler reads too.
 fn file_for_key(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     if read(".dev.vars").is_some() {
         return None;
@@ -210,15 +211,15 @@ fn secret(root: &Root) -> Result<(), Failure> {
     let mut options = fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // nobody else's to read
-    // A last line without a line break is not gone on with.
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // readable by the owner only
+    // A line break first: the last line of the file may lack one.
     let written = options.open(root.join(name)).and_then(|mut file| write!(file, "\nJWT_SECRET_KEY={key}\n"));
     written.map_err(|error| step.fail(error.to_string(), "is the folder writable?"))?;
     step.done("");
     Ok(())
 }
 
-/// Log in, be refused, pass: printed, and right or an error.
+/// Logs in, is refused without a token, and passes with it. Prints the answers; an unexpected one is an error.
 fn three_calls(port: u16) -> Result<(), Failure> {
     let wrong = |what: &str, answer: &str| {
         Failure::new(
@@ -227,7 +228,7 @@ fn three_calls(port: u16) -> Result<(), Failure> {
             "see what the gate logged above; `cargo xtask tollgate config check` reads wrangler.toml and .dev.vars",
         )
     };
-    let told = |method: &str, path: &str, token: Option<&str>, body: Option<&str>| -> Result<String, Failure> {
+    let send = |method: &str, path: &str, token: Option<&str>, body: Option<&str>| -> Result<String, Failure> {
         println!("> {method} {path}{}", if token.is_some() { " with the token" } else { "" });
         let answer =
             call(port, method, path, token, body).map_err(|error| wrong(&format!("no answer: {error}"), ""))?;
@@ -235,18 +236,18 @@ fn three_calls(port: u16) -> Result<(), Failure> {
         Ok(answer)
     };
     let body = format!(r#"{{"username":"user1","password":"{PASSWORD}"}}"#);
-    let granted = told("POST", "/auth", None, Some(&body))?;
+    let granted = send("POST", "/auth", None, Some(&body))?;
     let token = granted.split_once("\"access_token\":\"").and_then(|(_, rest)| rest.split('"').next());
     let Some(token) = token.filter(|_| granted.starts_with("HTTP/1.1 200")) else {
         return Err(wrong("the log-in gave no token", &granted));
     };
-    let refused = told("GET", "/protected", None, None)?;
+    let refused = send("GET", "/protected", None, None)?;
     if !refused.starts_with("HTTP/1.1 401")
         || !refused.to_ascii_lowercase().contains("www-authenticate: jwt realm=\"login required\"")
     {
         return Err(wrong("/protected without a token was not refused with a challenge", &refused));
     }
-    let passed = told("GET", "/protected", Some(token), None)?;
+    let passed = send("GET", "/protected", Some(token), None)?;
     if !passed.starts_with("HTTP/1.1 200") || !passed.contains(r#""identity":"demo-1""#) {
         return Err(wrong("/protected with the token did not say who it is", &passed));
     }
@@ -254,7 +255,7 @@ fn three_calls(port: u16) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One request on a connection of its own; the whole answer as text.
+/// Sends one request on a new connection. Returns the whole answer as text.
 pub fn call(port: u16, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
@@ -271,35 +272,6 @@ pub fn call(port: u16, method: &str, path: &str, token: Option<&str>, body: Opti
         Err(std::io::ErrorKind::UnexpectedEof.into())
     } else {
         Ok(String::from_utf8_lossy(&answer).into_owned())
-    }
-}
-
-/// A program that ends, with what it started, when this goes out of scope.
-pub struct Server(pub Child);
-
-impl Server {
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.0.try_wait(), Ok(None))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // SIGINT lets wrangler end workerd; killing it would leave workerd behind.
-        let ended = self.is_running()
-            && Command::new("kill")
-                .args(["-INT", &self.0.id().to_string()])
-                .status()
-                .is_ok_and(|status| status.success());
-        let began = Instant::now();
-        while ended && began.elapsed() < Duration::from_secs(10) {
-            if matches!(self.0.try_wait(), Ok(Some(_))) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -8,6 +8,7 @@ mod dev;
 mod mutants;
 mod origin;
 mod package;
+mod server;
 mod setup;
 mod simulate;
 mod step;
@@ -18,7 +19,7 @@ use build::Flavour;
 use std::process::ExitCode;
 use step::{Failure, Root};
 
-/// A command: its name, what it does in a line, and how.
+/// A command.
 struct Task {
     name: &'static str,
     line: &'static str,
@@ -28,7 +29,7 @@ struct Task {
 const TASKS: &[Task] = &[
     Task {
         name: "dev",
-        line: "set up, build and serve on 127.0.0.1:8787 (--port N; --once: try it in a store of its own and end)",
+        line: "set up, build and serve on 127.0.0.1:8787 (--port N; --once: three calls in a temporary store, then end)",
         run: dev::dev,
     },
     Task { name: "check", line: "format, clippy, tidy and unit tests (under 1 min)", run: test::quick },
@@ -39,7 +40,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "tidy",
-        line: "is what the repository says of itself so: headers, paths, links, columns, phrases (1 s)",
+        line: "check headers, paths, links, columns, phrases and import circles (1 s)",
         run: |root, args| conformance(root, "tidy", args),
     },
     Task {
@@ -73,7 +74,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "simulate",
-        line: "play random histories of sessions and revocations (--histories N, --seed S; --break NAME|all: a rule broken)",
+        line: "play random histories of sessions and revocations (--histories N, --seed S; --break NAME|all breaks a rule)",
         run: simulate::simulate,
     },
     Task {
@@ -83,7 +84,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        line: "measure Tollgate beside other gates and beside none (--quick: 1 min; --help has all)",
+        line: "measure Tollgate, other gates and no gate (--quick: 1 min; --help lists the options)",
         run: bench::bench,
     },
     Task {
@@ -93,7 +94,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "build",
-        line: "build the worker into build/ (what wrangler calls; --example NAME; --faults: one that tests can break)",
+        line: "build the worker into build/ (wrangler calls this; --example NAME; --faults: with fault injection, for tests)",
         run: |root, args| {
             setup::wasm_target(root)?;
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -112,10 +113,10 @@ const TASKS: &[Task] = &[
     },
 ];
 
-/// What needs the rules natively lives in the package `conformance`.
+/// Runs a command of the package `conformance`, which has what needs the rules natively.
 fn conformance(root: &Root, name: &str, args: &[String]) -> Result<(), Failure> {
     let mut command = root.cargo_command(["run", "--locked", "--quiet", "--package", "conformance", "--", name]);
-    // Files are named from where the caller stands.
+    // Relative paths of files are relative to the caller's folder.
     let here = std::env::current_dir().unwrap_or_default();
     command.args(args.iter().map(|arg| if here.join(arg).exists() { here.join(arg) } else { arg.into() }));
     match command.status() {

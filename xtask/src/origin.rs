@@ -1,7 +1,7 @@
 //! The application behind the gate: the demonstration's (examples/origin/app.mjs), or the developer's own.
 
 use crate::{
-    dev::Server,
+    server::Server,
     step::{Failure, Root},
 };
 use std::{
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// Where the demonstration's application listens: ORIGIN in the stock wrangler.toml.
+/// The port of the demonstration's application, as in `ORIGIN` of the stock wrangler.toml.
 pub const PORT: u16 = 5000;
 
 /// What a request to the origin reaches.
@@ -23,11 +23,11 @@ pub enum Origin {
     Own,
     /// Nothing: the demonstration's application ended at once.
     Nothing,
-    /// An address that ORIGIN names in the place of the stock one.
+    /// An address other than the stock one, in ORIGIN.
     Elsewhere,
 }
 
-/// The origin as it was at the start; the demonstration's application ends when this goes out of scope.
+/// The origin at the start. Dropping this ends the demonstration's application.
 pub struct App {
     origin: Origin,
     demo: Option<Server>,
@@ -50,25 +50,25 @@ impl App {
             .stdout(std::io::stderr())
             .spawn();
         let demo = started.map_err(|error| {
-            Failure::new("the demonstration's application", error.to_string(), "`npm ci` installs Node anew")
+            Failure::new("the demonstration's application", error.to_string(), "`npm ci` installs Node again")
         })?;
         Ok(Self { origin: Origin::Demo, demo: Some(Server(demo)) })
     }
 
-    /// What the origin is now.
+    /// What a request to the origin reaches now.
     pub fn origin(&mut self) -> Origin {
         let ended = self.demo.as_mut().is_some_and(|demo| !demo.is_running());
         match (ended, is_taken()) {
             (false, _) => self.origin,
-            // Another program was quicker to take the port, or Node failed.
+            // Another program has taken the port first, or Node failed.
             (true, true) => Origin::Own,
             (true, false) => Origin::Nothing,
         }
     }
 }
 
-/// Whether a program listens on the port. Asked in two ways: macOS lets one bind 127.0.0.1 beside a program that
-/// listens on all addresses.
+/// Whether a program listens on the port. Checked by connecting and by binding: macOS allows binding 127.0.0.1 while
+/// another program listens on all addresses.
 fn is_taken() -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() || TcpListener::bind(address).is_err()

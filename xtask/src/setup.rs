@@ -1,17 +1,17 @@
-//! What a fresh machine lacks: the Wasm target, and the npm tools at their pinned versions.
+//! Set-up of a machine: the Wasm target, and the npm tools at their pinned versions.
 
 use crate::step::{Failure, Root, Step, newer_than};
 use std::{fs, process::Command};
 
 const NPM_MARK: &str = "node_modules/.tollgate-set-up";
 
-/// Sets up what is missing; quick if nothing is.
+/// Installs what is missing.
 pub fn set_up(root: &Root) -> Result<(), Failure> {
     wasm_target(root)?;
     npm_tools(root)
 }
 
-/// The standard library for wasm32.
+/// Installs the standard library for wasm32 if it is missing.
 pub fn wasm_target(root: &Root) -> Result<(), Failure> {
     let name = "wasm target";
     let libdir = Command::new("rustc")
@@ -34,7 +34,7 @@ pub fn wasm_target(root: &Root) -> Result<(), Failure> {
     Ok(())
 }
 
-/// wrangler and the Node it needs, in node_modules.
+/// Installs wrangler and the Node that it needs in node_modules, if package-lock.json has changed.
 pub fn npm_tools(root: &Root) -> Result<(), Failure> {
     let mark = root.join(NPM_MARK);
     if newer_than(&mark, &root.join("package-lock.json")) {
@@ -43,14 +43,14 @@ pub fn npm_tools(root: &Root) -> Result<(), Failure> {
     let step = Step::begin("npm tools: wrangler, workerd, Node (about 15 s)");
     step.run(
         Command::new("npm").current_dir(root).args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"]),
-        "is Node 18 or newer there, with npm? Is the npm registry reached? See what npm said above",
+        "is Node 18 or newer installed, with npm? Can the npm registry be reached? npm's output is above",
     )?;
     fs::write(mark, "").map_err(|error| step.fail(error.to_string(), "is the folder writable?"))?;
     step.done("");
     Ok(())
 }
 
-/// A browser for the test of the first page: one that is there, or Debian's, or the one that playwright downloads.
+/// A browser for the test of the first page: an installed one, or Debian's, or the one that playwright downloads.
 pub fn browser(root: &Root) -> Result<(), Failure> {
     const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
     let is_there = || {
@@ -63,14 +63,14 @@ pub fn browser(root: &Root) -> Result<(), Failure> {
     }
     let step = Step::begin("a browser (about 1 min)");
     if !from_debian("chromium") {
-        let hint = "install Chromium, or say in CHROMIUM where one is";
+        let hint = "install Chromium, or set CHROMIUM to its path";
         step.run(root.npm_command("playwright-core").args(["install", "chromium-headless-shell"]), hint)?;
     }
     step.done("");
     Ok(())
 }
 
-/// pip, for the test with PyJWT.
+/// Installs pip, for the test with PyJWT, if it is missing.
 pub fn pip() -> Result<(), Failure> {
     let is_there = || {
         let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
@@ -87,7 +87,7 @@ pub fn pip() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Installs a package where this is Debian or like it, and we may. Was it done?
+/// Installs a package with apt-get. Returns `false` if that is not Debian's or needs more rights.
 fn from_debian(package: &str) -> bool {
     let apt = |args: &[&str]| {
         let mut command = Command::new("apt-get");

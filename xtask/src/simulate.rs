@@ -4,12 +4,12 @@
 use crate::step::{Failure, Root, Step};
 use std::process::Command;
 
-/// As many histories `cargo xtask test` plays.
+/// The number of histories in `cargo xtask test`.
 const HISTORIES: &str = "100000";
-/// The seed of its run: any, but always the same.
+/// The seed of that run, always the same.
 const SEED: &str = "1";
 
-/// Passes the arguments on.
+/// Runs the package `tollgate-simulate` with these arguments.
 pub fn simulate(root: &Root, args: &[String]) -> Result<(), Failure> {
     match command(root, args).status() {
         Ok(status) if status.success() => Ok(()),
@@ -18,7 +18,7 @@ pub fn simulate(root: &Root, args: &[String]) -> Result<(), Failure> {
     }
 }
 
-/// What `cargo xtask test` plays: histories with the rules as they are, then with each of them broken.
+/// The step of `cargo xtask test`: histories with intact rules, then with each rule broken.
 pub fn test(root: &Root) -> Result<(), Failure> {
     for (name, args) in [
         ("simulation", ["--histories", HISTORIES, "--seed", SEED]),
@@ -32,7 +32,6 @@ pub fn test(root: &Root) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Alone, so that the rules that can be broken get into no other build.
 fn command(root: &Root, args: &[String]) -> Command {
     let mut command =
         root.cargo_command(["run", "--locked", "--quiet", "--profile", "load", "--package", "tollgate-simulate"]);

@@ -1,4 +1,4 @@
-//! Long work shows what it does and how long it took; what fails says which step and what to do.
+//! Steps of long work: each prints its name and duration; a failure names the step and what to do.
 
 use std::{
     ffi::OsStr,
@@ -17,17 +17,17 @@ static NOT_RUN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 pub struct Root(PathBuf);
 
 impl Root {
-    /// The folder that holds xtask.
+    /// The folder that contains xtask.
     pub fn find() -> Self {
         Self(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository").to_owned())
     }
 
-    /// The cargo that runs this.
+    /// The cargo that runs this program.
     pub fn cargo(&self) -> PathBuf {
         std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
     }
 
-    /// Where cargo builds.
+    /// Cargo's target folder.
     pub fn target(&self) -> PathBuf {
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.join("target"), PathBuf::from)
     }
@@ -44,7 +44,7 @@ impl Root {
         command
     }
 
-    /// A program of node_modules/.bin, run with the Node that lies there.
+    /// A command that runs a program of node_modules/.bin with the Node in that folder.
     pub fn npm_command(&self, name: &str) -> Command {
         let mut path = vec![self.join("node_modules/.bin")];
         path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
@@ -71,7 +71,7 @@ impl AsRef<Path> for Root {
     }
 }
 
-/// What went wrong, in which step, and what to do.
+/// A failure: the step, what happened, and what to do.
 pub struct Failure {
     step: String,
     what: String,
@@ -90,7 +90,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A step of some seconds.
+/// A step that takes seconds or more.
 pub struct Step {
     name: String,
     began: Instant,
@@ -103,9 +103,9 @@ impl Step {
         Self { name, began: Instant::now() }
     }
 
-    /// Runs a command to its end, its output shown.
+    /// Runs a command to its end, and shows its output.
     pub fn run(&self, command: &mut Command, hint: &str) -> Result<(), Failure> {
-        // Our own standard output is for results; what tools say goes beside it.
+        // Standard output is for results; the output of tools goes to standard error.
         let status = command.stdin(Stdio::null()).stdout(std::io::stderr()).status();
         match status {
             Ok(status) if status.success() => Ok(()),
@@ -114,7 +114,7 @@ impl Step {
         }
     }
 
-    /// Runs a command to its end and gives what it printed; shown if it fails.
+    /// Runs a command to its end and returns its output, which is shown only if the command fails.
     pub fn output(&self, command: &mut Command, hint: &str) -> Result<String, Failure> {
         let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output();
         match output {
@@ -131,7 +131,7 @@ impl Step {
         }
     }
 
-    /// Runs a command to its end and gives what it printed to its standard output; its progress is shown as it comes.
+    /// Runs a command to its end and returns its standard output; its standard error is shown.
     pub fn standard_output(&self, command: &mut Command, hint: &str) -> Result<String, Failure> {
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
         match output {
@@ -169,7 +169,7 @@ fn program(command: &Command) -> String {
     Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Is `made` there and no older than `from`?
+/// Whether `made` exists and is not older than `from`.
 pub fn newer_than(made: &Path, from: &Path) -> bool {
     let time = |path: &Path| path.metadata().and_then(|meta| meta.modified());
     matches!((time(made), time(from)), (Ok(made), Ok(from)) if made >= from)

@@ -11,14 +11,14 @@ use serde_json::json;
 /// A step of `cargo xtask test`, which is what CI runs, or of `cargo xtask check`.
 struct Part {
     name: &'static str,
-    /// With everything built.
+    /// The usual time with everything built.
     usual: &'static str,
     belongs_to: Belongs,
-    /// How many tests ran.
+    /// Returns the number of tests that ran.
     run: fn(&Root) -> Result<u32, Failure>,
 }
 
-/// Which command runs a step when none is named.
+/// The command that runs a step if no step is named.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Belongs {
     Both,
@@ -68,7 +68,7 @@ pub fn test(root: &Root, args: &[String]) -> Result<(), Failure> {
     run(root, PARTS.iter().filter(is_asked_for))
 }
 
-/// `cargo xtask check`: what can be said in a minute.
+/// `cargo xtask check`: the steps that fit in a minute.
 pub fn quick(root: &Root, args: &[String]) -> Result<(), Failure> {
     if let Some(other) = args.first() {
         return Err(Failure::new(
@@ -81,7 +81,7 @@ pub fn quick(root: &Root, args: &[String]) -> Result<(), Failure> {
     run(root, PARTS.iter().filter(|part| part.belongs_to != Belongs::Test))
 }
 
-/// The steps that are named.
+/// The steps that `--only` names.
 fn chosen(args: &[String]) -> Result<Vec<&'static str>, Failure> {
     let mut names = Vec::new();
     let mut args = args.iter();
@@ -162,7 +162,7 @@ fn javascript(root: &Root) -> Result<u32, Failure> {
     javascript_tests(root)
 }
 
-/// tests/js: modules of JavaScript in Node, with a Rust that is played.
+/// tests/js: JavaScript modules in Node, with a stand-in for the Rust side.
 fn javascript_tests(root: &Root) -> Result<u32, Failure> {
     let step = Step::begin("unit tests of JavaScript");
     let output = step.output(
@@ -319,7 +319,7 @@ fn import_beside_demo_users(root: &Root) -> Result<u32, Failure> {
     Ok(0)
 }
 
-/// What a newcomer types first, in a store of its own.
+/// `cargo xtask dev --once`, in a temporary store.
 fn first_contact(root: &Root) -> Result<u32, Failure> {
     let step = Step::begin("cargo xtask dev --once");
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());

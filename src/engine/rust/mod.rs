@@ -16,7 +16,7 @@ mod eddsa;
 #[cfg(feature = "rsa")]
 mod rsa;
 
-use super::Engine;
+use super::contract::Engine;
 use crate::rules::token::{Algorithm, KeyFault, Material, PublicNumbers, Strict};
 
 /// The engine; it has no state.

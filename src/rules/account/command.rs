@@ -1,131 +1,119 @@
-//! What an account's object is asked, and what it replies: serialized between the gate and the object.
+//! Commands to an account's object and its replies, as the gate and the object exchange them.
 
-use super::{Bucket, DeviceId, RefreshToken};
+use super::{Bucket, DeviceId};
 use crate::rules::{
     ids::{SessionId, TokenId},
     json::{Map, Value},
     revocation::Entry,
-    time::{Duration, Timestamp},
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
-/// How long things last. Comes with each command, so that an object needs no configuration of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lifetimes {
-    /// `TOLLGATE_REFRESH_GRACE`: so long after a refresh token was spent a retry gets its successor once more.
-    pub grace: Duration,
-    /// A session ends when it was not used for so long: `TOLLGATE_SESSION_IDLE`, and no longer than its tokens live.
-    pub idle: Duration,
-    /// `TOLLGATE_SESSION_LIFETIME`: a session ends so long after its log-in.
-    pub session: Duration,
-    /// Maximum lifetime, plus leeway, of tokens verified without a lookup. Revocations are kept this long.
-    pub token: Duration,
-}
-
-/// What an account is asked to do.
+/// A command to the object of an account, a name or an address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
-    /// May a password be tried, from one of these devices?
+    /// Counts an attempt at the password, if one is allowed: [`Reply::Allowed`], [`Reply::Wait`] or [`Reply::Busy`].
     #[serde(rename = "try")]
     Attempt {
-        /// Those that the request shows.
+        /// The ids of the device that sent the request.
         devices: Vec<DeviceId>,
     },
-    /// The password that was tried under [`Reply::Allowed`] was right.
+    /// The password of an attempt was right.
     Right {
-        /// The bucket that was said there.
+        /// The bucket of [`Reply::Allowed`].
         #[serde(rename = "lane")]
         bucket: Bucket,
-        /// These devices may try on their own from now on.
+        /// Devices that have a bucket of their own from now on.
         devices: Vec<DeviceId>,
-        /// The record that was proven ([`super::device::RecordId`]): how many devices are known is limited for each.
+        /// The record that the log-in was for ([`crate::rules::device::RecordId`]): the number of devices is limited by
+        /// record.
         #[serde(default)]
         record: String,
     },
-    /// It was wrong. Should this not come, it counts as wrong after half a minute.
+    /// The password of an attempt was wrong. An attempt without an outcome counts as wrong after 30 seconds.
     Wrong {
-        /// The bucket that was said there.
+        /// The bucket of [`Reply::Allowed`].
         #[serde(rename = "lane")]
         bucket: Bucket,
     },
-    /// It was not tried after all.
+    /// The password of an attempt was not checked: the attempt does not count.
     Untried {
-        /// The bucket that was said there.
+        /// The bucket of [`Reply::Allowed`].
         #[serde(rename = "lane")]
         bucket: Bucket,
     },
-    /// May a password be tried from this address ([`ObjectName::of_address`])? Of an address that has failed too often
-    /// one attempt is allowed at a time: it takes the place of the next, whatever comes of it.
+    /// Whether a password may be tried from this address ([`crate::rules::ids::ObjectName::of_address`]). After too
+    /// many failures one attempt is allowed at a time, and starts the next wait before its outcome is known.
     CheckAddress,
-    /// A password that was tried from this address was wrong.
+    /// Counts a failed attempt from this address.
     AddressFailed,
-    /// Opens a session: somebody has logged in.
+    /// Opens a session after a log-in.
     Open {
-        /// [`super::store::LoginRecord::version`] of the record that the password was checked against.
+        /// [`crate::rules::store::LoginRecord::version`] of the record that the password was checked against.
         version: Timestamp,
-        /// The id that the session is to have, unless the account's time runs ahead: [`Reply::Opened`] says which.
+        /// The random part of the session's id ([`SessionId::new`]).
         entropy: String,
-        /// The first refresh token, if there are any.
+        /// The first refresh token; `None` without rotation.
         refresh: Option<RefreshToken>,
-        /// `User-Agent`.
+        /// `User-Agent` of the log-in.
         user_agent: String,
-        /// Two letters, from the runtime.
+        /// The country of the log-in: two letters, or empty.
         country: String,
     },
-    /// Spends a refresh token.
+    /// Spends a refresh token and returns its successor.
     Rotate {
-        /// Its session.
+        /// The token's session.
         session: SessionId,
-        /// Its id.
+        /// The token's id.
         token_id: TokenId,
-        /// What its successor would be.
+        /// The successor, unless the token has one already.
         successor: RefreshToken,
     },
-    /// Is a token good? For routes with `revocation = "strict"`.
+    /// Whether a token is revoked, for example under a rule with `revocation = "strict"`.
     Check {
-        /// Its session, if it has one.
+        /// The token's session, if it has one.
         session: Option<SessionId>,
-        /// Its id, if it has one.
+        /// The token's id, if it has one.
         token_id: Option<TokenId>,
-        /// When its session began; of a token without one, when it was issued.
+        /// When the session began; for a token without a session, when it was issued.
         began: Timestamp,
-        /// Does its session go on by this?
+        /// Whether this counts as a use of the session.
         is_use: bool,
     },
-    /// Which sessions are there?
+    /// Lists the open sessions.
     List,
     /// Ends a session.
     End {
-        /// Which.
+        /// The session's id.
         session: SessionId,
     },
-    /// Ends every session, and makes every token void that was issued before.
+    /// Ends every session, and revokes every token that was issued before.
     EndAll {
-        /// Does the password of now not count any more (the user is disabled or deleted)?
+        /// Whether the present password stops counting, because the user was disabled or deleted.
         retire_password: bool,
-        /// Of the log-in record that was written before this: none of an earlier version counts.
+        /// The version of a log-in record that was just written: records of an earlier version stop counting.
         #[serde(default)]
         version: Option<Timestamp>,
     },
-    /// Makes one token void.
+    /// Revokes one token.
     Revoke {
-        /// Its id.
+        /// The token's id.
         token_id: TokenId,
-        /// Until when it would be good; `None` if that is not known, as for an operator who has the id alone.
+        /// The token's lifetime; `None` if it is unknown, as to an operator who has only the id.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         life: Option<TokenLife>,
     },
-    /// Another password: ends every session.
+    /// Stores a new password, and ends every session.
     SetPassword {
-        /// The version that the old one was checked against, or that is known.
+        /// The version of the record that the old password was checked against.
         proven: Timestamp,
         /// The key of the log-in record.
         key: String,
-        /// The log-in record, whose version is set here.
+        /// The log-in record, whose version the object sets.
         record: Map<String, Value>,
     },
-    /// The same password, hashed anew.
+    /// Stores a new hash of the same password.
     Rehash {
         /// The version that the password was checked against.
         proven: Timestamp,
@@ -134,29 +122,41 @@ pub enum Command {
         /// The log-in record.
         record: Map<String, Value>,
     },
-    /// Those that wait have been handed over: [`Account::announcements`] and [`Account::record`].
+    /// The revocation log or KV has what the object sent: [`super::Account::announcements`] and
+    /// [`super::Account::record`].
     Delivered {
-        /// These revocations.
+        /// The revocations that the log has.
         revocations: Vec<Entry>,
-        /// This record.
+        /// The record that KV has.
         record: Option<Pending>,
     },
-    /// Time has passed.
+    /// Drops what has expired.
     Tidy,
 }
 
-/// Until when a token is good by itself.
+/// A refresh token: its id, and what it is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshToken {
+    /// The claim `jti`.
+    pub token_id: TokenId,
+    /// The randomness of this token and of the access token issued with it.
+    pub seed: String,
+    /// The claim `iat`.
+    pub issued_at: Timestamp,
+}
+
+/// When a token expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenLife {
-    /// Until then, leeway included.
+    /// At this time, leeway included.
     Until(Timestamp),
-    /// For ever: it has no `exp`.
+    /// Never: it has no `exp`.
     Endless,
 }
 
 impl Command {
-    /// A word for a command that changes something, by which a repetition is known; `None` if it may be done again.
+    /// The name under which the reply to a command is kept; `None` if the command may be repeated without harm.
     #[must_use]
     pub(crate) fn kind(&self) -> Option<&'static str> {
         match self {
@@ -179,7 +179,7 @@ impl Command {
 }
 
 impl Reply {
-    /// Does it say that something was done, which a repetition must not do again?
+    /// Whether something was done that a repetition of the command must not do again.
     pub(super) const fn is_done(&self) -> bool {
         match self {
             Self::Done
@@ -198,63 +198,63 @@ impl Reply {
     }
 }
 
-/// What an account says.
+/// The reply to a [`Command`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// Done.
     Done,
-    /// Try it.
+    /// The attempt is counted, and the password may be checked.
     #[serde(rename = "go")]
     Allowed {
-        /// To be told with [`Command::Right`] or [`Command::Untried`].
+        /// The bucket to report the outcome for: [`Command::Right`], [`Command::Wrong`] or [`Command::Untried`].
         #[serde(rename = "lane")]
         bucket: Bucket,
     },
-    /// In a moment: others are under way.
+    /// Too many attempts are under way: try again in a moment.
     Busy,
-    /// Not before so many seconds have passed.
+    /// No attempt is allowed yet.
     Wait {
-        /// At least 1.
+        /// Seconds until the next attempt, at least 1.
         seconds: u32,
     },
     /// The session is open.
     Opened {
-        /// Its id ([`SessionId::began`]).
+        /// The session's id, which has the time at which it began ([`SessionId::began`]).
         session: SessionId,
     },
     /// The record that the password was checked against is out of date.
     Stale,
-    /// The refresh token's successor: made now, or the one that was made when it was spent.
+    /// The refresh token's successor: the offered one, or within the grace the one that was made at the first use.
     Rotated {
-        /// What it is made of.
+        /// The successor.
         successor: RefreshToken,
         /// When the session ends at the latest.
         until: Timestamp,
     },
-    /// There is no such session any more, or this just ended it; or the token is void.
+    /// The session is not open or was just ended, or the token is revoked.
     Ended {
-        /// Was a spent refresh token used again: is it stolen?
+        /// Whether a spent refresh token was used again, and may be stolen.
         reused: bool,
     },
-    /// The token is good.
+    /// The token is not revoked.
     Alive,
-    /// The sessions, the latest first.
+    /// The open sessions, the most recently used first.
     Sessions {
-        /// What is told of each.
+        /// A summary of each.
         sessions: Vec<SessionSummary>,
     },
-    /// The new password counts.
+    /// The new password is stored.
     Changed {
-        /// The version of its record.
+        /// The version of the new record.
         version: Timestamp,
     },
 }
 
-/// A session, as it is told to whom it belongs.
+/// A session, as its user and operators see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSummary {
-    /// Its id.
+    /// The session's id.
     pub id: SessionId,
     /// When it was opened, in seconds since 1970.
     pub created: i64,
@@ -262,40 +262,40 @@ pub struct SessionSummary {
     pub last_used: i64,
     /// `User-Agent` of the log-in.
     pub user_agent: String,
-    /// Where the log-in came from: two letters, or empty.
+    /// The country of the log-in: two letters, or empty.
     pub country: String,
 }
 
 /// A log-in record on its way to KV.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
-    /// Its key.
+    /// Its key in KV.
     pub key: String,
-    /// Its text.
+    /// Its value in KV.
     pub text: String,
 }
 
-/// What became of a new password: [`crate::Users::set_password`].
+/// The outcome of [`crate::Users::set_password`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum PasswordChange {
-    /// Passwords are not changed here.
+    /// The application does not change passwords.
     NotOffered,
-    /// The old one is wrong, or there is no such user any more.
+    /// The old password is wrong, or the user does not exist any more.
     Wrong,
-    /// The new one is too weak: why, for whom it is to be.
+    /// The new password is too weak: why, for the person who chooses another.
     Weak(String),
-    /// It is good; the account's object is to store this log-in record ([`Command::SetPassword`]).
+    /// The account's object must store this log-in record ([`Command::SetPassword`]).
     Prepared {
-        /// The version of the record in whose place it comes.
+        /// The version of the record that this one replaces.
         proven: Timestamp,
         /// The record's key.
         key: String,
-        /// The record, but for its version.
+        /// The record without its version.
         record: Map<String, Value>,
     },
     /// The application has stored it.
     Stored {
-        /// [`super::identity::Identity::version`] of whoever logs in with it.
+        /// [`crate::rules::identity::Identity::version`] of a log-in with the new password.
         version: Timestamp,
     },
 }

@@ -1,31 +1,27 @@
-//! What a command is carried out under.
+//! The circumstances of a command: object, time, lifetimes.
 
 use super::Lifetimes;
 use crate::rules::{
     ids::ObjectName,
     safeguards::{Intact, Safeguards},
-    time::{Duration, Timestamp},
+    time::Timestamp,
 };
-
-/// How much longer than a token's lifetime its revocation is kept: the clocks of issuer, account and verifier differ,
-/// and a token is still valid in its last second.
-pub const REVOCATION_MARGIN: Duration = Duration::seconds(10);
 
 /// The object, time and options of a command.
 #[derive(Clone, Copy)]
 pub struct Context<'a, S: Safeguards + ?Sized = Intact> {
     /// The object's name.
     pub name: &'a ObjectName,
-    /// The options that concern an account.
+    /// The configured lifetimes.
     pub lifetimes: &'a Lifetimes,
-    /// The object's clock.
+    /// The time by the object's clock.
     pub now: Timestamp,
-    /// The rules.
+    /// The decisions that the simulation can override.
     pub safeguards: &'a S,
 }
 
 impl<'a> Context<'a> {
-    /// With the rules as they are.
+    /// A context with [`Intact`] decisions.
     #[must_use]
     pub const fn new(name: &'a ObjectName, lifetimes: &'a Lifetimes, now: Timestamp) -> Self {
         Self { name, lifetimes, now, safeguards: &Intact }
@@ -33,12 +29,12 @@ impl<'a> Context<'a> {
 }
 
 impl<S: Safeguards + ?Sized> Context<'_, S> {
-    /// When every token that was issued at `issued` has expired.
+    /// When every token that was issued at `issued` or before has expired, by any clock.
     pub(super) fn all_expired(&self, issued: Timestamp) -> Timestamp {
         issued.later(self.lifetimes.token).later(self.safeguards.revocation_margin())
     }
 
-    /// The time of something that happens after `then`: now, also when the clock was set back since.
+    /// The time of an event after `then`: `now`, or just after `then` if the clock was set back.
     pub(super) fn after(&self, then: Timestamp) -> Timestamp {
         self.safeguards.after(then, self.now)
     }

@@ -1,17 +1,15 @@
-//! How often a password may be tried.
+//! Limits attempts at a password.
 //!
-//! **What always holds:** a try is counted before the password is looked at, so that a hundred at once are a hundred.
-//! Some may be under way at the same time, and the first few that were wrong cost nothing; then each costs twice the
-//! wait of the one before, up to a quarter of an hour. One is forgiven for each quarter of an hour. No user is ever
-//! locked out: a device that logged in before has a bucket of its own, so what strangers do does not hold up the owner.
+//! **What always holds:** an attempt is counted before the password is checked, so parallel attempts all count. The
+//! first failures cost no wait; each further one doubles the wait, up to 15 minutes. One failure is forgiven for each
+//! 15 minutes. No user is locked out: a device that logged in before has a bucket of its own, so strangers can't delay
+//! the owner.
 //!
-//! A right password forgives only what was tried in a bucket that belongs to one device and one record. The object
-//! counts for all names that differ in capitals or outer blanks only; a device is known for the exact record that it
-//! logged in as.
+//! A right password clears only a bucket that belongs to one device and one record. One object counts for all names
+//! that differ only in case or outer white space; a device is known only for the exact record that it logged in to.
 
+use super::{Bucket, DeviceId};
 use crate::rules::{
-    device::RecordId,
-    ids::sha256_base64url,
     safeguards::Safeguards,
     time::{Duration, Timestamp},
 };
@@ -21,83 +19,44 @@ use serde::{Deserialize, Serialize};
 const FREE: u32 = 5;
 /// Attempts allowed at once before any is known to be wrong: a service may log in from many places.
 const UNDER_WAY: usize = 20;
-/// A try of which nothing was heard for so long was a wrong one.
+/// An attempt without an outcome counts as failed after this time.
 const GIVEN_UP: Duration = Duration::seconds(30);
-/// The longest wait, and the time in which one try is forgiven, in seconds.
+/// The longest wait, and the time in which one failure is forgiven, in seconds.
 const LONGEST: u32 = 15 * 60;
-/// Wrong tries when the wait is the longest: 1, 2, 4 … 512 seconds lie before it.
+/// Failures at which the wait is the longest. The waits before are 1, 2, 4 … 512 seconds.
 const STEEPEST: u32 = FREE + 10;
-/// The most tries that one bucket allows in any 24 hours: the free ones and those under way at once, then one each
-/// quarter of an hour.
+/// Maximum attempts of one bucket in any 24 hours: the free ones and those under way at once, then one every 15
+/// minutes.
 pub const MOST_GUESSES_A_DAY: u32 = FREE + UNDER_WAY as u32 + 24 * 60 * 60 / LONGEST;
-/// Failures from one address, about whatever names, that cost no wait: a school whose pupils log in at once makes some.
+/// Failures from one address, for all names together, that cost no wait: the pupils of a school share one.
 pub const FREE_FAILURES_BY_ADDRESS: u32 = 50;
-/// The longest wait for an address, and the time in which one failure is forgiven, in seconds.
+/// The longest wait for an address, and the time in which one of its failures is forgiven, in seconds.
 pub const LONGEST_BY_ADDRESS: u32 = 60;
-/// The most failures from one address in any 24 hours: the free ones, those whose wait is shorter than a minute (1, 2,
-/// 4 … 32 seconds), then one a minute. Beyond them only those that were under way when the last free one failed.
+/// Maximum failures from one address in any 24 hours: the free ones, those with a wait of less than a minute (1, 2, 4 …
+/// 32 seconds), then one a minute. Attempts that were under way when the last free one failed come on top.
 pub const MOST_FAILURES_A_DAY_BY_ADDRESS: u32 =
     FREE_FAILURES_BY_ADDRESS + LONGEST_BY_ADDRESS.ilog2() + 1 + 24 * 60 * 60 / LONGEST_BY_ADDRESS;
-/// Devices that are known by their cookie.
+/// Maximum known devices with a cookie, for one record.
 const MOST_COOKIES: usize = 12;
-/// Of these, those whose cookie has not come back yet.
+/// Maximum devices of these whose cookie was never sent back.
 const MOST_NEW_COOKIES: usize = 4;
-/// Devices that are known by their address: whoever shares one has its bucket, so there are few.
+/// Maximum known addresses, for one record. Few, since everybody at an address shares its bucket.
 const MOST_ADDRESSES: usize = 4;
-/// Devices of all records together whose names differ in capitals only.
+/// Maximum known devices of all records whose names differ only in case.
 const MOST_DEVICES: usize = 64;
-/// A device that was not used for so long is a stranger again.
+/// A device is forgotten when it has not logged in for this time.
 const KNOWN_FOR: Duration = crate::rules::device::KNOWN_FOR;
 
-/// How a device is known.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeviceId {
-    /// By the SHA-256 of a record and of a secret in a cookie: [`DeviceId::cookie`].
-    Cookie(String),
-    /// By the SHA-256 of a record and of an address, for clients without cookies: [`DeviceId::address`].
-    Address(String),
-}
-
-impl DeviceId {
-    /// A device that was given this secret when it logged in as this record.
-    #[must_use]
-    pub fn cookie(record: &RecordId, secret: &str) -> Self {
-        Self::Cookie(bound(record, secret))
-    }
-
-    /// All clients at this address that are not known otherwise, for this record.
-    #[must_use]
-    pub fn address(record: &RecordId, address: &str) -> Self {
-        Self::Address(bound(record, address))
-    }
-}
-
-/// Neither a record's id nor a secret or address has a line feed in it.
-fn bound(record: &RecordId, secret: &str) -> String {
-    sha256_base64url(&format!("{}\n{secret}", record.as_str()))
-}
-
-/// Whose tries are counted together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Bucket {
-    /// Those of all devices that are not known.
-    Strangers,
-    /// Those of one that is.
-    Device(DeviceId),
-}
-
-/// Not yet.
+/// Why an attempt is not allowed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wait {
-    /// Others are under way, and none is known to be wrong: in a moment.
+    /// Too many attempts are under way, and none is known to have failed.
     Busy,
-    /// So many seconds, at least 1.
+    /// Seconds until the next attempt, at least 1.
     Seconds(u32),
 }
 
-/// What was tried.
+/// The attempts at one name's password.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LoginThrottle {
     #[serde(default)]
@@ -111,31 +70,31 @@ struct Device {
     id: DeviceId,
     #[serde(default)]
     count: Count,
-    /// Its last log-in.
+    /// The time of its last log-in.
     seen: Timestamp,
-    /// Has it been known again since the log-in by which it became known?
+    /// Whether it has logged in again since its first log-in.
     #[serde(default)]
     has_returned: bool,
-    /// The record for which it is known; empty for those of before.
+    /// The record for which it is known; empty in rows of earlier versions.
     #[serde(default)]
     record: String,
 }
 
-/// The tries of one bucket.
+/// The attempts of one bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Count {
-    /// Those that were wrong.
+    /// The number of failures that are not forgiven.
     wrong: u32,
-    /// When those began that are under way.
+    /// The start times of attempts under way.
     under_way: Vec<Timestamp>,
-    /// When the last one began.
+    /// When the last attempt began.
     last: Timestamp,
 }
 
 impl LoginThrottle {
-    /// Counts a try, in the first bucket that allows it: that of a device that is known by its cookie, else the
-    /// strangers'. At a known address the try is counted there and nowhere else, so that as many tries are allowed
-    /// there as elsewhere: their number does not say who logs in from it.
+    /// Counts an attempt in the first bucket that allows it: that of a device with a known cookie, else the strangers'.
+    /// An attempt from a known address without a known cookie is counted in the address's bucket and nowhere else. So
+    /// every address is allowed equally many attempts, and their number does not reveal where the owner logs in.
     pub(super) fn take<S: Safeguards + ?Sized>(
         &mut self,
         shown: &[DeviceId],
@@ -170,9 +129,9 @@ impl LoginThrottle {
         self.count(bucket).into_iter().for_each(Count::record_failure);
     }
 
-    /// The password was right. The bucket of a device that is known by its cookie is clear again; among the strangers,
-    /// and at an address, which others may share, only this try is forgiven, or each log-in of the owner would give
-    /// them as many more.
+    /// The password was right. The bucket of a device with a known cookie is cleared. In a bucket that others share
+    /// (strangers, an address) only this attempt is forgiven: otherwise each log-in of the owner would give attackers
+    /// more attempts.
     pub(super) fn record_success<S: Safeguards + ?Sized>(
         &mut self,
         bucket: &Bucket,
@@ -203,9 +162,9 @@ impl LoginThrottle {
         }
     }
 
-    /// For one more device of this kind, of this record: others' devices stay, whose names differ in capitals only.
-    /// Those go first whose cookie never came back: a client that keeps none gets a new one at each log-in, which must
-    /// not push out those of browsers.
+    /// Makes room for one more device of this kind and record; devices of other records, whose names differ only in
+    /// case, stay. Devices whose cookie was never sent back are dropped first: a client that ignores cookies gets a new
+    /// one at each log-in, which must not push out those of browsers.
     fn make_room<S: Safeguards + ?Sized>(&mut self, id: &DeviceId, record: &str, safeguards: &S) {
         let is_address = |id: &DeviceId| matches!(id, DeviceId::Address(_));
         let most = if is_address(id) { MOST_ADDRESSES } else { MOST_COOKIES };
@@ -219,7 +178,7 @@ impl LoginThrottle {
         }
         let mut goes = first.map(|device| device.id.clone());
         if goes.is_none() && self.devices.len() >= MOST_DEVICES {
-            // Of all records: the largest number gives way.
+            // All records together are at the limit: the record with most devices loses its oldest one.
             let number = |device: &Device| self.devices.iter().filter(|other| other.record == device.record).count();
             let largest = self.devices.iter().max_by_key(|device| (number(device), std::cmp::Reverse(device.seen)));
             goes = largest.map(|device| device.id.clone());
@@ -227,22 +186,22 @@ impl LoginThrottle {
         self.devices.retain(|device| Some(&device.id) != goes.as_ref());
     }
 
-    /// May a password be tried from this address, of whatever name?
+    /// Whether a password may be tried from this address, for any name.
     pub(super) fn check_address(&mut self, now: Timestamp) -> Result<(), Wait> {
         self.strangers.check_address(now)
     }
 
-    /// A password that was tried from this address was wrong.
+    /// Counts a failure from this address.
     pub(super) fn record_address_failure(&mut self, now: Timestamp) {
         self.strangers.record_address_failure(now);
     }
 
-    /// The password was not tried after all.
+    /// The password was not checked: the attempt does not count.
     pub(super) fn give_back<S: Safeguards + ?Sized>(&mut self, bucket: &Bucket, safeguards: &S) {
         self.count(bucket).into_iter().for_each(|count| count.give_back(safeguards));
     }
 
-    /// Drops failures that are forgiven, and devices that were not used for too long.
+    /// Drops buckets whose failures are all forgiven, and devices that have not logged in for [`KNOWN_FOR`].
     pub(super) fn forget(&mut self, now: Timestamp) {
         self.devices.retain(|device| device.seen.later(KNOWN_FOR) > now);
         for count in self.devices.iter_mut().map(|device| &mut device.count).chain([&mut self.strangers]) {
@@ -252,7 +211,7 @@ impl LoginThrottle {
         }
     }
 
-    /// When there is something to forget.
+    /// The times at which [`Self::forget`] has something to drop.
     pub(super) fn next_forgotten(&self) -> impl Iterator<Item = Timestamp> {
         let devices = self.devices.iter().map(|device| device.seen.later(KNOWN_FOR));
         let strangers = (self.strangers != Count::default()).then(|| self.strangers.forgiven());
@@ -282,7 +241,7 @@ impl Count {
                 let seconds = (next - now.as_millis() + 999) / 1000;
                 return Err(Wait::Seconds(u32::try_from(seconds).unwrap_or(LONGEST).clamp(1, LONGEST)));
             }
-            // Whole quarters of an hour since the last one; a clock that was set back forgives nothing.
+            // Whole quarters of an hour since the last attempt; a clock that was set back forgives nothing.
             let forgiven_after = i64::from(safeguards.forgiven_after(LONGEST)) * 1000;
             let passed = (now.as_millis() - self.last.as_millis()).max(0) / forgiven_after;
             self.wrong = self.wrong.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
@@ -294,8 +253,8 @@ impl Count {
         Ok(())
     }
 
-    /// For an address, of which failures alone are counted. Once they cost a wait, an attempt takes the place of the
-    /// next one before its outcome is known: of a hundred at once one is allowed.
+    /// For an address, only failures are counted. Once they cost a wait, an allowed attempt starts the next wait before
+    /// its outcome is known, so that of many parallel attempts one is allowed.
     fn check_address(&mut self, now: Timestamp) -> Result<(), Wait> {
         let wrong = self.unforgiven(now);
         if wrong < FREE_FAILURES_BY_ADDRESS {
@@ -318,13 +277,13 @@ impl Count {
         self.last = now;
     }
 
-    /// The failures from an address without those that were forgiven, one for each minute since the last.
+    /// The failures from an address that are not forgiven: one is forgiven for each minute since the last attempt.
     fn unforgiven(&self, now: Timestamp) -> u32 {
         let passed = (now.as_millis() - self.last.as_millis()).max(0) / (i64::from(LONGEST_BY_ADDRESS) * 1000);
         self.wrong.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX))
     }
 
-    /// Those of which nothing was heard.
+    /// Counts attempts that have no outcome after [`GIVEN_UP`] as failed.
     fn give_up(&mut self, now: Timestamp) {
         let before = self.under_way.len();
         self.under_way.retain(|began| began.later(GIVEN_UP) > now);
@@ -332,7 +291,7 @@ impl Count {
     }
 
     fn record_failure(&mut self) {
-        // One that was given up has been counted.
+        // An attempt that was given up is counted already.
         if self.under_way.pop().is_some() {
             self.wrong += 1;
         }
@@ -345,7 +304,7 @@ impl Count {
         }
     }
 
-    /// When all of it is forgiven.
+    /// When all failures are forgiven, and those under way too if they fail.
     fn forgiven(&self) -> Timestamp {
         let wrong = self.wrong + u32::try_from(self.under_way.len()).unwrap_or_default();
         let seconds = i32::try_from(wrong.saturating_mul(LONGEST)).unwrap_or(i32::MAX);
@@ -353,7 +312,7 @@ impl Count {
     }
 }
 
-/// The wait after so many wrong tries, in seconds.
+/// The wait after `wrong` failures, in seconds.
 const fn delay(wrong: u32) -> u32 {
     match wrong {
         0..FREE => 0,

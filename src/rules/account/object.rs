@@ -1,27 +1,27 @@
-//! What an account's object does with a command.
+//! One step of an account's object: a command on its stored rows.
 
 use super::{Account, Command, Context, Pending, Reply, Rows, Unreadable};
 use crate::rules::{revocation::Entry, safeguards::Safeguards, time::Timestamp};
 
-/// The Durable Objects' binding.
+/// The name of the Durable Objects' binding.
 pub const BINDING: &str = "ACCOUNTS";
 
-/// What the object does after a command, in this order.
+/// What the object must do after a command, in the order of the fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Rows to write, and those without a value to delete: in one transaction.
+    /// Rows to write, or to delete if there is no value, in one transaction.
     pub changes: Vec<(String, Option<String>)>,
-    /// Then these go to the revocation log; when it has them, [`Command::Delivered`] comes next.
+    /// Entries to send to the revocation log. Once the log has them, the object carries out [`Command::Delivered`].
     pub announcements: Vec<Entry>,
-    /// Then this goes to KV; the same holds. One write at a time, and always the record of the latest step: another
-    /// command may have come while the log was written.
+    /// The record to write to KV, followed by [`Command::Delivered`] too. One write at a time, and always the record of
+    /// the latest step: another command may have been carried out while the log was written.
     pub record: Option<Pending>,
-    /// Then the reply goes out.
+    /// The reply to send.
     pub reply: Reply,
-    /// The reply promises that a revocation is in the log: if the log could not be written, an error goes out in the
-    /// reply's place.
+    /// Whether the reply promises that a revocation is in the log. If the log could not be written, the object must
+    /// answer with an error in the reply's place.
     pub promises_an_end: bool,
-    /// When [`Command::Tidy`] is due.
+    /// When [`Command::Tidy`] is due; `None` if nothing will expire.
     pub wake: Option<Timestamp>,
 }
 
@@ -33,11 +33,11 @@ impl Step {
     }
 }
 
-/// Carries out a command with its id on the rows that the object has stored. A command that comes again under the same
-/// id gets the same reply, and nothing is done again.
+/// Carries out a command on the stored rows. A command that is repeated under the same id gets the same reply and
+/// changes nothing.
 ///
 /// # Errors
-/// If the rows can't be read; then nothing is done.
+/// [`Unreadable`] if a row can't be read; then nothing is done.
 pub fn step<S: Safeguards + ?Sized>(
     rows: &Rows,
     id: Option<&str>,
@@ -65,7 +65,7 @@ pub fn step<S: Safeguards + ?Sized>(
     let put = after.iter().filter(|(key, value)| rows.get(*key) != Some(value));
     let put = put.map(|(key, value)| (key.clone(), Some(value.clone())));
     let has_ended = account.announcements().iter().any(|entry| !announced.contains(entry));
-    // A client that asks again, because the log could not be reached the first time, finds the end made already.
+    // A client retries because the log could not be reached the first time: the session has ended already.
     let ended_before = (wants_an_end || is_repeated) && !account.announcements().is_empty();
     let is_refused = matches!(reply, Reply::Ended { reused: true } | Reply::Stale);
     Ok(Step {

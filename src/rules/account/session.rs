@@ -1,10 +1,10 @@
 //! A session and the chain of its refresh tokens (a "family": RFC 9700 §4.14.2).
 //!
 //! **What always holds:** each token can be spent once, which makes one successor. Within the grace after that the same
-//! successor is returned again (a lost answer, two tabs); later, a second use is refused, and the caller ends the
-//! session.
+//! successor is returned again (for a lost answer or a second tab). A use after that is refused, and the caller ends
+//! the session.
 
-use super::{Context, SessionSummary};
+use super::{Context, RefreshToken, SessionSummary};
 use crate::rules::{
     ids::{SessionId, TokenId},
     safeguards::Safeguards,
@@ -12,22 +12,8 @@ use crate::rules::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Maximum number of refresh tokens that a session keeps: the next one, and those spent within the grace. A client that
-/// spends more in ten seconds has no bad connection.
-pub const MAX_REFRESH_TOKENS: usize = 32;
 /// Maximum characters kept of a `User-Agent`.
 const MAX_USER_AGENT: usize = 200;
-
-/// A refresh token: its id, and what it is made of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefreshToken {
-    /// The claim `jti`.
-    pub token_id: TokenId,
-    /// The randomness of this token and of the access token issued with it.
-    pub seed: String,
-    /// The claim `iat`.
-    pub issued_at: Timestamp,
-}
 
 /// A refresh token, spent or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +30,7 @@ pub struct Session {
     last_used: Timestamp,
     user_agent: String,
     country: String,
-    /// In the order in which they were issued; the last is to be used next. Empty without refresh tokens.
+    /// In the order of issue; the last one is not spent. Empty without rotation.
     links: Vec<SpentToken>,
 }
 
@@ -55,7 +41,7 @@ impl Session {
         Self { created: now, last_used: now, user_agent, country: country.chars().take(2).collect(), links }
     }
 
-    /// Spends a token and returns its successor; `None` if it was spent before the grace, or is unknown.
+    /// Spends a token and returns its successor; `None` if the grace after its first use is over, or if it is unknown.
     pub(super) fn rotate<S: Safeguards + ?Sized>(
         &mut self,
         token_id: &TokenId,
@@ -68,7 +54,7 @@ impl Session {
         };
         let over = self.links.iter().take_while(|kept| is_over(kept)).count();
         self.links.drain(..over);
-        // A session that was opened before refresh tokens were kept has none: the first one shown is its own.
+        // A session that was opened without rotation has no tokens: the first that is used counts as its own.
         if self.links.is_empty() {
             let link = RefreshToken { token_id: token_id.clone(), seed: String::new(), issued_at: self.created };
             self.links.push(SpentToken { link, spent_at: None });
@@ -91,7 +77,7 @@ impl Session {
         self.links.get(at + 1).map(|kept| &kept.link)
     }
 
-    /// Notes a use.
+    /// Records a use, which prolongs the session.
     pub(super) fn touch(&mut self, now: Timestamp) {
         self.last_used = self.last_used.max(now);
     }
@@ -104,13 +90,13 @@ impl Session {
         self.last_used
     }
 
-    /// When the session ends unless it is used before.
+    /// When the session ends if it is not used again.
     pub(super) fn end<S: Safeguards + ?Sized>(&self, context: &Context<'_, S>) -> Timestamp {
         let by_disuse = self.last_used.later(context.lifetimes.idle);
         context.safeguards.session_end(by_disuse, self.end_by_age(context))
     }
 
-    /// When the session ends however often it is used.
+    /// When the session ends at the latest, however often it is used.
     pub(super) fn end_by_age<S: Safeguards + ?Sized>(&self, context: &Context<'_, S>) -> Timestamp {
         self.created.later(context.lifetimes.session)
     }

@@ -1,4 +1,4 @@
-//! The state of one account, or of one name or address, and what each command changes in it.
+//! The state of one account, name or address, and what each command changes in it.
 
 use super::{Command, Context, LoginThrottle, Pending, RefreshToken, Reply, Session, SessionSummary, TokenLife, Wait};
 use crate::rules::{
@@ -11,14 +11,12 @@ use crate::rules::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Maximum number of sessions of an account. One more ends the session that was used least recently.
-pub const MAX_SESSIONS: usize = 100;
-/// Maximum number of revoked tokens that an account remembers one by one.
+/// Maximum number of revoked token ids that an account keeps.
 const MAX_REVOKED: usize = 1000;
 /// Later than any token: the last moment of ECMAScript's clock (ECMA-262 §21.4.1.1), a number that JSON carries
 /// unchanged.
 const NEVER: Timestamp = Timestamp::from_millis(8_640_000_000_000_000);
-/// How long a reply is kept: a request that is run again comes within a decision's time
+/// How long a reply is kept for a repetition: a request is run again within the time of a decision
 /// ([`crate::rules::gate::DECISION_TIMEOUT`]).
 const REPLY_KEPT_FOR: Duration = Duration::seconds(120);
 /// At most this many replies are kept; older ones are dropped first.
@@ -31,14 +29,14 @@ const PENDING: &str = "record";
 const REPLIES: &str = "replies";
 const SESSION: &str = "session/";
 
-/// What one object stores: key and value, both text.
+/// The rows that one object stores: key and value, both text.
 pub type Rows = BTreeMap<String, String>;
 
 /// A row that can't be read: a newer version wrote it, or it is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
-/// The state of one account, or of one name that is tried.
+/// The state of one account, name or address.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
     core: Core,
@@ -64,11 +62,11 @@ struct PastReply {
 struct Core {
     /// Log-in records of an earlier version are refused.
     version: Timestamp,
-    /// Sessions and tokens that began by then are void.
+    /// Sessions and tokens that began at or before this time are revoked.
     ended: Timestamp,
-    /// The ids of revoked tokens, and until when each must be remembered.
+    /// The ids of revoked tokens, and until when each is kept.
     revoked: BTreeMap<TokenId, Timestamp>,
-    /// Revocations that the log may not have yet.
+    /// Revocations that the log has not confirmed.
     announcements: Vec<Entry>,
 }
 
@@ -80,10 +78,10 @@ impl Default for Core {
 }
 
 impl Account {
-    /// From what [`Account::rows`] gave.
+    /// Reads the rows that [`Account::rows`] has written.
     ///
     /// # Errors
-    /// If a row can't be read: nothing is decided by half of what is stored.
+    /// [`Unreadable`] if any row can't be read: no decision rests on a part of the state.
     pub fn read(rows: &Rows) -> Result<Self, Unreadable> {
         let mut account = Self::default();
         for (key, value) in rows {
@@ -101,7 +99,7 @@ impl Account {
         Ok(account)
     }
 
-    /// What is to be stored.
+    /// The rows to store.
     #[must_use]
     pub fn rows(&self) -> Rows {
         let mut rows = Rows::new();
@@ -116,7 +114,7 @@ impl Account {
         rows
     }
 
-    /// The reply to a command that was carried out before under this id.
+    /// The kept reply to a command that was carried out under this id.
     #[must_use]
     pub fn past_reply(&self, id: &str, command: &Command) -> Option<&Reply> {
         let kind = command.kind()?;
@@ -133,7 +131,7 @@ impl Account {
         let kind = command.kind();
         let before = self.clone();
         let reply = self.answer(command, context);
-        // What changed nothing may be done again; but a reply with something in it must be the same each time.
+        // A command without effect may be repeated; a reply with a value in it must be the same each time.
         let is_void = reply == Reply::Done && *self == before;
         if let Some(kind) = kind.filter(|_| reply.is_done() && !is_void) {
             if self.replies.len() >= MAX_REPLIES {
@@ -179,7 +177,7 @@ impl Account {
                     return Reply::Stale;
                 }
                 self.see_record(version, context);
-                // A new session begins after the last end of all sessions, whatever the clock says.
+                // A new session begins after the last end of all sessions, even if the clock was set back.
                 let began = context.after(self.core.ended);
                 let session = Session::new(refresh, user_agent, country, began);
                 Reply::Opened { session: self.open(SessionId::new(began, &entropy), session, context) }
@@ -210,7 +208,7 @@ impl Account {
             }
             Command::SetPassword { proven, key, record } => self.set_password(proven, key, record, context),
             Command::Rehash { proven, key, record } => {
-                // A change of password that is on its way to KV stays.
+                // A new password that is not in KV yet must not be overwritten.
                 let is_outdated = proven != self.core.version || self.pending.is_some();
                 if is_outdated && safeguards.drops_outdated_rehash() {
                     return Reply::Stale;
@@ -229,30 +227,30 @@ impl Account {
         }
     }
 
-    /// Revocations that the log must have before they are acknowledged, and that are announced until it has them.
+    /// Revocations that the log has not confirmed. They are sent to it until it has, and acknowledged only then.
     #[must_use]
     pub fn announcements(&self) -> &[Entry] {
         &self.core.announcements
     }
 
-    /// The log-in record that KV must get.
+    /// The log-in record that must be written to KV; `None` if KV is up to date.
     #[must_use]
     pub fn record(&self) -> Option<&Pending> {
         self.pending.as_ref()
     }
 
-    /// When there is something to forget, and so to call [`Command::Tidy`].
+    /// When the next part of the state expires, and [`Command::Tidy`] is due; `None` if nothing expires.
     #[must_use]
     pub fn next_tidy<S: Safeguards + ?Sized>(&self, context: &Context<'_, S>) -> Option<Timestamp> {
         let sessions = self.sessions.values().map(|session| session.end(context));
         let revoked = self.core.revoked.values().copied().filter(|until| *until < NEVER);
         let next = sessions.chain(revoked).chain(self.login_throttle.next_forgotten()).min();
-        // Replies go with whatever is forgotten next; for them alone the object is woken only if there is nothing else.
+        // Replies are dropped with whatever expires next. The object is woken for replies only if nothing else expires.
         next.or_else(|| self.replies.last().map(|past| past.at.later(REPLY_KEPT_FOR)))
     }
 
-    /// Notes the version of a record by which somebody has proven the password. A newer one than known was written
-    /// elsewhere, by an operator's command for example.
+    /// Records the version of the record that a password was checked against. If it is newer than the known one, the
+    /// record was written elsewhere, for example by an operator's command.
     fn see_record<S: Safeguards + ?Sized>(&mut self, version: Timestamp, context: &Context<'_, S>) {
         if version <= self.core.version {
             return;
@@ -317,8 +315,8 @@ impl Account {
     }
 
     fn revoke<S: Safeguards + ?Sized>(&mut self, token_id: TokenId, life: Option<TokenLife>, context: &Context<'_, S>) {
-        // The log keeps the revocation as long as a token with `exp` can live; this account as long as any token can:
-        // it is asked about each token without `exp`.
+        // The log keeps the revocation as long as a token with `exp` can live. This account keeps it as long as the
+        // token itself lives, since it is asked about each token without `exp`.
         let by_lifetime = context.all_expired(context.now);
         let (until, remembered) = match life {
             Some(TokenLife::Until(end)) => {
@@ -335,9 +333,9 @@ impl Account {
         let entry = Entry { mark: RevocationKey::token(&token_id), before: None, until };
         self.announce(Cause::TokenRevoked, entry, context);
         if self.core.revoked.len() >= MAX_REVOKED {
-            // The list is full. An entry for a token that expires can go: the log keeps it until then. An entry for a
-            // token without `exp` must stay, since only this account keeps it for ever. If all are such, every token
-            // issued until now becomes void, which covers them all.
+            // The list is full. An id with an expiry can be dropped: the log keeps it until then. An id without one
+            // must stay, since only this account keeps it. If no id has an expiry, every token issued until now is
+            // revoked, which covers them all.
             let expiring = self.core.revoked.iter().filter(|(_, until)| **until < NEVER);
             match expiring.min_by_key(|(_, until)| **until).map(|(id, _)| id.clone()) {
                 Some(first) => drop(self.core.revoked.remove(&first)),
@@ -392,13 +390,14 @@ impl Account {
 
     fn end_all<S: Safeguards + ?Sized>(&mut self, context: &Context<'_, S>) {
         let now = context.after(self.core.ended);
-        // A session may have begun by a clock that was ahead of this one: the object has moved since.
+        // A session may have begun by a clock ahead of this one, on the machine where the object was before.
         let latest = self.sessions.values().map(Session::created).max();
         let latest = latest.filter(|_| context.safeguards.end_of_all_covers_later_clocks());
         let ended = latest.map_or(now, |latest| latest.max(now));
         self.sessions.clear();
         self.core.ended = ended;
-        // Of an end of everybody no account's object knows: the log must, for tokens without `exp` too.
+        // No account's object knows of an end of everybody's sessions: the log must keep it, for tokens without `exp`
+        // too.
         let until = if *context.name == ObjectName::everybody() { NEVER } else { context.all_expired(ended) };
         let entry = Entry { mark: RevocationKey::user(context.name), before: Some(ended), until };
         self.announce(Cause::AllEnded, entry, context);
@@ -415,7 +414,7 @@ impl Account {
         }
     }
 
-    /// Refuses records of an earlier version from now on, one that is still on its way to KV among them.
+    /// Refuses records of an earlier version from now on, including one that is not in KV yet.
     fn retire(&mut self, version: Timestamp) {
         if version > self.core.version {
             self.core.version = version;
@@ -423,12 +422,12 @@ impl Account {
         }
     }
 
-    /// Forgets what has expired.
+    /// Drops what has expired.
     pub(super) fn tidy<S: Safeguards + ?Sized>(&mut self, context: &Context<'_, S>) {
         let now = context.now;
         let expired = self.sessions.extract_if(.., |_, session| session.end(context) <= now);
         for (id, session) in expired.collect::<Vec<_>>() {
-            // An access token that lives longer than its session would outlast a log-out that finds no session.
+            // Its last access token may live longer, and a log-out would find no session to end.
             let until = context.all_expired(session.last_used());
             if until > now {
                 let entry = Entry { mark: RevocationKey::session(&id), before: None, until };

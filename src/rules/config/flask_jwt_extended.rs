@@ -1,6 +1,5 @@
 //! The options that only Flask-JWT-Extended's dialect has (docs/compat/flask-jwt-extended.md#options).
 
-use super::raw::RawConfig;
 use crate::rules::{json::Value, time::Duration, token::TokenType};
 
 /// Where a request may carry a token (`JWT_TOKEN_LOCATION`).
@@ -153,13 +152,6 @@ pub struct FlaskJwtExtended {
     pub refresh_tokens: bool,
     /// `TOLLGATE_COOKIE_REFRESH_WITHIN`; zero for never.
     pub cookie_refresh_within: Duration,
-}
-
-impl Default for FlaskJwtExtended {
-    /// The defaults of the table of options.
-    fn default() -> Self {
-        RawConfig::default().flask_jwt_extended
-    }
 }
 
 impl FlaskJwtExtended {

@@ -187,31 +187,6 @@ impl Config {
         }
     }
 
-    /// Reads the variables and secrets of a worker by name, whether they are `[vars]` of wrangler.toml or secrets.
-    /// Names of other variables are ignored unless they resemble an option ([`options::looks_like_ours`]).
-    #[must_use]
-    pub fn read(vars: &Map<String, Value>) -> Loaded {
-        Self::read_with(vars, Bindings::default())
-    }
-
-    /// As [`Self::read`], for a worker with these bindings.
-    #[must_use]
-    pub fn read_with(vars: &Map<String, Value>, bindings: Bindings) -> Loaded {
-        Self::read_from(Environment {
-            vars,
-            bindings,
-            secrets_store: &[],
-            secrets: Secrets::Visible,
-            serves_inner: None,
-        })
-    }
-
-    /// As [`Self::read`], for a worker that may not be running. The gate and `tollgate config check` share it.
-    #[must_use]
-    pub fn read_from(environment: Environment<'_>) -> Loaded {
-        read::read(environment)
-    }
-
     /// The path of the log-in endpoint; `/` if there is no such endpoint.
     #[must_use]
     pub fn login_path(&self) -> &str {

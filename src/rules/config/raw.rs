@@ -164,3 +164,10 @@ impl RawConfig {
         }
     }
 }
+
+impl Default for FlaskJwtExtended {
+    /// The defaults of the table of options.
+    fn default() -> Self {
+        RawConfig::default().flask_jwt_extended
+    }
+}

@@ -1,17 +1,49 @@
 //! From variables to a [`Config`], or to all of its problems.
 
 use super::{
-    Config, DialectConfig, Environment, Loaded,
+    Bindings, Config, DialectConfig, Environment, Loaded, Secrets,
     diagnostics::Diagnostics,
     raw::RawConfig,
     validate::{cookies, dialect, keys, limits, log, login, names, origin, passwords, routes, sessions, tokens},
 };
-use crate::rules::{device::DeviceKey, password::PasswordPolicy, token::Verifier};
+use crate::rules::{
+    device::DeviceKey,
+    json::{Map, Value},
+    password::PasswordPolicy,
+    token::Verifier,
+};
 use std::sync::Arc;
+
+impl Config {
+    /// Reads the variables and secrets of a worker by name, whether they are `[vars]` of wrangler.toml or secrets.
+    /// Names of other variables are ignored unless they resemble an option ([`super::options::looks_like_ours`]).
+    #[must_use]
+    pub fn read(vars: &Map<String, Value>) -> Loaded {
+        Self::read_with(vars, Bindings::default())
+    }
+
+    /// As [`Self::read`], for a worker with these bindings.
+    #[must_use]
+    pub fn read_with(vars: &Map<String, Value>, bindings: Bindings) -> Loaded {
+        Self::read_from(Environment {
+            vars,
+            bindings,
+            secrets_store: &[],
+            secrets: Secrets::Visible,
+            serves_inner: None,
+        })
+    }
+
+    /// As [`Self::read`], for a worker that may not be running. The gate and `tollgate config check` share it.
+    #[must_use]
+    pub fn read_from(environment: Environment<'_>) -> Loaded {
+        read(environment)
+    }
+}
 
 /// Reads every option, then makes every check, so that all diagnostics are reported at once. They are listed in the
 /// order of this function.
-pub(super) fn read(environment: Environment<'_>) -> Loaded {
+fn read(environment: Environment<'_>) -> Loaded {
     let Environment { vars, bindings, secrets_store, secrets, serves_inner } = environment;
     let mut diagnostics = Diagnostics::new(secrets);
     let raw = RawConfig::read(vars, secrets_store, &mut diagnostics);

@@ -1,21 +1,23 @@
-//! The two libraries whose tokens, requests and answers the gate speaks: one folder each, behind one trait.
+//! The two Flask libraries with which the gate is compatible: one folder each, behind one trait.
 //!
-//! **What always holds:** the dialect is chosen once, when a gate is made ([`of`]). Neither folder knows the other, and
-//! nothing outside this folder asks which of the two is spoken to find, judge, issue or word anything.
+//! **What always holds:** the dialect is chosen once, when a gate is made (`choice.rs`). Neither folder imports the
+//! other, and code outside this folder does not branch on the dialect to find, judge, issue or word anything.
 
+mod choice;
 pub mod flask_jwt;
 pub mod flask_jwt_extended;
 pub mod wording;
 
+pub(super) use choice::of;
+pub use choice::wording;
 pub use flask_jwt::FlaskJwt;
 pub use wording::Wording;
 
 use super::{
     answer::Answer,
-    config::{Config, DialectConfig, Location},
+    config::{Config, Location},
     cookie::Jar,
     gate::{Principal, Rejected},
-    hooks::Hooks,
     identity::{Id, Identity},
     ids::SessionId,
     rejection::{InternalRejection, Rejection, TokenRejection},
@@ -24,13 +26,12 @@ use super::{
     time::{Duration, Timestamp},
     token::{Freshness, Random, RejectedToken, SignedToken, TokenSpec, VerifiedToken},
 };
-use std::sync::Arc;
 
 /// What the two libraries do differently.
 pub(super) trait Dialect: Send + Sync {
     // Finding and judging tokens.
 
-    /// Searches a request for a token.
+    /// Searches a request for a token, verifies it, and judges it by the rule.
     fn search<'g>(
         &'g self,
         wanted: Wanted<'g>,
@@ -39,13 +40,13 @@ pub(super) trait Dialect: Send + Sync {
         now: Timestamp,
     ) -> Search<'g>;
 
-    /// Searches a request for every token that a log-out ends. A cookie needs no CSRF value here: another site could
-    /// take the cookies away just as well.
+    /// Searches a request for every token that a log-out ends. A cookie needs no CSRF value here: a forged log-out does
+    /// no more than end the session.
     fn search_all<'g>(&'g self, request: &Request<'_>, config: &'g Config, now: Timestamp) -> TokensToEnd<'g>;
 
     // Issuing tokens.
 
-    /// The id by which tokens name a user; `None` if the application gives one that is not an id.
+    /// The id by which tokens name a user; `None` if the application's loader returns a value that is no id.
     fn user_id(&self, identity: &Identity, config: &Config) -> Option<Id>;
 
     /// Whether there is an endpoint that takes refresh tokens.
@@ -54,16 +55,16 @@ pub(super) trait Dialect: Send + Sync {
     /// Whether log-ins issue refresh tokens.
     fn issues_refresh_tokens(&self) -> bool;
 
-    /// The answer with new tokens.
+    /// Issues new tokens, and makes the answer that has them.
     ///
     /// # Errors
     /// [`InternalRejection::Misconfigured`] if no key signs, or the application's claims lack a required one.
     fn grant(&self, grant: &Grant<'_>, config: &Config) -> Result<Answer, Rejection>;
 
-    /// A new token, and its CSRF value if it has one.
+    /// Issues one token; returns it, and its CSRF value if it has one.
     ///
     /// # Errors
-    /// [`InternalRejection::Misconfigured`] if no key signs, or the dialect has no such tokens.
+    /// [`InternalRejection::Misconfigured`] if no key signs, or the dialect has no such function.
     fn create_token(
         &self,
         _identity: &Identity,
@@ -75,18 +76,18 @@ pub(super) trait Dialect: Send + Sync {
         Err(InternalRejection::Misconfigured.into())
     }
 
-    /// How long tokens live at most.
+    /// The maximum lifetimes of tokens.
     fn lifetimes(&self, config: &Config) -> TokenLifetimes;
 
     // Cookies with tokens.
 
-    /// Whether the cookie that a token came in is about to expire, so that the answer gets new ones.
+    /// Whether the answer must renew the cookie that a token came in, because it is about to expire.
     fn is_renewal_due(&self, _rule: &Rule, _token: &VerifiedToken, _location: Location, _now: Timestamp) -> bool {
         false
     }
 
-    /// The cookies of a new token in place of one that is about to expire; none if it can't be made. `until`: when the
-    /// session ends at the latest.
+    /// The cookies of a new token in place of one that is about to expire; empty if no token can be made. With the
+    /// session comes the time at which it ends at the latest.
     fn renewed_cookies(
         &self,
         _identity: &Identity,
@@ -106,7 +107,7 @@ pub(super) trait Dialect: Send + Sync {
 
     // Answers.
 
-    /// The application's own answer in place of a log-in.
+    /// An application's own answer in place of a log-in; `None` if it has none.
     fn answer_login(&self, _request: &Request<'_>) -> Option<Answer> {
         None
     }
@@ -118,53 +119,34 @@ pub(super) trait Dialect: Send + Sync {
     fn identity_body(&self, principal: &Principal) -> String;
 }
 
-/// The dialect that a gate of this configuration speaks.
-pub(super) fn of(config: &Config, hooks: Hooks) -> Box<dyn Dialect> {
-    match &config.dialect {
-        DialectConfig::FlaskJwt => Box::new(flask_jwt::Spoken { handlers: hooks.handlers }),
-        DialectConfig::FlaskJwtExtended(options) => {
-            Box::new(flask_jwt_extended::Spoken { options: Arc::clone(options), loaders: hooks.loaders })
-        }
-    }
-}
-
-/// The words of a dialect.
-#[must_use]
-pub fn wording(config: &DialectConfig) -> &dyn Wording {
-    match config {
-        DialectConfig::FlaskJwt => &FlaskJwt,
-        DialectConfig::FlaskJwtExtended(options) => &**options,
-    }
-}
-
-/// What kind of token is searched for, and the realm of the challenge if there is none.
+/// The kind of token that is searched for.
 #[derive(Clone, Copy)]
 pub struct Wanted<'g> {
-    /// What a rule of Flask-JWT-Extended asks for.
+    /// The rule's options of Flask-JWT-Extended: token type, freshness, locations.
     pub(super) rule: &'g FlaskJwtExtendedRule,
-    /// Flask-JWT's realm.
+    /// The realm of Flask-JWT's challenge.
     pub(super) realm: &'g str,
 }
 
 /// The outcome of a search.
 pub(super) enum Search<'g> {
-    /// It is over.
+    /// The search is complete.
     Done(Presented),
-    /// The token may be in the body.
+    /// The token may be in the body, which must be read first.
     InBody(Box<dyn BodySearch + 'g>),
 }
 
-/// A search that goes on when the body is there. It owns what it needs of the request.
+/// A search that needs the body. It owns what it needs of the request.
 pub(super) trait BodySearch: Send + Sync {
-    /// Goes on.
+    /// Completes the search.
     fn read(self: Box<Self>, body: &[u8], now: Timestamp) -> Presented;
 }
 
 /// What the client presented.
 pub(super) enum Presented {
-    /// A token that is valid and of the type that was asked for. It may have been revoked.
+    /// A valid token that satisfies the rule. It may have been revoked.
     Token(VerifiedToken, Location),
-    /// No token, and how that is rejected.
+    /// No token; the rejection says so.
     Missing(Rejection),
     /// A token that is not accepted.
     Rejected(RejectedToken),
@@ -173,19 +155,19 @@ pub(super) enum Presented {
 /// The tokens that a log-out found.
 #[derive(Default)]
 pub(super) struct TokensToEnd<'g> {
-    /// Those with a valid signature.
+    /// Tokens with a valid signature.
     pub signed: Vec<SignedToken>,
-    /// Whether one of them is in a cookie.
+    /// Whether one of `signed` came in a cookie.
     pub in_cookie: bool,
-    /// Why the first of the others is rejected; if there was no token at all, that it is missing.
+    /// Why the first other token is rejected; if there was no token at all, that it is missing.
     pub rejected: Option<RejectedToken>,
-    /// What is still to be searched for in the body.
+    /// The rest of the search, if it needs the body.
     pub in_body: Option<Box<dyn LogoutBody + 'g>>,
 }
 
-/// The part of a log-out's search that goes on when the body is there.
+/// The part of a log-out's search that needs the body.
 pub(super) trait LogoutBody: Send + Sync {
-    /// Goes on, and adds the tokens that it finds.
+    /// Completes the search, and adds the tokens that it finds.
     fn read(self: Box<Self>, found: &mut TokensToEnd<'_>, body: &[u8], now: Timestamp);
 }
 
@@ -209,19 +191,19 @@ impl TokensToEnd<'_> {
     }
 }
 
-/// What new tokens are made of.
+/// The contents of new tokens.
 pub(super) struct Grant<'i> {
-    /// Whose tokens.
+    /// The user.
     pub identity: &'i Identity,
     /// The claim `fresh` of the access token.
     pub fresh: Freshness,
     /// Whether there is a refresh token too.
     pub with_refresh_token: bool,
-    /// The text of an answer without a token in it.
+    /// The text of an answer whose tokens are in cookies.
     pub message: &'i str,
-    /// The session, where there are any.
+    /// The session; `None` without sessions.
     pub session: Option<&'i SessionId>,
-    /// No token lives longer.
+    /// The latest `exp`: the end of the session. `None` if there is no such limit.
     pub until: Option<Timestamp>,
     /// Randomness for ids and CSRF values.
     pub random: &'i Random,
@@ -230,14 +212,14 @@ pub(super) struct Grant<'i> {
 }
 
 impl<'i> Grant<'i> {
-    /// After a log-in.
+    /// The grant after a log-in.
     pub(super) fn fresh(identity: &'i Identity, message: &'i str, random: &'i Random, now: Timestamp) -> Self {
         let fresh = Freshness::Fresh;
         Self { identity, fresh, with_refresh_token: true, message, session: None, until: None, random, now }
     }
 }
 
-/// How long tokens live at most; `None` for ever.
+/// The maximum lifetimes of tokens; `None` for tokens without `exp`.
 pub(super) struct TokenLifetimes {
     /// Access tokens.
     pub access: Option<Duration>,
@@ -245,8 +227,7 @@ pub(super) struct TokenLifetimes {
     pub refresh: Option<Option<Duration>>,
 }
 
-/// A token whose session may be ended: its signature is valid, if nothing else is. `read` reads it by its signature
-/// alone.
+/// The token whose session a log-out ends: only its signature must be valid. `read` verifies the signature alone.
 fn signed(
     verified: Result<VerifiedToken, RejectedToken>,
     read: impl FnOnce() -> Result<SignedToken, TokenRejection>,

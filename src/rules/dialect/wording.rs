@@ -1,7 +1,7 @@
-//! How a rejection is answered.
+//! The answer to a rejection.
 //!
-//! **What always holds:** a dialect words what it rejects itself (no token, a token, a log-in) and gives every answer
-//! its form; what the gate rejects is worded once, in [`crate::rules::rejection`].
+//! **What always holds:** a dialect words the rejections of its library (no token, a token, a log-in) and gives every
+//! answer its form; the gate's own rejections are worded once, in [`crate::rules::rejection`].
 
 use crate::rules::{
     answer::Answer,
@@ -14,22 +14,22 @@ use std::borrow::Cow;
 
 /// The words of a dialect, and the form of its answers.
 pub trait Wording {
-    /// The words of a request without a token; `None` for what only the other dialect rejects.
+    /// The words for a request without a token; `None` for a rejection of the other dialect.
     fn credential<'r>(&self, rejection: &'r CredentialRejection) -> Option<Words<'r>>;
 
-    /// The words of a token that is not accepted; `None` for what only the other dialect rejects.
+    /// The words for a token that is not accepted; `None` for a rejection of the other dialect.
     fn token<'r>(&self, rejection: &'r TokenRejection) -> Option<Words<'r>>;
 
-    /// The words of a log-in that fails.
+    /// The words for a failed log-in.
     fn login(&self, rejection: &LoginRejection) -> Words<'static>;
 
-    /// Whether answers have [`Words::title`].
+    /// Whether answers contain [`Words::title`].
     fn has_titles(&self) -> bool;
 
     /// An answer with these words.
     fn answer(&self, words: &Words<'_>) -> Answer;
 
-    /// The value of `WWW-Authenticate`, if there is one.
+    /// The value of `WWW-Authenticate`; `None` if the answer has no challenge.
     fn challenge(&self, rejection: &CredentialRejection) -> Option<String>;
 }
 
@@ -39,14 +39,14 @@ pub fn rejection(rejection: &Rejection, dialect: &dyn Wording) -> Answer {
     let words = words(rejection, dialect);
     let words = words.unwrap_or_else(|| Words::new(401, "Unauthorized", "The token is not accepted"));
     let mut answer = dialect.answer(&words);
-    // Those of an application's own rejection replace ours, as in Flask.
+    // Header fields of an application's own rejection replace the gate's, as in Flask.
     let more = headers(rejection, dialect);
     answer.headers.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
     answer.headers.extend(more);
     answer
 }
 
-/// The words of a rejection; `None` for what only the other dialect rejects.
+/// The words for a rejection; `None` for a rejection of the other dialect.
 #[must_use]
 pub fn words<'r>(rejection: &'r Rejection, dialect: &dyn Wording) -> Option<Words<'r>> {
     match rejection {

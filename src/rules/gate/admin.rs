@@ -1,5 +1,5 @@
-//! `POST /auth/admin`: what an operator does to sessions (`tollgate session`). There is no such endpoint without a
-//! secret.
+//! `POST /auth/admin`: an operator lists and ends sessions (`tollgate session`). Without `TOLLGATE_ADMIN_SECRET` the
+//! endpoint does not exist.
 //!
 //! **What always holds:** the secret is compared in constant time, before the body is read.
 
@@ -25,7 +25,7 @@ use crate::{
 };
 use subtle::ConstantTimeEq;
 
-/// A request of an operator, who has proven to be one. The body is not read yet.
+/// A request with the operators' secret, whose body is not read yet.
 pub struct AdminRequest(());
 
 impl Gate {
@@ -41,10 +41,11 @@ impl Gate {
         Ok(AdminRequest(()))
     }
 
-    /// `{"do": …, "user": id}`, and what belongs to it.
+    /// Reads `{"do": …, "user": id}` and the members that the command needs; `None` if one is missing or wrong.
     fn read_order(&self, order: &Map<String, Value>, now: Timestamp) -> Option<(ObjectName, Command)> {
         let text = |name: &str| order.get(name).and_then(Value::as_str);
-        // Of the record that was written before: by now, give or take what clocks differ.
+        // The version of the record that the operator has written: not later than now, but for one hour by which clocks
+        // may differ.
         let version = || match order.get("version") {
             None => Some(None),
             Some(version) => {
@@ -68,7 +69,7 @@ impl Gate {
     }
 }
 
-/// Does what the operator says.
+/// Carries out the operator's command.
 pub(super) async fn admin(
     gate: &Gate,
     AdminRequest(()): AdminRequest,

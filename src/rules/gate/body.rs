@@ -1,4 +1,4 @@
-//! What can be said of a body before it is read.
+//! Checks of a body before it is read.
 
 use crate::rules::{
     login,
@@ -6,7 +6,7 @@ use crate::rules::{
     request::Request,
 };
 
-/// Whether the request declares a longer body than this. A number that is too large for any machine is longer.
+/// Whether `Content-Length` is above `limit` bytes. A number that does not fit in a `usize` is.
 pub(super) fn declares_more(request: &Request<'_>, limit: usize) -> bool {
     let length = request.headers.get("content-length").unwrap_or_default();
     let length = length.trim();
@@ -14,7 +14,10 @@ pub(super) fn declares_more(request: &Request<'_>, limit: usize) -> bool {
     is_number && length.parse::<usize>().map_or(true, |length| length > limit)
 }
 
-/// A body that an endpoint reads must be declared as JSON, and not as too long.
+/// Checks that the body is declared as JSON and not longer than [`login::MAX_BODY_BYTES`].
+///
+/// # Errors
+/// [`LoginRejection::BodyNotDeclaredJson`], then [`BodyRejection::TooLarge`].
 pub(super) fn check_json(request: &Request<'_>) -> Result<(), Rejection> {
     if !login::is_json(request.headers.get("content-type").as_deref()) {
         return Err(Rejection::Login(LoginRejection::BodyNotDeclaredJson));

@@ -1,4 +1,4 @@
-//! The client of a request, as far as the request tells.
+//! The client of a request, as its header fields describe it.
 
 use super::core::Gate;
 use crate::rules::{cookie, request::Request};
@@ -7,19 +7,19 @@ use std::net::IpAddr;
 /// A longer `User-Agent` is cut to this many characters.
 const MAX_AGENT_CHARS: usize = 512;
 
-/// What a log-in or a password change takes of the request about its client.
+/// The client of a log-in or a password change.
 pub struct ClientInfo {
-    /// Of an IPv6 address the first 64 bits, which one customer has.
+    /// The address; of an IPv6 address only the first 64 bits, which one customer has.
     pub(super) address: Option<String>,
-    /// The request comes from the machine itself, which is so in development only.
+    /// Whether the address is a loopback address, as in development.
     is_local: bool,
-    /// The value of the device's cookie, which may prove something ([`crate::rules::device::DeviceKey::find`]).
+    /// The value of the device's cookie, not verified yet ([`crate::rules::device::DeviceKey::find`]).
     pub(super) device_cookie: String,
     pub(super) user_agent: String,
-    /// Two letters, from Cloudflare.
+    /// The two letters that Cloudflare sends, or empty.
     pub(super) country: String,
     pub(super) is_https: bool,
-    /// A browser keeps a cookie. Other clients are told nothing that Flask's libraries would not tell.
+    /// Whether the client is a browser: only browsers get the device's cookie, which Flask's libraries do not send.
     pub(super) is_browser: bool,
 }
 
@@ -37,12 +37,12 @@ impl ClientInfo {
             user_agent: text("user-agent"),
             country: text("cf-ipcountry"),
             is_browser: request.headers.get("sec-fetch-site").is_some(),
-            // What Cloudflare says of the connection that it took the request from.
+            // How the client reached Cloudflare.
             is_https: header("cf-visitor").contains("\"https\""),
         }
     }
 
-    /// The address, where limits by address hold: not on the machine itself.
+    /// The address that limits count; `None` without an address, and for a loopback address.
     pub(super) fn limited_address(&self) -> Option<&str> {
         self.address.as_deref().filter(|_| !self.is_local)
     }

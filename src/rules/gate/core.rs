@@ -1,4 +1,4 @@
-//! The gate itself: a configuration, an application's hooks, and what is known of revocations.
+//! The gate itself: a configuration, an application's hooks, and a snapshot of the revocations.
 
 use crate::{
     host::{Host, Unavailable},
@@ -19,24 +19,24 @@ use crate::{
 pub struct Gate {
     pub(super) config: Config,
     pub(super) dialect: Box<dyn Dialect>,
-    /// Where there are sessions.
+    /// `None` without sessions.
     pub(super) snapshot: Option<Snapshot>,
 }
 
 impl Gate {
-    /// A gate of this configuration, with an application's own functions; [`crate::DefaultHandlers`] for none.
+    /// A gate of this configuration, with an application's own functions, or [`crate::DefaultHandlers`].
     pub fn new(config: Config, hooks: impl Into<Hooks>) -> Self {
         let snapshot = config.bindings.sessions.then(|| Snapshot::new(config.sessions.max_staleness));
         Self { dialect: dialect::of(&config, hooks.into()), config, snapshot }
     }
 
-    /// Its configuration.
+    /// The configuration that the gate was made of.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The object of a user's account, and how long things last there.
+    /// The name of the object that holds a user's account, and the lifetimes that go with each command to it.
     #[must_use]
     pub fn account_of_user(&self, id: &Id) -> (ObjectName, Lifetimes) {
         (self.account_named(id), self.lifetimes())
@@ -46,12 +46,12 @@ impl Gate {
         ObjectName::of_account(id, self.config.tokens.policy().identity_is_text())
     }
 
-    /// The object of the account that a token names.
+    /// The object of the account that a token names; `None` if the token names nobody.
     pub(super) fn account_of(&self, token: &SignedToken) -> Option<ObjectName> {
         token.identity().map(|id| self.account_named(&id))
     }
 
-    /// Sends a command to an object.
+    /// Sends a command to an object and waits for the reply.
     pub(super) async fn ask(
         &self,
         host: &impl Host,
@@ -61,10 +61,10 @@ impl Gate {
         host.account(object, command, &self.lifetimes()).await
     }
 
-    /// How long things last, for the objects.
+    /// The configured lifetimes, as objects need them.
     pub(super) fn lifetimes(&self) -> Lifetimes {
         let sessions = &self.config.sessions;
-        // A token without `exp` is remembered for as long as its session may last.
+        // A token without `exp` counts as one that lives as long as a session may.
         let longest = |life: Option<Duration>| life.unwrap_or(sessions.lifetime);
         let TokenLifetimes { access, refresh } = self.dialect.lifetimes(&self.config);
         let access = longest(access);
@@ -76,12 +76,12 @@ impl Gate {
                 (idle, if sessions.rotation { access } else { access.max(refresh) })
             }
         };
-        // An entry of the revocation log outlives every token that it hits, by all clocks.
+        // An entry of the revocation log outlives every token that it revokes, even if clocks differ by a minute.
         let token = token.plus(self.config.tokens.policy().leeway()).plus(Duration::seconds(60));
         Lifetimes { grace: sessions.grace, idle, session: sessions.lifetime, token }
     }
 
-    /// The end of a session of this id, however often it is used.
+    /// When a session of this id ends at the latest, however often it is used; `None` if the id has no time in it.
     pub(super) fn latest_end(&self, session: &SessionId) -> Option<Timestamp> {
         session.began().map(|began| began.later(self.config.sessions.lifetime))
     }

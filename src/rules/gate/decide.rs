@@ -1,8 +1,8 @@
 //! Decides every request. The order of checks is the order of this folder's files, read from the two functions here.
 //!
-//! **What always holds:** [`Gate::decide`] is synchronous and total: it goes as far as memory tells. Where something
-//! outside must be asked it returns a [`Continuation`], with which [`Gate::resume`] goes on. Whatever is done in memory
-//! (counting a token's second appearance, calling hooks) is done once.
+//! **What always holds:** [`Gate::decide`] is synchronous and never fails. If memory is not enough for a decision, it
+//! returns a [`Continuation`], which [`Gate::resume`] completes. The part in memory (counting a token's second
+//! appearance, calling hooks) runs once a request.
 
 use super::{
     admin::{self, AdminRequest},
@@ -11,7 +11,7 @@ use super::{
     login::{self, LoginRequest},
     logout::{self, LogoutRequest},
     refresh,
-    rule::{self, BodyUnderRule, TokenUnderRule},
+    rule::{self, BodyUnderRule, TokenUnderRule, UnderRule},
     sessions::{self, AccountRequest},
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     users::Users,
 };
 
-/// Where [`Gate::decide`] stopped, with all that is needed of the request to go on.
+/// Where [`Gate::decide`] stopped, with everything that [`Gate::resume`] needs of the request.
 pub enum Continuation<'g> {
     /// `POST /auth`.
     Login(LoginRequest),
@@ -34,21 +34,24 @@ pub enum Continuation<'g> {
     Refresh(refresh::RefreshRequest<'g>),
     /// `POST /auth/logout`.
     Logout(LogoutRequest<'g>),
-    /// A user's own account: its sessions, its password.
+    /// A user's own sessions or password.
     Account(AccountRequest<'g>),
     /// `POST /auth/admin`.
     Admin(AdminRequest),
     /// A rule whose token may be in the body.
     BodyUnderRule(BodyUnderRule<'g>),
-    /// A token under a rule, good in itself.
+    /// A valid token under a rule: its revocation or its user must be looked up.
     TokenUnderRule(TokenUnderRule<'g>),
 }
 
 impl Gate {
-    /// What is done with a request, as far as memory tells.
+    /// Decides a request from memory, or says what must be asked first.
     pub fn decide<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decided<'g, Continuation<'g>> {
         match self.config.routes.find(request.method, request.path) {
-            Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now),
+            Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now).map_later(|waiting| match waiting {
+                UnderRule::Body(waiting) => Continuation::BodyUnderRule(waiting),
+                UnderRule::Token(waiting) => Continuation::TokenUnderRule(waiting),
+            }),
             Ok(Found::Endpoint(endpoint)) => match self.decide_endpoint(endpoint, request, now) {
                 Ok(decided) => decided,
                 Err(rejected) => Decided::Now(Decision::Reject(rejected.under(endpoint.name()))),
@@ -70,7 +73,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Decided<'g, Continuation<'g>>, Rejected<'g>> {
         Ok(match endpoint {
-            Endpoint::Login => return self.begin_login(request),
+            Endpoint::Login => self.begin_login(request)?.map_later(Continuation::Login),
             Endpoint::Refresh => Decided::Later(Continuation::Refresh(self.begin_refresh(request, now)?)),
             Endpoint::Logout => Decided::Later(Continuation::Logout(self.begin_logout(request, now))),
             Endpoint::Admin => Decided::Later(Continuation::Admin(self.begin_admin(request)?)),
@@ -84,7 +87,7 @@ impl Gate {
         })
     }
 
-    /// Goes on from where [`Gate::decide`] stopped, with the host and the users of the same request.
+    /// Completes a decision that [`Gate::decide`] has begun. `host` must be that of the same request.
     pub async fn resume<'g>(
         &'g self,
         continuation: Continuation<'g>,

@@ -11,21 +11,17 @@ use crate::rules::{
     log::Event,
     rejection::Rejection,
     route::{Rule, Target},
-    time::{Duration, Timestamp},
+    time::Timestamp,
     token::{RejectedToken, SignedToken, VerifiedToken},
 };
 use std::sync::Arc;
 
-/// Maximum time for a decision, everything that it waits for included; then 503. Whatever is held for an older one
-/// belongs to a request that the runtime has cancelled.
-pub const DECISION_TIMEOUT: Duration = Duration::seconds(60);
-
-/// How far memory alone tells what is done with a request.
+/// The outcome of [`super::Gate::decide`].
 #[must_use]
 pub enum Decided<'g, L> {
-    /// This is done.
+    /// The decision.
     Now(Decision<'g>),
-    /// Something outside must be asked first.
+    /// What the host or the users must be asked before a decision.
     Later(L),
 }
 
@@ -42,22 +38,22 @@ impl<'g, L> Decided<'g, L> {
 #[must_use]
 #[derive(Debug, PartialEq)]
 pub enum Decision<'g> {
-    /// It is rejected: [`super::Gate::answer_to`].
+    /// The request is rejected: [`super::Gate::answer_to`] makes the answer.
     Reject(Rejected<'g>),
-    /// The gate itself answers it.
+    /// The gate answers the request itself.
     Answer(Answered),
-    /// The gate answers who the caller is: [`super::Gate::identity`].
+    /// The gate answers who the caller is: [`super::Gate::identity`] makes the answer.
     Identity(Authorized<'g>),
-    /// It goes on to the static files.
+    /// The request is answered by the static files.
     Assets(Authorized<'g>),
-    /// It goes on to the origin.
+    /// The request is forwarded to the origin.
     Forward(Authorized<'g>),
-    /// It goes on to the code behind this gate, in an embedder's worker or server.
+    /// The request is passed to the code behind the gate, in an embedder's worker or server.
     Inner(Authorized<'g>),
 }
 
 impl<'g> Decision<'g> {
-    /// Let through under a rule, with these cookies on the answer.
+    /// Lets a request through under a rule. `renewal` are cookies for the answer.
     pub(super) fn pass(rule: &'g Rule, principal: Principal, renewal: Jar) -> Self {
         let authorized = Authorized { rule, principal, renewal };
         match rule.to {
@@ -69,14 +65,14 @@ impl<'g> Decision<'g> {
     }
 }
 
-/// A rejection, and what its answer and log line need besides.
+/// A rejection, with what its answer and log line need.
 #[derive(Debug, PartialEq)]
 pub struct Rejected<'g> {
-    /// Why.
+    /// The reason.
     pub rejection: Rejection,
     /// The pattern of the rule, or the name of the endpoint, if one was found.
     pub rule: Option<&'g str>,
-    /// The token, if its signature was good: for Flask-JWT-Extended's loaders.
+    /// The token, if its signature is valid: for Flask-JWT-Extended's loaders.
     pub signed: Option<SignedToken>,
     /// Cookies that go out with the rejection: a log-out removes them whatever else happens.
     pub jar: Jar,
@@ -89,7 +85,7 @@ impl<'g> Rejected<'g> {
         Self { rejection, rule, signed: None, jar: Jar::new() }
     }
 
-    /// The same, under this rule or at this endpoint.
+    /// This rejection under a rule, or at an endpoint.
     pub(super) fn under(self, rule: &'g str) -> Self {
         Self { rule: Some(rule), ..self }
     }
@@ -107,10 +103,10 @@ impl From<RejectedToken> for Rejected<'_> {
     }
 }
 
-/// An answer of the gate's own.
+/// A request that the gate answers itself.
 #[derive(Debug, PartialEq)]
 pub struct Answered {
-    /// What is sent.
+    /// The answer.
     pub answer: Answer,
     /// What happened, for the log.
     pub outcome: Outcome,
@@ -123,14 +119,14 @@ impl Answered {
     }
 }
 
-/// What an answer of the gate's own stands for.
+/// What happened at one of the gate's own endpoints, for the log.
 #[derive(Debug, PartialEq)]
 pub enum Outcome {
     /// This user logged in.
     LoggedIn(Id),
     /// This user has a new password.
     PasswordChanged(Id),
-    /// Nothing worth a line: OPTIONS, or an embedder's own `auth_request`.
+    /// Nothing is logged: OPTIONS, public keys, sessions, or an embedder's own `auth_request`.
     Plain,
 }
 
@@ -141,7 +137,7 @@ pub enum Principal {
     Open,
     /// The rule has `auth = "optional"`, and there was no token.
     Anonymous,
-    /// There was a good token.
+    /// The token is valid and not revoked.
     Verified {
         /// The token.
         token: VerifiedToken,
@@ -153,7 +149,7 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// The user, if a token names one.
+    /// The user that the token names; `None` without a token.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         match self {
@@ -162,7 +158,7 @@ impl Principal {
         }
     }
 
-    /// Where the token was found.
+    /// Where the token was found; `None` without a token.
     #[must_use]
     pub fn location(&self) -> Option<Location> {
         match self {
@@ -171,7 +167,7 @@ impl Principal {
         }
     }
 
-    /// The token.
+    /// The token; `None` if the request was let through without one.
     #[must_use]
     pub fn token(&self) -> Option<&VerifiedToken> {
         match self {
@@ -196,20 +192,20 @@ impl<'g> Authorized<'g> {
         self.rule
     }
 
-    /// Why, and for whom.
+    /// Why the request is let through, and for whom.
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 
-    /// The cookies that go out with the answer, whoever makes it: those of a new token, where the one that came in a
-    /// cookie is about to expire.
+    /// Cookies that the answer must carry, whoever makes it: those of a new token, if the token that came in a cookie
+    /// is about to expire.
     #[must_use]
     pub fn renewal(&self) -> &Jar {
         &self.renewal
     }
 
-    /// When a WebSocket or event stream is to be closed (`close_at_expiry`): the token's `exp`.
+    /// When a WebSocket or event stream must be closed: the token's `exp`, if the rule has `close_at_expiry`.
     #[must_use]
     pub fn closes_at(&self) -> Option<Timestamp> {
         let expires = self.principal.token().filter(|_| self.rule.close_at_expiry)?.expires()?;
@@ -222,7 +218,7 @@ impl<'g> Authorized<'g> {
         self.principal
     }
 
-    /// For the log.
+    /// The event that the log gets.
     #[must_use]
     pub fn event(&self) -> Event<'_> {
         Event::Passed { rule: &self.rule.path, subject: self.principal.identity().map(|identity| &identity.id) }

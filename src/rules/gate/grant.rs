@@ -16,7 +16,7 @@ use crate::{
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 
-/// Random bytes for new tokens.
+/// Draws the random bytes for new tokens.
 pub(super) fn draw(host: &impl Host) -> Random {
     let mut random = [0; size_of::<Random>()];
     host.random(&mut random);
@@ -25,6 +25,10 @@ pub(super) fn draw(host: &impl Host) -> Random {
 
 impl Gate {
     /// Opens a session for this user and makes its first tokens.
+    ///
+    /// # Errors
+    /// [`LoginRejection::BadCredentials`] if the password was changed since it was checked, and if the account's object
+    /// does not answer.
     pub(super) async fn open_session(
         &self,
         identity: &Identity,
@@ -34,7 +38,7 @@ impl Gate {
         host: &impl Host,
     ) -> Result<Answer, Rejected<'static>> {
         let now = host.now();
-        // Tokens name the account so, whatever the application calls it.
+        // The id in tokens, which `user_identity_loader` may choose, names the account's object.
         let named = self.dialect.user_id(identity, &self.config).ok_or(InternalRejection::Misconfigured)?;
         let rotates = self.dialect.issues_refresh_tokens() && self.config.sessions.rotation;
         let command = Command::Open {
@@ -46,7 +50,7 @@ impl Gate {
         };
         let session = match self.ask(host, &self.account_named(&named), command).await? {
             Reply::Opened { session } => session,
-            // A password that does not count any more is a wrong one.
+            // The password was changed since it was checked.
             Reply::Stale => return Err(Rejection::Login(LoginRejection::BadCredentials).into()),
             _ => return Err(Rejection::Internal(InternalRejection::Bug).into()),
         };
@@ -54,7 +58,7 @@ impl Gate {
         Ok(self.grant(&Grant { session: Some(&session), until, ..Grant::fresh(identity, message, random, now) })?)
     }
 
-    /// The answer with new tokens.
+    /// The answer with new tokens, in the dialect.
     pub(super) fn grant(&self, grant: &Grant<'_>) -> Result<Answer, Rejection> {
         self.dialect.grant(grant, &self.config)
     }
@@ -62,7 +66,7 @@ impl Gate {
     /// A new token, and its CSRF value if it has one: `create_access_token`, `create_refresh_token`.
     ///
     /// # Errors
-    /// [`InternalRejection::Misconfigured`] in Flask-JWT's dialect, and without a key that signs.
+    /// [`InternalRejection::Misconfigured`] in Flask-JWT's dialect, or if no key signs.
     pub fn create_token(
         &self,
         identity: &Identity,
@@ -73,7 +77,7 @@ impl Gate {
         self.dialect.create_token(identity, spec, &self.config, random, now)
     }
 
-    /// The cookies of a new token in place of one that is about to expire; none if it can't be made.
+    /// The cookies of a new token in place of one that is about to expire; empty if no token can be made.
     pub(super) fn renewed_cookies(
         &self,
         identity: &Identity,
@@ -87,7 +91,7 @@ impl Gate {
     }
 }
 
-/// The refresh token that is made of this randomness.
+/// The account's record of the refresh token that is made of this randomness.
 pub(super) fn refresh_token(random: &Random, now: Timestamp) -> RefreshToken {
     let TokenIds { token_id, .. } = TokenIds::of(TokenType::Refresh, random);
     RefreshToken {
@@ -97,7 +101,7 @@ pub(super) fn refresh_token(random: &Random, now: Timestamp) -> RefreshToken {
     }
 }
 
-/// The randomness of a [`refresh_token`].
+/// The randomness that a [`refresh_token`] was made of; `None` if the stored text is not base64url of its length.
 pub(super) fn random_of(token: &RefreshToken) -> Option<Random> {
     let mut random = [0; size_of::<Random>()];
     let length = Base64UrlUnpadded::decode(&token.seed, &mut random).ok()?.len();

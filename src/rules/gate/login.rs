@@ -1,15 +1,18 @@
-//! `POST /auth`: in which order a log-in is judged.
+//! `POST /auth`: a log-in.
 //!
-//! **What always holds:** all limits apply before a hash is computed, and treat an unknown name like a known one. First
-//! what is shared: attempts from the address, then failures from there; a device that proves that it logged in as this
-//! record before has a limit of its own in their place. Then the name, whose object counts the attempt before anything
-//! is looked up. Then the whole gate's share of hashing.
+//! **What always holds:** all limits apply before a hash is computed, and treat an unknown name like a known one. Their
+//! order is that of [`login`]:
+//! 1. Attempts from the address (a rate limiter of the runtime). A device whose cookie proves an earlier log-in to the
+//!    same record has a limit of its own in place of this and the next.
+//! 2. Failed attempts from the address (the object of the address).
+//! 3. Attempts for the name (the object of the name). It counts the attempt before the record is looked up, and learns
+//!    the outcome afterwards.
+//! 4. Hashes that the whole gate computes (a rate limiter of the runtime).
 
 use super::{
     body::check_json,
     client_info::ClientInfo,
     core::Gate,
-    decide::Continuation,
     decision::{Answered, Decided, Decision, Outcome, Rejected},
     grant::draw,
     limits::{Counted, TOO_MANY},
@@ -34,10 +37,10 @@ use crate::{
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 
-/// How often, and for how long each time, a log-in waits for others that log in as the same user.
+/// A log-in waits at most this many times, for this long each time, while others log in to the same name.
 const MAX_WAITS: u32 = 40;
 const WAIT: Duration = Duration::millis(500);
-/// What a grant says where it has no token in it.
+/// The text of an answer whose tokens are in cookies.
 const MESSAGE: &str = "login successful";
 
 /// A log-in whose body is not read yet.
@@ -45,24 +48,21 @@ pub struct LoginRequest {
     client: ClientInfo,
 }
 
-/// A log-in under way.
+/// A log-in under way, without the password.
 struct Attempt {
     client: ClientInfo,
     record: RecordId,
-    /// If the device has proven that it logged in as this record before.
+    /// Present if the cookie proves that the device logged in to this record before.
     device: Option<KnownDevice>,
 }
 
 impl Gate {
-    pub(super) fn begin_login<'g>(
-        &'g self,
-        request: &Request<'_>,
-    ) -> Result<Decided<'g, Continuation<'g>>, Rejected<'g>> {
+    pub(super) fn begin_login<'g>(&'g self, request: &Request<'_>) -> Result<Decided<'g, LoginRequest>, Rejected<'g>> {
         if let Some(answer) = self.dialect.answer_login(request) {
             return Ok(Decided::Now(Decision::Answer(Answered::plain(answer))));
         }
         check_json(request)?;
-        Ok(Decided::Later(Continuation::Login(LoginRequest { client: self.client_info(request) })))
+        Ok(Decided::Later(LoginRequest { client: self.client_info(request) }))
     }
 }
 
@@ -81,9 +81,9 @@ pub(super) async fn login(
     let device = key.and_then(|key| key.find(&client.device_cookie, &record, host.now()));
     let attempt = Attempt { client, record, device };
 
-    limit_attempts(gate, &attempt, host).await?;
-    limit_failures(gate, &attempt, host).await?;
-    let counted = count(gate, credentials.username.expose(), &attempt, host).await?;
+    limit_address(gate, &attempt, host).await?;
+    limit_address_failures(gate, &attempt, host).await?;
+    let counted = count_attempt(gate, credentials.username.expose(), &attempt, host).await?;
     if !gate.is_within_hashing(attempt.hashing_key(counted.as_ref()).as_deref(), host).await {
         give_back(gate, counted, host).await;
         return Err(TOO_MANY.into());
@@ -101,12 +101,13 @@ pub(super) async fn login(
             give_back(gate, counted, host).await;
             Err(error.into())
         }
+        // The application's own rejection: the attempt gets no outcome, and so counts as failed after 30 seconds.
         Err(error) => Err(error.into()),
     }
 }
 
-/// Attempts from an address, or with a known device, which its neighbours can't use up.
-async fn limit_attempts(gate: &Gate, attempt: &Attempt, host: &impl Host) -> Result<(), Rejection> {
+/// Limits attempts from an address, or with a known device, whose limit its neighbours can't use up.
+async fn limit_address(gate: &Gate, attempt: &Attempt, host: &impl Host) -> Result<(), Rejection> {
     let Some(address) = attempt.client.limited_address() else { return Ok(()) };
     let is_within = match &attempt.device {
         Some(device) => gate.is_within_attempts(&format!("device:{}", sha256_base64url(device.secret())), host).await,
@@ -115,9 +116,9 @@ async fn limit_attempts(gate: &Gate, attempt: &Attempt, host: &impl Host) -> Res
     if is_within { Ok(()) } else { Err(TOO_MANY) }
 }
 
-/// Failures from an address, whichever names they were about. Never the only defence: an object that can't be reached
-/// lets through.
-async fn limit_failures(gate: &Gate, attempt: &Attempt, host: &impl Host) -> Result<(), Rejection> {
+/// Limits failed attempts from an address, for all names together. If the address's object can't be reached, the
+/// attempt goes on: the name's object limits it too.
+async fn limit_address_failures(gate: &Gate, attempt: &Attempt, host: &impl Host) -> Result<(), Rejection> {
     let Some(object) = attempt.address_object().filter(|_| gate.config.bindings.sessions) else { return Ok(()) };
     match gate.ask(host, &object, Command::CheckAddress).await {
         Ok(Reply::Wait { seconds }) => {
@@ -127,8 +128,14 @@ async fn limit_failures(gate: &Gate, attempt: &Attempt, host: &impl Host) -> Res
     }
 }
 
-/// Counts the attempt in the name's object. Many who log in at once as the same user wait for each other a moment.
-async fn count(gate: &Gate, name: &str, attempt: &Attempt, host: &impl Host) -> Result<Option<Counted>, Rejection> {
+/// Counts the attempt in the name's object; `None` without sessions. If too many attempts for the name are under way,
+/// waits at most [`MAX_WAITS`] times [`WAIT`].
+async fn count_attempt(
+    gate: &Gate,
+    name: &str,
+    attempt: &Attempt,
+    host: &impl Host,
+) -> Result<Option<Counted>, Rejection> {
     if !gate.config.bindings.sessions {
         return Ok(None);
     }
@@ -152,14 +159,14 @@ async fn count(gate: &Gate, name: &str, attempt: &Attempt, host: &impl Host) -> 
     }
 }
 
-/// Nothing was learnt of the password.
+/// The password was not checked: the attempt does not count.
 async fn give_back(gate: &Gate, counted: Option<Counted>, host: &impl Host) {
     if let Some(counted) = counted {
         counted.give_back(gate, host).await;
     }
 }
 
-/// The password was wrong: the name's object and the address's object count it.
+/// The password was wrong: the objects of the name and of the address count a failure.
 async fn fail(gate: &Gate, attempt: &Attempt, counted: Option<Counted>, host: &impl Host) {
     if let Some(counted) = counted {
         counted.fail(gate, host).await;
@@ -169,7 +176,7 @@ async fn fail(gate: &Gate, attempt: &Attempt, counted: Option<Counted>, host: &i
     }
 }
 
-/// The password was right.
+/// The password was right: opens a session, if there are sessions, and answers with tokens.
 async fn succeed(
     gate: &Gate,
     attempt: Attempt,
@@ -187,8 +194,8 @@ async fn succeed(
     Ok(Answered { answer, outcome: Outcome::LoggedIn(identity.id) })
 }
 
-/// The name's object learns which device it was, so that this device has a bucket of its own from now on; a browser
-/// gets the cookie by which it is known again.
+/// Tells the name's object which devices logged in, so that each has a bucket of its own from now on. A browser's
+/// answer gets the cookie that identifies its device at the next log-in.
 async fn remember_device(
     gate: &Gate,
     attempt: Attempt,
@@ -209,8 +216,8 @@ async fn remember_device(
     answer
 }
 
-/// The cookie for a browser, and its device if that is a new one. A device that is known keeps its secret; its cookie
-/// is prolonged when half of its time is over.
+/// The cookie for a browser, and its device id if the device is new. A known device keeps its secret, and gets a new
+/// cookie only when half of the cookie's lifetime is over.
 fn device_cookie(
     gate: &Gate,
     attempt: &Attempt,
@@ -234,7 +241,7 @@ fn device_cookie(
 }
 
 impl Attempt {
-    /// The devices that the name's object may know, each bound to the record that is tried.
+    /// The ids by which the name's object may know the device, each bound to the record.
     fn devices(&self) -> Vec<DeviceId> {
         let cookie = self.device.iter().map(|device| DeviceId::cookie(&self.record, device.secret()));
         cookie.chain(self.address_device()).collect()
@@ -244,13 +251,13 @@ impl Attempt {
         self.client.address.as_ref().map(|address| DeviceId::address(&self.record, address))
     }
 
-    /// The object that counts failures from the address. A device that is known by itself needs none.
+    /// The object that counts failures from the address; `None` for a known device, whose own bucket limits it.
     fn address_object(&self) -> Option<ObjectName> {
         self.client.limited_address().filter(|_| self.device.is_none()).map(ObjectName::of_address)
     }
 
-    /// Known devices have a share of hashing of their own, so that a flood of strangers does not hold them up; and each
-    /// user has a share of that, so that none uses up the others'.
+    /// The key of the user's own limit of hashing; `None` for strangers, who share one limit. Strangers can't use up
+    /// what known devices need, and no user can use up what other users need.
     fn hashing_key(&self, counted: Option<&Counted>) -> Option<String> {
         let is_known = matches!(counted, Some(Counted { bucket: Bucket::Device(_), .. }));
         is_known.then(|| format!("user:{}", self.record.as_str()))

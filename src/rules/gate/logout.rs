@@ -1,10 +1,9 @@
 //! `POST /auth/logout`: ends the session of each token that comes with the request.
 //!
-//! **What always holds:** a log-out is answered with 200 when the account's object has it and the revocation log knows
-//! of it, not before; or if there is nothing left to end. A token whose signature is good ends its session, an expired
-//! one too. The answer removes the cookies, unless it asks for another try, and says success only if something was
-//! ended: a token that can't be read or was not signed here is refused, since its session goes on (unlike RFC 7009
-//! §2.2, which has one answer for both).
+//! **What always holds:** a log-out is answered 200 after the account's object has stored it and the revocation log has
+//! it, or if all tokens have expired. A token with a valid signature ends its session, even if it has expired. The
+//! answer removes the cookies, unless it asks for a retry. A token that can't be read or was not signed here is
+//! refused, since its session stays open (RFC 7009 §2.2 would answer 200).
 
 use super::{
     core::Gate,
@@ -27,14 +26,14 @@ use crate::{
     },
 };
 
-/// A log-out whose tokens were looked for.
+/// A log-out whose tokens were searched for.
 pub struct LogoutRequest<'g> {
     found: TokensToEnd<'g>,
-    /// The body is declared too long to be read.
+    /// Set if the body must be searched, but is declared too long.
     body_too_long: Option<Rejection>,
 }
 
-/// What ends a token: a command to an object; `or` another, if the object knows no such session.
+/// The command that ends a token; `or` is sent if the object knows no such session.
 struct End {
     object: ObjectName,
     command: Command,
@@ -42,14 +41,14 @@ struct End {
 }
 
 impl Gate {
-    /// Looks for the tokens.
+    /// Searches the request for every token.
     pub(super) fn begin_logout<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> LogoutRequest<'g> {
         let found = self.dialect.search_all(request, &self.config, now);
         let body_too_long = found.in_body.as_ref().and_then(|_| self.check_token_body(request).err());
         LogoutRequest { found, body_too_long }
     }
 
-    /// How long an entry of the token has to stand.
+    /// How long a revocation of the token must be kept.
     fn life_of(&self, token: &SignedToken) -> TokenLife {
         let leeway = self.config.tokens.policy().leeway();
         token
@@ -57,29 +56,30 @@ impl Gate {
             .map_or(TokenLife::Endless, |exp| TokenLife::Until(Timestamp::beginning_of(exp.next()).later(leeway)))
     }
 
-    /// Whether the token is no good any more by itself. One of a session never is: the session may go on.
+    /// Whether the token has expired and there is nothing to end. A token of a session never is: the session may be
+    /// open.
     fn is_over(&self, token: &SignedToken, now: Timestamp) -> bool {
         token.session_id().is_none() && matches!(self.life_of(token), TokenLife::Until(end) if end <= now)
     }
 
-    /// How a token is ended; `None` if nothing can hit it: it has neither a session nor an id, or names no account.
+    /// How a token is ended; `None` if it can't be: it has neither a session nor an id, or names no account.
     fn end_of(&self, token: &SignedToken, now: Timestamp) -> Option<End> {
         let object = self.account_of(token)?;
         let life = Some(self.life_of(token));
         let revoke = token.token_id().map(|id| Command::Revoke { token_id: id.clone(), life });
         let Some(session) = token.session_id() else { return Some(End { object, command: revoke?, or: None }) };
-        // The object may never have known a session of this id, which another issuer has made. A token that is void has
-        // its entry.
+        // Another issuer may have made a session id that the object does not know. A revoked token needs no second
+        // entry.
         let or = revoke.filter(|_| self.status(token, Scope::All, now) != RevocationStatus::Revoked);
         Some(End { object, command: Command::End { session: session.clone() }, or })
     }
 
-    /// Rejects a log-out, and removes the cookies all the same.
+    /// Rejects a log-out, but removes the cookies.
     fn reject_logout(&self, rejected: RejectedToken) -> Rejected<'static> {
         Rejected { jar: self.dialect.removed_cookies(), ..Rejected::from(rejected) }
     }
 
-    /// Says that something has ended; and removes the cookies, if they are of what has ended.
+    /// The answer that something was ended. It removes the cookies if `is_own`: the request's own session has ended.
     pub(super) fn ended(&self, message: &str, is_own: bool) -> Answered {
         let jar = if is_own { self.dialect.removed_cookies() } else { Jar::new() };
         Answered::plain(Answer::message(message).with_cookies(&jar))
@@ -107,7 +107,7 @@ pub(super) async fn logout(
     if gate.snapshot.is_some() {
         return end_each(gate, &tokens, host).await;
     }
-    // Without sessions the cookies are all that can be taken away.
+    // Without sessions only the cookies can be removed.
     if in_cookie {
         Ok(gate.ended("cookies removed; the token in them is good until it expires", true))
     } else {
@@ -115,7 +115,7 @@ pub(super) async fn logout(
     }
 }
 
-/// Ends the tokens one after the other.
+/// Ends the tokens one after another.
 async fn end_each(gate: &Gate, tokens: &[SignedToken], host: &impl Host) -> Result<Answered, Rejected<'static>> {
     let now = host.now();
     let ends: Vec<Option<End>> =
@@ -123,9 +123,9 @@ async fn end_each(gate: &Gate, tokens: &[SignedToken], host: &impl Host) -> Resu
     let is_all = ends.iter().all(Option::is_some);
     let mut ends: Vec<End> = ends.into_iter().flatten().collect();
     while let Some(End { object, command, or }) = ends.pop() {
-        // Where the log-out is to be tried again, it is with the same cookies.
+        // An error here keeps the cookies, so that the log-out can be retried.
         match (gate.ask(host, &object, command.clone()).await?, or) {
-            // Other tokens of the same session have ended with it.
+            // This command has ended other tokens of the same session too.
             (Reply::Done, _) => ends.retain(|end| end.object != object || end.command != command),
             (Reply::Ended { .. }, Some(command)) => ends.push(End { object, command, or: None }),
             (Reply::Ended { .. }, None) => {}

@@ -1,9 +1,8 @@
 //! `POST /auth/password`: a user's new password.
 //!
-//! **What always holds:** a token alone is not enough: the request must have the old password, or the token must come
-//! from a log-in just now (a fresh one, in the dialect that has such). What costs nothing comes first: a weak password
-//! is refused before any limit is drawn on. Then each attempt counts, for the account and for its address. All sessions
-//! end; the answer is that of a log-in.
+//! **What always holds:** a token alone is not enough: the request must have the old password, or the token must be
+//! fresh (in Flask-JWT-Extended's dialect). A weak new password is refused before the attempt counts. Then each attempt
+//! counts, for the account and for its address. All sessions end; the answer is that of a log-in.
 
 use super::{
     client_info::ClientInfo,
@@ -32,10 +31,10 @@ use crate::{
 
 const OLD: &str = "old_password";
 const NEW: &str = "new_password";
-/// What a grant says where it has no token in it.
+/// The text of an answer whose tokens are in cookies.
 const MESSAGE: &str = "password changed";
 
-/// What is in the body.
+/// The members of the body.
 struct Wanted {
     old: Option<Secret<String>>,
     new: Secret<String>,
@@ -50,16 +49,16 @@ impl Wanted {
     }
 }
 
-/// A change whose token the account's object finds good.
+/// A password change whose token the account's object has accepted.
 pub(super) struct PasswordRequest {
     pub(super) object: ObjectName,
     pub(super) token: VerifiedToken,
     pub(super) client: ClientInfo,
-    /// Why the body will not be read.
+    /// Set if the body must not be read.
     pub(super) body_fault: Option<Rejection>,
 }
 
-/// A change, from the body to the grant.
+/// A password change, from the body to the grant.
 pub(super) async fn change(
     gate: &Gate,
     request: PasswordRequest,
@@ -79,14 +78,14 @@ pub(super) async fn change(
         return Err(Rejection::Password(PasswordRejection::Weak { text: fault.with_advice() }).into());
     }
 
-    // Attempts from an address, as for log-ins; then those of the account, whether there is an old password to guess or
-    // not.
+    // The limit of the address, as for log-ins; then that of the account, which also counts changes without an old
+    // password.
     if let Some(address) = client.limited_address()
         && !gate.is_within_attempts(address, host).await
     {
         return Err(TOO_MANY.into());
     }
-    let counted = count(gate, &object, host).await?;
+    let counted = count_attempt(gate, &object, host).await?;
     if !gate.is_within_hashing(Some(object.as_str()), host).await {
         counted.give_back(gate, host).await;
         return Err(TOO_MANY.into());
@@ -101,7 +100,7 @@ pub(super) async fn change(
         Ok(PasswordChange::Stored { version }) => {
             (Command::EndAll { retire_password: false, version: Some(version) }, Some(version))
         }
-        // An attempt that did not lead to a change counts, or it could be made again and again.
+        // A failed attempt counts, or passwords could be tried without limit.
         Ok(PasswordChange::NotOffered) => {
             return fail(gate, counted, Rejection::Route(RouteRejection::NotFound), host).await;
         }
@@ -112,14 +111,14 @@ pub(super) async fn change(
             return fail(gate, counted, Rejection::Password(PasswordRejection::Weak { text }), host).await;
         }
         Err(error) => {
-            // The old password was not found wrong.
+            // The old password was not checked.
             counted.give_back(gate, host).await;
             return Err(error.into());
         }
     };
     let version = match (gate.ask(host, &object, command).await?, version) {
         (Reply::Changed { version }, _) | (Reply::Done, Some(version)) => version,
-        // Somebody else has changed it meanwhile.
+        // The password was changed by another request in the meantime.
         (Reply::Stale, _) => return Err(Rejection::Login(LoginRejection::BadCredentials).into()),
         _ => return Err(Rejection::Internal(InternalRejection::Bug).into()),
     };
@@ -130,7 +129,7 @@ pub(super) async fn change(
 }
 
 /// Counts the attempt in the account's object.
-async fn count(gate: &Gate, object: &ObjectName, host: &impl Host) -> Result<Counted, Rejection> {
+async fn count_attempt(gate: &Gate, object: &ObjectName, host: &impl Host) -> Result<Counted, Rejection> {
     match gate.ask(host, object, Command::Attempt { devices: Vec::new() }).await? {
         Reply::Allowed { bucket } => Ok(Counted { object: object.clone(), bucket }),
         Reply::Wait { seconds } => {

@@ -1,8 +1,8 @@
-//! `POST /auth/refresh`: a new access token, not fresh, for a refresh token; where refresh tokens rotate, a new one of
-//! those too.
+//! `POST /auth/refresh`: a new access token, not fresh, for a refresh token; with rotation, a new refresh token too.
 //!
-//! **What always holds:** the user is looked up: a user who was deleted or disabled gets no new token. With rotation
-//! the account's object decides, and the tokens are made of what it says, so that a retry gets the very same.
+//! **What always holds:** the user is looked up: a deleted or disabled user gets no new token. With rotation the
+//! account's object decides, and the tokens are made of the randomness in its reply, so that a retry gets the same
+//! tokens.
 
 use super::{
     core::Gate,
@@ -26,7 +26,7 @@ use crate::{
     users::Users,
 };
 
-/// A refresh whose token was looked for.
+/// A refresh whose token was searched for.
 pub struct RefreshRequest<'g>(EndpointToken<'g>);
 
 impl Gate {
@@ -60,7 +60,7 @@ pub(super) async fn refresh(
     }
 }
 
-/// Flask-JWT-Extended's own way; where there are sessions, if the account says that this one goes on.
+/// As Flask-JWT-Extended refreshes. With sessions, the account's object must confirm that the session is open.
 async fn refresh_without_rotation(
     gate: &Gate,
     identity: &Identity,
@@ -79,7 +79,7 @@ async fn refresh_without_rotation(
     refreshed(gate, identity, session, until, false, &draw(host), host.now())
 }
 
-/// Spends the refresh token for its successor.
+/// Spends the refresh token and answers with its successor.
 async fn rotate(
     gate: &Gate,
     identity: &Identity,
@@ -90,7 +90,7 @@ async fn rotate(
     let (Some(session), Some(token_id), Some(object)) =
         (token.session_id().cloned(), token.token_id().cloned(), gate.account_of(&token))
     else {
-        // From before there were sessions.
+        // The token was issued before sessions were configured.
         return Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into());
     };
     let command = Command::Rotate { session: session.clone(), token_id, successor };

@@ -1,7 +1,7 @@
-//! Whether a token is revoked: by the snapshot in memory, and when that is too old, by a newer one.
+//! Whether a token is revoked: by the snapshot in memory, or by a newer one if that is too old.
 //!
-//! **What always holds:** a token passes by a snapshot no longer than `TOLLGATE_REVOCATION_BOUND` after its revocation
-//! was acknowledged. What JavaScript may replay, and until when, is said here: [`Gate::replayable`].
+//! **What always holds:** a snapshot accepts a revoked token for at most `TOLLGATE_REVOCATION_BOUND` after the
+//! revocation was acknowledged. [`Gate::replayable`] decides what JavaScript may replay, and until when.
 
 use super::{core::Gate, decision::Rejected};
 use crate::{
@@ -21,21 +21,21 @@ use std::sync::atomic::AtomicU64;
 const POLL_INTERVAL: Duration = Duration::millis(50);
 const MAX_POLLS: u32 = 40;
 
-/// Which revocations count.
+/// Which entries of the snapshot count.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     /// All of them.
     All,
-    /// An end of everybody alone. Of all others the account's object is asked, which a request that is run again does
-    /// not find changed by itself.
+    /// Only the end of everybody's sessions. For all other revocations the account's object is asked: if a request is
+    /// run again after it has ended its own session, the snapshot may have that end, and the object repeats its reply.
     Everybody,
 }
 
 impl Gate {
-    /// How long the decision for this token, made at `now`, may be replayed for the same request without the rules;
-    /// `None` if not at all. It ends with the token's own times, and where there are revocations when a newer snapshot
-    /// is due: a revocation that comes in before, with a late answer to an earlier question, hits when that time is
-    /// over, a third of the bound after the snapshot's age.
+    /// The times in which JavaScript may replay the decision for this token, made at `now`, for the same request;
+    /// `None` if never. The range lies within the token's own times. With sessions it ends when the next snapshot is
+    /// due, a third of the bound after the present snapshot was made; a revocation that arrives before then counts from
+    /// then on.
     #[must_use]
     pub fn replayable(&self, token: &VerifiedToken, now: Timestamp) -> Option<TimeRange> {
         let good = self.config.tokens.good_while(token)?;
@@ -46,29 +46,29 @@ impl Gate {
         }
     }
 
-    /// Whether a newer snapshot is due. Whoever is told so fetches one, behind the answer to a request.
+    /// Whether a newer snapshot is due. The caller then fetches one, without delaying an answer.
     #[must_use]
     pub fn is_refresh_due(&self, now: Timestamp) -> bool {
         self.snapshot.as_ref().is_some_and(|snapshot| snapshot.age(now) == Age::Due)
     }
 
-    /// Notes that the revocation log is being asked now.
+    /// Records that the revocation log is asked at `now`.
     pub fn mark_refresh_requested(&self, now: Timestamp) {
         self.snapshot.iter().for_each(|snapshot| snapshot.mark_requested(now));
     }
 
-    /// The number from which on the revocation log is to be asked.
+    /// The number of the last known entry, after which the revocation log is asked; 0 without sessions.
     #[must_use]
     pub fn known_revocations(&self) -> u64 {
         self.snapshot.as_ref().map_or(0, Snapshot::number)
     }
 
-    /// Takes in what the revocation log says.
+    /// Adds an answer of the revocation log to the snapshot.
     pub fn update_revocations(&self, delta: &Delta, now: Timestamp) {
         self.snapshot.iter().for_each(|snapshot| snapshot.update(delta, now));
     }
 
-    /// By the snapshot. Of a token that an application verifies by its own means nothing is known.
+    /// The token's status by the snapshot. A token that an application verifies itself is always good.
     pub(super) fn status(&self, token: &SignedToken, scope: Scope, now: Timestamp) -> RevocationStatus {
         match (&self.snapshot, token.revocation_keys()) {
             (Some(snapshot), Some((keys, checked_generation))) => match scope {
@@ -82,7 +82,8 @@ impl Gate {
         }
     }
 
-    /// By the snapshot; if that is too old, by a newer one. Where `open`, the old one will do if there is no newer one.
+    /// The token's status by the snapshot, or by a newer one if that is too old. If no newer one is to be had and
+    /// `open`, the old one decides.
     pub(super) async fn current_status(
         &self,
         token: &SignedToken,
@@ -102,6 +103,9 @@ impl Gate {
     }
 
     /// The token, if it is not revoked.
+    ///
+    /// # Errors
+    /// [`TokenRejection::Revoked`]; [`UnavailableRejection::Store`] if no snapshot is young enough.
     pub(super) async fn unrevoked(
         &self,
         token: VerifiedToken,
@@ -117,8 +121,8 @@ impl Gate {
         }
     }
 
-    /// The command that asks the account's object whether a token is good; `None` where there are no sessions, or for a
-    /// token that names nobody. `is_use`: its session is in use, and goes on by this.
+    /// The command that asks the account's object whether a token is revoked; `None` without sessions, or if the token
+    /// names nobody. `is_use` prolongs the token's session.
     pub(super) fn check_command(&self, token: &SignedToken, is_use: bool) -> Option<(ObjectName, Command)> {
         let (keys, _) = token.revocation_keys()?;
         let (session, token_id) = (token.session_id().cloned(), token.token_id().cloned());
@@ -126,8 +130,8 @@ impl Gate {
     }
 }
 
-/// Brings a snapshot up to date. One request asks for all that wait: a hundred thousand revocations need not be read by
-/// each.
+/// Brings a snapshot up to date. One request asks the log, and the others wait for it: a full log of 100,000 entries is
+/// read once.
 async fn refresh(snapshot: &Snapshot, host: &impl Host) {
     for _ in 0..MAX_POLLS {
         if !snapshot.is_requested(host.now()) {

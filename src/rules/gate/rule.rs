@@ -1,11 +1,10 @@
-//! A request under a rule of `ROUTES`: is it let through?
+//! Whether a request under a rule of `ROUTES` is let through.
 //!
-//! **What always holds:** the order is token, revocation, account, user, renewal of cookies. [`Gate::decide_rule`] goes
-//! as far as memory tells; [`resume`] goes on from there, in the same order.
+//! **What always holds:** the order is token, revocation, account, user, renewal of cookies. [`Gate::decide_rule`]
+//! decides from memory; [`resume`] continues in the same order.
 
 use super::{
     core::Gate,
-    decide::Continuation,
     decision::{Decided, Decision, Principal, Rejected},
     grant::draw,
     revocation::Scope,
@@ -29,16 +28,24 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// A token under a rule, good in itself.
+/// Where memory alone does not decide a request under a rule.
+pub(super) enum UnderRule<'g> {
+    /// The body must be read.
+    Body(BodyUnderRule<'g>),
+    /// Something must be asked about the token.
+    Token(TokenUnderRule<'g>),
+}
+
+/// A valid token under a rule, which may be revoked.
 pub struct TokenUnderRule<'g> {
     rule: &'g Rule,
     token: VerifiedToken,
     location: Location,
-    /// What must be asked first.
+    /// The first check that memory can't do.
     next: NextStep,
 }
 
-/// Where memory ends.
+/// The first check that memory can't do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum NextStep {
     /// The snapshot is too old.
@@ -53,7 +60,7 @@ enum NextStep {
 pub struct BodyUnderRule<'g> {
     rule: &'g Rule,
     search: Box<dyn BodySearch + 'g>,
-    /// It is a WebSocket handshake from another site's page.
+    /// Whether the request is a WebSocket handshake from another site's page.
     is_foreign_socket: bool,
 }
 
@@ -63,7 +70,7 @@ impl Gate {
         rule: &'g Rule,
         request: &Request<'_>,
         now: Timestamp,
-    ) -> Decided<'g, Continuation<'g>> {
+    ) -> Decided<'g, UnderRule<'g>> {
         // A rule that names OPTIONS lets an origin answer preflights, which never carry a token (Fetch §4.8).
         if rule.auth == Auth::None || request.method == "OPTIONS" {
             return Decided::Now(Decision::pass(rule, Principal::Open, Jar::new()));
@@ -71,22 +78,23 @@ impl Gate {
         let is_foreign_socket = || request.is_web_socket() && !self.is_from_own_page(request);
         match self.search(rule, request, now) {
             Search::Done(presented) => match self.presented(rule, presented, is_foreign_socket) {
-                Ok((token, location)) => {
-                    self.decide_token(rule, token, location, now).map_later(Continuation::TokenUnderRule)
-                }
+                Ok((token, location)) => self.decide_token(rule, token, location, now).map_later(UnderRule::Token),
                 Err(decision) => Decided::Now(decision),
             },
             Search::InBody(search) => match self.check_token_body(request) {
                 Ok(()) => {
                     let is_foreign_socket = is_foreign_socket();
-                    Decided::Later(Continuation::BodyUnderRule(BodyUnderRule { rule, search, is_foreign_socket }))
+                    Decided::Later(UnderRule::Body(BodyUnderRule { rule, search, is_foreign_socket }))
                 }
                 Err(rejection) => Decided::Now(reject(rule, rejection)),
             },
         }
     }
 
-    /// The token that was presented, or what is decided without one.
+    /// The token that was presented.
+    ///
+    /// # Errors
+    /// The decision, if there is no token to judge.
     fn presented<'g>(
         &self,
         rule: &'g Rule,
@@ -94,7 +102,7 @@ impl Gate {
         is_foreign_socket: impl FnOnce() -> bool,
     ) -> Result<(VerifiedToken, Location), Decision<'g>> {
         match presented {
-            // A browser sends cookies with a handshake from any page, and has no CORS check for what that page reads.
+            // A browser sends cookies with a handshake from any page, and no CORS check protects what that page reads.
             Presented::Token(_, Location::Cookies) if is_foreign_socket() => {
                 Err(reject(rule, Rejection::Permission(PermissionRejection::ForeignSocket)))
             }
@@ -116,7 +124,7 @@ impl Gate {
         !own.is_empty() && sent.eq_ignore_ascii_case(own)
     }
 
-    /// A token that is good in itself, as far as memory tells.
+    /// Decides from memory about a valid token.
     fn decide_token<'g>(
         &'g self,
         rule: &'g Rule,
@@ -145,20 +153,20 @@ impl Gate {
         }
     }
 
-    /// Whether it matters that a token was revoked.
+    /// Whether revocations count under this rule.
     fn is_revocation_checked(&self, rule: &Rule) -> bool {
         self.snapshot.is_some() && !rule.flask_jwt_extended.skip_revocation_check
     }
 
-    /// Whether the account's object is asked about a token that the snapshot finds good. The object remembers for ever
-    /// what the revocation log forgets: a token without `exp` would be good for ever if it were not asked.
+    /// Whether the account's object is asked about a token that the snapshot does not find revoked. A token without
+    /// `exp` needs it: the revocation log drops an entry after a time, the object never.
     fn is_account_asked(&self, rule: &Rule, token: &VerifiedToken) -> bool {
         rule.revocation == Revocation::Strict
             || (token.expires().is_none() && self.check_command(token, false).is_some())
     }
 
-    /// Lets through with the cookies of a new token; where there are sessions, if the account says that this one goes
-    /// on.
+    /// Lets the request through, with the cookies of a new token on the answer. With sessions, the account's object
+    /// must confirm first that the session is open.
     async fn admit_renewing<'g>(
         &'g self,
         rule: &'g Rule,
@@ -170,7 +178,7 @@ impl Gate {
             match self.ask(host, &object, command).await {
                 Ok(Reply::Alive) => {}
                 Ok(_) => return reject_revoked(rule, Rejection::Token(TokenRejection::Revoked), token),
-                // The request is good without a new token too.
+                // The present token is still valid: the request passes without renewal.
                 Err(_) => return admit(rule, token, identity, Location::Cookies, Jar::new()),
             }
         }
@@ -179,7 +187,7 @@ impl Gate {
     }
 }
 
-/// Goes on where the body is needed.
+/// Reads the body, searches it for the token, and decides.
 pub(super) async fn resume_with_body<'g>(
     gate: &'g Gate,
     waiting: BodyUnderRule<'g>,
@@ -204,7 +212,7 @@ pub(super) async fn resume_with_body<'g>(
     }
 }
 
-/// Goes on where memory ended.
+/// Decides about a valid token, from the first check that memory could not do.
 pub(super) async fn resume<'g>(
     gate: &'g Gate,
     waiting: TokenUnderRule<'g>,
@@ -270,7 +278,7 @@ fn reject(rule: &Rule, rejection: Rejection) -> Decision<'_> {
     Decision::Reject(Rejected::new(rejection, Some(&rule.path)))
 }
 
-/// Rejects what is no good token; or lets it through without an identity, where the rule says so.
+/// Rejects a token; or lets the request through as anonymous, if the rule has `invalid = "anonymous"`.
 fn reject_token<'g>(rule: &'g Rule, rejected: Rejected<'g>) -> Decision<'g> {
     if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous {
         return Decision::pass(rule, Principal::Anonymous, Jar::new());
@@ -278,7 +286,7 @@ fn reject_token<'g>(rule: &'g Rule, rejected: Rejected<'g>) -> Decision<'g> {
     Decision::Reject(rejected.under(&rule.path))
 }
 
-/// The same for a token that is good in itself.
+/// [`reject_token`] for a token with a valid signature.
 fn reject_revoked<'g>(rule: &'g Rule, rejection: Rejection, token: VerifiedToken) -> Decision<'g> {
     reject_token(rule, Rejected { signed: Some(token.into_signed()), ..Rejected::new(rejection, None) })
 }

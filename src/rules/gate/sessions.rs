@@ -1,8 +1,8 @@
-//! What a user does about the own account: `GET /auth/sessions`, `DELETE /auth/sessions/{id}`,
+//! The endpoints of a user's own account: `GET /auth/sessions`, `DELETE /auth/sessions/{id}`,
 //! `POST /auth/logout/all`, `POST /auth/password`.
 //!
-//! **What always holds:** the account's object says that the token is good, whatever the snapshot says. An end is
-//! answered with 200 when the object has it and the revocation log knows of it, not before.
+//! **What always holds:** the account's object is asked whether the token is revoked; the snapshot is not enough. The
+//! end of a session is answered 200 after the object has stored it and the revocation log has it.
 
 use super::{
     body::check_json,
@@ -29,26 +29,26 @@ use crate::{
     users::Users,
 };
 
-/// A request about the own account, whose token was looked for.
+/// A request about the caller's account, whose token was searched for.
 pub struct AccountRequest<'g> {
     token: EndpointToken<'g>,
     wish: Wish,
 }
 
-/// What the user wants.
+/// What the user asks for.
 enum Wish {
     List,
     End(SessionId),
     EndAll,
     ChangePassword {
         client: ClientInfo,
-        /// Why the body will not be read.
+        /// Set if the body must not be read.
         body_fault: Option<Rejection>,
     },
 }
 
 impl AccountRequest<'_> {
-    /// The endpoint that it came to.
+    /// The endpoint of the request.
     pub(super) fn endpoint(&self) -> Endpoint {
         match self.wish {
             Wish::List => Endpoint::Sessions,
@@ -77,7 +77,7 @@ impl Gate {
     }
 }
 
-/// Does what the user wants, if the account's object says that the token is good.
+/// Checks the token with the account's object, then does what the user asks for.
 pub(super) async fn own_account(
     gate: &Gate,
     AccountRequest { token, wish }: AccountRequest<'_>,
@@ -116,7 +116,7 @@ async fn list(
     }
 }
 
-/// The sessions, the one of the request's own token marked.
+/// The answer that lists sessions; the one of the request's own token has `current`.
 pub(super) fn listed(sessions: &[SessionSummary], current: Option<&SessionId>) -> Answer {
     let one = |session: &SessionSummary| {
         json!({

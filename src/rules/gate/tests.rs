@@ -1,4 +1,4 @@
-//! Sessions through the gate, natively: each question is answered out of a table, and what was asked is written down.
+//! The gate's endpoints and sessions over a host in memory, which records every call.
 
 use super::{Continuation, Decided, Decision, Gate};
 use crate::{
@@ -31,10 +31,10 @@ use std::{
 };
 
 const NOW: i64 = 1_800_000_000;
-/// A password that may be set.
+/// A password that the policy accepts.
 const NEW: &str = "a new password of many words";
 
-/// What lies around a gate: objects, the register, one user, and a clock.
+/// The surroundings of a gate: objects, the revocation log, one user, and a clock.
 struct World {
     gate: Gate,
     now: Timestamp,
@@ -42,28 +42,28 @@ struct World {
     register: RevocationLog,
     register_answers: bool,
     accounts_answer: bool,
-    /// This limit is used up, for keys with this beginning.
+    /// The limit that is used up, for keys with this prefix.
     full: Option<(Limit, &'static str)>,
     password: &'static str,
     version: i64,
     asked: Vec<String>,
     count: u8,
-    /// This call of the host fails, counted from 0.
+    /// The number of the host call that fails, counted from 0.
     fails: Option<(usize, Failure)>,
-    /// How many calls of the host the last request made that can fail.
+    /// The number of host calls of the last request that can fail.
     calls: usize,
 }
 
-/// How a call fails.
+/// When a call fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Failure {
-    /// Nothing was done.
+    /// Before the work is done.
     Before,
-    /// It was done, and the answer is lost.
+    /// After the work is done: the answer is lost.
     After,
 }
 
-/// The host of one request: what lies around the gate, lent to it.
+/// The host of one request, on borrowed surroundings.
 struct Outside {
     now: Timestamp,
     body: Vec<u8>,
@@ -81,7 +81,7 @@ struct Outside {
 }
 
 impl Outside {
-    /// Notes a call that can fail, and says whether and how it does.
+    /// Counts a call that can fail. Returns when it fails, if it does.
     fn failure(&self) -> Option<Failure> {
         let number = self.calls.replace(self.calls.get() + 1);
         self.fails.filter(|(call, _)| *call == number).map(|(_, failure)| failure)
@@ -232,7 +232,7 @@ impl World {
         self.now = self.now.later(Duration::seconds(seconds));
     }
 
-    /// Status and body; what was asked on the way is in `asked`.
+    /// Sends a request. Returns status and body; `asked` has the host calls.
     fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> (u16, Value) {
         let answer = self.answer(method, path, headers, body);
         (answer.status, serde_json::from_str(&answer.body).unwrap_or_default())
@@ -370,7 +370,7 @@ fn only_a_browser_gets_a_cookie_and_only_once() {
     let again = [("sec-fetch-site", "same-origin"), ("cookie", own.as_str())];
     assert_eq!(cookie(&world.answer("POST", "/auth", &again, body.clone())), None);
     assert_eq!(world.asked[2], "limit Hashing known");
-    // Who logs in now and then stays known.
+    // A device that logs in now and then stays known.
     let mut own = own;
     for _ in 0..6 {
         world.wait(50 * 86_400);
@@ -469,7 +469,7 @@ fn a_cookie_is_renewed_only_while_its_session_goes_on() {
         csrf_of(&world, cookie.split_once('=').unwrap().1),
         "requests under way carry it"
     );
-    // The snapshot does not know yet, but the account does.
+    // The revocation is not in the snapshot yet, but the account has it.
     let csrf = world.gate.config.tokens.verify(&new, world.now).unwrap().claims()["csrf"].as_str().unwrap().to_owned();
     let cookie_of_new = format!("access_token_cookie={new}");
     let out = [("cookie", cookie_of_new.as_str()), ("x-csrf-token", csrf.as_str())];
@@ -492,7 +492,7 @@ fn a_new_password_ends_all_and_an_old_record_opens_nothing() {
     assert_eq!(world.refresh(&refresh), None);
     assert_eq!(world.status(&access, "/strict"), 401);
     assert_eq!(world.status(body["access_token"].as_str().unwrap(), "/strict"), 200);
-    // The store still gives the record of before, and its password is right.
+    // The store still returns the old record, and its password is right.
     assert_eq!(world.login("right").0, 401);
     world.version = world.now.as_millis();
     assert_eq!(world.login("right").0, 200);
@@ -593,7 +593,7 @@ fn a_weak_new_password_draws_on_no_limit_and_no_user_draws_on_the_share_of_all()
         assert_eq!(change(&mut world, &access, json!({"new_password": "short"})), 400);
         assert!(world.asked.iter().all(|asked| asked == "user check" || asked == "register"), "{:?}", world.asked);
     }
-    // With a fresh token there is nothing to guess, but an attempt counts all the same.
+    // With a fresh token there is no password to guess, but the attempt counts.
     assert_eq!(change(&mut world, &access, json!({"new_password": NEW})), 200);
     let limits: Vec<&str> = world.asked.iter().map(String::as_str).filter(|asked| asked.starts_with("limit")).collect();
     assert_eq!(limits, ["limit Address 192.0.2.7", "limit Address user:\"1\"", "limit Hashing known"]);
@@ -610,7 +610,7 @@ fn a_weak_new_password_draws_on_no_limit_and_no_user_draws_on_the_share_of_all()
     }
 }
 
-/// How many guesses at `name` are judged before one is refused, at most `most`; after each `other` is done.
+/// The number of guesses at `name` that are judged before one is refused, up to `most`. `other` runs after each.
 fn judged(
     world: &mut World,
     name: &str,
@@ -661,7 +661,7 @@ fn the_owners_logins_forgive_nothing_to_who_shares_the_address() {
     let mut world = World::flask_jwt_extended();
     assert_eq!(login_as(&mut world, "ann", &[HOME]).status, 200);
     assert_eq!(judged(&mut world, "ann", &[HOME], 300, |world| drop(login_as(world, "ann", &[HOME]))), 5);
-    // As many as at any other address, and at a name that never logged in here.
+    // As many as at any other address, and for a name that never logged in here.
     for (name, address) in [("ann", "198.51.100.9"), ("bob", "192.0.2.7")] {
         assert_eq!(judged(&mut world, name, &[("cf-connecting-ip", address)], 300, |_| ()), 5, "{name} {address}");
     }
@@ -759,7 +759,7 @@ fn a_logout_says_what_it_did() {
 }
 
 impl World {
-    /// An access token, out of the body or out of a cookie.
+    /// The access token in the body or in a cookie.
     fn access_token(&mut self) -> String {
         let answer = self.answer("POST", "/auth", &[], json!({"username": "ann", "password": "right"}));
         let body: Value = serde_json::from_str(&answer.body).unwrap();
@@ -768,7 +768,7 @@ impl World {
             .map_or_else(|| cookie_of(&answer).split_once('=').unwrap().1.to_owned(), str::to_owned)
     }
 
-    /// A token that was issued elsewhere with the gate's key.
+    /// A token that another issuer has signed with the gate's key.
     fn signed(&self, claims: &Value) -> String {
         let key = self.gate.config.tokens.keys().signing().unwrap();
         token::sign(key, &Map::new(), claims.as_object().unwrap())
@@ -778,7 +778,7 @@ impl World {
         self.with(token, "POST", "/auth/logout", Value::Null).0
     }
 
-    /// How often the register was written.
+    /// The number of writes to the revocation log.
     fn entries(&self) -> usize {
         self.register.len()
     }
@@ -816,7 +816,7 @@ fn a_token_without_a_session_is_revoked_once_and_for_as_long_as_it_would_live() 
         world.register.forget(world.now);
         assert_eq!([world.status(&long, "/me"), world.status(&endless, "/me")], [401, 401]);
     }
-    // Ten years later the register has forgotten what it can.
+    // Ten years later the revocation log has dropped what it can.
     world.wait(3650 * 86_400);
     world.register.forget(world.now);
     assert_eq!(world.status(&endless, "/me"), 401, "its id stays");
@@ -875,7 +875,7 @@ fn a_logout_ends_each_token_that_came_whatever_they_share() {
         assert_eq!([world.status(&one, "/me"), world.status(&two, "/me")], [401, 401]);
         assert!(world.entries() <= entries, "each is written once");
     }
-    // Two tokens of one session of the gate's own: one entry, that of the session.
+    // Two tokens of one session of this gate: one entry, that of the session.
     let mut world = World::new(cookies, ALL);
     let token = world.access_token();
     let headers = [("authorization", &*format!("Bearer {token}")), ("cookie", &format!("access_token_cookie={token}"))];
@@ -1026,8 +1026,8 @@ const DEEDS: [(&str, &str); 8] = [
     ("POST", "/auth/admin"),
 ];
 
-/// Each call of the host fails in turn, before it was done or after: the answer is never a success for what was not
-/// done, and never a crash.
+/// Each host call fails in turn, before or after its work is done. No answer reports a success that did not happen, and
+/// nothing panics.
 #[test]
 fn nothing_is_acknowledged_that_did_not_happen() {
     for (method, path) in DEEDS {
@@ -1079,8 +1079,7 @@ fn nothing_is_acknowledged_that_did_not_happen() {
     }
 }
 
-/// Futures of the protocols can be sent to another thread where the host's and the users' can. It is enough that this
-/// compiles.
+/// Futures of the protocols are `Send` if those of host and users are. The test is that this compiles.
 #[allow(dead_code)]
 fn protocols_are_send_where_the_host_is<'a, H, U>(
     gate: &'a Gate,
@@ -1095,8 +1094,7 @@ where
     Box::new(gate.resume(continuation, host, users))
 }
 
-/// The largest future of the protocols, over the host of these tests: what each request that waits takes of an
-/// isolate's memory.
+/// The largest future of the protocols, over the host of these tests: the memory that each waiting request takes.
 #[test]
 fn a_waiting_request_holds_little_memory() {
     let world = World::flask_jwt_extended();

@@ -1,4 +1,4 @@
-//! The token of a request: what a rule or an endpoint asks for, and the body that may hold it.
+//! The search for the token of a request, in its header fields and its body.
 
 use super::{body::declares_more, core::Gate, decision::Rejected};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// What an endpoint asks for: a token of one type, in any place of the configuration.
+/// A rule that accepts any token of one type, in every configured location.
 const fn any_token(token_type: TokenType) -> FlaskJwtExtendedRule {
     FlaskJwtExtendedRule {
         fresh: RequiredFreshness::Any,
@@ -29,9 +29,9 @@ static ANY_REFRESH_TOKEN: FlaskJwtExtendedRule = any_token(TokenType::Refresh);
 
 /// The token of a request to an endpoint.
 pub(super) enum EndpointToken<'g> {
-    /// It was found, and is valid.
+    /// A valid token. It may have been revoked.
     Found(VerifiedToken),
-    /// It may be in the body.
+    /// The token may be in the body, which is not read yet.
     InBody(Box<dyn BodySearch + 'g>),
 }
 
@@ -42,7 +42,10 @@ impl Gate {
         self.dialect.search(Wanted { rule: &rule.flask_jwt_extended, realm }, request, &self.config, now)
     }
 
-    /// The token that comes to an endpoint, wherever the dialect looks for it.
+    /// Searches for the token of a request to an endpoint.
+    ///
+    /// # Errors
+    /// Why there is no valid token, or that the body is declared too long.
     pub(super) fn endpoint_token<'g>(
         &'g self,
         token_type: TokenType,
@@ -63,21 +66,23 @@ impl Gate {
         }
     }
 
-    /// Whether a body that may hold a token may be read: one that declares more than `TOLLGATE_TOKEN_BODY_LIMIT` is
-    /// refused without being read.
+    /// Checks the declared length of a body that may hold a token.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] above `TOLLGATE_TOKEN_BODY_LIMIT` bytes.
     pub(super) fn check_token_body(&self, request: &Request<'_>) -> Result<(), Rejection> {
         let limit = self.config.token_body_limit;
         if declares_more(request, limit) { Err(BodyError::TooLarge { limit }.into()) } else { Ok(()) }
     }
 
-    /// The body that may hold a token.
+    /// Reads the body that may hold a token.
     pub(super) async fn token_body(&self, host: &impl Host) -> Result<Vec<u8>, BodyError> {
         host.read_body(BodyUse::Token, self.config.token_body_limit).await
     }
 }
 
 impl EndpointToken<'_> {
-    /// The token, once the body is there.
+    /// The token; reads the body if it is needed.
     pub(super) async fn read(self, gate: &Gate, host: &impl Host) -> Result<VerifiedToken, Rejected<'static>> {
         match self {
             Self::Found(token) => Ok(token),

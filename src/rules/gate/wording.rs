@@ -19,13 +19,13 @@ impl Gate {
         Answer::of_json(200, self.identity_body(authorized)).with_cookies(authorized.renewal())
     }
 
-    /// Its body: the only difference between two such answers, unless there are cookies to renew.
+    /// The body of [`Gate::identity`]. Two such answers differ in nothing else, unless cookies are renewed.
     #[must_use]
     pub fn identity_body(&self, authorized: &Authorized<'_>) -> String {
         self.dialect.identity_body(authorized.principal())
     }
 
-    /// The answer to a rejection, if nothing is known of a token.
+    /// The answer to a rejection without a rule, token or cookies.
     #[must_use]
     pub fn answer(&self, rejection: &Rejection) -> Answer {
         self.answer_to(&Rejected::new(rejection.clone(), None))
@@ -35,7 +35,7 @@ impl Gate {
     #[must_use]
     pub fn answer_to(&self, rejected: &Rejected<'_>) -> Answer {
         let answer = self.dialect.answer(rejected);
-        // Operators' commands go by the code: texts may change.
+        // The command `tollgate` matches the code: texts may change.
         let is_for_operators = rejected.rule == Some(Endpoint::Admin.name());
         let answer = if is_for_operators { with_code(answer, rejected.rejection.code()) } else { answer };
         answer.with_cookies(&rejected.jar)

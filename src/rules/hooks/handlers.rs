@@ -1,7 +1,8 @@
-//! What Flask-JWT lets an application replace, under its own names (docs/compat/flask-jwt.md#hooks).
+//! The handlers of Flask-JWT that an application can replace, under the library's names
+//! (docs/compat/flask-jwt.md#hooks).
 //!
-//! **What always holds:** the methods here never wait; `authentication_handler` and `identity_handler`, which may, are
-//! [`crate::Users`]. Each default is the library's.
+//! **What always holds:** the methods here are synchronous; `authentication_handler` and `identity_handler` are the
+//! asynchronous [`crate::Users`]. Each default is the library's.
 
 use crate::rules::{
     answer::Answer,
@@ -20,12 +21,12 @@ use crate::rules::{
 };
 use std::borrow::Cow;
 
-/// An application's own handlers in Flask-JWT's dialect. An implementation with an empty body has the library's.
+/// An application's own handlers in Flask-JWT's dialect. A method that is not overridden behaves as in the library.
 pub trait Handlers: Send + Sync + 'static {
     /// `request_handler`: the token in a request, `None` if there is none.
     ///
     /// # Errors
-    /// What the client is told where a token is malformed or missing.
+    /// The rejection that the client gets if the token is malformed or missing.
     fn request<'r>(
         &self,
         request: &Request<'r>,
@@ -37,7 +38,8 @@ pub trait Handlers: Send + Sync + 'static {
             .map_err(Rejection::from)
     }
 
-    /// `auth_request_handler` (deprecated in Flask-JWT): the whole answer of the log-in endpoint.
+    /// `auth_request_handler` (deprecated in Flask-JWT): the whole answer of the log-in endpoint; `None` for the
+    /// gate's.
     fn auth_request(&self, _request: &Request<'_>) -> Option<Answer> {
         None
     }
@@ -62,11 +64,11 @@ pub trait Handlers: Send + Sync + 'static {
         Map::new()
     }
 
-    /// `jwt_encode_handler`: a new token. `session` is the id of its session, where there are any: the claim `sid`,
-    /// without which the session can't be ended.
+    /// `jwt_encode_handler`: a new token. `session` is `None` without sessions; otherwise the token must have it as the
+    /// claim `sid`, or its session can't be ended.
     ///
     /// # Errors
-    /// [`Rejection::Internal(InternalRejection::Misconfigured)`] if a required claim is not in the payload, or no key
+    /// [`InternalRejection::Misconfigured`] if a required claim is not in the payload, or no key
     /// signs.
     fn encode(
         &self,
@@ -84,15 +86,16 @@ pub trait Handlers: Send + Sync + 'static {
         Ok(token::sign(key, &self.headers(identity), &claims))
     }
 
-    /// `jwt_decode_handler`: from text to a verified token.
+    /// `jwt_decode_handler`: verifies a token.
     ///
     /// # Errors
-    /// Why it is refused. [`Rejection::Custom`] with error `Invalid token` is what PyJWT's `InvalidTokenError` becomes.
+    /// Why the token is rejected. [`Rejection::Custom`] with error `Invalid token` stands for PyJWT's
+    /// `InvalidTokenError`.
     fn decode(&self, token: &str, config: &Config, now: Timestamp) -> Result<VerifiedToken, Rejection> {
         Ok(config.tokens.verify(token, now)?)
     }
 
-    /// `jwt_error_handler`: the answer to a refusal that is a `JWTError` ([`Rejection::is_jwt_error`]).
+    /// `jwt_error_handler`: the answer to a rejection that is a `JWTError` ([`Rejection::is_jwt_error`]).
     fn error(&self, rejection: &Rejection) -> Answer {
         wording::rejection(rejection, &FlaskJwt)
     }

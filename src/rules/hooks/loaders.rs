@@ -1,8 +1,8 @@
-//! What Flask-JWT-Extended lets an application replace, under its own names
+//! The loaders of Flask-JWT-Extended that an application can replace, under the library's names
 //! (docs/compat/flask-jwt-extended.md#loaders).
 //!
-//! **What always holds:** the methods here never wait; `user_lookup_loader`, which may, is [`crate::Users::identity`].
-//! Each default is the library's.
+//! **What always holds:** the methods here are synchronous; `user_lookup_loader` is the asynchronous
+//! [`crate::Users::identity`]. Each default is the library's.
 
 use crate::rules::{
     answer::Answer,
@@ -12,7 +12,7 @@ use crate::rules::{
     token::{Key, VerifyingKey},
 };
 
-/// The header and the claims of a token, with what Flask-JWT-Extended fills in.
+/// The header and the claims of a token, with the claims that Flask-JWT-Extended adds if they are missing.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenParts<'t> {
     /// The JOSE header.
@@ -21,21 +21,21 @@ pub struct TokenParts<'t> {
     pub payload: &'t Map<String, Value>,
 }
 
-/// An application's own loaders in Flask-JWT-Extended's dialect. An implementation with an empty body has the
-/// library's.
+/// An application's own loaders in Flask-JWT-Extended's dialect. A method that is not overridden behaves as in the
+/// library.
 pub trait Loaders: Send + Sync + 'static {
-    /// `additional_claims_loader`: more claims of a new token; one of a name that is there already takes its place.
+    /// `additional_claims_loader`: more claims for a new token. They replace claims of the same name.
     fn additional_claims(&self, _identity: &Identity) -> Map<String, Value> {
         Map::new()
     }
 
-    /// `additional_headers_loader`: more members of the JOSE header.
+    /// `additional_headers_loader`: more members for the JOSE header.
     fn additional_headers(&self, _identity: &Identity) -> Map<String, Value> {
         Map::new()
     }
 
-    /// `user_identity_loader`: what stands in `JWT_IDENTITY_CLAIM`. By default the id, as text where a `sub` must be
-    /// one.
+    /// `user_identity_loader`: the value of the claim `JWT_IDENTITY_CLAIM`. By default the id, as a string if that
+    /// claim is `sub`.
     fn user_identity(&self, identity: &Identity, config: &Config) -> Value {
         if config.tokens.policy().identity_is_text() { identity.id.to_string().into() } else { identity.id.to_json() }
     }
@@ -45,66 +45,69 @@ pub trait Loaders: Send + Sync + 'static {
         config.tokens.keys().signing()
     }
 
-    /// `decode_key_loader`: the key for a token, by its header and claims, which nobody has vouched for yet; `None`
-    /// refuses it. A key is used with its own algorithm alone. Asked if [`Loaders::has_decode_key`] says so.
+    /// `decode_key_loader`: the key for a token, by its header and claims, which are not verified yet; `None` rejects
+    /// the token. A key verifies only its own algorithm. Called only if [`Loaders::has_decode_key`] is `true`.
     fn decode_key(&self, _unverified: TokenParts<'_>) -> Option<&VerifyingKey> {
         None
     }
 
-    /// Is there a [`Loaders::decode_key`]? Tokens are then not remembered, since what it says may change.
-    /// Without one the key ring is asked.
+    /// Whether [`Loaders::decode_key`] chooses the key, instead of the configured key set. Tokens are then not cached,
+    /// since its answer may change.
     fn has_decode_key(&self) -> bool {
         false
     }
 
-    /// `token_in_blocklist_loader`: was the token revoked? Asked at every request, so it must be quick: look into
-    /// memory.
+    /// `token_in_blocklist_loader`: whether the token was revoked. Called for every request with a token, so it must
+    /// answer from memory.
     fn token_in_blocklist(&self, _token: TokenParts<'_>) -> bool {
         false
     }
 
-    /// `token_verification_loader`: are the claims good?
+    /// `token_verification_loader`: whether the claims are accepted.
     fn token_verification(&self, _token: TokenParts<'_>) -> bool {
         true
     }
 
-    /// Are [`Loaders::token_in_blocklist`] and [`Loaders::token_verification`] left as they are? Then no claims are
-    /// read for them.
+    /// Whether [`Loaders::token_in_blocklist`] and [`Loaders::token_verification`] need not be called, because neither
+    /// is overridden. This saves parsing the claims for them.
     fn looks_at_no_claims(&self) -> bool {
         false
     }
 
-    /// `expired_token_loader`. This and those that follow: the whole answer; `None` for the library's own.
+    /// `expired_token_loader`: the whole answer for an expired token; `None` for the library's.
     fn expired_token(&self, _token: TokenParts<'_>) -> Option<Answer> {
         None
     }
 
-    /// `invalid_token_loader`: a token was sent, but is no good; `text` says why.
+    /// `invalid_token_loader`: the whole answer for a token that is not accepted; `text` says why. `None` for the
+    /// library's.
     fn invalid_token(&self, _text: &str) -> Option<Answer> {
         None
     }
 
-    /// `unauthorized_loader`: no token, or no CSRF value; `text` says why.
+    /// `unauthorized_loader`: the whole answer if the token or the CSRF value is missing; `text` says which. `None` for
+    /// the library's.
     fn unauthorized(&self, _text: &str) -> Option<Answer> {
         None
     }
 
-    /// `needs_fresh_token_loader`.
+    /// `needs_fresh_token_loader`: the whole answer if a fresh token is required; `None` for the library's.
     fn needs_fresh_token(&self, _token: TokenParts<'_>) -> Option<Answer> {
         None
     }
 
-    /// `revoked_token_loader`.
+    /// `revoked_token_loader`: the whole answer for a revoked token; `None` for the library's.
     fn revoked_token(&self, _token: TokenParts<'_>) -> Option<Answer> {
         None
     }
 
-    /// `token_verification_failed_loader`.
+    /// `token_verification_failed_loader`: the whole answer if [`Loaders::token_verification`] is `false`; `None` for
+    /// the library's.
     fn token_verification_failed(&self, _token: TokenParts<'_>) -> Option<Answer> {
         None
     }
 
-    /// `user_lookup_error_loader`.
+    /// `user_lookup_error_loader`: the whole answer if no user has the token's id; `None` for the library's.
     fn user_lookup_error(&self, _token: TokenParts<'_>) -> Option<Answer> {
         None
     }

@@ -1,4 +1,4 @@
-//! What an application may replace: Flask-JWT's handlers, Flask-JWT-Extended's loaders.
+//! The functions that an application can replace: Flask-JWT's handlers, Flask-JWT-Extended's loaders.
 
 mod handlers;
 mod loaders;
@@ -14,19 +14,19 @@ pub struct Hooks {
 }
 
 impl Hooks {
-    /// With these handlers for Flask-JWT's dialect.
+    /// Replaces the handlers of Flask-JWT's dialect.
     #[must_use]
     pub fn with_handlers(self, handlers: impl Handlers) -> Self {
         Self { handlers: Box::new(handlers), is_default: false, ..self }
     }
 
-    /// With these loaders for Flask-JWT-Extended's dialect.
+    /// Replaces the loaders of Flask-JWT-Extended's dialect.
     #[must_use]
     pub fn with_loaders(self, loaders: impl Loaders) -> Self {
         Self { loaders: Box::new(loaders), is_default: false, ..self }
     }
 
-    /// Whether nothing was replaced.
+    /// Whether neither handlers nor loaders were replaced.
     #[must_use]
     pub fn is_default(&self) -> bool {
         self.is_default

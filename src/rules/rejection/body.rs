@@ -3,7 +3,7 @@
 use super::Words;
 use crate::rules::login;
 
-/// Why a body is not read to its end, or not understood.
+/// Why a body was not read to its end, or is malformed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyRejection {
@@ -16,10 +16,10 @@ pub enum BodyRejection {
     },
     /// The body is too long.
     TooLarge {
-        /// Maximum number of bytes; `None` if the declared length is beyond what can be sent on.
+        /// Maximum number of bytes; `None` if the declared length is too large to be forwarded.
         limit: Option<usize>,
     },
-    /// As many bodies as the gate holds at once are being read.
+    /// The gate is reading as many bodies as it can hold at once.
     TooMany,
     /// The body stopped before its end.
     Interrupted,

@@ -1,4 +1,4 @@
-//! Rejections of a request in which no token was found. Each dialect searches, and words, in its own way.
+//! Rejections of a request in which no token was found, worded by each dialect.
 
 /// Why no token was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum CredentialRejection {
     BadHeader {
         /// The name of the header.
         name: String,
-        /// Its first word; empty if there is to be none.
+        /// Its first word; empty if the configuration has none.
         scheme: String,
     },
     /// The query parameter does not begin with the prefix.
@@ -36,7 +36,7 @@ pub enum CredentialRejection {
     },
     /// The member of the body that should be the token is not a string.
     NotText,
-    /// A token in a cookie, with a method that changes something, came without a CSRF value.
+    /// A token in a cookie has no CSRF value beside it, and the method needs one.
     CsrfMissing,
 }
 

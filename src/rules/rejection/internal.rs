@@ -1,8 +1,8 @@
-//! Rejections that are the gate's own fault.
+//! Rejections because of a fault of the gate itself.
 
 use super::Words;
 
-/// What is wrong with the gate itself.
+/// The fault of the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InternalRejection {

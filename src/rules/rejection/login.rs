@@ -1,4 +1,4 @@
-//! Rejections of a log-in that each dialect words in its own way.
+//! Rejections of a log-in, worded by each dialect.
 
 /// Why a log-in fails (docs/compat/flask-jwt.md#log-in).
 #[derive(Clone, Debug, PartialEq, Eq)]

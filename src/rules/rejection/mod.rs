@@ -1,10 +1,10 @@
-//! Every reason for not letting a request through, in families.
+//! Every reason for rejecting a request, in families.
 //!
-//! **What always holds:** a rejection holds names, limits and fixed texts, never a value out of a token, a password or
-//! a key, except two that Flask-JWT-Extended tells the client: the name of a critical extension, and the subject of a
-//! valid token whose user is unknown. Each has a stable code ([`Rejection::code`]). What a client reads is worded by
-//! the dialect for [`CredentialRejection`], [`TokenRejection`] and [`LoginRejection`] ([`super::wire`]); the families
-//! that are the gate's own word themselves, once ([`Words`]). What the log says is [`super::log`]'s.
+//! **What always holds:** a rejection holds names, limits and fixed texts, never a value from a token, password or key,
+//! except two that Flask-JWT-Extended sends to the client: the name of a critical extension, and the subject of a valid
+//! token whose user is unknown. Each has a stable code ([`Rejection::code`]). The dialect words
+//! [`CredentialRejection`], [`TokenRejection`] and [`LoginRejection`] ([`super::dialect`]); the other families
+//! are worded here, once ([`Words`]). The log line is made in [`super::log`].
 
 mod body;
 mod credential;
@@ -17,6 +17,7 @@ mod route;
 mod session;
 mod token;
 mod unavailable;
+mod words;
 
 pub use body::BodyRejection;
 pub use credential::{Absent, CredentialRejection};
@@ -29,36 +30,35 @@ pub use route::{PathFault, RouteRejection};
 pub use session::SessionRejection;
 pub use token::{Malformed, TimeClaim, TokenRejection, Unencoded};
 pub use unavailable::UnavailableRejection;
+pub use words::Words;
 
-use std::borrow::Cow;
-
-/// Why a request is not let through.
+/// Why a request is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// The path or method.
+    /// The path or method is not served.
     Route(RouteRejection),
     /// No token was found.
     Credential(CredentialRejection),
     /// A token was found and is not accepted.
     Token(TokenRejection),
-    /// The log-in.
+    /// The log-in failed.
     Login(LoginRejection),
-    /// The request's body.
+    /// The request's body was not read or is malformed.
     Body(BodyRejection),
     /// A password: tried too often, or too weak to be set.
     Password(PasswordRejection),
-    /// A session that is to be ended.
+    /// A session or token was not ended.
     Session(SessionRejection),
     /// The caller may not do this.
     Permission(PermissionRejection),
-    /// What lies behind the gate.
+    /// The origin or the static files did not answer.
     Origin(OriginRejection),
-    /// What the gate itself needs does not answer.
+    /// KV or an object did not answer.
     Unavailable(UnavailableRejection),
-    /// The gate itself is at fault.
+    /// The gate's configuration or code is at fault.
     Internal(InternalRejection),
-    /// The words of an application's own function.
+    /// A function of the application rejected the request, in its own words.
     Custom(JwtError),
 }
 
@@ -76,32 +76,14 @@ pub struct JwtError {
 }
 
 impl JwtError {
-    /// With status 401 and no headers, as Flask-JWT defaults them.
+    /// A rejection with status 401 and no headers, Flask-JWT's defaults.
     pub fn new(error: impl Into<String>, description: impl Into<String>) -> Self {
         Self { error: error.into(), description: description.into(), status: 401, headers: Vec::new() }
     }
 }
 
-/// What a client reads of a rejection, before a dialect gives it its form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words<'r> {
-    /// The HTTP status.
-    pub status: u16,
-    /// Flask-JWT's member `error`; mostly the reason phrase of the status.
-    pub title: Cow<'r, str>,
-    /// What happened, and if there is something to do, what.
-    pub text: Cow<'r, str>,
-}
-
-impl<'r> Words<'r> {
-    /// These words.
-    pub fn new(status: u16, title: impl Into<Cow<'r, str>>, text: impl Into<Cow<'r, str>>) -> Self {
-        Self { status, title: title.into(), text: text.into() }
-    }
-}
-
 impl Rejection {
-    /// A name for this reason that stays the same when texts change: for logs, metrics and tests.
+    /// The stable code of this reason, for logs, metrics and tests. It stays the same when texts change.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -120,7 +102,8 @@ impl Rejection {
         }
     }
 
-    /// Whether it holds something that only this request said. Others are the same for many requests, and may be kept.
+    /// Whether the rejection contains something of this one request. The answer to any other may be kept for more
+    /// requests.
     #[must_use]
     pub const fn is_of_one_request(&self) -> bool {
         matches!(
@@ -132,8 +115,8 @@ impl Rejection {
         )
     }
 
-    /// Whether it is about the token or the log-in: a `JWTError` of Flask-JWT, which its `jwt_error_handler` gets, or
-    /// one that Flask-JWT-Extended has a loader for. The others are answers of Flask itself, or of the gate.
+    /// Whether the rejection is about the token or the log-in: Flask-JWT passes it to `jwt_error_handler` as a
+    /// `JWTError`, and Flask-JWT-Extended has a loader for it. The others are answers of Flask itself, or of the gate.
     #[must_use]
     pub const fn is_jwt_error(&self) -> bool {
         match self {

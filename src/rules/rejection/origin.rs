@@ -1,8 +1,8 @@
-//! Rejections because of what lies behind the gate.
+//! Rejections because the origin or the static files do not answer.
 
 use super::Words;
 
-/// Why what lies behind the gate did not answer.
+/// Why there is no answer from behind the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginRejection {

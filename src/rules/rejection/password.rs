@@ -13,7 +13,7 @@ pub enum PasswordRejection {
     },
     /// A new password is too weak.
     Weak {
-        /// Why, for the person who is to choose another.
+        /// Why, for the person who chooses another one.
         text: String,
     },
 }

@@ -1,8 +1,8 @@
-//! Rejections of callers who may not do this.
+//! Rejections of callers without permission.
 
 use super::Words;
 
-/// Why a caller may not do this.
+/// Why the caller may not make this request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PermissionRejection {

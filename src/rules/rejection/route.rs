@@ -8,11 +8,11 @@ use super::Words;
 pub enum RouteRejection {
     /// No rule matches this path.
     NotFound,
-    /// A rule leads to the static files, and there is none of this name.
+    /// The rule's target is the static files, and none has this name.
     FileNotFound,
     /// A rule matches the path, but not with this method.
     MethodNotAllowed {
-        /// The methods that are allowed, as the `Allow` header has them.
+        /// The value of the `Allow` header: the allowed methods.
         allow: String,
     },
     /// `JWT_AUTH_URL_RULE` ends with a slash, and the path lacks it: Flask redirects clients
@@ -21,7 +21,7 @@ pub enum RouteRejection {
         /// Path and query to redirect to.
         location: String,
     },
-    /// The path can be read in more than one way, so that gate and origin might not mean the same.
+    /// The path can be read in more than one way, so gate and origin could take it for different paths.
     AmbiguousPath(PathFault),
 }
 

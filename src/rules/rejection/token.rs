@@ -1,4 +1,4 @@
-//! Rejections of a token that was found. Each dialect words them in its own way.
+//! Rejections of a token that was found, worded by each dialect.
 
 use crate::rules::token::TokenType;
 
@@ -13,9 +13,9 @@ pub enum TokenRejection {
     Malformed(Malformed),
     /// The header has no `alg`.
     AlgorithmMissing,
-    /// The header's `alg` is not that of any key.
+    /// No key has the header's `alg`.
     AlgorithmNotAllowed,
-    /// The signature is not that of the key.
+    /// The signature does not match.
     BadSignature,
     /// The header's `kid` is not a string (RFC 7515 §4.1.4).
     KeyIdNotAString,
@@ -27,7 +27,7 @@ pub enum TokenRejection {
     CriticalMissing,
     /// The header has `crit` with an extension: none is understood.
     CriticalExtension {
-        /// Its name, if it is short: Flask-JWT-Extended tells the client what it sent.
+        /// Its name, if it is short: Flask-JWT-Extended's text repeats it.
         name: String,
     },
     /// `b64` is false (RFC 7797), which changes what is signed.
@@ -58,7 +58,7 @@ pub enum TokenRejection {
     SubjectNotText,
     /// `jti` is not a string.
     TokenIdNotText,
-    /// The CSRF value beside a cookie is not the token's.
+    /// The CSRF value beside a cookie is not that in the token.
     CsrfMismatch,
 
     // What the token is used for.
@@ -75,7 +75,7 @@ pub enum TokenRejection {
     RefreshReused,
     /// The application's `token_verification_loader` refuses the claims.
     ClaimsRejected,
-    /// The token names a user whom nobody knows.
+    /// No user has the id that the token names.
     UserUnknown {
         /// The user's id, as the token has it.
         subject: String,
@@ -103,14 +103,14 @@ pub enum Malformed {
     SignatureEncoding,
 }
 
-/// What is wrong with a token that has `b64: false`.
+/// The fault of a token with `b64: false`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unencoded {
     /// The payload is present all the same.
     PayloadPresent,
     /// `crit` does not list it.
     NotCritical,
-    /// Nothing else: such tokens are not accepted.
+    /// Nothing but `b64` itself: such tokens are not accepted.
     Detached,
 }
 

@@ -1,12 +1,12 @@
-//! Rejections because something that the gate needs does not answer.
+//! Rejections because KV or an object does not answer.
 
 use super::Words;
 
-/// What the gate needs and does not get.
+/// Why the gate could not decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnavailableRejection {
-    /// The store did not answer, in time or at all, or holds something unreadable.
+    /// KV or an object did not answer in time, or has a value that can't be read.
     Store,
     /// The decision took longer than [`crate::rules::gate::DECISION_TIMEOUT`].
     DecisionTimeout,

@@ -1,4 +1,4 @@
-//! The one list of revocations in force. Isolates ask it for what is new.
+//! The one list of revocations in force, which isolates ask for new entries.
 
 use super::{Entry, RevocationKey};
 use crate::rules::{
@@ -11,7 +11,7 @@ use std::{
     ops::Bound,
 };
 
-/// A question to the log.
+/// A request to the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ask {
@@ -20,23 +20,23 @@ pub enum Ask {
         /// The entries.
         entries: Vec<Entry>,
     },
-    /// Asks for the entries after a [`Delta::number`]; 0 for all.
+    /// Asks for the entries after [`Delta::number`]; 0 asks for all.
     Since {
-        /// The last number that is known.
+        /// The last number that the caller knows.
         number: u64,
     },
 }
 
-/// The entries after a number.
+/// The answer to [`Ask::Since`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delta {
-    /// When this was true.
+    /// When the log gave this answer, by its clock.
     pub as_of: Timestamp,
-    /// The number after which the entries begin.
+    /// The number after which the entries start; 0 if the log does not know the number that was asked for.
     pub since: u64,
     /// The number of the last entry.
     pub number: u64,
-    /// The entries between the two numbers.
+    /// The entries in force after `since`, up to `number`.
     pub entries: Vec<Entry>,
 }
 
@@ -45,7 +45,7 @@ pub struct RevocationLog<S: Safeguards + ?Sized + 'static = Intact> {
     safeguards: &'static S,
     numbers: HashMap<RevocationKey, u64>,
     entries: BTreeMap<u64, Entry>,
-    /// The number of the last entry, also after that was forgotten.
+    /// The number of the last entry, even if that entry was dropped.
     number: u64,
 }
 
@@ -56,14 +56,14 @@ impl Default for RevocationLog {
 }
 
 impl RevocationLog {
-    /// From what is stored: each entry with its number.
+    /// Reads the stored entries with their numbers.
     pub fn read(stored: impl IntoIterator<Item = (u64, Entry)>) -> Self {
         Self::guarded_by(&Intact, stored)
     }
 }
 
 impl<S: Safeguards + ?Sized + 'static> RevocationLog<S> {
-    /// [`RevocationLog::read`] under other rules.
+    /// [`RevocationLog::read`] with other decisions, for the simulation.
     pub fn guarded_by(safeguards: &'static S, stored: impl IntoIterator<Item = (u64, Entry)>) -> Self {
         let mut log = Self { safeguards, numbers: HashMap::new(), entries: BTreeMap::new(), number: 0 };
         stored.into_iter().for_each(|(number, entry)| log.put(number, entry));
@@ -81,7 +81,7 @@ impl<S: Safeguards + ?Sized + 'static> RevocationLog<S> {
         if former.is_some_and(|number| self.entries.get(&number) == Some(&merged)) {
             return None;
         }
-        // Greater than any before, also after all of it was forgotten: a clock reading, or one more.
+        // Greater than any number before, even if all entries were dropped: the time, or the last number plus one.
         let clock = u64::try_from(now.as_millis()).unwrap_or_default();
         let number = self.safeguards.next_number(self.number, clock);
         if let Some(former) = former {
@@ -97,7 +97,7 @@ impl<S: Safeguards + ?Sized + 'static> RevocationLog<S> {
         self.number = self.number.max(number);
     }
 
-    /// The entries after a number; all entries if this log never gave that number.
+    /// The entries after a number; all entries if the number is above the last one of this log.
     #[must_use]
     pub fn since(&self, number: u64, now: Timestamp) -> Delta {
         let since = if number > self.number { 0 } else { number };
@@ -106,7 +106,7 @@ impl<S: Safeguards + ?Sized + 'static> RevocationLog<S> {
         Delta { as_of: now, since, number: self.number, entries }
     }
 
-    /// Forgets the entries whose tokens have all expired, and returns their numbers.
+    /// Drops the entries whose tokens have all expired, and returns their numbers.
     pub fn forget(&mut self, now: Timestamp) -> Vec<u64> {
         let over = self.entries.iter().filter(|(_, entry)| self.safeguards.is_log_entry_over(entry, now));
         let over: Vec<u64> = over.map(|(number, _)| *number).collect();

@@ -1,9 +1,9 @@
-//! Which tokens are void before they expire, at no cost to those that are good.
+//! Revocation of tokens before they expire, without I/O for tokens that are not revoked.
 //!
-//! **What always holds:** one register ([`RevocationLog`]) takes every revocation down before it is acknowledged. Each
-//! isolate holds a [`Snapshot`] of it and judges by that without asking anybody; the snapshot says how old it is, and
-//! one that is older than the bound judges nothing. So a token that was revoked passes for no longer than the bound
-//! (`TOLLGATE_REVOCATION_BOUND`). An entry is kept until the last token that it could hit has expired.
+//! **What always holds:** a revocation is in the one [`RevocationLog`] before it is acknowledged. Each isolate holds a
+//! [`Snapshot`] of the log and judges tokens by it. A snapshot knows its age, and judges nothing when it is older than
+//! `TOLLGATE_REVOCATION_BOUND`; so a revoked token passes for at most that long. An entry is kept until the last token
+//! that it covers has expired.
 
 mod log;
 mod snapshot;
@@ -18,36 +18,36 @@ use super::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The Durable Object's binding.
+/// The name of the Durable Object's binding.
 pub const BINDING: &str = "REVOCATIONS";
-/// The one object's name.
+/// The name of the one object.
 pub const OBJECT: &str = "all";
 
-/// What a revocation hits: a token, a session or a user, by 64 bits of its SHA-256. Two of a hundred thousand are the
-/// same with a chance of one in three thousand million.
+/// The key of a revocation: a token, session or user, as 64 bits of a SHA-256. The chance that two of 100,000 keys are
+/// equal is one in 3 × 10⁹.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RevocationKey(u64);
 
 impl RevocationKey {
-    /// The token of this `jti`.
+    /// The key of the token with this `jti`.
     #[must_use]
     pub fn token(id: &TokenId) -> Self {
         Self::of("token", id.as_str())
     }
 
-    /// The tokens of this session.
+    /// The key of all tokens of this session.
     #[must_use]
     pub fn session(id: &SessionId) -> Self {
         Self::of("session", id.as_str())
     }
 
-    /// The tokens of the account whose object has this name.
+    /// The key of all tokens of the account whose object has this name.
     #[must_use]
     pub fn user(object: &ObjectName) -> Self {
         Self::of("user", object.as_str())
     }
 
-    /// The tokens of everybody.
+    /// The key of all tokens of all accounts.
     #[must_use]
     pub fn everybody() -> Self {
         Self::user(&ObjectName::everybody())
@@ -61,7 +61,7 @@ impl RevocationKey {
     }
 }
 
-/// As 16 hexadecimal digits: a number in JSON has 53 bits.
+/// As 16 hexadecimal digits, since a number in JSON has only 53 exact bits.
 impl Serialize for RevocationKey {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{:016x}", self.0))
@@ -78,16 +78,16 @@ impl<'de> Deserialize<'de> for RevocationKey {
 /// One revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// What it hits.
+    /// The key of what is revoked.
     pub mark: RevocationKey,
-    /// Only what began by then; `None` for all.
+    /// Covers only tokens whose session began (or which were issued) at or before this time; `None` for all.
     pub before: Option<Timestamp>,
-    /// No token that it hits lives longer.
+    /// When every token that it covers has expired.
     pub until: Timestamp,
 }
 
 impl Entry {
-    /// The one entry that hits whatever one of these two hits, both of one mark.
+    /// One entry that covers everything that these two cover. Both have the same key.
     #[must_use]
     pub fn merged(&self, other: &Self) -> Self {
         let before = self.before.zip(other.before).map(|(one, two)| one.max(two));
@@ -95,16 +95,17 @@ impl Entry {
     }
 }
 
-/// What revocations can hit a token by.
+/// The keys by which a token can be revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevocationKeys {
-    /// Its `jti`.
+    /// From its `jti`, if it has one.
     pub token: Option<RevocationKey>,
-    /// Its `sid`.
+    /// From its `sid`, if it has one.
     pub session: Option<RevocationKey>,
-    /// Whom it names.
+    /// From the user that it names.
     pub user: Option<RevocationKey>,
-    /// When its session began, or when it was issued: the whole second, so that one of the same second is hit.
+    /// When its session began, or else when it was issued, rounded down to the second: a revocation in the same second
+    /// covers it.
     pub began: Timestamp,
 }
 

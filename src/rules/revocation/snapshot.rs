@@ -1,4 +1,4 @@
-//! What an isolate knows of the revocation log.
+//! An isolate's copy of the revocation log, by which tokens are judged without I/O.
 
 use super::{Delta, Entry, RevocationKey, RevocationKeys};
 use crate::rules::{
@@ -13,38 +13,38 @@ use std::{
     },
 };
 
-/// What is known of a token.
+/// Whether a token is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevocationStatus {
-    /// It is not revoked.
+    /// The token is not revoked.
     Good,
-    /// It is revoked.
+    /// The token is revoked.
     Revoked,
     /// The snapshot is older than its bound, or there is none yet.
     Unknown,
 }
 
-/// How old a snapshot is.
+/// The age of a snapshot, measured against its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Age {
-    /// Young.
+    /// Up to a third of the bound, or the log is being asked: tokens are judged.
     Fresh,
-    /// It is time to ask the register; till then it judges.
+    /// More than a third of the bound: the log should be asked, and tokens are judged meanwhile.
     Due,
-    /// Older than the bound.
+    /// Older than the bound: no token is judged.
     TooOld,
 }
 
-/// The revocations that an isolate holds.
+/// The revocations in force, as the log gave them at one time.
 pub struct Snapshot<S: Safeguards + ?Sized + 'static = Intact> {
     safeguards: &'static S,
     max_staleness: Duration,
     everybody: RevocationKey,
-    /// When it was true, in milliseconds; `i64::MIN` before the first.
+    /// When the log gave it, in milliseconds since 1970; `i64::MIN` before the first answer.
     as_of: AtomicI64,
-    /// When it was last asked for, in milliseconds.
+    /// When the log was last asked, in milliseconds since 1970; `i64::MIN` if that failed.
     asked: AtomicI64,
-    /// Counts what came in: a token that was good under a number is good for as long as the number stays.
+    /// Increases with new entries: a token that was good in a generation is good as long as the generation lasts.
     generation: AtomicU64,
     known: RwLock<Known>,
 }
@@ -56,7 +56,7 @@ struct Known {
 }
 
 impl Snapshot {
-    /// An empty snapshot, by which no token can be judged yet.
+    /// An empty snapshot, which judges no token until its first update.
     #[must_use]
     pub fn new(max_staleness: Duration) -> Self {
         Self::guarded_by(&Intact, max_staleness)
@@ -64,7 +64,7 @@ impl Snapshot {
 }
 
 impl<S: Safeguards + ?Sized + 'static> Snapshot<S> {
-    /// [`Snapshot::new`] under other rules.
+    /// [`Snapshot::new`] with other decisions, for the simulation.
     #[must_use]
     pub fn guarded_by(safeguards: &'static S, max_staleness: Duration) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl<S: Safeguards + ?Sized + 'static> Snapshot<S> {
         }
     }
 
-    /// How old it is.
+    /// Its age at `now`.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Age {
         let age = now.as_millis().saturating_sub(self.as_of.load(Ordering::Acquire));
@@ -89,38 +89,38 @@ impl<S: Safeguards + ?Sized + 'static> Snapshot<S> {
         if age > max_staleness / 3 && !self.is_requested(now) { Age::Due } else { Age::Fresh }
     }
 
-    /// The last moment before it is [`Age::Due`]: the register is not asked before.
+    /// The last moment before it is [`Age::Due`].
     #[must_use]
     pub fn due(&self) -> Timestamp {
         Timestamp::from_millis(self.as_of.load(Ordering::Relaxed).saturating_add(self.max_staleness.as_millis() / 3))
     }
 
-    /// Somebody is asking the register just now.
+    /// Records that the log is asked at `now`.
     pub fn mark_requested(&self, now: Timestamp) {
         self.asked.store(now.as_millis(), Ordering::Relaxed);
     }
 
-    /// Nobody does any more: it did not answer.
+    /// Records that the log did not answer, so that the next request may ask again.
     pub fn mark_not_requested(&self) {
         self.asked.store(i64::MIN, Ordering::Relaxed);
     }
 
-    /// Is somebody asking it?
+    /// Whether the log was asked in the last tenth of the bound, and may still answer.
     #[must_use]
     pub fn is_requested(&self, now: Timestamp) -> bool {
         now.as_millis().saturating_sub(self.asked.load(Ordering::Relaxed)) <= self.max_staleness.as_millis() / 10
     }
 
-    /// The number to ask from.
+    /// The number of the last entry that it knows; 0 before the first update.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.known.read().map_or(0, |known| known.number)
     }
 
-    /// Takes in what the register says. What is older than what is known changes nothing.
+    /// Adds an answer of the log. An answer older than the snapshot changes nothing.
     pub fn update(&self, delta: &Delta, now: Timestamp) {
         let Ok(mut known) = self.known.write() else { return };
-        // There is a hole between: it will be asked for once more.
+        // Entries between the two are missing: the log will be asked again.
         if delta.since > known.number {
             return;
         }
@@ -128,7 +128,8 @@ impl<S: Safeguards + ?Sized + 'static> Snapshot<S> {
             known.entries.clear();
         }
         if delta.number < known.number {
-            // The register begins anew, or this is an old answer: nothing is forgotten for it.
+            // Either the log has started with lower numbers, or this is an old answer. No entry is dropped in either
+            // case.
             let is_later = delta.as_of.as_millis() > self.as_of.load(Ordering::Relaxed);
             if delta.since == 0 && is_later && self.safeguards.follows_restarted_log() {
                 known.number = delta.number;
@@ -144,12 +145,12 @@ impl<S: Safeguards + ?Sized + 'static> Snapshot<S> {
             self.generation.fetch_add(1, Ordering::Relaxed);
         }
         let as_of = self.safeguards.snapshot_time(delta.as_of, now);
-        // Whoever sees the new age sees the new generation too.
+        // Release: a thread that reads the new time also reads the new generation.
         self.as_of.fetch_max(as_of.as_millis(), Ordering::Release);
     }
 
-    /// Is a token revoked? `checked_generation` is where it is kept under which number of changes it was last found
-    /// good.
+    /// Whether a token is revoked; [`RevocationStatus::Unknown`] if the snapshot is older than its bound.
+    /// `checked_generation` belongs to the token: the generation in which it was last found not revoked.
     #[must_use]
     pub fn judge(&self, keys: &RevocationKeys, checked_generation: &AtomicU64, now: Timestamp) -> RevocationStatus {
         if self.age(now) == Age::TooOld {
@@ -158,7 +159,7 @@ impl<S: Safeguards + ?Sized + 'static> Snapshot<S> {
         self.look_up(keys, checked_generation)
     }
 
-    /// The same, however old the snapshot is: for routes that stay open then.
+    /// [`Snapshot::judge`] by a snapshot of any age, for rules that stay open when the log can't be reached.
     #[must_use]
     pub fn judge_by_known(&self, keys: &RevocationKeys, checked_generation: &AtomicU64) -> RevocationStatus {
         if !self.safeguards.refuses_known_when_stale() {
@@ -168,7 +169,7 @@ impl<S: Safeguards + ?Sized + 'static> Snapshot<S> {
     }
 
     fn look_up(&self, keys: &RevocationKeys, checked_generation: &AtomicU64) -> RevocationStatus {
-        // One comparison for a token that came before, however many are revoked.
+        // One comparison for a token that was judged before, whatever the number of entries.
         let generation = self.generation.load(Ordering::Relaxed);
         if self.safeguards.is_known_good(checked_generation.load(Ordering::Relaxed), generation) {
             return RevocationStatus::Good;
@@ -186,13 +187,13 @@ impl<S: Safeguards + ?Sized + 'static> Snapshot<S> {
         RevocationStatus::Good
     }
 
-    /// How many revocations it holds.
+    /// The number of revocations that it holds.
     #[must_use]
     pub fn len(&self) -> usize {
         self.known.read().map_or(0, |known| known.entries.len())
     }
 
-    /// Does it hold none?
+    /// Whether it holds no revocation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

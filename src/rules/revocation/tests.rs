@@ -1,4 +1,4 @@
-//! The register and the snapshots of it.
+//! The revocation log and its snapshots.
 
 use super::*;
 use crate::rules::time::Duration;

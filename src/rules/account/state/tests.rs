@@ -1,10 +1,10 @@
-//! Accounts: sessions, revocations and guesses, one command after another.
+//! Sequences of commands: sessions, revocations and attempts.
 
 use super::*;
 use crate::rules::{
     account::{
-        Bucket, DeviceId, FREE_FAILURES_BY_ADDRESS, LONGEST_BY_ADDRESS, Lifetimes, MOST_FAILURES_A_DAY_BY_ADDRESS,
-        MOST_GUESSES_A_DAY, REVOCATION_MARGIN, object,
+        Bucket, DeviceId, FREE_FAILURES_BY_ADDRESS, LONGEST_BY_ADDRESS, Lifetimes, MAX_SESSIONS,
+        MOST_FAILURES_A_DAY_BY_ADDRESS, MOST_GUESSES_A_DAY, REVOCATION_MARGIN, object,
     },
     device::RecordId,
     json::json,
@@ -27,7 +27,7 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(1_800_000_000_000 + millis)
 }
 
-/// An account that is stored and read again after each command, as its object does it.
+/// An account that is stored and read again after each command, as in its object.
 #[derive(Default)]
 struct Stored {
     rows: Rows,
@@ -80,7 +80,7 @@ impl Stored {
         step.reply
     }
 
-    /// Would the reply promise that an end is known?
+    /// Whether the reply promises that the log has an end.
     fn promises(&mut self, command: Command, now: Timestamp) -> bool {
         object::step(&self.rows, None, command, &Context::new(&name(), &lifetimes(), now)).unwrap().promises_an_end
     }
@@ -196,7 +196,7 @@ fn a_session_that_runs_out_takes_its_access_tokens_along() {
     account.answer(Command::Tidy, &Context::new(&name(), &brief, at(50_000)));
     let until = at(100_000).later(REVOCATION_MARGIN);
     assert_eq!(account.announcements(), [Entry { mark: RevocationKey::session(&session), before: None, until }]);
-    // One that was idle for longer than its tokens live has none.
+    // A session that was idle for longer than its tokens live has no valid token.
     let mut account = Account::default();
     account.answer(open, &Context::new(&name(), &lifetimes(), at(0)));
     account.answer(Command::Tidy, &Context::new(&name(), &lifetimes(), at(1_000_000)));
@@ -259,7 +259,7 @@ fn a_password_of_before_opens_nothing() {
     assert_eq!(account.ask(set(0), at(12)), Reply::Stale, "two changes at once: one of them");
     assert!(account.open(at(20).as_millis(), None, at(21)).is_ok(), "an operator has changed it");
     assert_eq!(account.open(version.as_millis(), None, at(22)), Err(Reply::Stale));
-    // An operator has changed it, and says so before anybody logs in with it.
+    // An operator has changed the record, and reports its version before anybody logs in with it.
     account.ask(Command::EndAll { retire_password: false, version: Some(at(25)) }, at(29));
     assert_eq!(account.open(at(20).as_millis(), None, at(29)), Err(Reply::Stale));
     assert!(account.open(at(25).as_millis(), None, at(29)).is_ok());
@@ -305,7 +305,7 @@ fn try_as(account: &mut Stored, devices: &[DeviceId], now: Timestamp) -> Reply {
     account.ask(Command::Attempt { devices: devices.to_vec() }, now)
 }
 
-/// A try that turns out to be wrong.
+/// A failed attempt.
 fn guess(account: &mut Stored, devices: &[DeviceId], now: Timestamp) -> Reply {
     let reply = try_as(account, devices, now);
     if let Reply::Allowed { bucket } = &reply {
@@ -317,7 +317,7 @@ fn guess(account: &mut Stored, devices: &[DeviceId], now: Timestamp) -> Reply {
 #[test]
 fn strangers_wait_longer_and_longer_and_never_get_more_than_is_said() {
     let most = MOST_GUESSES_A_DAY as usize;
-    // One after the other; as many as there may be at once; and at once again whenever enough is forgiven.
+    // One after another; as many at once as allowed; and at once again whenever enough failures are forgiven.
     for (at_once, rest) in [(1, 0), (50, 0), (50, 3 * 3600), (50, 5 * 3600), (3, 900)] {
         let mut account = Stored::default();
         let (mut now, mut made, mut waits) = (at(0), Vec::new(), Vec::new());
@@ -373,7 +373,7 @@ fn a_try_of_which_nothing_is_heard_was_wrong() {
     while let Reply::Allowed { .. } = try_as(&mut account, &[], at(0)) {}
     assert_eq!(try_as(&mut account, &[], at(29_999)), Reply::Busy);
     assert_eq!(try_as(&mut account, &[], at(30_000)), Reply::Wait { seconds: 870 });
-    // What is heard too late counts nothing twice.
+    // An outcome that arrives after the attempt was given up does not count again.
     account.ask(Command::Wrong { bucket: Bucket::Strangers }, at(30_000));
     assert_eq!(try_as(&mut account, &[], at(900_000)), Reply::Allowed { bucket: Bucket::Strangers });
 }
@@ -389,9 +389,9 @@ fn a_device_that_logged_in_before_does_not_wait_for_strangers() {
     let bucket = Bucket::Device(own.clone());
     assert_eq!(try_as(&mut account, std::slice::from_ref(&own), at(3)), Reply::Allowed { bucket: bucket.clone() });
     account.ask(Command::Right { bucket: bucket.clone(), devices: vec![], record: String::new() }, at(4));
-    // The owner's log-ins don't make room for strangers.
+    // The owner's log-ins give strangers no more attempts.
     assert_eq!(guess(&mut account, &[], at(5)), Reply::Wait { seconds: 1 });
-    // A stolen cookie has no more tries than a stranger.
+    // A stolen cookie allows no more attempts than strangers have.
     let is_go = |reply| matches!(reply, Reply::Allowed { .. });
     let tries = (0..100).filter(|_| is_go(guess(&mut account, std::slice::from_ref(&own), at(6)))).count();
     assert_eq!(tries, 5);
@@ -493,7 +493,7 @@ fn a_command_that_comes_again_is_done_once_and_gets_the_same_reply() {
         }
     }
     assert_eq!(try_as(&mut name, &[], at(0)), Reply::Wait { seconds: 1 });
-    // An end that the register may not know yet is promised again.
+    // An end that the log may not have yet is promised again.
     let mut account = Stored::default();
     let session = account.open(0, None, at(0)).unwrap();
     account.ask_as("1", Command::End { session: session.clone() }, at(1));
@@ -525,13 +525,13 @@ fn no_token_without_an_end_comes_back_when_there_are_too_many() {
     let revoke = |id: &str, life| Command::Revoke { token_id: id.into(), life: Some(life) };
     let check = |id: &str, began| Command::Check { session: None, token_id: Some(id.into()), began, is_use: false };
     (0..1000).for_each(|n| drop(account.ask(revoke(&format!("m{n:04}"), TokenLife::Endless), at(n))));
-    // One that ends stands in the register, and takes the place of none.
+    // A token with `exp` is in the log, and takes the place of none.
     account.ask(revoke("short", TokenLife::Until(at(60_000))), at(2000));
     for id in ["m0000", "m0999"] {
         assert_eq!(account.ask(check(id, at(1)), at(2001)), Reply::Ended { reused: false }, "{id}");
     }
     assert_eq!(account.ask(check("other", at(1)), at(2002)), Reply::Alive);
-    // With one more, everything ends that was issued until then.
+    // One more, and every token that was issued until then is revoked.
     account.ask(revoke("a-newest", TokenLife::Endless), at(3000));
     for id in ["m0000", "m0999", "a-newest", "other"] {
         assert_eq!(account.ask(check(id, at(1)), at(100_000_000)), Reply::Ended { reused: false }, "{id}");
@@ -553,7 +553,7 @@ fn past_replies_are_few_and_pass_away() {
     }
     assert_eq!(Account::read(&account.rows).unwrap().replies.len(), MAX_REPLIES);
     assert!(account.rows[REPLIES].len() < 8000, "{}", account.rows[REPLIES].len());
-    // Two minutes later nothing is left of them, and the alarm for it is set where nothing else is due.
+    // Two minutes later none is left. The alarm is set for that only if nothing else expires.
     let mut account = Stored::default();
     account.ask_as("1", Command::Attempt { devices: vec![] }, at(0));
     account.ask_as("2", Command::Untried { bucket: Bucket::Strangers }, at(1));
@@ -564,8 +564,8 @@ fn past_replies_are_few_and_pass_away() {
 
 #[test]
 fn an_address_has_so_many_failures_in_any_day() {
-    // One at a time, or as many at once as the limiter of attempts allows in a minute; as soon as may be, and after
-    // each rest.
+    // One at a time, or as many at once as the limiter of attempts allows in a minute; as soon as allowed, and after
+    // each pause.
     for (at_once, rest) in [(1, 0), (1, 60), (1, 600), (1, 20_000), (120, 0), (120, 60), (120, 3600), (120, 8 * 3600)] {
         let (mut address, mut now, mut made) = (LoginThrottle::default(), at(0), Vec::new());
         while now < at(3 * 86_400_000) {
@@ -603,7 +603,7 @@ fn at_an_address_that_is_known_as_many_are_free_as_elsewhere() {
         (0..300).take_while(|_| matches!(guess(account, shown, at(2)), Reply::Allowed { .. })).count()
     };
     assert_eq!(number(&mut account, std::slice::from_ref(&home)), 5);
-    // Neither the owner's cookie nor strangers elsewhere were touched by it.
+    // Neither the owner's cookie nor strangers elsewhere are affected.
     assert_eq!(
         try_as(&mut account, &[own.clone(), home.clone()], at(3)),
         Reply::Allowed { bucket: Bucket::Device(own.clone()) }
@@ -707,7 +707,7 @@ fn a_name_that_differs_in_capitals_pushes_out_no_device() {
     for device in [own, home] {
         assert_eq!(login(&mut account, &ann, device.clone(), at(100)), Bucket::Device(device));
     }
-    // Many records together have a limit too, and the largest number gives way.
+    // All records together have a limit too; the record with most devices loses one.
     for n in 0..100 {
         let record = RecordId::of_name(&format!("record {n}"));
         login(&mut account, &record, DeviceId::cookie(&record, "x"), at(200));

@@ -2,8 +2,8 @@
 
 use crate::rules::{
     config::{diagnostics::Diagnostics, raw::RawConfig},
-    gate::DECISION_TIMEOUT,
     password,
+    time::DECISION_TIMEOUT,
     time::Duration,
 };
 

@@ -3,6 +3,8 @@
 pub mod find;
 pub mod wire;
 
+pub use wire::FlaskJwt;
+
 use super::{Dialect, Grant, Presented, Search, TokenLifetimes, TokensToEnd, Wanted, signed, wording};
 use crate::rules::{
     answer::Answer,
@@ -16,17 +18,13 @@ use crate::rules::{
     token::{MAX_TOKEN_BYTES, RejectedToken, VerifiedToken},
 };
 
-/// The words of Flask-JWT.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct FlaskJwt;
-
 /// Flask-JWT's dialect, with an application's handlers.
 pub(super) struct Spoken {
     pub handlers: Box<dyn Handlers>,
 }
 
 impl Spoken {
-    /// `request_handler` finds the token, `jwt_decode_handler` verifies it.
+    /// Finds the token with `request_handler` and verifies it with `jwt_decode_handler`.
     fn verified(
         &self,
         realm: &str,

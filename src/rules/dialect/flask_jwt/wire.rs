@@ -1,10 +1,9 @@
-//! Flask-JWT's dialect: how a grant, an identity and each rejection look (docs/compat/flask-jwt.md).
+//! Flask-JWT's dialect: the answers of a grant, an identity and each rejection (docs/compat/flask-jwt.md).
 //!
 //! **What always holds:** every rejection that this dialect words is matched by name, so a new one cannot reach the
 //! wire by accident. Texts are fixed and repeat nothing that a client sent. Where the real library answers with an HTML
 //! page or a crash, the answer has the form of its rejections: docs/differences.md.
 
-use super::FlaskJwt;
 use crate::rules::{
     answer::{Answer, line},
     dialect::wording::Wording,
@@ -15,6 +14,10 @@ use crate::rules::{
 };
 use serde::Serialize;
 use std::borrow::Cow;
+
+/// Flask-JWT's words and form of answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FlaskJwt;
 
 /// `{"access_token": …}` (docs/compat/flask-jwt.md#grant).
 #[must_use]
@@ -76,7 +79,7 @@ impl Wording for FlaskJwt {
             CredentialRejection::UnsupportedScheme => ("Invalid JWT header", "Unsupported authorization type"),
             CredentialRejection::MissingAfterScheme => ("Invalid JWT header", "Token missing"),
             CredentialRejection::ContainsSpaces => ("Invalid JWT header", "Token contains spaces"),
-            // Flask-JWT-Extended's search finds these.
+            // Rejections of Flask-JWT-Extended's search.
             CredentialRejection::Nowhere(_)
             | CredentialRejection::BadHeader { .. }
             | CredentialRejection::BadQueryPrefix { .. }
@@ -122,7 +125,7 @@ impl Wording for FlaskJwt {
             TokenRejection::KeyIdNotAString => "Key ID header parameter must be a string".into(),
             TokenRejection::Revoked => "Token has been revoked".into(),
             TokenRejection::UserUnknown { .. } => return Some(Words::new(401, "Invalid JWT", "User does not exist")),
-            // Flask-JWT-Extended judges these.
+            // Rejections of Flask-JWT-Extended's judgement.
             TokenRejection::CsrfMismatch
             | TokenRejection::AlgorithmMissing
             | TokenRejection::RegisteredClaimMissing(_)
@@ -140,7 +143,7 @@ impl Wording for FlaskJwt {
 
     fn login(&self, rejection: &LoginRejection) -> Words<'static> {
         match rejection {
-            // The words "Bad Request" stand beside 401 in the real library too.
+            // The real library sends "Bad Request" with 401 too.
             LoginRejection::BadCredentials => Words::new(401, "Bad Request", "Invalid credentials"),
             LoginRejection::BodyNotDeclaredJson => {
                 Words::new(400, "Bad Request", "The Content-Type must be application/json")

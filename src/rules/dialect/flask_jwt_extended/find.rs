@@ -1,8 +1,8 @@
-//! Where Flask-JWT-Extended looks for a token, and for the CSRF value beside a cookie
+//! One place at a time: the search for a token there, and for the CSRF value of a cookie
 //! (docs/compat/flask-jwt-extended.md#finding-the-token and #csrf).
 //!
-//! **What always holds:** words are parted by spaces and tabs, not by all that Python calls white space. The CSRF
-//! cookie is never read: what a browser sends by itself proves nothing.
+//! **What always holds:** words are separated by spaces and tabs, not by all that Python calls white space. The CSRF
+//! cookie is never read: a browser sends it with forged requests too.
 
 use crate::rules::{
     config::{FlaskJwtExtended, Location, Names},
@@ -16,12 +16,12 @@ use crate::rules::{
 use futures_util::{FutureExt, stream};
 use std::convert::Infallible;
 
-/// What one place says.
+/// The outcome of looking at one place.
 #[derive(Debug, PartialEq)]
 pub enum Sought {
-    /// It says it at once.
+    /// The outcome is known.
     Known(Searched),
-    /// Only the body can tell.
+    /// The body must be read first.
     InBody(InBody),
 }
 
@@ -35,7 +35,7 @@ pub enum Searched {
         /// The CSRF value beside it, if one is needed.
         csrf: Option<String>,
     },
-    /// There is none: the next place is searched.
+    /// No token: the next place is searched.
     Absent(Absent),
 }
 
@@ -59,13 +59,14 @@ pub enum InBody {
 }
 
 impl InBody {
-    /// What the body says.
+    /// Searches the body.
     ///
     /// # Errors
-    /// What ends the whole search.
+    /// The rejection that ends the whole search.
     pub fn read(self, body: &[u8]) -> Result<Searched, CredentialRejection> {
         match self {
-            // A body that is no object has no member either (docs/compat/flask-jwt-extended.md#json-body).
+            // A body that is not an object counts as one without the member
+            // (docs/compat/flask-jwt-extended.md#json-body).
             Self::Token { member } => {
                 match json::object(body).unwrap_or_default().get(&member).filter(|value| is_truthy(value)) {
                     Some(Value::String(token)) => Ok(Searched::Found { token: token.clone(), csrf: None }),
@@ -84,7 +85,7 @@ impl InBody {
 /// Looks for a token in one place.
 ///
 /// # Errors
-/// What ends the whole search.
+/// The rejection that ends the whole search.
 pub fn seek(
     location: Location,
     request: &Request<'_>,
@@ -178,14 +179,14 @@ fn in_json(request: &Request<'_>, names: &Names) -> Sought {
     Sought::InBody(InBody::Token { member: names.json_key.clone() })
 }
 
-/// The two forms that a browser sends.
+/// The two encodings of a form that the library reads.
 #[derive(Debug, PartialEq)]
 pub enum Form {
     /// `application/x-www-form-urlencoded`.
     UrlEncoded,
     /// `multipart/form-data` (RFC 7578).
     Multipart {
-        /// What stands between its parts.
+        /// The boundary between its parts.
         boundary: String,
     },
 }
@@ -199,8 +200,8 @@ impl Form {
         multer::parse_boundary(content_type).ok().map(|boundary| Self::Multipart { boundary })
     }
 
-    /// The first field of this name. A file is none, and a part that does not say what it is spoils the whole, as in
-    /// Werkzeug.
+    /// The first field of this name that is not a file. A part without `Content-Disposition` makes the whole body
+    /// unreadable, as in Werkzeug.
     fn field(&self, body: &[u8], name: &str) -> Option<String> {
         match self {
             Self::UrlEncoded => {
@@ -209,7 +210,7 @@ impl Form {
             Self::Multipart { boundary } => {
                 let whole = stream::iter([Ok::<_, Infallible>(body.to_vec())]);
                 let mut parts = multer::Multipart::new(whole, boundary);
-                // The whole body is there, so nothing is ever waited for.
+                // The whole body is in memory, so every future is ready.
                 while let Some(part) = parts.next_field().now_or_never()?.ok()? {
                     if !part.headers().contains_key("content-disposition") {
                         return None;
@@ -229,7 +230,7 @@ impl Form {
 mod tests {
     use super::*;
 
-    /// What a place says, and the body where the place wants it.
+    /// Looks at one place, and at the body if the place needs it.
     fn look(
         location: Location,
         request: &Request<'_>,

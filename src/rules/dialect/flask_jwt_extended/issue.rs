@@ -1,4 +1,4 @@
-//! New tokens (docs/compat/flask-jwt-extended.md#issued-tokens), in the body or in cookies.
+//! Issues tokens (docs/compat/flask-jwt-extended.md#issued-tokens), in the body or in cookies.
 
 use super::{super::Grant, Spoken, wire};
 use crate::rules::{
@@ -13,7 +13,7 @@ use crate::rules::{
     token::{self, ClaimsBuilder, Freshness, Random, TokenSpec, TokenType, VerifiedToken},
 };
 
-/// The answer with new tokens.
+/// Issues new tokens, and makes the answer that has them.
 pub(super) fn grant(dialect: &Spoken, grant: &Grant<'_>, config: &Config) -> Result<Answer, Rejection> {
     let options = &dialect.options;
     let mut jar = Jar::new();
@@ -37,7 +37,7 @@ pub(super) fn grant(dialect: &Spoken, grant: &Grant<'_>, config: &Config) -> Res
     Ok(wire::grant(&access, refresh.as_deref(), grant.message, options, &jar))
 }
 
-/// A new token, and its CSRF value if it has one: `create_access_token`, `create_refresh_token`.
+/// Issues one token; returns it, and its CSRF value if it has one: `create_access_token`, `create_refresh_token`.
 pub(super) fn create_token(
     dialect: &Spoken,
     identity: &Identity,
@@ -64,12 +64,12 @@ pub(super) fn create_token(
         now,
     };
     let (claims, csrf) = builder.claims(options, random);
-    // A gate without a key that signs has no such endpoint, unless an application's own function says otherwise.
+    // Without a signing key the gate has no endpoint that issues tokens, but `encode_key_loader` may lack one.
     let key = loaders.encode_key(identity, config).ok_or(InternalRejection::Misconfigured)?;
     Ok((token::sign_sorted(key, &loaders.additional_headers(identity), &claims), csrf))
 }
 
-/// The cookies of a new token in place of one that is about to expire; none if it can't be made.
+/// The cookies of a new token in place of one that is about to expire; empty if no token can be made.
 pub(super) fn renewed_cookies(
     dialect: &Spoken,
     identity: &Identity,
@@ -83,7 +83,7 @@ pub(super) fn renewed_cookies(
     let mut jar = Jar::new();
     let until = session.and_then(|(_, until)| until);
     let expires = until.map(|until| capped(options.access_expires, now, until));
-    // Requests that are under way carry the CSRF value of before.
+    // The CSRF value stays the same: requests that are under way carry it.
     let csrf = token.session_claims().and_then(|claims| claims.csrf()).map(str::to_owned);
     let session = session.map(|(session, _)| session.clone());
     let spec = TokenSpec { claims: added(token), expires, session, csrf, ..TokenSpec::default() };
@@ -93,13 +93,13 @@ pub(super) fn renewed_cookies(
     jar
 }
 
-/// As long as usual, but no longer than until then.
+/// The usual lifetime, but at most the time that is left until `until`.
 fn capped(usual: Option<Duration>, now: Timestamp, until: Timestamp) -> Option<Duration> {
     let left = Duration::from_millis((until.as_millis() - now.as_millis()).max(0)).unwrap_or(Duration::ZERO);
     Some(usual.map_or(left, |usual| usual.min(left)))
 }
 
-/// The claims of a token that its successor has too: those that an application added.
+/// The claims that an application has added to a token, which its successor has too.
 fn added(token: &VerifiedToken) -> Map<String, Value> {
     let own = ["fresh", "iat", "jti", "type", "nbf", "csrf", "aud", "iss", "exp"];
     token.claims().into_iter().filter(|(name, _)| !own.contains(&name.as_str())).collect()

@@ -1,4 +1,4 @@
-//! Verifying a token that was found, and judging what it is used for.
+//! Verification of a token that was found, and the checks of its use.
 
 use super::Spoken;
 use crate::rules::{
@@ -11,7 +11,7 @@ use crate::rules::{
 };
 
 impl Spoken {
-    /// Verifies a token, and the CSRF value that came with it.
+    /// Verifies a token, and compares the CSRF value that came with it.
     pub(super) fn verify(
         &self,
         token: &str,
@@ -26,7 +26,7 @@ impl Spoken {
         config.tokens.verify_with(token, csrf, Some(&choose), now)
     }
 
-    /// A token whose signature is valid, whatever its claims say.
+    /// Reads a token whose signature is valid. Its claims are not judged.
     pub(super) fn read_signed(
         &self,
         token: &str,

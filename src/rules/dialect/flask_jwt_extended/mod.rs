@@ -4,15 +4,18 @@ pub mod find;
 mod issue;
 mod judge;
 pub(super) mod search;
+mod spoken;
 pub mod wire;
+
+pub(super) use spoken::Spoken;
 
 use super::{Dialect, Grant, Search, TokenLifetimes, TokensToEnd, Wanted, wording};
 use crate::rules::{
     answer::Answer,
-    config::{Config, FlaskJwtExtended, Location},
+    config::{Config, Location},
     cookie::Jar,
     gate::{Principal, Rejected},
-    hooks::{Loaders, TokenParts},
+    hooks::TokenParts,
     identity::{Id, Identity},
     ids::SessionId,
     rejection::{CredentialRejection, Rejection, TokenRejection},
@@ -21,13 +24,6 @@ use crate::rules::{
     time::{Duration, Timestamp},
     token::{Random, TokenSpec, TokenType, VerifiedToken},
 };
-use std::sync::Arc;
-
-/// Flask-JWT-Extended's dialect, with an application's loaders.
-pub(super) struct Spoken {
-    pub options: Arc<FlaskJwtExtended>,
-    pub loaders: Box<dyn Loaders>,
-}
 
 impl Dialect for Spoken {
     fn search<'g>(
@@ -115,7 +111,7 @@ impl Dialect for Spoken {
 }
 
 impl Spoken {
-    /// The answer of the application's own loader; `None` if it leaves the words to the library
+    /// The answer of the application's own loader; `None` if the library's words are to be used
     /// (docs/compat/flask-jwt-extended.md#errors).
     fn loader_answer(&self, rejected: &Rejected<'_>) -> Option<Answer> {
         let (header, payload) =

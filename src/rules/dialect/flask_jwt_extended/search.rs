@@ -1,9 +1,9 @@
-//! The search for tokens: which places, in which order, and what is judged at once
+//! The search for tokens: the places, their order, and what is judged during the search
 //! (docs/compat/flask-jwt-extended.md#finding-the-token, steps 2 to 5).
 //!
-//! **What always holds:** a token that is found for a rule is valid and of the type that was asked for. Anything but
-//! "nothing here" ends that search. What a search still needs of the request when it must wait for the body is taken
-//! out of it first.
+//! **What always holds:** a token that is found for a rule is valid and satisfies it. The search ends at the first
+//! place that has a token or a malformed one. A search that must wait for the body copies what it needs of the request
+//! first.
 
 use super::{
     super::{BodySearch, LogoutBody, Presented, Search, TokensToEnd, signed},
@@ -24,20 +24,20 @@ struct TokenSearch<'g> {
     dialect: &'g Spoken,
     config: &'g Config,
     rule: &'g FlaskJwtExtendedRule,
-    /// The places that were searched in vain.
+    /// The places without a token.
     absent: Vec<Absent>,
 }
 
-/// A search that goes on when the body is there.
+/// A search that must wait for the body.
 struct Waiting<'g> {
     search: TokenSearch<'g>,
     location: Location,
     in_body: InBody,
-    /// The places after, as far as the request tells.
+    /// What the request has in the remaining places.
     rest: Vec<(Location, Result<Sought, CredentialRejection>)>,
 }
 
-/// The outcome of looking at places.
+/// The outcome of looking at several places.
 enum Looked<'g> {
     Done(Presented),
     InBody(Waiting<'g>),
@@ -62,7 +62,7 @@ pub(super) fn search<'g>(
 }
 
 impl<'g> TokenSearch<'g> {
-    /// Looks at one place after the other.
+    /// Looks at one place after another.
     fn look(
         mut self,
         mut places: impl Iterator<Item = (Location, Result<Sought, CredentialRejection>)>,
@@ -83,7 +83,7 @@ impl<'g> TokenSearch<'g> {
         Looked::Done(Presented::Missing(CredentialRejection::Nowhere(self.absent).into()))
     }
 
-    /// The token that was found, if it is valid for what it is asked for.
+    /// Verifies and judges a token that was found.
     fn judged(&self, token: &str, csrf: Option<&str>, location: Location, now: Timestamp) -> Presented {
         let token = match self.dialect.verify(token, csrf, self.config, now) {
             Ok(token) => token,
@@ -125,7 +125,7 @@ struct AllTokens<'g> {
     absent: Vec<Absent>,
 }
 
-/// The same, waiting for the body.
+/// An [`AllTokens`] search that must wait for the body.
 struct AllWaiting<'g> {
     search: AllTokens<'g>,
     token_type: TokenType,
@@ -133,8 +133,7 @@ struct AllWaiting<'g> {
     rest: Vec<Place>,
 }
 
-/// Searches a request for every token that a log-out ends. The cookie with the refresh token counts as much as that
-/// with the access token.
+/// Searches a request for every token that a log-out ends: access tokens, then refresh tokens.
 pub(super) fn search_all<'g>(
     dialect: &'g Spoken,
     request: &Request<'_>,
@@ -154,7 +153,7 @@ pub(super) fn search_all<'g>(
 }
 
 impl<'g> AllTokens<'g> {
-    /// Looks at one place after the other. A body is read only if there is nothing before it.
+    /// Looks at one place after another. A body is read only if no place before it has a token.
     fn look(
         mut self,
         found: &mut TokensToEnd<'_>,
@@ -168,7 +167,6 @@ impl<'g> AllTokens<'g> {
                 Ok(Sought::InBody(in_body)) => {
                     return Some(AllWaiting { search: self, token_type, in_body, rest: places.collect() });
                 }
-                // A JSON body is not looked at where there is anything else.
                 Err(rejection) => found.reject(rejection),
             }
         }

@@ -1,4 +1,4 @@
-//! Flask-JWT-Extended's dialect: how a grant, an identity and each rejection look
+//! Flask-JWT-Extended's dialect: the answers of a grant, an identity and each rejection
 //! (docs/compat/flask-jwt-extended.md#errors).
 //!
 //! **What always holds:** every rejection that this dialect words is matched by name, so a new one cannot reach the
@@ -17,7 +17,7 @@ use crate::rules::{
 };
 use std::{borrow::Cow, collections::BTreeMap};
 
-/// New tokens: in the body, unless only cookies are read; in cookies, if those are read.
+/// The answer with new tokens: in the body unless cookies are the only configured location; in cookies if they are one.
 #[must_use]
 pub fn grant(access: &str, refresh: Option<&str>, message: &str, config: &FlaskJwtExtended, jar: &Jar) -> Answer {
     let mut body = BTreeMap::new();
@@ -69,7 +69,7 @@ impl Wording for FlaskJwtExtended {
                 format!("Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'"),
             ),
             CredentialRejection::NotText => untitled(422, "Invalid token type. Token must be a <class 'bytes'>"),
-            // Flask-JWT's search finds these.
+            // Rejections of Flask-JWT's search.
             CredentialRejection::UnsupportedScheme
             | CredentialRejection::MissingAfterScheme
             | CredentialRejection::ContainsSpaces => return None,
@@ -92,7 +92,7 @@ impl Wording for FlaskJwtExtended {
         TokenRejection::Malformed(part) => match part {
             Malformed::NotEnoughSegments => "Not enough segments",
             Malformed::HeaderEncoding => "Invalid header padding",
-            // Python's parser says where it gave up; this is what it says of a text that does not even begin.
+            // Python's parser names the position of the fault; this is its text for a fault at the first character.
             Malformed::HeaderNotJson => "Invalid header string: Expecting value: line 1 column 1 (char 0)",
             Malformed::HeaderNotAnObject => "Invalid header string: must be a json object",
             Malformed::PayloadEncoding => "Invalid payload padding",
@@ -141,9 +141,9 @@ impl Wording for FlaskJwtExtended {
 
     fn login(&self, rejection: &LoginRejection) -> Words<'static> {
         match rejection {
-            // What the library's documentation answers in its example.
+            // As in the example of the library's documentation.
             LoginRejection::BadCredentials => untitled(401, "Bad username or password"),
-            // As today's versions of Flask answer it.
+            // As current versions of Flask answer.
             LoginRejection::BodyNotDeclaredJson => untitled(415, "The Content-Type must be application/json"),
         }
     }
@@ -159,7 +159,7 @@ fn untitled<'r>(status: u16, text: impl Into<Cow<'r, str>>) -> Words<'r> {
     Words::new(status, "", text)
 }
 
-/// One place has its own words; of several all are told, in the order in which they were searched
+/// One place has its own text; for several places the text lists all, in the order of the search
 /// (docs/compat/flask-jwt-extended.md#finding-the-token, step 5).
 fn nowhere(places: &[Absent]) -> String {
     let text = |place: &Absent| match place {
