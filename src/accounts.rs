@@ -3,15 +3,13 @@
 //! **What always holds:** the rules of an account are [`crate::rules::account::object::step`]. A store runs one command
 //! of an object at a time and stores all its changes before it returns the reply.
 
-use crate::{
-    host::Unavailable,
-    rules::{
-        account::{Command, Context, Lifetimes, Reply, Rows, object},
-        ids::ObjectName,
-        revocation::{Delta, RevocationLog},
-        time::Timestamp,
-    },
+pub use crate::rules::{
+    account::{Command, Context, Lifetimes, Reply, Rows, object},
+    ids::ObjectName,
+    revocation::{Delta, RevocationLog},
 };
+
+use crate::{host::Unavailable, rules::time::Timestamp};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex},

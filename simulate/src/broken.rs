@@ -291,6 +291,6 @@ broken! {
     }
     /// The devices of a name that differs only in case push out the owner's.
     TwinsPushOut {
-        fn makes_room_for(&self, _: &str, _: &str) -> bool { true }
+        fn may_drop_for(&self, _: &str, _: &str) -> bool { true }
     }
 }

@@ -1,10 +1,10 @@
 //! The hot path: decides a request from its method, URL and `Authorization` in one call from JavaScript.
 //!
-//! **What always holds:** it makes no decision of its own. It passes those three parts to [`Gate::decide`] and hands
-//! the decision to the entry (worker/js/hot.mjs). The entry may keep a decision ([`HotCallbacks`]) and replay it for
-//! the same request, for the time range that [`Gate::replayable`] returns. Every other request continues in
+//! **What always holds:** it lets nobody through that [`Gate::decide`] does not: it passes those three parts to it and
+//! hands the decision to JavaScript (worker/js/hot.mjs). It says which decisions JavaScript may keep ([`HotCallbacks`])
+//! and replay for the same request; [`Gate::replayable`] says for which time range. Every other request continues in
 //! [`super::reply`] with the decision that was made here. Only a gate with [`DefaultHandlers`](crate::DefaultHandlers)
-//! is served: other handlers may read other parts of a request. What is kept here and in the entry is lost with the
+//! is served: other handlers may read other parts of a request. What is kept here and in JavaScript is lost with the
 //! instance.
 
 use super::{id_prefix, load, log, next_number, origin, respond};
@@ -28,10 +28,10 @@ use wasm_bindgen::prelude::*;
 /// token and a long URL.
 const BUFFER_BYTES: usize = 32 * 1024;
 
-/// The entry keeps no decision on a request longer than this. The verifier's cache still has its token.
+/// It keeps no decision on a request longer than this. The verifier's cache still has its token.
 const KEPT_BYTES: usize = 2048;
 
-/// Maximum number of rejections whose response the entry keeps, one for each kind and rule.
+/// Maximum number of rejections whose response JavaScript keeps, one for each kind and rule.
 const MAX_REJECTIONS: usize = 128;
 
 /// The return values of [`decide`] that are not the length of an identity.
@@ -46,13 +46,13 @@ mod verdict {
 
 #[wasm_bindgen]
 extern "C" {
-    /// The functions of the entry that decisions call.
+    /// The functions of JavaScript that decisions call.
     pub type HotCallbacks;
-    /// Lets the entry keep the decision that [`decide`] returns next and replay it for the same request, from `from`
-    /// until `until` (milliseconds). The entry keeps at most `capacity` decisions.
+    /// Lets JavaScript keep the decision that the running [`decide`] is about to return, and replay it for the same request, from `from`
+    /// until `until` (milliseconds). It keeps at most `capacity` decisions.
     #[wasm_bindgen(method)]
     fn keep(this: &HotCallbacks, from: f64, until: f64, capacity: usize);
-    /// Sets the identity header fields that are sent to the origin, one a line. The entry keeps those of at most
+    /// Sets the identity header fields that are sent to the origin, one a line. It keeps those of at most
     /// `capacity` tokens.
     #[wasm_bindgen(method, js_name = setIdentityHeaders)]
     fn set_identity_headers(this: &HotCallbacks, fields: &str, capacity: usize);
@@ -67,9 +67,9 @@ extern "C" {
 
 thread_local! {
     static CALLBACKS: RefCell<Option<HotCallbacks>> = const { RefCell::new(None) };
-    /// Where the entry writes a request and reads an identity. Shared by all requests, so that none allocates.
+    /// Where JavaScript writes a request and reads an identity. Shared by all requests, so that none allocates.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
-    /// The rejections that the entry knows, by number, each with the path pattern of its rule and its status.
+    /// The rejections that JavaScript knows, by number, each with the path pattern of its rule and its status.
     static REJECTIONS: RefCell<Ring<(Rejection, Option<&'static str>, u16)>> = const { RefCell::new(Ring::new()) };
     static PENDING: Cell<Option<Box<Pending>>> = const { Cell::new(None) };
 }
@@ -83,12 +83,12 @@ pub(super) struct Pending {
     pub began: Timestamp,
 }
 
-/// Sets the entry's callbacks. Call it once, before [`decide`].
+/// Sets JavaScript's callbacks. Call it once, before [`decide`].
 pub fn begin(callbacks: HotCallbacks) {
     CALLBACKS.set(Some(callbacks));
 }
 
-/// Address and size in bytes of the buffer where the entry writes a request: method, URL and, if present, the value of
+/// Address and size in bytes of the buffer where JavaScript writes a request: method, URL and, if present, the value of
 /// `Authorization`, concatenated.
 #[must_use]
 pub fn buffer() -> (usize, usize) {
@@ -96,10 +96,10 @@ pub fn buffer() -> (usize, usize) {
 }
 
 /// Decides the request in the buffer; `method`, `url` and `authorization` are the byte lengths of its parts. `now` is
-/// in milliseconds since the Unix epoch. `has_identity_headers`: whether the entry has the identity headers of the
+/// in milliseconds since the Unix epoch. `has_identity_headers`: whether JavaScript has the identity headers of the
 /// token.
 ///
-/// Returns the length in bytes of the identity answer in the buffer; or 0 if the entry has built the response already;
+/// Returns the length in bytes of the identity answer in the buffer; or 0 if JavaScript has built the response already;
 /// or -1 if [`super::reply`] must continue; or -2 - i if the request is to be forwarded under the rule with index i.
 #[must_use]
 pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, has_identity_headers: bool) -> i32 {
@@ -153,7 +153,7 @@ fn identify(gate: &Gate, authorized: &Authorized<'_>, buffer: &mut [u8]) -> i32 
     i32::try_from(text.len()).unwrap_or(verdict::GO_ON)
 }
 
-/// Lets the entry keep the decision, if it is worth keeping and may be replayed for any time.
+/// Lets JavaScript keep the decision, if it is worth keeping and may be replayed for any time.
 fn keep(gate: &Gate, authorized: &Authorized<'_>, request: &BufferedRequest<'_>, now: Timestamp) {
     if request.is_worth_keeping(authorized)
         && let Some(token) = authorized.principal().token()
@@ -165,7 +165,7 @@ fn keep(gate: &Gate, authorized: &Authorized<'_>, request: &BufferedRequest<'_>,
     }
 }
 
-/// Whether the entry can forward the request with identity headers that it has or gets here. The entry keeps them by
+/// Whether JavaScript can forward the request with identity headers that it has or gets here. It keeps them by
 /// `Authorization`, so only for a token in that header; and only if no cookie is renewed, no token is held back and the
 /// connection need not be closed at expiry.
 fn knows_identity_headers(
@@ -201,8 +201,8 @@ pub fn sender() -> JsValue {
     load::stock().map_or(JsValue::UNDEFINED, |gate| origin::sender(gate.config()))
 }
 
-/// Lets the entry answer with a rejection; returns whether it did. Two rejections of one kind under one rule differ in
-/// the request id only, so the entry keeps the response: building it anew costs 0.2 of a request's time.
+/// Lets JavaScript answer with a rejection; returns whether it did. Two rejections of one kind under one rule differ in
+/// the request id only, so JavaScript keeps the response: building it anew costs 0.2 of a request's time.
 fn reject(gate: &Gate, rejected: &Rejected<'static>, now: Timestamp) -> bool {
     if rejected.rejection.is_of_one_request() {
         return false;
@@ -270,7 +270,7 @@ pub(super) fn pending() -> Option<Box<Pending>> {
     PENDING.take()
 }
 
-/// The request that the entry has written into the buffer.
+/// The request that JavaScript has written into the buffer.
 struct BufferedRequest<'b> {
     method: &'b str,
     url: &'b str,
@@ -287,7 +287,7 @@ impl<'b> BufferedRequest<'b> {
         Some(Self { method, url, authorization: authorization.map(|_| rest), is_not_enough: Cell::new(false) })
     }
 
-    /// Whether the entry may keep what it gets for this request's token: from the token's second use on, since most
+    /// Whether JavaScript may keep what it gets for this request's token: from the token's second use on, since most
     /// tokens of a flood never come twice; and only in its canonical spelling, so that one token takes no more entries
     /// than its scheme has spellings in upper and lower case.
     fn is_worth_keeping(&self, authorized: &Authorized<'_>) -> bool {

@@ -1,8 +1,8 @@
 //! The decisions on which sessions, throttling and revocation rest, one method each.
 //!
 //! **What always holds:** the product runs [`Intact`], which is zero-sized and overrides nothing. The simulation
-//! (`simulate/`) overrides one method at a time and must notice each time. A decision belongs here if losing it harms
-//! somebody and only a history of several steps can show the harm.
+//! (`simulate/`) overrides one method at a time and must notice each time. A decision belongs here if a mistake in
+//! it harms somebody, and a test of one step can't show that.
 
 use super::{
     account::{Bucket, DeviceId, MAX_REFRESH_TOKENS, MAX_SESSIONS, REVOCATION_MARGIN},
@@ -55,12 +55,12 @@ pub trait Safeguards: Sync {
         true
     }
 
-    /// Whether a log-in by a record that was changed elsewhere ends every session of before.
+    /// Whether a log-in by a record that was changed elsewhere ends every earlier session.
     fn newer_record_ends_sessions(&self) -> bool {
         true
     }
 
-    /// Whether an end of all sessions can retire the password too.
+    /// Whether an end of all sessions can also make the present password stop counting.
     fn retires_password(&self) -> bool {
         true
     }
@@ -70,7 +70,7 @@ pub trait Safeguards: Sync {
         true
     }
 
-    /// Whether KV has the record that waits, given whether the delivered one is the same.
+    /// Whether the pending record is in KV now. `is_same`: the record just delivered is the pending one.
     fn is_delivered(&self, is_same: bool) -> bool {
         is_same
     }
@@ -92,7 +92,7 @@ pub trait Safeguards: Sync {
         by_disuse.min(by_age)
     }
 
-    /// Whether a refresh token that was spent at `spent_at` may no longer be retried.
+    /// Whether the grace of a refresh token that was spent at `spent_at` is over.
     fn is_grace_over(&self, spent_at: Timestamp, grace: Duration, now: Timestamp) -> bool {
         spent_at.later(grace) < now
     }
@@ -117,12 +117,12 @@ pub trait Safeguards: Sync {
         true
     }
 
-    /// Whether a strict check looks at this.
+    /// Whether [`super::account::Command::Check`] compares a token with this.
     fn checks(&self, _: Checked) -> bool {
         true
     }
 
-    /// The time for something that happens after `then`: `now`, or the next millisecond if the clock was set back.
+    /// The time for something that happens after `then`: `now`, or the millisecond after `then` if the clock was set back.
     fn after(&self, then: Timestamp, now: Timestamp) -> Timestamp {
         now.max(then.next())
     }
@@ -149,18 +149,19 @@ pub trait Safeguards: Sync {
         true
     }
 
-    /// Until when an account remembers a revoked token. `by_lifetime`: until when it would, were it an access token.
+    /// Until when an account remembers a revoked token. `by_lifetime`: when every access
+    /// token that was issued until now has expired.
     fn remembered_until(&self, until: Timestamp, _by_lifetime: Timestamp) -> Timestamp {
         until
     }
 
-    /// Whether an account may forget a token that was revoked until `until`.
+    /// Whether an account may forget a revoked token that it keeps until `until`.
     fn is_revoked_token_over(&self, until: Timestamp, now: Timestamp) -> bool {
         until <= now
     }
 
     /// Whether a reply waits until the revocation log has what it promises. `ends`: this command revoked something.
-    /// `repeats_end`: it asks again for an end that the log does not have yet.
+    /// `repeats_end`: an earlier command did, and the log does not have it yet.
     fn promises_an_end(&self, ends: bool, repeats_end: bool) -> bool {
         ends || repeats_end
     }
@@ -239,12 +240,12 @@ pub trait Safeguards: Sync {
         seconds
     }
 
-    /// Whether an attempt that did not take place is taken back alone, not with all others of its bucket.
+    /// Whether taking back one attempt leaves the others of its bucket counted.
     fn takes_back_one_attempt(&self) -> bool {
         true
     }
 
-    /// Whether a known device has a bucket of its own.
+    /// Whether a known device has a bucket of its own, instead of the strangers'.
     fn knows_devices(&self) -> bool {
         true
     }
@@ -269,8 +270,8 @@ pub trait Safeguards: Sync {
         matches!(bucket, Bucket::Device(DeviceId::Cookie(_)))
     }
 
-    /// Whether a device of one record makes room for a new device of another.
-    fn makes_room_for(&self, record: &str, other: &str) -> bool {
+    /// Whether a known device of `record` may be dropped for a new device of `other`: only if both are of one record.
+    fn may_drop_for(&self, record: &str, other: &str) -> bool {
         record == other
     }
 }

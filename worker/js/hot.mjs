@@ -1,11 +1,12 @@
 // The hot path: answers or forwards a request without a promise, and mostly without a call into Rust.
 //
 // Which decisions are replayed: two kinds that Rust has made, "answer with this identity" and "forward under this
-// rule". Rejections are not: Rust makes each anew, and only the parts of its response are kept here.
+// rule". Rust gives times only for those that it allows to be kept (`keep` in src/edge/hot.rs: a token's second use, no rule
+// about freshness, ...). Rejections are not: Rust makes each anew, and only the parts of its response are kept here.
 //
 // Keyed by what: the whole value of `Authorization`, byte for byte. An entry holds one decision, for one method and one
-// URL, and is used for a request with the same three values alone. Beside it an entry holds the identity headers of its
-// token; they depend on nothing else, and go out only after a decision to forward, a new or a replayed one.
+// URL, and is used only for a request with the same three values. It also holds the identity headers of its token; they
+// depend on nothing else, and go out only after a decision to forward, a new or a replayed one.
 //
 // Until when: the rules say with each decision from and until when it holds (`Gate::replayable`): within the token's
 // own times; and where tokens can be revoked, until the next snapshot of the revocations is due, at a third of its
@@ -24,7 +25,7 @@
 
 /**
  * What is known of a token. The decision holds from `from` until before `until`, in milliseconds since 1970. It is
- * `body`, the answer, or `rule`, under which the request goes on to the origin; neither, if there is none to replay.
+ * `body` (answer with it) or `rule` (forward under it); if both are unset there is nothing to replay.
  *
  * @typedef {{
  *   method: string, url: string, from: number, until: number,
@@ -37,7 +38,7 @@ const decoder = new TextDecoder();
 
 /**
  * The hot path of a worker. `instance()` gives the instance in Wasm; `handleInRust` answers what is not answered here,
- * and `internalError` an exception. `begin(rust)` is to be called with each fresh instance.
+ * and `internalError` makes the answer to an exception. Call the returned `begin(rust)` with each fresh instance.
  *
  * @param {() => unknown} instance
  * @param {(request: Request, env: Cloudflare.Env, ctx: ExecutionContext, isDecided: boolean) => Answer} handleInRust

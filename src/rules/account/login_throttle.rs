@@ -168,7 +168,7 @@ impl LoginThrottle {
     fn make_room<S: Safeguards + ?Sized>(&mut self, id: &DeviceId, record: &str, safeguards: &S) {
         let is_address = |id: &DeviceId| matches!(id, DeviceId::Address(_));
         let most = if is_address(id) { MOST_ADDRESSES } else { MOST_COOKIES };
-        let is_of_record = |device: &Device| safeguards.makes_room_for(&device.record, record);
+        let is_of_record = |device: &Device| safeguards.may_drop_for(&device.record, record);
         let is_like = |device: &&Device| is_address(&device.id) == is_address(id) && is_of_record(device);
         let like: Vec<&Device> = self.devices.iter().filter(is_like).collect();
         let once = like.iter().filter(|device| !device.has_returned && !is_address(&device.id)).count();

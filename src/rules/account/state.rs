@@ -13,16 +13,16 @@ use std::collections::BTreeMap;
 
 /// Maximum number of revoked token ids that an account keeps.
 const MAX_REVOKED: usize = 1000;
-/// Later than any token: the last moment of ECMAScript's clock (ECMA-262 §21.4.1.1), a number that JSON carries
+/// No expiry, as a time later than any `exp`: the last moment of ECMAScript's clock (ECMA-262 §21.4.1.1), a number that JSON carries
 /// unchanged.
-const NEVER: Timestamp = Timestamp::from_millis(8_640_000_000_000_000);
+const FOREVER: Timestamp = Timestamp::from_millis(8_640_000_000_000_000);
 /// How long a reply is kept for a repetition: a request is run again within the time of a decision
 /// ([`crate::rules::gate::DECISION_TIMEOUT`]).
 const REPLY_KEPT_FOR: Duration = Duration::seconds(120);
 /// At most this many replies are kept; older ones are dropped first.
 const MAX_REPLIES: usize = 64;
 
-// The keys of the rows.
+// The keys of the rows: stored, and older than the names in Rust.
 const CORE: &str = "account";
 const THROTTLE: &str = "guesses";
 const PENDING: &str = "record";
@@ -72,8 +72,9 @@ struct Core {
 
 impl Default for Core {
     fn default() -> Self {
-        let never = Timestamp::from_millis(0);
-        Self { version: never, ended: never, revoked: BTreeMap::new(), announcements: Vec::new() }
+        // Before every version and every end.
+        let start = Timestamp::from_millis(0);
+        Self { version: start, ended: start, revoked: BTreeMap::new(), announcements: Vec::new() }
     }
 }
 
@@ -131,9 +132,10 @@ impl Account {
         let kind = command.kind();
         let before = self.clone();
         let reply = self.answer(command, context);
-        // A command without effect may be repeated; a reply with a value in it must be the same each time.
-        let is_void = reply == Reply::Done && *self == before;
-        if let Some(kind) = kind.filter(|_| reply.is_done() && !is_void) {
+        // Not kept: `Done` for a command that changed nothing, which may be carried out again. A reply with a value in
+        // it must be the same each time.
+        let changed_nothing = reply == Reply::Done && *self == before;
+        if let Some(kind) = kind.filter(|_| reply.is_done() && !changed_nothing) {
             if self.replies.len() >= MAX_REPLIES {
                 self.replies.remove(0);
             }
@@ -243,7 +245,7 @@ impl Account {
     #[must_use]
     pub fn next_tidy<S: Safeguards + ?Sized>(&self, context: &Context<'_, S>) -> Option<Timestamp> {
         let sessions = self.sessions.values().map(|session| session.end(context));
-        let revoked = self.core.revoked.values().copied().filter(|until| *until < NEVER);
+        let revoked = self.core.revoked.values().copied().filter(|until| *until < FOREVER);
         let next = sessions.chain(revoked).chain(self.login_throttle.next_forgotten()).min();
         // Replies are dropped with whatever expires next. The object is woken for replies only if nothing else expires.
         next.or_else(|| self.replies.last().map(|past| past.at.later(REPLY_KEPT_FOR)))
@@ -255,6 +257,7 @@ impl Account {
         if version <= self.core.version {
             return;
         }
+        // Version 0 and no session: the account is new.
         let may_have_sessions = self.core.version.as_millis() > 0 || !self.sessions.is_empty();
         if may_have_sessions && context.safeguards.newer_record_ends_sessions() {
             self.end_all(context);
@@ -315,15 +318,15 @@ impl Account {
     }
 
     fn revoke<S: Safeguards + ?Sized>(&mut self, token_id: TokenId, life: Option<TokenLife>, context: &Context<'_, S>) {
-        // The log keeps the revocation as long as a token with `exp` can live. This account keeps it as long as the
-        // token itself lives, since it is asked about each token without `exp`.
+        // A known expiry: log and account keep the revocation until then. Unknown, or none: the log keeps it for the
+        // longest lifetime of a token with `exp`, the account for ever, since it is asked about every token without.
         let by_lifetime = context.all_expired(context.now);
         let (until, remembered) = match life {
             Some(TokenLife::Until(end)) => {
                 let end = end.later(context.safeguards.revocation_margin());
                 (end, end)
             }
-            None | Some(TokenLife::Endless) => (by_lifetime, NEVER),
+            None | Some(TokenLife::Endless) => (by_lifetime, FOREVER),
         };
         let remembered = context.safeguards.remembered_until(remembered, by_lifetime);
         let is_known = self.core.revoked.get(&token_id).is_some_and(|known| *known >= remembered);
@@ -336,10 +339,11 @@ impl Account {
             // The list is full. An id with an expiry can be dropped: the log keeps it until then. An id without one
             // must stay, since only this account keeps it. If no id has an expiry, every token issued until now is
             // revoked, which covers them all.
-            let expiring = self.core.revoked.iter().filter(|(_, until)| **until < NEVER);
+            let expiring = self.core.revoked.iter().filter(|(_, until)| **until < FOREVER);
             match expiring.min_by_key(|(_, until)| **until).map(|(id, _)| id.clone()) {
                 Some(first) => drop(self.core.revoked.remove(&first)),
-                None if remembered < NEVER => return,
+                // The new id has an expiry: the entry in the log is enough.
+                None if remembered < FOREVER => return,
                 None => {
                     self.end_all(context);
                     self.core.revoked.clear();
@@ -390,7 +394,7 @@ impl Account {
 
     fn end_all<S: Safeguards + ?Sized>(&mut self, context: &Context<'_, S>) {
         let now = context.after(self.core.ended);
-        // A session may have begun by a clock ahead of this one, on the machine where the object was before.
+        // The object may have moved from a machine whose clock was ahead: a session may begin later than `now`.
         let latest = self.sessions.values().map(Session::created).max();
         let latest = latest.filter(|_| context.safeguards.end_of_all_covers_later_clocks());
         let ended = latest.map_or(now, |latest| latest.max(now));
@@ -398,7 +402,7 @@ impl Account {
         self.core.ended = ended;
         // No account's object knows of an end of everybody's sessions: the log must keep it, for tokens without `exp`
         // too.
-        let until = if *context.name == ObjectName::everybody() { NEVER } else { context.all_expired(ended) };
+        let until = if *context.name == ObjectName::everybody() { FOREVER } else { context.all_expired(ended) };
         let entry = Entry { mark: RevocationKey::user(context.name), before: Some(ended), until };
         self.announce(Cause::AllEnded, entry, context);
     }
@@ -427,7 +431,8 @@ impl Account {
         let now = context.now;
         let expired = self.sessions.extract_if(.., |_, session| session.end(context) <= now);
         for (id, session) in expired.collect::<Vec<_>>() {
-            // Its last access token may live longer, and a log-out would find no session to end.
+            // Announced, since its last access token may outlive it, and a log-out with that token finds no session to
+            // end.
             let until = context.all_expired(session.last_used());
             if until > now {
                 let entry = Entry { mark: RevocationKey::session(&id), before: None, until };

@@ -27,7 +27,7 @@ use super::{
     token::{Freshness, Random, RejectedToken, SignedToken, TokenSpec, VerifiedToken},
 };
 
-/// What the two libraries do differently.
+/// What the two libraries do differently. A method with a body is one that only one of them overrides.
 pub(super) trait Dialect: Send + Sync {
     // Finding and judging tokens.
 
@@ -58,7 +58,7 @@ pub(super) trait Dialect: Send + Sync {
     /// Issues new tokens, and makes the answer that has them.
     ///
     /// # Errors
-    /// [`InternalRejection::Misconfigured`] if no key signs, or the application's claims lack a required one.
+    /// [`InternalRejection::Misconfigured`] if no key can sign, or the application's claims lack a required one.
     fn grant(&self, grant: &Grant<'_>, config: &Config) -> Result<Answer, Rejection>;
 
     /// Issues one token; returns it, and its CSRF value if it has one.
@@ -86,8 +86,8 @@ pub(super) trait Dialect: Send + Sync {
         false
     }
 
-    /// The cookies of a new token in place of one that is about to expire; empty if no token can be made. With the
-    /// session comes the time at which it ends at the latest.
+    /// The cookies of a new token in place of one that is about to expire; empty if no token can be made. `session`:
+    /// its id, and the latest time at which it ends.
     fn renewed_cookies(
         &self,
         _identity: &Identity,
@@ -119,7 +119,7 @@ pub(super) trait Dialect: Send + Sync {
     fn identity_body(&self, principal: &Principal) -> String;
 }
 
-/// The kind of token that is searched for.
+/// What a rule asks of a token, and the realm to name if there is none.
 #[derive(Clone, Copy)]
 pub struct Wanted<'g> {
     /// The rule's options of Flask-JWT-Extended: token type, freshness, locations.
@@ -159,7 +159,7 @@ pub(super) struct TokensToEnd<'g> {
     pub signed: Vec<SignedToken>,
     /// Whether one of `signed` came in a cookie.
     pub in_cookie: bool,
-    /// Why the first other token is rejected; if there was no token at all, that it is missing.
+    /// The rejection of the first token without a valid signature, or of the request if it has no token.
     pub rejected: Option<RejectedToken>,
     /// The rest of the search, if it needs the body.
     pub in_body: Option<Box<dyn LogoutBody + 'g>>,
@@ -213,7 +213,7 @@ pub(super) struct Grant<'i> {
 
 impl<'i> Grant<'i> {
     /// The grant after a log-in.
-    pub(super) fn fresh(identity: &'i Identity, message: &'i str, random: &'i Random, now: Timestamp) -> Self {
+    pub(super) fn after_login(identity: &'i Identity, message: &'i str, random: &'i Random, now: Timestamp) -> Self {
         let fresh = Freshness::Fresh;
         Self { identity, fresh, with_refresh_token: true, message, session: None, until: None, random, now }
     }
@@ -223,12 +223,13 @@ impl<'i> Grant<'i> {
 pub(super) struct TokenLifetimes {
     /// Access tokens.
     pub access: Option<Duration>,
-    /// Refresh tokens; `None` if none are issued.
+    /// Refresh tokens. The outer `None`: none are issued; the inner: they have no `exp`.
     pub refresh: Option<Option<Duration>>,
 }
 
-/// The token whose session a log-out ends: only its signature must be valid. `read` verifies the signature alone.
-fn signed(
+/// The token for a log-out. A token that fails verification for another reason than its signature still ends its session:
+/// `read` checks the signature alone. If that fails too, the first rejection stands.
+fn signed_at_least(
     verified: Result<VerifiedToken, RejectedToken>,
     read: impl FnOnce() -> Result<SignedToken, TokenRejection>,
 ) -> Result<SignedToken, RejectedToken> {

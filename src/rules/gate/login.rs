@@ -7,7 +7,8 @@
 //! 2. Failed attempts from the address (the object of the address).
 //! 3. Attempts for the name (the object of the name). It counts the attempt before the record is looked up, and learns
 //!    the outcome afterwards.
-//! 4. Hashes that the whole gate computes (a rate limiter of the runtime).
+//! 4. Hashes computed in this data centre, counted apart for known devices and for all others; a known user has a limit
+//!    of its own before that (rate limiters of the runtime).
 
 use super::{
     body::check_json,
@@ -37,11 +38,12 @@ use crate::{
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 
-/// A log-in waits at most this many times, for this long each time, while others log in to the same name.
+/// How many times a log-in waits while others log in to the same name.
 const MAX_WAITS: u32 = 40;
+/// How long it waits each time.
 const WAIT: Duration = Duration::millis(500);
 /// The text of an answer whose tokens are in cookies.
-const MESSAGE: &str = "login successful";
+const COOKIE_MESSAGE: &str = "login successful";
 
 /// A log-in whose body is not read yet.
 pub struct LoginRequest {
@@ -81,7 +83,7 @@ pub(super) async fn login(
     let device = key.and_then(|key| key.find(&client.device_cookie, &record, host.now()));
     let attempt = Attempt { client, record, device };
 
-    limit_address(gate, &attempt, host).await?;
+    limit_attempts(gate, &attempt, host).await?;
     limit_address_failures(gate, &attempt, host).await?;
     let counted = count_attempt(gate, credentials.username.expose(), &attempt, host).await?;
     if !gate.is_within_hashing(attempt.hashing_key(counted.as_ref()).as_deref(), host).await {
@@ -106,8 +108,9 @@ pub(super) async fn login(
     }
 }
 
-/// Limits attempts from an address, or with a known device, whose limit its neighbours can't use up.
-async fn limit_address(gate: &Gate, attempt: &Attempt, host: &impl Host) -> Result<(), Rejection> {
+/// Limits attempts: of a known device by its cookie's secret, of others by address, so neighbours at an address can't use
+/// up a known device's limit.
+async fn limit_attempts(gate: &Gate, attempt: &Attempt, host: &impl Host) -> Result<(), Rejection> {
     let Some(address) = attempt.client.limited_address() else { return Ok(()) };
     let is_within = match &attempt.device {
         Some(device) => gate.is_within_attempts(&format!("device:{}", sha256_base64url(device.secret())), host).await,
@@ -159,7 +162,7 @@ async fn count_attempt(
     }
 }
 
-/// The password was not checked: the attempt does not count.
+/// Takes the attempt back: the password was not checked.
 async fn give_back(gate: &Gate, counted: Option<Counted>, host: &impl Host) {
     if let Some(counted) = counted {
         counted.give_back(gate, host).await;
@@ -186,16 +189,16 @@ async fn succeed(
 ) -> Result<Answered, Rejected<'static>> {
     let random = draw(host);
     let answer = if gate.config.bindings.sessions {
-        let answer = gate.open_session(&identity, &attempt.client, MESSAGE, &random, host).await?;
+        let answer = gate.open_session(&identity, &attempt.client, COOKIE_MESSAGE, &random, host).await?;
         remember_device(gate, attempt, counted, answer, &random, host).await
     } else {
-        gate.grant(&Grant::fresh(&identity, MESSAGE, &random, host.now()))?
+        gate.grant(&Grant::after_login(&identity, COOKIE_MESSAGE, &random, host.now()))?
     };
     Ok(Answered { answer, outcome: Outcome::LoggedIn(identity.id) })
 }
 
-/// Tells the name's object which devices logged in, so that each has a bucket of its own from now on. A browser's
-/// answer gets the cookie that identifies its device at the next log-in.
+/// Gives the name's object the ids of this device (its address, its cookie), so that each has a bucket of its own from
+/// now on. A browser's answer gets the cookie that identifies its device at the next log-in.
 async fn remember_device(
     gate: &Gate,
     attempt: Attempt,
@@ -227,8 +230,9 @@ fn device_cookie(
 ) -> Option<(String, Option<DeviceId>)> {
     let name = gate.config.sessions.device_cookie.as_str();
     let key = gate.config.device_key.as_ref().filter(|_| attempt.client.is_browser && !name.is_empty())?;
-    let is_known = matches!(counted, Some(Counted { bucket: Bucket::Device(DeviceId::Cookie(_)), .. }));
-    let known = attempt.device.as_ref().filter(|_| is_known);
+    // A valid cookie is not enough: the object may have forgotten the device.
+    let is_known_to_object = matches!(counted, Some(Counted { bucket: Bucket::Device(DeviceId::Cookie(_)), .. }));
+    let known = attempt.device.as_ref().filter(|_| is_known_to_object);
     if known.is_some_and(|device| !device.needs_renewal(now)) {
         return None;
     }
@@ -256,8 +260,9 @@ impl Attempt {
         self.client.limited_address().filter(|_| self.device.is_none()).map(ObjectName::of_address)
     }
 
-    /// The key of the user's own limit of hashing; `None` for strangers, who share one limit. Strangers can't use up
-    /// what known devices need, and no user can use up what other users need.
+    /// The key under which a known user's hashes are counted in the limiter of log-ins ([`Gate::is_within_hashing`]);
+    /// `None` for strangers, who share one limit. Strangers can't use up what known devices need, and no user what other
+    /// users need.
     fn hashing_key(&self, counted: Option<&Counted>) -> Option<String> {
         let is_known = matches!(counted, Some(Counted { bucket: Bucket::Device(_), .. }));
         is_known.then(|| format!("user:{}", self.record.as_str()))

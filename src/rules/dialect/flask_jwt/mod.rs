@@ -5,7 +5,7 @@ pub mod wire;
 
 pub use wire::FlaskJwt;
 
-use super::{Dialect, Grant, Presented, Search, TokenLifetimes, TokensToEnd, Wanted, signed, wording};
+use super::{Dialect, Grant, Presented, Search, TokenLifetimes, TokensToEnd, Wanted, signed_at_least, wording};
 use crate::rules::{
     answer::Answer,
     config::{Config, Location},
@@ -63,7 +63,7 @@ impl Dialect for Spoken {
         match self.handlers.request(request, config, &config.realm) {
             Ok(Some(token)) => {
                 let verified = self.handlers.decode(&token, config, now).map_err(RejectedToken::unsigned);
-                found.add(signed(verified, || config.tokens.signed(&token, None, now)), false);
+                found.add(signed_at_least(verified, || config.tokens.signed(&token, None, now)), false);
             }
             Ok(None) => found.reject(CredentialRejection::Missing { realm: config.realm.clone() }),
             Err(rejection) => found.reject(rejection),

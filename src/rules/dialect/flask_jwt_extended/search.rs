@@ -6,7 +6,7 @@
 //! first.
 
 use super::{
-    super::{BodySearch, LogoutBody, Presented, Search, TokensToEnd, signed},
+    super::{BodySearch, LogoutBody, Presented, Search, TokensToEnd, signed_at_least},
     Spoken,
     find::{InBody, Searched, Sought, seek},
 };
@@ -187,7 +187,7 @@ impl<'g> AllTokens<'g> {
         match searched {
             Searched::Found { token, .. } => {
                 let verified = self.dialect.verify(&token, None, self.config, now).map_err(RejectedToken::from);
-                let token = signed(verified, || self.dialect.read_signed(&token, self.config, now));
+                let token = signed_at_least(verified, || self.dialect.read_signed(&token, self.config, now));
                 found.add(token, location == Location::Cookies);
             }
             Searched::Absent(place) if token_type == TokenType::Access => self.absent.push(place),
