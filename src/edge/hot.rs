@@ -48,8 +48,8 @@ mod verdict {
 extern "C" {
     /// The functions of JavaScript that decisions call.
     pub type HotCallbacks;
-    /// Lets JavaScript keep the decision that the running [`decide`] is about to return, and replay it for the same request, from `from`
-    /// until `until` (milliseconds). It keeps at most `capacity` decisions.
+    /// Lets JavaScript keep the decision that the running [`decide`] is about to return, and replay it for the same
+    /// request, from `from` until `until` (milliseconds). It keeps at most `capacity` decisions.
     #[wasm_bindgen(method)]
     fn keep(this: &HotCallbacks, from: f64, until: f64, capacity: usize);
     /// Sets the identity header fields that are sent to the origin, one a line. It keeps those of at most

@@ -70,9 +70,7 @@ pub trait Application: 'static {
     fn users(&self, call: &Call) -> Self::Users;
 
     /// Its own handlers or loaders: asked once, when the gate is made.
-    fn hooks(&self) -> Hooks {
-        Hooks::default()
-    }
+    fn hooks(&self) -> Hooks;
 }
 
 impl Application for DefaultHandlers {
@@ -80,6 +78,10 @@ impl Application for DefaultHandlers {
 
     fn users(&self, call: &Call) -> KvUsers {
         KvUsers::new(call)
+    }
+
+    fn hooks(&self) -> Hooks {
+        Hooks::default()
     }
 }
 

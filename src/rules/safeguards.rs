@@ -122,7 +122,8 @@ pub trait Safeguards: Sync {
         true
     }
 
-    /// The time for something that happens after `then`: `now`, or the millisecond after `then` if the clock was set back.
+    /// The time for something that happens after `then`: `now`, or the millisecond after `then` if the clock was set
+    /// back.
     fn after(&self, then: Timestamp, now: Timestamp) -> Timestamp {
         now.max(then.next())
     }

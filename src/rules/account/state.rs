@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 /// Maximum number of revoked token ids that an account keeps.
 const MAX_REVOKED: usize = 1000;
-/// No expiry, as a time later than any `exp`: the last moment of ECMAScript's clock (ECMA-262 §21.4.1.1), a number that JSON carries
-/// unchanged.
+/// No expiry, as a time later than any `exp`: the last moment of ECMAScript's clock (ECMA-262 §21.4.1.1), a number that
+/// JSON carries unchanged.
 const FOREVER: Timestamp = Timestamp::from_millis(8_640_000_000_000_000);
 /// How long a reply is kept for a repetition: a request is run again within the time of a decision
 /// ([`crate::rules::gate::DECISION_TIMEOUT`]).

@@ -227,8 +227,8 @@ pub(super) struct TokenLifetimes {
     pub refresh: Option<Option<Duration>>,
 }
 
-/// The token for a log-out. A token that fails verification for another reason than its signature still ends its session:
-/// `read` checks the signature alone. If that fails too, the first rejection stands.
+/// The token for a log-out. A token that fails verification for another reason than its signature still ends its
+/// session: `read` checks the signature alone. If that fails too, the first rejection stands.
 fn signed_at_least(
     verified: Result<VerifiedToken, RejectedToken>,
     read: impl FnOnce() -> Result<SignedToken, TokenRejection>,

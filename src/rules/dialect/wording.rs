@@ -138,9 +138,23 @@ mod tests {
         }
     }
 
+    /// Both are made by endpoints of the gate that both dialects have.
+    #[test]
+    fn flask_jwt_words_what_the_gates_endpoints_reject() {
+        for (rejected, text) in
+            [(TokenRejection::NotFresh, "Fresh token required"), (TokenRejection::Revoked, "Token has been revoked")]
+        {
+            let answer = rejection(&rejected.into(), &FlaskJwt);
+            assert_eq!(
+                answer.body,
+                format!("{{\"description\":\"{text}\",\"error\":\"Invalid token\",\"status_code\":401}}\n")
+            );
+        }
+    }
+
     #[test]
     fn what_only_the_other_dialect_makes_is_refused_without_its_words() {
-        let answer = rejection(&TokenRejection::NotFresh.into(), &FlaskJwt);
+        let answer = rejection(&TokenRejection::ClaimsRejected.into(), &FlaskJwt);
         assert_eq!(answer.status, 401);
         assert!(answer.body.contains("not accepted"), "{}", answer.body);
         let config = FlaskJwtExtended { error_message_key: "m".into(), ..FlaskJwtExtended::default() };

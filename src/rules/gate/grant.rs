@@ -55,7 +55,11 @@ impl Gate {
             _ => return Err(Rejection::Internal(InternalRejection::Bug).into()),
         };
         let until = self.latest_end(&session);
-        Ok(self.grant(&Grant { session: Some(&session), until, ..Grant::after_login(identity, message, random, now) })?)
+        Ok(self.grant(&Grant {
+            session: Some(&session),
+            until,
+            ..Grant::after_login(identity, message, random, now)
+        })?)
     }
 
     /// The answer with new tokens, in the dialect.

@@ -108,8 +108,8 @@ pub(super) async fn login(
     }
 }
 
-/// Limits attempts: of a known device by its cookie's secret, of others by address, so neighbours at an address can't use
-/// up a known device's limit.
+/// Limits attempts: of a known device by its cookie's secret, of others by address, so neighbours at an address can't
+/// use up a known device's limit.
 async fn limit_attempts(gate: &Gate, attempt: &Attempt, host: &impl Host) -> Result<(), Rejection> {
     let Some(address) = attempt.client.limited_address() else { return Ok(()) };
     let is_within = match &attempt.device {
@@ -261,8 +261,8 @@ impl Attempt {
     }
 
     /// The key under which a known user's hashes are counted in the limiter of log-ins ([`Gate::is_within_hashing`]);
-    /// `None` for strangers, who share one limit. Strangers can't use up what known devices need, and no user what other
-    /// users need.
+    /// `None` for strangers, who share one limit. Strangers can't use up what known devices need, and no user what
+    /// other users need.
     fn hashing_key(&self, counted: Option<&Counted>) -> Option<String> {
         let is_known = matches!(counted, Some(Counted { bucket: Bucket::Device(_), .. }));
         is_known.then(|| format!("user:{}", self.record.as_str()))

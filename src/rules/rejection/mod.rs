@@ -106,13 +106,21 @@ impl Rejection {
     /// requests.
     #[must_use]
     pub const fn is_of_one_request(&self) -> bool {
-        matches!(
-            self,
-            Self::Route(RouteRejection::MissingLastSlash { .. })
-                | Self::Token(TokenRejection::CriticalExtension { .. } | TokenRejection::UserUnknown { .. })
-                | Self::Password(_)
-                | Self::Custom(_)
-        )
+        match self {
+            Self::Route(rejection) => matches!(rejection, RouteRejection::MissingLastSlash { .. }),
+            Self::Token(rejection) => {
+                matches!(rejection, TokenRejection::CriticalExtension { .. } | TokenRejection::UserUnknown { .. })
+            }
+            Self::Password(_) | Self::Custom(_) => true,
+            Self::Credential(_)
+            | Self::Login(_)
+            | Self::Body(_)
+            | Self::Session(_)
+            | Self::Permission(_)
+            | Self::Origin(_)
+            | Self::Unavailable(_)
+            | Self::Internal(_) => false,
+        }
     }
 
     /// Whether the rejection is about the token or the log-in: Flask-JWT passes it to `jwt_error_handler` as a

@@ -126,9 +126,9 @@ pub(super) fn public_key(algorithm: Algorithm, material: &Material) -> Result<St
 /// A signature that this key may have made; `None` if it can't be one, whatever was signed.
 pub(super) fn signature<'s>(key: &PublicNumbers, signature: &'s [u8]) -> Option<Strict<&'s [u8]>> {
     let is_possible = match key {
-        PublicNumbers::Ed25519(_) => signature.split_at_checked(32).is_some_and(|(r, s)| {
-            s.len() == 32 && is_below(s, &ED25519_ORDER) && ed25519_y(r).is_some_and(|y| !SMALL_ORDER.contains(&y))
-        }),
+        PublicNumbers::Ed25519(_) => signature
+            .split_at_checked(32)
+            .is_some_and(|(r, s)| s.len() == 32 && is_below(s, &ED25519_ORDER) && is_point_of_large_order(r)),
         PublicNumbers::P256(_) => signature.len() == 64 && signature.chunks(32).all(is_p256_scalar),
         // RFC 8017 §5.2.2.
         PublicNumbers::Rsa([n, _]) => signature.len() == n.len() && signature < n.as_slice(),
@@ -139,6 +139,11 @@ pub(super) fn signature<'s>(key: &PublicNumbers, signature: &'s [u8]) -> Option<
 /// 32 bytes, big-endian, from 1 to the order less 1.
 fn is_p256_scalar(number: &[u8]) -> bool {
     number.len() == 32 && number < P256_ORDER.as_slice() && number.iter().any(|&byte| byte != 0)
+}
+
+/// Whether a point has its one spelling and is not of small order.
+fn is_point_of_large_order(point: &[u8]) -> bool {
+    ed25519_y(point).is_some_and(|y| is_below(&y, &ED25519_PRIME) && !SMALL_ORDER.contains(&y))
 }
 
 /// The y of a point, without the sign of x.
@@ -226,6 +231,7 @@ mod tests {
             r[31] |= 0x80;
             assert!(!is_possible(&r, &most), "whatever the sign of x");
         }
+        assert!(!is_possible(&ED25519_PRIME, &most), "another spelling of y = 0");
     }
 
     #[test]

@@ -124,6 +124,8 @@ impl Wording for FlaskJwt {
             | TokenRejection::UnencodedPayload(_) => "Unsupported critical extension".into(),
             TokenRejection::KeyIdNotAString => "Key ID header parameter must be a string".into(),
             TokenRejection::Revoked => "Token has been revoked".into(),
+            // A change of password at the gate's own endpoint, which asks for the old one or a fresh token.
+            TokenRejection::NotFresh => "Fresh token required".into(),
             TokenRejection::UserUnknown { .. } => return Some(Words::new(401, "Invalid JWT", "User does not exist")),
             // Rejections of Flask-JWT-Extended's judgement.
             TokenRejection::CsrfMismatch
@@ -134,7 +136,6 @@ impl Wording for FlaskJwt {
             | TokenRejection::SubjectNotText
             | TokenRejection::TokenIdNotText
             | TokenRejection::WrongType { .. }
-            | TokenRejection::NotFresh
             | TokenRejection::RefreshReused
             | TokenRejection::ClaimsRejected => return None,
         };
