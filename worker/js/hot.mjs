@@ -2,8 +2,8 @@
 //
 // Which decisions are replayed: two kinds that Rust has made, "answer with this identity" and "forward under this
 // rule". Rust gives times only for those that it allows to be kept (`keep` in src/edge/hot.rs: from a token's second
-// use, under a rule that asks for no fresh token, and more). Rejections are not replayed: Rust makes each anew, and only
-// the parts of its response are kept here.
+// use, under a rule that asks for no fresh token, and more). Rejections are not replayed: Rust makes each anew, and
+// only the parts of its response are kept here.
 //
 // Keyed by what: the whole value of `Authorization`, byte for byte. An entry holds one decision, for one method and one
 // URL, and is used only for a request with the same three values. It also holds the identity headers of its token; they
