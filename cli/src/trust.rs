@@ -16,8 +16,8 @@ pub fn is_private(folder: &Path) -> bool {
     imp::is_private(folder)
 }
 
-/// Whether everybody who can write into one of `paths` can write into `folder` too, so that trusting `paths` gives
-/// nobody further rights.
+/// Whether everybody who can write into one of `paths` can write into `folder` too, so that trusting `paths` gives no
+/// further rights to anybody.
 pub fn is_at_least_as_private(paths: &[&Path], folder: &Path) -> bool {
     imp::is_at_least_as_private(paths, folder)
 }
