@@ -1,15 +1,10 @@
-//! Where, when and what was measured.
+//! Where and with what versions was measured.
 
 use crate::workshop::{Workshop, run};
 use anyhow::Result;
 use serde_json::{Map, Value};
-use std::{
-    env, fs,
-    process::Command,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{env, fs, process::Command};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
-use tollgate::rules::time::Timestamp;
 
 /// CPU, cores, memory, system, and where servers and load run.
 pub fn machine(workshop: &Workshop) -> Map<String, Value> {
@@ -61,15 +56,4 @@ pub fn versions(workshop: &Workshop) -> Result<Map<String, Value>> {
         requirements.lines().filter_map(|line| line.split_once("==")).for_each(|(name, version)| add(name, version));
     }
     Ok(versions)
-}
-
-/// The day in UTC, as `2026-11-25`.
-pub fn today() -> String {
-    now().numeric_date().utc().split(' ').next().unwrap_or_default().to_owned()
-}
-
-/// The current time.
-pub fn now() -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that shows a time after 1970");
-    Timestamp::from_millis(i64::try_from(now.as_millis()).expect("a time before the year 292,000,000"))
 }

@@ -4,6 +4,7 @@
 //! A row fails if a server fails or answers with a wrong status, or if a tool fails. The error goes to standard error,
 //! the other rows are measured, and the run fails at its end.
 
+mod clock;
 mod compare;
 mod contender;
 mod load;
@@ -172,7 +173,7 @@ fn bench(options: &Options) -> Result<()> {
         machine: machine::machine(&workshop),
         versions: machine::versions(&workshop)?,
         command: options.command(),
-        date: machine::today(),
+        date: clock::today(),
         rows: Vec::new(),
     };
     if !workshop.cores.are_divided() {

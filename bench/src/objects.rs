@@ -1,7 +1,7 @@
 //! What is stored in a gate's Durable Objects before it is measured, by orders as the gate sends them
 //! (bench/contenders/orders.mjs).
 
-use crate::{load, machine::now, server::Server, tokens::Mint};
+use crate::{clock::now, load, server::Server, tokens::Mint};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use tollgate::rules::{

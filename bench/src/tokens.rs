@@ -1,6 +1,6 @@
 //! The tokens in requests. They are minted natively, before a load begins.
 
-use crate::machine::now;
+use crate::clock::now;
 use anyhow::{Context, Result, anyhow};
 use hyper::header::HeaderValue;
 use std::{

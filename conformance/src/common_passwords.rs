@@ -5,11 +5,7 @@
 //! list, the most common first (both are named in src/rules/password/common.NOTICE).
 
 use std::{collections::BTreeSet, fs, path::Path};
-use tollgate::rules::password::{
-    DEFAULT_MIN_LENGTH,
-    common::{LEAST_CHARACTERS, pack},
-    normal_form,
-};
+use tollgate::rules::password::{DEFAULT_MIN_LENGTH, LEAST_MIN_LENGTH, common::pack, normal_form};
 
 /// How many of the most common passwords are kept for each minimum length that an operator can configure: five times
 /// the failed attempts after which NIST SP 800-63B-4 §3.2.2 locks an account.
@@ -35,14 +31,14 @@ pub fn write(root: &Path, sources: Option<&[String]>) -> Result<String, String> 
     Ok(format!("{} passwords, {} bytes", list.lines().count(), packed.len()))
 }
 
-/// Django's passwords of at least [`LEAST_CHARACTERS`], and for each minimum length the first [`PER_LENGTH`] of
+/// Django's passwords of at least [`LEAST_MIN_LENGTH`], and for each minimum length the first [`PER_LENGTH`] of
 /// Burnett's. All are normalized and in lower case.
 fn select(django: &str, burnett: &str) -> BTreeSet<String> {
     let normalized = |text: &str| normal_form(&normal_form(text.trim()).to_lowercase()).into_owned();
     let length = |text: &String| text.chars().count();
     let mut list: BTreeSet<String> =
-        django.lines().map(normalized).filter(|password| length(password) >= LEAST_CHARACTERS).collect();
-    for least in LEAST_CHARACTERS..=DEFAULT_MIN_LENGTH {
+        django.lines().map(normalized).filter(|password| length(password) >= LEAST_MIN_LENGTH).collect();
+    for least in LEAST_MIN_LENGTH..=DEFAULT_MIN_LENGTH {
         let mut first = BTreeSet::new();
         for password in burnett.lines().map(normalized).filter(|password| length(password) >= least) {
             first.insert(password);

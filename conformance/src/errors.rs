@@ -351,7 +351,7 @@ fn families() -> Vec<Family> {
                     "if often: clients send bodies very slowly; block them with a rule of Cloudflare's firewall",
                 ),
                 row(
-                    [BodyRejection::FieldTooLong { field: name() }],
+                    [BodyRejection::FieldTooLong { field: name(), limit: 1024 }],
                     "A name or password is longer than the limit in the text.",
                     "",
                 ),

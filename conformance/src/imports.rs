@@ -16,95 +16,32 @@ use std::{
 /// The folders whose files are one crate each.
 const CRATES: [&str; 7] = ["src", "cli/src", "conformance/src", "xtask/src", "bench/src", "simulate/src", "worker/src"];
 
-/// Files that are in a circle today. This list only gets shorter.
-pub const KNOWN: &[&str] = &[
-    "bench/src/contender.rs",
-    "bench/src/load.rs",
-    "bench/src/machine.rs",
-    "bench/src/objects.rs",
-    "bench/src/tokens.rs",
-    "bench/src/workshop.rs",
-    "src/edge/assets.rs",
-    "src/edge/hot.rs",
-    "src/edge/load.rs",
-    "src/edge/log.rs",
-    "src/edge/mod.rs",
-    "src/edge/objects/mod.rs",
-    "src/edge/origin.rs",
-    "src/edge/pwned.rs",
-    "src/edge/respond.rs",
-    "src/edge/tasks.rs",
-    "src/edge/users.rs",
-    "src/host.rs",
-    "src/rules/config/diagnostics.rs",
-    "src/rules/config/mod.rs",
-    "src/rules/config/options/cookies.rs",
-    "src/rules/config/options/keys.rs",
-    "src/rules/config/options/locations.rs",
-    "src/rules/config/options/login.rs",
-    "src/rules/config/options/mod.rs",
-    "src/rules/config/options/never_read.rs",
-    "src/rules/config/options/origin.rs",
-    "src/rules/config/options/passwords.rs",
-    "src/rules/config/options/routes.rs",
-    "src/rules/config/options/runtime.rs",
-    "src/rules/config/options/sessions.rs",
-    "src/rules/config/options/tokens.rs",
-    "src/rules/config/raw.rs",
-    "src/rules/log/mod.rs",
-    "src/rules/login.rs",
-    "src/rules/password/common.rs",
-    "src/rules/password/hash.rs",
-    "src/rules/password/job.rs",
-    "src/rules/password/mod.rs",
-    "src/rules/password/pepper.rs",
-    "src/rules/password/policy.rs",
-    "src/rules/password/pwned.rs",
-    "src/rules/rejection/body.rs",
-    "src/rules/rejection/mod.rs",
-    "src/rules/route/mod.rs",
-    "src/rules/route/rule.rs",
-    "src/rules/token/flask_jwt_extended.rs",
-    "src/rules/token/mod.rs",
-    "src/rules/token/signature.rs",
-    "src/rules/token/signed.rs",
-    "src/rules/token/verifier.rs",
-];
-
 /// Re-exports are followed at most this many times for one path.
 const MAX_REEXPORTS: usize = 16;
 
-/// Every circle, as `FILE:1: text`: for each set of files that import each other one of the shortest. Circles through
-/// files that are known to be in one are left out; a known file that is in none any more is a finding too.
+/// Every circle, as `FILE:1: text`: for each set of files that import each other one of the shortest.
 ///
 /// # Errors
 /// If a file can't be read.
-pub fn circles(root: &Path, known: &[&str]) -> Result<Vec<String>, String> {
+pub fn circles(root: &Path) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     for folder in CRATES {
-        found.extend(circles_in(root, Path::new(folder), known)?);
+        found.extend(circles_in(root, Path::new(folder))?);
     }
     Ok(found)
 }
 
-fn circles_in(root: &Path, folder: &Path, known: &[&str]) -> Result<Vec<String>, String> {
+fn circles_in(root: &Path, folder: &Path) -> Result<Vec<String>, String> {
     let tree = Crate::read(root, folder)?;
     let imports = tree.imports();
-    let is_known = |file: &Path| known.iter().any(|known| Path::new(known) == file);
     let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-    for (&file, _) in imports.iter().filter(|(file, _)| !is_known(file)) {
+    for &file in imports.keys() {
         let Some(circle) = shortest(&imports, file, file).filter(|_| !seen.contains(file)) else { continue };
         let is_of_set =
             |other: &&&Path| shortest(&imports, file, other).is_some() && shortest(&imports, other, file).is_some();
         seen.extend(imports.keys().filter(is_of_set).copied());
         let names: Vec<String> = circle.iter().map(|file| file.display().to_string()).collect();
         found.push(format!("{}:1: import circle: {}", file.display(), names.join(" → ")));
-    }
-    for known in known.iter().filter(|known| Path::new(known).starts_with(folder)) {
-        let file = imports.keys().find(|file| **file == Path::new(known));
-        if file.is_none_or(|file| shortest(&imports, file, file).is_none()) {
-            found.push(format!("{known}:1: in no import circle any more: remove it from KNOWN"));
-        }
     }
     Ok(found)
 }
@@ -367,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_circle_is_found_through_reexports_and_a_known_one_must_still_be_there() {
+    fn a_circle_is_found_through_reexports() {
         let folder = std::env::temp_dir().join(format!("tollgate-imports-{}", std::process::id()));
         for (name, text) in [
             ("lib.rs", "mod one; mod alone; mod tree; pub use tree::Leaf;"),
@@ -385,16 +322,9 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let found = |known: &[&str]| circles_in(&folder, Path::new("src"), known).unwrap();
-        let (all, left, stale) = (
-            found(&[]),
-            found(&["src/one.rs", "src/tree/leaf.rs"]),
-            found(&["src/one.rs", "src/tree/branch.rs", "src/tree/leaf.rs", "src/alone.rs"]),
-        );
+        let found = circles_in(&folder, Path::new("src")).unwrap();
         fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(all, ["src/one.rs:1: import circle: src/one.rs → src/tree/leaf.rs → src/one.rs"]);
-        let circle = "src/tree/branch.rs → src/tree/leaf.rs → src/tree/branch.rs";
-        assert_eq!(left, [format!("src/tree/branch.rs:1: import circle: {circle}")]);
-        assert_eq!(stale, ["src/alone.rs:1: in no import circle any more: remove it from KNOWN"]);
+        // A second circle, of branch.rs and leaf.rs, is in the same set.
+        assert_eq!(found, ["src/one.rs:1: import circle: src/one.rs → src/tree/leaf.rs → src/one.rs"]);
     }
 }

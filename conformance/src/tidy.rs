@@ -54,12 +54,11 @@ const PHRASES: &[&str] = &[
     "bodyfault",
 ];
 
-/// Checks the repository in this folder. Returns every finding as `FILE:LINE: text`. Import circles of `known_circles`
-/// are left out.
+/// Checks the repository in this folder. Returns every finding as `FILE:LINE: text`.
 ///
 /// # Errors
 /// If a file can't be read.
-pub fn look(root: &Path, known_circles: &[&str]) -> Result<Vec<String>, String> {
+pub fn look(root: &Path) -> Result<Vec<String>, String> {
     let files = tracked(root)?;
     let mut found = Vec::new();
     for file in &files {
@@ -80,7 +79,7 @@ pub fn look(root: &Path, known_circles: &[&str]) -> Result<Vec<String>, String> 
     found.extend(end_to_end(root, &files)?);
     found.extend(codes(root)?);
     found.extend(named_tests(root)?);
-    found.extend(imports::circles(root, known_circles)?);
+    found.extend(imports::circles(root)?);
     Ok(found)
 }
 
@@ -360,7 +359,7 @@ mod tests {
         };
         git(&["init", "-q"]);
         git(&["add", "-A"]);
-        let found = look(&folder, &[]);
+        let found = look(&folder);
         fs::remove_dir_all(&folder).unwrap();
         let mut found: Vec<String> =
             found.unwrap().into_iter().map(|line| line.split(": ").take(2).collect::<Vec<_>>().join(": ")).collect();

@@ -5,7 +5,7 @@
 //! passed to the client, so that the gate decides on the target as well. Files that a token protects are marked so that
 //! shared caches do not store them.
 
-use super::{Call, view::View};
+use super::{call::Call, respond, view::View};
 use crate::rules::{
     forward,
     gate::Authorized,
@@ -37,7 +37,8 @@ pub(super) fn serve(call: &Call, view: &View, authorized: &Authorized<'_>) -> Js
     let missing = {
         let (call, head, rule) = (call.clone(), view.is_head(), authorized.rule().path.clone());
         Closure::once_into_js(move |not_found: bool| {
-            call.refuse(
+            respond::refuse(
+                &call,
                 head,
                 if not_found {
                     Rejection::Route(RouteRejection::FileNotFound)

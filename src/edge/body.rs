@@ -1,14 +1,13 @@
 //! Reads request bodies: with a limit for each body, a timeout, and a limit for all bodies that an instance holds at
 //! once.
 
-use super::{delay, promise::Settled};
+use super::{clock, promise::Settled};
 use crate::{
     host::{BodyError, BodyUse},
     rules::time::Duration,
 };
-use futures_util::future::{Either, select};
 use js_sys::Uint8Array;
-use std::{cell::Cell, pin::pin, thread::LocalKey};
+use std::{cell::Cell, thread::LocalKey};
 use wasm_bindgen::prelude::*;
 use web_sys::Request;
 
@@ -66,10 +65,7 @@ impl Drop for Reserved {
 pub(super) async fn read(used_for: BodyUse, request: &Request, limit: usize) -> Result<Vec<u8>, BodyError> {
     let _reserved = Reserved::reserve(used_for, limit).ok_or(BodyError::TooMany)?;
     let body = Settled::from(read_body(request, limit, COURTESY));
-    let body = match select(body, pin!(delay(TIMEOUT))).await {
-        Either::Left((body, _)) => body.unwrap_or_default(),
-        Either::Right(((), _)) => return Err(BodyError::TooSlow),
-    };
+    let body = clock::within(TIMEOUT, body).await.ok_or(BodyError::TooSlow)?.unwrap_or_default();
     match body.dyn_into::<Uint8Array>() {
         Ok(bytes) => Ok(bytes.to_vec()),
         Err(error) if error == "too_large" => Err(BodyError::TooLarge { limit }),

@@ -3,7 +3,14 @@
 //! **What always holds:** a request that is run again after its instance was lost gets the random bytes, command ids
 //! and replies of its first run. Every future here can be dropped at any time.
 
-use super::{Call, body, delay, load, objects, promise::Settled, with_timeout};
+use super::{
+    body,
+    call::Call,
+    clock::{self, duration_ms},
+    objects, origin,
+    promise::Settled,
+    random,
+};
 use crate::{
     host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Host, Limit, Unavailable},
     rules::{
@@ -36,13 +43,13 @@ extern "C" {
 
 impl Host for Call {
     fn now(&self) -> Timestamp {
-        super::now()
+        clock::now()
     }
 
     fn random(&self, bytes: &mut [u8]) {
         let number = self.steps.draws.replace(self.steps.draws.get() + 1);
         match &self.progress {
-            None => load::fill(bytes),
+            None => random::fill(bytes),
             #[allow(clippy::cast_possible_truncation)] // at most 96
             Some(progress) => progress.random(number).slice(0, bytes.len() as u32).copy_to(bytes),
         }
@@ -68,7 +75,7 @@ impl Host for Call {
             let outcome = Settled::from(limiter.limit(&options)?).await?;
             Ok::<_, JsValue>(Reflect::get(&outcome, &"success".into())?.is_truthy())
         };
-        with_timeout(self.config(), allowed.map_err(|_| Unavailable)).await.unwrap_or_else(|_| {
+        self.within_timeout(allowed.map_err(|_| Unavailable)).await.unwrap_or_else(|_| {
             self.log(&Event::Unreachable(binding));
             true
         })
@@ -94,7 +101,7 @@ impl Host for Call {
 
     async fn fetch(&self, request: Fetch) -> Result<Fetched, FetchError> {
         let Fetch { url, headers, timeout, max_bytes } = request;
-        let answer = fetch_whole(&url, &super::origin::lines(&headers), milliseconds(timeout), max_bytes);
+        let answer = fetch_whole(&url, &origin::lines(&headers), duration_ms(timeout), max_bytes);
         let answer = Settled::from(answer).await.map_err(|_| FetchError::Unreachable)?;
         let member = |name: &str| Reflect::get(&answer, &name.into()).unwrap_or_default();
         match (answer.as_string().as_deref(), member("status").as_f64()) {
@@ -109,11 +116,6 @@ impl Host for Call {
     }
 
     async fn sleep(&self, duration: Duration) {
-        delay(duration).await;
+        clock::delay(duration).await;
     }
-}
-
-#[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_millis() as f64
 }

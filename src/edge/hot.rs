@@ -7,7 +7,10 @@
 //! is served: other handlers may read other parts of a request. What is kept here and in JavaScript is lost with the
 //! instance.
 
-use super::{id_prefix, load, log, next_number, origin, respond};
+use super::{
+    clock::{milliseconds, timestamp},
+    load, log, origin, request_id, respond,
+};
 use crate::rules::{
     config::Location,
     forward::{Filter, HeldBack, identity_headers},
@@ -213,7 +216,7 @@ fn reject(gate: &Gate, rejected: &Rejected<'static>, now: Timestamp) -> bool {
         let number = known.0.iter().position(is_same).unwrap_or_else(|| {
             let answer = gate.answer_to(rejected);
             let number = known.put((rejected.rejection.clone(), rejected.rule, answer.status), MAX_REJECTIONS);
-            let id = id_prefix();
+            let id = request_id::prefix();
             let line = event(answer.status).line(gate.config().log, Some(RequestInfo { id: &id, duration_ms: 0 }));
             let (init, line) = (respond::init_of(&answer), line.unwrap_or_default());
             with_callbacks(|callbacks| callbacks.set_rejection(number, init, &answer.body, &id, &line));
@@ -222,7 +225,7 @@ fn reject(gate: &Gate, rejected: &Rejected<'static>, now: Timestamp) -> bool {
         (number, known.0[number].2)
     });
     let is_logged = log::is_written(gate.config(), &event(status), now);
-    with_callbacks(|callbacks| callbacks.reject(number, next_number(), is_logged))
+    with_callbacks(|callbacks| callbacks.reject(number, request_id::next_number(), is_logged))
 }
 
 /// A ring buffer that keeps the position of each entry until it is overwritten.
@@ -247,16 +250,6 @@ impl<T> Ring<T> {
 
 fn with_callbacks(call: impl FnOnce(&HotCallbacks)) -> bool {
     CALLBACKS.with_borrow(|callbacks| callbacks.as_ref().map(call)).is_some()
-}
-
-#[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
-fn timestamp(milliseconds: f64) -> Timestamp {
-    Timestamp::from_millis(milliseconds as i64)
-}
-
-#[allow(clippy::cast_precision_loss)] // far below 2^53, but for the minimum and the maximum
-pub(super) fn milliseconds(timestamp: Timestamp) -> f64 {
-    timestamp.as_millis() as f64
 }
 
 /// Status and headers of every identity answer.

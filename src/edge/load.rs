@@ -1,5 +1,6 @@
 //! Makes the gate of this instance from the worker's variables at the first request, and keeps it.
 
+use super::log;
 use crate::rules::{
     config::{Bindings, Config, Environment, Loaded, Secrets, options},
     diagnostic::Diagnostic,
@@ -8,7 +9,6 @@ use crate::rules::{
     json::{Map, Value},
     log::{Event, Level},
 };
-use base64ct::{Base64UrlUnpadded, Encoding};
 use std::cell::{Cell, OnceCell};
 use wasm_bindgen::prelude::*;
 
@@ -16,7 +16,6 @@ thread_local! {
     static GATE: OnceCell<Option<&'static Gate>> = const { OnceCell::new() };
     /// The gate, if its handlers are [`DefaultHandlers`].
     static STOCK: Cell<Option<&'static Gate>> = const { Cell::new(None) };
-    static INSTANCE: OnceCell<String> = const { OnceCell::new() };
 }
 
 /// The gate; `None` if the configuration has problems. Problems, faults and warnings are logged once, when the
@@ -61,7 +60,7 @@ fn read(variables: &Variables, hooks: Hooks, has_inner: bool, bindings: Bindings
     let log = |event: fn(&Diagnostic) -> Event<'_>, diagnostics: &[Diagnostic]| {
         for diagnostic in diagnostics {
             if let Some(line) = event(diagnostic).line(level, None) {
-                super::log::write(&line);
+                log::write(&line);
             }
         }
     };
@@ -109,21 +108,4 @@ impl Variables {
 /// The bindings that the worker has.
 pub(super) fn bindings(env: &JsValue) -> Bindings {
     Bindings::of(|name| js_sys::Reflect::has(env, &name.into()).unwrap_or_default())
-}
-
-/// 12 random characters, fixed for the instance: the prefix of its request ids.
-pub(super) fn instance_id() -> String {
-    INSTANCE.with(|id| id.get_or_init(|| Base64UrlUnpadded::encode_string(&random::<9>())).clone())
-}
-
-/// Random bytes from the runtime's generator.
-pub(super) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    fill(&mut bytes);
-    bytes
-}
-
-/// Fills with random bytes from the runtime's generator.
-pub(super) fn fill(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the runtime has randomness while it handles a request");
 }

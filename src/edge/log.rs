@@ -1,9 +1,9 @@
 //! Writes log lines to the console. [`crate::rules::log`] decides which events are written and how.
 
-use super::{load, now};
+use super::clock::now;
 use crate::rules::{
     config::Config,
-    log::{Event, Fate, Limiter},
+    log::{Event, Fate, Level, Limiter},
     time::Timestamp,
 };
 use std::cell::RefCell;
@@ -16,7 +16,8 @@ extern "C" {
 }
 
 thread_local! {
-    static LIMITER: RefCell<Option<Limiter>> = const { RefCell::new(None) };
+    /// The counter of rejections, with the log level.
+    static LIMITER: RefCell<Option<(Limiter, Level)>> = const { RefCell::new(None) };
     static LOG_COUNTED: JsValue = Closure::<dyn Fn()>::new(log_counted).into_js_value();
 }
 
@@ -32,7 +33,7 @@ pub(super) fn is_written(config: &Config, event: &Event<'_>, now: Timestamp) -> 
     }
     let Event::Refused { rejection, status, .. } = *event else { return true };
     let (fate, counted) = LIMITER.with_borrow_mut(|limiter| {
-        let limiter = limiter.get_or_insert_with(|| Limiter::new(config.log_refusals));
+        let (limiter, _) = limiter.get_or_insert_with(|| (Limiter::new(config.log_refusals), config.log));
         limiter.refused(rejection, status, now.numeric_date())
     });
     if let Some(line) = counted.and_then(|counted| counted.event().line(config.log, None)) {
@@ -45,11 +46,10 @@ pub(super) fn is_written(config: &Config, event: &Event<'_>, now: Timestamp) -> 
 }
 
 fn log_counted() {
-    let Some(gate) = load::loaded() else { return };
-    let counted = LIMITER.with_borrow_mut(|limiter| {
-        limiter.as_mut().map(|limiter| limiter.counted(now().numeric_date())).unwrap_or_default()
+    let lines: Vec<String> = LIMITER.with_borrow_mut(|limiter| {
+        let Some((limiter, level)) = limiter else { return Vec::new() };
+        let counted = limiter.counted(now().numeric_date());
+        counted.iter().filter_map(|counted| counted.event().line(*level, None)).collect()
     });
-    for line in counted.iter().filter_map(|counted| counted.event().line(gate.config().log, None)) {
-        write(&line);
-    }
+    lines.iter().for_each(|line| write(line));
 }

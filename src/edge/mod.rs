@@ -16,6 +16,8 @@
 
 mod assets;
 mod body;
+mod call;
+mod clock;
 mod host;
 pub mod hot;
 mod kv;
@@ -25,37 +27,29 @@ pub mod objects;
 mod origin;
 mod promise;
 pub mod pwned;
+mod random;
+mod request_id;
 mod respond;
 pub mod tasks;
 mod users;
 mod view;
 
+pub use call::Call;
+pub use respond::broken;
 pub use users::KvUsers;
 
 use crate::{
-    Unavailable, Users,
+    Users,
     rules::{
-        config::Config,
         cookie::Jar,
-        gate::{Continuation, DECISION_TIMEOUT, Decided, Decision, Gate, Principal, Rejected},
+        gate::{Continuation, DECISION_TIMEOUT, Decided, Decision, Principal, Rejected},
         hooks::{DefaultHandlers, Hooks},
-        log::{Event, Level, RequestInfo},
-        rejection::{InternalRejection, Rejection, UnavailableRejection},
-        route::Rule,
-        time::{Duration, Timestamp},
+        rejection::{Rejection, UnavailableRejection},
     },
 };
-use base64ct::{Base64UrlUnpadded, Encoding};
-use futures_util::future::{Either, select};
 use hot::Pending;
 use promise::Settled;
-use serde::{Serialize, de::DeserializeOwned};
-use std::{
-    cell::{Cell, OnceCell},
-    future::Future,
-    pin::{Pin, pin},
-    rc::Rc,
-};
+use std::{future::Future, pin::Pin};
 use tasks::Progress;
 use view::View;
 use wasm_bindgen::prelude::*;
@@ -85,31 +79,6 @@ impl Application for DefaultHandlers {
     }
 }
 
-/// The context of one request: the gate, the worker's bindings and the log.
-#[derive(Clone)]
-pub struct Call {
-    gate: &'static Gate,
-    env: JsValue,
-    /// The runtime's execution context, for work that continues after the answer.
-    ctx: JsValue,
-    /// The request, if its body may be read.
-    request: Option<web_sys::Request>,
-    /// Number of the request in this instance.
-    number: u32,
-    began: Timestamp,
-    /// The state that the entry keeps, if the entry can run requests again.
-    progress: Option<Progress>,
-    steps: Rc<Steps>,
-}
-
-/// Counts the random draws and the commands of a request. If the request is run again, equal numbers get equal values.
-#[derive(Default)]
-struct Steps {
-    draws: Cell<u32>,
-    commands: Cell<u32>,
-    id: OnceCell<String>,
-}
-
 /// The outcome of a request.
 pub enum Outcome {
     /// A `Response`, or the runtime's own promise of one, which does not depend on this instance.
@@ -124,18 +93,6 @@ pub enum Reply {
     Ready(Outcome),
     /// The outcome is known after a wait.
     Waiting(Pin<Box<dyn Future<Output = Outcome>>>),
-}
-
-#[wasm_bindgen]
-extern "C" {
-    /// The runtime's execution context of a request.
-    type ExecutionContext;
-    #[wasm_bindgen(method, js_name = waitUntil)]
-    fn wait_until(this: &ExecutionContext, promise: &js_sys::Promise);
-}
-
-thread_local! {
-    static CALLS: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Answers a request. A rule with `to = "worker"` is a configuration error here: see [`serve_with`].
@@ -259,13 +216,10 @@ fn proceed<A: Application>(
 
 /// Waits for the decision and carries it out; rejects the request after [`DECISION_TIMEOUT`].
 async fn settle(call: Call, view: View, continuation: Continuation<'static>, users: impl Users) -> Outcome {
-    let decision =
-        match select(pin!(call.gate.resume(continuation, &call, &users)), pin!(delay(DECISION_TIMEOUT))).await {
-            Either::Left((decision, _)) => decision,
-            Either::Right(((), _)) => {
-                Decision::Reject(Rejected::new(Rejection::Unavailable(UnavailableRejection::DecisionTimeout), None))
-            }
-        };
+    let decided = clock::within(DECISION_TIMEOUT, call.gate.resume(continuation, &call, &users)).await;
+    let decision = decided.unwrap_or_else(|| {
+        Decision::Reject(Rejected::new(Rejection::Unavailable(UnavailableRejection::DecisionTimeout), None))
+    });
     carry_out(&call, &view, decision)
 }
 
@@ -296,140 +250,4 @@ pub fn layer(env: &Env, context: &Context, hooks: impl Into<Hooks>) -> Option<cr
     // The layer does not call the Durable Objects, so its gate is read without bindings for them.
     let gate = load::gate(&env, || hooks.into(), true, crate::rules::config::Bindings::default())?;
     Some(crate::axum::GateLayer::of(gate, KvUsers::new(&Call::begin(gate, env, context, None))))
-}
-
-/// Waits for `answer`, but no longer than `TOLLGATE_STORE_TIMEOUT`.
-async fn with_timeout<T>(
-    config: &Config,
-    answer: impl Future<Output = Result<T, Unavailable>>,
-) -> Result<T, Unavailable> {
-    match select(pin!(answer), pin!(delay(config.store_timeout))).await {
-        Either::Left((answer, _)) => answer,
-        Either::Right(((), _)) => Err(Unavailable),
-    }
-}
-
-/// A future that is ready after `duration`.
-fn delay(duration: Duration) -> worker::Delay {
-    std::time::Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or_default()).into()
-}
-
-/// Answers 500 to a request whose handling ended in a panic or an exception. Logs the exception's name and stack
-/// frames, but not its message, which may hold what the client sent.
-#[must_use]
-pub fn broken(error: &JsValue) -> web_sys::Response {
-    let (name, at) = described(error);
-    let level = load::loaded().map_or(Level::Info, |gate| gate.config().log);
-    if let Some(line) = (Event::Exception { name: &name, at: &at }).line(level, None) {
-        log::write(&line);
-    }
-    respond::broken()
-}
-
-/// Name and topmost [`EXCEPTION_FRAMES`] stack frames of a JavaScript exception.
-fn described(error: &JsValue) -> (String, String) {
-    let text = |name: &str| js_sys::Reflect::get(error, &name.into()).ok().and_then(|value| value.as_string());
-    let stack = text("stack").unwrap_or_default();
-    let frames = stack.lines().filter_map(|line| line.trim_start().strip_prefix("at ")).take(EXCEPTION_FRAMES);
-    (text("name").unwrap_or_else(|| "no error".into()), frames.collect::<Vec<_>>().join(" < "))
-}
-
-/// Maximum number of stack frames in a log line.
-const EXCEPTION_FRAMES: usize = 5;
-
-impl Call {
-    fn begin(gate: &'static Gate, env: JsValue, ctx: JsValue, progress: Option<Progress>) -> Self {
-        Self { gate, env, ctx, request: None, number: next_number(), began: now(), progress, steps: Rc::default() }
-    }
-
-    /// The value that an earlier run of this request kept under this key: a second run must not be judged by the
-    /// effects of the first.
-    fn kept<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        serde_json::from_str(&self.progress.as_ref()?.kept(key)?).ok()
-    }
-
-    /// Keeps a value under this key, in case the request is run again.
-    fn keep<T: Serialize>(&self, key: &str, value: &T) {
-        if let (Some(progress), Ok(text)) = (&self.progress, serde_json::to_string(value)) {
-            progress.keep(key, &text);
-        }
-    }
-
-    /// The id of the next command to an object; the same id if the request is run again.
-    fn command_id(&self) -> String {
-        let number = self.steps.commands.replace(self.steps.commands.get() + 1);
-        let id = self.steps.id.get_or_init(|| match &self.progress {
-            Some(progress) => progress.id(),
-            None => Base64UrlUnpadded::encode_string(&load::random::<16>()),
-        });
-        format!("{id}-{number}")
-    }
-
-    /// The worker's bindings.
-    #[must_use]
-    pub fn env(&self) -> Env {
-        self.env.clone().unchecked_into()
-    }
-
-    /// The gate's configuration.
-    #[must_use]
-    pub fn config(&self) -> &'static Config {
-        self.gate.config()
-    }
-
-    /// Continues `future` after the answer was sent, for as long as the runtime allows.
-    pub fn wait_until(&self, future: impl Future<Output = ()> + 'static) {
-        let promise = tasks::promise(None, async {
-            future.await;
-            Ok(JsValue::UNDEFINED)
-        });
-        self.ctx.unchecked_ref::<ExecutionContext>().wait_until(&promise);
-    }
-
-    /// Logs an event, unless its level is off or it is only counted.
-    fn log(&self, event: &Event<'_>) {
-        let config = self.config();
-        if event.level() > config.log {
-            return;
-        }
-        let now = now();
-        if !log::is_written(config, event, now) {
-            return;
-        }
-        let duration_ms = now.as_millis() - self.began.as_millis();
-        if let Some(line) = event.line(config.log, Some(RequestInfo { id: &self.id(), duration_ms })) {
-            log::write(&line);
-        }
-    }
-
-    /// The request id, for the log and for `X-Request-Id`.
-    fn id(&self) -> String {
-        format!("{}{}", id_prefix(), self.number)
-    }
-
-    /// Logs a JavaScript exception and answers 500.
-    fn failed(&self, head: bool, error: &JsValue, rule: &Rule) -> JsValue {
-        let (name, at) = described(error);
-        self.log(&Event::Exception { name: &name, at: &at });
-        self.refuse(head, Rejection::Internal(InternalRejection::Bug), &rule.path).into()
-    }
-
-    /// Rejects a request that was authorized: the origin or the asset server has failed.
-    fn refuse(&self, head: bool, rejection: Rejection, rule: &str) -> web_sys::Response {
-        respond::reject(self, head, &Rejected::new(rejection, Some(rule)))
-    }
-}
-
-/// Prefix of this instance's request ids; a request's number follows.
-fn id_prefix() -> String {
-    format!("{}-", load::instance_id())
-}
-
-fn next_number() -> u32 {
-    CALLS.with(|calls| calls.replace(calls.get().wrapping_add(1)))
-}
-
-fn now() -> Timestamp {
-    #[allow(clippy::cast_possible_truncation)] // whole milliseconds, far below 2^53
-    Timestamp::from_millis(js_sys::Date::now() as i64)
 }

@@ -5,14 +5,18 @@
 //! origin's own. A forwarded request waits in a promise of the runtime, not in a Rust future, so a panic elsewhere in
 //! the instance does not end it.
 
-use super::{Call, load, view::View};
+use super::{
+    call::Call,
+    clock::{self, milliseconds},
+    load, request_id, respond,
+    view::View,
+};
 use crate::rules::{
     config::{Config, Location},
     forward::{self, CachePolicy, Filter, HeldBack},
     gate::Authorized,
     rejection::{BodyRejection, OriginRejection, Rejection},
     request::Headers as _,
-    time::Timestamp,
 };
 use std::cell::OnceCell;
 use wasm_bindgen::prelude::*;
@@ -67,13 +71,12 @@ fn failed(reason: u32, head: bool, began: f64, rule: usize, number: Option<u32>)
         TOO_LONG => Rejection::Body(BodyRejection::TooLarge { limit: None }),
         _ => Rejection::Origin(OriginRejection::Unreachable),
     };
-    let Some(gate) = load::loaded() else { return super::broken(&JsValue::UNDEFINED).into() };
-    #[allow(clippy::cast_possible_truncation)] // JavaScript got it from a timestamp
-    let began = Timestamp::from_millis(began as i64);
-    let number = number.unwrap_or_else(super::next_number);
+    let Some(gate) = load::loaded() else { return respond::broken(&JsValue::UNDEFINED).into() };
+    let began = clock::timestamp(began);
+    let number = number.unwrap_or_else(request_id::next_number);
     let call = Call { number, began, ..Call::begin(gate, JsValue::UNDEFINED, JsValue::UNDEFINED, None) };
     let rule = gate.config().routes.rules().find(|known| known.index == rule).map_or("", |rule| &rule.path);
-    call.refuse(head, rejection, rule).into()
+    respond::refuse(&call, head, rejection, rule).into()
 }
 
 pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> JsValue {
@@ -98,14 +101,14 @@ pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> 
         &withheld,
         &lines(&added),
         view.is_head(),
-        super::hot::milliseconds(call.began),
+        milliseconds(call.began),
         authorized.rule().index,
         call.number,
         CachePolicy::new(authorized.rule(), authorized.principal().location(), config).bits(),
-        authorized.closes_at().map_or(0.0, super::hot::milliseconds),
+        authorized.closes_at().map_or(0.0, milliseconds),
     );
     // For example, a field that JavaScript's `Headers` refuses.
-    sent.unwrap_or_else(|error| call.failed(view.is_head(), &error, authorized.rule()))
+    sent.unwrap_or_else(|error| respond::failed(call, view.is_head(), &error, authorized.rule()).into())
 }
 
 /// The JavaScript function that sends requests to the origin, with a cache policy for each rule. It takes the arguments
@@ -124,7 +127,7 @@ fn sender_to(config: &Config, failed: &JsValue) -> JsValue {
     make_sender(
         config.origin.as_deref().unwrap_or_default(),
         config.public_url.as_deref().unwrap_or_default(),
-        timeout_ms(config),
+        clock::duration_ms(config.origin_timeout),
         &forward::vary(config),
         forward::forwarded_fields(config),
         policies,
@@ -135,11 +138,6 @@ fn sender_to(config: &Config, failed: &JsValue) -> JsValue {
 /// Serialises header fields, one a line.
 pub(super) fn lines(fields: &[(&'static str, String)]) -> String {
     fields.iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join("\n")
-}
-
-#[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
-fn timeout_ms(config: &Config) -> f64 {
-    config.origin_timeout.as_millis() as f64
 }
 
 /// Names of the client's header fields that are not forwarded, one a line.

@@ -5,7 +5,7 @@
 //! [`crate::rules::password::pwned::Question`] reveals. If the check fails, the password is accepted and the failure
 //! logged: a service that is down must not keep users from changing their passwords.
 
-use super::Call;
+use super::call::Call;
 use crate::rules::{log::Event, password::pwned, secret::Secret};
 
 /// Whether this password is in a leak; `false` also if the check is off or fails.

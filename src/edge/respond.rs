@@ -1,16 +1,20 @@
 //! Turns decisions into responses and logs each.
 
-use super::Call;
+use super::{call::Call, load, log};
 use crate::rules::{
     answer::Answer,
     cookie::Jar,
     dialect::{FlaskJwt, wording},
     gate::{Answered, Authorized, Outcome, Rejected},
-    log::Event,
-    rejection::InternalRejection,
+    log::{Event, Level},
+    rejection::{InternalRejection, Rejection},
+    route::Rule,
 };
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
+
+/// Maximum number of stack frames in a log line.
+const EXCEPTION_FRAMES: usize = 5;
 
 #[wasm_bindgen(module = "/src/edge/js/respond.mjs")]
 extern "C" {
@@ -64,15 +68,42 @@ pub(super) fn misconfigured(request: &web_sys::Request) -> Response {
     response(&wording::rejection(&InternalRejection::Misconfigured.into(), &FlaskJwt), request.method() == "HEAD")
 }
 
-/// A plain 500. The caller or the panic hook logs the reason.
-pub(super) fn broken() -> Response {
+/// Rejects a request that was authorized: the origin or the asset server has failed.
+pub(super) fn refuse(call: &Call, head: bool, rejection: Rejection, rule: &str) -> Response {
+    reject(call, head, &Rejected::new(rejection, Some(rule)))
+}
+
+/// Logs a JavaScript exception and answers 500.
+pub(super) fn failed(call: &Call, head: bool, error: &JsValue, rule: &Rule) -> Response {
+    let (name, at) = described(error);
+    call.log(&Event::Exception { name: &name, at: &at });
+    refuse(call, head, Rejection::Internal(InternalRejection::Bug), &rule.path)
+}
+
+/// Answers 500 to a request whose handling ended in a panic or an exception. Logs the exception's name and stack
+/// frames, but not its message, which may hold what the client sent.
+#[must_use]
+pub fn broken(error: &JsValue) -> Response {
+    let (name, at) = described(error);
+    let level = load::loaded().map_or(Level::Info, |gate| gate.config().log);
+    if let Some(line) = (Event::Exception { name: &name, at: &at }).line(level, None) {
+        log::write(&line);
+    }
     response(&wording::rejection(&InternalRejection::Bug.into(), &FlaskJwt), false)
+}
+
+/// Name and topmost [`EXCEPTION_FRAMES`] stack frames of a JavaScript exception.
+fn described(error: &JsValue) -> (String, String) {
+    let text = |name: &str| js_sys::Reflect::get(error, &name.into()).ok().and_then(|value| value.as_string());
+    let stack = text("stack").unwrap_or_default();
+    let frames = stack.lines().filter_map(|line| line.trim_start().strip_prefix("at ")).take(EXCEPTION_FRAMES);
+    (text("name").unwrap_or_else(|| "no error".into()), frames.collect::<Vec<_>>().join(" < "))
 }
 
 fn response(answer: &Answer, head: bool) -> Response {
     let body = (!head && !answer.body.is_empty()).then_some(answer.body.as_str());
     // An application may choose a status that `Response` refuses, 999 for example.
-    respond(answer.status, &lines(answer), body).unwrap_or_else(|error| super::broken(&error))
+    respond(answer.status, &lines(answer), body).unwrap_or_else(|error| broken(&error))
 }
 
 /// Serialises header fields, one a line. A field with a line feed, or with a colon in its name, is left out: it would

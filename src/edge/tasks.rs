@@ -5,7 +5,7 @@
 //! registered here: the entry drops it when it learns of the cancellation ([`drop_task`]), and a later request drops
 //! futures older than any decision can be ([`sweep`]).
 
-use super::now;
+use super::clock::now;
 use crate::rules::{
     gate::DECISION_TIMEOUT,
     time::{Duration, Timestamp},

@@ -1,6 +1,6 @@
 //! Users in KV: the stock worker's `authenticate`, `identity` and `set_password`.
 
-use super::{Call, delay, kv, pwned, with_timeout};
+use super::{call::Call, clock::delay, kv, pwned};
 use crate::{
     Host, SendUsers, Unavailable, UsersError,
     rules::{
@@ -197,7 +197,7 @@ async fn renew(call: Call, key: String, proven: LoginRecord, password: Secret<St
 
 /// The value under a key in KV; `None` if there is none.
 async fn get(call: &Call, key: &str) -> Result<Option<Vec<u8>>, Unavailable> {
-    with_timeout(call.config(), kv::get(&call.env, key).map_err(|_| Unavailable)).await
+    call.within_timeout(kv::get(&call.env, key).map_err(|_| Unavailable)).await
 }
 
 fn salt(call: &Call) -> [u8; password::SALT_BYTES] {

@@ -9,7 +9,7 @@ use super::{
     config::Config,
     identity::Identity,
     json::{self, Map, Value},
-    password::{Check, HashFault, Hashing},
+    password::{Check, HashFault, Hashing, MAX_PASSWORD_BYTES},
     rejection::{BodyRejection, LoginRejection, Rejection},
     secret::Secret,
     store::{LoginRecord, Status},
@@ -17,9 +17,8 @@ use super::{
 
 /// Maximum length of the body in bytes; a longer one is refused with 413.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
-/// Maximum length of a name or password in bytes; a longer one is refused with 400, since long passwords are expensive
-/// to hash.
-pub const MAX_FIELD_BYTES: usize = 1024;
+/// Maximum length of a name or password in bytes; a longer one is refused with 400.
+pub const MAX_FIELD_BYTES: usize = MAX_PASSWORD_BYTES;
 
 /// A name and a password, as sent.
 #[derive(Clone, Debug)]
@@ -60,7 +59,7 @@ pub fn read_credentials(body: &[u8], config: &Config) -> Result<Credentials, Rej
 pub(super) fn field(members: &Map<String, Value>, name: &str) -> Result<Option<Secret<String>>, Rejection> {
     match members.get(name) {
         Some(Value::String(text)) if text.len() > MAX_FIELD_BYTES => {
-            Err(Rejection::Body(BodyRejection::FieldTooLong { field: name.to_owned() }))
+            Err(Rejection::Body(BodyRejection::FieldTooLong { field: name.to_owned(), limit: MAX_FIELD_BYTES }))
         }
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(Secret::new(text.clone()))),
         _ => Ok(None),
@@ -159,11 +158,11 @@ mod tests {
             (r#"{"Username":"a","password":"b"}"#.into(), Err(Rejection::Login(LoginRejection::BadCredentials))),
             (
                 format!(r#"{{"username":"{long}","password":"b"}}"#),
-                Err(Rejection::Body(BodyRejection::FieldTooLong { field: "username".into() })),
+                Err(Rejection::Body(BodyRejection::FieldTooLong { field: "username".into(), limit: 1024 })),
             ),
             (
                 format!(r#"{{"username":"a","password":"{long}"}}"#),
-                Err(Rejection::Body(BodyRejection::FieldTooLong { field: "password".into() })),
+                Err(Rejection::Body(BodyRejection::FieldTooLong { field: "password".into(), limit: 1024 })),
             ),
         ] {
             assert_eq!(read(&body), outcome, "{body}");

@@ -108,23 +108,6 @@ impl NumericDate {
         Timestamp(((self.0 * 1000 + leeway.0).div_euclid(1000) + 1) * 1000)
     }
 
-    /// Formats the date in UTC: `2026-11-25 09:00:00 UTC`.
-    #[must_use]
-    pub fn utc(self) -> String {
-        let (days, rest) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
-        // Days since 0000-03-01, so that the leap day is the last day of a year (Howard Hinnant, "chrono-compatible
-        // date algorithms").
-        let shifted = days + 719_468;
-        let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted_month = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", rest / 3600, rest / 60 % 60, rest % 60)
-    }
-
     /// Whether this point is later than `now` plus `leeway`.
     #[must_use]
     pub const fn is_after(self, now: Self, leeway: Duration) -> bool {
@@ -244,22 +227,6 @@ mod tests {
         assert!(edge.is_after(now, Duration::from_millis(Duration::LIMIT).unwrap()), "no overflow at the ends");
         assert!(at(-NumericDate::LIMIT).is_before(edge, Duration::from_millis(Duration::LIMIT).unwrap()));
         assert_eq!(NumericDate::new(NumericDate::LIMIT + 1), None);
-    }
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        let date = |seconds| NumericDate::new(seconds).unwrap().utc();
-        for (seconds, text) in [
-            (0, "1970-01-01 00:00:00 UTC"),
-            (951_782_400, "2000-02-29 00:00:00 UTC"),
-            (1_800_000_000, "2027-01-15 08:00:00 UTC"),
-            (-1, "1969-12-31 23:59:59 UTC"),
-            (4_102_444_799, "2099-12-31 23:59:59 UTC"),
-        ] {
-            assert_eq!(date(seconds), text);
-        }
-        date(1 << 53);
-        date(-(1 << 53));
     }
 
     #[test]

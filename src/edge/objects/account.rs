@@ -6,8 +6,11 @@
 //! each reads afresh what is pending: of two password changes the later one ends up in KV.
 
 use super::{
-    super::{delay, kv},
-    Order, ask_object, now, unreadable,
+    super::{
+        clock::{self, now},
+        kv,
+    },
+    Order, ask_object, unreadable,
 };
 use crate::rules::{
     account::{Account, Command, Context, Lifetimes, Pending, Rows, object},
@@ -15,8 +18,7 @@ use crate::rules::{
     revocation::{self, Entry},
     time::{Duration, Timestamp},
 };
-use futures_util::future::{Either, select};
-use std::{future::Future, pin::pin};
+use std::future::Future;
 use wasm_bindgen::prelude::*;
 use worker::Env;
 
@@ -191,10 +193,7 @@ async fn put(env: &Env, record: &Pending) -> Result<(), JsValue> {
 }
 
 async fn within(work: impl Future<Output = Result<(), JsValue>>) -> Result<(), JsValue> {
-    match select(pin!(work), pin!(delay(TIMEOUT))).await {
-        Either::Left((done, _)) => done,
-        Either::Right(((), _)) => Err(JsValue::from_str("it takes too long")),
-    }
+    clock::within(TIMEOUT, work).await.unwrap_or_else(|| Err(JsValue::from_str("it takes too long")))
 }
 
 fn broken() -> JsValue {

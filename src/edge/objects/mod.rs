@@ -8,7 +8,7 @@
 pub mod account;
 pub mod register;
 
-use super::{Call, now, promise::Settled, with_timeout};
+use super::{call::Call, clock::now, promise::Settled};
 use crate::{
     host::Unavailable,
     rules::{
@@ -79,7 +79,7 @@ pub(super) async fn send_command(
     let order = serde_json::to_string(&order).map_err(|_| Unavailable)?;
     let env = call.env();
     let answer = ask_object(&env, object::BINDING, object.as_str(), &order);
-    let reply = with_timeout(call.config(), answer.map_err(|_| Unavailable)).await;
+    let reply = call.within_timeout(answer.map_err(|_| Unavailable)).await;
     let reply = reply.and_then(|reply| serde_json::from_str::<Reply>(&reply).map_err(|_| Unavailable));
     match &reply {
         Ok(reply) => call.keep(&kept_as, reply),
@@ -109,7 +109,7 @@ pub(super) async fn revocations(call: &Call, since: u64) -> Result<Delta, Unavai
     let id = namespace(&env, revocation::BINDING).and_then(|namespace| namespace.id_from_name(revocation::OBJECT));
     let id = id.map_err(|_| Unavailable)?.to_string();
     let url = format!("https://{id}.tollgate.invalid/since/{since}");
-    let kept = with_timeout(call.config(), Settled::from(find(&url)).map_err(|_| Unavailable)).await;
+    let kept = call.within_timeout(Settled::from(find(&url)).map_err(|_| Unavailable)).await;
     if let Ok(kept) = kept
         && let Some(delta) = kept.as_string().and_then(|text| serde_json::from_str::<Delta>(&text).ok())
         && is_young(call, &delta)
@@ -118,7 +118,7 @@ pub(super) async fn revocations(call: &Call, since: u64) -> Result<Delta, Unavai
     }
     let order = serde_json::to_string(&revocation::Ask::Since { number: since }).map_err(|_| Unavailable)?;
     let answer = ask_object(&env, revocation::BINDING, revocation::OBJECT, &order);
-    let text = with_timeout(call.config(), answer.map_err(|_| Unavailable)).await;
+    let text = call.within_timeout(answer.map_err(|_| Unavailable)).await;
     let delta = text.and_then(|text| {
         let delta = serde_json::from_str::<Delta>(&text).map_err(|_| Unavailable)?;
         let seconds = u32::try_from(call.config().sessions.max_staleness.as_millis() / 5000).unwrap_or_default().max(1);

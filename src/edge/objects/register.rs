@@ -1,6 +1,6 @@
 //! Runs inside the Durable Object of the revocation log.
 
-use super::{now, unreadable};
+use super::{super::clock::now, unreadable};
 use crate::rules::{
     revocation::{Ask, Entry, RevocationLog},
     time::{Duration, Timestamp},

@@ -1,12 +1,7 @@
 //! The configuration as it was written, before its values are checked together.
 
-use super::{
-    FlaskJwtExtended, Sessions,
-    diagnostics::Diagnostics,
-    options::{self, Family},
-};
+use super::{FlaskJwtExtended, Sessions};
 use crate::rules::{
-    diagnostic::did_you_mean,
     json::{Map, Value},
     password::Peppers,
     time::Duration,
@@ -69,47 +64,9 @@ pub(super) struct RawConfig {
     pub(super) admin_url: String,
 }
 
-impl Default for RawConfig {
-    /// The defaults of the table of options.
-    fn default() -> Self {
-        let mut raw = Self::unset();
-        for option in options::TABLE {
-            option.set_default(&mut raw);
-        }
-        raw
-    }
-}
-
 impl RawConfig {
-    /// The values of these variables over the defaults. Wrong values and unknown names go to `diagnostics`.
-    pub(super) fn read(vars: &Map<String, Value>, secrets_store: &[String], diagnostics: &mut Diagnostics<'_>) -> Self {
-        let mut raw = Self::default();
-        for name in secrets_store.iter().filter(|name| options::find(name).is_some()) {
-            diagnostics.problem(
-                name,
-                format!("bound to Secrets Store, from which the gate reads no options: remove the binding and put the value into a secret of the worker (`npx wrangler secret put {name}`)"),
-            );
-        }
-        for (name, value) in vars.iter().filter(|(name, _)| !secrets_store.contains(name)) {
-            match options::find(name) {
-                Some(option) if option.family == Family::NeverRead => diagnostics.warn(name, option.meaning),
-                Some(option) => {
-                    if let Err(instead) = option.set(&mut raw, value) {
-                        diagnostics.problem(name, instead);
-                    }
-                }
-                None if options::looks_like_ours(name) => {
-                    let meant = did_you_mean(name, options::TABLE.iter().map(|option| option.name));
-                    diagnostics.warn(options::shown(name), format!("no such option{meant}"));
-                }
-                None => {}
-            }
-        }
-        raw
-    }
-
     /// No option set, and no default applied.
-    fn unset() -> Self {
+    pub(super) fn unset() -> Self {
         Self {
             jwt_secret_key: None,
             secret_key: None,
@@ -162,12 +119,5 @@ impl RawConfig {
             password_url: String::new(),
             admin_url: String::new(),
         }
-    }
-}
-
-impl Default for FlaskJwtExtended {
-    /// The defaults of the table of options.
-    fn default() -> Self {
-        RawConfig::default().flask_jwt_extended
     }
 }

@@ -3,11 +3,13 @@
 use super::{
     Bindings, Config, DialectConfig, Environment, Loaded, Secrets,
     diagnostics::Diagnostics,
+    options::{self, Family},
     raw::RawConfig,
     validate::{cookies, dialect, keys, limits, log, login, names, origin, passwords, routes, sessions, tokens},
 };
 use crate::rules::{
     device::DeviceKey,
+    diagnostic::did_you_mean,
     json::{Map, Value},
     password::PasswordPolicy,
     token::Verifier,
@@ -46,7 +48,7 @@ impl Config {
 fn read(environment: Environment<'_>) -> Loaded {
     let Environment { vars, bindings, secrets_store, secrets, serves_inner } = environment;
     let mut diagnostics = Diagnostics::new(secrets);
-    let raw = RawConfig::read(vars, secrets_store, &mut diagnostics);
+    let raw = read_options(vars, secrets_store, &mut diagnostics);
     let keys = keys::keys(&raw, &mut diagnostics);
     let policy = tokens::policy(&raw, &mut diagnostics);
     login::check(&raw, &mut diagnostics);
@@ -104,4 +106,31 @@ fn read(environment: Environment<'_>) -> Loaded {
         _ => Err(problems),
     };
     Loaded { config, faults, warnings, unseen }
+}
+
+/// The values of these variables over the defaults. Wrong values and unknown names go to `diagnostics`.
+fn read_options(vars: &Map<String, Value>, secrets_store: &[String], diagnostics: &mut Diagnostics<'_>) -> RawConfig {
+    let mut raw = RawConfig::default();
+    for name in secrets_store.iter().filter(|name| options::find(name).is_some()) {
+        diagnostics.problem(
+            name,
+            format!("bound to Secrets Store, from which the gate reads no options: remove the binding and put the value into a secret of the worker (`npx wrangler secret put {name}`)"),
+        );
+    }
+    for (name, value) in vars.iter().filter(|(name, _)| !secrets_store.contains(name)) {
+        match options::find(name) {
+            Some(option) if option.family == Family::NeverRead => diagnostics.warn(name, option.meaning),
+            Some(option) => {
+                if let Err(instead) = option.set(&mut raw, value) {
+                    diagnostics.problem(name, instead);
+                }
+            }
+            None if options::looks_like_ours(name) => {
+                let meant = did_you_mean(name, options::TABLE.iter().map(|option| option.name));
+                diagnostics.warn(options::shown(name), format!("no such option{meant}"));
+            }
+            None => {}
+        }
+    }
+    raw
 }

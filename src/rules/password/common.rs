@@ -21,9 +21,6 @@ use sha2::{Digest, Sha256};
 
 static FINGERPRINTS: &[u8] = include_bytes!("common.bin");
 
-/// Minimum length of the listed passwords, in characters: no policy accepts shorter ones.
-pub const LEAST_CHARACTERS: usize = super::policy::LEAST_MIN_LENGTH;
-
 /// Whether a password is one of the most common ones, ignoring case.
 pub(super) fn is_common(password: &str) -> bool {
     let wanted = fingerprint(password);
@@ -77,6 +74,7 @@ fn fingerprints(packed: &[u8]) -> impl Iterator<Item = u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::password::LEAST_MIN_LENGTH;
     use std::collections::HashSet;
 
     const LIST: &str = include_str!("../../../conformance/common-passwords.txt");
@@ -95,7 +93,7 @@ mod tests {
         let known: HashSet<u32> = fingerprints(FINGERPRINTS).collect();
         assert!(LIST.lines().count() > 9_000);
         for (at, password) in LIST.lines().enumerate() {
-            assert!(password.chars().count() >= LEAST_CHARACTERS, "{password}");
+            assert!(password.chars().count() >= LEAST_MIN_LENGTH, "{password}");
             for spelling in [password, &password.to_ascii_uppercase()] {
                 assert!(known.contains(&fingerprint(spelling)), "{spelling}");
                 // The set holds the same fingerprints and is faster in a debug build.

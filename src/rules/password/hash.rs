@@ -8,12 +8,20 @@
 //! | Django | `pbkdf2_sha256$260000$<salt as text>$<hash in base64>` |
 //! | werkzeug | `pbkdf2:sha256:600000$<salt as text>$<hash in hexadecimal>` |
 
-use super::{Hashing, KeyId, Pepper};
+use super::pepper::{KeyId, Pepper};
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use phc::{Ident, Output, ParamsString, Salt};
 use std::fmt;
 use subtle::ConstantTimeEq;
 
+/// Minimum of `TOLLGATE_PASSWORD_ITERATIONS`: with less, guessing passwords from a stolen store is too cheap.
+pub const LEAST_ITERATIONS: u32 = 100_000;
+/// Maximum of `TOLLGATE_PASSWORD_ITERATIONS`: about two seconds of CPU time in a worker.
+pub const MOST_ITERATIONS: u32 = 5_000_000;
+/// Default of `TOLLGATE_PASSWORD_ITERATIONS` (OWASP Password Storage Cheat Sheet).
+pub const DEFAULT_ITERATIONS: u32 = 600_000;
+/// Length of a new salt in bytes.
+pub const SALT_BYTES: usize = 16;
 /// Minimum iterations of a stored hash that is accepted: libraries more than ten years ago used as few.
 const LEAST_STORED_ITERATIONS: u32 = 1_000;
 const HASH_BYTES: usize = 32;
@@ -26,7 +34,7 @@ pub enum HashFault {
     UnknownFormat,
     /// Fewer than 1,000 iterations.
     CostTooLow,
-    /// More than [`super::MOST_ITERATIONS`] iterations: computing it would let the store's contents block the worker.
+    /// More than [`MOST_ITERATIONS`] iterations: computing it would let the store's contents block the worker.
     CostTooHigh,
     /// Made with a pepper that is not configured.
     UnknownPepper,
@@ -79,13 +87,12 @@ impl PasswordHash {
         let parsed = parsed.ok_or(HashFault::UnknownFormat)?;
         match parsed.iterations {
             ..LEAST_STORED_ITERATIONS => Err(HashFault::CostTooLow),
-            LEAST_STORED_ITERATIONS..=super::MOST_ITERATIONS => Ok(parsed),
+            LEAST_STORED_ITERATIONS..=MOST_ITERATIONS => Ok(parsed),
             _ => Err(HashFault::CostTooHigh),
         }
     }
 
-    pub(super) fn compute(password: &[u8], hashing: &Hashing, salt: [u8; super::SALT_BYTES]) -> Self {
-        let (iterations, pepper) = (hashing.iterations, hashing.peppers.current());
+    pub(super) fn compute(password: &[u8], iterations: u32, pepper: Option<&Pepper>, salt: [u8; SALT_BYTES]) -> Self {
         Self {
             spelling: Spelling::Phc,
             iterations,
@@ -118,10 +125,9 @@ impl PasswordHash {
         self.spelling == Spelling::Phc
     }
 
-    /// Whether it has Tollgate's format, the current pepper and at least the configured iterations.
-    pub(super) fn is_current(&self, hashing: &Hashing) -> bool {
-        let key_id = hashing.peppers.current().map(Pepper::id);
-        self.is_own() && self.iterations >= hashing.iterations && self.key_id.as_ref() == key_id
+    /// Whether it has Tollgate's format, at least these iterations, and this pepper.
+    pub(super) fn is_current(&self, iterations: u32, pepper: Option<&Pepper>) -> bool {
+        self.is_own() && self.iterations >= iterations && self.key_id.as_ref() == pepper.map(Pepper::id)
     }
 }
 

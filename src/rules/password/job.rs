@@ -3,10 +3,7 @@
 //! **What always holds:** the only operation on a job is [`HashJob::run`], which is pure.
 
 use super::{Check, HashFault, Hashing, PasswordHash, SALT_BYTES, check, hash};
-use crate::{
-    host::{Host, Unavailable},
-    rules::secret::Secret,
-};
+use crate::rules::secret::Secret;
 
 /// A computation, with all its inputs owned.
 pub enum HashJob {
@@ -46,38 +43,5 @@ impl HashJob {
             Self::Check { stored, password, hashing } => Hashed::Checked(check(stored.as_deref(), password, hashing)),
             Self::Make { password, hashing, salt } => Hashed::Made(hash(password, hashing, *salt)),
         }
-    }
-}
-
-/// [`check`], run by the host.
-///
-/// # Errors
-/// As for [`Host::hash_password`].
-pub async fn check_by(
-    host: &impl Host,
-    stored: Option<&str>,
-    password: &Secret<String>,
-    hashing: &Hashing,
-) -> Result<Result<Check, HashFault>, Unavailable> {
-    let (stored, password, hashing) = (stored.map(str::to_owned), password.clone(), hashing.clone());
-    match host.hash_password(HashJob::Check { stored, password, hashing }).await? {
-        Hashed::Checked(checked) => Ok(checked),
-        Hashed::Made(_) => Err(Unavailable),
-    }
-}
-
-/// [`hash()`], run by the host.
-///
-/// # Errors
-/// As for [`Host::hash_password`].
-pub async fn hash_by(
-    host: &impl Host,
-    password: &Secret<String>,
-    hashing: Hashing,
-    salt: [u8; SALT_BYTES],
-) -> Result<PasswordHash, Unavailable> {
-    match host.hash_password(HashJob::Make { password: password.clone(), hashing, salt }).await? {
-        Hashed::Made(hash) => Ok(hash),
-        Hashed::Checked(_) => Err(Unavailable),
     }
 }

@@ -5,6 +5,7 @@
 //! each has a budget of iterations, which is always spent. Passwords are compared in Normalization Form C (UAX #15), so
 //! composed and decomposed input are equal.
 
+mod by_host;
 pub mod common;
 mod hash;
 mod job;
@@ -12,23 +13,17 @@ mod pepper;
 mod policy;
 pub mod pwned;
 
-pub use hash::{HashFault, PasswordHash};
-pub use job::{HashJob, Hashed, check_by, hash_by};
+pub use by_host::{check_by, hash_by};
+pub use hash::{DEFAULT_ITERATIONS, HashFault, LEAST_ITERATIONS, MOST_ITERATIONS, PasswordHash, SALT_BYTES};
+pub use job::{HashJob, Hashed};
 pub use pepper::{KeyId, Pepper, Peppers};
-pub use policy::{DEFAULT_MIN_LENGTH, LEAST_MIN_LENGTH, MOST_MIN_LENGTH, PasswordFault, PasswordPolicy};
+pub use policy::{
+    DEFAULT_MIN_LENGTH, LEAST_MIN_LENGTH, MAX_PASSWORD_BYTES, MOST_MIN_LENGTH, PasswordFault, PasswordPolicy,
+};
 
 use super::secret::Secret;
 use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
 use std::borrow::Cow;
-
-/// Minimum of `TOLLGATE_PASSWORD_ITERATIONS`: with less, guessing passwords from a stolen store is too cheap.
-pub const LEAST_ITERATIONS: u32 = 100_000;
-/// Maximum of `TOLLGATE_PASSWORD_ITERATIONS`: about two seconds of CPU time in a worker.
-pub const MOST_ITERATIONS: u32 = 5_000_000;
-/// Default of `TOLLGATE_PASSWORD_ITERATIONS` (OWASP Password Storage Cheat Sheet).
-pub const DEFAULT_ITERATIONS: u32 = 600_000;
-/// Length of a new salt in bytes.
-pub const SALT_BYTES: usize = 16;
 
 /// Cost and pepper of new hashes, and the peppers of stored ones.
 #[derive(Clone, Debug)]
@@ -64,7 +59,8 @@ impl Default for Hashing {
 /// Computes the hash to store for a password. Blocks the thread: see [`HashJob::run`].
 #[must_use]
 pub fn hash(password: &Secret<String>, hashing: &Hashing, salt: [u8; SALT_BYTES]) -> PasswordHash {
-    PasswordHash::compute(normal_form(password.expose()).as_bytes(), hashing, salt)
+    let password = normal_form(password.expose());
+    PasswordHash::compute(password.as_bytes(), hashing.iterations, hashing.peppers.current(), salt)
 }
 
 /// The outcome of a check.
@@ -102,7 +98,10 @@ pub fn check(stored: Option<&str>, password: &Secret<String>, hashing: &Hashing)
     let mut budget = Budget::new(candidates.len(), hashing.iterations);
     let usable = stored.map(|stored| {
         let hash = PasswordHash::parse(stored)?;
-        let pepper = hashing.peppers.of(&hash)?;
+        let pepper = match hash.key_id() {
+            Some(id) => Some(hashing.peppers.find(id).ok_or(HashFault::UnknownPepper)?),
+            None => None,
+        };
         Ok((hash, pepper))
     });
     let (stored, pepper) = match usable {
@@ -125,7 +124,7 @@ pub fn check(stored: Option<&str>, password: &Secret<String>, hashing: &Hashing)
     }
     budget.spend_rest();
     Ok(match right {
-        true if stored.is_current(hashing) => Check::Right,
+        true if stored.is_current(hashing.iterations, hashing.peppers.current()) => Check::Right,
         true => Check::RightButOutdated,
         false => Check::Wrong,
     })
@@ -178,7 +177,7 @@ impl Budget {
 
     fn spend_rest(self) {
         if let Ok(rest @ 1..) = u32::try_from(self.0) {
-            std::hint::black_box(PasswordHash::compute(b"", &Hashing::new(rest), [0; SALT_BYTES]));
+            std::hint::black_box(PasswordHash::compute(b"", rest, None, [0; SALT_BYTES]));
         }
     }
 }

@@ -5,7 +5,6 @@
 //! how a pepper is replaced (docs/storage.md). The input of PBKDF2 is HMAC-SHA256 of the password, keyed with the
 //! pepper.
 
-use super::{HashFault, PasswordHash};
 use crate::rules::json::{Map, Value};
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
@@ -133,10 +132,9 @@ impl Peppers {
         self.all.is_empty()
     }
 
-    /// The pepper that a hash was made with; `None` if it was made without one.
-    pub(super) fn of(&self, hash: &PasswordHash) -> Result<Option<&Pepper>, HashFault> {
-        let Some(id) = hash.key_id() else { return Ok(None) };
-        self.all.iter().find(|pepper| pepper.id == *id).map(Some).ok_or(HashFault::UnknownPepper)
+    /// The pepper of this key id.
+    pub(super) fn find(&self, id: &KeyId) -> Option<&Pepper> {
+        self.all.iter().find(|pepper| pepper.id == *id)
     }
 }
 

@@ -5,7 +5,7 @@
 //! points of Normalization Form C.
 
 use super::{common, normal_form, normalized};
-use crate::rules::{login::MAX_FIELD_BYTES, secret::Secret};
+use crate::rules::secret::Secret;
 use std::fmt;
 
 /// Default of `TOLLGATE_PASSWORD_MIN_LENGTH`, in characters: the minimum in NIST SP 800-63B-4 §3.1.1.2 for a password
@@ -14,6 +14,8 @@ pub const DEFAULT_MIN_LENGTH: usize = 15;
 /// Minimum of `TOLLGATE_PASSWORD_MIN_LENGTH`: NIST's minimum for a password beside another factor, which may be in
 /// front of or behind the gate.
 pub const LEAST_MIN_LENGTH: usize = 8;
+/// Maximum length of a password in bytes, at log-in as well: long ones are expensive to normalize and hash.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
 /// Maximum of `TOLLGATE_PASSWORD_MIN_LENGTH`: passwords of 64 characters must be allowed (NIST SP 800-63B-4 §3.1.1.2).
 pub const MOST_MIN_LENGTH: usize = 64;
 
@@ -40,7 +42,7 @@ pub enum PasswordFault {
         /// The minimum, in characters.
         least: usize,
     },
-    /// More bytes than a log-in accepts ([`MAX_FIELD_BYTES`]).
+    /// More bytes than [`MAX_PASSWORD_BYTES`].
     TooLong,
     /// Equal to the user's own name, ignoring case.
     SameAsName,
@@ -87,7 +89,7 @@ impl fmt::Display for PasswordFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooShort { least } => write!(f, "the password has fewer than {least} characters"),
-            Self::TooLong => write!(f, "the password has more than {MAX_FIELD_BYTES} bytes"),
+            Self::TooLong => write!(f, "the password has more than {MAX_PASSWORD_BYTES} bytes"),
             Self::SameAsName => f.write_str("the password is the user's name"),
             Self::Common => f.write_str("the password is one of the most common ones, which are tried first"),
             Self::Leaked => f.write_str("the password is known from a leak, from where it is tried elsewhere too"),
@@ -102,7 +104,7 @@ impl PasswordPolicy {
     /// The first reason to refuse it.
     pub fn judge(&self, password: &Secret<String>, username: &str) -> Result<(), PasswordFault> {
         let password = password.expose();
-        if password.len() > MAX_FIELD_BYTES {
+        if password.len() > MAX_PASSWORD_BYTES {
             return Err(PasswordFault::TooLong);
         }
         if normal_form(password).chars().count() < self.min_length {
@@ -141,8 +143,8 @@ mod tests {
             (8, "\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}", Ok(())),
             (8, "", short(8)),
             (64, &"\u{1f511}".repeat(64), Ok(())),
-            (8, &"x".repeat(MAX_FIELD_BYTES), Ok(())),
-            (8, &"x".repeat(MAX_FIELD_BYTES + 1), Err(PasswordFault::TooLong)),
+            (8, &"x".repeat(MAX_PASSWORD_BYTES), Ok(())),
+            (8, &"x".repeat(MAX_PASSWORD_BYTES + 1), Err(PasswordFault::TooLong)),
         ] {
             assert_eq!(judge(least, password, "ann"), verdict, "{password:?}");
         }

@@ -1,7 +1,6 @@
 //! Rejections of a request's body.
 
 use super::Words;
-use crate::rules::login;
 
 /// Why a body was not read to its end, or is malformed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,10 +8,12 @@ use crate::rules::login;
 pub enum BodyRejection {
     /// The body is not JSON, or not an object.
     NotAnObject,
-    /// Name or password is longer than [`login::MAX_FIELD_BYTES`].
+    /// A member's text is too long.
     FieldTooLong {
         /// The name of the member.
         field: String,
+        /// Maximum number of bytes.
+        limit: usize,
     },
     /// The body is too long.
     TooLarge {
@@ -44,8 +45,8 @@ impl BodyRejection {
             Self::NotAnObject => {
                 Words::new(400, "Bad Request", "The body must be one JSON object in UTF-8, without repeated members")
             }
-            Self::FieldTooLong { field } => {
-                Words::new(400, "Bad Request", format!("{field} is longer than {} bytes", login::MAX_FIELD_BYTES))
+            Self::FieldTooLong { field, limit } => {
+                Words::new(400, "Bad Request", format!("{field} is longer than {limit} bytes"))
             }
             Self::TooLarge { limit: Some(limit) } => {
                 Words::new(413, "Request Entity Too Large", format!("The body is longer than {limit} bytes"))

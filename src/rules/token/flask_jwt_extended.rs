@@ -9,13 +9,13 @@ use super::{
         rejection::{TimeClaim, TokenRejection, Unencoded},
         time::{Duration, NumericDate, TimeRange, Timestamp},
     },
-    KeySet, TokenType, VerifiedToken, VerifyingKey,
+    KeySet, VerifiedToken, VerifyingKey,
     claims::{Times, date},
     jws::Unverified,
+    session_claims::SessionClaims,
     signature::{find, signed_by},
     signed::{Reading, SignedToken},
 };
-use subtle::ConstantTimeEq;
 
 /// `decode_key_loader`: out of header and claims the key, if there is one.
 pub type Choose<'k> = dyn Fn(&Map<String, Value>, &Map<String, Value>) -> Option<&'k VerifyingKey> + 'k;
@@ -38,102 +38,6 @@ pub struct FlaskJwtExtendedPolicy {
 impl Default for FlaskJwtExtendedPolicy {
     fn default() -> Self {
         Self { leeway: Duration::ZERO, issuers: None, audiences: None, identity_claim: "sub".into(), verify_sub: true }
-    }
-}
-
-/// What a token says of the session that it belongs to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SessionClaims {
-    /// `type`; anything but `refresh` is an access token.
-    pub token_type: TokenType,
-    /// `fresh`.
-    pub fresh: Freshness,
-    /// `iat`.
-    pub issued_at: Option<NumericDate>,
-    csrf: Csrf,
-}
-
-/// The claim `fresh`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Freshness {
-    /// `true`.
-    Fresh,
-    /// `false`, absent, or neither a boolean nor a number (the real library breaks down over those).
-    #[default]
-    NotFresh,
-    /// A number: until then, in seconds since 1970.
-    Until(f64),
-}
-
-/// The claim `csrf`.
-#[derive(Clone, Debug, PartialEq)]
-enum Csrf {
-    Absent,
-    /// No text: equal to nothing.
-    Other,
-    Value(String),
-}
-
-impl Freshness {
-    fn read(claim: Option<&Value>) -> Self {
-        match claim {
-            Some(Value::Bool(true)) => Self::Fresh,
-            Some(Value::Number(number)) => number.as_f64().map_or(Self::NotFresh, Self::Until),
-            _ => Self::NotFresh,
-        }
-    }
-
-    pub(super) fn to_json(self) -> Value {
-        match self {
-            Self::Fresh => true.into(),
-            Self::NotFresh => false.into(),
-            Self::Until(seconds) => seconds.into(),
-        }
-    }
-
-    /// Is it fresh at `now`?
-    #[must_use]
-    pub fn is_fresh(self, now: Timestamp) -> bool {
-        match self {
-            Self::Fresh => true,
-            Self::NotFresh => false,
-            #[allow(clippy::cast_precision_loss)] // far below 2^53
-            Self::Until(seconds) => seconds * 1000.0 >= now.as_millis() as f64,
-        }
-    }
-}
-
-impl SessionClaims {
-    fn read<'c>(claim: impl Fn(&str) -> Option<&'c Value>, issued_at: Option<NumericDate>) -> Self {
-        Self {
-            token_type: match claim("type").and_then(Value::as_str) {
-                Some("refresh") => TokenType::Refresh,
-                _ => TokenType::Access,
-            },
-            fresh: Freshness::read(claim("fresh")),
-            issued_at,
-            csrf: match claim("csrf") {
-                None => Csrf::Absent,
-                Some(Value::String(value)) => Csrf::Value(value.clone()),
-                Some(_) => Csrf::Other,
-            },
-        }
-    }
-
-    /// The CSRF value that must come with the token's cookie.
-    #[must_use]
-    pub fn csrf(&self) -> Option<&str> {
-        if let Csrf::Value(value) = &self.csrf { Some(value) } else { None }
-    }
-
-    /// Compares the CSRF value in constant time (docs/compat/flask-jwt-extended.md#csrf, steps 4 and 5). The real
-    /// library breaks down over what is not ASCII: it is equal to nothing.
-    fn judge_csrf(&self, sent: &str) -> Result<(), TokenRejection> {
-        match &self.csrf {
-            Csrf::Absent => Err(TokenRejection::MissingClaim("csrf".into())),
-            Csrf::Value(value) if value.is_ascii() && value.as_bytes().ct_eq(sent.as_bytes()).into() => Ok(()),
-            Csrf::Value(_) | Csrf::Other => Err(TokenRejection::CsrfMismatch),
-        }
     }
 }
 

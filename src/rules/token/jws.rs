@@ -11,6 +11,10 @@ use super::super::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{ops::Range, sync::Arc};
 
+/// Maximum length of a token in bytes; a longer one is not read. 8 KiB is what common servers allow for a whole header
+/// line.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
 /// The JOSE header (RFC 7515 §4), as far as it is looked at.
 pub(super) struct Header {
     /// As it stands in the token.
@@ -118,9 +122,15 @@ pub(super) struct Unverified<'t> {
 }
 
 impl<'t> Unverified<'t> {
-    /// In PyJWT's order: header, payload, signature. A token with more than two dots has them in its payload. `known`
-    /// is a header that was read before: nearly all tokens of a gate have the same.
-    pub(super) fn parse(token: &'t str, known: Option<Arc<Header>>) -> Result<Self, TokenRejection> {
+    /// Reads a token in PyJWT's order: header, payload, signature. A token with more than two dots has them in its
+    /// payload. `known` is a header that was read before: nearly all tokens of a gate have the same.
+    ///
+    /// # Errors
+    /// If the token is longer than [`MAX_TOKEN_BYTES`] or malformed.
+    pub(super) fn read(token: &'t str, known: Option<Arc<Header>>) -> Result<Self, TokenRejection> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenRejection::TooLong);
+        }
         let too_few = TokenRejection::Malformed(Malformed::NotEnoughSegments);
         let (signing_input, signature) = token.rsplit_once('.').ok_or_else(|| too_few.clone())?;
         let (header, payload) = signing_input.split_once('.').ok_or(too_few)?;

@@ -24,6 +24,7 @@ mod key_set;
 #[cfg_attr(not(all(feature = "ecdsa", feature = "eddsa", feature = "rsa")), allow(dead_code))]
 mod material;
 mod pem;
+mod session_claims;
 mod signature;
 mod signed;
 mod strict;
@@ -35,13 +36,15 @@ pub use claims::{ClaimsPolicy, TimeChecks, Times};
 pub(super) use claims_builder::TokenIds;
 pub use claims_builder::{ClaimsBuilder, Random, TokenSpec};
 pub use fault::KeyFault;
+pub use flask_jwt_extended::FlaskJwtExtendedPolicy;
 pub(super) use flask_jwt_extended::is_truthy;
-pub use flask_jwt_extended::{FlaskJwtExtendedPolicy, Freshness, SessionClaims};
+pub use jws::MAX_TOKEN_BYTES;
 pub use key::{Key, VerifyingKey};
 pub use key_set::{KeySet, KeySetFault, NoKey};
 #[cfg(feature = "rsa")]
 pub(crate) use material::RsaPrivate;
 pub(crate) use material::{Material, PublicNumbers};
+pub use session_claims::{Freshness, SessionClaims};
 pub use signature::check_signature;
 pub use signed::{SignedToken, VerifiedToken};
 #[cfg(feature = "rsa")]
@@ -56,12 +59,8 @@ use super::{
     time::Timestamp,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
-use jws::{Header, Unverified};
+use jws::Unverified;
 use signed::Reading;
-use std::sync::Arc;
-
-/// A longer token is refused before it is looked at. 8 KiB is what common servers allow for a whole header line.
-pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Takes a token apart and judges it.
 ///
@@ -73,14 +72,7 @@ pub fn verify(
     policy: &ClaimsPolicy,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenRejection> {
-    judge(token, &unverified(token, None)?, keys, policy, false, now)
-}
-
-fn unverified(token: &str, known: Option<Arc<Header>>) -> Result<Unverified<'_>, TokenRejection> {
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(TokenRejection::TooLong);
-    }
-    Unverified::parse(token, known)
+    judge(token, &Unverified::read(token, None)?, keys, policy, false, now)
 }
 
 fn judge(

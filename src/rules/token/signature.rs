@@ -1,14 +1,16 @@
-//! Is a token's signature good? The first half of [`super::verify`].
+//! Checks a token's signature: the first half of [`super::verify`].
 
 use super::{
     super::{rejection::TokenRejection, time::NumericDate},
     jws::Unverified,
     key::VerifyingKey,
     key_set::KeySet,
-    unverified,
 };
 
-/// The key that vouches for a token.
+/// The key that made a token's signature.
+///
+/// # Errors
+/// If no key fits the header, or the signature is wrong.
 pub(super) fn signed<'k>(
     parts: &Unverified<'_>,
     keys: &'k KeySet,
@@ -22,7 +24,10 @@ pub(super) fn find<'k>(parts: &Unverified<'_>, keys: &'k KeySet, now: NumericDat
     keys.for_token_at(parts.header().algorithm(), parts.header().key_id(), now).ok()
 }
 
-/// The key, if it vouches for the token.
+/// This key, if it made the token's signature.
+///
+/// # Errors
+/// As for [`signed`].
 pub(super) fn signed_by<'k>(
     parts: &Unverified<'_>,
     key: Option<&'k VerifyingKey>,
@@ -31,13 +36,13 @@ pub(super) fn signed_by<'k>(
     if key.verify(parts.signing_input(), parts.signature()) { Ok(key) } else { Err(TokenRejection::BadSignature) }
 }
 
-/// Is a token signed by one of these keys, and its header understood? Says nothing of its claims, which it need not
-/// have: for test vectors, whose payloads are any bytes. A gate asks [`super::verify`].
+/// Checks signature and header of a token, but not its claims: test vectors have any payload. A gate calls
+/// [`super::verify`].
 ///
 /// # Errors
-/// The first thing that is wrong, as [`super::verify`] has it.
+/// The first fault, in the order of [`super::verify`].
 pub fn check_signature(token: &str, keys: &KeySet, now: NumericDate) -> Result<(), TokenRejection> {
-    let parts = unverified(token, None)?;
+    let parts = Unverified::read(token, None)?;
     signed(&parts, keys, now)?;
     parts.header().is_understood()
 }

@@ -5,7 +5,7 @@
 //! issuer, CSRF value), and only [`super::Verifier`] makes one (but for [`VerifiedToken::assert_verified`], for an
 //! embedder's own `decode`). There is no way from a signed token to a verified one.
 
-use super::{Times, flask_jwt_extended::SessionClaims};
+use super::{Times, session_claims::SessionClaims};
 use crate::rules::{
     identity::{Id, Identity},
     ids::{ObjectName, SessionId, TokenId},

@@ -14,10 +14,9 @@ use super::{
     claims::date,
     flask_jwt_extended::Choose,
     judge,
-    jws::Header,
+    jws::{Header, Unverified},
     signature,
     signed::{Reading, SignedToken},
-    unverified,
 };
 use std::sync::{Arc, Mutex};
 
@@ -217,7 +216,7 @@ impl Verifier {
         choose: Option<&Choose<'_>>,
         now: Timestamp,
     ) -> Result<SignedToken, TokenRejection> {
-        let parts = unverified(token, None)?;
+        let parts = Unverified::read(token, None)?;
         let claims = parts.payload_members()?;
         let claim = |name: &str| claims.get(name);
         let key = match choose {
@@ -253,7 +252,7 @@ impl Verifier {
         now: Timestamp,
     ) -> Result<VerifiedToken, TokenRejection> {
         let known = self.header.lock().ok().and_then(|header| header.clone());
-        let parts = unverified(token, known.clone())?;
+        let parts = Unverified::read(token, known.clone())?;
         let verified = match &self.policy {
             Policy::FlaskJwt(policy) => judge(token, &parts, &self.keys, policy, self.is_revocable, now),
             Policy::FlaskJwtExtended(policy) => {
