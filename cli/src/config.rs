@@ -22,6 +22,7 @@ use tollgate::rules::{
     route::{RULE_MEMBERS, Target, UserFrom},
     secret::Secret,
     store::{BINDING, LoginRecord},
+    token::Algorithm,
 };
 
 #[derive(clap::Subcommand)]
@@ -183,6 +184,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     check_cache(&toml, &mut findings);
     check_addresses(&toml, &mut findings);
     check_runtime(&toml, &mut findings);
+    check_crypto(&toml, [(View::Local, &local), (View::Deployed, &deployed)], &mut findings);
     check_files(&toml, &place.selection, &mut findings);
     if look_into_store {
         check_demo_users(place, &mut findings)?;
@@ -460,21 +462,24 @@ fn is_placeholder(id: &str) -> bool {
     id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) || id.trim_start_matches('0').len() < 8
 }
 
+const DATE: &str = "compatibility_date";
+
+/// The compatibility date. wrangler takes YYYY-MM-DD only, jiff other forms of ISO 8601 too.
+fn compatibility_date(toml: &WranglerConfig) -> Option<Date> {
+    let (written, _) = toml.inherited(&[DATE])?;
+    written.as_str().and_then(|text| text.parse::<Date>().ok().filter(|date| date.to_string() == text))
+}
+
 /// What the gate needs of the runtime: fetches that bypass the cache, and a signal when a client disconnects.
 fn check_runtime(toml: &WranglerConfig, findings: &mut Findings) {
-    const DATE: &str = "compatibility_date";
     /// From this date `fetch` accepts `cache: "no-store"`, which each request to an origin has.
     const MIN_DATE: Date = date(2024, 11, 11);
     const SIGNAL: &str = "enable_request_signal";
     let found = toml.inherited(&[DATE]);
-    let written = found.as_ref().and_then(|(date, _)| date.as_str());
-    // wrangler takes YYYY-MM-DD only, jiff other forms of ISO 8601 too.
-    let parsed = written.and_then(|text| text.parse::<Date>().ok().filter(|date| date.to_string() == text));
-    let is_late = parsed.is_some_and(|date| date >= MIN_DATE);
+    let is_written = found.as_ref().is_some_and(|(date, _)| date.as_str().is_some());
+    let is_late = compatibility_date(toml).is_some_and(|date| date >= MIN_DATE);
     // Before that date a flag turns it on, and since then another turns it off.
-    if toml.has_flag("cache_option_disabled")
-        || !(is_late || written.is_some() && toml.has_flag("cache_option_enabled"))
-    {
+    if toml.has_flag("cache_option_disabled") || !(is_late || is_written && toml.has_flag("cache_option_enabled")) {
         let position = found.as_ref().map_or_else(|| toml.scope_place(), |(_, position)| position.clone());
         findings.problem(
             position,
@@ -491,6 +496,36 @@ fn check_runtime(toml: &WranglerConfig, findings: &mut Findings) {
             format!("without {SIGNAL:?} the gate does not learn that a client has disconnected, and frees the request's resources only after 70 seconds: write compatibility_flags = [{SIGNAL:?}]"),
         );
     }
+}
+
+/// Keys other than secrets take `node:crypto`, unless the worker is built without it.
+fn check_crypto(toml: &WranglerConfig, views: [(View, &Loaded); 2], findings: &mut Findings) {
+    /// From this date the flag brings the modules of Node as they are used here.
+    const MIN_DATE: Date = date(2024, 9, 23);
+    /// From this date the flag is the default.
+    const DEFAULT_DATE: Date = date(2026, 8, 4);
+    let is_from = |first: Date| compatibility_date(toml).is_some_and(|date| date >= first);
+    let has_crypto = !toml.has_flag("no_nodejs_compat_v2")
+        && (is_from(DEFAULT_DATE)
+            || toml.has_flag("nodejs_compat_v2")
+            || (is_from(MIN_DATE) && toml.has_flag("nodejs_compat")));
+    let has_key_pair = |(view, loaded): (View, &Loaded)| {
+        let named = toml.variables_of(view).get("JWT_ALGORITHM").and_then(Value::as_str).map(str::to_owned);
+        let named = named.and_then(|name| Algorithm::from_name(&name)).is_some_and(|named| !named.is_symmetric());
+        named || loaded.config.as_ref().is_ok_and(|config| config.tokens.keys().has_public_keys())
+    };
+    if has_crypto || !views.into_iter().any(has_key_pair) {
+        return;
+    }
+    let severity = if toml.is_stock() { Severity::StopsTheGate } else { Severity::Warns };
+    let position = toml.inherited(&["compatibility_flags"]).or_else(|| toml.inherited(&[DATE]));
+    let position = position.map_or_else(|| toml.scope_place(), |(_, position)| position);
+    findings.add(
+        severity,
+        position,
+        "compatibility_flags",
+        format!("without \"nodejs_compat\" the runtime has no node:crypto, which the gate's keys need: write a compatibility_date from {DEFAULT_DATE} on and no \"no_nodejs_compat_v2\", or add \"nodejs_compat\"; or build the worker with the feature rust-crypto"),
+    );
 }
 
 /// The structure of the file, and other files in its folder and among the static files.

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod common_passwords;
 pub mod differences;
+pub mod engines;
 pub mod errors;
 pub mod flask_jwt_extended;
 pub mod imports;

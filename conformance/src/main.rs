@@ -1,6 +1,14 @@
 //! Chores that need the rules natively, as commands that `cargo xtask` calls.
 
-use conformance::{common_passwords, errors, native::Native, player::Player, replay, tidy, vectors, workerd::Workerd};
+use conformance::{
+    common_passwords,
+    engines::{self, Outcome},
+    errors,
+    native::Native,
+    player::Player,
+    replay, tidy, vectors,
+    workerd::Workerd,
+};
 use std::{path::Path, process::ExitCode};
 use tollgate::rules::{
     config::options,
@@ -43,9 +51,10 @@ fn main() -> ExitCode {
         Some("replay") if args.len() > 1 => replay(&args[1..]),
         Some("tidy") if args.len() == 1 => tidy(),
         Some("vectors") if args.len() == 2 => vectors(Path::new(&args[1])),
+        Some("vectors") if args.len() == 3 && args[1] == "--workerd" => engines(Path::new(&args[2])),
         _ => {
             eprintln!(
-                "error: conformance demo-users | docs | common-passwords [DJANGO BURNETT] | replay [--workerd] FILE… | tidy | vectors DIR"
+                "error: conformance demo-users | docs | common-passwords [DJANGO BURNETT] | replay [--workerd] FILE… | tidy | vectors [--workerd] DIR"
             );
             ExitCode::from(2)
         }
@@ -122,6 +131,21 @@ fn vectors(folder: &Path) -> ExitCode {
             let (right, wrong) = (sum(|tally| tally.right), sum(|tally| tally.wrong.len()));
             println!("{right} right, {documented} refused for a documented reason, {wrong} wrong");
             if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Holds the engine of workerd against the one in Rust. Fails if an answer differs or no signature was right.
+fn engines(folder: &Path) -> ExitCode {
+    match engines::compare(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), folder) {
+        Ok(Outcome { same, signed, different }) => {
+            different.iter().for_each(|line| println!("DIFFERENT {line}"));
+            println!("{same} the same, of them {signed} with a right signature, {} different", different.len());
+            if different.is_empty() && signed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             eprintln!("error: {error}");

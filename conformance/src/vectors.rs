@@ -58,7 +58,13 @@ impl Tally {
 /// # Errors
 /// A folder or file can't be read, or a file is not JSON.
 pub fn folder(folder: &Path) -> Result<Vec<(String, Tally)>, String> {
-    let mut tallies = Vec::new();
+    let files = files(folder)?;
+    Ok(files.into_iter().filter_map(|(name, value)| Some((name, file(&value)?))).collect())
+}
+
+/// Every JSON file in a folder and its subfolders, by its path.
+fn files(folder: &Path) -> Result<Vec<(String, Value)>, String> {
+    let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
         let described = |error: std::io::Error| format!("{}: {error}", next.display());
@@ -72,14 +78,46 @@ pub fn folder(folder: &Path) -> Result<Vec<(String, Tally)>, String> {
                 let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
                 let text = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
                 let value = serde_json::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
-                if let Some(tally) = file(&value) {
-                    tallies.push((name, tally));
-                }
+                found.push((name, value));
             }
         }
     }
-    tallies.sort_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(tallies)
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(found)
+}
+
+/// A token of a vector and a JWK Set that it is checked with.
+pub struct Pair {
+    /// File and vector.
+    pub name: String,
+    /// The JWK Set.
+    pub keys: Map<String, Value>,
+    /// The token.
+    pub token: String,
+}
+
+/// Every compact token in a folder, with each half of its keys.
+///
+/// # Errors
+/// As for [`folder`].
+pub fn pairs(folder: &Path) -> Result<Vec<Pair>, String> {
+    let mut pairs = Vec::new();
+    let mut add = |name: String, keys: &Value, algorithm: Option<&str>, token: &Value| {
+        if let Some(token) = token.as_str().filter(|token| !token.starts_with('{')) {
+            pairs.push(Pair { name, keys: jwk_set(keys, algorithm), token: token.to_owned() });
+        }
+    };
+    for (name, file) in files(folder)? {
+        for group in file["testGroups"].as_array().into_iter().flatten() {
+            for test in group["tests"].as_array().into_iter().flatten() {
+                for keys in ["public", "private"].into_iter().filter_map(|half| group.get(half)) {
+                    add(format!("{name} {}", test["tcId"]), keys, None, &test["jws"]);
+                }
+            }
+        }
+        add(name, &file["input"]["key"], file["input"]["alg"].as_str(), &file["output"]["compact"]);
+    }
+    Ok(pairs)
 }
 
 /// Runs one file. `None` if it is of no known kind.
@@ -134,8 +172,9 @@ fn judge(keys: &Value, algorithm: Option<&str>, token: &Value) -> Verdict {
     })
 }
 
-fn key_set(keys: &Value, algorithm: Option<&str>) -> Result<KeySet, Option<&'static str>> {
-    let set = match keys.as_object() {
+/// A JWK Set, or a set of one JWK, which gets this algorithm if it names none.
+fn jwk_set(keys: &Value, algorithm: Option<&str>) -> Map<String, Value> {
+    match keys.as_object() {
         Some(set) if set.contains_key("keys") => set.clone(),
         _ => {
             let mut key = keys.clone();
@@ -144,8 +183,11 @@ fn key_set(keys: &Value, algorithm: Option<&str>) -> Result<KeySet, Option<&'sta
             }
             Map::from_iter([("keys".to_owned(), json!([key]))])
         }
-    };
-    KeySet::from_jwk_set(&set).map_err(|fault| match fault.fault {
+    }
+}
+
+fn key_set(keys: &Value, algorithm: Option<&str>) -> Result<KeySet, Option<&'static str>> {
+    KeySet::from_jwk_set(&jwk_set(keys, algorithm)).map_err(|fault| match fault.fault {
         KeyFault::UnknownAlgorithm | KeyFault::UnknownKind => Some(ALGORITHM),
         KeyFault::OtherUse => Some(PURPOSE),
         _ => None,

@@ -15,13 +15,14 @@ pub(crate) trait Engine {
     /// Loads a private key.
     ///
     /// # Errors
-    /// [`KeyFault::Numbers`] if they don't belong together, [`KeyFault::LeftOut`] without this algorithm.
+    /// [`KeyFault::Numbers`] if they don't belong together; [`KeyFault::LeftOut`] or [`KeyFault::NoNodeCrypto`] if the
+    /// engine has not got this algorithm.
     fn signing(algorithm: Algorithm, material: Strict<&Material>) -> Result<Self::Signing, KeyFault>;
 
     /// Loads a public key, also out of material that holds both halves.
     ///
     /// # Errors
-    /// [`KeyFault::NotOnCurve`], [`KeyFault::Numbers`], [`KeyFault::LeftOut`] without this algorithm.
+    /// As for [`Self::signing`]; [`KeyFault::NotOnCurve`].
     fn verifying(algorithm: Algorithm, material: Strict<&Material>) -> Result<Self::Verifying, KeyFault>;
 
     /// The public key of a private one, computed from it.
@@ -30,8 +31,12 @@ pub(crate) trait Engine {
     /// The numbers of a public key.
     fn numbers(key: &Self::Verifying) -> PublicNumbers;
 
-    /// The signature of these bytes, in the form of JWS (RFC 7518 §3).
-    fn sign(key: &Self::Signing, input: &[u8]) -> Vec<u8>;
+    /// The signature of these bytes, in the form of JWS (RFC 7518 §3). The rules try a key when they load it, so that
+    /// it can't fail later.
+    ///
+    /// # Errors
+    /// If the key can't sign.
+    fn sign(key: &Self::Signing, input: &[u8]) -> Result<Vec<u8>, KeyFault>;
 
     /// Whether the signature of these bytes is good.
     fn verify(key: &Self::Verifying, input: &[u8], signature: Strict<&[u8]>) -> bool;

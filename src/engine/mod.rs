@@ -1,4 +1,6 @@
-//! Engines for asymmetric keys: they load keys, verify and sign, synchronously. [`Chosen`] is the one of this build.
+//! Engines for asymmetric keys: they load keys, verify and sign, synchronously. [`Chosen`] is the one of this build: in
+//! workerd the runtime's own cryptography, elsewhere the Rust crates, which a worker gets with the feature
+//! `rust-crypto`.
 //!
 //! **What always holds:** an engine gets keys and signatures only as [`Strict`], so it can't take what another refuses:
 //! the key fits its algorithm and is not a weak one, a signature has its one form with numbers in range. The engine
@@ -9,11 +11,20 @@
 //!
 //! **What it does not do:** HMAC, which is in the rules: its state is computed once for each key, and its code is
 //! shared with PBKDF2.
+//!
+//! [`Strict`]: crate::rules::token::Strict
 
 mod contract;
+#[cfg(all(target_arch = "wasm32", not(feature = "rust-crypto")))]
+mod node;
+#[cfg(any(not(target_arch = "wasm32"), feature = "rust-crypto"))]
 mod rust;
 
 pub(crate) use contract::Engine;
 
 /// The engine of this build: the only place that names one. Static, so a call costs no dispatch.
+#[cfg(all(target_arch = "wasm32", not(feature = "rust-crypto")))]
+pub(crate) type Chosen = node::NodeCrypto;
+/// The engine of this build: the only place that names one. Static, so a call costs no dispatch.
+#[cfg(any(not(target_arch = "wasm32"), feature = "rust-crypto"))]
 pub(crate) type Chosen = rust::RustCrypto;

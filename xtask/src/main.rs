@@ -59,18 +59,12 @@ const TASKS: &[Task] = &[
     Task {
         name: "replay",
         line: "replay recorded transcripts: replay [--workerd] FILE… (against the rules, or against real workerd)",
-        run: |root, args| {
-            if args.iter().any(|arg| arg == "--workerd") {
-                setup::set_up(root)?;
-                build::deployable(root)?;
-            }
-            conformance(root, "replay", args)
-        },
+        run: |root, args| in_process_or_workerd(root, "replay", args),
     },
     Task {
         name: "vectors",
-        line: "run the public test vectors in a folder: vectors DIR (Wycheproof's JWS, JWK, PBKDF2; RFC 7520)",
-        run: |root, args| conformance(root, "vectors", args),
+        line: "run the public test vectors in a folder: vectors [--workerd] DIR (Wycheproof's JWS, JWK, PBKDF2; RFC 7520)",
+        run: |root, args| in_process_or_workerd(root, "vectors", args),
     },
     Task {
         name: "simulate",
@@ -112,6 +106,15 @@ const TASKS: &[Task] = &[
         },
     },
 ];
+
+/// Runs a chore that takes `--workerd`, for which the worker is built.
+fn in_process_or_workerd(root: &Root, name: &str, args: &[String]) -> Result<(), Failure> {
+    if args.iter().any(|arg| arg == "--workerd") {
+        setup::set_up(root)?;
+        build::deployable(root)?;
+    }
+    conformance(root, name, args)
+}
 
 /// Runs a command of the package `conformance`, which has what needs the rules natively.
 fn conformance(root: &Root, name: &str, args: &[String]) -> Result<(), Failure> {

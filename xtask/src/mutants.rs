@@ -20,8 +20,7 @@ pub fn mutants(root: &Root, args: &[String]) -> Result<(), Failure> {
     if paths.is_empty() {
         paths.push(RULES);
     }
-    let mut command = MUTANTS.command(root)?;
-    command.arg("mutants").arg("--output").arg(root.target());
+    let mut files = Vec::new();
     for path in paths {
         if !path.starts_with(RULES) || !root.join(path).exists() {
             return Err(fail(
@@ -29,20 +28,35 @@ pub fn mutants(root: &Root, args: &[String]) -> Result<(), Failure> {
                 "name it from the root of the repository",
             ));
         }
-        command.arg("--file").arg(if root.join(path).is_dir() { format!("{path}/**/*.rs") } else { path.to_owned() });
+        files.push(if root.join(path).is_dir() { format!("{path}/**/*.rs") } else { path.to_owned() });
     }
-    if !options.is_empty() {
-        // The broken rules take a minute, and say nothing of the others.
-        command.args(["--cargo-arg=--package=tollgate-simulate", "--", "--", "--skip", "broken_rules_are_found"]);
+    let round = |options: &[&str]| {
+        let mut command = MUTANTS.command(root)?;
+        command.arg("mutants").arg("--output").arg(root.target()).args(options);
+        command.args(files.iter().flat_map(|file| ["--file", file]));
+        let run = command.status().map_err(|error| fail(error.to_string(), "can cargo-mutants be run?"))?;
+        match run.code() {
+            // 3: some ended in no time that was given, and all others were noticed. That is noticed too.
+            Some(0 | 3) => Ok(true),
+            Some(2) => Ok(false),
+            _ => Err(fail(format!("cargo-mutants ended with {run}"), "see above, and target/mutants.out/log")),
+        }
+    };
+    // The unit tests take a tenth of the whole suite's time and notice most. What they miss is tried again.
+    if round(&["--cargo-arg=--lib"])? {
+        return Ok(());
     }
-    match command.status() {
-        // 3: some ended in no time that was given, and all others were noticed. That is noticed too.
-        Ok(status) if matches!(status.code(), Some(0 | 3)) => Ok(()),
-        Ok(status) if status.code() == Some(2) => Err(fail(
-            "the mutants listed as MISSED survived".into(),
-            "write a test that fails for each, or accept it in .cargo/mutants.toml with the reason",
-        )),
-        Ok(status) => Err(fail(format!("cargo-mutants ended with {status}"), "see above, and target/mutants.out/log")),
-        Err(error) => Err(fail(error.to_string(), "can cargo-mutants be run?")),
+    println!("the mutants that the unit tests missed, with the whole suite:");
+    let whole =
+        ["--iterate", "--cargo-arg=--package=conformance", "--cargo-arg=--lib", "--cargo-arg=--test=properties"];
+    // The broken rules take a minute, and say nothing of the others.
+    let simulation = ["--cargo-arg=--package=tollgate-simulate", "--", "--", "--skip", "broken_rules_are_found"];
+    let simulation = if options.is_empty() { &[][..] } else { &simulation };
+    if round(&[&whole[..], simulation].concat())? {
+        return Ok(());
     }
+    Err(fail(
+        "the mutants listed as MISSED survived".into(),
+        "write a test that fails for each, or accept it in .cargo/mutants.toml with the reason",
+    ))
 }

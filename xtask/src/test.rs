@@ -52,6 +52,7 @@ const PARTS: &[Part] = &[
     Part { name: "simulate", usual: "1 min", belongs_to: Belongs::Test, run: |root| simulate::test(root).map(|()| 0) },
     Part { name: "vectors", usual: "5 s", belongs_to: Belongs::Test, run: vectors },
     Part { name: "e2e", usual: "8 min", belongs_to: Belongs::Test, run: end_to_end },
+    Part { name: "engines", usual: "10 s", belongs_to: Belongs::Test, run: engines },
     Part { name: "replay", usual: "1 min", belongs_to: Belongs::Test, run: replay },
     Part { name: "import", usual: "10 s", belongs_to: Belongs::Test, run: import_beside_demo_users },
     Part { name: "dev", usual: "20 s", belongs_to: Belongs::Test, run: first_contact },
@@ -141,7 +142,11 @@ fn clippy_wasm(root: &Root) -> Result<u32, Failure> {
     clippy.extend(packages.iter().flat_map(|package| ["--package", package]));
     clippy.extend(["--target", "wasm32-unknown-unknown", "--profile", "worker-dev"]);
     clippy.extend(["--features", "tollgate-worker/fault-injection", "--", "-D", "warnings"]);
-    check(root, "clippy, wasm32", &clippy, "mend what clippy says above")
+    check(root, "clippy, wasm32", &clippy, "mend what clippy says above")?;
+    let rust_crypto = ["clippy", "--locked", "--quiet", "--package", "tollgate-worker", "--features", "rust-crypto"];
+    let target = ["--target", "wasm32-unknown-unknown", "--profile", "worker-dev", "--", "-D", "warnings"];
+    let clippy = [&rust_crypto[..], &target].concat();
+    check(root, "clippy, wasm32 with rust-crypto", &clippy, "mend what clippy says above")
 }
 
 /// JavaScript: format, lint and types of every file, and the unit tests.
@@ -153,7 +158,13 @@ fn javascript(root: &Root) -> Result<u32, Failure> {
     )?;
     step.done("");
     // One for each kind of globals: workerd, workerd and Node, Node, a browser.
-    for project in ["tsconfig.json", "tests/js/tsconfig.json", "tests/e2e/tsconfig.json", "tsconfig.page.json"] {
+    for project in [
+        "tsconfig.json",
+        "src/engine/node/tsconfig.json",
+        "tests/js/tsconfig.json",
+        "tests/e2e/tsconfig.json",
+        "tsconfig.page.json",
+    ] {
         let step = Step::begin(format!("types of JavaScript, {project}"));
         let hint = format!("mend what tsc says above; node_modules/.bin/tsc -p {project} shows it alone");
         step.output(root.npm_command("tsc").args(["-p", project]), &hint)?;
@@ -266,6 +277,23 @@ fn vectors(root: &Root) -> Result<u32, Failure> {
     }
     let mut command = root.cargo_command(["run", "--locked", "--quiet", "--package", "conformance", "--", "vectors"]);
     let output = step.output(command.arg(folder), "cargo xtask vectors ../shared/vectors shows it alone")?;
+    step.done(output.lines().last().unwrap_or_default());
+    Ok(0)
+}
+
+/// The tokens of the public test vectors: the deployed worker, with the runtime's cryptography, answers as the rules do
+/// natively, with the Rust crates.
+fn engines(root: &Root) -> Result<u32, Failure> {
+    let folder = root.join("../shared/vectors");
+    if !folder.is_dir() {
+        Step::begin("public test vectors in workerd").not_run("there is no folder ../shared/vectors");
+        return Ok(0);
+    }
+    build::deployable(root)?;
+    let step = Step::begin("public test vectors in workerd");
+    let command = ["run", "--locked", "--quiet", "--package", "conformance", "--", "vectors", "--workerd"];
+    let hint = "cargo xtask vectors --workerd ../shared/vectors shows it alone";
+    let output = step.output(root.cargo_command(command).arg(folder), hint)?;
     step.done(output.lines().last().unwrap_or_default());
     Ok(0)
 }

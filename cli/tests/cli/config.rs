@@ -502,6 +502,34 @@ fn what_the_runtime_lacks_is_reported() {
     assert!(world.run(&["config", "check"], "").out.contains("error: compatibility_date: missing"));
 }
 
+#[test]
+fn keys_without_node_crypto_are_reported() {
+    let key = in_one_line(PUBLIC_PEM);
+    let with_key = |date: &str, flags: &str| {
+        let world = World::new();
+        world.config("2026-11-01", date);
+        world.config("\"enable_request_signal\"", &format!("\"enable_request_signal\", {flags}"));
+        let vars = format!("JWT_ALGORITHM = \"EdDSA\"\nJWT_PUBLIC_KEY = \"{key}\"\nJWT_AUTH_URL_RULE = \"\"\n");
+        world.config("[vars]\n", &format!("[vars]\n{vars}"));
+        world
+    };
+    for (date, flags, has_crypto) in [
+        ("2026-08-03", "", false),
+        ("2026-08-04", "", true),
+        ("2026-08-04", "\"no_nodejs_compat_v2\"", false),
+        ("2025-06-01", "\"nodejs_compat\"", true),
+        ("2024-11-11", "\"nodejs_compat_v2\"", true),
+    ] {
+        let run = with_key(date, flags).run(&["config", "check"], "");
+        let found = lines_of(&run, "compatibility_flags");
+        assert_eq!(found.is_empty(), has_crypto, "{date} {flags}: {run:?}");
+        assert!(found.iter().all(|line| line.contains("error: ")), "{run:?}");
+    }
+    let world = World::new();
+    world.config("2026-11-01", "2026-08-03");
+    assert!(lines_of(&world.run(&["config", "check"], ""), "compatibility_flags").is_empty(), "HS256 needs none");
+}
+
 /// The lines of a check about an option.
 fn lines_of(run: &Run, option: &str) -> Vec<String> {
     run.out.lines().filter(|line| line.contains(&format!(": {option}: "))).map(str::to_owned).collect()

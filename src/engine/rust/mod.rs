@@ -100,16 +100,16 @@ impl Engine for RustCrypto {
         }
     }
 
-    fn sign(key: &Signing, input: &[u8]) -> Vec<u8> {
+    fn sign(key: &Signing, input: &[u8]) -> Result<Vec<u8>, KeyFault> {
         use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
-        match *key {
+        Ok(match *key {
             #[cfg(feature = "ecdsa")]
             Signing::Es256(ref key) => ecdsa::Es256.sign(key, input).as_bytes().into_owned(),
             #[cfg(feature = "eddsa")]
             Signing::EdDsa(ref key) => eddsa::EdDsa.sign(key, input).as_bytes().into_owned(),
             #[cfg(feature = "rsa")]
             Signing::Rsa(algorithm, ref key) => algorithm.sign(key, input).as_bytes().into_owned(),
-        }
+        })
     }
 
     fn verify(key: &Verifying, input: &[u8], signature: Strict<&[u8]>) -> bool {

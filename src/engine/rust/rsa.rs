@@ -12,8 +12,11 @@
 // Its randomness is its own: see above.
 #![allow(clippy::disallowed_types)]
 
-use crate::rules::token::{Algorithm, KeyFault, MODULUS_BITS, Material, RsaPrivate};
-use ::rsa::{BoxedUint, Pkcs1v15Sign, PrivateKey, PublicKey, traits::PublicKeyParts};
+use crate::rules::token::{Algorithm, KeyFault, Material, RsaPrivate};
+use ::rsa::{
+    BoxedUint, Pkcs1v15Sign, PrivateKey, PublicKey,
+    traits::{PrivateKeyParts, PublicKeyParts},
+};
 use jwt_compact::AlgorithmSignature;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use std::{borrow::Cow, num::NonZeroUsize};
@@ -109,15 +112,19 @@ impl jwt_compact::Algorithm for Rsa {
 /// The private key, wiped on drop: its numbers belong together.
 pub(super) fn signing_key(material: &Material) -> Result<PrivateKey, KeyFault> {
     let Material::Rsa { n, e, private } = material else { return Err(KeyFault::OtherKind) };
-    let RsaPrivate { d, p, q } = private.as_ref().ok_or(KeyFault::NotPrivate)?;
-    let [d, p, q] = [d, p, q].map(|number| BoxedUint::from_be_slice_vartime(number.expose()));
-    PrivateKey::from_components(number(n), number(e), d, vec![p, q]).map_err(|_| KeyFault::Numbers)
+    let RsaPrivate { d, p, q, dp, dq, qi } = private.as_ref().ok_or(KeyFault::NotPrivate)?;
+    let [d, p, q] = [d, p, q].map(|secret| number(secret.expose()));
+    let key = PrivateKey::from_components(number(n), number(e), d, vec![p, q]).map_err(|_| KeyFault::Numbers)?;
+    // The crate computes these anew.
+    let computed = [key.dp().cloned(), key.dq().cloned(), key.qinv().map(|qi| qi.retrieve())];
+    let are_own = [dp, dq, qi].iter().zip(computed).all(|(own, computed)| computed == Some(number(own.expose())));
+    if are_own { Ok(key) } else { Err(KeyFault::Numbers) }
 }
 
 /// The public key.
 pub(super) fn verifying_key(material: &Material) -> Result<PublicKey, KeyFault> {
     let Material::Rsa { n, e, .. } = material else { return Err(KeyFault::OtherKind) };
-    PublicKey::new_with_size_limits(number(n), number(e), MODULUS_BITS).map_err(|_| KeyFault::Numbers)
+    PublicKey::new(number(n), number(e)).map_err(|_| KeyFault::Numbers)
 }
 
 /// Modulus and exponent, as a JWK has them.

@@ -61,6 +61,8 @@ pub enum KeyFault {
     Roca,
     /// An algorithm that this build leaves out.
     LeftOut,
+    /// The runtime has no `node:crypto`, which has the algorithms with key pairs.
+    NoNodeCrypto,
     /// `kid` is not a text.
     Id,
     /// `not_after` is no number of seconds.
@@ -113,6 +115,9 @@ impl fmt::Display for KeyFault {
             Self::Exponent => "an RSA exponent that is even, below 3 or above 2^33: make the key anew, with 65537",
             Self::Roca => "an RSA key that can be factored (ROCA, CVE-2017-15361): make it anew with OpenSSL, and use it nowhere else",
             Self::LeftOut => "this build leaves its algorithm out: build with the feature ecdsa, eddsa or rsa",
+            Self::NoNodeCrypto => {
+                "its algorithm takes node:crypto, which this worker has not: add \"nodejs_compat\" to compatibility_flags, or build with the feature rust-crypto"
+            }
             Self::Id => "its kid is not a text: write it in quotes",
             Self::NotAfter => "its not_after is no time: write seconds since 1970, as in exp",
             Self::SigningEnds => "it signs, and has a not_after: write a new key before it, which signs from then on",

@@ -109,7 +109,15 @@ fn material(members: &Map<String, Value>) -> Result<Material, KeyFault> {
                 return Err(KeyFault::UnknownKind);
             }
             let private = match private {
-                Some(d) => Some(RsaPrivate { d, p: secret("p")?, q: secret("q")? }),
+                // RFC 7518 §6.3.2: p and q bring the rest with them.
+                Some(d) => Some(RsaPrivate {
+                    d,
+                    p: secret("p")?,
+                    q: secret("q")?,
+                    dp: secret("dp")?,
+                    dq: secret("dq")?,
+                    qi: secret("qi")?,
+                }),
                 None => None,
             };
             Ok(Material::Rsa { n: bytes("n")?, e: bytes("e")?, private })

@@ -54,6 +54,9 @@ enum Verifying {
     Asymmetric(Algorithm, Box<Public>),
 }
 
+/// What a private key signs when it is loaded. No token is an empty text.
+const PROBE: &[u8] = b"";
+
 /// A public key of the engine and its numbers, which say what its signatures look like.
 #[derive(Clone)]
 struct Public {
@@ -110,7 +113,7 @@ impl Key {
         Self::from_material(algorithm, &jwk.material).map(|key| key.with(jwk.id.clone(), jwk.not_after))
     }
 
-    // An engine without any algorithm has no keys: the compiler sees that it loads none.
+    // The Rust engine without any algorithm has no keys: the compiler sees that it loads none.
     #[cfg_attr(
         not(any(feature = "ecdsa", feature = "eddsa", feature = "rsa")),
         allow(unreachable_code, unused_variables)
@@ -129,6 +132,11 @@ impl Key {
         };
         if !are_halves {
             return Err(KeyFault::Halves);
+        }
+        // Tried once: numbers that don't belong together make signatures that are wrong, or tell the factors of RSA.
+        let signature = Chosen::sign(&signing, PROBE)?;
+        if !strict::signature(&public.numbers, &signature).is_some_and(|own| Chosen::verify(&public.key, PROBE, own)) {
+            return Err(KeyFault::Numbers);
         }
         Ok(Self::of(Signing::Asymmetric(Box::new(signing)), Verifying::Asymmetric(algorithm, Box::new(public))))
     }
@@ -215,7 +223,7 @@ impl Key {
             Signing::Hs256(key) => with(&Hs256, key, message),
             Signing::Hs384(key) => with(&Hs384, key, message),
             Signing::Hs512(key) => with(&Hs512, key, message),
-            Signing::Asymmetric(key) => Chosen::sign(key, message),
+            Signing::Asymmetric(key) => Chosen::sign(key, message).expect("a key that has signed when it was loaded"),
         }
     }
 }

@@ -26,11 +26,14 @@ pub(crate) enum Material {
     },
 }
 
-/// The private numbers of RSA that the others follow from.
+/// The private numbers of RSA (RFC 8017 §3.2). An engine may compute the last three from the others.
 pub(crate) struct RsaPrivate {
     pub(crate) d: Secret<Vec<u8>>,
     pub(crate) p: Secret<Vec<u8>>,
     pub(crate) q: Secret<Vec<u8>>,
+    pub(crate) dp: Secret<Vec<u8>>,
+    pub(crate) dq: Secret<Vec<u8>>,
+    pub(crate) qi: Secret<Vec<u8>>,
 }
 
 impl Material {

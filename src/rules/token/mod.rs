@@ -41,14 +41,10 @@ pub(super) use flask_jwt_extended::is_truthy;
 pub use jws::MAX_TOKEN_BYTES;
 pub use key::{Key, VerifyingKey};
 pub use key_set::{KeySet, KeySetFault, NoKey};
-#[cfg(feature = "rsa")]
-pub(crate) use material::RsaPrivate;
-pub(crate) use material::{Material, PublicNumbers};
+pub(crate) use material::{Material, PublicNumbers, RsaPrivate};
 pub use session_claims::{Freshness, SessionClaims};
 pub use signature::check_signature;
 pub use signed::{SignedToken, VerifiedToken};
-#[cfg(feature = "rsa")]
-pub(crate) use strict::MODULUS_BITS;
 pub(crate) use strict::Strict;
 pub use token_type::TokenType;
 pub use verifier::{Policy, RejectedToken, Verifier};

@@ -118,7 +118,14 @@ fn rsa_private(der: &[u8]) -> Result<Material, KeyFault> {
     Ok(Material::Rsa {
         n: key.modulus.as_bytes().to_vec(),
         e: key.public_exponent.as_bytes().to_vec(),
-        private: Some(RsaPrivate { d: secret(key.private_exponent), p: secret(key.prime1), q: secret(key.prime2) }),
+        private: Some(RsaPrivate {
+            d: secret(key.private_exponent),
+            p: secret(key.prime1),
+            q: secret(key.prime2),
+            dp: secret(key.exponent1),
+            dq: secret(key.exponent2),
+            qi: secret(key.coefficient),
+        }),
     })
 }
 

@@ -31,7 +31,7 @@ impl<T> Strict<T> {
 }
 
 /// How long a modulus may be, in bits.
-pub(crate) const MODULUS_BITS: RangeInclusive<usize> = 2048..=4096;
+const MODULUS_BITS: RangeInclusive<usize> = 2048..=4096;
 
 /// The order of P-256's group, big-endian (SP 800-186 §3.2.1.3).
 const P256_ORDER: [u8; 32] = [
