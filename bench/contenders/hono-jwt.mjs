@@ -5,7 +5,7 @@ import { jwt } from "hono/jwt";
 import { proxy } from "hono/proxy";
 
 const app = new Hono();
-app.use(jwt({ secret: env.JWT_SECRET_KEY, alg: "HS256" }));
+app.use(jwt({ secret: env.JWT_PUBLIC_KEY ?? env.JWT_SECRET_KEY, alg: env.JWT_ALGORITHM ?? "HS256" }));
 app.get("/protected", (c) => c.json({ identity: c.get("jwtPayload").identity }));
 app.all("/api/*", (c) => {
   const { pathname, search } = new URL(c.req.url);

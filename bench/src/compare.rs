@@ -101,12 +101,17 @@ impl Comparison {
             all.push(Self { bytes, ..Self::new(&format!("{kind}-first"), Tollgate, Use::Once) });
         }
         for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256] {
-            let key = tokens::private_key(algorithm).unwrap_or_default();
-            let vars = [("JWT_ALGORITHM", algorithm.name()), ("JWT_PRIVATE_KEY", key)];
-            for (kind, tokens) in [("protected", Use::Same), ("protected-first", Use::Once)] {
-                let kind = format!("{kind}-{}", algorithm.name());
-                all.push(Self { algorithm, ..Self::tollgate(&kind, tokens, &vars) });
-            }
+            let [private, public] = tokens::key_pair(algorithm).unwrap_or_default();
+            let name = algorithm.name();
+            let vars = [("JWT_ALGORITHM", name), ("JWT_PRIVATE_KEY", private), ("JWT_PUBLIC_KEY", public)];
+            let with_keys = |kind: &str, contender: Contender, tokens: Use| Self {
+                algorithm,
+                setting: Setting::vars(&vars),
+                ..Self::new(&format!("{kind}-{name}"), contender, tokens)
+            };
+            all.push(with_keys("protected", Tollgate, Use::Same));
+            let first = |contender: Contender| with_keys("protected-first", contender, Use::Once);
+            all.extend([HonoJwt, Jose, Tollgate].map(first));
         }
         for level in ["off", "error", "info", "debug"] {
             all.push(Self::tollgate(&format!("log-{level}"), Use::Same, &[("TOLLGATE_LOG", level)]));
@@ -157,7 +162,7 @@ impl Comparison {
         let mut sides = vec![(contender, self.setting.clone()), (floor, Setting::default())];
         sides.extend(self.other.clone().map(|setting| (Contender::Tollgate, setting)));
         let servers = start(workshop, &sides, reversed)?;
-        let is_asymmetric = tokens::private_key(self.algorithm).is_some();
+        let is_asymmetric = tokens::key_pair(self.algorithm).is_some();
         let mut mints = sides
             .iter()
             .map(|&(side, _)| {

@@ -21,13 +21,17 @@ use tollgate::{
 pub const SECRET: &str = "kB2xwq7yT4nLr9vEoZ5jHs0dXgCmPf8uKtYbQa3eNiWz6MRVlJ1UFhGSDcIpAO-_";
 const FORGERS_SECRET: &str = "another secret of sixty-four bytes, which no gate here has got: ";
 
-/// The private key of the tests for an asymmetric algorithm.
-pub const fn private_key(algorithm: Algorithm) -> Option<&'static str> {
+/// The private and the public key of the tests for an asymmetric algorithm.
+pub const fn key_pair(algorithm: Algorithm) -> Option<[&'static str; 2]> {
     match algorithm {
         Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => None,
-        Algorithm::EdDsa => Some(include_str!("../../tests/keys/ed25519.pem")),
-        Algorithm::Es256 => Some(include_str!("../../tests/keys/p256.pem")),
-        _ => Some(include_str!("../../tests/keys/rsa.pem")),
+        Algorithm::EdDsa => {
+            Some([include_str!("../../tests/keys/ed25519.pem"), include_str!("../../tests/keys/ed25519.pub.pem")])
+        }
+        Algorithm::Es256 => {
+            Some([include_str!("../../tests/keys/p256.pem"), include_str!("../../tests/keys/p256.pub.pem")])
+        }
+        _ => Some([include_str!("../../tests/keys/rsa.pem"), include_str!("../../tests/keys/rsa.pub.pem")]),
     }
 }
 
@@ -68,9 +72,9 @@ impl Mint {
     /// `has_sessions`: tokens name a session, as those of a gate with Durable Objects do.
     pub fn new(bytes: usize, algorithm: Algorithm, has_sessions: bool) -> Result<Self> {
         let symmetric = |secret: &str| Key::symmetric(Algorithm::Hs256, &Secret::new(secret.to_owned()), None, false);
-        let key = match private_key(algorithm) {
+        let key = match key_pair(algorithm) {
             None => symmetric(SECRET),
-            Some(text) => Key::private(algorithm, &Secret::new(text.to_owned())),
+            Some([text, _]) => Key::private(algorithm, &Secret::new(text.to_owned())),
         };
         let usable = |key: Result<Key, KeyFault>| key.map_err(|fault| anyhow!("{fault:?}"));
         let (key, forgers_key) = (usable(key)?, usable(symmetric(FORGERS_SECRET))?);

@@ -199,8 +199,8 @@ impl Workshop {
         if contender == Contender::Tollgate {
             bindings.push(json("ROUTES", &setting.routes().to_string()));
             bindings.push("(name = \"USERS\", kvNamespace = \"users\")".to_owned());
-            bindings.extend(setting.vars.iter().map(|(name, value)| text(name, value)));
         }
+        bindings.extend(setting.vars.iter().map(|(name, value)| text(name, value)));
         // As one line, for capnp.
         let users: Value = serde_json::from_slice(&fs::read(self.root.join("tests/e2e/users.json"))?)?;
         let mut services = vec![
