@@ -101,9 +101,8 @@ impl Comparison {
             all.push(Self { bytes, ..Self::new(&format!("{kind}-first"), Tollgate, Use::Once) });
         }
         for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256] {
-            let [private, public] = tokens::key_pair(algorithm).unwrap_or_default();
             let name = algorithm.name();
-            let vars = [("JWT_ALGORITHM", name), ("JWT_PRIVATE_KEY", private), ("JWT_PUBLIC_KEY", public)];
+            let vars = tokens::variables(algorithm, tokens::key_pair(algorithm).unwrap_or_default());
             let with_keys = |kind: &str, contender: Contender, tokens: Use| Self {
                 algorithm,
                 setting: Setting::vars(&vars),

@@ -84,6 +84,10 @@ pub fn measure_cold(workshop: &Workshop, contender: Contender, count: usize) -> 
         .with("p50_ms", median(first.iter().map(|it| quantile_ms(&it.latency, 0.5)))))
 }
 
+/// The rows about the time of a rejected log-in.
+pub const TIMING: [&str; 4] =
+    ["login-timing/unknown-user", "login-timing/noise", "login-timing/unknown-scrypt", "login-timing/unknown-sha512"];
+
 /// Whether the time of a rejected log-in shows that a user exists: bench/log-in.mjs.
 pub fn measure_timing(workshop: &Workshop) -> Result<Vec<Row>> {
     let text = run(workshop.npm("node")?.arg("bench/log-in.mjs").stderr(Stdio::inherit()))?;

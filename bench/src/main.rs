@@ -5,6 +5,7 @@
 //! the other rows are measured, and the run fails at its end.
 
 mod clock;
+mod cold;
 mod compare;
 mod contender;
 mod load;
@@ -115,7 +116,11 @@ impl Job {
         Self { names: vec![name.into()], seconds, run: Box::new(move |workshop| Ok(vec![run(workshop)?])) }
     }
 
-    fn of_two(names: [&str; 2], seconds: f64, run: impl Fn(&Workshop) -> Result<Vec<Row>> + 'static) -> Self {
+    fn of<const N: usize>(
+        names: [&str; N],
+        seconds: f64,
+        run: impl Fn(&Workshop) -> Result<Vec<Row>> + 'static,
+    ) -> Self {
         Self { names: names.map(str::to_owned).into(), seconds, run: Box::new(run) }
     }
 }
@@ -128,7 +133,7 @@ fn jobs(pace: Pace) -> Vec<Job> {
         jobs.push(Job::new(row.name.clone(), all(row.seconds(pace)), move |it| row.measure(it, pace)));
     }
     let refresh = (2 * pace.warm + pace.round).as_secs_f64() + 4.0;
-    jobs.push(Job::of_two(sessions::REFRESH, all(refresh), move |it| sessions::measure_refresh(it, pace)));
+    jobs.push(Job::of(sessions::REFRESH, all(refresh), move |it| sessions::measure_refresh(it, pace)));
     for revoked in REVOKED {
         let seconds = all(1.6 + revoked as f64 / 25e3) + sessions::IDLE.as_secs_f64();
         let run = move |it: &Workshop| sessions::measure_snapshot(it, revoked, rounds);
@@ -141,14 +146,18 @@ fn jobs(pace: Pace) -> Vec<Job> {
         jobs.push(Job::new(format!("login-cold/{it}"), all(1.0), run));
     }
     let attack = move |it: &Workshop| logins::measure_attack(it, rounds);
-    jobs.push(Job::of_two(logins::ATTACK, all(logins::ATTACK_SECONDS), attack));
-    jobs.push(Job::of_two(["login-timing/unknown-user", "login-timing/noise"], 65.0, logins::measure_timing));
+    jobs.push(Job::of(logins::ATTACK, all(logins::ATTACK_SECONDS), attack));
+    jobs.push(Job::of(logins::TIMING, 250.0, logins::measure_timing));
     for (it, kind, tokens) in memory::ROWS {
         let run = move |workshop: &Workshop| memory::measure(workshop, it, kind, tokens);
         jobs.push(Job::new(format!("memory/{it}-{kind}"), 60.0, run));
     }
     for it in size::CONTENDERS {
         jobs.push(Job::new(format!("size/{it}"), 0.0, move |workshop| size::measure(workshop, it)));
+    }
+    for (it, algorithm) in cold::ROWS {
+        let run = move |workshop: &Workshop| cold::measure(workshop, it, algorithm);
+        jobs.push(Job::new(cold::name(it, algorithm), cold::SECONDS, run));
     }
     jobs.push(Job::new("startup/tollgate", 12.0, size::measure_startup));
     jobs

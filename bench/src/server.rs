@@ -24,6 +24,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// Where its Durable Objects take orders (bench/contenders/orders.mjs), if it has them.
     pub orders: Option<SocketAddr>,
+    /// The time from its spawn until it told its port.
+    pub listened: Duration,
     /// The CPU time and memory that it uses.
     pub meter: Meter,
     /// What it wrote last.
@@ -40,6 +42,7 @@ impl Server {
     /// If it ends before, with the last lines that it wrote.
     pub fn start(mut command: Command, objects: Option<PathBuf>) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let began = Instant::now();
         let mut child = command.spawn().with_context(|| format!("{} can't be run", command.get_program().display()))?;
         let output = Output::default();
         output.read(child.stderr.take().context("no standard error")?);
@@ -58,9 +61,10 @@ impl Server {
                 None => output.keep(&line),
             }
         };
+        let listened = began.elapsed();
         output.read(stdout);
         let meter = Meter::new(child.id());
-        Ok(Self { child, address, orders, meter, output, objects })
+        Ok(Self { child, address, orders, listened, meter, output, objects })
     }
 }
 

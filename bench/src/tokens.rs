@@ -35,6 +35,12 @@ pub const fn key_pair(algorithm: Algorithm) -> Option<[&'static str; 2]> {
     }
 }
 
+/// The variables of a contender with this key pair.
+pub const fn variables(algorithm: Algorithm, pair: [&'static str; 2]) -> [(&'static str, &'static str); 3] {
+    let [private, public] = pair;
+    [("JWT_ALGORITHM", algorithm.name()), ("JWT_PRIVATE_KEY", private), ("JWT_PUBLIC_KEY", public)]
+}
+
 /// Which tokens the requests of a load have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {

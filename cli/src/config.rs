@@ -5,6 +5,7 @@ use crate::{
     failure::{Exit, Failure},
     kv::{Store, StoreArgs},
     output::{self, Output, counted},
+    password::undeclared_kinds,
     wrangler_config::{PEPPER, PEPPERS, Position, ReadError, Selection, View, WranglerConfig},
 };
 use jiff::civil::{Date, date};
@@ -17,7 +18,7 @@ use tollgate::rules::{
         Config, Loaded,
         options::{self, Family, Secrecy, TABLE, page},
     },
-    password::{self, Check},
+    password::{self, Check, Hashing},
     revocation,
     route::{RULE_MEMBERS, Target, UserFrom},
     secret::Secret,
@@ -33,13 +34,13 @@ pub enum Command {
     /// beside it. Checks options, rules, bindings and static files, both for `wrangler dev` and for a deployment. Exit
     /// code 1 if there is a problem, 0 if there are only warnings.
     #[command(
-        after_help = "Examples:\n  tollgate config check\n  tollgate config check deploy/wrangler.toml --env production --json\n  tollgate config check --store --remote    (also look for the demo users)"
+        after_help = "Examples:\n  tollgate config check\n  tollgate config check deploy/wrangler.toml --env production --json\n  tollgate config check --store --remote    (also look into the store)"
     )]
     Check {
         /// Same as --config FILE
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
-        /// Also read the store, and warn if it has the demo users
+        /// Also read the store, and warn of the demo users and of hashes that take longer than a new one
         #[arg(long)]
         store: bool,
         #[command(flatten)]
@@ -187,7 +188,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     check_crypto(&toml, [(View::Local, &local), (View::Deployed, &deployed)], &mut findings);
     check_files(&toml, &place.selection, &mut findings);
     if look_into_store {
-        check_demo_users(place, &mut findings)?;
+        check_store(place, &mut findings)?;
     }
     Ok(findings.print(output))
 }
@@ -741,16 +742,36 @@ fn check_addresses(toml: &WranglerConfig, findings: &mut Findings) {
     }
 }
 
-fn check_demo_users(place: &StoreArgs, findings: &mut Findings) -> Result<(), Failure> {
+/// How many of the stored users are looked at: as many as wrangler reads at once.
+const MAX_USERS: usize = 100;
+
+/// Demo users in the store, and hashes that take longer than is configured.
+fn check_store(place: &StoreArgs, findings: &mut Findings) -> Result<(), Failure> {
     let store = Store::open(place)?;
     let hashing = store.passwords()?.hashing;
+    check_demo_users(&store, &hashing, findings)?;
+    let keys: Vec<String> = store.keys("login")?.into_iter().take(MAX_USERS).collect();
+    let found = store.get(&keys)?;
+    let hashes: Vec<String> =
+        found.values().filter_map(|text| Some(LoginRecord::read(text.as_bytes()).ok()?.hash().to_owned())).collect();
+    if let Some(kinds) = undeclared_kinds(hashes.iter().map(String::as_str), &hashing) {
+        findings.warn(
+            store.toml.place_in(View::Deployed, "TOLLGATE_PASSWORD_KINDS"),
+            "TOLLGATE_PASSWORD_KINDS",
+            format!("the {} has hashes that take longer to check than a new one, so the duration of a log-in reveals which users were imported: write [{kinds}]", store.name()),
+        );
+    }
+    Ok(())
+}
+
+fn check_demo_users(store: &Store, hashing: &Hashing, findings: &mut Findings) -> Result<(), Failure> {
     let names = ["user1", "user2"];
     let found = store.get(&names.map(LoginRecord::key))?;
     let position = store.toml.kv_namespace(BINDING).map_or_else(|| store.toml.scope_place(), |(_, position)| position);
     for name in names {
         let record = found.get(&LoginRecord::key(name)).and_then(|text| LoginRecord::read(text.as_bytes()).ok());
         let known = record.is_some_and(|record| {
-            let check = password::check(Some(record.hash()), &Secret::new("abcxyz".into()), &hashing);
+            let check = password::check(Some(record.hash()), &Secret::new("abcxyz".into()), hashing);
             matches!(check, Ok(Check::Right | Check::RightButOutdated))
         });
         if known {

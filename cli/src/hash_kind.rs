@@ -3,7 +3,7 @@
 //! **What always holds:** the name is one of a fixed list, so it reveals nothing of the hash.
 
 /// A kind that the gate verifies, but incomplete or altered.
-const DAMAGED: &str = "a PBKDF2-SHA256 hash that is damaged or truncated";
+const DAMAGED: &str = "a PBKDF2 or scrypt hash that is damaged or truncated";
 /// werkzeug's method `plain`, which stores the password itself.
 const PLAIN: &str = "a plain password of werkzeug";
 /// What Django stores for users who can't log in with a password.
@@ -13,14 +13,16 @@ const NO_PASSWORD: &str = "Django's mark for \"no password\"";
 pub fn name(text: &str) -> Option<&'static str> {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
     // Longer prefixes before those that they begin with.
-    let kinds: [(&[&str], &'static str); 18] = [
+    let kinds: [(&[&str], &'static str); 17] = [
         (&["$2a$", "$2b$", "$2x$", "$2y$", "bcrypt$", "bcrypt_sha256$", "$bcrypt-sha256$"], "a bcrypt hash"),
         (&["$argon2i$", "$argon2d$", "$argon2id$", "argon2$"], "an Argon2 hash"),
-        (&["scrypt:", "scrypt$", "$scrypt$", "$7$"], "a scrypt hash"),
-        (&["$pbkdf2-sha256$", "pbkdf2_sha256$", "pbkdf2:sha256:", "pbkdf2:sha256$"], DAMAGED),
-        (&["$pbkdf2-sha512$", "pbkdf2_sha512$", "pbkdf2:sha512"], "a PBKDF2 hash with SHA-512"),
-        (&["$pbkdf2$", "$pbkdf2-sha1$", "pbkdf2_sha1$", "pbkdf2:sha1"], "a PBKDF2 hash with SHA-1"),
-        (&["pbkdf2:", "pbkdf2_", "$pbkdf2-"], "a PBKDF2 hash with a hash function that is not SHA-256"),
+        (&["$scrypt$", "$7$"], "a scrypt hash in a form that is neither werkzeug's nor Django's"),
+        (&["scrypt:", "scrypt$", "$pbkdf2-sha256$", "pbkdf2_sha256$", "pbkdf2:sha256:", "pbkdf2:sha256$"], DAMAGED),
+        (&["$pbkdf2-sha512$", "pbkdf2_sha512$", "pbkdf2:sha512", "$pbkdf2$", "pbkdf2_sha1$", "pbkdf2:sha1"], DAMAGED),
+        (
+            &["pbkdf2:", "pbkdf2_", "$pbkdf2-"],
+            "a PBKDF2 hash with a hash function other than SHA-1, SHA-256 and SHA-512",
+        ),
         (&["$5$"], "a sha256-crypt hash"),
         (&["$6$"], "a sha512-crypt hash"),
         (&["$1$", "$apr1$", "md5$1$"], "an md5-crypt hash"),
@@ -64,10 +66,10 @@ pub fn describe(text: &str) -> String {
     match name(text) {
         Some(DAMAGED) => DAMAGED.into(),
         Some(name) => {
-            format!("{name}; the gate verifies only PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug)")
+            format!("{name}; the gate verifies only PBKDF2 (of Tollgate, passlib, Django or werkzeug) and scrypt (of Django or werkzeug)")
         }
         None => {
-            "not a hash of a known kind; the gate verifies PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug)"
+            "not a hash of a known kind; the gate verifies PBKDF2 (of Tollgate, passlib, Django or werkzeug) and scrypt (of Django or werkzeug)"
                 .into()
         }
     }
@@ -80,7 +82,7 @@ pub fn advice(text: &str) -> &'static str {
         Some(PLAIN) => "write the part after plain$…$ as \"password\"",
         Some(DAMAGED) => "copy the complete hash, or write a temporary password as \"password\"",
         Some(_) => {
-            "write a temporary password as \"password\", or have your application store a PBKDF2-SHA256 hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards"
+            "write a temporary password as \"password\", or have your application store a PBKDF2 or scrypt hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards"
         }
         None => "if it is a plain password, write it as \"password\"",
     }
@@ -101,23 +103,27 @@ mod tests {
                 "a bcrypt hash",
             ),
             (&["$argon2i$v=19$x", "$argon2d$x", "$argon2id$v=19$m=65536", "argon2$argon2id$v=19$x"], "an Argon2 hash"),
-            (&["scrypt:32768:8:1$salt$00", "scrypt$salt$16384$8$1$x", "$scrypt$ln=16,r=8,p=1$x"], "a scrypt hash"),
-            (
-                &["pbkdf2:sha512:1000$x$00", "pbkdf2_sha512$1000$x", "$pbkdf2-sha512$1000$x"],
-                "a PBKDF2 hash with SHA-512",
-            ),
-            (&["pbkdf2:sha1:1000$x$00", "pbkdf2_sha1$1000$x", "$pbkdf2$1000$x"], "a PBKDF2 hash with SHA-1"),
+            (&["$scrypt$ln=16,r=8,p=1$x", "$7$x"], "a scrypt hash in a form that is neither werkzeug's nor Django's"),
             (
                 &["pbkdf2:sha384:1000$x$00", "pbkdf2:md5$x$y", "pbkdf2_sha3$x"],
-                "a PBKDF2 hash with a hash function that is not SHA-256",
+                "a PBKDF2 hash with a hash function other than SHA-1, SHA-256 and SHA-512",
             ),
             (
-                &["$pbkdf2-sha256$29000$x", "pbkdf2_sha256$30000$x", "pbkdf2:sha256:50000$x"],
-                "a PBKDF2-SHA256 hash that is damaged or truncated",
+                &[
+                    "$pbkdf2-sha256$29000$x",
+                    "pbkdf2_sha256$30000$x",
+                    "pbkdf2:sha256:50000$x",
+                    "pbkdf2:sha512:1000$x$00",
+                    "pbkdf2_sha512$1000$x",
+                    "$pbkdf2-sha512$1000$x",
+                    "pbkdf2:sha1:1000$x$00",
+                    "pbkdf2_sha1$1000$x",
+                    "$pbkdf2$1000$x",
+                    "scrypt:32768:8:1$salt$00",
+                    "scrypt$16384$salt$8$1$x",
+                ],
+                "a PBKDF2 or scrypt hash that is damaged or truncated",
             ),
-            (&["$5$rounds=1000$x"], "a sha256-crypt hash"),
-            (&["$6$x$y"], "a sha512-crypt hash"),
-            (&["$1$x$y", "$apr1$x$y"], "an md5-crypt hash"),
             (&["$y$j9T$x"], "a yescrypt hash"),
             (&["sha1$salt$00"], "a salted SHA-1 hash"),
             (&["sha1$$00"], "an unsalted SHA-1 hash"),
@@ -149,7 +155,7 @@ mod tests {
         let damaged = describe("pbkdf2_sha256$30000$x");
         assert!(damaged.contains("truncated") && !damaged.contains("only"), "{damaged}");
         for text in ["$2b$12$x", "hunter2"] {
-            assert!(describe(text).contains("PBKDF2-SHA256") && !describe(text).contains(text));
+            assert!(describe(text).contains("PBKDF2") && !describe(text).contains(text));
         }
     }
 }

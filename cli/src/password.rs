@@ -10,8 +10,8 @@ use crate::{
 use serde_json::json;
 use tollgate::rules::{
     password::{
-        self, Check, DEFAULT_ITERATIONS, HashFault, Hashing, KeyId, LEAST_ITERATIONS, MOST_ITERATIONS, PasswordFault,
-        PasswordHash, PasswordPolicy,
+        self, Check, DEFAULT_ITERATIONS, Digest, HashFault, Hashing, Kdf, KeyId, LEAST_ITERATIONS, MOST_ITERATIONS,
+        PasswordFault, PasswordHash, PasswordPolicy,
     },
     secret::Secret,
 };
@@ -36,7 +36,7 @@ pub enum Command {
     },
     /// Check a password against a hash
     ///
-    /// Accepts hashes of Tollgate, passlib, Django and werkzeug (PBKDF2 with SHA-256). The password is asked for at a
+    /// Accepts hashes of Tollgate, passlib, Django and werkzeug (PBKDF2, scrypt). The password is asked for at a
     /// terminal, else read from the first line of standard input. The pepper comes from the configuration and the
     /// environment, as for `password hash`. Exit code 0 if the password is right, 1 if it is wrong.
     #[command(
@@ -90,7 +90,7 @@ fn unusable(hash: &str, fault: HashFault) -> Failure {
         HashFault::UnknownPepper => {
             "set the secret in .dev.vars or the environment, or name the configuration: --config FILE"
         }
-        HashFault::UnknownFormat | HashFault::CostTooLow | HashFault::CostTooHigh => HASH_HINT,
+        _ => HASH_HINT,
     };
     Failure::usage(fault_text(hash, fault), hint)
 }
@@ -105,10 +105,17 @@ pub fn fault_text(hash: &str, fault: HashFault) -> String {
         HashFault::UnknownPepper => {
             format!("the pepper of the hash is not known here: {PEPPERS} lacks its key id")
         }
-        HashFault::CostTooLow => "the hash has fewer than 1,000 iterations, the minimum".into(),
-        HashFault::CostTooHigh => {
-            format!("the hash has more than {} iterations, the maximum at the edge", grouped(MOST_ITERATIONS as usize))
+        HashFault::CostTooLow => {
+            "the hash has fewer than 1,000 iterations, the minimum, or less than scrypt:1024:8:1 costs".into()
         }
+        HashFault::CostTooHigh => format!(
+            "the hash takes longer than {} iterations of PBKDF2 with SHA-256, the maximum at the edge",
+            grouped(MOST_ITERATIONS as usize)
+        ),
+        HashFault::MemoryTooHigh => {
+            "scrypt with these parameters takes more than 64 MiB of memory, and a worker has 128 for everything".into()
+        }
+        HashFault::NoScrypt => "this build has no scrypt".into(),
     }
 }
 
@@ -120,24 +127,51 @@ pub fn describe(hash: &str) -> String {
     };
     let maker = match hash {
         _ if parsed.is_own() => "Tollgate",
-        _ if hash.starts_with("$pbkdf2-sha256$") => "passlib",
-        _ if hash.starts_with("pbkdf2_sha256$") => "Django",
+        _ if hash.starts_with("$pbkdf2") => "passlib",
+        _ if hash.starts_with("pbkdf2_") || hash.starts_with("scrypt$") => "Django",
         _ => "werkzeug",
     };
     let pepper = parsed.key_id().map_or_else(String::new, |id| format!(", pepper {}", id.as_str()));
-    format!("PBKDF2-SHA256 of {maker}, {} iterations{pepper}", grouped(parsed.iterations() as usize))
+    match parsed.kdf() {
+        Kdf::Pbkdf2 { digest, iterations } => {
+            let digest = match digest {
+                Digest::Sha1 => "SHA1",
+                Digest::Sha256 => "SHA256",
+                Digest::Sha512 => "SHA512",
+            };
+            format!("PBKDF2-{digest} of {maker}, {} iterations{pepper}", grouped(iterations as usize))
+        }
+        Kdf::Scrypt { log_n, r, p } => {
+            format!("scrypt of {maker}, N {}, r {r}, p {p}", grouped(1_usize << log_n))
+        }
+    }
 }
 
 /// Whether a log-in renews this hash. The pepper counts only if the gate's current one is known here.
 pub fn is_outdated(hash: &str, passwords: &Passwords) -> bool {
     let Ok(hash) = PasswordHash::parse(hash) else { return true };
     let other_pepper = passwords.key_id.is_some() && hash.key_id().map(KeyId::as_str) != passwords.key_id.as_deref();
-    !hash.is_own() || hash.iterations() < passwords.hashing.iterations || other_pepper
+    !hash.is_own() || hash.cost() < passwords.hashing.iterations || other_pepper
 }
 
-/// The iterations of a hash in any accepted form; 0 if it can't be read.
+/// The cost of a hash in any accepted form, in iterations of PBKDF2 with SHA-256; 0 if it can't be read.
 pub fn cost(hash: &str) -> u32 {
-    PasswordHash::parse(hash).map_or(0, |hash| hash.iterations())
+    PasswordHash::parse(hash).map_or(0, |hash| hash.cost())
+}
+
+/// The functions of these hashes that cost more than a check does by the configuration, as a list for
+/// TOLLGATE_PASSWORD_KINDS with what is declared; `None` if there are none.
+pub fn undeclared_kinds<'h>(stored: impl IntoIterator<Item = &'h str>, hashing: &Hashing) -> Option<String> {
+    let mut kinds: Vec<String> = hashing.kinds.iter().map(ToString::to_string).collect();
+    let declared = kinds.len();
+    for hash in stored.into_iter().filter_map(|hash| PasswordHash::parse(hash).ok()) {
+        let kind = hash.kdf().to_string();
+        if hash.cost() > hashing.budget() && !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let list = kinds.iter().map(|kind| format!("{kind:?}")).collect::<Vec<_>>().join(", ");
+    (kinds.len() > declared).then_some(list)
 }
 
 /// How to hash a password that replaces a stored hash: as configured, with at least the iterations of that hash.

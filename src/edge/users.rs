@@ -66,7 +66,9 @@ async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<I
             HashFault::UnknownFormat => "hash_format",
             HashFault::CostTooLow => "hash_cost_too_low",
             HashFault::CostTooHigh => "hash_cost_too_high",
+            HashFault::MemoryTooHigh => "hash_memory_too_high",
             HashFault::UnknownPepper => "hash_pepper_unknown",
+            HashFault::NoScrypt => "hash_without_node_crypto",
         };
         call.log(&Event::RecordUnusable { subject: Some(&record.id()), reason });
     }

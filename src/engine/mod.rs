@@ -1,13 +1,13 @@
-//! Engines for asymmetric keys: they load keys, verify and sign, synchronously. [`Chosen`] is the one of this build: in
-//! workerd the runtime's own cryptography, elsewhere the Rust crates, which a worker gets with the feature
-//! `rust-crypto`.
+//! Engines for asymmetric keys and scrypt: they load keys, verify, sign and derive, synchronously. [`Chosen`] is the
+//! one of this build: in workerd the runtime's own cryptography, elsewhere the Rust crates, which a worker gets with
+//! the feature `rust-crypto`.
 //!
 //! **What always holds:** an engine gets keys and signatures only as [`Strict`], so it can't take what another refuses:
 //! the key fits its algorithm and is not a weak one, a signature has its one form with numbers in range. The engine
 //! adds what takes arithmetic. Randomness for a signature is the engine's own.
 //!
-//! **Who uses it:** [`crate::rules::token`] alone. An engine knows that module's key material and faults, and nothing
-//! else of the rules.
+//! **Who uses it:** [`crate::rules::token`], and [`crate::rules::password`] for scrypt. An engine knows the key
+//! material and faults of the former, and nothing else of the rules.
 //!
 //! **What it does not do:** HMAC, which is in the rules: its state is computed once for each key, and its code is
 //! shared with PBKDF2.

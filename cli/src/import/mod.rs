@@ -38,9 +38,9 @@ Add users from a file of JSON lines or CSV
 A line of JSON is {\"username\": …, \"id\": …, \"password\" or \"hash\": …, \"status\": …, \"attributes\": {…}}. A CSV file has a \
 header line with the same names; its cells are separated by commas, semicolons or tabs. Both are UTF-8, or UTF-16 with \
 a byte order mark. id is an integer or a string (default: random). status is active (default) or disabled. Hashes of \
-passlib ($pbkdf2-sha256$…), Django (pbkdf2_sha256$…), werkzeug (pbkdf2:sha256:…) and Tollgate are stored unchanged. A \
-plain password is hashed, which takes a third of a second; a line with one that is too short, common or the user's name \
-is bad.
+passlib ($pbkdf2-sha256$…), Django (pbkdf2_sha256$…, scrypt$…), werkzeug (pbkdf2:sha256:…, scrypt:…) and Tollgate are \
+stored unchanged, PBKDF2 also with SHA-512 and SHA-1; the next log-in replaces them. A plain password is hashed, which \
+takes a third of a second; a line with one that is too short, common or the user's name is bad.
 
 Users who are in the store already are not changed, so importing the same file again changes nothing. With --replace \
 they become what the file says; a stored hash is kept if it is that of the password in the file.
@@ -380,16 +380,13 @@ fn reject_weak(policy: PasswordPolicy, allow_weak: bool, lines: &mut Vec<Line>, 
 
 fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
     let passwords = store.passwords()?;
-    let today = passwords.hashing.iterations;
-    let cost = |line: &Line| match &line.credential {
-        Credential::Hash(hash) => hashes::cost(hash),
-        Credential::Password(_) => 0,
-    };
-    let most = lines.iter().map(cost).max().unwrap_or(0);
-    if most > today {
+    let stored = lines.iter().filter_map(|line| match &line.credential {
+        Credential::Hash(hash) => Some(hash.as_str()),
+        Credential::Password(_) => None,
+    });
+    if let Some(kinds) = hashes::undeclared_kinds(stored, &passwords.hashing) {
         warning(&format!(
-            "there are hashes of {} iterations; set TOLLGATE_PASSWORD_ITERATIONS as high, or the duration of a log-in reveals which users were imported",
-            grouped(most as usize)
+            "there are hashes that take longer to check than a new one; set TOLLGATE_PASSWORD_KINDS = [{kinds}], or the duration of a log-in reveals which users were imported"
         ));
     }
     let known: Vec<&str> = passwords.hashing.peppers.ids().collect();

@@ -37,7 +37,7 @@ fn a_dry_run_tells_every_bad_line_and_writes_nothing() {
 exit 1
 --- stdout
 users.jsonl:2: error: member "passwort" is unknown: write only username, id, password, hash, status, attributes; did you mean password?
-users.jsonl:4: error: hash: this is a bcrypt hash; the gate verifies only PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug): write a temporary password as "password", or have your application store a PBKDF2-SHA256 hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards
+users.jsonl:4: error: hash: this is a bcrypt hash; the gate verifies only PBKDF2 (of Tollgate, passlib, Django or werkzeug) and scrypt (of Django or werkzeug): write a temporary password as "password", or have your application store a PBKDF2 or scrypt hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards
 users.jsonl:5: error: the same name as in line 1: remove one of the two
 users.jsonl:6: error: not JSON (in UTF-8, each member once): write {"username": …, "hash": …} on one line
 6 lines, 4 bad; nothing would be written. With --skip-bad 2 would be added, 0 exist already
@@ -57,7 +57,7 @@ exit 1
     },
     {
       "line": 4,
-      "text": "hash: this is a bcrypt hash; the gate verifies only PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug): write a temporary password as \"password\", or have your application store a PBKDF2-SHA256 hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards"
+      "text": "hash: this is a bcrypt hash; the gate verifies only PBKDF2 (of Tollgate, passlib, Django or werkzeug) and scrypt (of Django or werkzeug): write a temporary password as \"password\", or have your application store a PBKDF2 or scrypt hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards"
     },
     {
       "line": 5,
@@ -89,7 +89,7 @@ fn a_bad_line_stops_all_unless_it_is_to_be_skipped() {
 exit 1
 --- stdout
 users.jsonl:2: error: member "passwort" is unknown: write only username, id, password, hash, status, attributes; did you mean password?
-users.jsonl:4: error: hash: this is a bcrypt hash; the gate verifies only PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug): write a temporary password as "password", or have your application store a PBKDF2-SHA256 hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards
+users.jsonl:4: error: hash: this is a bcrypt hash; the gate verifies only PBKDF2 (of Tollgate, passlib, Django or werkzeug) and scrypt (of Django or werkzeug): write a temporary password as "password", or have your application store a PBKDF2 or scrypt hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards
 users.jsonl:5: error: the same name as in line 1: remove one of the two
 users.jsonl:6: error: not JSON (in UTF-8, each member once): write {"username": …, "hash": …} on one line
 6 lines, 4 bad; nothing was written. Correct the file, or import the good lines with --skip-bad
@@ -100,7 +100,7 @@ users.jsonl:6: error: not JSON (in UTF-8, each member once): write {"username": 
 exit 0
 --- stdout
 users.jsonl:2: error: member "passwort" is unknown: write only username, id, password, hash, status, attributes; did you mean password?
-users.jsonl:4: error: hash: this is a bcrypt hash; the gate verifies only PBKDF2-SHA256 (of Tollgate, passlib, Django or werkzeug): write a temporary password as "password", or have your application store a PBKDF2-SHA256 hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards
+users.jsonl:4: error: hash: this is a bcrypt hash; the gate verifies only PBKDF2 (of Tollgate, passlib, Django or werkzeug) and scrypt (of Django or werkzeug): write a temporary password as "password", or have your application store a PBKDF2 or scrypt hash when these users next log in there (docs/moving-from-flask-jwt.md), and import them afterwards
 users.jsonl:5: error: the same name as in line 1: remove one of the two
 users.jsonl:6: error: not JSON (in UTF-8, each member once): write {"username": …, "hash": …} on one line
 6 lines, 4 bad; 2 added, 0 unchanged
@@ -357,6 +357,35 @@ fn a_stored_hash_is_not_replaced_by_a_cheaper_one() {
     assert!(run.err.contains("1 hash in the file has fewer iterations than the stored one"), "{run:?}");
     let run = world.good(&["user", "import", "hash.jsonl", "--replace"], "");
     assert!(!run.err.contains("fewer iterations"), "{run:?}");
+}
+
+/// Werkzeug's hashes, with dearer ones named until they are declared.
+#[test]
+fn hashes_that_take_longer_than_a_new_one_are_to_be_declared() {
+    const SCRYPT: &str = "scrypt:32768:8:1$657I4wgEocRaOPPM$38483b924db5d80648b65c5c6724bf4634b89344bc5f54d81f00d679969ca00c2d1a4ff8ed973e9baf578fb141dc053309aa2b272ca1967657102f6e10fbee57";
+    let world = World::new();
+    let dear = format!("pbkdf2:sha512:1000000$salt${}", "00".repeat(64));
+    let costly = format!("pbkdf2:sha256:1000000$salt${}", "00".repeat(32));
+    let lines = [("a", SCRYPT), ("b", &dear), ("c", &costly), ("d", HASHES[1])];
+    let lines = lines.map(|(name, hash)| json!({"username": name, "hash": hash}).to_string()).join("\n");
+    world.write("users.jsonl", &lines);
+    // A new hash has 100,000 iterations here.
+    let list = r#"["scrypt:32768:8:1", "pbkdf2:sha512:1000000", "pbkdf2:sha256:1000000"]"#;
+    let run = world.good(&["user", "import", "users.jsonl"], "");
+    assert!(run.err.contains(&format!("set TOLLGATE_PASSWORD_KINDS = {list}")), "{run:?}");
+    assert_eq!(world.hash("a"), SCRYPT);
+    assert!(world.good(&["user", "show", "a"], "").out.contains("scrypt of werkzeug, N 32,768, r 8, p 1 (outdated"));
+    assert!(world.good(&["user", "show", "b"], "").out.contains("PBKDF2-SHA512 of werkzeug, 1,000,000 iterations"));
+    let run = world.good(&["config", "check", "--store"], "");
+    assert!(run.out.contains(&format!("warning: TOLLGATE_PASSWORD_KINDS: the local store of ./wrangler.toml has")));
+    assert!(run.out.contains("write [") && run.out.contains("\"pbkdf2:sha512:1000000\""), "{run:?}");
+    world.config("[vars]\n", &format!("[vars]\nTOLLGATE_PASSWORD_KINDS = {list}\n"));
+    assert!(!world.good(&["config", "check", "--store"], "").out.contains("TOLLGATE_PASSWORD_KINDS"));
+    assert!(!world.good(&["user", "import", "users.jsonl"], "").err.contains("TOLLGATE_PASSWORD_KINDS"));
+    // What no worker can compute is refused with the reason.
+    world.write("users.jsonl", &json!({"username": "e", "hash": SCRYPT.replace("32768", "1048576")}).to_string());
+    let run = world.run(&["user", "import", "users.jsonl"], "");
+    assert!(run.code == 1 && run.out.contains("more than 64 MiB of memory"), "{run:?}");
 }
 
 /// Files that other users of the machine can write have no effect.

@@ -109,6 +109,21 @@ export function verify(number, input, signature) {
     .verify(/** @type {VerifyKey} */ (pss), signature);
 }
 
+/**
+ * @param {Uint8Array} password
+ * @param {Uint8Array} salt
+ * @param {number} logN
+ * @param {number} r
+ * @param {number} p
+ * @param {number} length
+ * @returns {Uint8Array}
+ */
+export function scrypt(password, salt, logN, r, p, length) {
+  // Its memory and some more, since the runtime's own bound is 32 MiB.
+  const maxmem = 128 * r * (2 ** logN + p + 2) + 1024 * 1024;
+  return found().scryptSync(password.slice(), salt.slice(), length, { N: 2 ** logN, r, p, maxmem });
+}
+
 /** @param {number} number */
 export function forget(number) {
   keys.delete(number);

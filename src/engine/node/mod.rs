@@ -30,6 +30,8 @@ extern "C" {
     #[wasm_bindgen(catch)]
     fn verify(number: u32, input: &[u8], signature: &[u8]) -> Result<bool, JsValue>;
     fn forget(number: u32);
+    #[wasm_bindgen(catch)]
+    fn scrypt(password: &[u8], salt: &[u8], log_n: u32, r: u32, p: u32, length: usize) -> Result<Vec<u8>, JsValue>;
 }
 
 /// The engine; its keys are in `crypto.mjs`.
@@ -146,6 +148,11 @@ impl Engine for NodeCrypto {
             PublicNumbers::P256(_) => raw(&signature).ok_or(KeyFault::Numbers),
             PublicNumbers::Ed25519(_) | PublicNumbers::Rsa(_) => Ok(signature),
         }
+    }
+
+    fn scrypt(password: &[u8], salt: &[u8], [log_n, r, p]: [u32; 3], hash: &mut [u8]) -> bool {
+        let derived = is_there().then(|| scrypt(password, salt, log_n, r, p, hash.len()).ok()).flatten();
+        derived.filter(|derived| derived.len() == hash.len()).map(|derived| hash.copy_from_slice(&derived)).is_some()
     }
 
     fn verify(key: &Verifying, input: &[u8], signature: Strict<&[u8]>) -> bool {

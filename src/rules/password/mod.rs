@@ -1,21 +1,25 @@
 //! Passwords: the policy for new ones, their hashes, and checks against stored hashes.
 //!
-//! **What always holds:** hashes are PBKDF2-HMAC-SHA256 and compared in constant time. A stored hash of absurd cost is
-//! refused before it is computed. A check costs the same whether or not the user exists and whatever the record holds:
-//! each has a budget of iterations, which is always spent. Passwords are compared in Normalization Form C (UAX #15), so
-//! composed and decomposed input are equal.
+//! **What always holds:** new hashes are PBKDF2-HMAC-SHA256. Hashes are compared in constant time. A stored hash of
+//! absurd cost is refused before it is computed. A check costs the same whether or not the user exists and whatever the
+//! record holds: each has a budget of iterations, which is always spent. Passwords are compared in Normalization Form C
+//! (UAX #15), so composed and decomposed input are equal.
 
 mod by_host;
 pub mod common;
+mod fault;
 mod hash;
 mod job;
+mod kdf;
 mod pepper;
 mod policy;
 pub mod pwned;
 
 pub use by_host::{check_by, hash_by};
-pub use hash::{DEFAULT_ITERATIONS, HashFault, LEAST_ITERATIONS, MOST_ITERATIONS, PasswordHash, SALT_BYTES};
+pub use fault::HashFault;
+pub use hash::{DEFAULT_ITERATIONS, LEAST_ITERATIONS, PasswordHash, SALT_BYTES};
 pub use job::{HashJob, Hashed};
+pub use kdf::{Digest, Kdf, MOST_ITERATIONS, UnknownKdf};
 pub use pepper::{KeyId, Pepper, Peppers};
 pub use policy::{
     DEFAULT_MIN_LENGTH, LEAST_MIN_LENGTH, MAX_PASSWORD_BYTES, MOST_MIN_LENGTH, PasswordFault, PasswordPolicy,
@@ -32,21 +36,30 @@ pub struct Hashing {
     pub iterations: u32,
     /// `TOLLGATE_PASSWORD_PEPPERS`, `TOLLGATE_PASSWORD_PEPPER`.
     pub peppers: Peppers,
+    /// `TOLLGATE_PASSWORD_KINDS`: the functions of stored hashes that may be dearer than a new one.
+    pub kinds: Vec<Kdf>,
 }
 
 impl Hashing {
     /// Hashing with this cost, without a pepper.
     #[must_use]
     pub fn new(iterations: u32) -> Self {
-        Self { iterations, peppers: Peppers::default() }
+        Self { iterations, peppers: Peppers::default(), kinds: Vec::new() }
     }
 
-    /// The same, with at least the iterations of the stored hash, so that replacing a hash never lowers its cost. A
-    /// stored hash that can't be parsed counts as 0 iterations.
+    /// The same, with at least the cost of the stored hash ([`Kdf::cost`]), so that replacing a hash never lowers it. A
+    /// stored hash that can't be parsed costs nothing.
     #[must_use]
     pub fn no_cheaper_than(&self, stored: &str) -> Self {
-        let stored = PasswordHash::parse(stored).map_or(0, |hash| hash.iterations());
-        Self { iterations: self.iterations.max(stored), peppers: self.peppers.clone() }
+        let stored = PasswordHash::parse(stored).map_or(0, |hash| hash.cost());
+        Self { iterations: self.iterations.max(stored), ..self.clone() }
+    }
+
+    /// The cost of every check, in iterations of PBKDF2 with SHA-256: that of a new hash, or of the dearest of
+    /// [`Self::kinds`].
+    #[must_use]
+    pub fn budget(&self) -> u32 {
+        self.kinds.iter().map(|kind| kind.cost()).fold(self.iterations, u32::max)
     }
 }
 
@@ -77,9 +90,9 @@ pub enum Check {
 
 /// Checks a password against a stored hash; `None` stands for an unknown user. Blocks the thread: see [`HashJob::run`].
 ///
-/// Every call with the same password and the same `hashing` costs the same, provided that no stored hash has more than
-/// `hashing.iterations` iterations: iterations that the stored hash does not need are spent on a dummy hash. (A pepper
-/// adds one HMAC, about a millionth of the cost.)
+/// Every call with the same password and the same `hashing` costs the same, provided that no stored hash costs more
+/// than [`Hashing::budget`]: what the stored hash does not need is spent on a dummy hash. (A pepper adds one HMAC,
+/// about a millionth of the cost.)
 ///
 /// ```
 /// use tollgate::{Secret, password::{self, Check, Hashing}};
@@ -95,7 +108,7 @@ pub enum Check {
 /// [`HashFault`] for a stored hash that can't be used, after as much work as a usable one costs.
 pub fn check(stored: Option<&str>, password: &Secret<String>, hashing: &Hashing) -> Result<Check, HashFault> {
     let candidates = candidates(password.expose());
-    let mut budget = Budget::new(candidates.len(), hashing.iterations);
+    let mut budget = Budget::new(candidates.len(), hashing.budget());
     let usable = stored.map(|stored| {
         let hash = PasswordHash::parse(stored)?;
         let pepper = match hash.key_id() {
@@ -119,8 +132,14 @@ pub fn check(stored: Option<&str>, password: &Secret<String>, hashing: &Hashing)
     let candidates = if stored.is_own() { &candidates[..1] } else { &candidates[..] };
     let mut right = false;
     for candidate in candidates {
-        budget.spent(stored.iterations());
-        right |= stored.matches(candidate.as_bytes(), pepper);
+        match stored.matches(candidate.as_bytes(), pepper) {
+            Ok(is_right) => right |= is_right,
+            Err(fault) => {
+                budget.spend_rest();
+                return Err(fault);
+            }
+        }
+        budget.spent(stored.cost());
     }
     budget.spend_rest();
     Ok(match right {

@@ -5,7 +5,7 @@ use crate::rules::json::{Map, Value, json};
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
 
 /// Made with passlib 1.7.4, Django 5 and werkzeug 3 (`abcxyz` each), and with Python's hashlib (the PHC string).
-const FOREIGN: [(&str, &str); 5] = [
+const FOREIGN: [(&str, &str); 15] = [
     ("passlib", "$pbkdf2-sha256$29000$23vvfa91rvWek1KqFeLcGw$YtLTHHci4kHlGKTAeBTeRFbPlblTM3.4bb2/orX6cyg"),
     ("passlib, dots", "$pbkdf2-sha256$1200$.//..//..//..//..//.$QkYK/q467L89eNUkGysXWb98CjNd.1OuW/TuEwKGCC8"),
     ("Django", "pbkdf2_sha256$30000$hQ8sGm2DkLpR$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8="),
@@ -14,6 +14,37 @@ const FOREIGN: [(&str, &str); 5] = [
         "pbkdf2:sha256:50000$9SP6Nwo5LaL4ddL8$3bf60202d9430337403783c9b41f693150ad926c2c4796023de1e049b6b349c9",
     ),
     ("PHC", "$pbkdf2-sha256$i=100000,l=32$AAECAwQFBgcICQoLDA0ODw$xYyWrTM2tCBat8E4dOBxs3zhTtlVhedc/87e39xoeJo"),
+    (
+        "werkzeug's default",
+        "scrypt:32768:8:1$657I4wgEocRaOPPM$38483b924db5d80648b65c5c6724bf4634b89344bc5f54d81f00d679969ca00c2d1a4ff8ed973e9baf578fb141dc053309aa2b272ca1967657102f6e10fbee57",
+    ),
+    (
+        "werkzeug, two in parallel",
+        "scrypt:1024:8:2$PQdgES3rTR94keLq$d7c4785e1b7131dd91871e0a288a5ef21d157abcec0e997a29878ec8f84ba88d3d1f47f7eb74ce94046b03b7d74b71c1a988a58b2649eab5a223d38a618590ad",
+    ),
+    (
+        "werkzeug, SHA-512",
+        "pbkdf2:sha512:20000$ksAXOf6pqlCo9hDa$c342c30b73ee1bffac9569c4bf83a3eedf54e22b59330d66f0053e1eb196d3ae17b04ef81cd460806fb941f0f950cd7babab5fa204c5f806a74f2faa59f6086c",
+    ),
+    ("werkzeug, SHA-1", "pbkdf2:sha1:20000$mdd1Vbst0piIKOQH$1a1cab54713b6e452c2333aa2001de5063521ee7"),
+    (
+        "Django, scrypt",
+        "scrypt$16384$hQ8sGm2DkLpR$8$5$cltNCJ73u7+BUs0YCtS7GnMp9wsId4vz1cZDzbU7qYAi4wz8NsIFvIqrvm2sS2dq7BcpstHih0AGKKwqQKt0Gw==",
+    ),
+    (
+        "Django, cheap scrypt",
+        "scrypt$1024$hQ8sGm2DkLpR$8$1$WGciOXSKVPT2taJ0fPRB6MbcItEOhakFbKpXAi8wuuAQgH9oJIj4m+02y33E7jf4xTvrVr9j0+YWqHkaqEEZMQ==",
+    ),
+    ("Django, SHA-1", "pbkdf2_sha1$30000$hQ8sGm2DkLpR$rXsUECeCBy/CJPO0T8Fx6wOGyPM="),
+    (
+        "Django, SHA-512",
+        "pbkdf2_sha512$30000$hQ8sGm2DkLpR$0/lLWXsxRcHhOXaOwjaWXtKDzJnBH4KtcOYf/OWR2qktW4700+BtsFulDVJssiCV+60pj/PZlndJfxpOmSxPFA==",
+    ),
+    (
+        "passlib, SHA-512",
+        "$pbkdf2-sha512$12000$gND6/3/PGeN8bw3BeC/FeA$VZGsR1bWguijTsGfGBw9MlAvz7I7oJxmm7hAiVvt1b4natN3R0mEC/GCtSvCT7WicSMCtbOFOQlMzoxd9bKJOA",
+    ),
+    ("passlib, SHA-1", "$pbkdf2$12000$D6H0fi/FeC.FUMq5V6rVGg$YIDtZT/B5W8E866AYkxHSMWkxAc"),
 ];
 
 fn at(iterations: u32) -> Hashing {
@@ -82,6 +113,14 @@ fn an_absurd_or_foreign_hash_is_refused_before_it_is_computed() {
         ("pbkdf2_sha256$30000$$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=".into(), HashFault::UnknownFormat),
         ("pbkdf2_sha256$-1$salt$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=".into(), HashFault::UnknownFormat),
         ("pbkdf2:sha256:50000$salt$3bf6".into(), HashFault::UnknownFormat),
+        // Hashes of another length than their function's, and numbers that are out of bounds.
+        ("pbkdf2:sha1:20000$salt$1a1cab54".into(), HashFault::UnknownFormat),
+        (format!("scrypt:32768:8:1$salt${}", "00".repeat(63)), HashFault::UnknownFormat),
+        (format!("scrypt:32768:8:1$${}", "00".repeat(64)), HashFault::UnknownFormat),
+        (format!("scrypt:32768:8$salt${}", "00".repeat(64)), HashFault::UnknownFormat),
+        (format!("scrypt:131072:8:1$salt${}", "00".repeat(64)), HashFault::MemoryTooHigh),
+        (format!("scrypt:2:8:1$salt${}", "00".repeat(64)), HashFault::CostTooLow),
+        (format!("scrypt:32768:8:99999$salt${}", "00".repeat(64)), HashFault::CostTooHigh),
         ("abcxyz".into(), HashFault::UnknownFormat),
         (String::new(), HashFault::UnknownFormat),
         (
@@ -110,9 +149,23 @@ fn a_check_spends_the_same_whoever_is_asked_for() {
 }
 
 #[test]
+fn a_declared_function_that_is_dearer_sets_the_cost_of_every_check() {
+    let with = |kinds: &[&str]| {
+        let kinds = kinds.iter().map(|kind| kind.parse().unwrap()).collect();
+        Hashing { kinds, ..at(100_000) }.budget()
+    };
+    assert_eq!(with(&[]), 100_000);
+    assert_eq!(with(&["pbkdf2:sha256:30000"]), 100_000, "cheaper than a new hash");
+    assert_eq!(with(&["pbkdf2:sha256:30000", "pbkdf2:sha512:1000000"]), 1_600_000);
+    let scrypt: Kdf = "scrypt:32768:8:4".parse().unwrap();
+    assert_eq!(with(&["scrypt:32768:8:4"]), scrypt.cost());
+    assert!(scrypt.cost() > 100_000);
+}
+
+#[test]
 fn a_hash_does_not_print() {
     let text = format!("{:?}", PasswordHash::parse(FOREIGN[0].1).unwrap());
-    assert_eq!(text, "PasswordHash(Passlib, 29000 iterations, ..)");
+    assert_eq!(text, "PasswordHash(Passlib, pbkdf2:sha256:29000, ..)");
 }
 
 const K1: [u8; 32] = [1; 32];
@@ -126,7 +179,7 @@ fn peppered(ids: &[&str], current: &str) -> Hashing {
             ((*id).to_owned(), Base64UrlUnpadded::encode_string(&bytes).into())
         })
         .collect();
-    Hashing { iterations: 1_000, peppers: Peppers::read(&table).unwrap().using(current).unwrap() }
+    Hashing { peppers: Peppers::read(&table).unwrap().using(current).unwrap(), ..at(1_000) }
 }
 
 /// Python: `hashlib.pbkdf2_hmac("sha256", hmac.digest(bytes([1] * 32), "caf\u00e9 horse".encode(), "sha256"), bytes([7]

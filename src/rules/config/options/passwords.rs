@@ -15,6 +15,15 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
              next successful log-in; a hash with more keeps its own. Set it at least as high as the highest that you \
              import, or a log-in's time tells which users were imported.",
         ),
+    OptionSpec::list("TOLLGATE_PASSWORD_KINDS", |raw| &mut raw.password_kinds)
+        .kind("list of methods")
+        .unset("none")
+        .meaning(
+            "The functions of imported hashes, as Werkzeug writes them: `scrypt:32768:8:1`, `pbkdf2:sha512:1000000`, for \
+             Django's and passlib's too. Every log-in then takes as long as one with the dearest of them, or its time \
+             tells which users were imported. `tollgate user import` says what to write. Remove them when those users \
+             have logged in.",
+        ),
     OptionSpec::custom("TOLLGATE_PASSWORD_PEPPERS", |raw, value| {
         let table = as_object(value).ok_or("write a table, {\"k1\": \"…\"}, each key id once")?;
         Peppers::read(&table).map(|peppers| raw.peppers = Some(peppers))

@@ -34,6 +34,32 @@ fn the_pepper_in_use_is_the_only_one_or_the_one_that_is_named() {
 }
 
 #[test]
+fn a_declared_kind_is_one_that_the_gate_verifies() {
+    for (kinds, outcome) in [
+        (json!([]), Ok(600_000)),
+        (json!(["scrypt:32768:8:1"]), Ok(600_000)),
+        (json!(["pbkdf2:sha512:1000000", "pbkdf2:sha1:1000"]), Ok(1_600_000)),
+        (json!("pbkdf2:sha256:1000000"), Ok(1_000_000)),
+        (json!(["bcrypt:12"]), Err("as Werkzeug has them")),
+        (json!(["pbkdf2:sha256:hunter2"]), Err("as Werkzeug has them")),
+        (json!(["scrypt:131072:8:1"]), Err("scrypt:131072:8:1: its cost or memory is out of bounds")),
+        (json!(["pbkdf2:sha256:5000001"]), Err("out of bounds")),
+        (json!(["pbkdf2:sha256:999"]), Err("out of bounds")),
+    ] {
+        let config = Config::read(&vars(json!({"TOLLGATE_PASSWORD_KINDS": kinds}))).config;
+        match (config, outcome) {
+            (Ok(config), Ok(budget)) => assert_eq!(config.hashing.budget(), budget, "{kinds}"),
+            (Err(problems), Err(word)) => {
+                assert!(problems.len() == 1 && problems[0].text.contains(word), "{kinds}: {problems:?}");
+                assert_eq!(problems[0].option, "TOLLGATE_PASSWORD_KINDS");
+                assert!(!problems[0].text.contains("hunter2"));
+            }
+            (config, _) => panic!("{kinds}: {config:?}"),
+        }
+    }
+}
+
+#[test]
 fn the_default_policy_is_nists() {
     let config = Config::for_tests();
     assert_eq!(config.password_policy, PasswordPolicy { min_length: 15, refuses_common: true });

@@ -3,7 +3,7 @@
 use super::origin::check_url;
 use crate::rules::{
     config::{diagnostics::Diagnostics, raw::RawConfig},
-    password::{Hashing, Peppers, pwned},
+    password::{Hashing, Kdf, Peppers, pwned},
 };
 
 /// The cost and peppers of password hashes; `None` if there is a problem.
@@ -35,7 +35,30 @@ pub(in crate::rules::config) fn hashing(raw: &RawConfig, diagnostics: &mut Diagn
             peppers
         }
     };
-    Some(Hashing { iterations, peppers })
+    Some(Hashing { iterations, peppers, kinds: kinds(raw, diagnostics)? })
+}
+
+/// The declared functions of stored hashes; `None` if there is a problem.
+fn kinds(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<Vec<Kdf>> {
+    const OPTION: &str = "TOLLGATE_PASSWORD_KINDS";
+    let mut kinds = Vec::new();
+    for text in &raw.password_kinds {
+        match text.parse::<Kdf>() {
+            Ok(kind) if kind.judge().is_ok() => kinds.push(kind),
+            Ok(_) => {
+                diagnostics.problem(OPTION, format!("{text}: its cost or memory is out of bounds, so no hash of it is verified (docs/storage.md): leave it out"));
+                return None;
+            }
+            Err(_) => {
+                diagnostics.problem(
+                    OPTION,
+                    "write methods as Werkzeug has them, such as [\"scrypt:32768:8:1\", \"pbkdf2:sha512:1000000\"]",
+                );
+                return None;
+            }
+        }
+    }
+    Some(kinds)
 }
 
 /// Where to ask whether a password was leaked; `None` if the check is off.

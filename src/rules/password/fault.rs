@@ -1,0 +1,19 @@
+//! Why a stored hash can't be used.
+
+/// The reason why a stored hash can't be used. Contains nothing of the hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashFault {
+    /// Not one of the known formats.
+    UnknownFormat,
+    /// Fewer than 1,000 iterations, or scrypt with less than N = 1024, r = 8, p = 1.
+    CostTooLow,
+    /// More time than [`super::MOST_ITERATIONS`] iterations take: computing it would let the store's contents block the
+    /// worker.
+    CostTooHigh,
+    /// scrypt with more than 64 MiB of memory.
+    MemoryTooHigh,
+    /// Made with a pepper that is not configured.
+    UnknownPepper,
+    /// scrypt in a worker without `node:crypto`.
+    NoScrypt,
+}
