@@ -86,7 +86,7 @@ impl Workerd {
         self.call::<bool>(&json!({"start": gates})).map(drop)
     }
 
-    /// The answers of gates with these variables, one for each request. At most [`GATES`] run at once.
+    /// The answers of gates with these variables, one for each request.
     ///
     /// # Errors
     /// The runner fails.

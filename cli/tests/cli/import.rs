@@ -377,7 +377,7 @@ fn hashes_that_take_longer_than_a_new_one_are_to_be_declared() {
     assert!(world.good(&["user", "show", "a"], "").out.contains("scrypt of werkzeug, N 32,768, r 8, p 1 (outdated"));
     assert!(world.good(&["user", "show", "b"], "").out.contains("PBKDF2-SHA512 of werkzeug, 1,000,000 iterations"));
     let run = world.good(&["config", "check", "--store"], "");
-    assert!(run.out.contains(&format!("warning: TOLLGATE_PASSWORD_KINDS: the local store of ./wrangler.toml has")));
+    assert!(run.out.contains("warning: TOLLGATE_PASSWORD_KINDS: the local store of ./wrangler.toml has"));
     assert!(run.out.contains("write [") && run.out.contains("\"pbkdf2:sha512:1000000\""), "{run:?}");
     world.config("[vars]\n", &format!("[vars]\nTOLLGATE_PASSWORD_KINDS = {list}\n"));
     assert!(!world.good(&["config", "check", "--store"], "").out.contains("TOLLGATE_PASSWORD_KINDS"));

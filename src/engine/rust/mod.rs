@@ -102,14 +102,14 @@ impl Engine for RustCrypto {
 
     fn sign(key: &Signing, input: &[u8]) -> Result<Vec<u8>, KeyFault> {
         use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
-        Ok(match *key {
+        match *key {
             #[cfg(feature = "ecdsa")]
-            Signing::Es256(ref key) => ecdsa::Es256.sign(key, input).as_bytes().into_owned(),
+            Signing::Es256(ref key) => Ok(ecdsa::Es256.sign(key, input).as_bytes().into_owned()),
             #[cfg(feature = "eddsa")]
-            Signing::EdDsa(ref key) => eddsa::EdDsa.sign(key, input).as_bytes().into_owned(),
+            Signing::EdDsa(ref key) => Ok(eddsa::EdDsa.sign(key, input).as_bytes().into_owned()),
             #[cfg(feature = "rsa")]
-            Signing::Rsa(algorithm, ref key) => algorithm.sign(key, input).as_bytes().into_owned(),
-        })
+            Signing::Rsa(algorithm, ref key) => Ok(algorithm.sign(key, input).as_bytes().into_owned()),
+        }
     }
 
     fn scrypt(password: &[u8], salt: &[u8], [log_n, r, p]: [u32; 3], hash: &mut [u8]) -> bool {

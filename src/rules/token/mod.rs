@@ -41,7 +41,9 @@ pub(super) use flask_jwt_extended::is_truthy;
 pub use jws::MAX_TOKEN_BYTES;
 pub use key::{Key, VerifyingKey};
 pub use key_set::{KeySet, KeySetFault, NoKey};
-pub(crate) use material::{Material, PublicNumbers, RsaPrivate};
+#[cfg_attr(not(feature = "rsa"), allow(unused_imports))] // an engine without RSA
+pub(crate) use material::RsaPrivate;
+pub(crate) use material::{Material, PublicNumbers};
 pub use session_claims::{Freshness, SessionClaims};
 pub use signature::check_signature;
 pub use signed::{SignedToken, VerifiedToken};
