@@ -5,8 +5,10 @@ use crate::{
     failure::{Exit, Failure},
     kv::{Store, StoreArgs},
     output::{self, Output, counted},
-    password::undeclared_kinds,
-    wrangler_config::{PEPPER, PEPPERS, Position, ReadError, Selection, View, WranglerConfig},
+    password::{is_scrypt, undeclared_kinds},
+    wrangler_config::{
+        COMPATIBILITY_DATE as DATE, NODE_DATE, PEPPER, PEPPERS, Position, ReadError, Selection, View, WranglerConfig,
+    },
 };
 use jiff::civil::{Date, date};
 use serde_json::{Value, json};
@@ -18,7 +20,7 @@ use tollgate::rules::{
         Config, Loaded,
         options::{self, Family, Secrecy, TABLE, page},
     },
-    password::{self, Check, Hashing},
+    password::{self, Check, Hashing, Kdf},
     revocation,
     route::{RULE_MEMBERS, Target, UserFrom},
     secret::Secret,
@@ -463,14 +465,6 @@ fn is_placeholder(id: &str) -> bool {
     id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) || id.trim_start_matches('0').len() < 8
 }
 
-const DATE: &str = "compatibility_date";
-
-/// The compatibility date. wrangler takes YYYY-MM-DD only, jiff other forms of ISO 8601 too.
-fn compatibility_date(toml: &WranglerConfig) -> Option<Date> {
-    let (written, _) = toml.inherited(&[DATE])?;
-    written.as_str().and_then(|text| text.parse::<Date>().ok().filter(|date| date.to_string() == text))
-}
-
 /// What the gate needs of the runtime: fetches that bypass the cache, and a signal when a client disconnects.
 fn check_runtime(toml: &WranglerConfig, findings: &mut Findings) {
     /// From this date `fetch` accepts `cache: "no-store"`, which each request to an origin has.
@@ -478,7 +472,7 @@ fn check_runtime(toml: &WranglerConfig, findings: &mut Findings) {
     const SIGNAL: &str = "enable_request_signal";
     let found = toml.inherited(&[DATE]);
     let is_written = found.as_ref().is_some_and(|(date, _)| date.as_str().is_some());
-    let is_late = compatibility_date(toml).is_some_and(|date| date >= MIN_DATE);
+    let is_late = toml.compatibility_date().is_some_and(|date| date >= MIN_DATE);
     // Before that date a flag turns it on, and since then another turns it off.
     if toml.has_flag("cache_option_disabled") || !(is_late || is_written && toml.has_flag("cache_option_enabled")) {
         let position = found.as_ref().map_or_else(|| toml.scope_place(), |(_, position)| position.clone());
@@ -499,33 +493,31 @@ fn check_runtime(toml: &WranglerConfig, findings: &mut Findings) {
     }
 }
 
-/// Keys other than secrets take `node:crypto`, unless the worker is built without it.
+/// Keys other than secrets and hashes of scrypt take `node:crypto`, unless the worker is built without it.
 fn check_crypto(toml: &WranglerConfig, views: [(View, &Loaded); 2], findings: &mut Findings) {
-    /// From this date the flag brings the modules of Node as they are used here.
-    const MIN_DATE: Date = date(2024, 9, 23);
-    /// From this date the flag is the default.
-    const DEFAULT_DATE: Date = date(2026, 8, 4);
-    let is_from = |first: Date| compatibility_date(toml).is_some_and(|date| date >= first);
-    let has_crypto = !toml.has_flag("no_nodejs_compat_v2")
-        && (is_from(DEFAULT_DATE)
-            || toml.has_flag("nodejs_compat_v2")
-            || (is_from(MIN_DATE) && toml.has_flag("nodejs_compat")));
-    let has_key_pair = |(view, loaded): (View, &Loaded)| {
+    let is_needed = |(view, loaded): (View, &Loaded)| {
         let named = toml.variables_of(view).get("JWT_ALGORITHM").and_then(Value::as_str).map(str::to_owned);
         let named = named.and_then(|name| Algorithm::from_name(&name)).is_some_and(|named| !named.is_symmetric());
-        named || loaded.config.as_ref().is_ok_and(|config| config.tokens.keys().has_public_keys())
+        let has = |config: &Config| {
+            let has_scrypt = config.hashing.kinds.iter().any(|kind| matches!(kind, Kdf::Scrypt { .. }));
+            has_scrypt || config.tokens.keys().has_public_keys()
+        };
+        named || loaded.config.as_ref().is_ok_and(has)
     };
-    if has_crypto || !views.into_iter().any(has_key_pair) {
-        return;
+    if !toml.has_node_crypto() && views.into_iter().any(is_needed) {
+        lacks_node_crypto(toml, "the gate's keys or declared password hashes need", findings);
     }
-    let severity = if toml.is_stock() { Severity::StopsTheGate } else { Severity::Warns };
+}
+
+fn lacks_node_crypto(toml: &WranglerConfig, who: &str, findings: &mut Findings) {
+    let severity = if toml.is_stock() { Severity::FailsTheCheck } else { Severity::Warns };
     let position = toml.inherited(&["compatibility_flags"]).or_else(|| toml.inherited(&[DATE]));
     let position = position.map_or_else(|| toml.scope_place(), |(_, position)| position);
     findings.add(
         severity,
         position,
         "compatibility_flags",
-        format!("without \"nodejs_compat\" the runtime has no node:crypto, which the gate's keys need: write a compatibility_date from {DEFAULT_DATE} on and no \"no_nodejs_compat_v2\", or add \"nodejs_compat\"; or build the worker with the feature rust-crypto"),
+        format!("without \"nodejs_compat\" the runtime has no node:crypto, which {who}: write a compatibility_date from {NODE_DATE} on and no \"no_nodejs_compat_v2\", or add \"nodejs_compat\"; or build the worker with the feature rust-crypto"),
     );
 }
 
@@ -754,6 +746,9 @@ fn check_store(place: &StoreArgs, findings: &mut Findings) -> Result<(), Failure
     let found = store.get(&keys)?;
     let hashes: Vec<String> =
         found.values().filter_map(|text| Some(LoginRecord::read(text.as_bytes()).ok()?.hash().to_owned())).collect();
+    if hashes.iter().any(|hash| is_scrypt(hash)) && !store.toml.has_node_crypto() {
+        lacks_node_crypto(&store.toml, "hashes in the store (scrypt) need", findings);
+    }
     if let Some(kinds) = undeclared_kinds(hashes.iter().map(String::as_str), &hashing) {
         findings.warn(
             store.toml.place_in(View::Deployed, "TOLLGATE_PASSWORD_KINDS"),

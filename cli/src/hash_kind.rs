@@ -13,12 +13,13 @@ const NO_PASSWORD: &str = "Django's mark for \"no password\"";
 pub fn name(text: &str) -> Option<&'static str> {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
     // Longer prefixes before those that they begin with.
-    let kinds: [(&[&str], &'static str); 17] = [
+    let kinds: [(&[&str], &'static str); 18] = [
         (&["$2a$", "$2b$", "$2x$", "$2y$", "bcrypt$", "bcrypt_sha256$", "$bcrypt-sha256$"], "a bcrypt hash"),
         (&["$argon2i$", "$argon2d$", "$argon2id$", "argon2$"], "an Argon2 hash"),
         (&["$scrypt$", "$7$"], "a scrypt hash in a form that is neither werkzeug's nor Django's"),
         (&["scrypt:", "scrypt$", "$pbkdf2-sha256$", "pbkdf2_sha256$", "pbkdf2:sha256:", "pbkdf2:sha256$"], DAMAGED),
         (&["$pbkdf2-sha512$", "pbkdf2_sha512$", "pbkdf2:sha512", "$pbkdf2$", "pbkdf2_sha1$", "pbkdf2:sha1"], DAMAGED),
+        (&["$pbkdf2-sha1$"], "a PBKDF2 hash in a form that is none of Tollgate's, passlib's, Django's and werkzeug's"),
         (
             &["pbkdf2:", "pbkdf2_", "$pbkdf2-"],
             "a PBKDF2 hash with a hash function other than SHA-1, SHA-256 and SHA-512",
@@ -105,6 +106,10 @@ mod tests {
             (&["$argon2i$v=19$x", "$argon2d$x", "$argon2id$v=19$m=65536", "argon2$argon2id$v=19$x"], "an Argon2 hash"),
             (&["$scrypt$ln=16,r=8,p=1$x", "$7$x"], "a scrypt hash in a form that is neither werkzeug's nor Django's"),
             (
+                &["$pbkdf2-sha1$1000$x"],
+                "a PBKDF2 hash in a form that is none of Tollgate's, passlib's, Django's and werkzeug's",
+            ),
+            (
                 &["pbkdf2:sha384:1000$x$00", "pbkdf2:md5$x$y", "pbkdf2_sha3$x"],
                 "a PBKDF2 hash with a hash function other than SHA-1, SHA-256 and SHA-512",
             ),
@@ -124,6 +129,9 @@ mod tests {
                 ],
                 "a PBKDF2 or scrypt hash that is damaged or truncated",
             ),
+            (&["$5$rounds=1000$x"], "a sha256-crypt hash"),
+            (&["$6$x$y"], "a sha512-crypt hash"),
+            (&["$1$x$y", "$apr1$x$y"], "an md5-crypt hash"),
             (&["$y$j9T$x"], "a yescrypt hash"),
             (&["sha1$salt$00"], "a salted SHA-1 hash"),
             (&["sha1$$00"], "an unsalted SHA-1 hash"),

@@ -106,16 +106,16 @@ pub fn fault_text(hash: &str, fault: HashFault) -> String {
             format!("the pepper of the hash is not known here: {PEPPERS} lacks its key id")
         }
         HashFault::CostTooLow => {
-            "the hash has fewer than 1,000 iterations, the minimum, or less than scrypt:1024:8:1 costs".into()
+            "the hash has fewer than 1,000 iterations, the minimum, or scrypt with N below 1,024 or r below 8".into()
         }
         HashFault::CostTooHigh => format!(
             "the hash takes longer than {} iterations of PBKDF2 with SHA-256, the maximum at the edge",
             grouped(MOST_ITERATIONS as usize)
         ),
         HashFault::MemoryTooHigh => {
-            "scrypt with these parameters takes more than 64 MiB of memory, and a worker has 128 for everything".into()
+            "scrypt with these parameters takes more than 64 MiB of memory (or has r above 64), and a worker has 128 for everything".into()
         }
-        HashFault::NoScrypt => "this build has no scrypt".into(),
+        HashFault::NoScrypt | HashFault::ScryptFailed => "scrypt could not be computed here".into(),
     }
 }
 
@@ -157,6 +157,11 @@ pub fn is_outdated(hash: &str, passwords: &Passwords) -> bool {
 /// The cost of a hash in any accepted form, in iterations of PBKDF2 with SHA-256; 0 if it can't be read.
 pub fn cost(hash: &str) -> u32 {
     PasswordHash::parse(hash).map_or(0, |hash| hash.cost())
+}
+
+/// Whether a hash was made with scrypt.
+pub fn is_scrypt(hash: &str) -> bool {
+    PasswordHash::parse(hash).is_ok_and(|hash| matches!(hash.kdf(), Kdf::Scrypt { .. }))
 }
 
 /// The functions of these hashes that cost more than a check does by the configuration, as a list for

@@ -10,6 +10,7 @@ mod dotenv;
 use crate::failure::Failure;
 use document::Node;
 use dotenv::{LocalSecrets, LocalVar};
+use jiff::civil::{Date, date};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -19,6 +20,11 @@ use tollgate::rules::{
     json::{Map, Value},
     password::{Hashing, PasswordPolicy},
 };
+
+/// The key of the compatibility date.
+pub const COMPATIBILITY_DATE: &str = "compatibility_date";
+/// From this date `nodejs_compat` is the default.
+pub const NODE_DATE: Date = date(2026, 8, 4);
 
 /// The options that choose the configuration.
 #[derive(clap::Args, Clone)]
@@ -529,6 +535,23 @@ impl WranglerConfig {
     pub fn has_flag(&self, flag: &str) -> bool {
         self.inherited(&["compatibility_flags"])
             .is_some_and(|(flags, _)| flags.as_array().is_some_and(|flags| flags.iter().any(|known| known == flag)))
+    }
+
+    /// The compatibility date. wrangler takes YYYY-MM-DD only, jiff other forms of ISO 8601 too.
+    pub fn compatibility_date(&self) -> Option<Date> {
+        let (written, _) = self.inherited(&[COMPATIBILITY_DATE])?;
+        written.as_str().and_then(|text| text.parse::<Date>().ok().filter(|date| date.to_string() == text))
+    }
+
+    /// Whether the worker's runtime has `node:crypto`.
+    pub fn has_node_crypto(&self) -> bool {
+        /// From this date the flag brings the modules of Node as they are used here.
+        const MIN_DATE: Date = date(2024, 9, 23);
+        let is_from = |first: Date| self.compatibility_date().is_some_and(|date| date >= first);
+        !self.has_flag("no_nodejs_compat_v2")
+            && (is_from(NODE_DATE)
+                || self.has_flag("nodejs_compat_v2")
+                || (is_from(MIN_DATE) && self.has_flag("nodejs_compat")))
     }
 
     /// Options of the top-level `[vars]` that the chosen environment's `[vars]` lacks.

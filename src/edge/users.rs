@@ -69,6 +69,7 @@ async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<I
             HashFault::MemoryTooHigh => "hash_memory_too_high",
             HashFault::UnknownPepper => "hash_pepper_unknown",
             HashFault::NoScrypt => "hash_without_node_crypto",
+            HashFault::ScryptFailed => "hash_scrypt_failed",
         };
         call.log(&Event::RecordUnusable { subject: Some(&record.id()), reason });
     }

@@ -38,9 +38,9 @@ pub(crate) trait Engine {
     /// If the key can't sign.
     fn sign(key: &Self::Signing, input: &[u8]) -> Result<Vec<u8>, KeyFault>;
 
-    /// scrypt (RFC 7914) with the logarithm of N, r and p, whose memory the password rules have bounded. Returns
-    /// whether the engine has it; if not, `hash` is unchanged.
-    fn scrypt(password: &[u8], salt: &[u8], costs: [u32; 3], hash: &mut [u8]) -> bool;
+    /// scrypt (RFC 7914) with the logarithm of N, r and p, which the password rules have bounded. `None` if the engine
+    /// has no scrypt, `Some(false)` if it failed.
+    fn scrypt(password: &[u8], salt: &[u8], costs: [u32; 3], hash: &mut [u8]) -> Option<bool>;
 
     /// Whether the signature of these bytes is good.
     fn verify(key: &Self::Verifying, input: &[u8], signature: Strict<&[u8]>) -> bool;

@@ -380,11 +380,18 @@ fn reject_weak(policy: PasswordPolicy, allow_weak: bool, lines: &mut Vec<Line>, 
 
 fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
     let passwords = store.passwords()?;
-    let stored = lines.iter().filter_map(|line| match &line.credential {
-        Credential::Hash(hash) => Some(hash.as_str()),
-        Credential::Password(_) => None,
-    });
-    if let Some(kinds) = hashes::undeclared_kinds(stored, &passwords.hashing) {
+    let stored = || {
+        lines.iter().filter_map(|line| match &line.credential {
+            Credential::Hash(hash) => Some(hash.as_str()),
+            Credential::Password(_) => None,
+        })
+    };
+    if !store.toml.has_node_crypto() && stored().any(hashes::is_scrypt) {
+        warning(
+            "there are hashes of scrypt, which takes node:crypto, and this worker has not got it: `tollgate config check --store` says what to write",
+        );
+    }
+    if let Some(kinds) = hashes::undeclared_kinds(stored(), &passwords.hashing) {
         warning(&format!(
             "there are hashes that take longer to check than a new one; set TOLLGATE_PASSWORD_KINDS = [{kinds}], or the duration of a log-in reveals which users were imported"
         ));

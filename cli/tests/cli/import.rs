@@ -382,6 +382,10 @@ fn hashes_that_take_longer_than_a_new_one_are_to_be_declared() {
     world.config("[vars]\n", &format!("[vars]\nTOLLGATE_PASSWORD_KINDS = {list}\n"));
     assert!(!world.good(&["config", "check", "--store"], "").out.contains("TOLLGATE_PASSWORD_KINDS"));
     assert!(!world.good(&["user", "import", "users.jsonl"], "").err.contains("TOLLGATE_PASSWORD_KINDS"));
+    world.config("compatibility_date = \"2026-11-01\"", "compatibility_date = \"2026-08-03\"");
+    let run = world.run(&["config", "check", "--store"], "");
+    assert!(run.code == 1 && run.out.contains("error: compatibility_flags: without \"nodejs_compat\""), "{run:?}");
+    assert!(world.good(&["user", "import", "users.jsonl"], "").err.contains("takes node:crypto"));
     // What no worker can compute is refused with the reason.
     world.write("users.jsonl", &json!({"username": "e", "hash": SCRYPT.replace("32768", "1048576")}).to_string());
     let run = world.run(&["user", "import", "users.jsonl"], "");

@@ -21,6 +21,9 @@ let crypto;
 const keys = new Map();
 let next = 0;
 
+/** The memory of scrypt: the 64 MiB that the rules allow, and some more for what goes by r and p. */
+const MOST_BYTES = 66 * 1024 * 1024;
+
 /**
  * Finds `node:crypto` when the first key is loaded: it takes 3 ms, which a worker without such keys is spared. An
  * import would stop a worker without `nodejs_compat` from starting at all.
@@ -47,8 +50,9 @@ export function loadPrivate(der, jwk, digest, salt) {
     jwk === ""
       ? createPrivateKey({ key: buffer(der), format: "der", type: "pkcs8" })
       : createPrivateKey({ key: JSON.parse(jwk), format: "jwk" });
-  const number = add(key, digest, salt);
-  add(createPublicKey(key), digest, salt);
+  const [one, other] = [key, createPublicKey(key)].map((half) => entry(half, digest, salt));
+  const number = add(one);
+  add(other);
   return number;
 }
 
@@ -67,7 +71,7 @@ export function loadPublic(der, jwk, digest, salt) {
     jwk === ""
       ? createPublicKey({ key: buffer(der), format: "der", type: "spki" })
       : createPublicKey({ key: JSON.parse(jwk), format: "jwk" });
-  return add(key, digest, salt);
+  return add(entry(key, digest, salt));
 }
 
 /**
@@ -119,25 +123,34 @@ export function verify(number, input, signature) {
  * @returns {Uint8Array}
  */
 export function scrypt(password, salt, logN, r, p, length) {
-  // Its memory and some more, since the runtime's own bound is 32 MiB.
-  const maxmem = 128 * r * (2 ** logN + p + 2) + 1024 * 1024;
-  return found().scryptSync(password.slice(), salt.slice(), length, { N: 2 ** logN, r, p, maxmem });
+  return found().scryptSync(password.slice(), salt.slice(), length, { N: 2 ** logN, r, p, maxmem: MOST_BYTES });
 }
 
 /** @param {number} number */
 export function forget(number) {
+  keys.get(number)?.pss?.key.fill(0);
   keys.delete(number);
+}
+
+/** Forgets every key. */
+export function forgetAll() {
+  for (const number of [...keys.keys()]) forget(number);
 }
 
 /**
  * @param {import("node:crypto").KeyObject} key
  * @param {string} digest
  * @param {number} salt
+ * @returns {Loaded}
  */
-function add(key, digest, salt) {
-  const number = next++;
-  keys.set(number, { digest: digest === "" ? null : digest, key, pss: salt === 0 ? undefined : withPss(key, salt) });
-  return number;
+function entry(key, digest, salt) {
+  return { digest: digest === "" ? null : digest, key, pss: salt === 0 ? undefined : withPss(key, salt) };
+}
+
+/** @param {Loaded} key */
+function add(key) {
+  keys.set(next, key);
+  return next++;
 }
 
 /**

@@ -11,7 +11,7 @@ use super::contract::Engine;
 use crate::rules::token::{Algorithm, KeyFault, Material, PublicNumbers, RsaPrivate, Strict};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use pkcs8::der::{Decode, Encode, Length, Reader, SliceReader, SliceWriter, asn1::UintRef};
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
@@ -30,6 +30,8 @@ extern "C" {
     #[wasm_bindgen(catch)]
     fn verify(number: u32, input: &[u8], signature: &[u8]) -> Result<bool, JsValue>;
     fn forget(number: u32);
+    #[wasm_bindgen(js_name = forgetAll)]
+    fn forget_all();
     #[wasm_bindgen(catch)]
     fn scrypt(password: &[u8], salt: &[u8], log_n: u32, r: u32, p: u32, length: usize) -> Result<Vec<u8>, JsValue>;
 }
@@ -49,6 +51,19 @@ pub(crate) struct Signing {
 pub(crate) struct Verifying {
     number: Arc<Number>,
     public: PublicNumbers,
+}
+
+thread_local! {
+    static HAS_BEGUN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether there is `node:crypto`. At its first call in an instance it forgets the keys of an instance that was lost,
+/// whose numbers were never dropped.
+fn begin() -> bool {
+    if !HAS_BEGUN.replace(true) {
+        forget_all();
+    }
+    is_there()
 }
 
 /// The number of a loaded key, which is forgotten on drop.
@@ -78,7 +93,7 @@ impl Engine for NodeCrypto {
     type Verifying = Verifying;
 
     fn signing(algorithm: Algorithm, material: Strict<&Material>) -> Result<Signing, KeyFault> {
-        if !is_there() {
+        if !begin() {
             return Err(KeyFault::NoNodeCrypto);
         }
         let (digest, salt) = parameters(algorithm);
@@ -104,7 +119,7 @@ impl Engine for NodeCrypto {
     }
 
     fn verifying(algorithm: Algorithm, material: Strict<&Material>) -> Result<Verifying, KeyFault> {
-        if !is_there() {
+        if !begin() {
             return Err(KeyFault::NoNodeCrypto);
         }
         let (digest, salt) = parameters(algorithm);
@@ -146,13 +161,19 @@ impl Engine for NodeCrypto {
         let signature = sign(key.number.0, input).map_err(|_| KeyFault::Numbers)?;
         match key.public.public {
             PublicNumbers::P256(_) => raw(&signature).ok_or(KeyFault::Numbers),
-            PublicNumbers::Ed25519(_) | PublicNumbers::Rsa(_) => Ok(signature),
+            PublicNumbers::Ed25519(_) => Ok(signature),
+            // A fault in it would tell the factors of the modulus.
+            PublicNumbers::Rsa(_) => match verify(key.public.number.0, input, &signature) {
+                Ok(true) => Ok(signature),
+                _ => Err(KeyFault::Numbers),
+            },
         }
     }
 
-    fn scrypt(password: &[u8], salt: &[u8], [log_n, r, p]: [u32; 3], hash: &mut [u8]) -> bool {
-        let derived = is_there().then(|| scrypt(password, salt, log_n, r, p, hash.len()).ok()).flatten();
-        derived.filter(|derived| derived.len() == hash.len()).map(|derived| hash.copy_from_slice(&derived)).is_some()
+    fn scrypt(password: &[u8], salt: &[u8], [log_n, r, p]: [u32; 3], hash: &mut [u8]) -> Option<bool> {
+        let derived = begin().then(|| scrypt(password, salt, log_n, r, p, hash.len()))?;
+        let derived = derived.ok().filter(|derived| derived.len() == hash.len());
+        Some(derived.map(|derived| hash.copy_from_slice(&derived)).is_some())
     }
 
     fn verify(key: &Verifying, input: &[u8], signature: Strict<&[u8]>) -> bool {
@@ -205,27 +226,29 @@ fn shortest(number: &[u8]) -> &[u8] {
 }
 
 /// RFC 7518 §6.3.1.
-fn public_jwk(n: &[u8], e: &[u8]) -> String {
-    members(&[("n", n), ("e", e)])
+fn public_jwk(n: &[u8], e: &[u8]) -> Zeroizing<String> {
+    jwk([("n", n), ("e", e)])
 }
 
 /// RFC 7518 §6.3.2.
 fn private_jwk(n: &[u8], e: &[u8], private: &RsaPrivate) -> Zeroizing<String> {
     let RsaPrivate { d, p, q, dp, dq, qi } = private;
-    let secrets = [("d", d), ("p", p), ("q", q), ("dp", dp), ("dq", dq), ("qi", qi)];
-    let public = [("n", n), ("e", e)];
-    let all: Vec<(&str, &[u8])> =
-        public.into_iter().chain(secrets.map(|(name, number)| (name, number.expose().as_slice()))).collect();
-    Zeroizing::new(members(&all))
+    let [d, p, q, dp, dq, qi] = [d, p, q, dp, dq, qi].map(|number| number.expose().as_slice());
+    jwk([("n", n), ("e", e), ("d", d), ("p", p), ("q", q), ("dp", dp), ("dq", dq), ("qi", qi)])
 }
 
-/// A JWK of RSA as JSON. Base64url needs no escapes.
-fn members(numbers: &[(&str, &[u8])]) -> String {
-    let mut jwk = String::from(r#"{"kty":"RSA""#);
+/// A JWK of RSA as JSON: base64url needs no escapes. With room for all of it, so that no part is left behind.
+fn jwk<const N: usize>(numbers: [(&str, &[u8]); N]) -> Zeroizing<String> {
+    let numbers = numbers.map(|(name, number)| (name, shortest(number)));
+    let room = numbers.iter().map(|(_, number)| Base64UrlUnpadded::encoded_len(number) + 16).sum::<usize>() + 16;
+    let mut jwk = Zeroizing::new(String::with_capacity(room));
+    jwk.push_str(r#"{"kty":"RSA""#);
     for (name, number) in numbers {
-        jwk.extend([",\"", name, "\":\"", &Base64UrlUnpadded::encode_string(shortest(number)), "\""]);
+        let number = Zeroizing::new(Base64UrlUnpadded::encode_string(number));
+        jwk.extend([",\"", name, "\":\"", &number, "\""]);
     }
-    jwk + "}"
+    jwk.push('}');
+    jwk
 }
 
 /// Two integers of 33 bytes at most, each with two bytes before it, in a sequence.

@@ -112,9 +112,9 @@ impl Engine for RustCrypto {
         }
     }
 
-    fn scrypt(password: &[u8], salt: &[u8], [log_n, r, p]: [u32; 3], hash: &mut [u8]) -> bool {
+    fn scrypt(password: &[u8], salt: &[u8], [log_n, r, p]: [u32; 3], hash: &mut [u8]) -> Option<bool> {
         let params = u8::try_from(log_n).ok().and_then(|log_n| scrypt::Params::new(log_n, r, p).ok());
-        params.is_some_and(|params| scrypt::scrypt(password, salt, &params, hash).is_ok())
+        Some(params.is_some_and(|params| scrypt::scrypt(password, salt, &params, hash).is_ok()))
     }
 
     fn verify(key: &Verifying, input: &[u8], signature: Strict<&[u8]>) -> bool {

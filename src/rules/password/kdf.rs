@@ -6,9 +6,12 @@ use std::{fmt, str::FromStr};
 
 /// Minimum iterations of a stored hash that is accepted: libraries more than ten years ago used as few.
 const LEAST_STORED_ITERATIONS: u32 = 1_000;
-/// Minimum of N·r·p of a stored scrypt hash: N = 1024, r = 8, p = 1.
-const LEAST_SCRYPT_BLOCKS: u64 = 8 * 1024;
-/// Maximum memory of a stored scrypt hash in bytes: an isolate has 128 MB for everything, and half must be enough.
+/// Minimum of the logarithm of N in a stored scrypt hash, and of r: cheaper ones are guessed too easily.
+const LEAST_SCRYPT: (u8, u32) = (10, 8);
+/// Maximum of r and p of a stored scrypt hash. With them N alone decides on memory and time; libraries use 8, and 1 to
+/// 5.
+const MOST_SCRYPT: (u32, u32) = (64, 16);
+/// Maximum of 128·N·r, scrypt's memory, in bytes: an isolate has 128 MB for everything, and half must be enough.
 const MOST_SCRYPT_BYTES: u64 = 64 * 1024 * 1024;
 /// Maximum of `TOLLGATE_PASSWORD_ITERATIONS`: about two seconds of CPU time in a worker.
 pub const MOST_ITERATIONS: u32 = 5_000_000;
@@ -63,7 +66,9 @@ impl Kdf {
 
     /// scrypt with N, r and p as text.
     pub(super) fn scrypt(n: &str, r: &str, p: &str) -> Option<Self> {
-        let n = number(n).filter(|n| n.is_power_of_two() && *n > 1)?;
+        let is_number = !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit());
+        // A number that overflows is an absurd cost, not another format.
+        let n = is_number.then(|| n.parse().unwrap_or(1_u64 << 63)).filter(|n| n.is_power_of_two() && *n > 1)?;
         let log_n = u8::try_from(n.ilog2()).ok()?;
         Some(Self::Scrypt { log_n, r: number(r).filter(|r| *r > 0)?, p: number(p).filter(|p| *p > 0)? })
     }
@@ -77,7 +82,8 @@ impl Kdf {
         }
     }
 
-    /// Its cost in iterations of PBKDF2 with SHA-256 that take about as long in a worker (docs/performance.md).
+    /// Its cost in iterations of PBKDF2 with SHA-256 that take about as long in a worker (docs/performance.md). On
+    /// another host the ratios are others: with SHA extensions SHA-512 takes 4.7 and a block of scrypt 2.0.
     #[must_use]
     pub fn cost(self) -> u32 {
         let [numerator, denominator] = self.unit_cost();
@@ -105,7 +111,7 @@ impl Kdf {
         match self {
             Self::Pbkdf2 { .. } => 0,
             Self::Scrypt { log_n, r, p } => {
-                (1_u64 << log_n.min(32)).saturating_mul(u64::from(r)).saturating_mul(u64::from(p))
+                (1_u64 << log_n.min(63)).saturating_mul(u64::from(r)).saturating_mul(u64::from(p))
             }
         }
     }
@@ -115,17 +121,15 @@ impl Kdf {
     /// # Errors
     /// The reason why not.
     pub(in crate::rules) fn judge(self) -> Result<(), HashFault> {
-        let is_too_cheap = match self {
-            Self::Pbkdf2 { iterations, .. } => iterations < LEAST_STORED_ITERATIONS,
-            Self::Scrypt { .. } => self.blocks() < LEAST_SCRYPT_BLOCKS,
-        };
         match self {
-            _ if is_too_cheap => Err(HashFault::CostTooLow),
+            Self::Pbkdf2 { iterations: ..LEAST_STORED_ITERATIONS, .. } => Err(HashFault::CostTooLow),
+            Self::Scrypt { log_n, r, .. } if log_n < LEAST_SCRYPT.0 || r < LEAST_SCRYPT.1 => Err(HashFault::CostTooLow),
             Self::Scrypt { log_n, r, .. }
-                if (128_u64 << log_n.min(32)).saturating_mul(u64::from(r)) > MOST_SCRYPT_BYTES =>
+                if r > MOST_SCRYPT.0 || (1_u64 << log_n.min(32)) * 128 * u64::from(r) > MOST_SCRYPT_BYTES =>
             {
                 Err(HashFault::MemoryTooHigh)
             }
+            Self::Scrypt { p, .. } if p > MOST_SCRYPT.1 => Err(HashFault::CostTooHigh),
             _ if self.cost() > MOST_ITERATIONS => Err(HashFault::CostTooHigh),
             _ => Ok(()),
         }
@@ -134,7 +138,7 @@ impl Kdf {
     /// Derives the bytes of the hash.
     ///
     /// # Errors
-    /// [`HashFault::NoScrypt`] where the engine has no scrypt.
+    /// [`HashFault::NoScrypt`] where the engine has no scrypt, [`HashFault::ScryptFailed`].
     pub(super) fn derive(self, password: &[u8], salt: &[u8], hash: &mut [u8]) -> Result<(), HashFault> {
         match self {
             Self::Pbkdf2 { digest: Digest::Sha1, iterations } => {
@@ -147,10 +151,10 @@ impl Kdf {
                 pbkdf2::pbkdf2_hmac::<sha2::Sha512>(password, salt, iterations, hash);
             }
             Self::Scrypt { log_n, r, p } => {
-                return if Chosen::scrypt(password, salt, [u32::from(log_n), r, p], hash) {
-                    Ok(())
-                } else {
-                    Err(HashFault::NoScrypt)
+                return match Chosen::scrypt(password, salt, [u32::from(log_n), r, p], hash) {
+                    Some(true) => Ok(()),
+                    Some(false) => Err(HashFault::ScryptFailed),
+                    None => Err(HashFault::NoScrypt),
                 };
             }
         }
@@ -190,7 +194,7 @@ impl fmt::Display for Kdf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pbkdf2 { digest, iterations } => write!(f, "pbkdf2:{}:{iterations}", digest.name()),
-            Self::Scrypt { log_n, r, p } => write!(f, "scrypt:{}:{r}:{p}", 1_u64 << log_n.min(&32)),
+            Self::Scrypt { log_n, r, p } => write!(f, "scrypt:{}:{r}:{p}", 1_u64 << log_n.min(&63)),
         }
     }
 }
@@ -240,6 +244,16 @@ mod tests {
             ("pbkdf2:sha512:99999999999", Err(HashFault::CostTooHigh)),
             ("scrypt:1024:8:1", Ok(())),
             ("scrypt:512:8:1", Err(HashFault::CostTooLow)),
+            ("scrypt:1024:7:1", Err(HashFault::CostTooLow)),
+            // As many blocks as others, and memory or time that goes by p alone.
+            ("scrypt:2:8:512", Err(HashFault::CostTooLow)),
+            ("scrypt:2:8:625000", Err(HashFault::CostTooLow)),
+            ("scrypt:1024:8:16", Ok(())),
+            ("scrypt:1024:8:17", Err(HashFault::CostTooHigh)),
+            ("scrypt:1024:64:1", Ok(())),
+            ("scrypt:1024:65:1", Err(HashFault::MemoryTooHigh)),
+            ("scrypt:4294967296:8:1", Err(HashFault::MemoryTooHigh)),
+            ("scrypt:99999999999999999999999:8:1", Err(HashFault::MemoryTooHigh)),
             ("scrypt:65536:8:1", Ok(())),
             ("scrypt:131072:8:1", Err(HashFault::MemoryTooHigh)),
             ("scrypt:65536:9:1", Err(HashFault::MemoryTooHigh)),

@@ -119,7 +119,7 @@ fn an_absurd_or_foreign_hash_is_refused_before_it_is_computed() {
         (format!("scrypt:32768:8:1$${}", "00".repeat(64)), HashFault::UnknownFormat),
         (format!("scrypt:32768:8$salt${}", "00".repeat(64)), HashFault::UnknownFormat),
         (format!("scrypt:131072:8:1$salt${}", "00".repeat(64)), HashFault::MemoryTooHigh),
-        (format!("scrypt:2:8:1$salt${}", "00".repeat(64)), HashFault::CostTooLow),
+        (format!("scrypt:512:8:1$salt${}", "00".repeat(64)), HashFault::CostTooLow),
         (format!("scrypt:32768:8:99999$salt${}", "00".repeat(64)), HashFault::CostTooHigh),
         ("abcxyz".into(), HashFault::UnknownFormat),
         (String::new(), HashFault::UnknownFormat),

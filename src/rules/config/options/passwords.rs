@@ -19,10 +19,10 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
         .kind("list of methods")
         .unset("none")
         .meaning(
-            "The functions of imported hashes, as Werkzeug writes them: `scrypt:32768:8:1`, `pbkdf2:sha512:1000000`, for \
-             Django's and passlib's too. Every log-in then takes as long as one with the dearest of them, or its time \
-             tells which users were imported. `tollgate user import` says what to write. Remove them when those users \
-             have logged in.",
+            "The functions of imported hashes, as Werkzeug writes them: `scrypt:32768:8:1`, `pbkdf2:sha512:1000000`, \
+             for Django's and passlib's too. Every log-in then takes as long as one with the dearest of them, or its \
+             time tells which users were imported. `tollgate user import` says what to write. A replaced hash keeps \
+             the cost, so remove a kind only for a TOLLGATE_PASSWORD_ITERATIONS as high.",
         ),
     OptionSpec::custom("TOLLGATE_PASSWORD_PEPPERS", |raw, value| {
         let table = as_object(value).ok_or("write a table, {\"k1\": \"…\"}, each key id once")?;
