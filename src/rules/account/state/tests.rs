@@ -398,6 +398,24 @@ fn a_device_that_logged_in_before_does_not_wait_for_strangers() {
 }
 
 #[test]
+fn a_browser_without_attempts_left_has_a_strangers_and_an_address_has_not() {
+    for (device, then) in [
+        (DeviceId::Cookie("own".into()), Reply::Allowed { bucket: Bucket::Strangers }),
+        (DeviceId::Address("own".into()), Reply::Wait { seconds: 1 }),
+    ] {
+        let mut account = Stored::default();
+        let devices = std::slice::from_ref(&device);
+        assert_eq!(try_as(&mut account, devices, at(0)), Reply::Allowed { bucket: Bucket::Strangers });
+        let right = Command::Right { bucket: Bucket::Strangers, devices: devices.to_vec(), record: String::new() };
+        account.ask(right, at(1));
+        let own = Reply::Allowed { bucket: Bucket::Device(device.clone()) };
+        let replies: Vec<Reply> = (0..6).map(|_| guess(&mut account, devices, at(2))).collect();
+        assert!(replies[..5].iter().all(|reply| *reply == own), "{replies:?}");
+        assert_eq!(replies[5], then);
+    }
+}
+
+#[test]
 fn clients_that_keep_no_cookie_push_out_no_browser() {
     let mut account = Stored::default();
     let browser = DeviceId::Cookie("browser".into());
