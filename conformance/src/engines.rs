@@ -24,7 +24,7 @@ use tollgate::rules::{
 
 const PATH: &str = "/protected";
 
-/// What came of the pairs of a key and a token.
+/// The result of a comparison.
 pub struct Outcome {
     /// Pairs with the same answer from both.
     pub same: usize,

@@ -16,7 +16,7 @@ pub(crate) trait Engine {
     ///
     /// # Errors
     /// [`KeyFault::Numbers`] if they don't belong together; [`KeyFault::LeftOut`] or [`KeyFault::NoNodeCrypto`] if the
-    /// engine has not got this algorithm.
+    /// engine lacks this algorithm.
     fn signing(algorithm: Algorithm, material: Strict<&Material>) -> Result<Self::Signing, KeyFault>;
 
     /// Loads a public key, also out of material that holds both halves.

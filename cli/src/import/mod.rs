@@ -388,7 +388,7 @@ fn warn_of_cost(lines: &[Line], store: &Store) -> Result<(), Failure> {
     };
     if !store.toml.has_node_crypto() && stored().any(hashes::is_scrypt) {
         warning(
-            "there are hashes of scrypt, which takes node:crypto, and this worker has not got it: `tollgate config check --store` says what to write",
+            "there are hashes of scrypt, which needs node:crypto, and this worker lacks it: `tollgate config check --store` says what to write",
         );
     }
     if let Some(kinds) = hashes::undeclared_kinds(stored(), &passwords.hashing) {

@@ -359,7 +359,7 @@ fn a_stored_hash_is_not_replaced_by_a_cheaper_one() {
     assert!(!run.err.contains("fewer iterations"), "{run:?}");
 }
 
-/// Werkzeug's hashes, with dearer ones named until they are declared.
+/// Werkzeug's hashes, with costlier ones named until they are declared.
 #[test]
 fn hashes_that_take_longer_than_a_new_one_are_to_be_declared() {
     const SCRYPT: &str = "scrypt:32768:8:1$657I4wgEocRaOPPM$38483b924db5d80648b65c5c6724bf4634b89344bc5f54d81f00d679969ca00c2d1a4ff8ed973e9baf578fb141dc053309aa2b272ca1967657102f6e10fbee57";
@@ -385,7 +385,7 @@ fn hashes_that_take_longer_than_a_new_one_are_to_be_declared() {
     world.config("compatibility_date = \"2026-11-01\"", "compatibility_date = \"2026-08-03\"");
     let run = world.run(&["config", "check", "--store"], "");
     assert!(run.code == 1 && run.out.contains("error: compatibility_flags: without \"nodejs_compat\""), "{run:?}");
-    assert!(world.good(&["user", "import", "users.jsonl"], "").err.contains("takes node:crypto"));
+    assert!(world.good(&["user", "import", "users.jsonl"], "").err.contains("needs node:crypto"));
     // What no worker can compute is refused with the reason.
     world.write("users.jsonl", &json!({"username": "e", "hash": SCRYPT.replace("32768", "1048576")}).to_string());
     let run = world.run(&["user", "import", "users.jsonl"], "");

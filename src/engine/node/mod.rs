@@ -4,8 +4,8 @@
 //! number is dropped. Keys and signatures change their form here: PKCS#8 and SPKI around the bytes of a key on a curve,
 //! a JWK around the numbers of RSA, DER around r and s of ES256.
 //!
-//! **What it does not do:** BoringSSL does not look whether a public key of Ed25519 is a point of the curve. A key that
-//! is none verifies no signature.
+//! **What it does not do:** BoringSSL does not check that a public key of Ed25519 is a point on the curve. A key that
+//! is not verifies no signature.
 
 use super::contract::Engine;
 use crate::rules::token::{Algorithm, KeyFault, Material, PublicNumbers, RsaPrivate, Strict};
@@ -162,7 +162,7 @@ impl Engine for NodeCrypto {
         match key.public.public {
             PublicNumbers::P256(_) => raw(&signature).ok_or(KeyFault::Numbers),
             PublicNumbers::Ed25519(_) => Ok(signature),
-            // A fault in it would tell the factors of the modulus.
+            // A fault in it would reveal the factors of the modulus.
             PublicNumbers::Rsa(_) => match verify(key.public.number.0, input, &signature) {
                 Ok(true) => Ok(signature),
                 _ => Err(KeyFault::Numbers),

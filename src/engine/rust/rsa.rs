@@ -82,7 +82,7 @@ impl jwt_compact::Algorithm for Rsa {
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed(self.algorithm().name())
     }
-    /// Blinded, and checked with the public key before it is given out: a fault in it would tell the factors.
+    /// Blinded, and checked with the public key before it is given out: a fault in it would reveal the factors.
     fn sign(&self, key: &PrivateKey, message: &[u8]) -> RsaSignature {
         let rng = &mut getrandom::SysRng;
         let signature = match self {
@@ -115,7 +115,7 @@ pub(super) fn signing_key(material: &Material) -> Result<PrivateKey, KeyFault> {
     let RsaPrivate { d, p, q, dp, dq, qi } = private.as_ref().ok_or(KeyFault::NotPrivate)?;
     let [d, p, q] = [d, p, q].map(|secret| number(secret.expose()));
     let key = PrivateKey::from_components(number(n), number(e), d, vec![p, q]).map_err(|_| KeyFault::Numbers)?;
-    // The crate computes these anew.
+    // The crate computes these itself.
     let computed = [key.dp().cloned(), key.dq().cloned(), key.qinv().map(|qi| qi.retrieve())];
     let are_own = [dp, dq, qi].iter().zip(computed).all(|(own, computed)| computed == Some(number(own.expose())));
     if are_own { Ok(key) } else { Err(KeyFault::Numbers) }

@@ -36,7 +36,7 @@ pub struct Hashing {
     pub iterations: u32,
     /// `TOLLGATE_PASSWORD_PEPPERS`, `TOLLGATE_PASSWORD_PEPPER`.
     pub peppers: Peppers,
-    /// `TOLLGATE_PASSWORD_KINDS`: the functions of stored hashes that may be dearer than a new one.
+    /// `TOLLGATE_PASSWORD_KINDS`: the functions of stored hashes that may cost more than a new one.
     pub kinds: Vec<Kdf>,
 }
 
@@ -55,7 +55,7 @@ impl Hashing {
         Self { iterations: self.iterations.max(stored), ..self.clone() }
     }
 
-    /// The cost of every check, in iterations of PBKDF2 with SHA-256: that of a new hash, or of the dearest of
+    /// The cost of every check, in iterations of PBKDF2 with SHA-256: that of a new hash, or of the costliest of
     /// [`Self::kinds`].
     #[must_use]
     pub fn budget(&self) -> u32 {

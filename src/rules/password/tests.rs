@@ -149,7 +149,7 @@ fn a_check_spends_the_same_whoever_is_asked_for() {
 }
 
 #[test]
-fn a_declared_function_that_is_dearer_sets_the_cost_of_every_check() {
+fn a_declared_function_that_costs_more_sets_the_cost_of_every_check() {
     let with = |kinds: &[&str]| {
         let kinds = kinds.iter().map(|kind| kind.parse().unwrap()).collect();
         Hashing { kinds, ..at(100_000) }.budget()

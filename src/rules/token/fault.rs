@@ -116,7 +116,7 @@ impl fmt::Display for KeyFault {
             Self::Roca => "an RSA key that can be factored (ROCA, CVE-2017-15361): make it anew with OpenSSL, and use it nowhere else",
             Self::LeftOut => "this build leaves its algorithm out: build with the feature ecdsa, eddsa or rsa",
             Self::NoNodeCrypto => {
-                "its algorithm takes node:crypto, which this worker has not: add \"nodejs_compat\" to compatibility_flags, or build with the feature rust-crypto"
+                "its algorithm needs node:crypto, which this worker lacks: add \"nodejs_compat\" to compatibility_flags, or build with the feature rust-crypto"
             }
             Self::Id => "its kid is not a text: write it in quotes",
             Self::NotAfter => "its not_after is no time: write seconds since 1970, as in exp",

@@ -133,7 +133,7 @@ impl Key {
         if !are_halves {
             return Err(KeyFault::Halves);
         }
-        // Tried once: numbers that don't belong together make signatures that are wrong, or tell the factors of RSA.
+        // Tried once: numbers that don't belong together make signatures that are wrong, or reveal the factors of RSA.
         let signature = Chosen::sign(&signing, PROBE)?;
         if !strict::signature(&public.numbers, &signature).is_some_and(|own| Chosen::verify(&public.key, PROBE, own)) {
             return Err(KeyFault::Numbers);

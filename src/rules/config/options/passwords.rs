@@ -20,7 +20,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
         .unset("none")
         .meaning(
             "The functions of imported hashes, as Werkzeug writes them: `scrypt:32768:8:1`, `pbkdf2:sha512:1000000`, \
-             for Django's and passlib's too. Every log-in then takes as long as one with the dearest of them, or its \
+             for Django's and passlib's too. Every log-in then takes as long as one with the costliest of them, or its \
              time tells which users were imported. `tollgate user import` says what to write. A replaced hash keeps \
              the cost, so remove a kind only for a TOLLGATE_PASSWORD_ITERATIONS as high.",
         ),
