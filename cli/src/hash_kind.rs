@@ -19,7 +19,7 @@ pub fn name(text: &str) -> Option<&'static str> {
         (&["$scrypt$", "$7$"], "a scrypt hash in a form that is neither werkzeug's nor Django's"),
         (&["scrypt:", "scrypt$", "$pbkdf2-sha256$", "pbkdf2_sha256$", "pbkdf2:sha256:", "pbkdf2:sha256$"], DAMAGED),
         (&["$pbkdf2-sha512$", "pbkdf2_sha512$", "pbkdf2:sha512", "$pbkdf2$", "pbkdf2_sha1$", "pbkdf2:sha1"], DAMAGED),
-        (&["$pbkdf2-sha1$"], "a PBKDF2 hash in a form that is none of Tollgate's, passlib's, Django's and werkzeug's"),
+        (&["$pbkdf2-sha1$"], "a PBKDF2 hash in a form other than Tollgate's, passlib's, Django's or werkzeug's"),
         (
             &["pbkdf2:", "pbkdf2_", "$pbkdf2-"],
             "a PBKDF2 hash with a hash function other than SHA-1, SHA-256 and SHA-512",
@@ -107,7 +107,7 @@ mod tests {
             (&["$scrypt$ln=16,r=8,p=1$x", "$7$x"], "a scrypt hash in a form that is neither werkzeug's nor Django's"),
             (
                 &["$pbkdf2-sha1$1000$x"],
-                "a PBKDF2 hash in a form that is none of Tollgate's, passlib's, Django's and werkzeug's",
+                "a PBKDF2 hash in a form other than Tollgate's, passlib's, Django's or werkzeug's",
             ),
             (
                 &["pbkdf2:sha384:1000$x$00", "pbkdf2:md5$x$y", "pbkdf2_sha3$x"],

@@ -205,7 +205,7 @@ pub fn sender() -> JsValue {
 }
 
 /// Lets JavaScript answer with a rejection; returns whether it did. Two rejections of one kind under one rule differ in
-/// the request id only, so JavaScript keeps the response: building it anew costs 0.2 of a request's time.
+/// the request id only, so JavaScript keeps the response: building it again costs 0.2 of a request's time.
 fn reject(gate: &Gate, rejected: &Rejected<'static>, now: Timestamp) -> bool {
     if rejected.rejection.is_of_one_request() {
         return false;

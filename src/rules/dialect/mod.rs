@@ -119,7 +119,7 @@ pub(super) trait Dialect: Send + Sync {
     fn identity_body(&self, principal: &Principal) -> String;
 }
 
-/// What a rule asks of a token, and the realm to name if there is none.
+/// A rule's requirements for a token, and the realm of the challenge.
 #[derive(Clone, Copy)]
 pub struct Wanted<'g> {
     /// The rule's options of Flask-JWT-Extended: token type, freshness, locations.
