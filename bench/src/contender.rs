@@ -12,6 +12,8 @@ pub enum Contender {
     Floor,
     /// JavaScript that forwards and verifies nothing.
     FloorForward,
+    /// JavaScript that forwards with the header fields that the gate sets, and verifies nothing.
+    FloorHeaders,
     /// hono without a gate.
     Hono,
     /// hono with its middleware for JWT.

@@ -4,8 +4,11 @@ use crate::clock::now;
 use anyhow::{Context, Result, anyhow};
 use hyper::header::HeaderValue;
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
+    num::NonZero,
+    panic::resume_unwind,
     sync::{Arc, Mutex, PoisonError},
+    thread,
 };
 use tollgate::{
     json::{Map, Value},
@@ -71,7 +74,12 @@ pub struct Mint {
     bytes: usize,
     now: Timestamp,
     has_sessions: bool,
+    algorithm: Algorithm,
 }
+
+/// Tokens that took long to sign (with RSA 3 ms each), by algorithm and length: each round starts new servers, to which
+/// those of the round before are new again.
+static SIGNED_ONCE: Mutex<BTreeMap<(&str, usize), Vec<String>>> = Mutex::new(BTreeMap::new());
 
 impl Mint {
     /// A mint of HS256 tokens of about `bytes` bytes; with another algorithm they are longer by their signature.
@@ -84,7 +92,7 @@ impl Mint {
         };
         let usable = |key: Result<Key, KeyFault>| key.map_err(|fault| anyhow!("{fault:?}"));
         let (key, forgers_key) = (usable(key)?, usable(symmetric(FORGERS_SECRET))?);
-        Ok(Self { key, forgers_key, identity: 0, bytes, now: now(), has_sessions })
+        Ok(Self { key, forgers_key, identity: 0, bytes, now: now(), has_sessions, algorithm })
     }
 
     /// The refresh token of an open session, in Flask-JWT-Extended's dialect.
@@ -104,11 +112,15 @@ impl Mint {
 
     fn token(&mut self, is_forged: bool) -> String {
         self.identity += 1;
+        self.token_of(self.identity, is_forged)
+    }
+
+    fn token_of(&self, identity: u64, is_forged: bool) -> String {
         let mut claims = self.times();
-        claims.insert("identity".into(), self.identity.into());
-        claims.insert("jti".into(), format!("{:032x}", self.identity.wrapping_mul(0x9E37_79B9_7F4A_7C15)).into());
+        claims.insert("identity".into(), identity.into());
+        claims.insert("jti".into(), format!("{:032x}", identity.wrapping_mul(0x9E37_79B9_7F4A_7C15)).into());
         if self.has_sessions {
-            let session = SessionId::new(self.now, &self.identity.to_string());
+            let session = SessionId::new(self.now, &identity.to_string());
             claims.insert("sid".into(), session.as_str().into());
         }
         // The length so far: header, claims and signature in base64url, and two dots.
@@ -129,7 +141,39 @@ impl Mint {
             Use::Zipf => USERS,
             Use::None => 0,
         };
+        if tokens == Use::Once && key_pair(self.algorithm).is_some() && !self.has_sessions {
+            return self.signed_once(count);
+        }
         (0..count).map(|_| self.token(tokens == Use::Forged)).collect()
+    }
+
+    /// The next `count` tokens of [`SIGNED_ONCE`], of which missing ones are signed on all cores.
+    fn signed_once(&mut self, count: usize) -> Vec<String> {
+        let from = self.identity as usize;
+        self.identity += count as u64;
+        let mut all = SIGNED_ONCE.lock().unwrap_or_else(PoisonError::into_inner);
+        let signed = all.entry((self.algorithm.name(), self.bytes)).or_default();
+        let missing: Vec<u64> = (signed.len() as u64..self.identity).collect();
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let mint = &*self;
+        let sign = |identities: &[u64]| -> Vec<String> {
+            let one = |(number, identity): (usize, &u64)| {
+                // A mark each few seconds shows that it goes on.
+                if number % 1000 == 999 {
+                    eprint!("·");
+                }
+                mint.token_of(identity + 1, false)
+            };
+            identities.iter().enumerate().map(one).collect()
+        };
+        thread::scope(|scope| {
+            let parts = missing.chunks(missing.len().div_ceil(cores).max(1));
+            let threads: Vec<_> = parts.map(|part| scope.spawn(|| sign(part))).collect();
+            for thread in threads {
+                signed.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+        });
+        signed[from..].iter().take(count).cloned().collect()
     }
 }
 
@@ -217,6 +261,7 @@ fn bearer(token: &str) -> Result<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::{Algorithm, Headers, Mint, Sessions, Use, UsedUp, zipf};
+    use std::collections::HashSet;
 
     #[test]
     fn tokens_have_the_requested_length_and_are_different() {
@@ -226,6 +271,17 @@ mod tests {
             assert!(one.len().abs_diff(bytes) <= 4, "{} for {bytes}", one.len());
             assert_ne!(one, other);
         }
+    }
+
+    #[test]
+    fn tokens_that_take_long_are_signed_once_for_all_rounds() {
+        let mint = || Mint::new(320, Algorithm::EdDsa, false).expect("a mint");
+        let (mut one, mut other) = (mint(), mint());
+        let (first, second) = (one.tokens(Use::Once, 3), one.tokens(Use::Once, 2));
+        let all: HashSet<&String> = first.iter().chain(&second).collect();
+        assert_eq!(all.len(), 5, "each is another");
+        let again = other.tokens(Use::Once, 5);
+        assert!(again.iter().eq(first.iter().chain(&second)), "and the next round gets them again");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Engines for asymmetric keys and scrypt: they load keys, verify, sign and derive, synchronously. [`Chosen`] is the
 //! one of this build: in workerd the runtime's own cryptography, elsewhere the Rust crates, which a worker gets with
-//! the feature `rust-crypto`.
+//! the feature `rust-crypto`. [`unicode`] has the normal forms, from the runtime or a crate.
 //!
 //! **What always holds:** an engine gets keys and signatures only as [`Strict`], so it can't take what another refuses:
 //! the key fits its algorithm and is not a weak one, a signature has its one form with numbers in range. The engine
@@ -19,6 +19,7 @@ mod contract;
 mod node;
 #[cfg(any(not(target_arch = "wasm32"), feature = "rust-crypto"))]
 mod rust;
+pub(crate) mod unicode;
 
 pub(crate) use contract::Engine;
 

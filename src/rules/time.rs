@@ -170,20 +170,30 @@ impl Duration {
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let scale = match &text[digits.len()..] {
-            "" | "s" => 1000.0,
-            "ms" => 1.0,
-            "m" => 60_000.0,
-            "h" => 3_600_000.0,
-            "d" => 86_400_000.0,
+        let scale: i64 = match &text[digits.len()..] {
+            "" | "s" => 1000,
+            "ms" => 1,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
             _ => return None,
         };
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+')) {
+        let (is_negative, digits) = match digits.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, digits.strip_prefix('+').unwrap_or(digits)),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits.trim_matches('.').is_empty() || !is_number(whole) || !is_number(fraction) {
             return None;
         }
-        let millis = digits.parse::<f64>().ok()? * scale;
-        #[allow(clippy::cast_possible_truncation)] // bounded on the line before the cast
-        if millis.abs() <= Self::LIMIT as f64 { Self::from_millis(millis.round() as i64) } else { None }
+        let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+        // Integers: `f64::from_str` would bring tables of 10 KiB into the module.
+        const BILLION: i64 = 1_000_000_000;
+        let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
+        let billionths = digits.fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+        let millis = whole.checked_mul(scale)?.checked_add((billionths * scale + BILLION / 2) / BILLION)?;
+        Self::from_millis(if is_negative { -millis } else { millis })
     }
 }
 
@@ -204,10 +214,39 @@ mod tests {
             ("7d", 604_800_000),
             ("250ms", 250),
             (" 5m ", 300_000),
+            ("+2", 2000),
+            (".5", 500),
+            ("5.", 5000),
+            ("-0.25", -250),
+            ("0.0004", 0),
+            ("0.0005", 1),
+            ("1.9999999999", 2000),
+            ("0.000000011574074074d", 1),
+            ("-3153600000", -3_153_600_000_000),
+            ("36600d", 3_162_240_000_000),
         ] {
             assert_eq!(Duration::parse(text).map(Duration::as_millis), Some(millis), "{text:?}");
         }
-        for text in ["", "m", "5 m", "5x", "1e3", "inf", "nan", "--1", "9999999999999d", "5mm", "٣"] {
+        for text in [
+            "",
+            "m",
+            "5 m",
+            "5x",
+            "1e3",
+            "inf",
+            "nan",
+            "--1",
+            "1-1",
+            ".",
+            "-.",
+            "1.2.3",
+            "36601d",
+            "3162240000.001",
+            "9999999999999d",
+            "99999999999999999999",
+            "5mm",
+            "٣",
+        ] {
             assert_eq!(Duration::parse(text), None, "{text:?}");
         }
     }

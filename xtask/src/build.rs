@@ -2,8 +2,12 @@
 //! `wasm-bindgen-cli-support`, pinned to the `wasm-bindgen` of Cargo.lock.
 
 use crate::step::{Failure, Root, Step, newer_than};
-use std::{fs, path::PathBuf, process::Command};
-use wasm_bindgen_cli_support::Bindgen;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+use wasm_bindgen_cli_support::{Bindgen, Output};
 
 /// A variant of the worker.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +47,12 @@ impl Flavour {
             Self::Example(name) => format!("example-{name}"),
             Self::WorkersRs => "bench-workers-rs".into(),
         }
+    }
+
+    /// What the compiler makes.
+    pub fn compiled(self, root: &Root) -> PathBuf {
+        let module = format!("{}.wasm", self.package().replace('-', "_"));
+        root.target().join("wasm32-unknown-unknown").join(self.profile()).join(module)
     }
 
     /// The folder of the JavaScript glue.
@@ -96,8 +106,7 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
         "mend what the compiler says; `rustup target add wasm32-unknown-unknown` if it lacks the target",
     )?;
 
-    let module = format!("{}.wasm", package.replace('-', "_"));
-    let wasm = root.target().join("wasm32-unknown-unknown").join(flavour.profile()).join(module);
+    let wasm = flavour.compiled(root);
     let out = flavour.out(root);
     let mark = out.join("profile");
     let same = fs::read_to_string(&mark).is_ok_and(|built| built == flavour.profile());
@@ -109,17 +118,9 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
     let beside = out.with_extension("tmp");
     let _ = fs::remove_dir_all(&beside);
     let bind = || -> Result<(), Box<dyn std::error::Error>> {
-        let mut glue = Bindgen::new()
-            .input_path(&wasm)
-            .out_name("tollgate")
-            .web(true)? // `initSync({ module })`: the entry hands over the module that wrangler compiled
-            .reset_state_function(true) // `__wbg_reset_state`: a fresh instance after a panic
-            .typescript(false)
-            .demangle(false)
-            .generate_output()?;
-        // `{:#}` omits the hash at the end of each name, which can't be compressed and which nobody reads.
+        let mut glue = glue(flavour, &wasm)?;
         for function in glue.wasm_mut().funcs.iter_mut() {
-            function.name = function.name.take().map(|name| format!("{:#}", rustc_demangle::demangle(&name)));
+            function.name = function.name.take().and_then(|name| stack_trace_name(&name));
         }
         glue.emit(&beside)?;
         fs::write(beside.join("profile"), flavour.profile())?;
@@ -131,4 +132,61 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
         .map_err(|error| step.fail(error.to_string(), format!("remove the folder {} and try again", out.display())))?;
     step.done("");
     Ok(())
+}
+
+/// The JavaScript glue and the module, whose functions still have their names.
+pub fn glue(flavour: Flavour, wasm: &Path) -> Result<Output, Box<dyn std::error::Error>> {
+    let mut glue = Bindgen::new()
+        .input_path(wasm)
+        .out_name("tollgate")
+        .web(true)? // `initSync({ module })`: the entry hands over the module that wrangler compiled
+        .reset_state_function(true) // `__wbg_reset_state`: a fresh instance after a panic
+        .typescript(false)
+        .demangle(false)
+        .generate_output()?;
+    if flavour.package() == "tollgate-worker" {
+        remove_idle_exports(glue.wasm_mut());
+    }
+    Ok(glue)
+}
+
+/// The name of a function in a stack trace: Tollgate's own ones keep theirs, without generic arguments. The names of all
+/// would be 35 KB of the deployed module (gzip), these are 8.
+fn stack_trace_name(mangled: &str) -> Option<String> {
+    // `{:#}` omits the hash at the end, which can't be compressed and which nobody reads.
+    let name = format!("{:#}", rustc_demangle::demangle(mangled));
+    if !name.contains("tollgate") {
+        return None;
+    }
+    let mut depth = 0_usize;
+    let kept = name.chars().filter(|c| {
+        depth = match c {
+            '<' => depth + 1,
+            '>' => depth.saturating_sub(1),
+            _ => return depth == 0,
+        };
+        false
+    });
+    let kept: String = kept.collect();
+    // An implementation's own type is all in brackets: `<tollgate::Key>::verify`.
+    Some(if kept.starts_with("::") { name } else { kept })
+}
+
+/// Removes functions that the crate `worker` exports for classes that the stock worker never makes, with all that only
+/// they call (8 KB of the deployed module, with gzip).
+fn remove_idle_exports(module: &mut walrus::Module) {
+    const CLASSES: [&str; 6] = [
+        "containerstartupoptions",
+        "minifyconfig",
+        "r2range",
+        "intounderlyingbytesource",
+        "intounderlyingsink",
+        "intounderlyingsource",
+    ];
+    let is_idle = |name: &str| CLASSES.iter().any(|class| name.contains(class));
+    let idle: Vec<_> = module.exports.iter().filter(|export| is_idle(&export.name)).map(|export| export.id()).collect();
+    for id in idle {
+        module.exports.delete(id);
+    }
+    walrus::passes::gc::run(module);
 }

@@ -11,6 +11,7 @@ mod package;
 mod server;
 mod setup;
 mod simulate;
+mod size;
 mod step;
 mod test;
 mod tools;
@@ -80,6 +81,11 @@ const TASKS: &[Task] = &[
         name: "bench",
         line: "measure Tollgate, other gates and no gate (--quick: 1 min; --help lists the options)",
         run: bench::bench,
+    },
+    Task {
+        name: "size",
+        line: "build the worker, and list what weighs most in the module (2 min after a change, else seconds)",
+        run: size::size,
     },
     Task {
         name: "docs",

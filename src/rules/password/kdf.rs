@@ -2,6 +2,9 @@
 
 use super::fault::HashFault;
 use crate::engine::{Chosen, Engine};
+use pbkdf2::{Algorithm, Params, pbkdf2_hmac, pbkdf2_hmac_with_params};
+use sha1::Sha1;
+use sha2::{Sha256, Sha512};
 use std::{fmt, str::FromStr};
 
 /// Minimum iterations of a stored hash that is accepted: libraries more than ten years ago used as few.
@@ -54,6 +57,24 @@ impl Digest {
             Self::Sha1 => "sha1",
             Self::Sha256 => "sha256",
             Self::Sha512 => "sha512",
+        }
+    }
+
+    /// PBKDF2 with HMAC.
+    ///
+    /// With SHA-2 by a function that is not generic: the module is optimised for size, and a function of the crate
+    /// `pbkdf2` alone keeps that crate's `opt-level`. A log-in takes half the time (docs/decisions/012-module-weight.md).
+    fn pbkdf2(self, password: &[u8], salt: &[u8], iterations: u32, hash: &mut [u8]) {
+        let algorithm = match self {
+            Self::Sha1 => return pbkdf2_hmac::<Sha1>(password, salt, iterations, hash),
+            Self::Sha256 => Algorithm::Pbkdf2Sha256,
+            Self::Sha512 => Algorithm::Pbkdf2Sha512,
+        };
+        match (Params::new(iterations), self) {
+            (Ok(params), _) => pbkdf2_hmac_with_params(password, salt, algorithm, params, hash),
+            // Fewer than `Params` takes.
+            (Err(_), Self::Sha512) => pbkdf2_hmac::<Sha512>(password, salt, iterations, hash),
+            (Err(_), _) => pbkdf2_hmac::<Sha256>(password, salt, iterations, hash),
         }
     }
 }
@@ -141,15 +162,7 @@ impl Kdf {
     /// [`HashFault::NoScrypt`] where the engine has no scrypt, [`HashFault::ScryptFailed`].
     pub(super) fn derive(self, password: &[u8], salt: &[u8], hash: &mut [u8]) -> Result<(), HashFault> {
         match self {
-            Self::Pbkdf2 { digest: Digest::Sha1, iterations } => {
-                pbkdf2::pbkdf2_hmac::<sha1::Sha1>(password, salt, iterations, hash);
-            }
-            Self::Pbkdf2 { digest: Digest::Sha256, iterations } => {
-                pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password, salt, iterations, hash);
-            }
-            Self::Pbkdf2 { digest: Digest::Sha512, iterations } => {
-                pbkdf2::pbkdf2_hmac::<sha2::Sha512>(password, salt, iterations, hash);
-            }
+            Self::Pbkdf2 { digest, iterations } => digest.pbkdf2(password, salt, iterations, hash),
             Self::Scrypt { log_n, r, p } => {
                 return match Chosen::scrypt(password, salt, [u32::from(log_n), r, p], hash) {
                     Some(true) => Ok(()),

@@ -26,7 +26,7 @@ pub use policy::{
 };
 
 use super::secret::Secret;
-use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
+use crate::engine::unicode::{nfc, nfd};
 use std::borrow::Cow;
 
 /// Cost and pepper of new hashes, and the peppers of stored ones.
@@ -159,7 +159,7 @@ pub fn normal_form(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
-    ComposingNormalizer::new_nfc().normalize(text)
+    nfc(text)
 }
 
 /// A password or name in lower case and Normalization Form C, for comparison with common passwords and the user's name.
@@ -173,7 +173,7 @@ fn normalized(text: &str) -> String {
 fn candidates(text: &str) -> Vec<Cow<'_, str>> {
     let mut all = vec![normal_form(text)];
     if !text.is_ascii() {
-        for other in [DecomposingNormalizer::new_nfd().normalize(text), Cow::Borrowed(text)] {
+        for other in [nfd(text), Cow::Borrowed(text)] {
             if !all.contains(&other) {
                 all.push(other);
             }
