@@ -1,5 +1,5 @@
-//! Unicode's normal forms (UAX #15): in a worker those of the runtime, elsewhere those of the crate `icu_normalizer`, whose
-//! tables would be 16 KB of the module (gzip).
+//! Unicode's normal forms (UAX #15): in a worker those of the runtime, elsewhere those of the crate `icu_normalizer`,
+//! whose tables would be 16 KB of the module (gzip).
 //!
 //! **What always holds:** both give the same form of a text whose characters both know (UAX #15 §3, stability): only
 //! their versions of Unicode may differ.

@@ -63,7 +63,8 @@ impl Digest {
     /// PBKDF2 with HMAC.
     ///
     /// With SHA-2 by a function that is not generic: the module is optimised for size, and a function of the crate
-    /// `pbkdf2` alone keeps that crate's `opt-level`. A log-in takes half the time (docs/decisions/012-module-weight.md).
+    /// `pbkdf2` alone keeps that crate's `opt-level`. A log-in takes half the time
+    /// (docs/decisions/012-module-weight.md).
     fn pbkdf2(self, password: &[u8], salt: &[u8], iterations: u32, hash: &mut [u8]) {
         let algorithm = match self {
             Self::Sha1 => return pbkdf2_hmac::<Sha1>(password, salt, iterations, hash),
