@@ -17,6 +17,7 @@ use crate::{
         account::{Command, Lifetimes, Reply},
         answer::Answer,
         config::Config,
+        cors::{CorsFields, is_replaced},
         dialect::{FlaskJwt, wording},
         forward::Filter,
         gate::{DECISION_TIMEOUT, Decided, Decision, Gate, Principal, Rejected},
@@ -184,7 +185,15 @@ where
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let host = AxumHost::new(body, accounts, gate.config().store_timeout);
-            let decided = gate.decide(&view(&parts, &Fields { headers: &parts.headers, behind_cloudflare }), now());
+            let fields = Fields { headers: &parts.headers, behind_cloudflare };
+            let cors = gate.cors(&view(&parts, &fields));
+            let decided = gate.decide(&view(&parts, &fields), now());
+            let answer = |answer: Answer| {
+                Ok(response(match &cors {
+                    Some(cors) => answer.with_cors(cors),
+                    None => answer,
+                }))
+            };
             let decision = match decided {
                 Decided::Now(decision) => decision,
                 Decided::Later(continuation) => {
@@ -198,9 +207,9 @@ where
                 }
             };
             let authorized = match decision {
-                Decision::Reject(rejected) => return Ok(response(gate.answer_to(&rejected))),
-                Decision::Answer(answered) => return Ok(response(answered.answer)),
-                Decision::Identity(authorized) => return Ok(response(gate.identity(&authorized))),
+                Decision::Reject(rejected) => return answer(gate.answer_to(&rejected)),
+                Decision::Answer(answered) => return answer(answered.answer),
+                Decision::Identity(authorized) => return answer(gate.identity(&authorized)),
                 Decision::Forward(authorized) | Decision::Assets(authorized) | Decision::Inner(authorized) => {
                     authorized
                 }
@@ -211,6 +220,9 @@ where
             let mut response = inner.call(http::Request::from_parts(parts, host.into_body())).await?;
             for cookie in renewal.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
                 response.headers_mut().append(http::header::SET_COOKIE, cookie);
+            }
+            if let Some(cors) = &cors {
+                dress(response.headers_mut(), cors);
             }
             Ok(response)
         })
@@ -378,6 +390,19 @@ fn clean(headers: &mut HeaderMap) {
     let names: Vec<HeaderName> = headers.keys().filter(|name| Filter::is_the_gates(name.as_str())).cloned().collect();
     for name in names {
         headers.remove(name);
+    }
+}
+
+/// Puts what CORS says in place of what the application says.
+fn dress(headers: &mut HeaderMap, cors: &CorsFields) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| is_replaced(name.as_str())).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+    for (name, value) in cors.iter() {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.append(name, value);
+        }
     }
 }
 

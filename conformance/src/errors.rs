@@ -472,11 +472,53 @@ One JSON object a line, with `level`, `event`, and for an event of a request `re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
+    use tollgate::{
+        DefaultHandlers,
+        json::{Map, Value},
+        rules::{
+            config::Config,
+            gate::{Gate, Rejected},
+        },
+    };
 
     #[test]
     fn the_page_is_as_written() {
         let page_there = include_str!("../../docs/errors.md");
         assert!(page_there == page(), "docs/errors.md is not what the gate answers: run `cargo xtask docs`");
+    }
+
+    /// Nobody learns from `X-Auth-Error` at the endpoints of an account what the text keeps to itself.
+    #[test]
+    fn at_an_endpoint_a_code_is_no_finer_than_the_text() {
+        let vars = |wire: &str| -> Map<String, Value> {
+            [
+                ("JWT_SECRET_KEY", "a secret of more than thirty-two bytes"),
+                ("TOLLGATE_WIRE", wire),
+                ("TOLLGATE_ERROR_CODES", "true"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .into_iter()
+            .collect()
+        };
+        let dialects: [(&str, &dyn Wording); 2] =
+            [("flask-jwt", &FlaskJwt), ("flask-jwt-extended", &FlaskJwtExtended::default())];
+        for (wire, dialect) in dialects {
+            let config = Config::read(&vars(wire)).config.expect("good");
+            let gate = Gate::new(config, DefaultHandlers);
+            let mut codes: HashMap<(u16, String), String> = HashMap::new();
+            let all = families().into_iter().flat_map(|family| family.rows).flat_map(|row| row.rejections);
+            // Those that this dialect never answers with have no text of their own.
+            for rejection in all.filter(|rejection| wording::words(rejection, dialect).is_some()) {
+                let answer = gate.answer_to(&Rejected::new(rejection.clone(), Some("refresh")));
+                let code = answer.header("x-auth-error").expect("a code").to_owned();
+                let known = codes.entry((answer.status, answer.body)).or_insert_with(|| code.clone());
+                assert_eq!(*known, code, "{wire}: {rejection:?}");
+                let elsewhere = gate.answer_to(&Rejected::new(rejection.clone(), Some("/api/*")));
+                assert_eq!(elsewhere.header("x-auth-error"), Some(rejection.code()), "{wire}");
+            }
+            assert!(codes.len() > 30, "{}", codes.len());
+        }
     }
 
     #[test]

@@ -116,6 +116,10 @@ pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64,
     }
     BUFFER.with_borrow_mut(|buffer| {
         let Some(request) = BufferedRequest::read(buffer, method, url, authorization) else { return verdict::GO_ON };
+        // What CORS says depends on more than what is kept here.
+        if gate.has_cors_at(&request.request()) {
+            return verdict::GO_ON;
+        }
         let decided = gate.decide(&request.request(), began);
         if request.is_not_enough.get() {
             return verdict::GO_ON;

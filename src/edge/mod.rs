@@ -42,6 +42,7 @@ use crate::{
     Users,
     rules::{
         cookie::Jar,
+        cors::{CorsFields, is_replaced},
         gate::{Continuation, DECISION_TIMEOUT, Decided, Decision, Principal, Rejected},
         hooks::{DefaultHandlers, Hooks},
         rejection::{Rejection, UnavailableRejection},
@@ -83,8 +84,40 @@ impl Application for DefaultHandlers {
 pub enum Outcome {
     /// A `Response`, or the runtime's own promise of one, which does not depend on this instance.
     Response(JsValue),
-    /// The request is authorized for the worker's own code (`to = "worker"`). The cookies go out with its answer.
-    Inner(Principal, Jar),
+    /// The request is authorized for the worker's own code (`to = "worker"`). The additions go out with its answer.
+    Inner(Principal, Additions),
+}
+
+/// What is added to the answer of a worker's own code.
+#[derive(Default)]
+pub struct Additions {
+    /// Cookies of a new token.
+    pub cookies: Jar,
+    /// What pages of other origins are told.
+    pub cors: Option<CorsFields>,
+}
+
+impl Additions {
+    /// Adds them to an answer.
+    ///
+    /// # Errors
+    /// If the runtime refuses a header field.
+    pub fn add_to(&self, response: &mut worker::Response) -> worker::Result<()> {
+        let headers = response.headers_mut();
+        for cookie in self.cookies.iter() {
+            headers.append("set-cookie", cookie)?;
+        }
+        if let Some(cors) = &self.cors {
+            let replaced: Vec<String> = headers.keys().filter(|name| is_replaced(name)).collect();
+            for name in replaced {
+                headers.delete(&name)?;
+            }
+            for (name, value) in cors.iter() {
+                headers.append(name, value)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An outcome, or a future of it.
@@ -125,11 +158,9 @@ pub async fn serve_with<A: Application>(
 ) -> worker::Result<worker::Response> {
     match settled(&request, &env, &context, application, true).await {
         Outcome::Response(response) => to_worker(response).await,
-        Outcome::Inner(principal, renewal) => {
+        Outcome::Inner(principal, additions) => {
             let mut response = inner(request, env, context, principal).await?;
-            for cookie in renewal.iter() {
-                response.headers_mut().append("set-cookie", cookie)?;
-            }
+            additions.add_to(&mut response)?;
             Ok(response)
         }
     }
@@ -172,7 +203,7 @@ pub fn reply<A: Application>(
     match hot::pending().filter(|_| is_decided).map(|pending| *pending) {
         Some(Pending { gate, decided, method, url, began }) => {
             let call = Call { began, ..Call::begin(gate, env, ctx, Some(progress)) };
-            proceed(call, View::of(request, method, url), decided, &application)
+            proceed(call, View::of(request, method, url), decided, None, &application)
         }
         None => begin(request, env, ctx, application, false, Some(progress)),
     }
@@ -194,37 +225,45 @@ fn begin<A: Application>(
         objects::refresh_snapshot(&call);
     }
     let view = View::read(request);
+    let cors = gate.cors(&view.request());
     let decided = gate.decide(&view.request(), call.began);
-    proceed(call, view, decided, &application)
+    proceed(call, view, decided, cors, &application)
 }
 
 fn proceed<A: Application>(
     call: Call,
     view: View,
     decided: Decided<'static, Continuation<'static>>,
+    cors: Option<CorsFields>,
     application: &A,
 ) -> Reply {
     match decided {
-        Decided::Now(decision) => Reply::Ready(carry_out(&call, &view, decision)),
+        Decided::Now(decision) => Reply::Ready(carry_out(&call, &view, decision, cors)),
         Decided::Later(continuation) => {
             let call = Call { request: Some(Clone::clone(view.raw())), ..call };
             let users = application.users(&call);
-            Reply::Waiting(Box::pin(settle(call, view, continuation, users)))
+            Reply::Waiting(Box::pin(settle(call, view, continuation, cors, users)))
         }
     }
 }
 
 /// Waits for the decision and carries it out; rejects the request after [`DECISION_TIMEOUT`].
-async fn settle(call: Call, view: View, continuation: Continuation<'static>, users: impl Users) -> Outcome {
+async fn settle(
+    call: Call,
+    view: View,
+    continuation: Continuation<'static>,
+    cors: Option<CorsFields>,
+    users: impl Users,
+) -> Outcome {
     let decided = clock::within(DECISION_TIMEOUT, call.gate.resume(continuation, &call, &users)).await;
     let decision = decided.unwrap_or_else(|| {
         Decision::Reject(Rejected::new(Rejection::Unavailable(UnavailableRejection::DecisionTimeout), None))
     });
-    carry_out(&call, &view, decision)
+    carry_out(&call, &view, decision, cors)
 }
 
-fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Outcome {
-    Outcome::Response(match decision {
+fn carry_out(call: &Call, view: &View, decision: Decision<'static>, cors: Option<CorsFields>) -> Outcome {
+    let response = match decision {
         Decision::Reject(rejected) => respond::reject(call, view.is_head(), &rejected).into(),
         Decision::Answer(answered) => respond::answer(call, view.is_head(), &answered).into(),
         Decision::Identity(authorized) => respond::identity(call, view.is_head(), &authorized).into(),
@@ -234,10 +273,11 @@ fn carry_out(call: &Call, view: &View, decision: Decision<'static>) -> Outcome {
         Decision::Assets(authorized) => respond::renewing(assets::serve(call, view, &authorized), authorized.renewal()),
         Decision::Inner(authorized) => {
             call.log(&authorized.event());
-            let renewal = authorized.renewal().clone();
-            return Outcome::Inner(authorized.into_principal(), renewal);
+            let additions = Additions { cookies: authorized.renewal().clone(), cors };
+            return Outcome::Inner(authorized.into_principal(), additions);
         }
-    })
+    };
+    Outcome::Response(respond::dress(response, cors.as_ref()))
 }
 
 /// A layer for axum's router in a worker, with the gate that the worker's variables configure and the users in KV.

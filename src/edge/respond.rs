@@ -4,6 +4,7 @@ use super::{call::Call, load, log};
 use crate::rules::{
     answer::Answer,
     cookie::Jar,
+    cors::CorsFields,
     dialect::{FlaskJwt, wording},
     gate::{Answered, Authorized, Outcome, Rejected},
     log::{Event, Level},
@@ -19,6 +20,8 @@ const EXCEPTION_FRAMES: usize = 5;
 #[wasm_bindgen(module = "/src/edge/js/respond.mjs")]
 extern "C" {
     fn renew(promise: JsValue, cookies: &str) -> js_sys::Promise;
+    #[wasm_bindgen(js_name = withCors)]
+    fn with_cors(promise: JsValue, fields: &str) -> js_sys::Promise;
     fn init(status: u16, headers: &str) -> JsValue;
     #[wasm_bindgen(catch)]
     fn respond(status: u16, headers: &str, body: Option<&str>) -> Result<Response, JsValue>;
@@ -51,6 +54,13 @@ pub(super) fn renewing(response: JsValue, renewal: &Jar) -> JsValue {
         return response;
     }
     renew(response, &renewal.iter().collect::<Vec<_>>().join("\n")).into()
+}
+
+/// Adds what CORS says to a response, or to the promise of one.
+pub(super) fn dress(response: JsValue, cors: Option<&CorsFields>) -> JsValue {
+    let Some(cors) = cors else { return response };
+    let lines: Vec<String> = cors.iter().map(|(name, value)| format!("{name}:{value}")).collect();
+    with_cors(response, &lines.join("\n")).into()
 }
 
 /// Status and headers of every identity answer.

@@ -1,6 +1,10 @@
 //! An HTTP response as plain values.
 
-use super::{cookie::Jar, json};
+use super::{
+    cookie::Jar,
+    cors::{CorsFields, is_replaced},
+    json,
+};
 use std::borrow::Cow;
 
 /// A whole HTTP response, small enough to be held in memory.
@@ -61,6 +65,13 @@ impl Answer {
     pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// Adds what CORS says to it.
+    #[must_use]
+    pub fn with_cors(mut self, cors: &CorsFields) -> Self {
+        self.headers.retain(|(name, _)| !is_replaced(name));
+        cors.iter().fold(self, |answer, (name, value)| answer.with(name, value))
     }
 
     /// The value of the first header field of this name; `name` in lower case.

@@ -23,6 +23,25 @@ pub const MOST_ATTRIBUTE_BYTES: usize = 1024;
 /// suffixes too.
 const PUBLIC_SUFFIXES: [&str; 2] = ["workers.dev", "pages.dev"];
 
+/// Whether requests from a page of one origin to another may count as of the same site (HTML, "schemefully same site"):
+/// the schemes are equal, and the hosts or the domains that they are registered under. Unknown public suffixes count as
+/// registered.
+#[must_use]
+pub fn may_be_same_site(one: &str, other: &str) -> bool {
+    let site = |origin: &str| -> Option<(String, String)> {
+        let uri: http::Uri = origin.parse().ok()?;
+        let host = uri.host()?.to_ascii_lowercase();
+        if host.parse::<IpAddr>().is_ok() || host.starts_with('[') {
+            return Some((uri.scheme_str()?.to_owned(), host));
+        }
+        let labels: Vec<&str> = host.split('.').collect();
+        let last = |count: usize| labels[labels.len().saturating_sub(count)..].join(".");
+        let is_public = PUBLIC_SUFFIXES.contains(&last(2).as_str());
+        Some((uri.scheme_str()?.to_owned(), last(if is_public { 3 } else { 2 })))
+    };
+    site(one).is_some_and(|one| Some(one) == site(other))
+}
+
 /// A cookie as a server sends it.
 #[derive(Clone, Copy, Debug)]
 pub struct SentCookie<'c> {

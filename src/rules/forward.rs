@@ -131,6 +131,9 @@ const SPOOFABLE: [&str; 76] = [
 /// runtime's.
 const RUNTIME_PREFIX: &str = "cf-";
 
+/// The code of a rejection, for clients (`TOLLGATE_ERROR_CODES`).
+pub const ERROR_CODE_HEADER: &str = "x-auth-error";
+
 /// The client's address, set for the origin if the gate knows it.
 pub const FORWARDED_FOR_HEADER: &str = "x-forwarded-for";
 /// The host of the gate's URL, with its port if it is not the default, set for the origin if the gate knows it.
@@ -322,6 +325,9 @@ impl CachePolicy {
     /// The rule has `cache = true`: Cloudflare's cache may answer.
     pub const MAY_CACHE: u32 = 8;
 
+    /// `TOLLGATE_ERROR_CODES`: an [`ERROR_CODE_HEADER`] of the origin is removed.
+    pub const OWN_ERROR_CODES: u32 = 16;
+
     /// The policy for an answer under `rule`, with the token found at `location`.
     #[must_use]
     pub fn new(rule: &Rule, location: Option<Location>, config: &Config) -> Self {
@@ -331,6 +337,7 @@ impl CachePolicy {
             (is_in_authorization, Self::IN_AUTHORIZATION),
             (rule.auth == Auth::Optional, Self::OPTIONAL),
             (rule.cache, Self::MAY_CACHE),
+            (config.error_codes, Self::OWN_ERROR_CODES),
         ];
         Self(bits.into_iter().filter(|(is_set, _)| *is_set).map(|(_, bit)| bit).sum())
     }

@@ -12,6 +12,7 @@ pub mod answer;
 pub mod browser;
 pub mod config;
 pub mod cookie;
+pub mod cors;
 pub mod device;
 pub mod diagnostic;
 pub mod dialect;

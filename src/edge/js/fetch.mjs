@@ -6,6 +6,7 @@ const LOOKS_AT_TOKENS = 1; // the rule looks for a token, so the answer is one u
 const IN_AUTHORIZATION = 2; // the token came in `Authorization`
 const OPTIONAL = 4; // the answer depends on whether there was a token
 const MAY_CACHE = 8; // the rule has `cache = true`
+const OWN_ERROR_CODES = 16; // an `X-Auth-Error` of the origin is removed
 
 // Which of the `X-Forwarded-…` fields the gate sets, as bits.
 const FORWARDED_FOR = 1;
@@ -209,9 +210,13 @@ function finished(response, policy, vary, closesAt, site, host, prefix) {
     return response.webSocket && closesAt ? closingSocket(response, response.webSocket, closesAt) : response;
   if (status < 200 || status > 599) return response;
   // Most answers need no change: to find that out first takes 0.03 of a forwarded request's time less.
-  const isPlain = status === 200 && closesAt === 0 && policy === (LOOKS_AT_TOKENS | IN_AUTHORIZATION);
-  if (isPlain && !headers.has("cache-control") && !TARGETED.some((name) => headers.has(name))) return response;
+  const isPlain =
+    status === 200 && closesAt === 0 && (policy & ~OWN_ERROR_CODES) === (LOOKS_AT_TOKENS | IN_AUTHORIZATION);
+  const hasCode = policy & OWN_ERROR_CODES && headers.has("x-auth-error");
+  if (isPlain && !hasCode && !headers.has("cache-control") && !TARGETED.some((name) => headers.has(name)))
+    return response;
   const changes = policy & LOOKS_AT_TOKENS ? cachingChanges(headers, policy, vary) : [];
+  if (hasCode) changes.push(["x-auth-error", undefined]);
   if (status === 201 || (status >= 300 && status < 400)) {
     for (const name of ["location", "content-location"]) {
       const moved = relocated(headers.get(name), site, host, prefix);

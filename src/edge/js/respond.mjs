@@ -31,6 +31,27 @@ export function respond(status, headers, body) {
 }
 
 /**
+ * Says to an answer's page whether it may read it (CORS): `fields` (`name:value`, one a line) in place of all that the
+ * answer says itself; `vary` is added.
+ *
+ * @param {Response | Promise<Response>} promise
+ * @param {string} fields
+ */
+export async function withCors(promise, fields) {
+  const answer = await promise;
+  if (answer.status < 200 || answer.status > 599) return answer;
+  const own = new Response(answer.body, answer);
+  for (const name of [...own.headers.keys()]) if (name.startsWith("access-control-")) own.headers.delete(name);
+  for (const line of fields.split("\n")) {
+    const at = line.indexOf(":");
+    const [name, value] = [line.slice(0, at), line.slice(at + 1)];
+    if (name !== "vary") own.headers.set(name, value);
+    else if (!/(^|,)\s*(origin|\*)\s*(,|$)/i.test(own.headers.get("vary") ?? "")) own.headers.append("vary", value);
+  }
+  return own;
+}
+
+/**
  * Adds the cookies of a new token (one a line) to an answer of the origin's, and forbids caches to store it. The answer
  * stays as it is if it sets or removes one of them itself (a user who has just logged out would be logged in again), or
  * if no Response can be made of its status.

@@ -19,6 +19,7 @@ pub(super) use value::{as_list, as_seconds};
 
 use super::{
     account::object,
+    cors::Cors,
     device::DeviceKey,
     diagnostic::Diagnostic,
     json::{Map, Value},
@@ -93,6 +94,10 @@ pub struct Config {
     pub origin_timeout: Duration,
     /// `TOLLGATE_FORWARD_TOKEN`.
     pub forward_token: bool,
+    /// `TOLLGATE_CORS`: for the endpoints.
+    pub cors: Option<Cors>,
+    /// `TOLLGATE_ERROR_CODES`.
+    pub error_codes: bool,
 }
 
 /// The binding of the rate limiter of log-ins by address.

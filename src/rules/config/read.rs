@@ -5,7 +5,7 @@ use super::{
     diagnostics::Diagnostics,
     options::{self, Family},
     raw::RawConfig,
-    validate::{cookies, dialect, keys, limits, log, login, names, origin, passwords, routes, sessions, tokens},
+    validate::{cookies, cors, dialect, keys, limits, log, login, names, origin, passwords, routes, sessions, tokens},
 };
 use crate::rules::{
     device::DeviceKey,
@@ -66,6 +66,7 @@ fn read(environment: Environment<'_>) -> Loaded {
     if let Some(routes) = &routes {
         cookies::check(&raw, routes, bindings, keys.as_ref(), public_url.as_deref(), &mut diagnostics);
     }
+    let cors = cors::cors(&raw, routes.as_ref(), public_url.as_deref(), &mut diagnostics);
     let hashing = passwords::hashing(&raw, &mut diagnostics);
     let pwned_url = passwords::pwned_url(&raw, &mut diagnostics);
     let Diagnostics { problems, faults, warnings, unseen, .. } = diagnostics;
@@ -102,6 +103,8 @@ fn read(environment: Environment<'_>) -> Loaded {
             token_body_limit: raw.token_body_limit as usize,
             origin_timeout: raw.origin_timeout,
             forward_token: raw.forward_token,
+            cors,
+            error_codes: raw.error_codes,
         }),
         _ => Err(problems),
     };

@@ -56,7 +56,10 @@ impl Gate {
                 Ok(decided) => decided,
                 Err(rejected) => Decided::Now(Decision::Reject(rejected.under(endpoint.name()))),
             },
-            Ok(Found::Options(allow)) => Decided::Now(Decision::Answer(Answered::plain(Answer::options(allow)))),
+            Ok(Found::Options(allow)) => {
+                let answer = self.preflight(request).unwrap_or_else(|| Answer::options(allow));
+                Decided::Now(Decision::Answer(Answered::plain(answer)))
+            }
             Err(RouteRejection::MissingLastSlash { mut location }) => {
                 location.extend(request.query.iter().flat_map(|query| ["?", query]));
                 let rejection = Rejection::Route(RouteRejection::MissingLastSlash { location });

@@ -14,6 +14,7 @@ mod core;
 
 mod body;
 mod client_info;
+mod cors;
 mod wording;
 
 mod grant;

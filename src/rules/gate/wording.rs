@@ -6,6 +6,7 @@ use super::{
 };
 use crate::rules::{
     answer::Answer,
+    forward,
     json::{self, Value},
     rejection::{Rejection, TokenRejection},
     route::Endpoint,
@@ -38,6 +39,11 @@ impl Gate {
         // The command `tollgate` matches the code: texts may change.
         let is_for_operators = rejected.rule == Some(Endpoint::Admin.name());
         let answer = if is_for_operators { with_code(answer, rejected.rejection.code()) } else { answer };
+        let answer = if self.config.error_codes {
+            answer.with(forward::ERROR_CODE_HEADER, code_for_client(rejected))
+        } else {
+            answer
+        };
         answer.with_cookies(&rejected.jar)
     }
 
@@ -46,6 +52,13 @@ impl Gate {
         let subject = token.identity().map(|id| id.to_string()).unwrap_or_default();
         TokenRejection::UserUnknown { subject }.into()
     }
+}
+
+/// The code of a rejection for the client. At an endpoint of an account it is no finer than the text: whether a refresh
+/// token was used twice, for example, is for the operator to know.
+fn code_for_client(rejected: &Rejected<'_>) -> &'static str {
+    let is_endpoint = rejected.rule.is_some_and(Endpoint::is_name);
+    if is_endpoint { rejected.rejection.coarse_code() } else { rejected.rejection.code() }
 }
 
 /// An answer whose JSON has the rejection's code beside the text.

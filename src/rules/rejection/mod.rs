@@ -102,6 +102,16 @@ impl Rejection {
         }
     }
 
+    /// The code for clients at an endpoint of an account: no finer than what both dialects' texts say.
+    #[must_use]
+    pub(super) const fn coarse_code(&self) -> &'static str {
+        match self {
+            Self::Token(rejection) => rejection.coarse_code(),
+            Self::Internal(_) => InternalRejection::Bug.code(),
+            _ => self.code(),
+        }
+    }
+
     /// Whether the rejection contains something of this one request. The answer to any other may be kept for more
     /// requests.
     #[must_use]

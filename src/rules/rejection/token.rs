@@ -138,6 +138,17 @@ impl TimeClaim {
 }
 
 impl TokenRejection {
+    /// [`Self::code`], without what neither dialect's text says in every case.
+    pub(in crate::rules) const fn coarse_code(&self) -> &'static str {
+        match self {
+            Self::RefreshReused => "token_revoked",
+            Self::CriticalEmpty | Self::CriticalNotText | Self::CriticalMissing | Self::UnencodedPayload(_) => {
+                "token_critical_extension"
+            }
+            _ => self.code(),
+        }
+    }
+
     /// [`super::Rejection::code`].
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -93,6 +93,12 @@ impl Endpoint {
         }
     }
 
+    /// Whether this is the name of an endpoint. A rule's pattern begins with a slash.
+    #[must_use]
+    pub(super) fn is_name(text: &str) -> bool {
+        !text.starts_with('/')
+    }
+
     /// The option that sets the endpoint's path.
     #[must_use]
     pub const fn option(self) -> &'static str {
@@ -219,6 +225,20 @@ impl Routes {
         }
         self.check_index_page(method, &path, &found)?;
         Ok(found)
+    }
+
+    /// As [`Self::find`], but for a method that nothing is listed for the endpoint or first rule with this path, and
+    /// `None` for a path that is not served.
+    pub(super) fn find_for_any_method(&self, method: &str, raw_path: &str) -> Option<Found<'_>> {
+        match self.find(method, raw_path) {
+            Ok(Found::Options(_)) | Err(RouteRejection::MethodNotAllowed { .. }) => {}
+            Err(RouteRejection::MissingLastSlash { .. }) => return Some(Found::Endpoint(Endpoint::Login)),
+            Ok(found) => return Some(found),
+            Err(_) => return None,
+        }
+        let place = self.place(&self.strict, RequestPath::read(raw_path).ok()?.decoded())?;
+        let endpoint = place.endpoint.as_ref().map(|(endpoint, _)| Found::Endpoint(*endpoint));
+        endpoint.or_else(|| place.rules.first().map(Found::Rule))
     }
 
     fn place(&self, tree: &Tree, path: &str) -> Option<&Place> {

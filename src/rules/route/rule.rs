@@ -3,6 +3,7 @@
 use super::path;
 use crate::rules::{
     config::{Location, as_list, as_seconds, options},
+    cors::Cors,
     diagnostic::{Diagnostic, did_you_mean},
     json::{Map, Value},
     time::Duration,
@@ -37,6 +38,8 @@ pub struct Rule {
     pub cache: bool,
     /// Whether WebSockets and event streams are closed when the token expires.
     pub close_at_expiry: bool,
+    /// Which pages of other origins may read the answers.
+    pub cors: Option<Cors>,
     /// Members for Flask-JWT-Extended's dialect only.
     pub flask_jwt_extended: FlaskJwtExtendedRule,
 }
@@ -271,6 +274,12 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         meaning: "Closes a WebSocket (status 1008) or an event stream from the origin at the token's `exp`. Each message then passes through the worker's code, which costs CPU time. If `false`, the runtime forwards messages by itself until client or origin closes the connection.",
     },
     RuleMember {
+        name: "cors",
+        kind: "table, as TOLLGATE_CORS",
+        default: "none",
+        meaning: "Which pages of other origins may read the answers: [gateway.md](gateway.md#pages-of-other-origins). The gate then answers preflights, and its `Access-Control-…` fields replace the origin's.",
+    },
+    RuleMember {
         name: "realm",
         kind: "text",
         default: "JWT_DEFAULT_REALM",
@@ -454,6 +463,18 @@ impl Rule {
         if close_at_expiry && (auth == Some(Auth::None) || to != Some(Target::Origin)) {
             problem("close_at_expiry", "only has a meaning beside to = \"origin\" where a token is looked at".into());
         }
+        let cors = table.get("cors").and_then(|value| match Cors::read(value) {
+            Ok(cors) => Some(cors),
+            Err(wrong) => {
+                for (member, text) in wrong {
+                    problem(&["cors", &member].join("."), text);
+                }
+                None
+            }
+        });
+        if cors.is_some() && methods.contain("OPTIONS") {
+            problem("cors", "the gate answers preflights, and methods lists OPTIONS: remove one of the two".into());
+        }
         if to == Some(Target::Identity) && auth == Some(Auth::None) {
             problem("auth", "there is no identity to answer with: write \"required\" or \"optional\"".into());
         }
@@ -473,6 +494,7 @@ impl Rule {
                 revocation,
                 cache,
                 close_at_expiry,
+                cors,
                 flask_jwt_extended,
             }),
             _ => Err(problems),
@@ -484,7 +506,10 @@ impl Rule {
         let parts = |rule: &'_ Self| {
             (rule.auth, rule.invalid, rule.to, rule.user, rule.revocation, rule.cache, rule.close_at_expiry)
         };
-        parts(self) == parts(other) && self.realm == other.realm && self.flask_jwt_extended == other.flask_jwt_extended
+        parts(self) == parts(other)
+            && self.realm == other.realm
+            && self.cors == other.cors
+            && self.flask_jwt_extended == other.flask_jwt_extended
     }
 }
 

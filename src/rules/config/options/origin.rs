@@ -1,6 +1,7 @@
 //! The origin, and what is forwarded to it.
 
 use super::{Family, OptionSpec};
+use crate::rules::config::value::as_json;
 
 pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::text("ORIGIN", |raw| &mut raw.origin)
@@ -36,5 +37,25 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
          is read, the parameter. All else is forwarded byte for byte, and so is a body with a token in it: it is the \
          client's document, which may be signed or of any length. On routes with `auth = \"none\"` everything is \
          forwarded.",
+    ),
+    OptionSpec::custom("TOLLGATE_CORS", |raw, value| {
+        raw.cors = Some(as_json(value).into_owned());
+        Ok(())
+    })
+    .kind("table")
+    .unset("none")
+    .meaning(
+        "Which pages of other origins may read the answers of the gate's endpoints (log-in, refresh, log-out, sessions, \
+         password, keys; never `/auth/admin`): `origins`, a list of origins such as `https://app.example.com` or \
+         `https://*.example.com` (one label), or `*`; `credentials`, whether pages may send cookies; `headers`, the \
+         request header fields that they may set (default: those that the gate reads); `expose`, the header fields of \
+         answers that they may read (default `Retry-After`, `WWW-Authenticate`, `X-Auth-Error`, `X-Request-Id`); \
+         `max_age`, how long browsers keep the answer to a preflight (default `10m`). Rules have their own: member \
+         `cors`. [gateway.md](gateway.md#pages-of-other-origins)",
+    ),
+    OptionSpec::boolean("TOLLGATE_ERROR_CODES", |raw| &mut raw.error_codes).default("false").meaning(
+        "Whether rejections carry their stable code ([errors.md](errors.md)) in `X-Auth-Error`, for clients that are \
+         programs. Texts stay as they are. At the log-in and the other endpoints of an account the code is no finer \
+         than the text. An `X-Auth-Error` of the origin is removed.",
     ),
 ]);

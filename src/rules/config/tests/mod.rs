@@ -7,6 +7,7 @@ macro_rules! key_file {
 }
 
 mod cookies;
+mod cors;
 mod dialect;
 mod faults;
 mod keys;

@@ -2,6 +2,7 @@
 //! on the way is returned for the [`Config`](super::Config).
 
 pub(super) mod cookies;
+pub(super) mod cors;
 pub(super) mod dialect;
 pub(super) mod keys;
 pub(super) mod limits;
