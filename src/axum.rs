@@ -214,7 +214,7 @@ where
                     authorized
                 }
             };
-            clean(&mut parts.headers);
+            clean(&mut parts.headers, gate.config());
             let renewal = authorized.renewal().clone();
             parts.extensions.insert(Arc::new(authorized.into_principal()));
             let mut response = inner.call(http::Request::from_parts(parts, host.into_body())).await?;
@@ -386,8 +386,10 @@ impl Headers for HeaderMap {
 }
 
 /// Removes the header fields that only the gate may set.
-fn clean(headers: &mut HeaderMap) {
-    let names: Vec<HeaderName> = headers.keys().filter(|name| Filter::is_the_gates(name.as_str())).cloned().collect();
+fn clean(headers: &mut HeaderMap, config: &Config) {
+    let filter = Filter::for_tokens(config);
+    let is_the_gates = |name: &&HeaderName| Filter::is_the_gates(name.as_str()) || filter.is_a_claim(name.as_str());
+    let names: Vec<HeaderName> = headers.keys().filter(is_the_gates).cloned().collect();
     for name in names {
         headers.remove(name);
     }

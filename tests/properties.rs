@@ -463,7 +463,7 @@ proptest! {
         connection in proptest::option::of(any::<String>()),
         forward_token in any::<bool>(),
     ) {
-        let filter = Filter { connection: connection.as_deref(), token_header: "authorization", forward_token, keep: &[] };
+        let filter = Filter { connection: connection.as_deref(), token_header: "authorization", forward_token, keep: &[], claims: &[] };
         prop_assert!(filter.withholds(&name));
     }
 

@@ -189,7 +189,7 @@ impl Comparison {
         };
         let mut rates = vec![8_000.0; sides.len()];
         if matches!(self.algorithm, Algorithm::Rs256 | Algorithm::Ps256) {
-            rates[0] = 4_000.0;
+            rates[0] = 2_500.0;
         }
         let warmed = run(&rates, pace.warm)?;
         let mut rates: Vec<f64> = warmed.iter().map(|it| it.per_second().max(1000.0) * 1.6).collect();

@@ -426,9 +426,9 @@ impl Case<'_> {
         names.sort_unstable();
         names.dedup();
         let (withheld, goes_on): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| filter.withholds(name));
-        let set: Map<String, Value> = forward::identity_headers(authorized.principal())
+        let set: Map<String, Value> = forward::identity_headers(authorized.principal(), self.gate.config())
             .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.into()))
+            .map(|(name, value)| (name.into_owned(), value.into()))
             .collect();
         report.insert("sends".into(), json!({"url": url, "set": set, "removed": withheld, "kept": goes_on}));
     }

@@ -188,7 +188,7 @@ fn knows_identity_headers(
         return false;
     }
     if !has_identity_headers {
-        let fields = origin::lines(&identity_headers(authorized.principal()));
+        let fields = origin::lines(&identity_headers(authorized.principal(), config));
         let capacity = if request.is_worth_keeping(authorized) { config.tokens.capacity() } else { 0 };
         with_callbacks(|callbacks| callbacks.set_identity_headers(&fields, capacity));
     }

@@ -103,6 +103,12 @@ impl Additions {
     /// # Errors
     /// If the runtime refuses a header field.
     pub fn add_to(&self, response: &mut worker::Response) -> worker::Result<()> {
+        if self.cookies.is_empty() && self.cors.is_none() {
+            return Ok(());
+        }
+        // Those of a fetched response can't be changed; a copy can.
+        let own = response.headers().clone();
+        *response.headers_mut() = own;
         let headers = response.headers_mut();
         for cookie in self.cookies.iter() {
             headers.append("set-cookie", cookie)?;

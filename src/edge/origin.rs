@@ -85,13 +85,13 @@ pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> 
     let held_back = HeldBack::new(authorized, config);
     let path_and_query = held_back.without_parameter(view.path_and_query());
     let mut withheld = withheld(view, authorized, config);
-    let mut added = forward::identity_headers(authorized.principal());
+    let mut added = forward::identity_headers(authorized.principal(), config);
     let cookies = if held_back.has_cookies() { view.get("cookie") } else { None };
     match cookies.and_then(|cookies| held_back.without_cookies(&cookies)) {
         Some(none) if none.is_empty() => {
             withheld += if withheld.is_empty() { "cookie" } else { "\ncookie" };
         }
-        Some(others) => added.push(("cookie", others)),
+        Some(others) => added.push(("cookie".into(), others)),
         None => {}
     }
     let sent = send(
@@ -136,8 +136,8 @@ fn sender_to(config: &Config, failed: &JsValue) -> JsValue {
 }
 
 /// Serialises header fields, one a line.
-pub(super) fn lines(fields: &[(&'static str, String)]) -> String {
-    fields.iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join("\n")
+pub(super) fn lines(fields: &[(impl AsRef<str>, String)]) -> String {
+    fields.iter().map(|(name, value)| format!("{}:{value}", name.as_ref())).collect::<Vec<_>>().join("\n")
 }
 
 /// Names of the client's header fields that are not forwarded, one a line.

@@ -51,7 +51,7 @@ impl Answer {
     /// `{"msg": text}` with status 200: something was done at one of the gate's endpoints.
     #[must_use]
     pub(super) fn message(text: &str) -> Self {
-        Self::json(200, &std::collections::BTreeMap::from([("msg", text)]))
+        Self::json(200, &json::json!({"msg": text}))
     }
 
     /// Adds cookies.

@@ -23,6 +23,13 @@ pub const MOST_ATTRIBUTE_BYTES: usize = 1024;
 /// suffixes too.
 const PUBLIC_SUFFIXES: [&str; 2] = ["workers.dev", "pages.dev"];
 
+/// Whether unrelated parties have names under this one, as far as is known here. `host` may have a port.
+#[must_use]
+pub fn is_public_suffix(host: &str) -> bool {
+    let host = host.trim_start_matches('.').split(':').next().unwrap_or_default();
+    !host.contains('.') || PUBLIC_SUFFIXES.contains(&host)
+}
+
 /// Whether requests from a page of one origin to another may count as of the same site (HTML, "schemefully same site"):
 /// the schemes are equal, and the hosts or the domains that they are registered under. Unknown public suffixes count as
 /// registered.

@@ -4,6 +4,7 @@
 //! without an allowed `Origin` gets no permission; what an answer says depends on `Origin`, and `Vary` says so.
 
 use super::{
+    browser,
     config::{as_list, as_seconds},
     json::{Map, Value},
     time::Duration,
@@ -22,8 +23,8 @@ pub struct Cors {
     origins: Vec<AllowedOrigin>,
     /// Whether pages may send cookies.
     pub credentials: bool,
-    /// Request header fields; `None` for those that the gate itself reads.
-    headers: Option<Vec<String>>,
+    /// Request header fields, beside those that the gate itself reads.
+    headers: Vec<String>,
     expose: Vec<String>,
     max_age: Duration,
 }
@@ -81,6 +82,10 @@ impl Cors {
                     "every page could act for whoever is logged in: with credentials list the origins in place of \"*\""
                         .into(),
                 ),
+                Ok(AllowedOrigin::Label { ref after, .. }) if browser::is_public_suffix(after) => problem(
+                    "origins",
+                    format!("{origin:?}: anybody can have a name there: write a domain of your own before it"),
+                ),
                 Ok(origin) => allowed.push(origin),
                 Err(text) => problem("origins", format!("{origin:?}: {text}")),
             }
@@ -97,6 +102,10 @@ impl Cors {
             {
                 problem(member, format!("{bad:?} is no name of a header field"));
             }
+            // It never stands for Authorization, and with credentials for nothing.
+            if list.iter().flatten().any(|name| name == "*") {
+                problem(member, "list the names of header fields: browsers do not take \"*\" for all of them".into());
+            }
             list
         };
         let (headers, expose) = (fields("headers"), fields("expose"));
@@ -111,6 +120,7 @@ impl Cors {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let headers = headers.unwrap_or_default();
         let expose = expose.unwrap_or_else(|| EXPOSED.map(str::to_owned).to_vec());
         Ok(Self { origins: allowed, credentials, headers, expose, max_age })
     }
@@ -143,10 +153,10 @@ impl Cors {
         let mut fields = vec![("vary", vary.to_owned())];
         if self.permit(Some(origin), &mut fields) {
             fields.push(("access-control-allow-methods", method.to_owned()));
-            let headers = self.headers.as_deref().unwrap_or(own_headers);
-            if !headers.is_empty() {
-                fields.push(("access-control-allow-headers", headers.join(", ")));
-            }
+            let is_new = |name: &&String| !own_headers.iter().any(|own| own.eq_ignore_ascii_case(name));
+            let headers: Vec<&str> =
+                own_headers.iter().chain(self.headers.iter().filter(is_new)).map(String::as_str).collect();
+            fields.push(("access-control-allow-headers", headers.join(", ")));
             fields.push(("access-control-max-age", (self.max_age.as_millis() / 1000).to_string()));
         }
         CorsFields(fields)
@@ -190,8 +200,8 @@ impl AllowedOrigin {
             Self::Exact(known) => (known == origin).then_some(origin),
             Self::Label { before, after } => {
                 let label = origin.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?;
-                let is_label =
-                    !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+                let is_label = !label.is_empty()
+                    && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
                 is_label.then_some(origin)
             }
         }
@@ -221,6 +231,12 @@ pub(super) fn serialised(text: &str) -> Option<String> {
         return None;
     }
     let host = uri.host()?.to_ascii_lowercase();
+    // No page has these schemes, and no browser writes an empty label.
+    if ["file", "ws", "wss"].contains(&scheme.as_str())
+        || (!host.starts_with('[') && host.split('.').any(str::is_empty))
+    {
+        return None;
+    }
     let default_port = match scheme.as_str() {
         "https" => Some(443),
         "http" => Some(80),
@@ -283,7 +299,7 @@ mod tests {
     #[test]
     fn a_star_stands_for_exactly_one_label() {
         let origins = ["https://*.example.com"];
-        for good in ["https://a.example.com", "https://pr-17.example.com"] {
+        for good in ["https://a.example.com", "https://pr-17.example.com", "https://pr_17.example.com"] {
             assert_eq!(allowed(&origins, good).as_deref(), Some(good));
         }
         for bad in [
@@ -314,6 +330,13 @@ mod tests {
             (json!({"origins": ["https://app.example.com/page"]}), "origins"),
             (json!({"origins": ["https://*"]}), "origins"),
             (json!({"origins": ["https://*.com"]}), "origins"),
+            (json!({"origins": ["https://*.com."]}), "origins"),
+            (json!({"origins": ["https://*.workers.dev"]}), "origins"),
+            (json!({"origins": ["https://app..example.com"]}), "origins"),
+            (json!({"origins": ["https://app.example.com."]}), "origins"),
+            (json!({"origins": ["wss://app.example.com"]}), "origins"),
+            (json!({"origins": ["https://app.example.com"], "headers": ["*"]}), "headers"),
+            (json!({"origins": ["https://app.example.com"], "expose": ["*"]}), "expose"),
             (json!({"origins": ["https://app.*.example.com"]}), "origins"),
             (json!({"origins": ["https://*.*.example.com"]}), "origins"),
             (json!({"origins": ["https://user@app.example.com"]}), "origins"),
@@ -332,7 +355,8 @@ mod tests {
     #[test]
     fn a_preflight_promises_the_method_and_the_headers() {
         let own = ["Authorization".to_owned(), "Content-Type".to_owned()];
-        let table = json!({"origins": ["https://app.example.com"], "credentials": true, "max_age": "5m"});
+        let table = json!({"origins": ["https://app.example.com"], "credentials": true, "max_age": "5m",
+            "headers": ["X-Own", "authorization"]});
         let preflight = |origin: &str| cors(&table).preflight(origin, "PUT", &own);
         let said = preflight("https://app.example.com");
         let said = |name: &str| said.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
@@ -340,7 +364,7 @@ mod tests {
             ("access-control-allow-origin", "https://app.example.com"),
             ("access-control-allow-credentials", "true"),
             ("access-control-allow-methods", "PUT"),
-            ("access-control-allow-headers", "Authorization, Content-Type"),
+            ("access-control-allow-headers", "Authorization, Content-Type, X-Own"),
             ("access-control-max-age", "300"),
         ] {
             assert_eq!(said(name), Some(value), "{name}");

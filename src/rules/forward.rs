@@ -10,6 +10,7 @@ use super::{
     config::{Config, Location},
     cookie,
     gate::{Authorized, Principal},
+    header::{ClaimHeader, plain, plain_char},
     route::{Auth, Rule},
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -151,6 +152,8 @@ pub struct Filter<'f> {
     pub forward_token: bool,
     /// `TOLLGATE_KEEP_HEADERS`: fields that are forwarded although they are spoofable.
     pub keep: &'f [String],
+    /// `TOLLGATE_CLAIM_HEADERS`: fields that only the gate may set.
+    pub claims: &'f [ClaimHeader],
 }
 
 impl<'f> Filter<'f> {
@@ -165,7 +168,13 @@ impl<'f> Filter<'f> {
     pub fn for_tokens(config: &'f Config) -> Self {
         let token_header =
             config.flask_jwt_extended().map_or(AUTHORIZATION, |flask_jwt_extended| &flask_jwt_extended.header_name);
-        Self { connection: None, token_header, forward_token: config.forward_token, keep: &config.keep_headers }
+        Self {
+            connection: None,
+            token_header,
+            forward_token: config.forward_token,
+            keep: &config.keep_headers,
+            claims: &config.claim_headers,
+        }
     }
 
     /// Whether a header field is forwarded; `None` if that depends on other fields. `value` is read for `Connection`
@@ -210,6 +219,7 @@ impl<'f> Filter<'f> {
         let name = name.to_ascii_lowercase();
         let plain = plain(&name);
         plain.starts_with(IDENTITY_PREFIX)
+            || self.is_a_claim(&name)
             || HOP_BY_HOP.contains(&name.as_str())
             // The origin's URL sets the host: Cloudflare allows no other, and under axum the result must be the same.
             || name == "host"
@@ -217,6 +227,12 @@ impl<'f> Filter<'f> {
             || (Self::is_spoofable(&name) && !self.keeps(&name))
             || (name == "upgrade" && !self.is_upgrade())
             || (name != "upgrade" && self.connection_names(&name))
+    }
+
+    /// Whether only the gate may set this field, since a claim is in it.
+    #[must_use]
+    pub fn is_a_claim(&self, name: &str) -> bool {
+        self.claims.iter().any(|known| known.is_imitated_by(name))
     }
 
     /// A field with the token's name, in any spelling an origin may normalise to it. A spelling other than the exact
@@ -300,15 +316,6 @@ impl<'h> HeldBack<'h> {
     }
 }
 
-/// A header name as the most lenient origin reads it: in lower case, with `-` for everything but letters and digits.
-fn plain(name: &str) -> String {
-    name.chars().map(plain_char).collect()
-}
-
-fn plain_char(c: char) -> char {
-    if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
-}
-
 /// Rules for caching the answer to a request, as bits for src/edge/js/fetch.mjs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CachePolicy(u32);
@@ -379,15 +386,20 @@ pub fn forwarded_fields(config: &Config) -> u32 {
 
 /// The identity headers for the origin; none without a token.
 #[must_use]
-pub fn identity_headers(principal: &Principal) -> Vec<(&'static str, String)> {
+pub fn identity_headers(principal: &Principal, config: &Config) -> Vec<(Cow<'static, str>, String)> {
     match principal {
         Principal::Verified { token, identity, location } => {
             let mut headers = vec![
-                (SUBJECT_HEADER, utf8_percent_encode(&identity.id.to_string(), SUBJECT_ESCAPES).to_string()),
-                (CLAIMS_HEADER, token.payload().to_owned()),
+                (SUBJECT_HEADER.into(), utf8_percent_encode(&identity.id.to_string(), SUBJECT_ESCAPES).to_string()),
+                (CLAIMS_HEADER.into(), token.payload().to_owned()),
             ];
             if *location != Location::Headers {
-                headers.push((LOCATION_HEADER, location.name().to_owned()));
+                headers.push((LOCATION_HEADER.into(), location.name().to_owned()));
+            }
+            if !config.claim_headers.is_empty() {
+                let claims = token.claims();
+                let found = |header: &ClaimHeader| Some((header.name.clone().into(), header.value(&claims)?));
+                headers.extend(config.claim_headers.iter().filter_map(found));
             }
             headers
         }
@@ -409,7 +421,8 @@ mod tests {
 
     #[test]
     fn identity_and_hop_by_hop_headers_stay_behind_in_every_spelling() {
-        let kept = Filter { connection: None, token_header: AUTHORIZATION, forward_token: false, keep: &[] };
+        let kept =
+            Filter { connection: None, token_header: AUTHORIZATION, forward_token: false, keep: &[], claims: &[] };
         let filter = Filter { connection: Some("keep-alive, X-Secret-Hop"), forward_token: true, ..kept };
         for name in [
             "X-Auth-Subject",
@@ -442,7 +455,8 @@ mod tests {
 
     #[test]
     fn what_a_client_claims_about_itself_stays_behind_unless_it_is_named() {
-        let filter = Filter { connection: None, token_header: AUTHORIZATION, forward_token: true, keep: &[] };
+        let filter =
+            Filter { connection: None, token_header: AUTHORIZATION, forward_token: true, keep: &[], claims: &[] };
         let claims = [
             "X-Forwarded-For",
             "x_forwarded_for",
@@ -549,7 +563,7 @@ mod tests {
 
     #[test]
     fn a_header_of_ones_own_for_the_token_is_held_to_the_same() {
-        let kept = Filter { connection: None, token_header: "X-Token", forward_token: false, keep: &[] };
+        let kept = Filter { connection: None, token_header: "X-Token", forward_token: false, keep: &[], claims: &[] };
         let passed = Filter { forward_token: true, ..kept };
         for (name, when_kept, when_passed) in [
             ("X-Token", true, false),
@@ -642,9 +656,10 @@ mod tests {
             (Id::Text("a\r\nX-Auth-Roles: admin".into()), "a%0D%0AX-Auth-Roles:%20admin"),
             (Id::Text("é 100%".into()), "%C3%A9%20100%25"),
         ] {
-            assert_eq!(identity_headers(&admitted(id, Location::Headers))[0], (SUBJECT_HEADER, sent.to_owned()));
+            let headers = identity_headers(&admitted(id, Location::Headers), &Config::for_tests());
+            assert_eq!(headers[0], (SUBJECT_HEADER.into(), sent.to_owned()));
         }
-        assert_eq!(identity_headers(&Principal::Anonymous), []);
+        assert_eq!(identity_headers(&Principal::Anonymous, &Config::for_tests()), []);
     }
 
     #[test]
@@ -655,7 +670,7 @@ mod tests {
             (Location::QueryString, Some("query_string")),
             (Location::Json, Some("json")),
         ] {
-            let headers = identity_headers(&admitted(Id::Int(1), location));
+            let headers = identity_headers(&admitted(Id::Int(1), location), &Config::for_tests());
             let found = headers.iter().find(|(name, _)| *name == LOCATION_HEADER).map(|(_, value)| value.as_str());
             assert_eq!(found, told);
         }

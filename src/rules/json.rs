@@ -59,6 +59,32 @@ pub fn members(text: &[u8]) -> Result<Members<'_>, NotAnObject> {
     Ok(members)
 }
 
+/// The value that a name of the configuration means in a token's claims: a member of exactly this name; else, with a
+/// slash at the beginning, a JSON Pointer (RFC 6901), and with dots a path through objects.
+#[must_use]
+pub fn find<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
+    if let Some(value) = claims.get(name) {
+        return Some(value);
+    }
+    let (first, rest) = match name.strip_prefix('/') {
+        Some(pointer) => {
+            let (first, rest) = pointer.split_once('/').map_or((pointer, None), |(first, rest)| (first, Some(rest)));
+            let value = claims.get(&first.replace("~1", "/").replace("~0", "~"))?;
+            return rest.map_or(Some(value), |rest| value.pointer(&format!("/{rest}")));
+        }
+        None => name.split_once('.')?,
+    };
+    let inside = claims.get(first)?.as_object()?;
+    find_inside(inside, rest)
+}
+
+fn find_inside<'c>(object: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
+    match path.split_once('.') {
+        None => object.get(path),
+        Some((first, rest)) => find_inside(object.get(first)?.as_object()?, rest),
+    }
+}
+
 /// Up to this many members are compared pairwise. Most tokens have fewer.
 const FEW: usize = 16;
 
@@ -199,6 +225,32 @@ impl serde_json::ser::Formatter for Ascii {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_means_a_member_a_path_or_a_pointer() {
+        let Value::Object(claims) = json!({
+            "role": "admin", "a.b": 1, "a": {"b": 2, "c": {"d": 3}}, "https://x.example/role": 4, "/p": 5, "l": [6, {"m/n": 7}],
+        }) else {
+            unreachable!()
+        };
+        for (name, value) in [
+            ("role", json!("admin")),
+            ("a.b", json!(1)),
+            ("a.c.d", json!(3)),
+            ("https://x.example/role", json!(4)),
+            ("/p", json!(5)),
+            ("/a/b", json!(2)),
+            ("/a.b", json!(1)),
+            ("/l/0", json!(6)),
+            ("/l/1/m~1n", json!(7)),
+            ("/role", json!("admin")),
+        ] {
+            assert_eq!(find(&claims, name), Some(&value), "{name}");
+        }
+        for name in ["", ".", "a.", ".a", "a.b.c", "role.x", "l.0", "/", "/a/x", "/l/2", "x"] {
+            assert_eq!(find(&claims, name), None, "{name}");
+        }
+    }
 
     #[test]
     fn only_one_plain_object_is_read() {

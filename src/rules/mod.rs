@@ -18,6 +18,7 @@ pub mod diagnostic;
 pub mod dialect;
 pub mod forward;
 pub mod gate;
+pub mod header;
 pub mod hooks;
 pub mod identity;
 pub mod ids;

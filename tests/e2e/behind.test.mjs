@@ -64,6 +64,32 @@ describe("what the origin learns", () => {
     "X-SSL-Client-Verify",
   ];
 
+  test("claims in fields of their own, which no client can set", async () => {
+    const claims = { "X-User-Role": "role", "X-Org": "org.id", "X-Groups": "groups" };
+    const other = await start({ vars: { ORIGIN: app.url, ROUTES, TOLLGATE_CLAIM_HEADERS: claims } });
+    try {
+      const forged = ["x-user-role", "root", "X_User_Role", "root", "x.org", "root", "X-Groups", "root"];
+      const fields = (headers) =>
+        Object.fromEntries(Object.entries(headers).filter(([name]) => /^x.(user|org|groups)/.test(name)));
+      const good = await mint({ identity: 1, role: "site admin", org: { id: 7 }, groups: ["a", "b,c"] });
+      const plain = await mint({ identity: 1 });
+      // Three times: from the second on the token is remembered, and the fields with it.
+      for (const _ of [1, 2, 3]) {
+        const ask = async (path, authorization) =>
+          fields(JSON.parse((await raw(other, path, { headers: ["Authorization", authorization, ...forged] })).body));
+        assert.deepEqual(await ask("/api/x", `JWT ${good}`), {
+          "x-user-role": "site admin",
+          "x-org": "7",
+          "x-groups": "a,b%2Cc",
+        });
+        assert.deepEqual(await ask("/api/x", `JWT ${plain}`), {});
+        assert.deepEqual(await ask("/open/x", `JWT ${good}`), {});
+      }
+    } finally {
+      await other.close();
+    }
+  });
+
   test("one token from two addresses: each request has its own, and the client's claims are dropped", async () => {
     for (let use = 0; use < 4; use++) {
       for (const address of ["192.0.2.1", "2001:db8::7"]) {

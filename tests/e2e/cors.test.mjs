@@ -197,3 +197,62 @@ test("in a browser: a page of another origin sees nothing", async () => {
   assert.match(refused[1], /^TypeError/);
   assert.equal(status, 0);
 });
+
+/** The whole life of a session in Flask-JWT-Extended's dialect: by cookies, or by tokens in headers. */
+async function live([gate, credentials, byCookies]) {
+  /** @type {(path: string, token?: string, method?: string, body?: string) => Promise<[number, any, string | null]>} */
+  const call = async (path, token, method = "GET", body = undefined) => {
+    const headers = new Headers(body && { "content-type": "application/json" });
+    if (token) headers.set(byCookies ? "x-csrf-token" : "authorization", byCookies ? token : `Bearer ${token}`);
+    const credentials = byCookies ? "include" : "omit";
+    const answer = await fetch(gate + path, { method, headers, body, credentials });
+    return [answer.status, await answer.json(), answer.headers.get("x-auth-error")];
+  };
+  const names = byCookies ? ["csrf_access_token", "csrf_refresh_token"] : ["access_token", "refresh_token"];
+  const [, loggedIn] = await call("/auth", undefined, "POST", JSON.stringify(credentials));
+  const [access, refresh] = names.map((name) => loggedIn[name]);
+  const refused = await call("/auth/refresh", undefined, "POST");
+  const me = await call("/auth/me", access);
+  const [status, refreshed] = await call("/auth/refresh", refresh, "POST");
+  const left = await call("/auth/logout", refreshed[names[0]], "POST");
+  let after;
+  // What was ended passes for at most TOLLGATE_REVOCATION_BOUND.
+  for (let tries = 0; tries < 50 && after?.[0] !== 401; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    after = await call("/auth/me", refreshed[names[0]]);
+  }
+  return { refused, me, status, left, after, wrote: JSON.stringify(loggedIn) };
+}
+
+test("in a browser: a session from another origin, by cookies and by tokens", async () => {
+  const extended = (vars) =>
+    start({
+      vars: {
+        TOLLGATE_WIRE: "flask-jwt-extended",
+        JWT_COOKIE_SECURE: false,
+        TOLLGATE_REVOCATION_BOUND: "2",
+        TOLLGATE_ERROR_CODES: true,
+        TOLLGATE_CORS: { origins: [app], credentials: true },
+        ROUTES: [{ path: "/x", to: "identity" }],
+        ...vars,
+      },
+    });
+  const cookies = await extended({ JWT_TOKEN_LOCATION: ["cookies"], TOLLGATE_CSRF_IN_BODY: true });
+  try {
+    // Another origin (the port differs) of the same site.
+    const seen = await onPage(app, live, `http://localhost:${cookies.port}`, PASSWORD, true);
+    assert.deepEqual(seen.refused.slice(0, 3), [401, { msg: "Missing CSRF token" }, "csrf_missing"]);
+    assert.deepEqual([seen.me[0], seen.status, seen.left[0], seen.after[0]], [200, 200, 200, 401]);
+    assert.ok(!seen.wrote.includes('"access_token"'), "no token for a script");
+  } finally {
+    await cookies.close();
+  }
+  const tokens = await extended({ JWT_TOKEN_LOCATION: ["headers"] });
+  try {
+    const seen = await onPage(app, live, tokens.url.origin, PASSWORD, false);
+    assert.deepEqual([seen.refused[0], seen.refused[2]], [401, "token_missing"]);
+    assert.deepEqual([seen.me[0], seen.status, seen.left[0], seen.after[0]], [200, 200, 200, 401]);
+  } finally {
+    await tokens.close();
+  }
+});

@@ -205,14 +205,19 @@ function unhurried(body, length, run, stop) {
  */
 function finished(response, policy, vary, closesAt, site, host, prefix) {
   const { status, headers } = response;
+  const hasCode = policy & OWN_ERROR_CODES && headers.has("x-auth-error");
   // Of these no Response can be made.
+  if (status === 101 && hasCode) {
+    const own = new Response(null, { status, headers, webSocket: response.webSocket });
+    own.headers.delete("x-auth-error");
+    return finished(own, policy, vary, closesAt, site, host, prefix);
+  }
   if (status === 101)
     return response.webSocket && closesAt ? closingSocket(response, response.webSocket, closesAt) : response;
   if (status < 200 || status > 599) return response;
   // Most answers need no change: to find that out first takes 0.03 of a forwarded request's time less.
   const isPlain =
     status === 200 && closesAt === 0 && (policy & ~OWN_ERROR_CODES) === (LOOKS_AT_TOKENS | IN_AUTHORIZATION);
-  const hasCode = policy & OWN_ERROR_CODES && headers.has("x-auth-error");
   if (isPlain && !hasCode && !headers.has("cache-control") && !TARGETED.some((name) => headers.has(name)))
     return response;
   const changes = policy & LOOKS_AT_TOKENS ? cachingChanges(headers, policy, vary) : [];

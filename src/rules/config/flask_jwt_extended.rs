@@ -134,6 +134,8 @@ pub struct FlaskJwtExtended {
     pub csrf_methods: Vec<String>,
     /// `JWT_CSRF_IN_COOKIES`.
     pub csrf_in_cookies: bool,
+    /// `TOLLGATE_CSRF_IN_BODY`.
+    pub csrf_in_body: bool,
     /// `JWT_CSRF_CHECK_FORM`.
     pub csrf_check_form: bool,
     /// `JWT_ACCESS_TOKEN_EXPIRES`; `None` for never.
@@ -171,6 +173,7 @@ impl FlaskJwtExtended {
         csrf_protect: false,
         csrf_methods: Vec::new(),
         csrf_in_cookies: false,
+        csrf_in_body: false,
         csrf_check_form: false,
         access_expires: None,
         refresh_expires: None,

@@ -22,6 +22,7 @@ use super::{
     cors::Cors,
     device::DeviceKey,
     diagnostic::Diagnostic,
+    header::ClaimHeader,
     json::{Map, Value},
     log::Level,
     password::{Hashing, PasswordPolicy},
@@ -98,6 +99,8 @@ pub struct Config {
     pub cors: Option<Cors>,
     /// `TOLLGATE_ERROR_CODES`.
     pub error_codes: bool,
+    /// `TOLLGATE_CLAIM_HEADERS`.
+    pub claim_headers: Vec<ClaimHeader>,
 }
 
 /// The binding of the rate limiter of log-ins by address.

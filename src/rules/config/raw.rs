@@ -2,6 +2,7 @@
 
 use super::{FlaskJwtExtended, Sessions};
 use crate::rules::{
+    header::ClaimHeader,
     json::{Map, Value},
     password::Peppers,
     time::Duration,
@@ -38,6 +39,7 @@ pub(super) struct RawConfig {
     pub(super) forward_token: bool,
     pub(super) cors: Option<Value>,
     pub(super) error_codes: bool,
+    pub(super) claim_headers: Vec<ClaimHeader>,
     pub(super) allow_short_key: bool,
     pub(super) password_iterations: u32,
     pub(super) peppers: Option<Peppers>,
@@ -98,6 +100,7 @@ impl RawConfig {
             forward_token: false,
             cors: None,
             error_codes: false,
+            claim_headers: Vec::new(),
             allow_short_key: false,
             password_iterations: 0,
             peppers: None,

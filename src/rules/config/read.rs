@@ -105,6 +105,7 @@ fn read(environment: Environment<'_>) -> Loaded {
             forward_token: raw.forward_token,
             cors,
             error_codes: raw.error_codes,
+            claim_headers: raw.claim_headers,
         }),
         _ => Err(problems),
     };

@@ -21,6 +21,8 @@ pub struct Gate {
     pub(super) dialect: Box<dyn Dialect>,
     /// `None` without sessions.
     pub(super) snapshot: Option<Snapshot>,
+    /// Whether an application's functions may word rejections.
+    pub(super) has_hooks: bool,
     /// Whether CORS is configured, for the endpoints or a rule.
     pub(super) has_cors: bool,
 }
@@ -29,8 +31,10 @@ impl Gate {
     /// A gate of this configuration, with an application's own functions, or [`crate::DefaultHandlers`].
     pub fn new(config: Config, hooks: impl Into<Hooks>) -> Self {
         let snapshot = config.bindings.sessions.then(|| Snapshot::new(config.sessions.max_staleness));
+        let hooks = hooks.into();
+        let has_hooks = !hooks.is_default();
         let has_cors = config.cors.is_some() || config.routes.rules().any(|rule| rule.cors.is_some());
-        Self { dialect: dialect::of(&config, hooks.into()), config, snapshot, has_cors }
+        Self { dialect: dialect::of(&config, hooks), config, snapshot, has_hooks, has_cors }
     }
 
     /// The configuration that the gate was made of.

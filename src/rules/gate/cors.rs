@@ -16,12 +16,16 @@ impl Gate {
     /// What must be added to the answer to this request, whatever the decision is; `None` where no CORS is configured.
     #[must_use]
     pub fn cors(&self, request: &Request<'_>) -> Option<CorsFields> {
-        // An answer to a preflight is complete.
-        if !self.has_cors || is_preflight(request) {
+        if !self.has_cors {
             return None;
         }
         let cors = self.cors_of(self.config.routes.find_for_any_method(request.method, request.path)?)?;
-        Some(cors.fields(request.headers.get("origin").as_deref()))
+        let is_preflight = is_preflight(request);
+        // What a preflight is promised is complete, and one that is promised nothing gets no permission.
+        if is_preflight && self.preflight(request).is_some() {
+            return None;
+        }
+        Some(cors.fields(request.headers.get("origin").as_deref().filter(|_| !is_preflight)))
     }
 
     /// Whether CORS is configured for this request, or it asks for it.
@@ -40,7 +44,8 @@ impl Gate {
         if !self.has_cors || !is_preflight(request) {
             return None;
         }
-        let method = request.headers.get(REQUEST_METHOD)?;
+        // `*` would be read as every method, also of other rules.
+        let method = request.headers.get(REQUEST_METHOD).filter(|method| method != "*")?;
         let cors = self.cors_of(self.config.routes.find(&method, request.path).ok()?)?;
         let fields = cors.preflight(&request.headers.get("origin")?, &method, &self.headers_that_are_read());
         Some(Answer { status: 204, headers: Vec::new(), body: String::new() }.with_cors(&fields))
@@ -59,7 +64,7 @@ impl Gate {
         let mut names = vec!["Authorization".to_owned(), "Content-Type".to_owned()];
         if let Some(dialect) = self.config.flask_jwt_extended() {
             let csrf = [&dialect.access.csrf_header, &dialect.refresh.csrf_header];
-            let csrf = csrf.into_iter().filter(|_| dialect.uses_cookies() && dialect.csrf_protect);
+            let csrf = csrf.into_iter().filter(|_| dialect.csrf_protect);
             for name in std::iter::once(&dialect.header_name).chain(csrf) {
                 if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
                     names.push(name.clone());
@@ -124,7 +129,7 @@ mod tests {
     #[test]
     fn a_preflight_is_promised_what_the_rule_or_endpoint_allows() {
         for (path, method, headers) in [
-            ("/api/x", "DELETE", "X-Own"),
+            ("/api/x", "DELETE", "Authorization, Content-Type, X-Own"),
             ("/form", "POST", "Authorization, Content-Type"),
             ("/auth", "POST", "Authorization, Content-Type"),
             ("/auth/sessions", "GET", "Authorization, Content-Type"),
@@ -134,9 +139,14 @@ mod tests {
             assert_eq!(answer.header("access-control-allow-methods"), Some(method), "{path}");
             assert_eq!(answer.header("access-control-allow-headers"), Some(headers), "{path}");
         }
-        for (path, method) in
-            [("/form", "DELETE"), ("/auth", "GET"), ("/plain", "GET"), ("/auth/admin", "POST"), ("/nowhere", "GET")]
-        {
+        for (path, method) in [
+            ("/form", "DELETE"),
+            ("/api/x", "*"),
+            ("/auth", "GET"),
+            ("/plain", "GET"),
+            ("/auth/admin", "POST"),
+            ("/nowhere", "GET"),
+        ] {
             let answer = preflight(path, method);
             assert!(answer.header("access-control-allow-origin").is_none(), "{path}: {answer:?}");
         }

@@ -39,12 +39,24 @@ impl Gate {
         // The command `tollgate` matches the code: texts may change.
         let is_for_operators = rejected.rule == Some(Endpoint::Admin.name());
         let answer = if is_for_operators { with_code(answer, rejected.rejection.code()) } else { answer };
-        let answer = if self.config.error_codes {
-            answer.with(forward::ERROR_CODE_HEADER, code_for_client(rejected))
-        } else {
-            answer
-        };
+        let answer = if self.config.error_codes { self.with_code_for_client(answer, rejected) } else { answer };
         answer.with_cookies(&rejected.jar)
+    }
+
+    /// An answer with the code of the rejection. At an endpoint of an account it is no finer than the text: whether a
+    /// refresh token was used twice, for example, is for the operator to know. How fine an application's own texts are
+    /// is unknown.
+    fn with_code_for_client(&self, mut answer: Answer, rejected: &Rejected<'_>) -> Answer {
+        let rejection = &rejected.rejection;
+        let code = if !rejected.rule.is_some_and(Endpoint::is_name) {
+            rejection.code()
+        } else if self.has_hooks && rejection.is_jwt_error() {
+            "custom"
+        } else {
+            rejection.coarse_code()
+        };
+        answer.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(forward::ERROR_CODE_HEADER));
+        answer.with(forward::ERROR_CODE_HEADER, code)
     }
 
     /// The rejection of a token that names no user.
@@ -52,13 +64,6 @@ impl Gate {
         let subject = token.identity().map(|id| id.to_string()).unwrap_or_default();
         TokenRejection::UserUnknown { subject }.into()
     }
-}
-
-/// The code of a rejection for the client. At an endpoint of an account it is no finer than the text: whether a refresh
-/// token was used twice, for example, is for the operator to know.
-fn code_for_client(rejected: &Rejected<'_>) -> &'static str {
-    let is_endpoint = rejected.rule.is_some_and(Endpoint::is_name);
-    if is_endpoint { rejected.rejection.coarse_code() } else { rejected.rejection.code() }
 }
 
 /// An answer whose JSON has the rejection's code beside the text.

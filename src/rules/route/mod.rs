@@ -227,8 +227,15 @@ impl Routes {
         Ok(found)
     }
 
-    /// As [`Self::find`], but for a method that nothing is listed for the endpoint or first rule with this path, and
-    /// `None` for a path that is not served.
+    /// Whether OPTIONS is listed for this pattern, by a rule or the endpoint: then the gate does not answer preflights.
+    #[must_use]
+    pub(super) fn lists_options(&self, pattern: &str) -> bool {
+        let here = self.places.iter().find(|place| place.pattern == pattern);
+        here.is_some_and(|place| !matches!(place.find("OPTIONS"), Ok(Found::Options(_))))
+    }
+
+    /// As [`Self::find`], but for a method that nothing is listed for the first rule with `cors`, or the endpoint, of
+    /// this path; `None` for a path that is not served.
     pub(super) fn find_for_any_method(&self, method: &str, raw_path: &str) -> Option<Found<'_>> {
         match self.find(method, raw_path) {
             Ok(Found::Options(_)) | Err(RouteRejection::MethodNotAllowed { .. }) => {}
@@ -236,9 +243,13 @@ impl Routes {
             Ok(found) => return Some(found),
             Err(_) => return None,
         }
-        let place = self.place(&self.strict, RequestPath::read(raw_path).ok()?.decoded())?;
-        let endpoint = place.endpoint.as_ref().map(|(endpoint, _)| Found::Endpoint(*endpoint));
-        endpoint.or_else(|| place.rules.first().map(Found::Rule))
+        let path = RequestPath::read(raw_path).ok()?;
+        let Some(place) = self.place(&self.strict, path.decoded()) else {
+            // Another method at the log-in's path without its last slash.
+            return Some(Found::Endpoint(Endpoint::Login));
+        };
+        let rule = place.rules.iter().find(|rule| rule.cors.is_some()).map(Found::Rule);
+        rule.or_else(|| place.endpoint.as_ref().map(|(endpoint, _)| Found::Endpoint(*endpoint)))
     }
 
     fn place(&self, tree: &Tree, path: &str) -> Option<&Place> {

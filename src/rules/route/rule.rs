@@ -472,9 +472,6 @@ impl Rule {
                 None
             }
         });
-        if cors.is_some() && methods.contain("OPTIONS") {
-            problem("cors", "the gate answers preflights, and methods lists OPTIONS: remove one of the two".into());
-        }
         if to == Some(Target::Identity) && auth == Some(Auth::None) {
             problem("auth", "there is no identity to answer with: write \"required\" or \"optional\"".into());
         }

@@ -119,8 +119,9 @@ pub fn sign_sorted(key: &Key, extra: &Map<String, Value>, claims: &Map<String, V
     let own = [("typ", Some("JWT")), ("alg", Some(key.algorithm().name())), ("kid", key.id())];
     let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
     let extra = extra.iter().map(|(name, value)| (name.clone(), value.clone()));
-    let sorted: std::collections::BTreeMap<String, Value> = own.chain(extra).collect();
-    sign_as(key, &sorted.into_iter().collect(), claims)
+    let mut header: Map<String, Value> = own.chain(extra).collect();
+    header.sort_keys();
+    sign_as(key, &header, claims)
 }
 
 fn sign_as(key: &Key, header: &Map<String, Value>, claims: &Map<String, Value>) -> String {

@@ -103,6 +103,12 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     OptionSpec::boolean("JWT_CSRF_IN_COOKIES", |raw| &mut raw.flask_jwt_extended.csrf_in_cookies)
         .default("true")
         .meaning("Whether the cookies with the CSRF values are set."),
+    OptionSpec::boolean("TOLLGATE_CSRF_IN_BODY", |raw| &mut raw.flask_jwt_extended.csrf_in_body)
+        .default("false")
+        .meaning(
+            "Whether the answers of log-in and refresh have the CSRF values of the tokens in cookies, too, as \
+             `csrf_access_token` and `csrf_refresh_token`: a page of another host can't read the cookies.",
+        ),
     OptionSpec::boolean("JWT_CSRF_CHECK_FORM", |raw| &mut raw.flask_jwt_extended.csrf_check_form)
         .default("false")
         .meaning("Whether the CSRF value is looked for in a form field, too."),

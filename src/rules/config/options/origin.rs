@@ -1,7 +1,7 @@
 //! The origin, and what is forwarded to it.
 
 use super::{Family, OptionSpec};
-use crate::rules::config::value::as_json;
+use crate::rules::{config::value::as_json, header::ClaimHeader};
 
 pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::text("ORIGIN", |raw| &mut raw.origin)
@@ -38,6 +38,25 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
          client's document, which may be signed or of any length. On routes with `auth = \"none\"` everything is \
          forwarded.",
     ),
+    OptionSpec::custom("TOLLGATE_CLAIM_HEADERS", |raw, value| {
+        let value = as_json(value);
+        let instead = "write a table of header fields and claims, such as { \"X-User-Role\" = \"role\" }";
+        let table = value.as_object().ok_or(instead)?;
+        let one = |(name, claim): (&String, &crate::rules::json::Value)| {
+            let claim = claim.as_str().filter(|claim| !claim.is_empty())?.to_owned();
+            Some(ClaimHeader { name: name.to_ascii_lowercase(), claim })
+        };
+        raw.claim_headers = table.iter().map(one).collect::<Option<_>>().ok_or(instead)?;
+        Ok(())
+    })
+    .kind("table of header fields and claims")
+    .default("{}")
+    .meaning(
+        "Claims that the origin gets in header fields of their own, such as `{ \"X-User-Role\" = \"role\" }`. A claim is \
+         named by its member, by a path with dots (`org.id`), or by a JSON Pointer (`/org/id`). Text is percent-encoded \
+         where a header can't carry it, entries of a list stand between commas, an object is JSON; without the claim \
+         there is no field. A client's field of that name, in any spelling, is removed on every route.",
+    ),
     OptionSpec::custom("TOLLGATE_CORS", |raw, value| {
         raw.cors = Some(as_json(value).into_owned());
         Ok(())
@@ -45,10 +64,10 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     .kind("table")
     .unset("none")
     .meaning(
-        "Which pages of other origins may read the answers of the gate's endpoints (log-in, refresh, log-out, sessions, \
-         password, keys; never `/auth/admin`): `origins`, a list of origins such as `https://app.example.com` or \
-         `https://*.example.com` (one label), or `*`; `credentials`, whether pages may send cookies; `headers`, the \
-         request header fields that they may set (default: those that the gate reads); `expose`, the header fields of \
+        "Which pages of other origins may read the answers of the gate's endpoints (log-in, refresh, log-out, `/auth/me`, \
+         sessions, password, keys; never `/auth/admin`): `origins`, a list of origins such as `https://app.example.com` or \
+         `https://*.example.com` (one label), or `*`; `credentials`, whether pages may send cookies; `headers`, \
+         request header fields that they may set beside those that the gate reads; `expose`, the header fields of \
          answers that they may read (default `Retry-After`, `WWW-Authenticate`, `X-Auth-Error`, `X-Request-Id`); \
          `max_age`, how long browsers keep the answer to a preflight (default `10m`). Rules have their own: member \
          `cors`. [gateway.md](gateway.md#pages-of-other-origins)",

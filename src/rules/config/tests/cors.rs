@@ -16,6 +16,14 @@ fn the_member_that_is_wrong_is_named() {
     let good = json!({"origins": ["https://app.example.com"]});
     assert_eq!(problems(rule(json!(["GET"]), json!({}))), ["ROUTES[0].cors.origins"]);
     assert_eq!(problems(rule(json!(["GET", "OPTIONS"]), good.clone())), ["ROUTES[0].cors"]);
+    // Another rule with the path has OPTIONS.
+    let both = json!({"ORIGIN": "https://o.example", "ROUTES": [
+        {"path": "/api", "to": "identity", "cors": good},
+        {"path": "/api", "to": "origin", "methods": ["OPTIONS"]},
+    ]});
+    assert_eq!(problems(both), ["ROUTES[0].cors"]);
+    let log_in = json!({"TOLLGATE_CORS": good, "JWT_AUTH_URL_OPTIONS": {"methods": ["POST", "OPTIONS"]}});
+    assert_eq!(problems(log_in), ["TOLLGATE_CORS"]);
     let config = Config::read(&vars(rule(json!(["*"]), good.clone()))).config.unwrap();
     assert!(config.routes.rules().all(|rule| rule.cors.is_some()));
     // As wrangler's `vars` of one line have it.
@@ -30,6 +38,7 @@ fn cookies_must_be_able_to_reach_the_gate_from_the_pages_that_may_send_them() {
             "JWT_TOKEN_LOCATION": ["cookies"],
             "TOLLGATE_PUBLIC_URL": "https://gate.example.com",
             "JWT_COOKIE_SECURE": true,
+            "TOLLGATE_CSRF_IN_BODY": true,
             "TOLLGATE_CORS": {"origins": [origin], "credentials": true},
         });
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -52,4 +61,32 @@ fn cookies_must_be_able_to_reach_the_gate_from_the_pages_that_may_send_them() {
     assert!(!is_problem("https://app.me.workers.dev", workers));
     let (_, warnings) = read("https://app.other.example", json!({"TOLLGATE_PUBLIC_URL": ""})).unwrap();
     assert!(warnings.contains(&"TOLLGATE_CORS.credentials".into()), "{warnings:?}");
+}
+
+#[test]
+fn pages_that_send_cookies_must_get_the_csrf_value() {
+    let with = |more: Value| {
+        let mut all = json!({
+            "TOLLGATE_WIRE": "flask-jwt-extended",
+            "JWT_TOKEN_LOCATION": ["cookies"],
+            "TOLLGATE_PUBLIC_URL": "https://gate.example.com",
+            "JWT_COOKIE_SECURE": true,
+            "TOLLGATE_CORS": {"origins": ["https://app.example.com"], "credentials": true},
+        });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        faults(all).iter().any(|fault| fault.starts_with("TOLLGATE_CORS.credentials"))
+    };
+    assert!(with(json!({})));
+    assert!(!with(json!({"TOLLGATE_CSRF_IN_BODY": true})));
+    assert!(!with(json!({"JWT_COOKIE_DOMAIN": "example.com"})));
+    assert!(!with(json!({"JWT_COOKIE_CSRF_PROTECT": false})));
+    assert!(!with(json!({"JWT_TOKEN_LOCATION": ["headers"]})));
+}
+
+#[test]
+fn who_am_i_has_the_cors_of_the_endpoints() {
+    let cors = json!({"origins": ["https://app.example.com"]});
+    let (config, _) = flask_jwt_extended(json!({"TOLLGATE_CORS": cors})).unwrap();
+    let rules: Vec<_> = config.routes.rules().map(|rule| (&*rule.path, rule.cors.is_some())).collect();
+    assert_eq!(rules, [("/auth/me", true)]);
 }

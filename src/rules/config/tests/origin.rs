@@ -39,3 +39,34 @@ fn kept_headers_are_names_that_would_be_dropped() {
     let told = warnings(json!({"TOLLGATE_KEEP_HEADERS": ["X-Auth-Subject"]}));
     assert!(told.iter().any(|told| told.contains("no effect")), "{told:?}");
 }
+
+#[test]
+fn a_claim_gets_a_field_that_nothing_else_has() {
+    let config =
+        Config::read(&vars(json!({"TOLLGATE_CLAIM_HEADERS": {"X-User-Role": "role", "X-Org": "org.id"}}))).config;
+    let headers = config.unwrap().claim_headers;
+    assert_eq!(
+        headers.iter().map(|it| (&*it.name, &*it.claim)).collect::<Vec<_>>(),
+        [("x-user-role", "role"), ("x-org", "org.id")]
+    );
+    for table in [
+        json!({"X-Auth-Role": "role"}),
+        json!({"x_auth_subject": "role"}),
+        json!({"X-Forwarded-For": "role"}),
+        json!({"X_Forwarded_Proto": "role"}),
+        json!({"Authorization": "role"}),
+        json!({"Cookie": "role"}),
+        json!({"Host": "role"}),
+        json!({"CF-Role": "role"}),
+        json!({"X Role": "role"}),
+        json!({"": "role"}),
+        json!({"X-Role": "role", "X_Role": "roles"}),
+        json!({"X-Role": 1}),
+        json!({"X-Role": ""}),
+        json!(["role"]),
+    ] {
+        assert_eq!(problems(json!({"TOLLGATE_CLAIM_HEADERS": table})), ["TOLLGATE_CLAIM_HEADERS"], "{table}");
+    }
+    let both = json!({"TOLLGATE_CLAIM_HEADERS": {"Remote-User": "sub"}, "TOLLGATE_KEEP_HEADERS": ["Remote_User"]});
+    assert!(problems(both).contains(&"TOLLGATE_CLAIM_HEADERS".to_owned()));
+}

@@ -53,6 +53,7 @@ fn flask_jwt_extendeds_defaults_are_its_own() {
         csrf_protect: true,
         csrf_methods: ["POST", "PUT", "PATCH", "DELETE"].map(str::to_owned).to_vec(),
         csrf_in_cookies: true,
+        csrf_in_body: false,
         access_expires: Some(Duration::seconds(15 * 60)),
         refresh_expires: Some(Duration::seconds(30 * 86_400)),
         encode_nbf: true,

@@ -2,9 +2,9 @@
 
 use crate::rules::{
     browser,
-    config::{SameSite, diagnostics::Diagnostics, raw::RawConfig},
+    config::{Location, SameSite, diagnostics::Diagnostics, raw::RawConfig},
     cors::Cors,
-    route::Routes,
+    route::{Endpoint, Routes},
 };
 
 const OPTION: &str = "TOLLGATE_CORS";
@@ -27,31 +27,60 @@ pub(in crate::rules::config) fn cors(
             None
         }
     });
+    let Some(routes) = routes else { return cors };
     if let Some(cors) = &cors {
-        check_cookies(OPTION, cors, raw, public_url, diagnostics);
-    }
-    for rule in routes.into_iter().flat_map(Routes::rules) {
-        if let Some(cors) = &rule.cors {
-            check_cookies(&format!("ROUTES[{}].cors", rule.index), cors, raw, public_url, diagnostics);
+        let mut endpoints = routes.endpoints().filter(|(endpoint, _)| *endpoint != Endpoint::Admin);
+        if let Some((_, path)) = endpoints.find(|(_, path)| routes.lists_options(path)) {
+            diagnostics
+                .problem(OPTION, format!("the gate answers preflights, and OPTIONS is listed for {path}: {}", INSTEAD));
         }
+        check_cookies(OPTION, cors, raw.flask_jwt_extended.uses_cookies(), raw, public_url, diagnostics);
+    }
+    for rule in routes.rules() {
+        let Some(cors) = &rule.cors else { continue };
+        // TOLLGATE_ME_URL has no entry in ROUTES, and the table of the endpoints.
+        if rule.index >= raw.routes.len() {
+            continue;
+        }
+        let option = format!("ROUTES[{}].cors", rule.index);
+        if routes.lists_options(&rule.path) {
+            diagnostics.problem(
+                &option,
+                format!("the gate answers preflights, and OPTIONS is listed for this path: {}", INSTEAD),
+            );
+        }
+        let locations = rule.flask_jwt_extended.locations.as_ref().unwrap_or(&raw.flask_jwt_extended.locations);
+        let reads_cookies = rule.looks_at_tokens() && locations.contains(&Location::Cookies);
+        check_cookies(&option, cors, reads_cookies, raw, public_url, diagnostics);
     }
     cors
 }
+
+const INSTEAD: &str = "remove it from methods, or remove cors";
 
 /// Cookies that a browser does not send to another site, where pages of one are promised that they can.
 fn check_cookies(
     option: &str,
     cors: &Cors,
+    reads_cookies: bool,
     raw: &RawConfig,
     public_url: Option<&str>,
     diagnostics: &mut Diagnostics<'_>,
 ) {
     let dialect = &raw.flask_jwt_extended;
-    let crosses_sites = dialect.cookie_same_site == Some(SameSite::None) && dialect.cookie_secure;
-    if !cors.credentials || !raw.is_flask_jwt_extended || !dialect.uses_cookies() || crosses_sites {
+    if !cors.credentials || !raw.is_flask_jwt_extended || !reads_cookies {
         return;
     }
     let option = format!("{option}.credentials");
+    if dialect.csrf_protect && !dialect.csrf_in_body && raw.cookie_domain.is_empty() {
+        diagnostics.fault(
+            &option,
+            "a page of another host can't read the CSRF cookies, so it can't write: set TOLLGATE_CSRF_IN_BODY = true, or a JWT_COOKIE_DOMAIN that covers both hosts",
+        );
+    }
+    if dialect.cookie_same_site == Some(SameSite::None) && dialect.cookie_secure {
+        return;
+    }
     let Some(public_url) = public_url else {
         diagnostics.warn(
             &option,

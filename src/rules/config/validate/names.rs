@@ -3,7 +3,7 @@
 
 use crate::rules::{
     config::{Bindings, diagnostics::Diagnostics, raw::RawConfig},
-    forward::Filter,
+    forward::{FORWARDED_FOR_HEADER, FORWARDED_HOST_HEADER, FORWARDED_PROTO_HEADER, Filter},
 };
 
 /// Header fields that have another meaning in every request, or that a page's script cannot set (Fetch, "forbidden
@@ -55,7 +55,34 @@ fn why_taken(name: &str) -> Option<&'static str> {
         .then_some("a field that the gate removes on the way to the origin (TOLLGATE_KEEP_HEADERS)")
 }
 
+/// `TOLLGATE_CLAIM_HEADERS`: a name that something else has, or that two claims have for an origin, would hide one.
+fn check_claim_headers(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
+    const OPTION: &str = "TOLLGATE_CLAIM_HEADERS";
+    let dialect = &raw.flask_jwt_extended;
+    let tokens = ["authorization", &dialect.header_name, &dialect.access.csrf_header, &dialect.refresh.csrf_header];
+    let forwarded = [FORWARDED_FOR_HEADER, FORWARDED_HOST_HEADER, FORWARDED_PROTO_HEADER];
+    for (at, header) in raw.claim_headers.iter().enumerate() {
+        let name = header.name.as_str();
+        let is_taken = TAKEN.contains(&name) || TAKEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        let text = if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            "no name of a header field: write letters, digits and hyphens"
+        } else if Filter::is_the_gates(name) || forwarded.iter().any(|known| header.is_imitated_by(known)) {
+            "the gate's own field: write another name, such as \"X-User-Role\""
+        } else if is_taken || tokens.iter().any(|known| header.is_imitated_by(known)) {
+            "a field with another meaning: write another name, such as \"X-User-Role\""
+        } else if raw.keep_headers.iter().any(|known| header.is_imitated_by(known)) {
+            "in TOLLGATE_KEEP_HEADERS too, which lets clients set it: remove one of the two"
+        } else if raw.claim_headers[..at].iter().any(|other| header.is_imitated_by(&other.name)) {
+            "there twice, for an origin that does not tell its spellings apart: give each claim a name of its own"
+        } else {
+            continue;
+        };
+        diagnostics.problem(OPTION, format!("{name:?} is {text}"));
+    }
+}
+
 pub(in crate::rules::config) fn check(raw: &RawConfig, bindings: Bindings, diagnostics: &mut Diagnostics<'_>) {
+    check_claim_headers(raw, diagnostics);
     if !raw.is_flask_jwt_extended {
         return;
     }

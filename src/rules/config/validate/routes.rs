@@ -2,6 +2,7 @@
 
 use crate::rules::{
     config::{Bindings, diagnostics::Diagnostics, raw::RawConfig, validate::keys::Keys},
+    cors::Cors,
     json::{Value, json},
     route::{Endpoint, Routes, Target},
 };
@@ -47,7 +48,12 @@ pub(in crate::rules::config) fn routes(
     if raw.is_flask_jwt_extended {
         let has_me = raw.routes.iter().any(|rule| rule["path"].as_str() == Some(&raw.me_url));
         if !raw.me_url.is_empty() && !has_me {
-            rules.to_mut().push(json!({"path": raw.me_url, "to": "identity", "user": "stored"}));
+            let mut rule = json!({"path": raw.me_url, "to": "identity", "user": "stored"});
+            // A wrong table is told where the endpoints' is read.
+            if let Some(cors) = raw.cors.as_ref().filter(|cors| Cors::read(cors).is_ok()) {
+                rule["cors"] = cors.clone();
+            }
+            rules.to_mut().push(rule);
         }
     }
     match Routes::read(&endpoints, &rules) {

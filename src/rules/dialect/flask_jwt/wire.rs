@@ -39,9 +39,10 @@ pub fn identity_body(identity: Option<&Identity>) -> String {
     let id = identity.map_or(Value::Null, |identity| identity.id.to_json());
     match identity {
         Some(Identity { attributes, .. }) if !attributes.is_empty() => {
-            let named = std::iter::once(("identity", &id));
-            let others = attributes.iter().map(|(name, value)| (name.as_str(), value));
-            line(&others.chain(named).collect::<std::collections::BTreeMap<_, _>>())
+            let mut body = attributes.clone();
+            body.insert("identity".into(), id);
+            body.sort_keys();
+            line(&body)
         }
         _ => line(&Body { identity: id }),
     }

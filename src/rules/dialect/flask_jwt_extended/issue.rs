@@ -17,6 +17,7 @@ use crate::rules::{
 pub(super) fn grant(dialect: &Spoken, grant: &Grant<'_>, config: &Config) -> Result<Answer, Rejection> {
     let options = &dialect.options;
     let mut jar = Jar::new();
+    let mut csrf_values = Vec::new();
     let mut issue = |token_type| {
         let spec = TokenSpec {
             token_type,
@@ -28,13 +29,14 @@ pub(super) fn grant(dialect: &Spoken, grant: &Grant<'_>, config: &Config) -> Res
         let (token, csrf) = create_token(dialect, grant.identity, spec, config, grant.random, grant.now)?;
         if options.uses_cookies() {
             jar.set(options, token_type, &token, csrf.as_deref(), grant.now);
+            csrf_values.extend(csrf.filter(|_| options.csrf_in_body).map(|value| (token_type, value)));
         }
         Ok::<_, Rejection>(token)
     };
     let access = issue(TokenType::Access)?;
     let with_refresh_token = grant.with_refresh_token && options.refresh_tokens;
     let refresh = with_refresh_token.then(|| issue(TokenType::Refresh)).transpose()?;
-    Ok(wire::grant(&access, refresh.as_deref(), grant.message, options, &jar))
+    Ok(wire::grant(&access, refresh.as_deref(), grant.message, options, &csrf_values, &jar))
 }
 
 /// Issues one token; returns it, and its CSRF value if it has one: `create_access_token`, `create_refresh_token`.

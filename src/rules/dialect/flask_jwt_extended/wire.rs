@@ -15,18 +15,34 @@ use crate::rules::{
     rejection::{Absent, CredentialRejection, LoginRejection, Malformed, TimeClaim, TokenRejection, Unencoded, Words},
     token::{self, TokenType},
 };
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 /// The answer with new tokens: in the body unless cookies are the only configured location; in cookies if they are one.
+/// `csrf_values` are in the body too, for a page that can't read the cookies.
 #[must_use]
-pub fn grant(access: &str, refresh: Option<&str>, message: &str, config: &FlaskJwtExtended, jar: &Jar) -> Answer {
-    let mut body = BTreeMap::new();
+pub fn grant(
+    access: &str,
+    refresh: Option<&str>,
+    message: &str,
+    config: &FlaskJwtExtended,
+    csrf_values: &[(TokenType, String)],
+    jar: &Jar,
+) -> Answer {
+    let mut body = Map::new();
     if config.tokens_in_body() {
-        body.insert("access_token", access);
-        body.extend(refresh.map(|token| ("refresh_token", token)));
+        body.insert("access_token".into(), access.into());
+        body.extend(refresh.map(|token| ("refresh_token".to_owned(), token.into())));
     } else {
-        body.insert("msg", message);
+        body.insert("msg".into(), message.into());
     }
+    for (token_type, value) in csrf_values {
+        let name = match token_type {
+            TokenType::Access => "csrf_access_token",
+            TokenType::Refresh => "csrf_refresh_token",
+        };
+        body.insert(name.into(), value.as_str().into());
+    }
+    body.sort_keys();
     Answer::json(200, &body).with_cookies(jar)
 }
 
@@ -35,13 +51,10 @@ pub fn grant(access: &str, refresh: Option<&str>, message: &str, config: &FlaskJ
 #[must_use]
 pub fn identity_body(named: Option<&Id>, identity: Option<&Identity>) -> String {
     let id = named.map_or(Value::Null, Id::to_json);
-    let mut body: BTreeMap<&str, &Value> = identity.into_iter().flat_map(attributes).collect();
-    body.insert("logged_in_as", &id);
+    let mut body = identity.map(|identity| identity.attributes.clone()).unwrap_or_default();
+    body.insert("logged_in_as".into(), id);
+    body.sort_keys();
     line(&body)
-}
-
-fn attributes(identity: &Identity) -> impl Iterator<Item = (&str, &Value)> {
-    identity.attributes.iter().map(|(name, value)| (name.as_str(), value))
 }
 
 impl Wording for FlaskJwtExtended {
