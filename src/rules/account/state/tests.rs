@@ -198,9 +198,16 @@ fn a_session_that_runs_out_takes_its_access_tokens_along() {
     assert_eq!(account.announcements(), [Entry { mark: RevocationKey::session(&session), before: None, until }]);
     // A session that was idle for longer than its tokens live has no valid token.
     let mut account = Account::default();
-    account.answer(open, &Context::new(&name(), &lifetimes(), at(0)));
+    account.answer(open.clone(), &Context::new(&name(), &lifetimes(), at(0)));
     account.answer(Command::Tidy, &Context::new(&name(), &lifetimes(), at(1_000_000)));
     assert_eq!(account.announcements(), []);
+    // Nor has one whose tokens expire in this moment.
+    let idle = lifetimes().token.plus(REVOCATION_MARGIN);
+    let as_long = Lifetimes { idle, ..lifetimes() };
+    let mut account = Account::default();
+    account.answer(open, &Context::new(&name(), &as_long, at(0)));
+    account.answer(Command::Tidy, &Context::new(&name(), &as_long, at(idle.as_millis())));
+    assert_eq!((account.announcements(), account.summaries().len()), (&[][..], 0));
 }
 
 #[test]
@@ -267,6 +274,36 @@ fn a_password_of_before_opens_nothing() {
     assert!(account.open(at(25).as_millis(), None, at(29)).is_ok(), "an old word takes nothing back");
     account.ask(Command::EndAll { retire_password: true, version: None }, at(30));
     assert_eq!(account.open(at(20).as_millis(), None, at(31)), Err(Reply::Stale), "disabled");
+}
+
+#[test]
+fn a_record_that_was_changed_elsewhere_ends_what_began_before() {
+    // The first change that the object hears of, and a later one.
+    for version in [0, 10] {
+        let mut account = Stored::default();
+        let before = account.open(version, Some("a"), at(0)).unwrap();
+        let now = account.open(20, None, at(1)).unwrap();
+        assert_eq!((account.check(&before, at(2)), account.check(&now, at(2))), (ENDED, Reply::Alive), "{version}");
+    }
+    // Without an open session: its tokens may be good for longer.
+    let mut account = Stored::default();
+    let ended = account.open(10, None, at(0)).unwrap();
+    account.ask(Command::End { session: ended }, at(1));
+    account.open(20, None, at(2)).unwrap();
+    assert_eq!(account.announced.last().unwrap().mark, RevocationKey::user(&name()));
+    // A new account has nothing to end.
+    let mut account = Stored::default();
+    account.open(20, None, at(0)).unwrap();
+    assert_eq!(account.announced, []);
+}
+
+#[test]
+fn a_report_of_the_present_version_drops_no_record_on_its_way() {
+    let mut account = Stored::default();
+    let set = Command::SetPassword { proven: Timestamp::from_millis(0), key: "k".into(), record: Map::new() };
+    let Reply::Changed { version } = account.ask(set, at(0)) else { panic!("changed") };
+    account.ask(Command::EndAll { retire_password: false, version: Some(version) }, at(1));
+    assert!(Account::read(&account.rows).unwrap().record().is_some());
 }
 
 #[test]
@@ -526,6 +563,48 @@ fn a_command_that_comes_again_is_done_once_and_gets_the_same_reply() {
 }
 
 #[test]
+fn a_kept_reply_answers_no_other_command_of_the_same_request() {
+    let mut name = Stored::default();
+    let bucket = Bucket::Strangers;
+    assert_eq!(
+        name.ask_as("1", Command::Attempt { devices: vec![] }, at(0)),
+        Reply::Allowed { bucket: bucket.clone() }
+    );
+    assert_eq!(name.ask_as("1", Command::Wrong { bucket }, at(1)), Reply::Done);
+}
+
+#[test]
+fn a_refused_command_may_be_repeated() {
+    let mut name = Stored::default();
+    while let Reply::Allowed { .. } = guess(&mut name, &[], at(0)) {}
+    let attempt = || Command::Attempt { devices: vec![] };
+    let rows = name.rows.clone();
+    assert_eq!(name.ask_as("1", attempt(), at(1)), Reply::Wait { seconds: 1 });
+    assert_eq!(name.rows, rows, "nothing is written for it");
+    assert_eq!(name.ask_as("1", attempt(), at(1001)), Reply::Allowed { bucket: Bucket::Strangers });
+}
+
+#[test]
+fn an_object_is_left_to_tell_while_log_or_store_lacks_something() {
+    let step = |account: &mut Stored, command: Command| {
+        let step = object::step(&account.rows, None, command.clone(), &Context::new(&name(), &lifetimes(), at(1)));
+        account.ask(command, at(1));
+        step.unwrap()
+    };
+    let mut account = Stored::default();
+    let session = account.open(0, None, at(0)).unwrap();
+    assert!(!step(&mut account, Command::List).is_left_to_tell());
+    let ended = step(&mut account, Command::End { session });
+    assert!(ended.is_left_to_tell(), "a revocation");
+    let rehash = Command::Rehash { proven: Timestamp::from_millis(0), key: "k".into(), record: Map::new() };
+    let rehashed = step(&mut account, rehash);
+    let delivered = Command::Delivered { revocations: rehashed.announcements, record: None };
+    assert!(step(&mut account, delivered).is_left_to_tell(), "a record");
+    let delivered = Command::Delivered { revocations: vec![], record: rehashed.record };
+    assert!(!step(&mut account, delivered).is_left_to_tell());
+}
+
+#[test]
 fn an_address_is_asked_once_for_each_command() {
     let mut address = Stored::default();
     let rows = address.rows.clone();
@@ -578,6 +657,33 @@ fn past_replies_are_few_and_pass_away() {
     let wake = Account::read(&account.rows).unwrap().next_tidy(&Context::new(&name(), &lifetimes(), at(0))).unwrap();
     account.ask(Command::Tidy, std::cmp::max(wake, at(120_001)));
     assert!(!account.rows.contains_key(REPLIES), "{:?}", account.rows);
+}
+
+#[test]
+fn an_object_that_only_keeps_a_reply_is_woken_once_for_it() {
+    let mut account = Stored::default();
+    let session = account.open(0, None, at(0)).unwrap();
+    account.ask_as("1", Command::End { session }, at(1));
+    let wake =
+        |account: &Stored| Account::read(&account.rows).unwrap().next_tidy(&Context::new(&name(), &lifetimes(), at(1)));
+    let due = wake(&account).unwrap();
+    assert_eq!(due, at(120_001));
+    account.ask(Command::Tidy, due);
+    assert_eq!(wake(&account), None);
+}
+
+#[test]
+fn an_object_is_woken_for_a_revoked_token_only_if_it_is_dropped_then() {
+    let mut account = Stored::default();
+    let wake =
+        |account: &Stored| Account::read(&account.rows).unwrap().next_tidy(&Context::new(&name(), &lifetimes(), at(0)));
+    account.ask(Command::Revoke { token_id: "endless".into(), life: Some(TokenLife::Endless) }, at(0));
+    assert_eq!(wake(&account), None);
+    account.ask(Command::Revoke { token_id: "brief".into(), life: Some(TokenLife::Until(at(60_000))) }, at(0));
+    let due = at(60_000).later(REVOCATION_MARGIN);
+    assert_eq!(wake(&account), Some(due));
+    account.ask(Command::Tidy, due);
+    assert_eq!(wake(&account), None);
 }
 
 #[test]
