@@ -217,7 +217,7 @@ impl Routes {
         let place = self.place(&self.strict, path.decoded()).ok_or(RouteRejection::NotFound)?;
         let found = place.find(method)?;
         // A rule that names exactly this path applies, whatever a lenient reading matches.
-        if place.pattern != path.decoded() || place.pattern.contains(['*', '{']) {
+        if place.pattern.contains(['*', '{']) {
             let other = self.place(&self.normalized, &path.normalized());
             if !other.is_some_and(|other| other.is_treated_alike(method, &found)) {
                 return Err(RouteRejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading));
@@ -303,9 +303,9 @@ impl Routes {
         let mut warnings = Vec::new();
         for wide in self.places.iter().filter(|place| place.pattern.ends_with(REST)) {
             let start = &wide.pattern[..wide.pattern.len() - 1];
-            for narrow in self.places.iter().filter(|place| {
-                place.endpoint.is_none() && place.pattern != wide.pattern && place.pattern.starts_with(start)
-            }) {
+            for narrow in
+                self.places.iter().filter(|place| place.endpoint.is_none() && place.pattern.starts_with(start))
+            {
                 let lost: Vec<&str> = wide.methods().filter(|method| narrow.find(method).is_err()).collect();
                 if !lost.is_empty() {
                     warnings.push(Diagnostic::new(

@@ -120,7 +120,7 @@ fn written_for_another_router(segment: &str) -> Option<String> {
     if let Some(variable) = inside('[', ']') {
         return Some(if variable.contains("...") { rest() } else { one(variable) });
     }
-    if segment.len() > 1 && segment.starts_with("*.") {
+    if segment.starts_with("*.") {
         return Some(String::from(
             "write each file's path, or put the files into a folder and write * as the last segment",
         ));

@@ -1,6 +1,7 @@
 //! Tests of routes: which rule applies to a path, and which spellings are refused.
 
 use super::*;
+use crate::rules::time::Duration;
 use serde_json::json;
 
 fn read(rules: Value) -> Result<(Routes, Vec<Diagnostic>), Vec<Diagnostic>> {
@@ -88,6 +89,7 @@ fn a_path_means_one_thing() {
     for (path, found) in [
         ("/members//x", "path_empty_segment"),
         ("//members/x", "path_empty_segment"),
+        ("//", "path_empty_segment"),
         ("/members%2fx", "path_hidden_separator"),
         ("/members%2Fx", "path_hidden_separator"),
         ("/x%5c..%5cmembers", "path_hidden_separator"),
@@ -159,6 +161,39 @@ fn a_method_that_a_careless_reading_would_refuse_does_not_pass() {
 }
 
 #[test]
+fn a_lenient_origin_reads_a_path_without_case_parameters_and_ends() {
+    for (path, read) in [
+        ("/a/b", Some("/a/b")),
+        ("/a/b/", Some("/a/b")),
+        ("/Caf%C3%89;v=1/x.%20./", Some("/caf\u{e9}/x")),
+        ("/", Some("/")),
+        ("/a//b", None),
+        ("/a%2fb", None),
+    ] {
+        assert_eq!(lenient_path(path).as_deref(), read, "{path}");
+    }
+}
+
+#[test]
+fn the_text_of_a_pattern_is_a_path_like_any_other() {
+    let routes =
+        read(json!([{"path": "/A/*", "auth": "none", "to": "origin"}, {"path": "/a/{x}", "to": "origin"}])).unwrap().0;
+    assert_eq!(find(&routes, "GET", "/a/*"), "/a/{x}");
+    assert_eq!(find(&routes, "GET", "/A/*"), "path_ambiguous");
+}
+
+#[test]
+fn an_endpoint_has_one_path_but_that_of_a_session_has_its_id() {
+    let read = |endpoint, pattern| Routes::read(&[(endpoint, pattern, json!(["DELETE"]))], &[]);
+    for (endpoint, pattern) in [(Endpoint::Login, "/auth/*"), (Endpoint::Logout, "/{x}/logout")] {
+        let problems = read(endpoint, pattern).map(drop).unwrap_err();
+        assert_eq!(problems[0].option, endpoint.option(), "{problems:?}");
+    }
+    let routes = read(Endpoint::Session, "/auth/sessions/{id}").unwrap().0;
+    assert_eq!(find(&routes, "DELETE", "/auth/sessions/AbC"), "session");
+}
+
+#[test]
 fn options_goes_to_the_origin_only_if_a_rule_names_it() {
     let routes = read(json!([{"path": "/api/*", "methods": ["*", "OPTIONS"], "to": "origin"}])).unwrap().0;
     assert_eq!(find(&routes, "OPTIONS", "/api/x"), "/api/*");
@@ -177,6 +212,11 @@ fn each_wrong_rule_is_told_by_its_place() {
         (json!([{"path": "/*/a", "to": "identity"}]), "ROUTES[0].path"),
         (json!([{"path": "/a*", "to": "identity"}]), "ROUTES[0].path"),
         (json!([{"path": "/{a", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/{abc", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/abc}", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/a{b}c", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/abc*", "to": "identity"}]), "ROUTES[0].path"),
+        (json!([{"path": "/{}", "to": "identity"}]), "ROUTES[0].path"),
         (json!([{"path": "/a"}]), "ROUTES[0].to"),
         (json!([{"path": "/a", "to": "nowhere"}]), "ROUTES[0].to"),
         (json!([{"path": "/a", "to": "origin", "auth": true}]), "ROUTES[0].auth"),
@@ -186,6 +226,9 @@ fn each_wrong_rule_is_told_by_its_place() {
         (json!([{"path": "/a", "to": "origin", "methods": ["ge t"]}]), "ROUTES[0].methods"),
         (json!([{"path": "/a", "to": "origin", "user": "me"}]), "ROUTES[0].user"),
         (json!([{"path": "/a", "to": "origin", "realm": "\n"}]), "ROUTES[0].realm"),
+        (json!([{"path": "/a", "to": "origin", "realm": "\u{e9}"}]), "ROUTES[0].realm"),
+        (json!([{"path": "/a", "to": "origin", "fresh": "0s"}]), "ROUTES[0].fresh"),
+        (json!([{"path": "/a", "to": "origin", "fresh": "-1s"}]), "ROUTES[0].fresh"),
         (json!([{"path": "/a", "to": "origin", "invalid": "anonymous"}]), "ROUTES[0].invalid"),
         (json!([{"path": "/a", "to": "origin", "atuh": "none"}]), "ROUTES[0].atuh"),
         (json!([{"path": "/a", "to": "origin"}, {"path": "/a", "to": "assets"}]), "ROUTES[1]"),
@@ -196,6 +239,23 @@ fn each_wrong_rule_is_told_by_its_place() {
         let problems = read(rules.clone()).map(drop).unwrap_err();
         assert!(problems.iter().any(|problem| problem.option == option), "{rules}: {problems:?}");
     }
+}
+
+#[test]
+fn a_rule_has_its_own_realm_and_freshness() {
+    let rule = json!({"path": "/a", "to": "origin", "realm": "Staff \"1\"", "fresh": "10m"});
+    let routes = read(json!([rule])).unwrap().0;
+    let Ok(Found::Rule(rule)) = routes.find("GET", "/a") else { panic!("a rule") };
+    assert_eq!(rule.realm.as_deref(), Some("Staff \"1\""));
+    assert_eq!(rule.flask_jwt_extended.fresh, RequiredFreshness::Within(Duration::seconds(600)));
+}
+
+#[test]
+fn a_method_counts_once_in_any_case_and_head_comes_with_get() {
+    let rules = json!([{"path": "/a", "methods": ["get", "HEAD", "post", "GET"], "to": "origin"}]);
+    let routes = read(rules).unwrap().0;
+    assert_eq!(find(&routes, "HEAD", "/a"), "/a");
+    assert_eq!(find(&routes, "OPTIONS", "/a"), "options GET, HEAD, POST, OPTIONS");
 }
 
 #[test]
@@ -216,6 +276,25 @@ fn overlaps_that_take_a_method_away_are_told() {
     let (_, warnings) = read(json!([{"path": "/api/*", "methods": ["*"], "to": "origin"}, {"path": "/api/users", "methods": ["GET"], "to": "origin"}])).unwrap();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].text.contains("POST, PUT, PATCH, DELETE"), "{warnings:?}");
+    // Elsewhere, and at an endpoint.
+    let (_, warnings) =
+        read(json!([{"path": "/api/*", "methods": ["*"], "to": "origin"}, {"path": "/other", "to": "origin"}]))
+            .unwrap();
+    assert_eq!(warnings, []);
+    let (_, warnings) = read(json!([{"path": "/*", "to": "origin"}])).unwrap();
+    assert_eq!(warnings, []);
+}
+
+#[test]
+fn who_has_a_method_already_is_told() {
+    for (first, owner) in [("POST", "the log-in endpoint (JWT_AUTH_URL_RULE)"), ("GET", "an earlier rule")] {
+        let rules = json!([
+            {"path": "/auth", "methods": ["GET"], "to": "origin"},
+            {"path": "/auth", "methods": [first], "to": "origin"},
+        ]);
+        let problems = read(rules).map(drop).unwrap_err();
+        assert!(problems[0].text.contains(owner), "{problems:?}");
+    }
 }
 
 #[test]
