@@ -53,18 +53,6 @@ pub enum PasswordFault {
 }
 
 impl PasswordFault {
-    /// A stable code for logs and clients.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::TooShort { .. } => "password_too_short",
-            Self::TooLong => "password_too_long",
-            Self::SameAsName => "password_same_as_name",
-            Self::Common => "password_common",
-            Self::Leaked => "password_leaked",
-        }
-    }
-
     /// Guidance for choosing another password, which NIST SP 800-63B-4 §3.1.1.2 requires beside the reason.
     #[must_use]
     pub const fn advice(self) -> &'static str {
@@ -147,6 +135,20 @@ mod tests {
             (8, &"x".repeat(MAX_PASSWORD_BYTES + 1), Err(PasswordFault::TooLong)),
         ] {
             assert_eq!(judge(least, password, "ann"), verdict, "{password:?}");
+        }
+    }
+
+    #[test]
+    fn each_refusal_tells_the_reason_and_what_to_take_instead() {
+        for fault in [
+            PasswordFault::TooShort { least: 15 },
+            PasswordFault::TooLong,
+            PasswordFault::SameAsName,
+            PasswordFault::Common,
+            PasswordFault::Leaked,
+        ] {
+            let text = fault.with_advice();
+            assert!(text.starts_with("the password ") && text.contains(": take a"), "{text}");
         }
     }
 

@@ -89,6 +89,17 @@ impl Question {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        host::{BodyError, BodyUse, Fetched, Limit, Unavailable},
+        rules::{
+            account::{Command, Lifetimes, Reply},
+            ids::ObjectName,
+            password::{HashJob, Hashed},
+            revocation::Delta,
+            time::Timestamp,
+        },
+    };
+    use futures_util::FutureExt;
 
     fn about(password: &str) -> Question {
         Question::about(&Secret::new(password.to_owned()))
@@ -132,7 +143,73 @@ mod tests {
 
     #[test]
     fn an_answer_as_long_as_they_come_is_read() {
-        let answer: String = (0..2_000_u32).map(|at| format!("{at:035X}:{at}\r\n")).collect();
+        let mut answer: String = (0..2_000_u32).map(|at| format!("{at:035X}:{at}\r\n")).collect();
         assert_eq!(about("password").is_in(answer.as_bytes()), Ok(false));
+        answer.extend(std::iter::repeat_n('\n', MAX_ANSWER_BYTES - answer.len()));
+        assert_eq!(about("password").is_in(answer.as_bytes()), Ok(false));
+        answer.push('\n');
+        assert_eq!(about("password").is_in(answer.as_bytes()), Err(Unreadable));
+    }
+
+    /// A host that can only fetch.
+    struct Api(Result<Fetched, FetchError>);
+
+    impl Host for Api {
+        async fn fetch(&self, request: Fetch) -> Result<Fetched, FetchError> {
+            assert_eq!(request.url, "https://api.example/5BAA6");
+            assert!(request.headers.contains(&("add-padding", "true".to_owned())));
+            self.0.clone()
+        }
+
+        fn now(&self) -> Timestamp {
+            unreachable!()
+        }
+
+        fn random(&self, _: &mut [u8]) {
+            unreachable!()
+        }
+
+        async fn read_body(&self, _: BodyUse, _: usize) -> Result<Vec<u8>, BodyError> {
+            unreachable!()
+        }
+
+        async fn within_limit(&self, _: Limit, _: &str) -> bool {
+            unreachable!()
+        }
+
+        async fn account(&self, _: &ObjectName, _: Command, _: &Lifetimes) -> Result<Reply, Unavailable> {
+            unreachable!()
+        }
+
+        async fn revocations(&self, _: u64) -> Result<Delta, Unavailable> {
+            unreachable!()
+        }
+
+        async fn hash_password(&self, _: HashJob) -> Result<Hashed, Unavailable> {
+            unreachable!()
+        }
+
+        async fn sleep(&self, _: Duration) {
+            unreachable!()
+        }
+    }
+
+    #[test]
+    fn what_the_api_does_not_tell_is_an_error_and_no_verdict() {
+        let answer = |status, body: &str| Ok(Fetched { status, body: body.into() });
+        let (listed, other) = ("1E4C9B93F3F0682250B6CF8331B7EE68FD8:1", "0018A45C4D1DEF81644B54AB7F969B88D65:1");
+        for (answer, known) in [
+            (answer(200, listed), Ok(true)),
+            (answer(200, other), Ok(false)),
+            (answer(503, other), Err("status")),
+            (answer(200, "<html>"), Err("unreadable")),
+            (Err(FetchError::Unreachable), Err("unreachable")),
+            (Err(FetchError::Timeout), Err("timeout")),
+            (Err(FetchError::TooLong), Err("too_long")),
+        ] {
+            let host = Api(answer);
+            let told = ask(&host, "https://api.example", &Secret::new("password".to_owned())).now_or_never();
+            assert_eq!(told, Some(known), "{:?}", host.0);
+        }
     }
 }

@@ -118,6 +118,9 @@ fn an_absurd_or_foreign_hash_is_refused_before_it_is_computed() {
         (format!("scrypt:32768:8:1$salt${}", "00".repeat(63)), HashFault::UnknownFormat),
         (format!("scrypt:32768:8:1$${}", "00".repeat(64)), HashFault::UnknownFormat),
         (format!("scrypt:32768:8$salt${}", "00".repeat(64)), HashFault::UnknownFormat),
+        // N is a power of two above 1.
+        (format!("scrypt:30000:8:1$salt${}", "00".repeat(64)), HashFault::UnknownFormat),
+        (format!("scrypt:1:8:1$salt${}", "00".repeat(64)), HashFault::UnknownFormat),
         (format!("scrypt:131072:8:1$salt${}", "00".repeat(64)), HashFault::MemoryTooHigh),
         (format!("scrypt:512:8:1$salt${}", "00".repeat(64)), HashFault::CostTooLow),
         (format!("scrypt:32768:8:99999$salt${}", "00".repeat(64)), HashFault::CostTooHigh),
@@ -148,6 +151,27 @@ fn a_check_spends_the_same_whoever_is_asked_for() {
     assert_eq!(spent(2, &[29_000, 29_000]), spent(2, &[]), "passlib's, a password beyond ASCII");
 }
 
+/// The least time of three checks, which other programs prolong least.
+#[allow(clippy::disallowed_methods)] // the time is what is tested
+fn time_of(stored: Option<&str>, hashing: &Hashing) -> std::time::Duration {
+    let once = || {
+        let start = std::time::Instant::now();
+        let _ = check(stored, &secret("abcxyz"), hashing);
+        start.elapsed()
+    };
+    (0..3).map(|_| once()).min().unwrap()
+}
+
+#[test]
+fn a_check_without_a_usable_hash_takes_the_time_of_one_with() {
+    let hashing = at(100_000);
+    let known = time_of(Some(&hash(&secret("abcxyz"), &hashing, [7; 16]).to_string()), &hashing);
+    for other in [None, Some("abcxyz"), Some(FOREIGN[1].1)] {
+        let time = time_of(other, &hashing);
+        assert!(time > known / 4, "{other:?}: {time:?}, {known:?}");
+    }
+}
+
 #[test]
 fn a_declared_function_that_costs_more_sets_the_cost_of_every_check() {
     let with = |kinds: &[&str]| {
@@ -160,6 +184,14 @@ fn a_declared_function_that_costs_more_sets_the_cost_of_every_check() {
     let scrypt: Kdf = "scrypt:32768:8:4".parse().unwrap();
     assert_eq!(with(&["scrypt:32768:8:4"]), scrypt.cost());
     assert!(scrypt.cost() > 100_000);
+}
+
+#[test]
+fn a_stored_hash_has_at_most_so_many_bytes() {
+    let stored = |salt: usize| format!("pbkdf2:sha256:50000${}${}", "s".repeat(salt), "00".repeat(32));
+    let most = 1024 - stored(0).len();
+    assert!(PasswordHash::parse(&stored(most)).is_ok());
+    assert_eq!(PasswordHash::parse(&stored(most + 1)), Err(HashFault::UnknownFormat));
 }
 
 #[test]
@@ -268,7 +300,9 @@ fn peppers_are_read_in_each_kind_of_base64_and_never_shown() {
         let Value::Object(table) = json!({"k1": text}) else { unreachable!() };
         let peppers = Peppers::read(&table).unwrap();
         assert_eq!(format!("{peppers:?}"), r#"Peppers { ids: ["k1"], current: Some("k1"), .. }"#);
+        assert_eq!((peppers.len(), peppers.is_empty()), (1, false));
     }
+    assert!(Peppers::default().is_empty());
     for wrong in [
         json!({}),
         json!({"k1": Base64::encode_string(&bytes[..31])}),
