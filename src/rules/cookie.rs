@@ -103,7 +103,7 @@ fn unescaped(value: &str) -> Cow<'_, str> {
     while let [byte, after @ ..] = rest {
         (rest, _) = match (byte, after) {
             (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
-                (after, bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')))
+                (after, bytes.push(((a - b'0') * 8 + (b - b'0')) * 8 + (c - b'0')))
             }
             (b'\\', [escaped, after @ ..]) => (after, bytes.push(*escaped)),
             _ => (after, bytes.push(*byte)),
@@ -261,6 +261,8 @@ mod tests {
             ("x=\"b;c\"; a=1", Some("1")),
             ("a=1,b=2", Some("1,b=2")),
             ("a=\"\\061\\\"\"", Some("1\"")),
+            ("a=\"\\303\\251\\377\"", Some("\u{e9}\u{fffd}")),
+            ("a=\"\\400\\18\"", Some("40018")),
             // Not valid cookies.
             ("a=\"1", None),
             ("a=1\"", None),
@@ -302,8 +304,18 @@ mod tests {
     #[test]
     fn cookies_are_written_as_recorded() {
         let mut jar = Jar::new();
+        assert!(jar.is_empty());
         jar.set(&FlaskJwtExtended::default(), TokenType::Access, "T", Some("C"), NOW);
+        assert!(!jar.is_empty());
         assert_eq!(sent(&jar), ["access_token_cookie=T; HttpOnly; Path=/", "csrf_access_token=C; Path=/"]);
+        for options in [
+            FlaskJwtExtended { csrf_protect: false, ..FlaskJwtExtended::default() },
+            FlaskJwtExtended { csrf_in_cookies: false, ..FlaskJwtExtended::default() },
+        ] {
+            let mut jar = Jar::new();
+            jar.set(&options, TokenType::Access, "T", Some("C"), NOW);
+            assert_eq!(sent(&jar), ["access_token_cookie=T; HttpOnly; Path=/"]);
+        }
         let all = FlaskJwtExtended {
             cookie_domain: "test.com".into(),
             cookie_secure: true,

@@ -640,7 +640,7 @@ mod tests {
         ] {
             assert_eq!(held.without_parameter(from), to);
         }
-        assert!(held.has_cookies());
+        assert!(held.has_cookies() && !HeldBack::default().has_cookies());
         assert_eq!(
             held.without_cookies("a=1; access_token_cookie=T; r=U; csrf_access_token=C").unwrap(),
             "a=1; csrf_access_token=C"

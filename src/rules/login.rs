@@ -111,7 +111,7 @@ pub fn renewal(proven: &LoginRecord, present: Option<&LoginRecord>, hashing: &Ha
 mod tests {
     use super::*;
     use crate::rules::config::DialectConfig;
-    use crate::rules::{identity::Id, password};
+    use crate::rules::{identity::Id, password, time::Timestamp};
 
     fn judge_password(record: Option<&LoginRecord>, password: &Secret<String>, hashing: &Hashing) -> Verdict {
         judge(record, password::check(record.map(LoginRecord::hash), password, hashing))
@@ -135,8 +135,10 @@ mod tests {
 
     #[test]
     fn the_body_is_judged_in_flask_jwts_order() {
-        let long = "x".repeat(MAX_FIELD_BYTES + 1);
+        let longest = "x".repeat(MAX_FIELD_BYTES);
+        let long = format!("{longest}x");
         for (body, outcome) in [
+            (format!(r#"{{"username":"{longest}","password":"{longest}"}}"#), Ok((longest.clone(), longest.clone()))),
             (r#"{"username":"a","password":"b"}"#.to_owned(), Ok(("a".to_owned(), "b".to_owned()))),
             (r#"{"password":" ","username":" "}"#.into(), Ok((" ".into(), " ".into()))),
             (String::new(), Err(Rejection::Body(BodyRejection::NotAnObject))),
@@ -167,6 +169,14 @@ mod tests {
         ] {
             assert_eq!(read(&body), outcome, "{body}");
         }
+    }
+
+    #[test]
+    fn the_longest_name_and_password_fit_in_a_body_in_any_spelling() {
+        let escaped = "\\u0061".repeat(MAX_FIELD_BYTES);
+        let body = format!(r#"{{"username":"{escaped}","password":"{escaped}"}}"#);
+        assert!(body.len() < MAX_BODY_BYTES && body.len() > MAX_BODY_BYTES / 2, "{}", body.len());
+        assert_eq!(read(&body).map(|(name, _)| name.len()), Ok(MAX_FIELD_BYTES));
     }
 
     #[test]
@@ -206,6 +216,9 @@ mod tests {
             judge_password(record, &password(text), &Hashing::new(1_000)).identity
         };
         assert_eq!(judge(Some(&record), "abcxyz"), Some(Identity::new(Id::Int(1))));
+        let version = Timestamp::from_millis(7);
+        let changed = Identity { version, ..Identity::new(Id::Int(1)) };
+        assert_eq!(judge(Some(&record.with_version(version)), "abcxyz"), Some(changed), "with the record's version");
         assert_eq!(judge(Some(&record), "abcxy"), None);
         assert_eq!(judge(None, "abcxyz"), None);
         let disabled = LoginRecord::read(record.write().replace("active", "disabled").as_bytes()).unwrap();

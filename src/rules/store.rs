@@ -248,8 +248,11 @@ mod tests {
             assert_eq!(profile_key, Profile::key(&id));
             assert_eq!(login_key, "login:us\u{e9}r");
             assert_eq!(LoginRecord::read(login.as_bytes()).unwrap().id(), id);
-            let identity = Profile::read(profile.as_bytes()).unwrap().identity(&id).unwrap();
-            assert_eq!(identity.attributes["username"], "us\u{e9}r");
+            let record = LoginRecord::read(login.as_bytes()).unwrap();
+            assert_eq!(json::to_ascii(&record.to_json()), login, "by way of the account's object");
+            let read = Profile::read(profile.as_bytes()).unwrap();
+            assert_eq!(read.name(), "us\u{e9}r");
+            assert_eq!(read.identity(&id).unwrap().attributes["username"], "us\u{e9}r");
             assert!(!profile.contains("pbkdf2"), "no hash outside the log-in record");
         }
     }
