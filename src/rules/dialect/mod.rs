@@ -49,9 +49,6 @@ pub(super) trait Dialect: Send + Sync {
     /// The id by which tokens name a user; `None` if the application's loader returns a value that is no id.
     fn user_id(&self, identity: &Identity, config: &Config) -> Option<Id>;
 
-    /// Whether there is an endpoint that takes refresh tokens.
-    fn has_refresh_endpoint(&self) -> bool;
-
     /// Whether log-ins issue refresh tokens.
     fn issues_refresh_tokens(&self) -> bool;
 

@@ -138,6 +138,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_answer_has_the_header_that_its_status_asks_for() {
+        let later = |seconds: &'static str| ("retry-after", seconds);
+        let cases: [(Rejection, (&str, &str)); 6] = [
+            (RouteRejection::MissingLastSlash { location: "/auth/?a".into() }.into(), ("location", "/auth/?a")),
+            (RouteRejection::MethodNotAllowed { allow: "GET, OPTIONS".into() }.into(), ("allow", "GET, OPTIONS")),
+            (UnavailableRejection::Store.into(), later("5")),
+            (UnavailableRejection::DecisionTimeout.into(), later("5")),
+            (BodyRejection::TooMany.into(), later("5")),
+            (PasswordRejection::TooManyAttempts { retry_after: 7 }.into(), later("7")),
+        ];
+        for (rejected, (name, value)) in cases {
+            for dialect in [&FlaskJwt as &dyn Wording, &FlaskJwtExtended::default()] {
+                assert_eq!(rejection(&rejected, dialect).header(name), Some(value), "{rejected:?}");
+            }
+        }
+    }
+
     /// Both are made by endpoints of the gate that both dialects have.
     #[test]
     fn flask_jwt_words_what_the_gates_endpoints_reject() {

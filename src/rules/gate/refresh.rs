@@ -18,7 +18,7 @@ use crate::{
         dialect::Grant,
         identity::Identity,
         ids::SessionId,
-        rejection::{InternalRejection, Rejection, RouteRejection, TokenRejection},
+        rejection::{InternalRejection, Rejection, TokenRejection},
         request::Request,
         time::Timestamp,
         token::{Freshness, Random, RejectedToken, TokenType, VerifiedToken},
@@ -35,9 +35,6 @@ impl Gate {
         request: &Request<'_>,
         now: Timestamp,
     ) -> Result<RefreshRequest<'g>, Rejected<'g>> {
-        if !self.dialect.has_refresh_endpoint() {
-            return Err(Rejection::Route(RouteRejection::NotFound).into());
-        }
         self.endpoint_token(TokenType::Refresh, request, now).map(RefreshRequest)
     }
 }

@@ -1,25 +1,25 @@
 //! The gate's endpoints and sessions over a host in memory, which records every call.
 
-use super::{Continuation, Decided, Decision, Gate};
+use super::{Authorized, Continuation, Decided, Decision, Gate};
 use crate::{
     host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Host, Limit, Unavailable},
     rules::{
-        account::{Command, Context, Lifetimes, PasswordChange, Reply, Rows, object},
+        account::{Bucket, Command, Context, Lifetimes, PasswordChange, Reply, Rows, object},
         answer::Answer,
-        config::{Bindings, Config},
+        config::{Bindings, Config, Location},
         device::RecordId,
-        hooks::DefaultHandlers,
+        hooks::{DefaultHandlers, Handlers, Hooks, Loaders, TokenParts},
         identity::{Id, Identity},
         ids::ObjectName,
         json::{Map, Value, json},
-        login::Credentials,
+        login::{Credentials, MAX_BODY_BYTES},
         password::{HashJob, Hashed},
         rejection::{PermissionRejection, Rejection},
         request::{Headers, Request},
         revocation::{Delta, RevocationLog},
         secret::Secret,
         time::{Duration, Timestamp},
-        token::{self, VerifiedToken},
+        token::{self, MAX_TOKEN_BYTES, TokenSpec, VerifiedToken},
     },
     users::{Users, UsersError},
 };
@@ -206,7 +206,25 @@ impl World {
         let mut all: Map<String, Value> = vars.as_object().unwrap().clone();
         all.insert("JWT_SECRET_KEY".into(), "a secret of more than thirty-two bytes".into());
         all.insert("TOLLGATE_ADMIN_SECRET".into(), "another secret of more than thirty-two bytes".into());
-        all.insert("ROUTES".into(), json!([{"path": "/me", "to": "identity"}, {"path": "/strict", "to": "identity", "revocation": "strict"}, {"path": "/open", "to": "identity", "revocation_unknown": "open"}]));
+        all.insert("ORIGIN".into(), "http://127.0.0.1:5000".into());
+        all.insert(
+            "ROUTES".into(),
+            json!([
+                {"path": "/me", "to": "identity"},
+                {"path": "/strict", "to": "identity", "revocation": "strict"},
+                {"path": "/open", "to": "identity", "revocation_unknown": "open"},
+                {"path": "/stored", "to": "identity", "user": "stored"},
+                {"path": "/events", "to": "origin"},
+                {"path": "/brief", "to": "origin", "close_at_expiry": true},
+                {"path": "/public", "to": "origin", "auth": "none"},
+            ]),
+        );
+        if all.get("TOLLGATE_WIRE").is_some() {
+            all["ROUTES"].as_array_mut().unwrap().extend([
+                json!({"path": "/refreshing", "to": "identity", "refresh": true}),
+                json!({"path": "/fresh", "to": "identity", "fresh": true}),
+            ]);
+        }
         Self {
             gate: Gate::new(Config::read_with(&all, bindings).config.unwrap(), DefaultHandlers),
             now: Timestamp::from_seconds(NOW),
@@ -403,6 +421,157 @@ fn a_good_token_asks_nobody_until_the_snapshot_is_old() {
 }
 
 #[test]
+fn memory_alone_decides_for_whom_a_good_token_is_let_through() {
+    let mut world = World::flask_jwt_extended();
+    let (access, _) = world.tokens();
+    assert_eq!(world.status(&access, "/me"), 200, "the snapshot is read");
+    let authorized = world.decide_from_memory(&access, "/me");
+    let principal = authorized.principal();
+    assert_eq!(principal.identity().map(|identity| &identity.id), Some(&Id::Text("1".into())));
+    assert_eq!(principal.location(), Some(Location::Headers));
+    let token = world.gate.config.tokens.verify(&access, world.now).unwrap();
+    assert_eq!(principal.token().and_then(|token| token.token_id()), token.token_id());
+    let authorized = world.decide_from_memory(&access, "/public");
+    let open = authorized.principal();
+    assert!(open.identity().is_none() && open.location().is_none() && open.token().is_none());
+}
+
+#[test]
+fn the_gate_says_who_the_caller_is() {
+    for (vars, body) in [
+        (json!({}), json!({"identity": 1})),
+        (json!({"TOLLGATE_WIRE": "flask-jwt-extended"}), json!({"logged_in_as": "1"})),
+    ] {
+        let mut world = World::new(vars, ALL);
+        let (access, _) = world.tokens();
+        assert_eq!(world.with(&access, "GET", "/me", Value::Null), (200, body));
+    }
+}
+
+#[test]
+fn a_body_that_is_declared_too_long_is_not_read() {
+    let long = |bytes: usize| bytes.to_string();
+    let body = json!({"username": "ann", "password": "right"});
+    for (length, status) in [
+        (long(MAX_BODY_BYTES), 200),
+        (format!(" {} ", MAX_BODY_BYTES + 1), 413),
+        (long(usize::MAX), 413),
+        ("99999999999999999999999".into(), 413),
+        // No number: the host counts what it reads.
+        ("-1".into(), 200),
+        (String::new(), 200),
+    ] {
+        let mut world = World::flask_jwt_extended();
+        let answer = world.answer("POST", "/auth", &[("content-length", &length)], body.clone());
+        assert_eq!((answer.status, world.asked.is_empty()), (status, status == 413), "{length:?}");
+    }
+    let vars =
+        json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": "json", "TOLLGATE_TOKEN_BODY_LIMIT": 1024});
+    for (length, status) in [(1024, 200), (1025, 413)] {
+        let mut world = World::new(vars.clone(), ALL);
+        let body = json!({"access_token": world.access_token()});
+        let answer = world.answer("POST", "/auth/logout/all", &[("content-length", &long(length))], body);
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
+}
+
+#[test]
+fn a_connection_is_closed_at_its_tokens_expiry_where_the_rule_says_so() {
+    let mut world = World::flask_jwt_extended();
+    let (access, _) = world.tokens();
+    assert_eq!(world.status(&access, "/me"), 200, "the snapshot is read");
+    let exp = Timestamp::from_seconds(NOW + 900);
+    for (path, closes) in [("/brief", Some(exp)), ("/events", None), ("/public", None)] {
+        assert_eq!(world.decide_from_memory(&access, path).closes_at(), closes, "{path}");
+    }
+}
+
+#[test]
+fn a_decision_is_replayed_until_a_snapshot_is_due_and_while_its_token_is_good() {
+    let mut world = World::flask_jwt_extended();
+    let ((access, _), (other, _)) = (world.tokens(), world.tokens());
+    let replayable = |world: &World, token: &str| {
+        let token = world.gate.config.tokens.verify(token, world.now).unwrap();
+        world.gate.replayable(&token, world.now)
+    };
+    assert_eq!(replayable(&world, &access), None, "no snapshot yet");
+    assert_eq!(world.status(&access, "/me"), 200);
+    assert!(!world.gate.is_refresh_due(world.now));
+    let range = replayable(&world, &access).unwrap();
+    let last = Timestamp::from_millis(range.end.as_millis() - 1);
+    assert_eq!(range.start, world.now);
+    assert_eq!((world.gate.is_refresh_due(last), world.gate.is_refresh_due(range.end)), (false, true));
+    assert_eq!(world.logout(&other), 200);
+    world.wait(11);
+    assert_eq!(world.status(&other, "/me"), 401);
+    assert_eq!((replayable(&world, &other), replayable(&world, &access).is_some()), (None, true));
+    world.wait(888);
+    assert_eq!(world.status(&access, "/me"), 200);
+    assert_eq!(replayable(&world, &access), Some(world.now..Timestamp::from_seconds(NOW + 900)));
+    // Without sessions nothing is revoked.
+    let mut world = World::new(json!({"TOLLGATE_WIRE": "flask-jwt-extended"}), Bindings::default());
+    let (access, _) = world.tokens();
+    world.wait(10);
+    let range = replayable(&world, &access).unwrap();
+    assert_eq!(range.end, Timestamp::from_seconds(NOW + 900));
+    assert!(range.contains(&world.now));
+}
+
+#[test]
+fn the_log_is_asked_for_what_follows_the_last_known_entry() {
+    let mut world = World::flask_jwt_extended();
+    let (access, _) = world.tokens();
+    assert_eq!(world.gate.known_revocations(), 0);
+    assert_eq!(world.logout(&access), 200);
+    let delta = world.register.since(0, world.now);
+    world.gate.update_revocations(&delta, world.now);
+    assert_eq!(world.gate.known_revocations(), delta.number);
+    assert!(world.register.since(world.gate.known_revocations(), world.now).entries.is_empty());
+}
+
+#[test]
+fn only_an_open_rule_lets_a_token_through_whose_account_is_out_of_reach() {
+    let mut world = World::flask_jwt_extended();
+    let endless = world.signed(&json!({"sub": "1", "jti": "endless", "iat": NOW, "type": "access"}));
+    let (access, _) = world.tokens();
+    assert_eq!([world.status(&endless, "/me"), world.status(&access, "/strict")], [200, 200]);
+    world.accounts_answer = false;
+    assert_eq!([world.status(&endless, "/me"), world.status(&access, "/strict")], [503, 503]);
+    assert_eq!(world.status(&endless, "/open"), 200);
+}
+
+#[test]
+fn a_rule_that_asks_for_the_stored_user_does_not_pass_without() {
+    let mut world = World::flask_jwt_extended();
+    let (access, _) = world.tokens();
+    assert_eq!([world.status(&access, "/me"), world.status(&access, "/stored")], [200, 200]);
+    world.fails = Some((0, Failure::Before));
+    assert_eq!([world.status(&access, "/me"), world.status(&access, "/stored")], [200, 503]);
+}
+
+#[test]
+fn a_login_waits_while_many_try_its_name_and_not_for_ever() {
+    let mut world = World::flask_jwt_extended();
+    let name = ObjectName::of_login_name("ann");
+    world.keep_busy(&name);
+    let answer = world.answer("POST", "/auth", &[], json!({"username": "ann", "password": "right"}));
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
+    assert_eq!(world.asked.iter().filter(|asked| *asked == "pause").count(), 40);
+    assert!(!world.asked.contains(&"hash".to_owned()));
+    world.command(&name, Command::Untried { bucket: Bucket::Strangers });
+    assert_eq!(world.login("right").0, 200);
+    // A change of password does not wait.
+    let (access, _) = world.tokens();
+    let account = world.gate.account_of_user(&Id::Int(1)).0;
+    world.keep_busy(&account);
+    let bearer = format!("Bearer {access}");
+    let wish = json!({"old_password": "right", "new_password": NEW});
+    let answer = world.answer("POST", "/auth/password", &[("authorization", &bearer)], wish);
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
+    assert_eq!(world.asked.last().unwrap(), "user try");
+}
+
+#[test]
 fn a_logout_is_known_at_once_where_it_is_asked_for_and_everywhere_within_the_bound() {
     for flask_jwt_extended in [true, false] {
         let mut world = if flask_jwt_extended { World::flask_jwt_extended() } else { World::new(json!({}), ALL) };
@@ -434,10 +603,10 @@ fn tokens_end_with_their_session() {
         json!({"TOLLGATE_WIRE": "flask-jwt-extended", "TOLLGATE_SESSION_LIFETIME": "1h", "TOLLGATE_SESSION_IDLE": "1h"}),
         ALL,
     );
-    let (_, refresh) = world.tokens();
+    let (_, first) = world.tokens();
     world.wait(3000);
-    let (access, refresh) = world.refresh(&refresh).unwrap();
-    for token in [&access, &refresh] {
+    let (access, refresh) = world.refresh(&first).unwrap();
+    for token in [&first, &access, &refresh] {
         let exp = world.gate.config.tokens.verify(token, world.now).unwrap().expires().unwrap();
         assert_eq!(exp.seconds(), NOW + 3600);
     }
@@ -494,6 +663,8 @@ fn a_new_password_ends_all_and_an_old_record_opens_nothing() {
     assert_eq!(world.status(body["access_token"].as_str().unwrap(), "/strict"), 200);
     // The store still returns the old record, and its password is right.
     assert_eq!(world.login("right").0, 401);
+    world.wait(2);
+    assert_eq!(world.with(body["access_token"].as_str().unwrap(), "POST", "/auth/password", wish("right")).0, 401);
     world.version = world.now.as_millis();
     assert_eq!(world.login("right").0, 200);
 }
@@ -525,6 +696,89 @@ fn an_operators_orders_need_the_secret_and_reach_the_account_that_tokens_name() 
         assert_eq!(world.status(&access, "/strict"), 401);
         assert_eq!(world.login("right").0, 401, "not by this password");
     }
+}
+
+#[test]
+fn an_operator_ends_one_session_and_reports_a_record_of_now() {
+    let mut world = World::flask_jwt_extended();
+    let (one, _) = world.tokens();
+    let (two, _) = world.tokens();
+    let good = [("authorization", "Bearer another secret of more than thirty-two bytes")];
+    let order = json!({"do": "end", "user": 1, "session": world.session_of(&one)});
+    assert_eq!(world.send("POST", "/auth/admin", &good, order.clone()).0, 200);
+    assert_eq!([world.status(&one, "/strict"), world.status(&two, "/strict")], [401, 200]);
+    assert_eq!(world.send("POST", "/auth/admin", &good, order).0, 404, "it has ended");
+    // Clocks may differ by less than an hour.
+    let now = world.now.as_millis();
+    for (version, status) in [(now, 200), (now + 3_599_999, 200), (now + 3_600_000, 400)] {
+        let order = json!({"do": "end-all", "user": 1, "version": version});
+        assert_eq!(world.send("POST", "/auth/admin", &good, order).0, status, "{}", version - now);
+    }
+}
+
+#[test]
+fn a_user_ends_one_session_and_keeps_the_cookies_unless_it_is_their_own() {
+    let vars = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["headers", "cookies"]});
+    let mut world = World::new(vars, ALL);
+    let (own, other) = (world.access_token(), world.access_token());
+    let bearer = format!("Bearer {own}");
+    for (session, status, removes) in [
+        (world.session_of(&other), 200, false),
+        (world.session_of(&other), 404, false),
+        ("x".into(), 404, false),
+        (world.session_of(&own), 200, true),
+    ] {
+        assert_eq!(world.status(&own, "/strict"), 200);
+        let path = format!("/auth/sessions/{session}");
+        let answer = world.answer("DELETE", &path, &[("authorization", &bearer)], Value::Null);
+        assert_eq!((answer.status, answer.header("set-cookie").is_some()), (status, removes), "{session}");
+        assert_eq!(world.status(&other, "/strict"), 401);
+    }
+    assert_eq!(world.status(&own, "/strict"), 401);
+}
+
+#[test]
+fn a_spent_refresh_token_and_its_session_are_answered_as_revoked() {
+    let mut world = World::flask_jwt_extended();
+    let (_, spent) = world.tokens();
+    let (_, latest) = world.refresh(&spent).unwrap();
+    world.wait(11);
+    for token in [&spent, &latest] {
+        let answer = world.with(token, "POST", "/auth/refresh", Value::Null);
+        assert_eq!(answer, (401, json!({"msg": "Token has been revoked"})));
+    }
+}
+
+#[test]
+fn an_account_keeps_the_first_refresh_token_where_it_is_rotated() {
+    for (vars, keeps) in [
+        (json!({}), false),
+        (json!({"TOLLGATE_WIRE": "flask-jwt-extended"}), true),
+        (json!({"TOLLGATE_WIRE": "flask-jwt-extended", "TOLLGATE_REFRESH_ROTATION": false}), false),
+        (json!({"TOLLGATE_WIRE": "flask-jwt-extended", "TOLLGATE_REFRESH_TOKENS": false}), false),
+    ] {
+        let mut world = World::new(vars, ALL);
+        world.tokens();
+        let account = world.gate.account_of_user(&Id::Int(1)).0;
+        let session = world.objects[&account].iter().find(|(key, _)| key.starts_with("session/")).unwrap().1;
+        assert_eq!(!session.contains(r#""links":[]"#), keeps, "{session}");
+    }
+}
+
+#[test]
+fn a_token_that_an_application_makes_is_accepted() {
+    let identity = Identity::new(Id::Int(1));
+    for has_csrf in [false, true] {
+        let vars = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_COOKIE_CSRF_PROTECT": has_csrf});
+        let world = World::new(vars, ALL);
+        let (token, csrf) = world.gate.create_token(&identity, TokenSpec::default(), &[7; 96], world.now).unwrap();
+        let verified = world.gate.config.tokens.verify(&token, world.now).unwrap();
+        assert_eq!(verified.identity(), Some(Id::Text("1".into())));
+        assert_eq!(verified.claims().get("csrf").and_then(Value::as_str), csrf.as_deref());
+        assert_eq!(csrf.is_some(), has_csrf);
+    }
+    let world = World::new(json!({}), ALL);
+    assert!(world.gate.create_token(&identity, TokenSpec::default(), &[7; 96], world.now).is_err());
 }
 
 #[test]
@@ -768,10 +1022,44 @@ impl World {
             .map_or_else(|| cookie_of(&answer).split_once('=').unwrap().1.to_owned(), str::to_owned)
     }
 
+    fn session_of(&self, token: &str) -> String {
+        self.gate.config.tokens.verify(token, self.now).unwrap().session_id().unwrap().as_str().to_owned()
+    }
+
     /// A token that another issuer has signed with the gate's key.
     fn signed(&self, claims: &Value) -> String {
         let key = self.gate.config.tokens.keys().signing().unwrap();
         token::sign(key, &Map::new(), claims.as_object().unwrap())
+    }
+
+    /// Decides a request with this token from memory alone.
+    fn decide_from_memory(&self, token: &str, path: &str) -> Authorized<'_> {
+        let sent = Sent(vec![("authorization".into(), format!("Bearer {token}"))]);
+        let request = Request { method: "GET", site: "https://app.example", path, query: None, headers: &sent };
+        match self.gate.decide(&request, self.now) {
+            Decided::Now(Decision::Identity(authorized) | Decision::Forward(authorized)) => authorized,
+            Decided::Now(other) => panic!("{other:?}"),
+            Decided::Later(_) => panic!("{path} waits"),
+        }
+    }
+
+    /// A command that reaches an object from elsewhere.
+    fn command(&mut self, object: &ObjectName, command: Command) -> Reply {
+        let lifetimes = self.gate.lifetimes();
+        let rows = self.objects.entry(object.clone()).or_default();
+        let step = object::step(rows, None, command, &Context::new(object, &lifetimes, self.now)).unwrap();
+        for (key, value) in step.changes {
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+        step.reply
+    }
+
+    /// Starts as many attempts as may be under way, and leaves them there.
+    fn keep_busy(&mut self, object: &ObjectName) {
+        while let Reply::Allowed { .. } = self.command(object, Command::Attempt { devices: vec![] }) {}
     }
 
     fn logout(&mut self, token: &str) -> u16 {
@@ -881,6 +1169,129 @@ fn a_logout_ends_each_token_that_came_whatever_they_share() {
     let headers = [("authorization", &*format!("Bearer {token}")), ("cookie", &format!("access_token_cookie={token}"))];
     assert_eq!(world.answer("POST", "/auth/logout", &headers, Value::Null).status, 200);
     assert_eq!((world.entries(), world.asked.len()), (1, 1), "{:?}", world.asked);
+}
+
+#[test]
+fn a_logout_reads_the_body_only_if_no_token_came_elsewhere() {
+    let vars = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["headers", "json"]});
+    // The calls that can fail: the body, then the account.
+    for (authorization, is_ended, calls) in [("Bearer TOKEN", true, 1), ("Bearer x", false, 0), ("", true, 2)] {
+        let mut world = World::new(vars.clone(), ALL);
+        let token = world.access_token();
+        let sent = authorization.replace("TOKEN", &token);
+        let body = json!({"access_token": token});
+        let answer = world.answer("POST", "/auth/logout", &[("authorization", &sent)], body);
+        assert_eq!((answer.status == 200, world.calls), (is_ended, calls), "{authorization:?}: {}", answer.body);
+    }
+}
+
+#[test]
+fn only_an_access_tokens_cookie_is_renewed_and_only_when_it_is_due() {
+    let vars = json!({
+        "TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": ["cookies", "headers"],
+        "TOLLGATE_COOKIE_REFRESH_WITHIN": "10m", "JWT_REFRESH_TOKEN_EXPIRES": 300,
+    });
+    let mut world = World::new(vars, ALL);
+    let answer = world.answer("POST", "/auth", &[], json!({"username": "ann", "password": "right"}));
+    let cookies: Vec<&str> =
+        answer.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, set)| set.as_str()).collect();
+    let value = |name: &str| {
+        let set = cookies.iter().find_map(|set| set.strip_prefix(name)?.strip_prefix('=')).unwrap();
+        set.split(';').next().unwrap().to_owned()
+    };
+    let (access, refresh) = (value("access_token_cookie"), value("refresh_token_cookie"));
+    let (in_cookie, bearer) = (format!("access_token_cookie={access}"), format!("Bearer {access}"));
+    let refresh = format!("refresh_token_cookie={refresh}");
+    let renews = |world: &mut World, path: &str, header: (&str, &str)| {
+        let answer = world.answer("GET", path, &[header], Value::Null);
+        assert_eq!(answer.status, 200, "{path} {header:?}: {}", answer.body);
+        answer.header("set-cookie").is_some()
+    };
+    assert!(!renews(&mut world, "/me", ("cookie", &in_cookie)), "too early");
+    assert!(!renews(&mut world, "/refreshing", ("cookie", &refresh)), "of another type");
+    world.wait(301);
+    assert!(!renews(&mut world, "/me", ("authorization", &bearer)), "in a header");
+    assert!(renews(&mut world, "/me", ("cookie", &in_cookie)));
+}
+
+#[test]
+fn a_renewed_token_keeps_what_was_added_and_ends_with_its_session() {
+    /// Adds a claim, and one that names another session.
+    struct Adds;
+    impl Loaders for Adds {
+        fn additional_claims(&self, _: &Identity) -> Map<String, Value> {
+            Map::from_iter([("team".into(), "red".into()), ("sid".into(), "another".into())])
+        }
+    }
+    let vars = json!({
+        "TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": "cookies", "TOLLGATE_COOKIE_REFRESH_WITHIN": "10m",
+        "TOLLGATE_SESSION_LIFETIME": "20m", "TOLLGATE_SESSION_IDLE": "20m",
+    });
+    for adds in [true, false] {
+        let mut world = World::new(vars.clone(), ALL);
+        if adds {
+            world.gate = Gate::new(world.gate.config, Hooks::default().with_loaders(Adds));
+        }
+        let first = world.access_token();
+        let first = world.gate.config.tokens.verify(&first, world.now).unwrap();
+        // What another issuer of the key has added stays too.
+        let mut claims = first.claims();
+        claims.insert("role".into(), "admin".into());
+        let token = world.signed(&claims.into());
+        world.wait(400);
+        let answer = world.answer("GET", "/me", &[("cookie", &format!("access_token_cookie={token}"))], Value::Null);
+        let renewed = cookie_of(&answer).split_once('=').unwrap().1.to_owned();
+        let renewed = world.gate.config.tokens.verify(&renewed, world.now).unwrap();
+        let claims = renewed.claims();
+        assert_eq!((claims.get("role"), claims.get("team").is_some()), (Some(&json!("admin")), adds));
+        assert_eq!(renewed.session_id(), first.session_id());
+        assert_ne!(renewed.token_id(), first.token_id());
+        assert_eq!(renewed.expires().unwrap().seconds(), NOW + 1200);
+    }
+}
+
+#[test]
+fn the_end_of_all_sessions_reaches_tokens_that_name_the_user_in_another_claim() {
+    let vars = json!({"TOLLGATE_WIRE": "flask-jwt-extended", "JWT_IDENTITY_CLAIM": "uid"});
+    let mut world = World::new(vars, ALL);
+    let (access, _) = world.tokens();
+    assert_eq!(world.status(&access, "/me"), 200);
+    assert_eq!(world.with(&access, "POST", "/auth/logout/all", Value::Null).0, 200);
+    world.wait(11);
+    assert_eq!(world.status(&access, "/me"), 401);
+}
+
+#[test]
+fn an_application_words_the_demand_for_a_fresh_token() {
+    struct Own;
+    impl Loaders for Own {
+        fn needs_fresh_token(&self, token: TokenParts<'_>) -> Option<Answer> {
+            Some(Answer::message(&format!("log in again, {}", token.payload["sub"])))
+        }
+    }
+    let mut world = World::flask_jwt_extended();
+    let (access, refresh) = world.tokens();
+    assert_eq!(world.status(&access, "/fresh"), 200, "of a log-in");
+    let (access, _) = world.refresh(&refresh).unwrap();
+    assert_eq!(world.status(&access, "/fresh"), 401);
+    world.gate = Gate::new(world.gate.config, Hooks::default().with_loaders(Own));
+    let (_, body) = world.with(&access, "GET", "/fresh", Value::Null);
+    assert_eq!(body, json!({"msg": "log in again, \"1\""}));
+}
+
+#[test]
+fn a_handler_of_an_application_gets_no_token_that_is_too_long() {
+    struct Own;
+    impl Handlers for Own {
+        fn decode(&self, _: &str, _: &Config, _: Timestamp) -> Result<VerifiedToken, Rejection> {
+            Ok(VerifiedToken::assert_verified(json!({"identity": 1}).as_object().unwrap()))
+        }
+    }
+    let mut world = World::new(json!({}), ALL);
+    world.gate = Gate::new(world.gate.config, Hooks::default().with_handlers(Own));
+    for (bytes, status) in [(MAX_TOKEN_BYTES, 200), (MAX_TOKEN_BYTES + 1, 401), (MAX_TOKEN_BYTES + 2, 401)] {
+        assert_eq!(world.status(&"x".repeat(bytes), "/me"), status, "{bytes}");
+    }
 }
 
 #[test]
@@ -1011,6 +1422,10 @@ fn without_sessions_nobody_is_asked_and_no_endpoint_is_there() {
     for path in ["/auth/sessions", "/auth/logout/all", "/auth/password", "/auth/admin"] {
         assert_eq!(world.status(&access, path), 404, "{path}");
     }
+    // Flask-JWT has no refresh tokens.
+    let mut flask_jwt = World::new(json!({}), ALL);
+    let (token, _) = flask_jwt.tokens();
+    assert_eq!(flask_jwt.with(&token, "POST", "/auth/refresh", Value::Null).0, 404);
     assert_eq!(world.status(&access, "/strict"), 200);
 }
 

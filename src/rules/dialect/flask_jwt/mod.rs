@@ -75,10 +75,6 @@ impl Dialect for Spoken {
         Some(identity.id.clone())
     }
 
-    fn has_refresh_endpoint(&self) -> bool {
-        false
-    }
-
     fn issues_refresh_tokens(&self) -> bool {
         false
     }

@@ -44,10 +44,6 @@ impl Dialect for Spoken {
         Id::from_json(&self.loaders.user_identity(identity, config))
     }
 
-    fn has_refresh_endpoint(&self) -> bool {
-        true
-    }
-
     fn issues_refresh_tokens(&self) -> bool {
         self.options.refresh_tokens
     }
