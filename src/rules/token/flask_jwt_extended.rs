@@ -197,6 +197,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn times_are_good_while_they_are_judged_good() {
+        let policy = FlaskJwtExtendedPolicy { leeway: Duration::millis(1500), ..FlaskJwtExtendedPolicy::default() };
+        let mut times = Times::default();
+        for (name, seconds) in [(TimeClaim::Iat, 1000), (TimeClaim::Nbf, 1003), (TimeClaim::Exp, 1010)] {
+            *times.of(name) = NumericDate::new(seconds);
+        }
+        let good = policy.good_while(&times);
+        assert_eq!(good, Timestamp::from_millis(1_001_500)..Timestamp::from_millis(1_011_500));
+        for millis in [good.start.as_millis() - 1, good.start.as_millis(), 1_005_000, 1_011_499, 1_011_500] {
+            let now = Timestamp::from_millis(millis);
+            assert_eq!(policy.judge_use(&times, None, None, now).is_ok(), good.contains(&now), "{millis}");
+        }
+    }
+
+    #[test]
     fn an_issuer_is_compared_to_the_letter() {
         let policy = FlaskJwtExtendedPolicy {
             issuers: Some(vec!["https://id.example".into()]),

@@ -78,6 +78,7 @@ fn what_is_signed_is_verified_with_each_algorithm_and_with_no_other_key() {
     for algorithm in Algorithm::ALL {
         let token = token(&key(algorithm));
         assert_eq!(check(&token, key(algorithm).into()), Ok(()), "{}", algorithm.name());
+        assert_eq!(key(algorithm).sign(b"text").len(), key(algorithm).signature_bytes(), "{}", algorithm.name());
         if !algorithm.is_symmetric() {
             let public = VerifyingKey::public(algorithm, pair(algorithm).1).unwrap();
             assert_eq!(check(&token, public), Ok(()), "{}", algorithm.name());
@@ -141,6 +142,11 @@ fn a_public_key_is_no_secret_in_any_spelling() {
     for secret in [SECRET, "MIIsecret", "MAA=", "{\"a\":1}", "0123456789abcdef0123456789abcdef0123456789abcdef"] {
         assert!(symmetric(Algorithm::Hs256, secret).is_ok(), "{secret}");
     }
+    // 32 random bytes may look like DER; no public key is as short.
+    for (length, outcome) in [(30, Ok(())), (31, Err(KeyFault::PublicKey))] {
+        let der = format!("0{}{}", char::from(length), "x".repeat(length.into()));
+        assert_eq!(symmetric(Algorithm::Hs256, &der).map(drop), outcome, "{length}");
+    }
 }
 
 /// The attack itself: a forger knows the public key, and signs with its text as an HMAC secret.
@@ -189,15 +195,24 @@ fn pem_is_read_in_all_its_forms() {
     }
     let pkcs1 = VerifyingKey::public(Algorithm::Rs384, key_file!("rsa.pkcs1.pub.pem")).unwrap();
     assert!(pkcs1.is_same_key(&VerifyingKey::public(Algorithm::Rs384, RSA.1).unwrap()));
+    let (one, other) = (key(Algorithm::Es256), private(Algorithm::Es256, &rfc("7515-A.3")["key"].to_string()).unwrap());
+    assert!(!one.verifying().is_same_key(other.verifying()));
 }
 
 #[test]
 fn a_bad_key_is_told_by_its_fault() {
     let rs = Algorithm::Rs256;
+    let mut of_ps256 = rfc("7517-A.2")["keys"][1].clone();
+    of_ps256["alg"] = "PS256".into();
+    let of_ps256 = of_ps256.to_string();
     for (algorithm, text, fault) in [
         (rs, "", KeyFault::Unreadable),
         (rs, "hello", KeyFault::Unreadable),
         (rs, "{", KeyFault::Unreadable),
+        (rs, "{}", KeyFault::UnknownKind),
+        (rs, r#"{"keys":[]}"#, KeyFault::IsASet),
+        (rs, &of_ps256, KeyFault::OtherAlgorithm),
+        (Algorithm::Es256, &rfc("8037-A")["key"].to_string(), KeyFault::OtherKind),
         (rs, &RSA.0[..400], KeyFault::Unreadable),
         (rs, RSA.1, KeyFault::NotPrivate),
         (rs, key_file!("encrypted.pem"), KeyFault::Encrypted),
@@ -236,6 +251,30 @@ fn a_bad_key_is_told_by_its_fault() {
     }
 }
 
+/// DER that is well formed, by hand: a seed that is too short, and scalars whose curve is not P-256 (but secp256k1, of
+/// the same size) or not named.
+#[test]
+fn a_private_key_of_another_size_or_curve_is_refused() {
+    let pem = |label: &str, der: &[&[u8]]| {
+        let text = base64ct::Base64::encode_string(&der.concat());
+        format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+    };
+    let seed = [0x30, 0x2d, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x21, 4, 32];
+    let secp256k1 = [0xa0, 7, 6, 5, 0x2b, 0x81, 4, 0, 0x0a];
+    for (algorithm, text, fault) in [
+        (Algorithm::EdDsa, pem("PRIVATE KEY", &[&seed, &[7; 31]]), KeyFault::Unreadable),
+        (
+            Algorithm::Es256,
+            pem("EC PRIVATE KEY", &[&[0x30, 0x2e, 2, 1, 1, 4, 32], &[7; 32], &secp256k1]),
+            KeyFault::UnknownKind,
+        ),
+        (Algorithm::Es256, pem("EC PRIVATE KEY", &[&[0x30, 0x25, 2, 1, 1, 4, 32], &[7; 32]]), KeyFault::UnknownKind),
+        (Algorithm::Rs256, pem("DSA PRIVATE KEY", &[&[0x30, 0]]), KeyFault::Unreadable),
+    ] {
+        assert_eq!(private(algorithm, &text).map(drop), Err(fault), "{text}");
+    }
+}
+
 /// Each row changes the members of a good JWK.
 #[test]
 fn a_jwk_that_contradicts_itself_is_refused() {
@@ -265,6 +304,9 @@ fn a_jwk_that_contradicts_itself_is_refused() {
         (&ec, json!({"kid": 1}), Some(KeyFault::Id)),
         (&ec, json!({"not_after": "soon"}), Some(KeyFault::NotAfter)),
         (&ec, json!({"not_after": 1}), Some(KeyFault::SigningEnds)),
+        // From the year 5138 on it is taken for milliseconds.
+        (&ec, json!({"not_after": 99_999_999_999_i64}), Some(KeyFault::SigningEnds)),
+        (&ec, json!({"not_after": 100_000_000_000_i64}), Some(KeyFault::NotAfter)),
         (&ec, json!({"crv": "P-384"}), Some(KeyFault::UnknownKind)),
         (&ec, json!({"crv": "Ed25519"}), Some(KeyFault::UnknownKind)),
         (&ec, json!({"kty": "RSA"}), Some(KeyFault::Numbers)),
@@ -321,6 +363,23 @@ fn a_jwk_that_contradicts_itself_is_refused() {
         }
         let outcome = ring(&json!({"keys": [members]})).map(drop).map_err(|told| told.fault);
         assert_eq!(outcome.err(), fault, "{change}");
+    }
+}
+
+/// Another issuer's set may have keys that can't be used here; a set with a secret is one's own.
+#[test]
+fn a_set_with_a_secret_must_be_usable_as_a_whole() {
+    let mut public = rfc("7515-A.3")["key"].clone();
+    public.as_object_mut().unwrap().remove("d");
+    public["kid"] = "public".into();
+    for (other, is_own) in [
+        (json!({"kty": "OKP", "crv": "X25519", "kid": "other"}), false),
+        (json!({"kty": "oct", "kid": "other"}), true),
+        (json!({"k": "AAAA", "kid": "other"}), true),
+        (json!({"d": "AAAA", "kid": "other"}), true),
+    ] {
+        let set = json!({"keys": [other, public]});
+        assert_eq!(KeySet::read_jwk_set(set.as_object().unwrap(), None).is_err(), is_own, "{other}");
     }
 }
 
@@ -383,6 +442,7 @@ fn a_key_is_found_until_its_end_and_in_the_second_of_it() {
         let jwks = ring.jwks(NumericDate::new(now).unwrap());
         jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
+    assert!(ring.has_public_keys() && !KeySet::new(key(Algorithm::Hs256), []).has_public_keys());
     assert_eq!(ids(NOW.seconds()), ["new", "old"]);
     assert_eq!(ids(NOW.seconds() + 1), ["new"]);
 }

@@ -248,6 +248,37 @@ fn a_header_that_asks_for_more_is_refused_but_unknown_members_are_not() {
     }
 }
 
+/// `b64` (RFC 7797), `crit` and a missing `alg`, as both libraries tell them.
+#[test]
+fn a_header_that_changes_what_is_signed_is_told_by_what_it_changes() {
+    let extended = Verifier::new(ring(), Policy::FlaskJwtExtended(FlaskJwtExtendedPolicy::default()), 0);
+    let payload = json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": 1, "sub": "1"}).to_string();
+    let unencoded = |why| Err(TokenRejection::UnencodedPayload(why));
+    for (header, flask_jwt, flask_jwt_extended) in [
+        (r#"{"alg":"HS256"}"#, Ok(()), Ok(())),
+        (r#"{"alg":"HS256","b64":true}"#, Ok(()), Ok(())),
+        (r#"{"alg":"HS256","b64":false}"#, unencoded(Unencoded::NotCritical), unencoded(Unencoded::PayloadPresent)),
+        (
+            r#"{"alg":"HS256","b64":false,"crit":["b64"]}"#,
+            unencoded(Unencoded::Detached),
+            unencoded(Unencoded::PayloadPresent),
+        ),
+        (
+            r#"{"alg":"HS256","crit":["b64"]}"#,
+            Err(TokenRejection::CriticalMissing),
+            Err(TokenRejection::CriticalMissing),
+        ),
+        (r#"{"typ":"JWT"}"#, Err(TokenRejection::AlgorithmNotAllowed), Err(TokenRejection::AlgorithmMissing)),
+    ] {
+        let token = raw(header, &payload);
+        assert_eq!(check(&token).map(drop), flask_jwt, "{header}");
+        assert_eq!(extended.verify(&token, Timestamp::from_seconds(NOW)).map(drop), flask_jwt_extended, "{header}");
+    }
+    let detached = raw(r#"{"alg":"HS256","b64":false,"crit":["b64"]}"#, "");
+    let told = extended.verify(&detached, Timestamp::from_seconds(NOW)).map(drop);
+    assert_eq!(told, unencoded(Unencoded::Detached));
+}
+
 #[test]
 fn a_token_does_not_bring_its_own_key() {
     let secret = "another secret of more than thirty-two bytes";
@@ -322,6 +353,10 @@ fn a_second_look_finds_what_the_first_found() {
     let now = Timestamp::from_seconds(NOW);
     let (first, second) = (verifier.verify(&token, now).unwrap(), verifier.verify(&token, now).unwrap());
     assert!(first.is_same(&second), "it was not verified again");
+    assert_eq!((first.is_remembered(), second.is_remembered()), (false, true));
+    let other = signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": "e"}));
+    assert!(first.is_written(&token) && !first.is_written(&other));
+    assert!(first == second && first != verifier.verify(&other, now).unwrap());
     assert_eq!(second.claims(), first.claims());
     assert_eq!(second.payload(), token.split('.').nth(1).unwrap());
     assert_eq!(second.identity(), Some(Id::Text("é".into())));
@@ -397,6 +432,49 @@ fn two_tokens_of_one_set_do_not_drive_each_other_out() {
     assert!(again.is_same(&verifier.verify(&others[1], now).unwrap()), "the second time in a row it finds room");
     assert!(firsts[0].is_same(&verifier.verify(&tokens[0], now).unwrap()));
     assert!(!firsts[1].is_same(&verifier.verify(&tokens[1], now).unwrap()));
+}
+
+#[test]
+fn a_remembered_signature_vouches_for_no_other_token() {
+    let verifier = remembering(2);
+    let now = Timestamp::from_seconds(NOW);
+    let tokens = [1, 2, 1000].map(|id| signed(json!({"exp": NOW + 300, "iat": NOW, "nbf": NOW, "identity": id})));
+    let known = verifier.verify(&tokens[0], now).unwrap();
+    assert!(verifier.remembers(&known));
+    let [(_, signature), (other, _), (longer, _)] = tokens.each_ref().map(|token| token.rsplit_once('.').unwrap());
+    // Another payload, a longer one, and a signature of which only the end is the same.
+    let bent = format!("{}{}", if signature.starts_with('A') { "B" } else { "A" }, &signature[1..]);
+    for forged in [format!("{other}.{signature}"), format!("{longer}.{signature}"), tokens[0].replace(signature, &bent)]
+    {
+        assert_eq!(verifier.verify(&forged, now), Err(TokenRejection::BadSignature), "{forged}");
+    }
+    assert!(known.is_same(&verifier.verify(&tokens[0], now).unwrap()));
+}
+
+/// As a log-out reads a token with an application's own `decode_key_loader`.
+#[test]
+fn a_chosen_key_vouches_for_its_algorithm_alone() {
+    let verifier = Verifier::new(ring(), Policy::FlaskJwtExtended(FlaskJwtExtendedPolicy::default()), 0);
+    let (secret, now) = ("another secret of more than thirty-two bytes", Timestamp::from_seconds(NOW));
+    let [chosen, other] = [Algorithm::Hs256, Algorithm::Hs384].map(|algorithm| key(algorithm, secret, None));
+    let public = VerifyingKey::from(chosen.clone());
+    let choose = |_: &Map<String, Value>, _: &Map<String, Value>| Some(&public);
+    let signed = |key: &Key| verifier.signed(&sign(key, &Map::new(), &good_claims()), Some(&choose), now).map(drop);
+    assert_eq!(signed(&chosen), Ok(()));
+    assert!(signed(&other).is_err());
+}
+
+#[test]
+fn a_header_that_was_read_before_stands_for_no_other() {
+    let verifier = remembering(64);
+    let now = Timestamp::from_seconds(NOW);
+    assert!(verifier.verify(&signed(good_claims().into()), now).is_ok());
+    let payload = Value::Object(good_claims()).to_string();
+    for header in [r#"{"alg":"HS512"}"#, r#"{"alg":"HS256","crit":["x"]}"#, r#"{"alg":"HS256","kid":1}"#] {
+        let token = raw(header, &payload);
+        let told = verifier.verify(&token, now).map(drop);
+        assert!(told.is_err() && told == check(&token).map(drop), "{header}: {told:?}");
+    }
 }
 
 #[test]
