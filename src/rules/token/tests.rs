@@ -384,6 +384,9 @@ fn the_longest_token_is_remembered_and_a_longer_one_refused() {
     let first = verifier.verify(&longest, now).unwrap();
     assert!(first.is_same(&verifier.verify(&longest, now).unwrap()));
     assert_eq!(verifier.verify(&of(MAX_TOKEN_BYTES), now), Err(TokenRejection::TooLong));
+    // The largest cookie that every browser keeps (RFC 6265 §6.1) has 4096 bytes.
+    let in_cookie = of(3100);
+    assert!(in_cookie.len() > 4096 && verifier.verify(&in_cookie, now).is_ok());
 }
 
 #[test]
