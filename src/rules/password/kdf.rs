@@ -40,6 +40,12 @@ pub enum Kdf {
     },
 }
 
+#[cfg(test)]
+thread_local! {
+    /// The iterations of this thread so far.
+    pub(super) static ITERATIONS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// A hash function of PBKDF2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Digest {
@@ -66,6 +72,8 @@ impl Digest {
     /// `pbkdf2` alone keeps that crate's `opt-level`. A log-in takes half the time
     /// (docs/decisions/012-module-weight.md).
     fn pbkdf2(self, password: &[u8], salt: &[u8], iterations: u32, hash: &mut [u8]) {
+        #[cfg(test)]
+        ITERATIONS.set(ITERATIONS.get() + u64::from(iterations));
         let algorithm = match self {
             Self::Sha1 => return pbkdf2_hmac::<Sha1>(password, salt, iterations, hash),
             Self::Sha256 => Algorithm::Pbkdf2Sha256,
