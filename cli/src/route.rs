@@ -62,6 +62,10 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
+/// What the answer to a preflight says.
+const PREFLIGHT: [&str; 3] =
+    ["access-control-allow-origin", "access-control-allow-methods", "access-control-allow-headers"];
+
 /// The request headers.
 struct Sent(Vec<(String, String)>);
 
@@ -115,7 +119,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
             let mut with = case.sent.0.clone();
             with.push(with_token(gate.config(), &token));
             let mut good = case.report(&Sent(with));
-            for member in ["method", "path", "rule"] {
+            for member in ["method", "path", "rule", "pages"] {
                 good.shift_remove(member);
             }
             if let Some(set) = good.get_mut("sends").and_then(|sends| sends.get_mut("set")) {
@@ -229,6 +233,18 @@ impl Case<'_> {
         let mut report = Map::new();
         report.insert("method".into(), self.method.into());
         report.insert("path".into(), path_and_query(self.url).into());
+        let site = self.url.origin().ascii_serialization();
+        let request =
+            Request { method: self.method, site: &site, path: self.url.path(), query: self.url.query(), headers: sent };
+        if let Some(cors) = self.gate.cors(&request) {
+            let is_allowed = cors.iter().any(|(name, _)| name == "access-control-allow-origin");
+            let pages = match sent.get("origin") {
+                Some(origin) if is_allowed => format!("those of {origin} may read the answer"),
+                Some(origin) => format!("those of {origin} may not read the answer: origins does not list it"),
+                None => "of other origins may read the answer if origins lists them: add --header 'Origin: …'".into(),
+            };
+            report.insert("pages".into(), pages.into());
+        }
         let found = self.gate.config().routes.find(self.method, self.url.path());
         match &found {
             Ok(Found::Rule(rule)) => report.insert("rule".into(), self.rule(rule)),
@@ -251,9 +267,6 @@ impl Case<'_> {
             }
             Ok(Found::Options(_)) | Err(_) => None,
         };
-        let site = self.url.origin().ascii_serialization();
-        let request =
-            Request { method: self.method, site: &site, path: self.url.path(), query: self.url.query(), headers: sent };
         let decision = match self.gate.decide(&request, clock::now()) {
             Decided::Now(decision) => decision,
             Decided::Later(Continuation::BodyUnderRule(_)) => {
@@ -293,6 +306,12 @@ impl Case<'_> {
                         "the gate answers OPTIONS itself, since no rule for the path lists it".into(),
                     );
                     report.insert("allow".into(), allow.into());
+                } else if self.method == "OPTIONS" {
+                    report.insert("why".into(), "a page's preflight: the gate answers it itself (cors)".into());
+                    for name in PREFLIGHT {
+                        let value = answered.answer.header(name).unwrap_or("none: origins does not list the page");
+                        report.insert(name.into(), value.into());
+                    }
                 }
             }
             Decision::Identity(authorized) => {
@@ -475,10 +494,13 @@ fn outcome(report: &Map<String, Value>) -> Vec<String> {
     let destination = if text("to").is_empty() { String::new() } else { format!(" {}", text("to")) };
     let mut lines =
         vec![format!("result   {}{destination}{status}{code}", text("result")), format!("why      {}", text("why"))];
-    for name in ["www-authenticate", "allow", "location"] {
+    for name in ["www-authenticate", "allow", "location"].into_iter().chain(PREFLIGHT) {
         if !text(name).is_empty() {
             lines.push(format!("header   {name}: {}", text(name)));
         }
+    }
+    if !text("pages").is_empty() {
+        lines.push(format!("pages    {}", text("pages")));
     }
     if !text("answer").is_empty() {
         lines.push(format!("answer   {}", text("answer")));

@@ -209,3 +209,32 @@ error: wrangler.toml is invalid, so the gate would answer 500 to every request
 
 "#]]);
 }
+
+#[test]
+fn what_a_page_of_another_origin_is_told_is_shown() {
+    let world = World::new();
+    world.config(
+        "methods = [\"GET\", \"POST\"]\nto = \"origin\"",
+        "methods = [\"GET\", \"POST\"]\nto = \"origin\"\ncors = { origins = [\"https://app.example.com\"] }",
+    );
+    let told = |method: &str, headers: &[&str]| {
+        let mut args = vec!["route", "test", method, "/api/orders"];
+        args.extend(headers.iter().flat_map(|header| ["--header", header]));
+        let run = world.run(&args, "");
+        let lines = run.out.lines().filter(|line| line.contains("pages ") || line.contains("access-control"));
+        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        told("GET", &["Origin: https://app.example.com"]),
+        "pages    those of https://app.example.com may read the answer"
+    );
+    assert!(told("GET", &["Origin: https://evil.example"]).contains("may not read the answer"));
+    assert!(told("GET", &[]).contains("--header 'Origin: …'"));
+    let preflight = ["Origin: https://app.example.com", "Access-Control-Request-Method: POST"];
+    assert_eq!(
+        told("OPTIONS", &preflight),
+        "header   access-control-allow-origin: https://app.example.com\n\
+         header   access-control-allow-methods: POST\n\
+         header   access-control-allow-headers: Authorization, Content-Type"
+    );
+}
