@@ -17,9 +17,10 @@ use crate::{
         account::{Command, Lifetimes, Reply},
         answer::Answer,
         config::Config,
+        cookie::Jar,
         cors::{CorsFields, is_replaced},
         dialect::{FlaskJwt, wording},
-        forward::Filter,
+        forward::{Filter, TARGETED_CACHE_CONTROL},
         gate::{DECISION_TIMEOUT, Decided, Decision, Gate, Principal, Rejected},
         hooks::Hooks,
         identity::Identity,
@@ -218,9 +219,7 @@ where
             let renewal = authorized.renewal().clone();
             parts.extensions.insert(Arc::new(authorized.into_principal()));
             let mut response = inner.call(http::Request::from_parts(parts, host.into_body())).await?;
-            for cookie in renewal.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
-                response.headers_mut().append(http::header::SET_COOKIE, cookie);
-            }
+            renew(response.headers_mut(), &renewal);
             if let Some(cors) = &cors {
                 dress(response.headers_mut(), cors);
             }
@@ -392,6 +391,21 @@ fn clean(headers: &mut HeaderMap, config: &Config) {
     let names: Vec<HeaderName> = headers.keys().filter(is_the_gates).cloned().collect();
     for name in names {
         headers.remove(name);
+    }
+}
+
+/// Adds the cookies of a new token, unless the application sets or removes one of them itself.
+fn renew(headers: &mut HeaderMap, renewal: &Jar) {
+    let theirs = headers.get_all(http::header::SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
+    if renewal.is_empty() || renewal.is_among(theirs) {
+        return;
+    }
+    for cookie in renewal.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
+        headers.append(http::header::SET_COOKIE, cookie);
+    }
+    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for targeted in TARGETED_CACHE_CONTROL {
+        headers.remove(targeted);
     }
 }
 

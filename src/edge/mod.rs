@@ -43,6 +43,7 @@ use crate::{
     rules::{
         cookie::Jar,
         cors::{CorsFields, is_replaced},
+        forward::{Filter, TARGETED_CACHE_CONTROL},
         gate::{Continuation, DECISION_TIMEOUT, Decided, Decision, Principal, Rejected},
         hooks::{DefaultHandlers, Hooks},
         rejection::{Rejection, UnavailableRejection},
@@ -110,8 +111,15 @@ impl Additions {
         let own = response.headers().clone();
         *response.headers_mut() = own;
         let headers = response.headers_mut();
-        for cookie in self.cookies.iter() {
-            headers.append("set-cookie", cookie)?;
+        let theirs = headers.get_all("set-cookie")?;
+        if !self.cookies.is_empty() && !self.cookies.is_among(theirs.iter().map(String::as_str)) {
+            for cookie in self.cookies.iter() {
+                headers.append("set-cookie", cookie)?;
+            }
+            headers.set("cache-control", "no-store")?;
+            for targeted in TARGETED_CACHE_CONTROL {
+                headers.delete(targeted)?;
+            }
         }
         if let Some(cors) = &self.cors {
             let replaced: Vec<String> = headers.keys().filter(|name| is_replaced(name)).collect();
@@ -165,11 +173,27 @@ pub async fn serve_with<A: Application>(
     match settled(&request, &env, &context, application, true).await {
         Outcome::Response(response) => to_worker(response).await,
         Outcome::Inner(principal, additions) => {
-            let mut response = inner(request, env, context, principal).await?;
+            let mut response = inner(without_the_gates_fields(request)?, env, context, principal).await?;
             additions.add_to(&mut response)?;
             Ok(response)
         }
     }
+}
+
+/// The request without the header fields that only the gate may set: a worker's own code may pass it on.
+fn without_the_gates_fields(request: worker::Request) -> worker::Result<worker::Request> {
+    let Some(gate) = load::loaded() else { return Ok(request) };
+    let filter = Filter::for_tokens(gate.config());
+    let is_the_gates = |name: &String| Filter::is_the_gates(name) || filter.is_a_claim(name);
+    let names: Vec<String> = request.headers().keys().filter(is_the_gates).collect();
+    if names.is_empty() {
+        return Ok(request);
+    }
+    let mut own = request.clone_mut()?;
+    for name in names {
+        own.headers_mut()?.delete(&name)?;
+    }
+    Ok(own)
 }
 
 async fn settled<A: Application>(

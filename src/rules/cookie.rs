@@ -150,6 +150,14 @@ impl Jar {
         self.0.is_empty()
     }
 
+    /// Whether one of these values of `Set-Cookie` sets or removes a cookie of the jar. Then an answer keeps its own: a
+    /// user who has just logged out would be logged in again.
+    pub fn is_among<'c>(&self, mut set_cookies: impl Iterator<Item = &'c str>) -> bool {
+        let name = |cookie: &str| cookie.split('=').next().unwrap_or_default().trim().to_owned();
+        let own: Vec<String> = self.iter().map(name).collect();
+        set_cookies.any(|cookie| own.contains(&name(cookie)))
+    }
+
     /// The values for `Set-Cookie`, one a cookie.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
@@ -241,6 +249,20 @@ mod tests {
 
     fn sent(jar: &Jar) -> Vec<&str> {
         jar.iter().collect()
+    }
+
+    #[test]
+    fn an_answer_that_sets_the_same_cookie_keeps_its_own() {
+        let jar = Jar(vec!["access_token_cookie=T; Path=/".into(), "csrf_access_token=U".into()]);
+        for (theirs, is_among) in [
+            (&["access_token_cookie=; Max-Age=0"][..], true),
+            (&["a=1", "csrf_access_token=V"], true),
+            (&["a=1", "access_token_cookie2=x"], false),
+            (&[], false),
+        ] {
+            assert_eq!(jar.is_among(theirs.iter().copied()), is_among, "{theirs:?}");
+        }
+        assert!(!Jar::new().is_among(["a=1"].into_iter()));
     }
 
     #[test]

@@ -356,6 +356,10 @@ impl CachePolicy {
     }
 }
 
+/// Fields that some caches obey in place of `Cache-Control` (RFC 9213, and its predecessors).
+pub const TARGETED_CACHE_CONTROL: [&str; 3] =
+    ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"];
+
 /// The value of `Vary` for answers under `auth = "optional"`: the request fields where a token may be.
 #[must_use]
 pub fn vary(config: &Config) -> String {

@@ -22,15 +22,24 @@ impl ClaimHeader {
     /// The field's value; `None` without the claim. A text is percent-encoded where a header can't carry it; the
     /// entries of a list stand between commas; an object is JSON.
     pub(super) fn value(&self, claims: &Map<String, Value>) -> Option<String> {
+        // Spaces at the ends would be lost on the way.
+        let is_bare = |text: &str| text.starts_with(' ') || text.ends_with(' ');
         let entry = |value: &Value, escapes: &'static AsciiSet| match value {
+            Value::String(text) if is_bare(text) => utf8_percent_encode(text, SPACE_ESCAPES).to_string(),
             Value::String(text) => utf8_percent_encode(text, escapes).to_string(),
             other => json::to_ascii(other),
         };
         match json::find(claims, &self.claim)? {
             Value::Null => None,
-            Value::Array(list) => {
-                Some(list.iter().map(|value| entry(value, ENTRY_ESCAPES)).collect::<Vec<_>>().join(","))
-            }
+            Value::Array(list) => Some(
+                list.iter()
+                    .map(|value| match value {
+                        Value::String(_) => entry(value, ENTRY_ESCAPES),
+                        other => utf8_percent_encode(&json::to_ascii(other), ENTRY_ESCAPES).to_string(),
+                    })
+                    .collect::<Vec<_>>()
+                    .join(","),
+            ),
             value => Some(entry(value, CLAIM_ESCAPES)),
         }
     }
@@ -38,6 +47,8 @@ impl ClaimHeader {
 
 /// The ASCII characters that are percent-encoded in a claim: controls and `%`.
 const CLAIM_ESCAPES: &AsciiSet = &CONTROLS.add(b'%');
+/// In a text with a space at an end: spaces and commas too.
+const SPACE_ESCAPES: &AsciiSet = &ENTRY_ESCAPES.add(b' ');
 /// In an entry of a list: commas too.
 const ENTRY_ESCAPES: &AsciiSet = &CLAIM_ESCAPES.add(b',');
 
@@ -60,7 +71,7 @@ mod tests {
         let header = |claim: &str| ClaimHeader { name: "x-role".into(), claim: claim.into() };
         let Value::Object(claims) = json!({
             "role": "site admin", "odd": "é\r\nX: 100%", "n": 7, "is": true, "none": null,
-            "list": ["a", "b,c", 1], "empty": [], "org": {"id": 5},
+            "list": ["a", "b,c", 1], "empty": [], "bare": " admin", "deep": [{"a": 1, "b": "x,y"}, ["c", "d"]], "org": {"id": 5},
         }) else {
             unreachable!()
         };
@@ -71,6 +82,8 @@ mod tests {
             ("is", Some("true")),
             ("list", Some("a,b%2Cc,1")),
             ("empty", Some("")),
+            ("bare", Some("%20admin")),
+            ("deep", Some(r#"{"a":1%2C"b":"x%2Cy"},["c"%2C"d"]"#)),
             ("org", Some(r#"{"id":5}"#)),
             ("org.id", Some("5")),
             ("none", None),

@@ -144,8 +144,8 @@ pub fn glue(flavour: Flavour, wasm: &Path) -> Result<Output, Box<dyn std::error:
         .typescript(false)
         .demangle(false)
         .generate_output()?;
-    if flavour.package() == "tollgate-worker" {
-        remove_idle_exports(glue.wasm_mut());
+    if flavour == Flavour::Release {
+        remove_idle_exports(glue.wasm_mut())?;
     }
     Ok(glue)
 }
@@ -158,6 +158,7 @@ fn stack_trace_name(mangled: &str) -> Option<String> {
     if !name.contains("tollgate") {
         return None;
     }
+    let name = name.replace("->", "to");
     let mut depth = 0_usize;
     let kept = name.chars().filter(|c| {
         depth = match c {
@@ -174,7 +175,7 @@ fn stack_trace_name(mangled: &str) -> Option<String> {
 
 /// Removes functions that the crate `worker` exports for classes that the stock worker never makes, with all that only
 /// they call (8 KB of the deployed module, with gzip).
-fn remove_idle_exports(module: &mut walrus::Module) {
+fn remove_idle_exports(module: &mut walrus::Module) -> Result<(), Box<dyn std::error::Error>> {
     const CLASSES: [&str; 6] = [
         "containerstartupoptions",
         "minifyconfig",
@@ -184,9 +185,21 @@ fn remove_idle_exports(module: &mut walrus::Module) {
         "intounderlyingsource",
     ];
     let is_idle = |name: &str| CLASSES.iter().any(|class| name.contains(class));
+    if let Some(class) = CLASSES.iter().find(|class| !module.exports.iter().any(|it| it.name.contains(*class))) {
+        return Err(
+            format!("the crate `worker` exports no class {class} any more: remove it from xtask/src/build.rs").into()
+        );
+    }
     let idle: Vec<_> = module.exports.iter().filter(|export| is_idle(&export.name)).map(|export| export.id()).collect();
     for id in idle {
         module.exports.delete(id);
     }
     walrus::passes::gc::run(module);
+    // An import left over makes one of them, and JavaScript would call what is gone.
+    match module.imports.iter().find(|import| is_idle(&import.name)) {
+        Some(import) => {
+            Err(format!("the worker uses {} now: keep its class in xtask/src/build.rs", import.name).into())
+        }
+        None => Ok(()),
+    }
 }

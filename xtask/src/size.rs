@@ -15,13 +15,12 @@ const SHOWN: usize = 20;
 /// Builds the worker, bundles it, and prints its size with the contributors that weigh most: for functions a crate, and
 /// for Tollgate's own a module. What a contributor weighs with gzip is what the module loses without its bytes.
 pub fn size(root: &Root, args: &[String]) -> Result<(), Failure> {
-    let fail = |what: String| Failure::new("size", what, "`cargo xtask size` takes no options");
     if let Some(unknown) = args.first() {
-        return Err(fail(format!("no option {unknown}")));
+        return Err(Failure::new("size", format!("no option {unknown}"), "`cargo xtask size` takes no options"));
     }
     setup::set_up(root)?;
     build::deployable(root)?;
-    report(root).map_err(|error| fail(error.to_string()))
+    report(root).map_err(|error| Failure::new("size", error.to_string(), "is target/deploy there, and build/?"))
 }
 
 fn report(root: &Root) -> Result<(), Box<dyn Error>> {

@@ -206,12 +206,12 @@ function unhurried(body, length, run, stop) {
 function finished(response, policy, vary, closesAt, site, host, prefix) {
   const { status, headers } = response;
   const hasCode = policy & OWN_ERROR_CODES && headers.has("x-auth-error");
-  // Of these no Response can be made.
-  if (status === 101 && hasCode) {
+  if (status === 101 && hasCode && response.webSocket) {
     const own = new Response(null, { status, headers, webSocket: response.webSocket });
     own.headers.delete("x-auth-error");
     return finished(own, policy, vary, closesAt, site, host, prefix);
   }
+  // Of these no Response can be made.
   if (status === 101)
     return response.webSocket && closesAt ? closingSocket(response, response.webSocket, closesAt) : response;
   if (status < 200 || status > 599) return response;

@@ -56,6 +56,8 @@ fn a_claim_gets_a_field_that_nothing_else_has() {
         json!({"X_Forwarded_Proto": "role"}),
         json!({"Authorization": "role"}),
         json!({"Cookie": "role"}),
+        json!({"Content_Type": "role"}),
+        json!({"CF_Connecting_IP": "role"}),
         json!({"Host": "role"}),
         json!({"CF-Role": "role"}),
         json!({"X Role": "role"}),

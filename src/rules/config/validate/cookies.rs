@@ -231,7 +231,11 @@ fn warn_unsafe(flask_jwt_extended: &FlaskJwtExtended, diagnostics: &mut Diagnost
             ),
         );
     }
-    if flask_jwt_extended.csrf_protect && !flask_jwt_extended.csrf_in_cookies && !flask_jwt_extended.tokens_in_body() {
+    if flask_jwt_extended.csrf_protect
+        && !flask_jwt_extended.csrf_in_cookies
+        && !flask_jwt_extended.csrf_in_body
+        && !flask_jwt_extended.tokens_in_body()
+    {
         diagnostics.warn(
             "JWT_CSRF_IN_COOKIES",
             "false, and the log-in's answer has no token either, so a page gets the CSRF value only if the origin tells it",

@@ -72,7 +72,7 @@ fn check_cookies(
         return;
     }
     let option = format!("{option}.credentials");
-    if dialect.csrf_protect && !dialect.csrf_in_body && raw.cookie_domain.is_empty() {
+    if dialect.csrf_protect && !dialect.csrf_in_body && (raw.cookie_domain.is_empty() || !dialect.csrf_in_cookies) {
         diagnostics.fault(
             &option,
             "a page of another host can't read the CSRF cookies, so it can't write: set TOLLGATE_CSRF_IN_BODY = true, or a JWT_COOKIE_DOMAIN that covers both hosts",

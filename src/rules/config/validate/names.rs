@@ -4,6 +4,7 @@
 use crate::rules::{
     config::{Bindings, diagnostics::Diagnostics, raw::RawConfig},
     forward::{FORWARDED_FOR_HEADER, FORWARDED_HOST_HEADER, FORWARDED_PROTO_HEADER, Filter},
+    header::plain,
 };
 
 /// Header fields that have another meaning in every request, or that a page's script cannot set (Fetch, "forbidden
@@ -63,7 +64,9 @@ fn check_claim_headers(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
     let forwarded = [FORWARDED_FOR_HEADER, FORWARDED_HOST_HEADER, FORWARDED_PROTO_HEADER];
     for (at, header) in raw.claim_headers.iter().enumerate() {
         let name = header.name.as_str();
-        let is_taken = TAKEN.contains(&name) || TAKEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        // As an origin may read it, and as it is removed from a client's request.
+        let is_taken = TAKEN.iter().any(|known| header.is_imitated_by(known))
+            || TAKEN_PREFIXES.iter().any(|prefix| plain(name).starts_with(prefix));
         let text = if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
             "no name of a header field: write letters, digits and hyphens"
         } else if Filter::is_the_gates(name) || forwarded.iter().any(|known| header.is_imitated_by(known)) {
