@@ -118,9 +118,9 @@ describe("after a second round of aborts nothing more is held than after the fir
       if (second.memory > first.memory) [first, second] = [second, await round(gate, number, request())];
       await hold(gate, "");
       assert.equal(second.memory, first.memory, "Wasm memory");
-      // A table of the runtime's may be a little larger, once.
+      // A table of the runtime's may be a little larger, once. What an abort leaves behind would be hundreds.
       assert.ok(
-        second.allocations <= first.allocations + 2,
+        second.allocations <= first.allocations + 10,
         `${first.allocations}, then ${second.allocations} allocations`,
       );
       assert.ok(second.bytes <= first.bytes + 512, `${first.bytes}, then ${second.bytes} bytes`);
