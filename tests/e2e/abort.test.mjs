@@ -114,13 +114,15 @@ describe("after a second round of aborts nothing more is held than after the fir
       await hold(gate, what);
       await round(gate, 100, request()); // what is made once
       let [first, second] = [await round(gate, number, request()), await round(gate, number, request())];
-      // Wasm's memory never shrinks: on a busy machine more requests were there at once in the second round, perhaps.
-      if (second.memory > first.memory) [first, second] = [second, await round(gate, number, request())];
+      // Wasm's memory never shrinks, and a table of the runtime's may grow: on a busy machine more requests were there
+      // at once in the second round, perhaps. A leak is in the third round, too.
+      if (second.memory > first.memory || second.allocations > first.allocations + 2)
+        [first, second] = [second, await round(gate, number, request())];
       await hold(gate, "");
       assert.equal(second.memory, first.memory, "Wasm memory");
-      // A table of the runtime's may be a little larger, once. What an abort leaves behind would be hundreds.
+      // A table of the runtime's may be a little larger, once.
       assert.ok(
-        second.allocations <= first.allocations + 10,
+        second.allocations <= first.allocations + 2,
         `${first.allocations}, then ${second.allocations} allocations`,
       );
       assert.ok(second.bytes <= first.bytes + 512, `${first.bytes}, then ${second.bytes} bytes`);
