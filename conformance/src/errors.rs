@@ -488,7 +488,7 @@ mod tests {
         assert!(page_there == page(), "docs/errors.md is not what the gate answers: run `cargo xtask docs`");
     }
 
-    /// Nobody learns from `X-Auth-Error` at the endpoints of an account what the text keeps to itself.
+    /// At the endpoints of an account two rejections with the same answer have the same `X-Auth-Error`.
     #[test]
     fn at_an_endpoint_a_code_is_no_finer_than_the_text() {
         let vars = |wire: &str| -> Map<String, Value> {

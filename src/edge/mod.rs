@@ -94,7 +94,7 @@ pub enum Outcome {
 pub struct Additions {
     /// Cookies of a new token.
     pub cookies: Jar,
-    /// What pages of other origins are told.
+    /// The CORS fields.
     pub cors: Option<CorsFields>,
 }
 

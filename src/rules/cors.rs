@@ -102,7 +102,7 @@ impl Cors {
             {
                 problem(member, format!("{bad:?} is no name of a header field"));
             }
-            // It never stands for Authorization, and with credentials for nothing.
+            // Browsers do not take it for Authorization, nor for any field where credentials are sent.
             if list.iter().flatten().any(|name| name == "*") {
                 problem(member, "list the names of header fields: browsers do not take \"*\" for all of them".into());
             }

@@ -153,7 +153,7 @@ pub fn glue(flavour: Flavour, wasm: &Path) -> Result<Output, Box<dyn std::error:
 /// The name of a function in a stack trace: Tollgate's own ones keep theirs, without generic arguments. The names of
 /// all would be 35 KB of the deployed module (gzip), these are 8.
 fn stack_trace_name(mangled: &str) -> Option<String> {
-    // `{:#}` omits the hash at the end, which can't be compressed and which nobody reads.
+    // `{:#}` omits the hash at the end, which can't be compressed and says nothing.
     let name = format!("{:#}", rustc_demangle::demangle(mangled));
     if !name.contains("tollgate") {
         return None;

@@ -1,4 +1,4 @@
-//! CORS: what pages of other origins are told, at the endpoints (`TOLLGATE_CORS`) and under rules (`cors`).
+//! CORS at the endpoints (`TOLLGATE_CORS`) and under rules (`cors`).
 //!
 //! **What always holds:** a preflight is answered without a look at any token, and promises only a method that an
 //! endpoint or rule has. All other answers of a path with `cors` say whether the page may read them, rejections too.

@@ -49,7 +49,7 @@ pub(in crate::rules::config) fn routes(
         let has_me = raw.routes.iter().any(|rule| rule["path"].as_str() == Some(&raw.me_url));
         if !raw.me_url.is_empty() && !has_me {
             let mut rule = json!({"path": raw.me_url, "to": "identity", "user": "stored"});
-            // A wrong table is told where the endpoints' is read.
+            // The check of TOLLGATE_CORS reports a wrong table.
             if let Some(cors) = raw.cors.as_ref().filter(|cors| Cors::read(cors).is_ok()) {
                 rule["cors"] = cors.clone();
             }
