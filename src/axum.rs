@@ -387,7 +387,7 @@ impl Headers for HeaderMap {
 /// Removes the header fields that only the gate may set.
 fn clean(headers: &mut HeaderMap, config: &Config) {
     let filter = Filter::for_tokens(config);
-    let is_the_gates = |name: &&HeaderName| Filter::is_the_gates(name.as_str()) || filter.is_a_claim(name.as_str());
+    let is_the_gates = |name: &&HeaderName| Filter::is_the_gates(name.as_str()) || filter.is_configured(name.as_str());
     let names: Vec<HeaderName> = headers.keys().filter(is_the_gates).cloned().collect();
     for name in names {
         headers.remove(name);

@@ -430,7 +430,7 @@ proptest! {
     ) {
         let rule = |rule: Vec<(&str, Value)>| rule.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let rules = rules.into_iter().map(rule);
-        match Routes::read(&[(Endpoint::Login, "/auth", json!(["POST"]))], &rules.map(Value::Object).collect::<Vec<_>>()) {
+        match Routes::read(&[(Endpoint::Login, "/auth", json!(["POST"]))], &rules.map(Value::Object).collect::<Vec<_>>(), &[]) {
             Ok((routes, _)) => drop(routes.find("GET", &path)),
             Err(problems) => prop_assert!(!problems.is_empty()),
         }
@@ -445,7 +445,7 @@ proptest! {
     ) {
         let rule = |(path, auth)| json!({"path": path, "auth": auth, "to": "origin"});
         let rules: Vec<Value> = patterns.into_iter().zip(auths).map(rule).collect();
-        let Ok((routes, _)) = Routes::read(&[], &rules) else { return Ok(()) };
+        let Ok((routes, _)) = Routes::read(&[], &rules, &[]) else { return Ok(()) };
         let is_open = |path: &str| match routes.find("GET", path) {
             Ok(Found::Rule(rule)) => Some(rule.auth == Auth::None),
             _ => None,
@@ -463,7 +463,7 @@ proptest! {
         connection in proptest::option::of(any::<String>()),
         forward_token in any::<bool>(),
     ) {
-        let filter = Filter { connection: connection.as_deref(), token_header: "authorization", forward_token, keep: &[], claims: &[] };
+        let filter = Filter { connection: connection.as_deref(), token_header: "authorization", forward_token, keep: &[], claims: &[], origins: &[] };
         prop_assert!(filter.withholds(&name));
     }
 

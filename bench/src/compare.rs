@@ -2,7 +2,7 @@
 //! of them, so the ratio of their CPU times a request varies less than the times.
 
 use crate::{
-    contender::{Contender, LAST_RULE, Setting},
+    contender::{AS_SERVICE, ASSERTION, Contender, LAST_RULE, Setting},
     load::{self, End, Load, Measured, quantile_ms},
     report::{Row, Spread, median},
     server::Server,
@@ -86,6 +86,14 @@ impl Comparison {
         for contender in [Floor, FloorHeaders, HonoJwt, Tollgate] {
             all.push(Self { path: "/api/orders?page=2", ..Self::new("forward", contender, Use::Same) });
         }
+        let beside_forward = |name: &str, setting: Setting| Self {
+            path: "/api/orders?page=2",
+            setting,
+            other: Some(Setting::default()),
+            ..Self::new(name, Tollgate, Use::Same)
+        };
+        all.push(beside_forward("forward-service", Setting { to: Some("app"), ..Setting::vars(&[AS_SERVICE]) }));
+        all.push(beside_forward("forward-assertion", Setting::vars(&ASSERTION)));
         let numbered = Self::tollgate("forward-urls", Use::Same, &[]);
         all.push(Self { path: "/api/orders?page=", is_numbered: true, ..numbered });
         all.push(Self::tollgate("uncached", Use::Same, &[("TOLLGATE_TOKEN_CACHE", "0")]));

@@ -69,11 +69,25 @@ impl fmt::Display for Contender {
 pub struct Setting {
     /// Variables beside the secret, the origin and the rules.
     pub vars: Vec<(&'static str, &'static str)>,
+    /// The origin of `/api/*`; `None` for the one at `ORIGIN`.
+    pub to: Option<&'static str>,
     /// This many rules in place of two.
     pub rules: Option<usize>,
     /// With Durable Objects, and this many revocations in force; `None`: without, and so without sessions.
     pub revoked: Option<usize>,
 }
+
+/// The origin as a service binding (`APP`), under the name `app`.
+pub const AS_SERVICE: (&str, &str) = ("ORIGINS", r#"[{"name": "app", "service": "APP", "host": "client"}]"#);
+
+/// The options of an assertion for each forwarded request. The key is that of RFC 7515 A.3.
+pub const ASSERTION: [(&str, &str); 2] = [
+    ("TOLLGATE_PUBLIC_URL", "https://gate.example.com"),
+    (
+        "TOLLGATE_ASSERTION_KEY",
+        r#"{"kty": "EC", "crv": "P-256", "kid": "a", "alg": "ES256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "d": "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#,
+    ),
+];
 
 /// A path that the last rule matches, if [`Setting::rules`] is set.
 pub const LAST_RULE: &str = "/v2/acme/last";
@@ -94,7 +108,7 @@ impl Setting {
         let Some(count) = self.rules else {
             return json!([
                 {"path": "/protected", "to": "identity"},
-                {"path": "/api/*", "methods": ["*"], "to": "origin"},
+                {"path": "/api/*", "methods": ["*"], "to": self.to.unwrap_or("origin")},
             ]);
         };
         let rule = |number| match number % 4 {

@@ -199,6 +199,7 @@ impl Workshop {
         if contender == Contender::Tollgate {
             bindings.push(json("ROUTES", &setting.routes().to_string()));
             bindings.push("(name = \"USERS\", kvNamespace = \"users\")".to_owned());
+            bindings.push("(name = \"APP\", service = \"app\")".to_owned());
         }
         bindings.extend(setting.vars.iter().map(|(name, value)| text(name, value)));
         // As one line, for capnp.
@@ -206,6 +207,7 @@ impl Workshop {
         let mut services = vec![
             worker("users", "users", &[json("RECORDS", &users.to_string())], "")?,
             "(name = \"internet\", network = (allow = [\"public\", \"private\"]))".to_owned(),
+            format!("(name = \"app\", external = (address = \"{}\", http = ()))", self.origin),
         ];
         let (mut sockets, mut more) = (Vec::new(), "");
         if let Some(folder) = objects {

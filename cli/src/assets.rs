@@ -432,7 +432,7 @@ mod tests {
     use serde_json::json;
 
     fn routes(rules: &[serde_json::Value]) -> Routes {
-        Routes::read(&[], rules).expect("good rules").0
+        Routes::read(&[], rules, &[]).expect("good rules").0
     }
 
     /// The text for one line of `_redirects`.

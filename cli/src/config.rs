@@ -19,10 +19,12 @@ use tollgate::rules::{
     config::{
         Config, Loaded,
         options::{self, Family, Secrecy, TABLE, page},
+        secret_names,
     },
+    origin::UNNAMED,
     password::{self, Check, Hashing, Kdf},
     revocation,
-    route::{RULE_MEMBERS, Target, UserFrom},
+    route::{RULE_MEMBERS, Rule, Target, UserFrom},
     secret::Secret,
     store::{BINDING, LoginRecord},
     token::Algorithm,
@@ -185,6 +187,7 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     check_users(&toml, local.config.as_ref().ok(), &mut findings);
     check_services(&toml, &mut findings);
     check_cache(&toml, &mut findings);
+    check_cached_services(&toml, &mut findings);
     check_addresses(&toml, &mut findings);
     check_runtime(&toml, &mut findings);
     check_crypto(&toml, [(View::Local, &local), (View::Deployed, &deployed)], &mut findings);
@@ -244,12 +247,17 @@ fn check_view(toml: &WranglerConfig, view: View, findings: &mut Findings) -> Loa
 /// read.
 fn check_secrets(toml: &WranglerConfig, findings: &mut Findings) {
     let (path, _) = toml.secrets_file();
+    let of_origins = secret_names(&toml.variables());
     for (name, value, position) in toml.all_plain_variables() {
         // Includes misspelt names of secrets, and private keys under any name.
         let near = options::near_secret(name);
         let is_secret = match options::find(name) {
             Some(option) => option.holds_secret(&value),
-            None => near.is_some() || value.as_str().is_some_and(|text| text.contains("PRIVATE KEY-----")),
+            None => {
+                of_origins.iter().any(|secret| secret == name)
+                    || near.is_some()
+                    || value.as_str().is_some_and(|text| text.contains("PRIVATE KEY-----"))
+            }
         };
         if !is_secret {
             continue;
@@ -339,13 +347,25 @@ fn check_unseen(toml: &WranglerConfig, local: &[&str], deployed: &[&str], findin
 fn check_urls(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Findings) {
     let vars = toml.variables_of(View::Deployed);
     let text = |name: &str| vars.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let goes_to_origin = config.is_none_or(|config| config.routes.rules().any(|rule| rule.to == Target::Origin));
+    let goes_to_origin = config.is_none_or(|config| {
+        config.routes.rules().filter_map(Rule::forwarding).any(|forwarding| forwarding.origin == UNNAMED)
+    });
     let is_placeholder = toml.kv_namespace(BINDING).is_none_or(|(id, _)| is_placeholder(&id));
-    for (option, url, what) in [
-        ("ORIGIN", text("ORIGIN").filter(|_| goes_to_origin), "the app's public address"),
-        ("TOLLGATE_PUBLIC_URL", text("TOLLGATE_PUBLIC_URL"), "the address at which clients reach the gate"),
-        ("TOLLGATE_PASSWORD_PWNED_URL", text("TOLLGATE_PASSWORD_PWNED_URL"), "a public address, or remove it"),
-    ] {
+    let mut urls = vec![
+        ("ORIGIN".to_owned(), text("ORIGIN").filter(|_| goes_to_origin), "the app's public address"),
+        ("TOLLGATE_PUBLIC_URL".into(), text("TOLLGATE_PUBLIC_URL"), "the address at which clients reach the gate"),
+        ("TOLLGATE_PASSWORD_PWNED_URL".into(), text("TOLLGATE_PASSWORD_PWNED_URL"), "a public address, or remove it"),
+    ];
+    let origins = vars.get("ORIGINS").map(|origins| {
+        let inside = origins.as_str().and_then(|text| serde_json::from_str(text).ok());
+        inside.unwrap_or_else(|| origins.clone())
+    });
+    let listed = origins.iter().flat_map(Value::as_array).flatten().enumerate();
+    urls.extend(listed.filter(|(_, origin)| origin.get("service").is_none()).map(|(index, origin)| {
+        (format!("ORIGINS[{index}].url"), origin["url"].as_str(), "the application's public address")
+    }));
+    for (option, url, what) in &urls {
+        let (option, is_origin) = (option.as_str(), option.starts_with("ORIGIN"));
         let Some(url) = url.and_then(|url| url::Url::parse(url).ok()) else { continue };
         let position = toml.place_in(View::Deployed, option);
         if is_local(&url) {
@@ -364,13 +384,13 @@ fn check_urls(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Fin
                 option,
                 "an IP address, from which a worker on Cloudflare can't fetch (error 1003): write a host name for it",
             );
-        } else if option == "ORIGIN" && custom_domains(toml).iter().any(|domain| url.domain() == Some(domain)) {
+        } else if is_origin && custom_domains(toml).iter().any(|domain| url.domain() == Some(domain)) {
             findings.problem(
                 position,
                 option,
                 "the gate's own custom domain (routes), so the gate would send requests to itself: write the address of the application behind it",
             );
-        } else if option == "ORIGIN" && is_workers_dev(&url) && !toml.has_flag("global_fetch_strictly_public") {
+        } else if is_origin && is_workers_dev(&url) && !toml.has_flag("global_fetch_strictly_public") {
             findings.problem(
                 position,
                 option,
@@ -698,6 +718,25 @@ fn check_cache(toml: &WranglerConfig, findings: &mut Findings) {
                 format!("Workers Cache answers before the worker runs, and its keys do not include the identity: a response that is stored for one user goes to every client without a check by the gate. Write enabled = false, or remove [{}]", table.join(".")),
             );
         }
+    }
+}
+
+/// Services behind the gate whose own cache answers before they run. Their configurations are looked for in the folders
+/// beside this one.
+fn check_cached_services(toml: &WranglerConfig, findings: &mut Findings) {
+    let used = toml.variables_of(View::Deployed).get("ORIGINS").map(ToString::to_string).unwrap_or_default();
+    for (binding, service, position) in toml.fetchers() {
+        let Some(service) = service.filter(|_| used.contains(&binding)) else { continue };
+        let Some(path) =
+            toml.neighbour(&service, |other| other.inherited(&["cache", "enabled"]).is_some_and(|(on, _)| on == true))
+        else {
+            continue;
+        };
+        findings.problem(
+            position,
+            binding,
+            format!("{} turns Workers Cache on for this service: it answers by path before the service runs, and its keys do not include the identity that the gate sends, so one user gets the answer that was made for another. Write enabled = false there", path.display()),
+        );
     }
 }
 

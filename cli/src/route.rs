@@ -15,12 +15,14 @@ use tollgate::{
     host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Limit},
     rules::{
         account::{self, Lifetimes, Reply},
-        config::{Config, Loaded},
+        assertion::ASSERTION_HEADER,
+        config::Loaded,
         forward::{self, Filter},
         gate::{Authorized, Continuation, Decided, Decision, Gate, TokenSpec},
         hooks::{DefaultHandlers, Handlers},
         identity::{Id, Identity},
         ids::ObjectName,
+        origin::{FORWARDED_PREFIX_HEADER, UNNAMED},
         password::{HashJob, Hashed},
         rejection::{CredentialRejection, PathFault, Rejection, RouteRejection, TokenRejection},
         request::{Headers, Request},
@@ -97,7 +99,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     }
     if token_stdin {
         let token = prompt::token()?;
-        headers.push(with_token(&config, token::bare(&token)));
+        headers.push(config.token_field(token::bare(&token)));
     }
     let gate = Gate::new(config, DefaultHandlers);
     let method = method.to_ascii_uppercase();
@@ -117,14 +119,14 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         };
         if let Ok(token) = token {
             let mut with = case.sent.0.clone();
-            with.push(with_token(gate.config(), &token));
+            with.push(gate.config().token_field(&token));
             let mut good = case.report(&Sent(with));
             for member in ["method", "path", "rule", "pages"] {
                 good.shift_remove(member);
             }
             if let Some(set) = good.get_mut("sends").and_then(|sends| sends.get_mut("set")) {
-                *set =
-                    json!({forward::SUBJECT_HEADER: "<the user's id>", forward::CLAIMS_HEADER: "<the token's claims>"});
+                set[forward::SUBJECT_HEADER] = "<the user's id>".into();
+                set[forward::CLAIMS_HEADER] = "<the token's claims>".into();
             }
             if is(&good, "result", "answered") {
                 good.insert("answer".into(), "{\"identity\":<the user's id>}".into());
@@ -135,15 +137,6 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     let is_rejected = is(&report, "result", "refused");
     output.result(&as_text(&report), &report.into());
     Ok(if is_rejected { Exit::Rejected } else { Exit::Success })
-}
-
-/// A token in the header in which this gate expects one.
-fn with_token(config: &Config, token: &str) -> (String, String) {
-    let (name, scheme) = match config.flask_jwt_extended() {
-        None => ("authorization", config.header_prefix.as_str()),
-        Some(flask_jwt_extended) => (flask_jwt_extended.header_name.as_str(), flask_jwt_extended.header_type.as_str()),
-    };
-    (name.to_ascii_lowercase(), format!("{scheme} {token}").trim_start().to_owned())
 }
 
 fn is(report: &Map<String, Value>, member: &str, value: &str) -> bool {
@@ -259,6 +252,7 @@ impl Case<'_> {
                     Endpoint::Password => "it changes a user's password, and expects a token",
                     Endpoint::Admin => "it takes an operator's commands, and expects TOLLGATE_ADMIN_SECRET",
                     Endpoint::Keys => "it publishes the public keys, and expects no token",
+                    Endpoint::AssertionKeys => "it publishes the public keys of assertions, and expects no token",
                 };
                 report.insert("result".into(), endpoint.name().into());
                 let why = format!("this is the {} endpoint ({}): {what}", endpoint.name(), endpoint.option());
@@ -326,12 +320,26 @@ impl Case<'_> {
                 self.add_pass(&authorized, "to the worker behind the gate", None, sent, &mut report)
             }
             Decision::Forward(authorized) => {
-                let origin = self.gate.config().origin.as_deref().unwrap_or_default();
-                let url = format!("{origin}{}", path_and_query(self.url));
-                self.add_pass(&authorized, "to the origin", Some(url), sent, &mut report);
+                self.add_pass(
+                    &authorized,
+                    &destination(authorized.rule()),
+                    Some(self.target(&authorized)),
+                    sent,
+                    &mut report,
+                );
             }
         }
         report
+    }
+
+    /// The URL that the request is forwarded to.
+    fn target(&self, authorized: &Authorized<'_>) -> String {
+        let config = self.gate.config();
+        let own = config.public_url.as_deref().unwrap_or("<the client's scheme and host>");
+        let path = path_and_query(self.url);
+        let forwarding = authorized.rule().forwarding();
+        let origin = forwarding.and_then(|forwarding| Some((config.origin(forwarding)?, forwarding)));
+        origin.map_or(path.clone(), |(origin, forwarding)| origin.url(own, forwarding, &path))
     }
 
     /// Why the request is rejected, for an operator: more detailed than the answer to a client.
@@ -376,7 +384,7 @@ impl Case<'_> {
 
     /// Why no key fits the token in the header, as `token inspect --verify` prints it.
     fn why_no_key(&self) -> Option<String> {
-        let (name, _) = with_token(self.gate.config(), "");
+        let (name, _) = self.gate.config().token_field("");
         let sent = self.sent.get(&name)?;
         token::why_no_key_of(self.gate.config().tokens.keys(), token::bare(&sent), clock::now())
     }
@@ -400,10 +408,10 @@ impl Case<'_> {
             "file": place.file.to_string_lossy(),
             "line": place.line,
             "path": rule.path,
-            "to": match rule.to {
+            "to": match &rule.to {
                 Target::Identity => "identity",
                 Target::Assets => "assets",
-                Target::Origin => "origin",
+                Target::Origin(forwarding) => &forwarding.origin,
                 Target::Worker => "worker",
             },
             "auth": match rule.auth {
@@ -445,11 +453,34 @@ impl Case<'_> {
         names.sort_unstable();
         names.dedup();
         let (withheld, goes_on): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| filter.withholds(name));
-        let set: Map<String, Value> = forward::identity_headers(authorized.principal(), self.gate.config())
+        let mut set: Map<String, Value> = forward::identity_headers(authorized.principal(), self.gate.config())
             .into_iter()
             .map(|(name, value)| (name.into_owned(), value.into()))
             .collect();
+        if let Some(forwarding) = authorized.rule().forwarding() {
+            if self.gate.config().assertions.is_some() {
+                let who =
+                    identity.map_or_else(|| "a request without a user".into(), |identity| identity.id.to_string());
+                let what = format!("<an assertion for {:?} about {who}>", forwarding.origin);
+                set.insert(ASSERTION_HEADER.into(), what.into());
+            }
+            if !forwarding.strip.is_empty() && !filter.keeps(FORWARDED_PREFIX_HEADER) {
+                set.insert(FORWARDED_PREFIX_HEADER.into(), forwarding.strip.as_str().into());
+            }
+            for header in self.gate.config().origin(forwarding).into_iter().flat_map(|origin| &origin.headers) {
+                let secret = header.secret.as_ref().map(|name| format!("<the secret {name}>"));
+                set.insert(header.name.clone(), secret.unwrap_or_else(|| header.value.expose().clone()).into());
+            }
+        }
         report.insert("sends".into(), json!({"url": url, "set": set, "removed": withheld, "kept": goes_on}));
+    }
+}
+
+/// Where a rule forwards, in words.
+fn destination(rule: &Rule) -> String {
+    match rule.forwarding() {
+        Some(forwarding) if forwarding.origin != UNNAMED => format!("to the origin {:?}", forwarding.origin),
+        _ => "to the origin".into(),
     }
 }
 

@@ -209,6 +209,7 @@ impl WranglerConfig {
             secrets: Secrets::MayBeElsewhere(&declared),
             // The stock worker has none.
             serves_inner: self.is_stock().then_some(false),
+            has_binding: &|name| self.fetchers().iter().any(|(binding, ..)| binding == name),
         })
     }
 
@@ -236,6 +237,31 @@ impl WranglerConfig {
         let names: Vec<&str> =
             objects.into_iter().chain(limits).flat_map(Node::elements).filter_map(|node| node.text("name")).collect();
         Bindings::of(|name| names.contains(&name))
+    }
+
+    /// The bindings that can fetch, with the service that they name and their positions.
+    pub fn fetchers(&self) -> Vec<(String, Option<String>, Position)> {
+        let tables = ["services", "mtls_certificates", "vpc_services", "vpc_networks"];
+        let bindings = tables.iter().filter_map(|table| self.scope()?.get(table)).flat_map(Node::elements);
+        let named = |node: &Node| {
+            let member = node.member("binding")?;
+            let service = node.text("service").map(str::to_owned);
+            Some((member.node().as_str()?.to_owned(), service, self.at(member.key_at())))
+        };
+        bindings.filter_map(named).collect()
+    }
+
+    /// The path of a worker's configuration in a folder beside this one's or below it, by the worker's name, if it
+    /// passes a test.
+    pub fn neighbour(&self, name: &str, test: impl Fn(&Self) -> bool) -> Option<PathBuf> {
+        let folder = std::path::absolute(&self.path).ok()?.parent()?.to_owned();
+        let folders =
+            [Some(folder.as_path()), folder.parent()].into_iter().flatten().filter_map(|folder| folder.read_dir().ok());
+        let files = folders.flatten().flatten().flat_map(|entry| NAMES.map(|name| entry.path().join(name)));
+        files.filter(|path| path.is_file()).find(|path| {
+            let selection = Selection { config: Some(path.clone()), env: None };
+            Self::read(&selection).is_ok_and(|other| other.root.text("name") == Some(name) && test(&other))
+        })
     }
 
     /// A Durable Object's binding: its class, if that is in this worker, and its position.
@@ -345,6 +371,7 @@ impl WranglerConfig {
             secrets_store: &[],
             secrets: Secrets::MayBeElsewhere(&[]),
             serves_inner: None,
+            has_binding: &|_| true,
         });
         let config = config.map_err(|problems| {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();

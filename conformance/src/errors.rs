@@ -237,6 +237,11 @@ fn families() -> Vec<Family> {
                     "if many: was a key replaced too early? [keys.md](keys.md) has the order",
                 ),
                 row(
+                    [TokenRejection::Assertion],
+                    "The token is an assertion that a gate signed for an origin (`typ` is `tollgate+jwt`).",
+                    "look for who sends what an origin received: it may have leaked there",
+                ),
+                row(
                     [TokenRejection::CriticalExtension { name: name() }],
                     "The token's header has `crit` with an extension that the gate does not know.",
                     "",

@@ -12,8 +12,9 @@ use super::{
     load, log, origin, request_id, respond,
 };
 use crate::rules::{
+    assertion::ASSERTION_HEADER,
     config::Location,
-    forward::{Filter, HeldBack, identity_headers},
+    forward::{self, Filter, HeldBack, identity_headers},
     gate::{Authorized, Continuation, Decided, Decision, Gate, Principal, Rejected},
     log::{Event, Level, RequestInfo},
     rejection::Rejection,
@@ -54,11 +55,11 @@ extern "C" {
     /// Lets JavaScript keep the decision that the running [`decide`] is about to return, and replay it for the same
     /// request, from `from` until `until` (milliseconds). It keeps at most `capacity` decisions.
     #[wasm_bindgen(method)]
-    fn keep(this: &HotCallbacks, from: f64, until: f64, capacity: usize);
+    fn keep(this: &HotCallbacks, from: f64, until: f64, capacity: usize, audience: i32);
     /// Sets the identity header fields that are sent to the origin, one a line. It keeps those of at most
-    /// `capacity` tokens.
+    /// `capacity` tokens, and uses them for this audience until then (milliseconds).
     #[wasm_bindgen(method, js_name = setIdentityHeaders)]
-    fn set_identity_headers(this: &HotCallbacks, fields: &str, capacity: usize);
+    fn set_identity_headers(this: &HotCallbacks, fields: &str, capacity: usize, audience: i32, until: f64);
     /// Sets the response and the log line of rejection `number`. The entry appends the request's number to `id` in
     /// `line`; an empty `line` is not logged.
     #[wasm_bindgen(method, js_name = setRejection)]
@@ -99,13 +100,13 @@ pub fn buffer() -> (usize, usize) {
 }
 
 /// Decides the request in the buffer; `method`, `url` and `authorization` are the byte lengths of its parts. `now` is
-/// in milliseconds since the Unix epoch. `has_identity_headers`: whether JavaScript has the identity headers of the
-/// token.
+/// in milliseconds since the Unix epoch. `audience`: that for which JavaScript has the identity headers of the token,
+/// or -1 without them.
 ///
 /// Returns the length in bytes of the identity answer in the buffer; or 0 if JavaScript has built the response already;
 /// or -1 if [`super::reply`] must continue; or -2 - i if the request is to be forwarded under the rule with index i.
 #[must_use]
-pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, has_identity_headers: bool) -> i32 {
+pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, audience: i32) -> i32 {
     // A decision that was not carried out belongs to an earlier request.
     PENDING.take();
     let Some(gate) = load::stock() else { return verdict::GO_ON };
@@ -130,7 +131,7 @@ pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64,
                 return identify(gate, authorized, buffer);
             }
             Decided::Now(Decision::Forward(authorized))
-                if is_unlogged(gate) && knows_identity_headers(gate, authorized, &request, has_identity_headers) =>
+                if is_unlogged(gate) && knows_identity_headers(gate, authorized, &request, audience, began) =>
             {
                 keep(gate, authorized, &request, began);
                 return i32::try_from(authorized.rule().index).map_or(verdict::GO_ON, |index| verdict::FORWARD - index);
@@ -168,7 +169,8 @@ fn keep(gate: &Gate, authorized: &Authorized<'_>, request: &BufferedRequest<'_>,
         && let Some(range) = gate.replayable(token, now)
     {
         let [from, until] = [range.start, range.end].map(milliseconds);
-        with_callbacks(|callbacks| callbacks.keep(from, until, gate.config().tokens.capacity()));
+        let audience = audience_of(gate, authorized);
+        with_callbacks(|callbacks| callbacks.keep(from, until, gate.config().tokens.capacity(), audience));
     }
 }
 
@@ -179,20 +181,39 @@ fn knows_identity_headers(
     gate: &Gate,
     authorized: &Authorized<'_>,
     request: &BufferedRequest<'_>,
-    has_identity_headers: bool,
+    known: i32,
+    now: Timestamp,
 ) -> bool {
     let config = gate.config();
+    if forward::has_proxied_fields(config) {
+        return false;
+    }
     let Principal::Verified { location: Location::Headers, .. } = authorized.principal() else { return false };
     let is_plain = authorized.renewal().is_empty() && !authorized.rule().close_at_expiry;
     if !is_plain || HeldBack::new(authorized, config) != HeldBack::default() {
         return false;
     }
-    if !has_identity_headers {
-        let fields = origin::lines(&identity_headers(authorized.principal(), config));
+    let audience = audience_of(gate, authorized);
+    if known != audience {
+        let mut fields = identity_headers(authorized.principal(), config);
+        let mut until = f64::INFINITY;
+        if let Some(assertion) = forward::assertion(authorized, config, now) {
+            until = milliseconds(assertion.until);
+            fields.push((ASSERTION_HEADER.into(), assertion.text));
+        }
+        let fields = origin::lines(&fields);
         let capacity = if request.is_worth_keeping(authorized) { config.tokens.capacity() } else { 0 };
-        with_callbacks(|callbacks| callbacks.set_identity_headers(&fields, capacity));
+        with_callbacks(|callbacks| callbacks.set_identity_headers(&fields, capacity, audience, until));
     }
     true
+}
+
+/// Which requests of a token get the same identity headers: all, or with assertions those to the same origin.
+fn audience_of(gate: &Gate, authorized: &Authorized<'_>) -> i32 {
+    let config = gate.config();
+    let Some(forwarding) = authorized.rule().forwarding().filter(|_| config.assertions.is_some()) else { return 0 };
+    let position = config.origins.iter().position(|origin| origin.name == forwarding.origin);
+    position.and_then(|position| i32::try_from(position).ok()).map_or(0, |position| position + 1)
 }
 
 /// Whether a header field of a request with a token is forwarded to the origin ([`Filter::goes_on`]). `None` if that
@@ -204,8 +225,8 @@ pub fn goes_on(name: &str, value: Option<&str>) -> Option<bool> {
 
 /// The JavaScript function that forwards to the origin what [`decide`] answers with -2 or less.
 #[must_use]
-pub fn sender() -> JsValue {
-    load::stock().map_or(JsValue::UNDEFINED, |gate| origin::sender(gate.config()))
+pub fn sender(env: &JsValue) -> JsValue {
+    load::stock().map_or(JsValue::UNDEFINED, |gate| origin::sender(gate.config(), env))
 }
 
 /// Lets JavaScript answer with a rejection; returns whether it did. Two rejections of one kind under one rule differ in

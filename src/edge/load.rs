@@ -2,7 +2,7 @@
 
 use super::log;
 use crate::rules::{
-    config::{Bindings, Config, Environment, Loaded, Secrets, options},
+    config::{Bindings, Config, Environment, Loaded, Secrets, options, secret_names},
     diagnostic::Diagnostic,
     gate::Gate,
     hooks::Hooks,
@@ -31,7 +31,7 @@ pub(super) fn gate(
             let hooks = hooks();
             let is_stock = hooks.is_default();
             let variables = Variables::of(env);
-            let gate = read(&variables, hooks, has_inner, bindings);
+            let gate = read(&variables, env, hooks, has_inner, bindings);
             STOCK.set(gate.filter(|_| is_stock));
             gate
         })
@@ -49,10 +49,22 @@ pub(super) fn loaded() -> Option<&'static Gate> {
     GATE.with(|gate| gate.get().copied().flatten())
 }
 
-fn read(variables: &Variables, hooks: Hooks, has_inner: bool, bindings: Bindings) -> Option<&'static Gate> {
+fn read(
+    variables: &Variables,
+    env: &JsValue,
+    hooks: Hooks,
+    has_inner: bool,
+    bindings: Bindings,
+) -> Option<&'static Gate> {
     let Variables { vars, secrets_store } = variables;
-    let environment =
-        Environment { vars, bindings, secrets_store, secrets: Secrets::Visible, serves_inner: Some(has_inner) };
+    let environment = Environment {
+        vars,
+        bindings,
+        secrets_store,
+        secrets: Secrets::Visible,
+        serves_inner: Some(has_inner),
+        has_binding: &|name| has(env, name),
+    };
     let Loaded { config, faults, mut warnings, unseen: _ } = Config::read_from(environment);
     warnings.extend(bindings.missing());
     // Problems are logged whatever log level the rejected configuration sets.
@@ -84,7 +96,8 @@ struct Variables {
 }
 
 impl Variables {
-    /// Reads the variables and secrets that are named like an option, as JSON. Other bindings are not read.
+    /// Reads the variables and secrets that are named like an option, or in `ORIGINS`, as JSON. Other bindings are not
+    /// read.
     fn of(env: &JsValue) -> Self {
         let mut all = Self { vars: Map::new(), secrets_store: Vec::new() };
         let names = js_sys::Object::keys(env.unchecked_ref::<js_sys::Object>());
@@ -97,15 +110,29 @@ impl Variables {
                 all.secrets_store.push(name);
                 continue;
             }
-            let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
-            let value = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
-            all.vars.insert(name, value);
+            all.vars.insert(name, as_json(&value));
+        }
+        for name in secret_names(&all.vars) {
+            if let Ok(value) = js_sys::Reflect::get(env, &name.as_str().into())
+                && value.is_string()
+            {
+                all.vars.insert(name, as_json(&value));
+            }
         }
         all
     }
 }
 
+fn as_json(value: &JsValue) -> Value {
+    let text = js_sys::JSON::stringify(value).ok().and_then(|text| text.as_string());
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null)
+}
+
 /// The bindings that the worker has.
 pub(super) fn bindings(env: &JsValue) -> Bindings {
-    Bindings::of(|name| js_sys::Reflect::has(env, &name.into()).unwrap_or_default())
+    Bindings::of(|name| has(env, name))
+}
+
+fn has(env: &JsValue, name: &str) -> bool {
+    js_sys::Reflect::has(env, &name.into()).unwrap_or_default()
 }

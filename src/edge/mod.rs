@@ -184,7 +184,7 @@ pub async fn serve_with<A: Application>(
 fn without_the_gates_fields(request: worker::Request) -> worker::Result<worker::Request> {
     let Some(gate) = load::loaded() else { return Ok(request) };
     let filter = Filter::for_tokens(gate.config());
-    let is_the_gates = |name: &String| Filter::is_the_gates(name) || filter.is_a_claim(name);
+    let is_the_gates = |name: &String| Filter::is_the_gates(name) || filter.is_configured(name);
     let names: Vec<String> = request.headers().keys().filter(is_the_gates).collect();
     if names.is_empty() {
         return Ok(request);

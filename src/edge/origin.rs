@@ -12,11 +12,14 @@ use super::{
     view::View,
 };
 use crate::rules::{
+    assertion::ASSERTION_HEADER,
     config::{Config, Location},
     forward::{self, CachePolicy, Filter, HeldBack},
     gate::Authorized,
+    json::{self, Value, json},
     rejection::{BodyRejection, OriginRejection, Rejection},
     request::Headers as _,
+    socket::{self, PROTOCOL_HEADER},
 };
 use std::cell::OnceCell;
 use wasm_bindgen::prelude::*;
@@ -25,15 +28,7 @@ use wasm_bindgen::prelude::*;
 extern "C" {
     fn names(request: &web_sys::Request) -> String;
     #[wasm_bindgen(js_name = makeSender)]
-    fn make_sender(
-        base: &str,
-        site: &str,
-        milliseconds: f64,
-        vary: &str,
-        sets: u32,
-        policies: Vec<u32>,
-        failed: &JsValue,
-    ) -> JsValue;
+    fn make_sender(env: &JsValue, destinations: &str, site: &str, vary: &str, sets: u32, failed: &JsValue) -> JsValue;
     #[wasm_bindgen(catch)]
     fn send(
         sender: &JsValue,
@@ -47,6 +42,7 @@ extern "C" {
         number: u32,
         policy: u32,
         closes_at: f64,
+        protocol: &str,
     ) -> Result<JsValue, JsValue>;
 }
 
@@ -94,8 +90,28 @@ pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> 
         Some(others) => added.push(("cookie".into(), others)),
         None => {}
     }
+    if forward::has_proxied_fields(config) {
+        added.extend(forward::proxied_fields(&view.request(), authorized.rule(), config));
+    }
+    if let Some(assertion) = forward::assertion(authorized, config, call.began) {
+        added.push((ASSERTION_HEADER.into(), assertion.text));
+    }
+    // A subprotocol that the gate must choose if the origin chooses none: browsers end a handshake otherwise.
+    let mut protocol = "";
+    if !config.websocket_protocol.is_empty()
+        && let Some(others) =
+            view.get(PROTOCOL_HEADER).and_then(|all| socket::without_token(&all, &config.websocket_protocol))
+    {
+        protocol = &config.websocket_protocol;
+        if others.is_empty() {
+            let separator = if withheld.is_empty() { "" } else { "\n" };
+            withheld.extend([separator, PROTOCOL_HEADER]);
+        } else {
+            added.push((PROTOCOL_HEADER.into(), others));
+        }
+    }
     let sent = send(
-        &sender(config),
+        &sender(config, &call.env),
         &path_and_query,
         view.raw(),
         &withheld,
@@ -106,31 +122,43 @@ pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> 
         call.number,
         CachePolicy::new(authorized.rule(), authorized.principal().location(), config).bits(),
         authorized.closes_at().map_or(0.0, milliseconds),
+        protocol,
     );
     // For example, a field that JavaScript's `Headers` refuses.
     sent.unwrap_or_else(|error| respond::failed(call, view.is_head(), &error, authorized.rule()).into())
 }
 
-/// The JavaScript function that sends requests to the origin, with a cache policy for each rule. It takes the arguments
-/// of [`Failed`], except the first, and passes them on if the origin fails.
-pub(super) fn sender(config: &Config) -> JsValue {
-    SENDER.with(|sender| sender.get_or_init(|| FAILED.with(|failed| sender_to(config, failed))).clone())
+/// The JavaScript function that sends requests to the origins. It takes the arguments of [`Failed`], except the first,
+/// and passes them on if an origin fails.
+pub(super) fn sender(config: &Config, env: &JsValue) -> JsValue {
+    SENDER.with(|sender| sender.get_or_init(|| FAILED.with(|failed| sender_to(config, env, failed))).clone())
 }
 
-fn sender_to(config: &Config, failed: &JsValue) -> JsValue {
-    let mut policies = Vec::new();
+fn sender_to(config: &Config, env: &JsValue, failed: &JsValue) -> JsValue {
+    let mut destinations = Vec::new();
     for rule in config.routes.rules() {
-        policies.resize(policies.len().max(rule.index + 1), 0);
-        // The hot path forwards only requests with a token in a header.
-        policies[rule.index] = CachePolicy::new(rule, Some(Location::Headers), config).bits();
+        destinations.resize(destinations.len().max(rule.index + 1), Value::Null);
+        let Some((forwarding, origin)) = rule.forwarding().and_then(|to| Some((to, config.origin(to)?))) else {
+            continue;
+        };
+        let headers = origin.headers.iter().map(|header| json!([header.name, header.value.expose()]));
+        destinations[rule.index] = json!({
+            "site": origin.site(),
+            "binding": origin.binding(),
+            "milliseconds": clock::duration_ms(origin.timeout),
+            "headers": headers.collect::<Vec<_>>(),
+            "strip": forwarding.strip,
+            "prefix": origin.prefix,
+            // The hot path forwards only requests with a token in a header.
+            "policy": CachePolicy::new(rule, Some(Location::Headers), config).bits(),
+        });
     }
     make_sender(
-        config.origin.as_deref().unwrap_or_default(),
+        env,
+        &json::to_ascii(&destinations),
         config.public_url.as_deref().unwrap_or_default(),
-        clock::duration_ms(config.origin_timeout),
         &forward::vary(config),
         forward::forwarded_fields(config),
-        policies,
         failed,
     )
 }

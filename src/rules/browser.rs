@@ -23,6 +23,38 @@ pub const MOST_ATTRIBUTE_BYTES: usize = 1024;
 /// suffixes too.
 const PUBLIC_SUFFIXES: [&str; 2] = ["workers.dev", "pages.dev"];
 
+/// An origin as browsers write it (RFC 6454 §6.2): scheme, host, and a port if it is not the scheme's default; `None`
+/// for anything else than an origin.
+pub(super) fn serialised(text: &str) -> Option<String> {
+    let uri: http::Uri = text.parse().ok()?;
+    let (scheme, authority) = (uri.scheme_str()?.to_ascii_lowercase(), uri.authority()?);
+    let is_whole = uri.path().is_empty() || (uri.path() == "/" && !text.ends_with('/'));
+    if !is_whole || uri.query().is_some() || text.contains(['#', '@']) {
+        return None;
+    }
+    let host = uri.host()?.to_ascii_lowercase();
+    // No page has these schemes, and no browser writes an empty label.
+    if ["file", "ws", "wss"].contains(&scheme.as_str())
+        || (!host.starts_with('[') && host.split('.').any(str::is_empty))
+    {
+        return None;
+    }
+    let default_port = match scheme.as_str() {
+        "https" => Some(443),
+        "http" => Some(80),
+        _ => None,
+    };
+    // The crate `http` parses the port only in `port_u16`.
+    let rest = &authority.as_str()[host.len()..];
+    let port = match rest.strip_prefix(':') {
+        None if rest.is_empty() => None,
+        None => return None,
+        Some(port) => Some(port.parse::<u16>().ok().filter(|port| *port > 0)?),
+    };
+    let port = port.filter(|port| Some(*port) != default_port).map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{scheme}://{host}{port}"))
+}
+
 /// Whether unrelated parties have names under this one, as far as is known here. `host` may have a port.
 #[must_use]
 pub fn is_public_suffix(host: &str) -> bool {

@@ -9,7 +9,6 @@ use super::{
     json::{Map, Value},
     time::Duration,
 };
-use http::Uri;
 
 /// The header fields that a page may read of an answer unless `expose` says otherwise: why it was refused, and for how
 /// long.
@@ -185,10 +184,10 @@ impl AllowedOrigin {
         const LABEL: &str = "any-label";
         let instead = "write scheme and host, such as \"https://app.example.com\" or \"https://*.example.com\"";
         if !text.contains('*') {
-            return serialised(text).map(Self::Exact).ok_or(instead);
+            return browser::serialised(text).map(Self::Exact).ok_or(instead);
         }
         let (before, after) = text.split_once("://*.").filter(|(_, after)| after.contains('.')).ok_or(instead)?;
-        let written = serialised(&format!("{before}://{LABEL}.{after}")).ok_or(instead)?;
+        let written = browser::serialised(&format!("{before}://{LABEL}.{after}")).ok_or(instead)?;
         let (before, after) = written.split_once(LABEL).filter(|(_, after)| !after.contains('*')).ok_or(instead)?;
         Ok(Self::Label { before: before.to_owned(), after: after.to_owned() })
     }
@@ -219,38 +218,6 @@ impl CorsFields {
 #[must_use]
 pub fn is_replaced(name: &str) -> bool {
     name.starts_with("access-control-")
-}
-
-/// An origin as browsers write it (RFC 6454 §6.2): scheme, host, and a port if it is not the scheme's default; `None`
-/// for anything else than an origin.
-pub(super) fn serialised(text: &str) -> Option<String> {
-    let uri: Uri = text.parse().ok()?;
-    let (scheme, authority) = (uri.scheme_str()?.to_ascii_lowercase(), uri.authority()?);
-    let is_whole = uri.path().is_empty() || (uri.path() == "/" && !text.ends_with('/'));
-    if !is_whole || uri.query().is_some() || text.contains(['#', '@']) {
-        return None;
-    }
-    let host = uri.host()?.to_ascii_lowercase();
-    // No page has these schemes, and no browser writes an empty label.
-    if ["file", "ws", "wss"].contains(&scheme.as_str())
-        || (!host.starts_with('[') && host.split('.').any(str::is_empty))
-    {
-        return None;
-    }
-    let default_port = match scheme.as_str() {
-        "https" => Some(443),
-        "http" => Some(80),
-        _ => None,
-    };
-    // The crate `http` parses the port only in `port_u16`.
-    let rest = &authority.as_str()[host.len()..];
-    let port = match rest.strip_prefix(':') {
-        None if rest.is_empty() => None,
-        None => return None,
-        Some(port) => Some(port.parse::<u16>().ok().filter(|port| *port > 0)?),
-    };
-    let port = port.filter(|port| Some(*port) != default_port).map(|port| format!(":{port}")).unwrap_or_default();
-    Some(format!("{scheme}://{host}{port}"))
 }
 
 fn names(table: &Map<String, Value>, member: &str) -> Result<Option<Vec<String>>, String> {

@@ -7,14 +7,18 @@
 //! the subject is percent-encoded, the claims are base64url.
 
 use super::{
+    assertion::Assertion,
     config::{Config, Location},
     cookie,
     gate::{Authorized, Principal},
-    header::{ClaimHeader, plain, plain_char},
+    header::{ClaimHeader, is_imitation, plain, plain_char},
+    origin::{FORWARDED_PREFIX_HEADER, Origin},
+    request::Request,
     route::{Auth, Rule},
+    time::Timestamp,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
 /// The user's id: an integer in decimal, a string percent-encoded.
 pub const SUBJECT_HEADER: &str = "x-auth-subject";
@@ -135,12 +139,26 @@ const RUNTIME_PREFIX: &str = "cf-";
 /// The code of a rejection, for clients (`TOLLGATE_ERROR_CODES`).
 pub const ERROR_CODE_HEADER: &str = "x-auth-error";
 
+/// The address of who connected to Cloudflare, as the runtime sets it.
+pub const CLIENT_ADDRESS_HEADER: &str = "cf-connecting-ip";
 /// The client's address, set for the origin if the gate knows it.
 pub const FORWARDED_FOR_HEADER: &str = "x-forwarded-for";
 /// The host of the gate's URL, with its port if it is not the default, set for the origin if the gate knows it.
 pub const FORWARDED_HOST_HEADER: &str = "x-forwarded-host";
 /// The scheme of the gate's URL, set for the origin if the gate knows it.
 pub const FORWARDED_PROTO_HEADER: &str = "x-forwarded-proto";
+
+/// RFC 7239.
+pub const FORWARDED_HEADER: &str = "forwarded";
+
+/// The fields above, with the bits by which src/edge/js/fetch.mjs knows those that the gate sets.
+const FORWARDED_FIELDS: [(&str, u32); 4] =
+    [(FORWARDED_FOR_HEADER, 1), (FORWARDED_HOST_HEADER, 2), (FORWARDED_PROTO_HEADER, 4), (FORWARDED_PREFIX_HEADER, 8)];
+
+/// Whether this field, in lower case, is for one hop only.
+pub(super) fn is_hop_by_hop(name: &str) -> bool {
+    HOP_BY_HOP.contains(&name)
+}
 
 /// Decides which of a client's header fields are forwarded.
 pub struct Filter<'f> {
@@ -154,6 +172,8 @@ pub struct Filter<'f> {
     pub keep: &'f [String],
     /// `TOLLGATE_CLAIM_HEADERS`: fields that only the gate may set.
     pub claims: &'f [ClaimHeader],
+    /// The origins, whose own fields only the gate may set.
+    pub origins: &'f [Origin],
 }
 
 impl<'f> Filter<'f> {
@@ -174,6 +194,7 @@ impl<'f> Filter<'f> {
             forward_token: config.forward_token,
             keep: &config.keep_headers,
             claims: &config.claim_headers,
+            origins: &config.origins,
         }
     }
 
@@ -219,7 +240,7 @@ impl<'f> Filter<'f> {
         let name = name.to_ascii_lowercase();
         let plain = plain(&name);
         plain.starts_with(IDENTITY_PREFIX)
-            || self.is_a_claim(&name)
+            || self.is_configured(&name)
             || HOP_BY_HOP.contains(&name.as_str())
             // The origin's URL sets the host: Cloudflare allows no other, and under axum the result must be the same.
             || name == "host"
@@ -229,10 +250,17 @@ impl<'f> Filter<'f> {
             || (name != "upgrade" && self.connection_names(&name))
     }
 
-    /// Whether only the gate may set this field, since a claim is in it.
+    /// Whether only the gate may set this field by its configuration: a claim is in it, or it is an origin's own.
     #[must_use]
-    pub fn is_a_claim(&self, name: &str) -> bool {
+    pub fn is_configured(&self, name: &str) -> bool {
         self.claims.iter().any(|known| known.is_imitated_by(name))
+            || self.origins.iter().any(|origin| origin.has_field_like(name))
+    }
+
+    /// Whether this is one of the `X-Forwarded-…` fields that the gate sets, in any spelling.
+    #[must_use]
+    pub fn is_forwarded_field(name: &str) -> bool {
+        FORWARDED_FIELDS.iter().any(|(known, _)| is_imitation(name, known))
     }
 
     /// A field with the token's name, in any spelling an origin may normalise to it. A spelling other than the exact
@@ -376,16 +404,55 @@ fn token_header(config: &Config) -> String {
         .map_or(AUTHORIZATION.into(), |flask_jwt_extended| flask_jwt_extended.header_name.to_ascii_lowercase())
 }
 
-/// The `X-Forwarded-…` fields that the gate sets, as bits for src/edge/js/fetch.mjs: For 1, Host 2, Proto 4. Fields in
-/// `TOLLGATE_KEEP_HEADERS` are left to the client.
+/// The `X-Forwarded-…` fields that the gate sets, as bits for src/edge/js/fetch.mjs: For 1, Host 2, Proto 4, Prefix 8.
+/// Fields in `TOLLGATE_KEEP_HEADERS` are left to the client.
 #[must_use]
 pub fn forwarded_fields(config: &Config) -> u32 {
     let filter = Filter::for_tokens(config);
-    [(FORWARDED_FOR_HEADER, 1), (FORWARDED_HOST_HEADER, 2), (FORWARDED_PROTO_HEADER, 4)]
+    FORWARDED_FIELDS
         .into_iter()
         .filter(|(name, _)| !filter.keeps(name))
+        // [`proxied_fields`] has it.
+        .filter(|(name, _)| config.trusted_proxies.is_empty() || *name != FORWARDED_FOR_HEADER)
         .map(|(_, bit)| bit)
         .sum()
+}
+
+/// Fields about the way of a request for which its header fields must be read: `X-Forwarded-For` behind
+/// `TOLLGATE_TRUSTED_PROXIES`, and `Forwarded`.
+#[must_use]
+pub fn proxied_fields(request: &Request<'_>, rule: &Rule, config: &Config) -> Vec<(Cow<'static, str>, String)> {
+    let filter = Filter::for_tokens(config);
+    let peer: Option<IpAddr> =
+        request.headers.get(CLIENT_ADDRESS_HEADER).and_then(|address| address.trim().parse().ok());
+    let former = |name| request.headers.get(name);
+    let mut fields = Vec::new();
+    if let Some(peer) = peer.filter(|_| !config.trusted_proxies.is_empty() && !filter.keeps(FORWARDED_FOR_HEADER)) {
+        let value = config.trusted_proxies.forwarded_for(peer, former(FORWARDED_FOR_HEADER).as_deref());
+        fields.push((FORWARDED_FOR_HEADER.into(), value));
+    }
+    if config.forwarded && !filter.keeps(FORWARDED_HEADER) {
+        // As for X-Forwarded-Host: an answer for everybody must not depend on one visitor's address.
+        let site = config.public_url.as_deref().or(Some(request.site).filter(|_| !rule.cache));
+        fields.push((
+            FORWARDED_HEADER.into(),
+            config.trusted_proxies.forwarded(peer, former(FORWARDED_HEADER).as_deref(), site),
+        ));
+    }
+    fields
+}
+
+/// Whether [`proxied_fields`] has any fields.
+#[must_use]
+pub fn has_proxied_fields(config: &Config) -> bool {
+    config.forwarded || !config.trusted_proxies.is_empty()
+}
+
+/// The assertion for the origin, and until when it may be sent again; `None` without `TOLLGATE_ASSERTION_KEY`.
+#[must_use]
+pub fn assertion(authorized: &Authorized<'_>, config: &Config, now: Timestamp) -> Option<Assertion> {
+    let audience = &authorized.rule().forwarding()?.origin;
+    Some(config.assertions.as_ref()?.about(authorized.principal(), audience, now))
 }
 
 /// The identity headers for the origin; none without a token.
@@ -425,8 +492,14 @@ mod tests {
 
     #[test]
     fn identity_and_hop_by_hop_headers_stay_behind_in_every_spelling() {
-        let kept =
-            Filter { connection: None, token_header: AUTHORIZATION, forward_token: false, keep: &[], claims: &[] };
+        let kept = Filter {
+            connection: None,
+            token_header: AUTHORIZATION,
+            forward_token: false,
+            keep: &[],
+            claims: &[],
+            origins: &[],
+        };
         let filter = Filter { connection: Some("keep-alive, X-Secret-Hop"), forward_token: true, ..kept };
         for name in [
             "X-Auth-Subject",
@@ -459,8 +532,14 @@ mod tests {
 
     #[test]
     fn what_a_client_claims_about_itself_stays_behind_unless_it_is_named() {
-        let filter =
-            Filter { connection: None, token_header: AUTHORIZATION, forward_token: true, keep: &[], claims: &[] };
+        let filter = Filter {
+            connection: None,
+            token_header: AUTHORIZATION,
+            forward_token: true,
+            keep: &[],
+            claims: &[],
+            origins: &[],
+        };
         let claims = [
             "X-Forwarded-For",
             "x_forwarded_for",
@@ -517,7 +596,7 @@ mod tests {
         assert!(filter.withholds("X_HTTP_Method_Override"), "in another spelling it is another field");
         assert!(filter.withholds("X-Forwarded-Host"));
         let config = config(&json!({"TOLLGATE_KEEP_HEADERS": "X-Forwarded-For"}));
-        assert_eq!((forwarded_fields(&config), forwarded_fields(&self::config(&json!({})))), (6, 7));
+        assert_eq!((forwarded_fields(&config), forwarded_fields(&self::config(&json!({})))), (14, 15));
     }
 
     #[test]
@@ -567,7 +646,14 @@ mod tests {
 
     #[test]
     fn a_header_of_ones_own_for_the_token_is_held_to_the_same() {
-        let kept = Filter { connection: None, token_header: "X-Token", forward_token: false, keep: &[], claims: &[] };
+        let kept = Filter {
+            connection: None,
+            token_header: "X-Token",
+            forward_token: false,
+            keep: &[],
+            claims: &[],
+            origins: &[],
+        };
         let passed = Filter { forward_token: true, ..kept };
         for (name, when_kept, when_passed) in [
             ("X-Token", true, false),

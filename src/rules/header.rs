@@ -16,7 +16,7 @@ impl ClaimHeader {
     /// Whether an origin may read a client's field of this name as this one.
     #[must_use]
     pub fn is_imitated_by(&self, name: &str) -> bool {
-        plain(&self.name) == plain(name)
+        is_imitation(name, &self.name)
     }
 
     /// The field's value; `None` without the claim. A text is percent-encoded where a header can't carry it; the
@@ -51,6 +51,11 @@ const CLAIM_ESCAPES: &AsciiSet = &CONTROLS.add(b'%');
 const SPACE_ESCAPES: &AsciiSet = &ENTRY_ESCAPES.add(b' ');
 /// In an entry of a list: commas too.
 const ENTRY_ESCAPES: &AsciiSet = &CLAIM_ESCAPES.add(b',');
+
+/// Whether an origin may read a field of this name as the field `known`.
+pub(super) fn is_imitation(name: &str, known: &str) -> bool {
+    plain(name) == plain(known)
+}
 
 /// A header name as the most lenient origin reads it: in lower case, with `-` for everything but letters and digits.
 pub(super) fn plain(name: &str) -> String {

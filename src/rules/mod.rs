@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod assertion;
 pub mod browser;
 pub mod config;
 pub mod cookie;
@@ -25,14 +26,17 @@ pub mod ids;
 pub mod json;
 pub mod log;
 pub mod login;
+pub mod origin;
 pub mod pair;
 pub mod password;
+pub mod proxies;
 pub mod rejection;
 pub mod request;
 pub mod revocation;
 pub mod route;
 pub mod safeguards;
 pub mod secret;
+pub mod socket;
 pub mod store;
 pub mod time;
 pub mod token;

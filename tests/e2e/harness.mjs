@@ -74,7 +74,8 @@ const bindingsOf = (config, vars) =>
 /**
  * @typedef {{
  *   config?: string, vars?: Record<string, unknown>, secret?: string, users?: boolean, build?: typeof DEPLOYED,
- *   entry?: string, sessions?: boolean, persist?: string, assets?: object, options?: Record<string, unknown>,
+ *   entry?: string, sessions?: boolean, persist?: string, assets?: object, services?: Record<string, string>,
+ *   options?: Record<string, unknown>,
  * }} Setup
  */
 /**
@@ -91,7 +92,7 @@ const bindingsOf = (config, vars) =>
  * `sessions` there are no objects and limits: so it is as the real libraries' servers are, to the letter.
  *
  * `assets` are put over the table of that name. What is stored is kept in the folder `persist`, if there is one. A gate
- * that is killed (`kill()`) leaves it as it is.
+ * that is killed (`kill()`) leaves it as it is. `services` are workers, by the names of the gate's bindings to them.
  *
  * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, kill(), close() }`
  *
@@ -107,6 +108,7 @@ export async function start({
   sessions = build === DEPLOYED && !entry,
   persist,
   assets,
+  services = {},
   options = {},
 } = {}) {
   const config = readConfig({ config: root + file });
@@ -127,8 +129,17 @@ export async function start({
           modules: await modules(build, entry),
           bindings: bindingsOf(config, { ...(secret && { JWT_SECRET_KEY: secret }), ...vars }),
           ...(sessions ? {} : { durableObjects: {}, ratelimits: {} }),
+          serviceBindings: Object.fromEntries(
+            Object.keys(services).map((binding) => [binding, { name: binding.toLowerCase() }]),
+          ),
           ...options,
         },
+        ...Object.entries(services).map(([binding, script]) => ({
+          name: binding.toLowerCase(),
+          modules: true,
+          script,
+          compatibilityDate: config.compatibility_date,
+        })),
       ],
     }),
   );

@@ -2,11 +2,12 @@
 // the whole worker.)
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cachingChanges, makeSender, relocated } from "../../src/edge/js/fetch.mjs";
+import { cachingChanges, makeSender, movedCookie, relocated } from "../../src/edge/js/fetch.mjs";
 
 const LOOKS_AT_TOKENS = 1;
 const IN_AUTHORIZATION = 2;
 const OPTIONAL = 4;
+const FORWARDED_PREFIX = 8;
 
 test("an answer that depends on a token is made private where a shared cache could keep it", () => {
   const bearer = LOOKS_AT_TOKENS | IN_AUTHORIZATION;
@@ -48,32 +49,98 @@ test("fields for one kind of cache go, and `Vary` names what the answer depends 
 });
 
 test("a Location at the origin's own address leads through the gate, any other stays", () => {
-  /** @type {[location: string | null, prefix: string, moved: string | undefined][]} */
+  /** @type {[location: string | null, prefix: string, strip: string, moved: string | undefined][]} */
   const cases = [
-    [null, "", undefined],
-    ["http://origin:5000/a?b#c", "", "https://gate/a?b#c"],
-    ["//origin:5000/a", "", "https://gate/a"],
-    ["ht\ttp://origin:5000/a", "", "https://gate/a"],
-    ["http://elsewhere/a", "", undefined],
-    ["http://user@origin:5000.evil.example/", "", undefined],
-    ["mailto:a@origin", "", undefined],
-    ["http://[", "", undefined],
-    ["/a", "", undefined],
-    ["/app/a", "/app", "/a"],
-    ["/app", "/app", "/"],
-    ["/apple", "/app", undefined],
-    ["/app//evil.example", "/app", "https://gate//evil.example"],
+    [null, "", "", undefined],
+    ["http://origin:5000/a?b#c", "", "", "https://gate/a?b#c"],
+    ["//origin:5000/a", "", "", "https://gate/a"],
+    ["ht\ttp://origin:5000/a", "", "", "https://gate/a"],
+    ["http://elsewhere/a", "", "", undefined],
+    ["http://user@origin:5000.evil.example/", "", "", undefined],
+    ["mailto:a@origin", "", "", undefined],
+    ["http://[", "", "", undefined],
+    ["/a", "", "", undefined],
+    ["a/b", "/app", "/api", undefined],
+    ["/app/a", "/app", "", "/a"],
+    ["/app", "/app", "", "/"],
+    ["/apple", "/app", "", undefined],
+    ["/app//evil.example", "/app", "", "https://gate//evil.example"],
+    // What was taken off comes back, unless the application has put it there already.
+    ["/a?b#c", "", "/api", "/api/a?b#c"],
+    ["/", "", "/api", "/api/"],
+    ["/api/a", "", "/api", "/api/a"],
+    ["/api", "", "/api", "/api"],
+    ["/apis", "", "/api", "/api/apis"],
+    ["http://origin:5000/a", "", "/api", "https://gate/api/a"],
+    ["//evil.example/a", "", "/api", undefined],
+    ["http://elsewhere/a", "", "/api", undefined],
+    ["/v2/a", "/v2", "/api", "/api/a"],
+    ["/v2", "/v2", "/api", "/api"],
+    ["/api/v2/a", "/v2", "/api", "/api/a"],
+    ["/api/a", "/v2", "/api", "/api/a"],
+    ["/v3/a", "/v2", "/api", undefined],
   ];
-  for (const [location, prefix, moved] of cases) {
-    assert.equal(relocated(location, "https://gate", "origin:5000", prefix), moved, `${location} ${prefix}`);
+  for (const [location, prefix, strip, moved] of cases) {
+    const mapping = { site: "https://gate", host: "origin:5000", prefix, strip };
+    assert.equal(relocated(location, mapping), moved, `${location} ${prefix} ${strip}`);
   }
 });
+
+test("a cookie of an origin is for the paths at which clients know it", () => {
+  /** @type {[cookie: string, prefix: string, strip: string, moved: string][]} */
+  const cases = [
+    ["a=1; Path=/; HttpOnly", "", "/api", "a=1; Path=/api; HttpOnly"],
+    ["a=1; path=/x/;Secure", "", "/api", "a=1; path=/api/x/;Secure"],
+    ["a=1; Path=/api/x", "", "/api", "a=1; Path=/api/x"],
+    ["a=1; Path=/apis", "", "/api", "a=1; Path=/api/apis"],
+    ["a=1; Path = /x ; HttpOnly", "", "/api", "a=1; Path = /api/x ; HttpOnly"],
+    ["a=1; HttpOnly", "", "/api", "a=1; HttpOnly"],
+    ["a=1; Path=x", "", "/api", "a=1; Path=x"],
+    ["a=path=/x; Path=/x", "", "/api", "a=path=/x; Path=/api/x"],
+    ["a=1; Path=/x; Path=/y", "", "/api", "a=1; Path=/api/x; Path=/api/y"],
+    ["__Host-a=1; Path=/; Secure", "", "/api", "__Host-a=1; Path=/; Secure"],
+    ["a=1; Path=/v2/x", "/v2", "/api", "a=1; Path=/api/x"],
+    ["a=1; Path=/", "/v2", "/api", "a=1; Path=/api"],
+    ["a=1; Path=/v2/", "/v2", "/api", "a=1; Path=/api"],
+    ["a=1; Path=/v2/x", "/v2", "", "a=1; Path=/x"],
+    ["a=1; Path=/v2", "/v2", "", "a=1; Path=/"],
+    ["a=1; Path=/other", "/v2", "", "a=1; Path=/other"],
+  ];
+  for (const [cookie, prefix, strip, moved] of cases) {
+    const mapping = { site: "https://gate", host: "origin", prefix, strip };
+    assert.equal(movedCookie(cookie, mapping), moved, `${cookie} ${prefix} ${strip}`);
+  }
+});
+
+test("a path loses whole segments, and nothing of its query", async (t) => {
+  const fetched = t.mock.method(globalThis, "fetch", async () => new Response("x"));
+  for (const [strip, place, target] of [
+    ["", "/api/x?a=/b", "http://origin/v2/api/x?a=/b"],
+    ["/api", "/api/x?a=/b", "http://origin/v2/x?a=/b"],
+    ["/api", "/%61pi/x/", "http://origin/v2/x/"],
+    ["/api", "/api", "http://origin/v2/"],
+    ["/api", "/api?page=/2", "http://origin/v2/?page=/2"],
+    ["/api/v1", "/api/v1/x", "http://origin/v2/x"],
+  ]) {
+    const headers = new Headers();
+    await senderTo({ strip, prefix: "/v2" })(place, new Request("https://gate/a"), headers, false, 17, 0, 3);
+    assert.equal(fetched.mock.calls.at(-1)?.arguments[0], target);
+    assert.equal(headers.get("x-forwarded-prefix"), strip || null);
+  }
+});
+
+/** A sender for rule 0, or another number. @param {object} change @param {number} rule @param {any} failed */
+function senderTo(change, rule = 0, failed = assert.fail) {
+  const destination = { site: "http://origin", binding: null, milliseconds: 5, headers: [], strip: "", prefix: "" };
+  const destinations = Array(rule).fill(null);
+  destinations.push({ ...destination, policy: LOOKS_AT_TOKENS, ...change });
+  return makeSender({}, JSON.stringify(destinations), "", "Cookie", FORWARDED_PREFIX, failed);
+}
 
 test("an origin that does not answer in time, or can't be reached, is reported with its request", async (t) => {
   /** @type {unknown[][]} */
   const reported = [];
-  const policies = new Uint32Array([0, 0, LOOKS_AT_TOKENS]);
-  const sender = makeSender("http://origin", "", 5, "Cookie", 0, policies, (...failure) => {
+  const sender = senderTo({}, 2, (/** @type {unknown[]} */ ...failure) => {
     reported.push(failure);
     return new Response(null, { status: 502 });
   });

@@ -9,7 +9,7 @@ import { hotPath } from "../../worker/js/hot.mjs";
  * A request as Rust reads it in the buffer.
  *
  * @typedef {{
- *   method: string, url: string, authorization: string | undefined, now: number, hasIdentityHeaders: boolean,
+ *   method: string, url: string, authorization: string | undefined, now: number, audience: number,
  * }} Read
  */
 /**
@@ -59,14 +59,14 @@ function playing(rules) {
       };
     },
     /** @type {import("../../worker/js/hot.mjs").HotRust["decide"]} */
-    decide(method, url, authorization, now, hasIdentityHeaders) {
+    decide(method, url, authorization, now, audience) {
       const text = Buffer.from(memory).toString();
       const request = {
         method: text.slice(0, method),
         url: text.slice(method, method + url),
         authorization: authorization === undefined ? undefined : text.slice(method + url, method + url + authorization),
         now,
-        hasIdentityHeaders,
+        audience,
       };
       asked.push(request);
       const verdict = rules(request, callbacks);
@@ -109,15 +109,15 @@ function playing(rules) {
 
 /** Gives everybody's own name, for a minute, and room for two. @type {Rules} */
 const keeping = (request, callbacks) => {
-  callbacks.keep(request.now, request.now + 60_000, 2);
+  callbacks.keep(request.now, request.now + 60_000, 2, 0);
   return `${request.authorization} ${request.url}`;
 };
 
 /** Forwards with everybody's own identity headers, for a minute. @type {Rules} */
 const forwarding = (request, callbacks) => {
   const token = request.authorization?.slice("Bearer ".length);
-  if (!request.hasIdentityHeaders) callbacks.setIdentityHeaders(`x-auth-subject:${token}`, 2);
-  callbacks.keep(request.now, request.now + 60_000, 2);
+  if (request.audience < 0) callbacks.setIdentityHeaders(`x-auth-subject:${token}`, 2, 0, Infinity);
+  callbacks.keep(request.now, request.now + 60_000, 2, 0);
   return FORWARD;
 };
 
@@ -260,8 +260,8 @@ test("as many tokens are kept as Rust says, and those of before a fresh instance
 test("an exception in the middle of a decision leaves nothing to replay", async () => {
   let fails = true;
   const { asked, send } = playing((request, callbacks) => {
-    callbacks.keep(request.now, request.now + 60_000, 2);
-    callbacks.setIdentityHeaders("x-auth-subject:1", 2);
+    callbacks.keep(request.now, request.now + 60_000, 2, 0);
+    callbacks.setIdentityHeaders("x-auth-subject:1", 2, 0, Infinity);
     if (fails) throw new Error("in the middle");
     return "an answer";
   });
@@ -301,7 +301,7 @@ test("what goes to an origin has the identity of its own token", async () => {
   }
   assert.equal(asked.length, 2);
   await send("A", "https://gate/api/2");
-  assert.equal(asked[2].hasIdentityHeaders, true, "by token, whatever the URL");
+  assert.equal(asked[2].audience, 0, "by token, whatever the URL");
 });
 
 test("a forwarded request goes to the origin under its rule, by the sender of this instance", async () => {
@@ -389,4 +389,31 @@ test("a rejection is made of what Rust said once, each logged one with an id of 
     lines.mock.calls.map((call) => call.arguments),
     [['{"id":"id-1"}'], ['{"id":"id-2"}']],
   );
+});
+
+test("identity headers that depend on origin and time go to that origin alone, and for that time", async () => {
+  mock.timers.enable({ apis: ["Date"], now: START });
+  let made = 0;
+  const { asked, send } = playing((request, callbacks) => {
+    const audience = request.url.endsWith("/orders") ? 1 : 2;
+    if (request.audience !== audience) {
+      made += 1;
+      callbacks.setIdentityHeaders(`x-auth-assertion:${audience}.${made}`, 2, audience, request.now + 30_000);
+    }
+    callbacks.keep(request.now, request.now + 60_000, 2, audience);
+    return FORWARD;
+  });
+  const sent = async (/** @type {string} */ path) =>
+    JSON.parse((await send("A", `https://gate${path}`)).text).headers["x-auth-assertion"];
+  assert.deepEqual([await sent("/orders"), await sent("/orders")], ["1.1", "1.1"]);
+  assert.equal(asked.length, 1, "replayed");
+  assert.equal(await sent("/app/orders"), "1.1", "another path of the same origin");
+  assert.equal(await sent("/billing"), "2.2", "another origin");
+  assert.equal(await sent("/orders"), "1.3");
+  mock.timers.tick(29_999);
+  assert.equal(await sent("/orders"), "1.3");
+  const before = asked.length;
+  mock.timers.tick(1);
+  assert.equal(await sent("/orders"), "1.4", "too old, although the decision still holds");
+  assert.equal(asked.length, before + 1);
 });

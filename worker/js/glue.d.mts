@@ -5,8 +5,8 @@ import type { Call } from "./call.mjs";
 
 /** What Rust calls during `decide`: implemented in hot.mjs, declared in src/edge/hot.rs. */
 export interface HotCallbacks {
-  keep(from: number, until: number, capacity: number): void;
-  setIdentityHeaders(lines: string, capacity: number): void;
+  keep(from: number, until: number, capacity: number, audience: number): void;
+  setIdentityHeaders(lines: string, capacity: number, audience: number, until: number): void;
   setRejection(number: number, init: ResponseInit, body: string, id: string, line: string): void;
   reject(number: number, request: number, isLogged: boolean): void;
 }
@@ -35,11 +35,11 @@ export function decide(
   url: number,
   authorization: number | undefined,
   now: number,
-  has_identity_headers: boolean,
+  audience: number,
 ): number;
 export function goes_on(name: string, value: string | undefined): boolean | undefined;
 export function identity_init(): ResponseInit;
-export function sender(): Sender;
+export function sender(env: Env): Sender;
 
 // Every other request.
 export function handle(request: Request, env: Env, ctx: ExecutionContext, progress: Call, is_decided: boolean): Answer;

@@ -6,8 +6,9 @@
 // only the parts of its response are kept here.
 //
 // Keyed by what: the whole value of `Authorization`, byte for byte. An entry holds one decision, for one method and one
-// URL, and is used only for a request with the same three values. It also holds the identity headers of its token; they
-// depend on nothing else, and go out only after a decision to forward, a new or a replayed one.
+// URL, and is used only for a request with the same three values. It also holds the identity headers of its token,
+// which go out only after a decision to forward, a new or a replayed one. With assertions they depend on the origin and
+// on the time: Rust says for which `audience` they are, and until when.
 //
 // Until when: the rules say with each decision from and until when it holds (`Gate::replayable`): within the token's
 // own times; and where tokens can be revoked, until the next snapshot of the revocations is due, at a third of its
@@ -31,7 +32,7 @@
  * @typedef {{
  *   method: string, url: string, from: number, until: number,
  *   body: string | undefined, rule: number | undefined,
- *   identityHeaders: [string, string][] | undefined,
+ *   audience: number, identityHeaders: [string, string][] | undefined, headersAudience: number, headersUntil: number,
  * }} Entry
  */
 
@@ -95,7 +96,10 @@ export function hotPath(instance, handleInRust, internalError) {
     let entry = entries.get(authorization);
     if (entry === undefined) {
       if (entries.size >= capacity) entries.delete(/** @type {string | null} */ (entries.keys().next().value));
-      entry = { method: "", url: "", from: 0, until: 0, body: undefined, rule: undefined, identityHeaders: undefined };
+      entry = {
+        ...{ method: "", url: "", from: 0, until: 0, body: undefined, rule: undefined, audience: 0 },
+        ...{ identityHeaders: undefined, headersAudience: 0, headersUntil: 0 },
+      };
       entries.set(authorization, entry);
     }
     return entry;
@@ -115,15 +119,16 @@ export function hotPath(instance, handleInRust, internalError) {
 
   /** What Rust calls during `decide`. @type {HotCallbacks} */
   const callbacks = {
-    keep(from, until, capacity) {
-      entryToFill = Object.assign(entryFor(capacity), { method, url, from, until, body: undefined, rule: undefined });
+    keep(from, until, capacity, audience) {
+      const nothing = { body: undefined, rule: undefined };
+      entryToFill = Object.assign(entryFor(capacity), { method, url, from, until, audience, ...nothing });
     },
-    setIdentityHeaders(lines, capacity) {
+    setIdentityHeaders(lines, capacity, headersAudience, headersUntil) {
       identityHeaders = lines.split("\n").map((line) => {
         const at = line.indexOf(":");
         return [line.slice(0, at), line.slice(at + 1)];
       });
-      if (capacity > 0) entryFor(capacity).identityHeaders = identityHeaders;
+      if (capacity > 0) Object.assign(entryFor(capacity), { identityHeaders, headersAudience, headersUntil });
     },
     setRejection(number, init, body, id, line) {
       const [before, after] = line.split(id);
@@ -188,10 +193,11 @@ export function hotPath(instance, handleInRust, internalError) {
    * Sends the request on to the origin; `undefined` if it can't be said here which of its headers go on.
    *
    * @param {Request} request
+   * @param {Cloudflare.Env} env
    * @param {number} began
    * @param {number} rule
    */
-  function forward(request, began, rule) {
+  function forward(request, env, began, rule) {
     const headers = new Headers(request.headers);
     for (const name of request.headers.keys()) {
       const goesOn = isForwarded(name, name === "connection" ? (headers.get(name) ?? undefined) : undefined);
@@ -202,7 +208,7 @@ export function hotPath(instance, handleInRust, internalError) {
     for (const [name, value] of /** @type {[string, string][]} */ (identityHeaders)) headers.set(name, value);
     const path = url.indexOf("/", url.indexOf(":") + 3);
     if (path < 0) return undefined;
-    sender ??= rust.sender();
+    sender ??= rust.sender(env);
     return sender(url.slice(path), request, headers, request.method === "HEAD", began, rule, undefined);
   }
 
@@ -241,20 +247,17 @@ export function hotPath(instance, handleInRust, internalError) {
       url = request.url;
       const entry = entries.get(authorization);
       let rule;
-      identityHeaders = entry?.identityHeaders;
-      if (entry?.url === url && entry.method === method && entry.from <= now && now < entry.until) {
-        if (entry.body !== undefined) return new Response(entry.body, identityInit);
+      let audience = -1;
+      identityHeaders = undefined;
+      if (entry !== undefined && now < entry.headersUntil) ({ identityHeaders, headersAudience: audience } = entry);
+      const isKnown = entry?.url === url && entry.method === method && entry.from <= now && now < entry.until;
+      if (isKnown && entry.body !== undefined) return new Response(entry.body, identityInit);
+      if (isKnown && (entry.rule === undefined || entry.audience === audience)) {
         rule = entry.rule;
       } else if (writeRequest()) {
         entryToFill = undefined;
         // What it returns: src/edge/hot.rs.
-        const verdict = rust.decide(
-          method.length,
-          url.length,
-          authorization?.length,
-          now,
-          identityHeaders !== undefined,
-        );
+        const verdict = rust.decide(method.length, url.length, authorization?.length, now, audience);
         if (verdict > 0) {
           const body = readAscii(verdict);
           fill(body, undefined);
@@ -265,7 +268,7 @@ export function hotPath(instance, handleInRust, internalError) {
         if (!isDecided) rule = -2 - verdict;
         fill(undefined, rule);
       }
-      const forwarded = rule === undefined ? undefined : forward(request, now, rule);
+      const forwarded = rule === undefined ? undefined : forward(request, env, now, rule);
       if (forwarded !== undefined) return forwarded.catch(internalError);
     } catch (error) {
       return internalError(error);

@@ -54,8 +54,8 @@ pub fn begin(callbacks: edge::hot::HotCallbacks) {
 
 /// See [`edge::hot::decide`].
 #[wasm_bindgen]
-pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, has_identity_headers: bool) -> i32 {
-    edge::hot::decide(method, url, authorization, now, has_identity_headers)
+pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, audience: i32) -> i32 {
+    edge::hot::decide(method, url, authorization, now, audience)
 }
 
 /// See [`edge::hot::goes_on`].
@@ -66,8 +66,8 @@ pub fn goes_on(name: &str, value: Option<String>) -> Option<bool> {
 
 /// See [`edge::hot::sender`].
 #[wasm_bindgen]
-pub fn sender() -> JsValue {
-    edge::hot::sender()
+pub fn sender(env: &JsValue) -> JsValue {
+    edge::hot::sender(env)
 }
 
 /// See [`edge::hot::identity_init`].

@@ -1045,3 +1045,42 @@ fn every_problem_is_reported_although_another_stops_the_gate() {
     world.write(".dev.vars", "JWT_KEYS={\"kty\":\"oct\",\"k\":\"x\"}\n");
     assert!(world.run(&["config", "check"], "").out.contains("one key, not a set"));
 }
+
+#[test]
+fn origins_are_checked_with_their_secrets_and_services() {
+    const RULE: &str = "[[vars.ROUTES]]\npath = \"/orders/*\"\nto = \"orders\"\n";
+    /// A world with this origin, which a rule goes to, and more at the end of the file.
+    fn with(origin: &str, more: &str) -> World {
+        let world = World::new();
+        let objects = "[[durable_objects.bindings]]\nname = \"ACCOUNTS\"";
+        let origin = format!("[[vars.ORIGINS]]\nname = \"orders\"\n{origin}\n");
+        world.config(objects, &format!("{origin}{RULE}{more}\n{objects}"));
+        world
+    }
+    let of = |world: &World, option: &str| lines_of(&world.run(&["config", "check"], ""), option);
+
+    let local = with("url = \"http://127.0.0.1:5001\"", "");
+    assert!(of(&local, "ORIGINS[0].url")[0].contains("an address of this machine or network"));
+
+    let secret = "url = \"https://o.example.com\"\nheaders = { \"X-Key\" = { secret = \"ORDERS_KEY\" } }";
+    let world = with(secret, "");
+    let found = of(&world, "ORIGINS[0].headers");
+    assert!(found[0].contains("warning: ORIGINS[0].headers: the secret ORDERS_KEY is not here"), "{found:?}");
+    world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\nORDERS_KEY=abc\n"));
+    assert_eq!(of(&world, "ORIGINS[0].headers"), Vec::<String>::new());
+    world.config("[vars]\n", "[vars]\nORDERS_KEY = \"for everybody\"\n");
+    let run = world.run(&["config", "check"], "");
+    assert!(run.out.contains("error: ORDERS_KEY: a secret that everybody with this file can read"), "{run:?}");
+    assert!(!run.out.contains("for everybody"));
+
+    let unbound = with("service = \"ORDERS\"", "");
+    assert!(of(&unbound, "ORIGINS[0].service")[0].contains("no binding \"ORDERS\": add [[services]]"));
+    let world = with("service = \"ORDERS\"", "[[services]]\nbinding = \"ORDERS\"\nservice = \"orders-worker\"\n");
+    assert_eq!(world.run(&["config", "check"], "").code, 0);
+    std::fs::create_dir(world.path("orders")).unwrap();
+    let cached = |name: &str| format!("{{ \"name\": {name:?}, \"cache\": {{ \"enabled\": true }} }}");
+    world.write("orders/wrangler.jsonc", &cached("orders-worker"));
+    assert!(of(&world, "ORDERS")[0].contains("turns Workers Cache on for this service"));
+    world.write("orders/wrangler.jsonc", &cached("another"));
+    assert_eq!(world.run(&["config", "check"], "").code, 0);
+}

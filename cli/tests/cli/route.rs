@@ -1,6 +1,6 @@
 //! `tollgate route test`.
 
-use super::world::{World, file};
+use super::world::{KEY, World, file};
 use snapbox::str;
 
 #[test]
@@ -237,4 +237,73 @@ fn what_a_page_of_another_origin_is_told_is_shown() {
          header   access-control-allow-methods: POST\n\
          header   access-control-allow-headers: Authorization, Content-Type"
     );
+}
+
+#[test]
+fn the_origin_of_a_rule_and_the_path_there_are_shown() {
+    let world = World::new();
+    let origins = r#"[[vars.ORIGINS]]
+name = "orders"
+url = "https://orders.example.com"
+prefix = "/v2"
+headers = { "X-Gate-Key" = { secret = "ORDERS_KEY" }, "X-Env" = "test" }
+
+[[vars.ORIGINS]]
+name = "stock"
+service = "STOCK"
+
+[[services]]
+binding = "STOCK"
+service = "stock"
+
+[[vars.ROUTES]]
+path = "/orders/*"
+to = { origin = "orders", strip = "/orders" }
+
+[[vars.ROUTES]]
+path = "/stock/*"
+to = { origin = "stock", strip = "/stock" }
+auth = "none"
+"#;
+    world.config(
+        "[[durable_objects.bindings]]\nname = \"ACCOUNTS\"",
+        &format!("{origins}\n[[durable_objects.bindings]]\nname = \"ACCOUNTS\""),
+    );
+    world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\nORDERS_KEY=correct horse battery\n"));
+    let run = world.run(&["route", "test", "GET", "/orders/7?page=2"], "");
+    assert!(!run.out.contains("battery"), "{run:?}");
+    run.is(str![[r#"
+exit 1
+--- stdout
+GET /orders/7?page=2
+rule     ROUTES[3] (wrangler.toml:49): path = "/orders/*", auth = "required", to = "orders"
+result   refused 401 (token_missing)
+why      the rule requires a token, and there is none
+header   www-authenticate: JWT realm="Login Required"
+with a valid token:
+  result   passes to the origin "orders"
+  why      the token is valid
+  sends    https://orders.example.com/v2/7?page=2
+  set      x-auth-subject: <the user's id>
+  set      x-auth-claims: <the token's claims>
+  set      x-forwarded-prefix: /orders
+  set      x-gate-key: <the secret ORDERS_KEY>
+  set      x-env: test
+  removed  connection, host, x-auth-claims, x-auth-subject (and every x-auth-… and hop-by-hop header)
+  kept     authorization (and every other header)
+
+"#]]);
+    world.run(&["route", "test", "GET", "/stock/x"], "").is(str![[r#"
+exit 0
+--- stdout
+GET /stock/x
+rule     ROUTES[4] (wrangler.toml:53): path = "/stock/*", auth = "none", to = "stock"
+result   passes to the origin "stock"
+why      auth = "none": the gate does not look for a token
+sends    <the client's scheme and host>/x
+set      x-forwarded-prefix: /stock
+removed  connection, host, x-auth-claims, x-auth-subject (and every x-auth-… and hop-by-hop header)
+kept     authorization (and every other header)
+
+"#]]);
 }

@@ -12,6 +12,7 @@ const OWN_ERROR_CODES = 16; // an `X-Auth-Error` of the origin is removed
 const FORWARDED_FOR = 1;
 const FORWARDED_HOST = 2;
 const FORWARDED_PROTO = 4;
+const FORWARDED_PREFIX = 8;
 
 // Why there is no answer of the origin: the first argument of `failed`.
 const LATE = 0;
@@ -20,10 +21,11 @@ const TOO_LONG = 2;
 
 /**
  * Sends the request on to the origin. `place` is path and query; `began`, `rule` and `number` are handed to `failed`
- * again; `closesAt` is when a WebSocket or a stream of events must end (milliseconds since 1970), or 0.
+ * again; `closesAt` is when a WebSocket or a stream of events must end (milliseconds since 1970), or 0; `protocol` is the
+ * subprotocol of a WebSocket for which the origin chooses none.
  *
  * @typedef {(place: string, request: Request, headers: Headers, isHead: boolean, began: number, rule: number,
- *   number?: number, policy?: number, closesAt?: number) => Promise<Response>} Sender
+ *   number?: number, policy?: number, closesAt?: number, protocol?: string) => Promise<Response>} Sender
  */
 
 /**
@@ -42,24 +44,48 @@ function perform(target, init, mayCache, fetcher = globalThis) {
 }
 
 /**
- * A function that sends requests to the origin at `base`, which has `milliseconds` to answer. `site` is the gate's
- * public address, or empty for that of each request; `vary` is what an answer that depends on a token varies by; `sets`
- * says which `X-Forwarded-…` fields the gate sets; `policies` are those of the hot path, by rule. `failed` makes the
- * response when the origin gives none.
+ * Where the requests under a rule go: scheme and host, or `null` for those of the client; the binding that fetches, if
+ * any; the time for an answer; header fields of the origin's own; what is taken off the path (`strip`) and put before it
+ * (`prefix`); how answers may be cached on the hot path (`policy`).
  *
- * @param {string} base
+ * @typedef {{ site: string | null, binding: string | null, milliseconds: number, headers: [string, string][],
+ *   strip: string, prefix: string, policy: number }} Destination
+ */
+
+/**
+ * What of an origin's addresses is hidden from clients.
+ *
+ * @typedef {{ site: string, host: string, prefix: string, strip: string }} Mapping
+ */
+
+/**
+ * A function that sends requests to the origins. `destinations` is a JSON list by rule, with `null` for rules that go to
+ * none; `site` is the gate's public address, or empty for that of each request; `vary` is what an answer that depends on
+ * a token varies by; `sets` says which `X-Forwarded-…` fields the gate sets. `failed` makes the response when an origin
+ * gives none.
+ *
+ * @param {Record<string, any>} env
+ * @param {string} destinations
  * @param {string} site
- * @param {number} milliseconds
  * @param {string} vary
  * @param {number} sets
- * @param {Uint32Array} policies
  * @param {(why: number, isHead: boolean, began: number, rule: number, number?: number) => Response} failed
  * @returns {Sender}
  */
-export function makeSender(base, site, milliseconds, vary, sets, policies, failed) {
-  const origin = new URL(base);
-  const prefix = origin.pathname === "/" ? "" : origin.pathname;
-  return (place, request, headers, isHead, began, rule, number, policy = policies[rule], closesAt = 0) => {
+export function makeSender(env, destinations, site, vary, sets, failed) {
+  /** @type {(Destination | null)[]} */
+  const byRule = JSON.parse(destinations);
+  const known = byRule.map((destination) => {
+    if (destination === null) return null;
+    const { site: at, binding, strip } = destination;
+    const host = at === null ? undefined : new URL(at).host;
+    const fetcher = binding === null ? undefined : env[binding];
+    return { ...destination, host, fetcher, segments: strip.split("/").length - 1 };
+  });
+  return (place, request, headers, isHead, began, rule, number, usual, closesAt = 0, protocol = "") => {
+    const destination = /** @type {NonNullable<(typeof known)[number]>} */ (known[rule]);
+    const { strip, prefix, fetcher } = destination;
+    const policy = usual ?? destination.policy;
     const { url } = request;
     const own = site || url.slice(0, url.indexOf("/", url.indexOf(":") + 3));
     const scheme = own.indexOf(":");
@@ -70,11 +96,39 @@ export function makeSender(base, site, milliseconds, vary, sets, policies, faile
     const isOwnKnown = site || !(policy & MAY_CACHE);
     if (isOwnKnown && sets & FORWARDED_HOST) headers.set("x-forwarded-host", own.slice(scheme + 3));
     if (isOwnKnown && sets & FORWARDED_PROTO) headers.set("x-forwarded-proto", own.slice(0, scheme));
-    const finish = (/** @type {Response} */ response) =>
-      finished(response, policy, vary, closesAt, own, origin.host, prefix);
+    if (strip && sets & FORWARDED_PREFIX) headers.set("x-forwarded-prefix", strip);
+    for (const [name, value] of destination.headers) headers.set(name, value);
+    const host = destination.host ?? own.slice(scheme + 3);
+    const mapping = { site: own, host, prefix, strip };
+    const finish = (/** @type {Response} */ response) => finished(response, policy, vary, closesAt, mapping, protocol);
     const fail = (/** @type {number} */ why) => failed(why, isHead, began, rule, number);
-    return fetchWithin(base + place, request, headers, (policy & MAY_CACHE) !== 0, milliseconds, finish, fail);
+    const target = (destination.site ?? own) + prefix + withoutSegments(place, destination.segments);
+    return fetchWithin(
+      target,
+      request,
+      headers,
+      (policy & MAY_CACHE) !== 0,
+      destination.milliseconds,
+      finish,
+      fail,
+      fetcher,
+    );
   };
+}
+
+/**
+ * Path and query without so many segments at their front (`Forwarding::rest_of` in src/rules/origin.rs).
+ *
+ * @param {string} place
+ * @param {number} segments
+ */
+function withoutSegments(place, segments) {
+  if (segments === 0) return place;
+  const query = place.indexOf("?");
+  const path = query < 0 ? place : place.slice(0, query);
+  let slash = 0;
+  for (let left = segments; left > 0 && slash >= 0; left--) slash = path.indexOf("/", slash + 1);
+  return slash < 0 ? `/${place.slice(path.length)}` : place.slice(slash);
 }
 
 /** The names of the request's header fields, one a line. @param {Request} request */
@@ -91,7 +145,8 @@ export function names(request) {
  * @param {Request} request
  * @param {string} withheld
  * @param {string} added
- * @param {[isHead: boolean, began: number, rule: number, number: number, policy: number, closesAt: number]} rest
+ * @param {[isHead: boolean, began: number, rule: number, number: number, policy: number, closesAt: number,
+ *   protocol: string]} rest
  */
 export function send(sender, place, request, withheld, added, ...rest) {
   const headers = new Headers(request.headers);
@@ -117,9 +172,10 @@ export function send(sender, place, request, withheld, added, ...rest) {
  * @param {number} milliseconds
  * @param {(response: Response) => Response} finish
  * @param {(why: number) => Response} fail
+ * @param {{ fetch: typeof fetch }} [fetcher]
  * @returns {Promise<Response>}
  */
-function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail) {
+function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail, fetcher) {
   return new Promise((resolve, reject) => {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
@@ -156,7 +212,7 @@ function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail
       init.body = request.body && unhurried(request.body, length, run, stop);
     }
     run();
-    perform(target, init, mayCache).then(
+    perform(target, init, mayCache, fetcher).then(
       (response) => settle(() => finish(response)),
       () => settle(() => fail(UNREACHABLE)),
     );
@@ -199,41 +255,73 @@ function unhurried(body, length, run, stop) {
  * @param {number} policy
  * @param {string} vary
  * @param {number} closesAt
- * @param {string} site
- * @param {string} host
- * @param {string} prefix
+ * @param {Mapping} mapping
+ * @param {string} protocol
  */
-function finished(response, policy, vary, closesAt, site, host, prefix) {
+function finished(response, policy, vary, closesAt, mapping, protocol) {
   const { status, headers } = response;
   const hasCode = policy & OWN_ERROR_CODES && headers.has("x-auth-error");
-  if (status === 101 && hasCode && response.webSocket) {
-    const own = new Response(null, { status, headers, webSocket: response.webSocket });
-    own.headers.delete("x-auth-error");
-    return finished(own, policy, vary, closesAt, site, host, prefix);
+  const isMoved = mapping.strip !== "" || mapping.prefix !== "";
+  const hasCookies = isMoved && headers.has("set-cookie");
+  if (status === 101 && response.webSocket) {
+    const isChosen = protocol === "" || headers.has("sec-websocket-protocol");
+    const isKept = isChosen && !hasCode && !hasCookies;
+    const changed = isKept ? response : withChanges(response, hasCode, hasCookies, mapping);
+    if (!isChosen) changed.headers.set("sec-websocket-protocol", protocol);
+    return closesAt ? closingSocket(changed, /** @type {WebSocket} */ (changed.webSocket), closesAt) : changed;
   }
   // Of these no Response can be made.
-  if (status === 101)
-    return response.webSocket && closesAt ? closingSocket(response, response.webSocket, closesAt) : response;
   if (status < 200 || status > 599) return response;
   // Most answers need no change: to find that out first takes 0.03 of a forwarded request's time less.
   const isPlain =
     status === 200 && closesAt === 0 && (policy & ~OWN_ERROR_CODES) === (LOOKS_AT_TOKENS | IN_AUTHORIZATION);
-  if (isPlain && !hasCode && !headers.has("cache-control") && !TARGETED.some((name) => headers.has(name)))
+  if (
+    isPlain
+    && !hasCode
+    && !hasCookies
+    && !headers.has("cache-control")
+    && !TARGETED.some((name) => headers.has(name))
+  )
     return response;
   const changes = policy & LOOKS_AT_TOKENS ? cachingChanges(headers, policy, vary) : [];
-  if (hasCode) changes.push(["x-auth-error", undefined]);
   if (status === 201 || (status >= 300 && status < 400)) {
     for (const name of ["location", "content-location"]) {
-      const moved = relocated(headers.get(name), site, host, prefix);
+      const moved = relocated(headers.get(name), mapping);
       if (moved !== undefined) changes.push([name, moved]);
     }
   }
   const isClosing = closesAt && response.body && /^text\/event-stream\b/i.test(headers.get("content-type") ?? "");
-  if (changes.length === 0 && !isClosing) return response;
-  const own = new Response(isClosing ? endingAt(response.body, closesAt) : response.body, response);
+  if (changes.length === 0 && !isClosing && !hasCode && !hasCookies) return response;
+  const own = withChanges(
+    isClosing ? new Response(endingAt(response.body, closesAt), response) : response,
+    hasCode,
+    hasCookies,
+    mapping,
+  );
   for (const [name, value] of changes) {
     if (value === undefined) own.headers.delete(name);
     else own.headers.set(name, value);
+  }
+  return own;
+}
+
+/**
+ * The response as one that can be changed, without `X-Auth-Error` if it has it, and with cookies for the paths at which
+ * clients know them.
+ *
+ * @param {Response} response
+ * @param {unknown} hasCode
+ * @param {boolean} hasCookies
+ * @param {Mapping} mapping
+ */
+function withChanges(response, hasCode, hasCookies, mapping) {
+  const { status, headers, webSocket } = response;
+  const own = webSocket ? new Response(null, { status, headers, webSocket }) : new Response(response.body, response);
+  if (hasCode) own.headers.delete("x-auth-error");
+  if (hasCookies) {
+    const cookies = headers.getSetCookie();
+    own.headers.delete("set-cookie");
+    for (const cookie of cookies) own.headers.append("set-cookie", movedCookie(cookie, mapping));
   }
   return own;
 }
@@ -287,24 +375,59 @@ export function cachingChanges(headers, policy, vary) {
  * A `Location` at the origin's own address, as the client can reach it through the gate; `undefined` if it stays.
  *
  * @param {string | null} location
- * @param {string} site
- * @param {string} host
- * @param {string} prefix
+ * @param {Mapping} mapping
  */
-export function relocated(location, site, host, prefix) {
+export function relocated(location, { site, host, prefix, strip }) {
   if (location === null) return undefined;
   location = location.replace(/[\t\n\r]/g, ""); // as browsers do (WHATWG URL §4.4)
   const isAbsolute = /^\s*(?:[a-z][a-z0-9+.-]*:|[\\/]{2})/i.test(location);
-  if (!isAbsolute && !(prefix && location.startsWith("/"))) return undefined;
+  if (!isAbsolute && !((prefix || strip) && location.startsWith("/"))) return undefined;
   if (!URL.canParse(location, `http://${host}`)) return undefined;
   const url = new URL(location, `http://${host}`);
   if (!["http:", "https:"].includes(url.protocol) || url.host !== host) return undefined;
-  const { pathname } = url;
-  // What lies beside the prefix can't be reached through the gate.
-  if (prefix && pathname !== prefix && !pathname.startsWith(`${prefix}/`)) return undefined;
-  const rest = `${pathname.slice(prefix.length) || "/"}${url.search}${url.hash}`;
+  const path = clientPath(url.pathname, prefix, strip);
+  if (path === undefined) return undefined;
+  const rest = `${path}${url.search}${url.hash}`;
   // Two slashes at the beginning would name another host.
   return isAbsolute || rest.startsWith("//") ? `${site}${rest}` : rest;
+}
+
+/** Whether a path is `start`, or lies below it. @param {string} path @param {string} start */
+function isBelow(path, start) {
+  return path === start || path.startsWith(`${start}/`);
+}
+
+/**
+ * A path of an origin's answer as clients know it: without `prefix`, and with `strip` before it. `undefined` for a path
+ * that can't be reached through the gate, because it lies beside the prefix. An application that reads
+ * `X-Forwarded-Prefix` puts that before its paths itself, so a path that begins with it keeps it.
+ *
+ * @param {string} path
+ * @param {string} prefix
+ * @param {string} strip
+ */
+function clientPath(path, prefix, strip) {
+  const isKnown = strip !== "" && isBelow(path, strip);
+  const rest = isKnown ? path.slice(strip.length) : path;
+  if (prefix === "") return strip + rest || "/";
+  if (isBelow(rest, prefix)) return strip + rest.slice(prefix.length) || "/";
+  return isKnown ? path : undefined;
+}
+
+/**
+ * A cookie of an origin for the path at which clients know it. One for all paths of the origin's host is for all that
+ * the gate sends there. A cookie named `__Host-…` is for all paths of a host, or browsers refuse it.
+ *
+ * @param {string} cookie the value of `Set-Cookie`
+ * @param {Mapping} mapping
+ */
+export function movedCookie(cookie, { prefix, strip }) {
+  if (/^\s*__host-/i.test(cookie)) return cookie;
+  return cookie.replace(/(;\s*path\s*=\s*)(\/[^;]*?)(?=\s*(?:;|$))/gi, (_, start, path) => {
+    const isAbove = path === "/" || (prefix !== "" && isBelow(prefix, path.replace(/\/$/, "")));
+    const moved = isAbove ? strip || "/" : clientPath(path, prefix, strip);
+    return `${start}${moved ?? path}`;
+  });
 }
 
 // The longest time that a timer takes, in milliseconds.

@@ -15,17 +15,21 @@ mod value;
 
 pub use flask_jwt_extended::{FlaskJwtExtended, Location, Names, SameSite};
 pub use sessions::Sessions;
+pub use validate::origins::secret_names;
 pub(super) use value::{as_list, as_seconds};
 
 use super::{
     account::object,
+    assertion::Assertions,
     cors::Cors,
     device::DeviceKey,
     diagnostic::Diagnostic,
     header::ClaimHeader,
     json::{Map, Value},
     log::Level,
+    origin::{Forwarding, Origin},
     password::{Hashing, PasswordPolicy},
+    proxies::TrustedProxies,
     revocation,
     route::Routes,
     time::Duration,
@@ -83,18 +87,24 @@ pub struct Config {
     pub log_refusals: u32,
     /// `TOLLGATE_STORE_TIMEOUT`.
     pub store_timeout: Duration,
-    /// `ORIGIN`, without a slash at its end.
-    pub origin: Option<String>,
+    /// `ORIGIN` and `ORIGINS`.
+    pub origins: Vec<Origin>,
     /// `TOLLGATE_PUBLIC_URL` as browsers write an origin: scheme, host, and a port if it is not the scheme's default.
     pub public_url: Option<String>,
     /// `TOLLGATE_KEEP_HEADERS`.
     pub keep_headers: Vec<String>,
     /// `TOLLGATE_TOKEN_BODY_LIMIT`, in bytes.
     pub token_body_limit: usize,
-    /// `ORIGIN_TIMEOUT`.
-    pub origin_timeout: Duration,
     /// `TOLLGATE_FORWARD_TOKEN`.
     pub forward_token: bool,
+    /// `TOLLGATE_TRUSTED_PROXIES`.
+    pub trusted_proxies: TrustedProxies,
+    /// `TOLLGATE_FORWARDED`.
+    pub forwarded: bool,
+    /// `TOLLGATE_WEBSOCKET_PROTOCOL`; empty for none.
+    pub websocket_protocol: String,
+    /// `TOLLGATE_ASSERTION_KEY`, `TOLLGATE_ASSERTION_CLAIMS`, with `TOLLGATE_PUBLIC_URL` as issuer.
+    pub assertions: Option<Assertions>,
     /// `TOLLGATE_CORS`: for the endpoints.
     pub cors: Option<Cors>,
     /// `TOLLGATE_ERROR_CODES`.
@@ -159,6 +169,8 @@ pub struct Environment<'e> {
     pub secrets: Secrets<'e>,
     /// Whether there is code behind the gate for rules with `to = "worker"`; `None` if unknown.
     pub serves_inner: Option<bool>,
+    /// Whether the worker has a binding of this name: for origins that are reached through one.
+    pub has_binding: &'e dyn Fn(&str) -> bool,
 }
 
 /// Which secrets the reader of an [`Environment`] sees.
@@ -193,6 +205,22 @@ impl Config {
             DialectConfig::FlaskJwtExtended(flask_jwt_extended) => Some(flask_jwt_extended),
             DialectConfig::FlaskJwt => None,
         }
+    }
+
+    /// The name, in lower case, of the header field where the dialect reads tokens, and its value with this token.
+    #[must_use]
+    pub fn token_field(&self, token: &str) -> (String, String) {
+        let (name, scheme) = match self.flask_jwt_extended() {
+            None => ("authorization", &self.header_prefix),
+            Some(dialect) => (dialect.header_name.as_str(), &dialect.header_type),
+        };
+        (name.to_ascii_lowercase(), format!("{scheme} {token}").trim_start().to_owned())
+    }
+
+    /// The origin that a rule forwards to.
+    #[must_use]
+    pub fn origin(&self, forwarding: &Forwarding) -> Option<&Origin> {
+        self.origins.iter().find(|origin| origin.name == forwarding.origin)
     }
 
     /// The path of the log-in endpoint; `/` if there is no such endpoint.

@@ -5,7 +5,10 @@ use super::{
     diagnostics::Diagnostics,
     options::{self, Family},
     raw::RawConfig,
-    validate::{cookies, cors, dialect, keys, limits, log, login, names, origin, passwords, routes, sessions, tokens},
+    validate::{
+        assertions, cookies, cors, dialect, keys, limits, log, login, names, origin, origins, passwords, rewrites,
+        routes, sessions, tokens,
+    },
 };
 use crate::rules::{
     device::DeviceKey,
@@ -33,6 +36,7 @@ impl Config {
             secrets_store: &[],
             secrets: Secrets::Visible,
             serves_inner: None,
+            has_binding: &|_| true,
         })
     }
 
@@ -46,7 +50,7 @@ impl Config {
 /// Reads every option, then makes every check, so that all diagnostics are reported at once. They are listed in the
 /// order of this function.
 fn read(environment: Environment<'_>) -> Loaded {
-    let Environment { vars, bindings, secrets_store, secrets, serves_inner } = environment;
+    let Environment { vars, bindings, secrets_store, secrets, serves_inner, has_binding } = environment;
     let mut diagnostics = Diagnostics::new(secrets);
     let raw = read_options(vars, secrets_store, &mut diagnostics);
     let keys = keys::keys(&raw, &mut diagnostics);
@@ -57,16 +61,26 @@ fn read(environment: Environment<'_>) -> Loaded {
     dialect::check(vars, &raw, bindings, &mut diagnostics);
     sessions::check(&raw, &mut diagnostics);
     let log = log::level(&raw, &mut diagnostics);
-    let routes = routes::routes(&raw, bindings, keys.as_ref(), serves_inner, &mut diagnostics);
-    let origin = origin::origin(&raw, routes.as_ref(), &mut diagnostics);
+    let mut origins = origins::origins(&raw, vars, has_binding, &mut diagnostics);
+    // Those with a problem too, so that the rules that name them have none.
+    let names: Vec<&str> = raw.origins.iter().filter_map(|origin| origin["name"].as_str()).collect();
+    let routes = routes::routes(&raw, bindings, keys.as_ref(), serves_inner, &names, &mut diagnostics);
+    origins.extend(origin::origin(&raw, routes.as_ref(), &mut diagnostics));
+    if let Some(routes) = &routes {
+        origin::check_unused(routes, &origins, &mut diagnostics);
+        rewrites::check(routes, &origins, &mut diagnostics);
+    }
     let public_url = origin::public_url(&raw, &mut diagnostics);
     origin::check_keep_headers(&raw, &mut diagnostics);
+    origin::check_proxies(&raw, &mut diagnostics);
+    origin::check_websocket_protocol(&raw, &mut diagnostics);
     names::check(&raw, bindings, &mut diagnostics);
     routes::check_idle_members(&raw, bindings, &mut diagnostics);
     if let Some(routes) = &routes {
         cookies::check(&raw, routes, bindings, keys.as_ref(), public_url.as_deref(), &mut diagnostics);
     }
     let cors = cors::cors(&raw, routes.as_ref(), public_url.as_deref(), &mut diagnostics);
+    let assertions = assertions::assertions(&raw, keys.as_ref(), public_url.as_deref(), &mut diagnostics);
     let hashing = passwords::hashing(&raw, &mut diagnostics);
     let pwned_url = passwords::pwned_url(&raw, &mut diagnostics);
     let Diagnostics { problems, faults, warnings, unseen, .. } = diagnostics;
@@ -97,12 +111,15 @@ fn read(environment: Environment<'_>) -> Loaded {
             log,
             log_refusals: raw.log_refusals,
             store_timeout: raw.store_timeout,
-            origin,
+            origins,
             public_url,
             keep_headers: raw.keep_headers,
             token_body_limit: raw.token_body_limit as usize,
-            origin_timeout: raw.origin_timeout,
             forward_token: raw.forward_token,
+            trusted_proxies: raw.trusted_proxies,
+            forwarded: raw.forwarded,
+            websocket_protocol: raw.websocket_protocol,
+            assertions,
             cors,
             error_codes: raw.error_codes,
             claim_headers: raw.claim_headers,
@@ -121,7 +138,8 @@ fn read_options(vars: &Map<String, Value>, secrets_store: &[String], diagnostics
             format!("bound to Secrets Store, from which the gate reads no options: remove the binding and put the value into a secret of the worker (`npx wrangler secret put {name}`)"),
         );
     }
-    for (name, value) in vars.iter().filter(|(name, _)| !secrets_store.contains(name)) {
+    let of_origins = origins::secret_names(vars);
+    for (name, value) in vars.iter().filter(|(name, _)| !secrets_store.contains(name) && !of_origins.contains(name)) {
         match options::find(name) {
             Some(option) if option.family == Family::NeverRead => diagnostics.warn(name, option.meaning),
             Some(option) => {

@@ -1,7 +1,12 @@
 //! The client of a request, as its header fields describe it.
 
 use super::core::Gate;
-use crate::rules::{cookie, request::Request};
+use crate::rules::{
+    cookie,
+    forward::{CLIENT_ADDRESS_HEADER, FORWARDED_FOR_HEADER},
+    proxies::TrustedProxies,
+    request::Request,
+};
 use std::net::IpAddr;
 
 /// A longer `User-Agent` is cut to this many characters.
@@ -24,10 +29,11 @@ pub struct ClientInfo {
 }
 
 impl ClientInfo {
-    fn read(request: &Request<'_>, cookie_name: &str) -> Self {
+    fn read(request: &Request<'_>, cookie_name: &str, proxies: &TrustedProxies) -> Self {
         let header = |name| request.headers.get(name).unwrap_or_default();
         let text = |name| header(name).chars().take(MAX_AGENT_CHARS).collect();
-        let address: Option<IpAddr> = header("cf-connecting-ip").trim().parse().ok();
+        let peer: Option<IpAddr> = header(CLIENT_ADDRESS_HEADER).trim().parse().ok();
+        let address = peer.map(|peer| proxies.client(peer, request.headers.get(FORWARDED_FOR_HEADER).as_deref()));
         Self {
             address: address.map(network),
             is_local: address.is_some_and(|address| address.is_loopback()),
@@ -61,6 +67,6 @@ fn network(address: IpAddr) -> String {
 
 impl Gate {
     pub(super) fn client_info(&self, request: &Request<'_>) -> ClientInfo {
-        ClientInfo::read(request, &self.config.sessions.device_cookie)
+        ClientInfo::read(request, &self.config.sessions.device_cookie, &self.config.trusted_proxies)
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     host::Host,
     rules::{
         answer::Answer,
+        json::{Value, json},
         rejection::{Rejection, RouteRejection},
         request::Request,
         route::{Endpoint, Found},
@@ -83,9 +84,10 @@ impl Gate {
             Endpoint::Sessions | Endpoint::Session | Endpoint::LogoutAll | Endpoint::Password => {
                 Decided::Later(Continuation::Account(self.begin_account(endpoint, request, now)?))
             }
-            Endpoint::Keys => {
-                let answer = Answer::keys(&self.config.tokens.keys().jwks(now.numeric_date()));
-                Decided::Now(Decision::Answer(Answered::plain(answer)))
+            Endpoint::Keys => published(&self.config.tokens.keys().jwks(now.numeric_date())),
+            Endpoint::AssertionKeys => {
+                let assertions = self.config.assertions.as_ref();
+                published(&assertions.map_or_else(|| json!({"keys": []}), |it| it.jwks(now.numeric_date())))
             }
         })
     }
@@ -111,6 +113,11 @@ impl Gate {
             Continuation::TokenUnderRule(waiting) => rule::resume(self, waiting, host, users).await,
         }
     }
+}
+
+/// Public keys.
+fn published<'g>(jwks: &Value) -> Decided<'g, Continuation<'g>> {
+    Decided::Now(Decision::Answer(Answered::plain(Answer::keys(jwks))))
 }
 
 fn answered<'g>(endpoint: Endpoint, answered: Result<Answered, Rejected<'g>>) -> Decision<'g> {

@@ -56,8 +56,8 @@ impl<'g> Decision<'g> {
     /// Lets a request through under a rule. `renewal` are cookies for the answer.
     pub(super) fn pass(rule: &'g Rule, principal: Principal, renewal: Jar) -> Self {
         let authorized = Authorized { rule, principal, renewal };
-        match rule.to {
-            Target::Origin => Self::Forward(authorized),
+        match &rule.to {
+            Target::Origin(_) => Self::Forward(authorized),
             Target::Assets => Self::Assets(authorized),
             Target::Worker => Self::Inner(authorized),
             Target::Identity => Self::Identity(authorized),

@@ -8,6 +8,7 @@ use crate::{
         rejection::Rejection,
         request::Request,
         route::{FlaskJwtExtendedRule, RequiredFreshness, Rule},
+        socket::WithToken,
         time::Timestamp,
         token::{TokenType, VerifiedToken},
     },
@@ -39,7 +40,11 @@ impl Gate {
     /// Searches for the token that a rule asks for.
     pub(super) fn search<'g>(&'g self, rule: &'g Rule, request: &Request<'_>, now: Timestamp) -> Search<'g> {
         let realm = rule.realm.as_deref().unwrap_or(&self.config.realm);
-        self.dialect.search(Wanted { rule: &rule.flask_jwt_extended, realm }, request, &self.config, now)
+        let wanted = Wanted { rule: &rule.flask_jwt_extended, realm };
+        match WithToken::of(request, &self.config) {
+            Some(headers) => self.dialect.search(wanted, &Request { headers: &headers, ..*request }, &self.config, now),
+            None => self.dialect.search(wanted, request, &self.config, now),
+        }
     }
 
     /// Searches for the token of a request to an endpoint.

@@ -11,6 +11,8 @@ pub enum TokenRejection {
     TooLong,
     /// The token is not of the compact form (RFC 7515 §3.1), decoded strictly.
     Malformed(Malformed),
+    /// The gate signed it for an origin ([`crate::rules::assertion`]): it is no client's token.
+    Assertion,
     /// The header has no `alg`.
     AlgorithmMissing,
     /// No key has the header's `alg`.
@@ -142,6 +144,7 @@ impl TokenRejection {
     pub(in crate::rules) const fn coarse_code(&self) -> &'static str {
         match self {
             Self::RefreshReused => "token_revoked",
+            Self::Assertion => "token_signature",
             Self::CriticalEmpty | Self::CriticalNotText | Self::CriticalMissing | Self::UnencodedPayload(_) => {
                 "token_critical_extension"
             }
@@ -164,6 +167,7 @@ impl TokenRejection {
                 Malformed::PayloadNotAnObject => "token_payload_type",
                 Malformed::SignatureEncoding => "token_signature_encoding",
             },
+            Self::Assertion => "token_assertion",
             Self::AlgorithmMissing => "token_algorithm_missing",
             Self::AlgorithmNotAllowed => "token_algorithm",
             Self::BadSignature => "token_signature",

@@ -64,6 +64,8 @@ pub enum Endpoint {
     Logout,
     /// `TOLLGATE_JWKS_URL`.
     Keys,
+    /// `TOLLGATE_ASSERTION_JWKS_URL`.
+    AssertionKeys,
     /// `TOLLGATE_SESSIONS_URL`.
     Sessions,
     /// One session, whose id is the last segment of a path below `TOLLGATE_SESSIONS_URL`.
@@ -85,6 +87,7 @@ impl Endpoint {
             Self::Refresh => "refresh",
             Self::Logout => "log-out",
             Self::Keys => "keys",
+            Self::AssertionKeys => "assertion-keys",
             Self::Sessions => "sessions",
             Self::Session => "session",
             Self::LogoutAll => "log-out-all",
@@ -107,6 +110,7 @@ impl Endpoint {
             Self::Refresh => "TOLLGATE_REFRESH_URL",
             Self::Logout => "TOLLGATE_LOGOUT_URL",
             Self::Keys => "TOLLGATE_JWKS_URL",
+            Self::AssertionKeys => "TOLLGATE_ASSERTION_JWKS_URL",
             Self::Sessions | Self::Session => "TOLLGATE_SESSIONS_URL",
             Self::LogoutAll => "TOLLGATE_LOGOUT_ALL_URL",
             Self::Password => "TOLLGATE_PASSWORD_URL",
@@ -127,14 +131,15 @@ pub enum Found<'r> {
 }
 
 impl Routes {
-    /// Reads the endpoints (with path and methods; the log-in first, if there is one) and the rules. Returns the routes
-    /// and all warnings.
+    /// Reads the endpoints (with path and methods; the log-in first, if there is one) and the rules, which may name
+    /// these origins. Returns the routes and all warnings.
     ///
     /// # Errors
     /// All problems.
     pub fn read(
         endpoints: &[(Endpoint, &str, Value)],
         rules: &[Value],
+        origins: &[&str],
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let mut places: Vec<Place> = Vec::new();
@@ -157,7 +162,7 @@ impl Routes {
             }
         }
         for (index, value) in rules.iter().enumerate() {
-            match Rule::read(index, value) {
+            match Rule::read(index, value, origins) {
                 Ok(rule) => match places.iter_mut().find(|place| place.pattern == rule.path) {
                     Some(place) => place.rules.push(rule),
                     None => places.push(Place {
@@ -250,6 +255,16 @@ impl Routes {
         };
         let rule = place.rules.iter().find(|rule| rule.cors.is_some()).map(Found::Rule);
         rule.or_else(|| place.endpoint.as_ref().map(|(endpoint, _)| Found::Endpoint(*endpoint)))
+    }
+
+    /// The rules that this decoded path and method may have at an origin: as the gate reads it, and as a lenient origin
+    /// does.
+    pub(super) fn rules_in_any_reading(&self, method: &str, path: &str) -> impl Iterator<Item = &Rule> {
+        let places = [self.place(&self.strict, path), self.place(&self.normalized, &path::fold(path))];
+        places.into_iter().flatten().filter_map(|place| match place.find(method) {
+            Ok(Found::Rule(rule)) => Some(rule),
+            Ok(Found::Endpoint(_) | Found::Options(_)) | Err(_) => None,
+        })
     }
 
     fn place(&self, tree: &Tree, path: &str) -> Option<&Place> {

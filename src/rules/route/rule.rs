@@ -6,6 +6,7 @@ use crate::rules::{
     cors::Cors,
     diagnostic::{Diagnostic, did_you_mean},
     json::{Map, Value},
+    origin::{self, Forwarding},
     time::Duration,
     token::TokenType,
 };
@@ -49,6 +50,15 @@ impl Rule {
     #[must_use]
     pub fn looks_at_tokens(&self) -> bool {
         self.auth != Auth::None
+    }
+
+    /// Where requests are forwarded; `None` if they go to no origin.
+    #[must_use]
+    pub fn forwarding(&self) -> Option<&Forwarding> {
+        match &self.to {
+            Target::Origin(forwarding) => Some(forwarding),
+            Target::Identity | Target::Assets | Target::Worker => None,
+        }
     }
 }
 
@@ -111,14 +121,14 @@ pub enum Invalid {
 }
 
 /// The destination of authorized requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The gate answers with the identity.
     Identity,
     /// The static files.
     Assets,
-    /// The origin at `ORIGIN`.
-    Origin,
+    /// An origin.
+    Origin(Forwarding),
     /// The application's own code behind the gate.
     Worker,
 }
@@ -200,7 +210,7 @@ impl Methods {
         (self.any && method != "OPTIONS") || self.names.iter().any(|name| name == method)
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::rules) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
 }
@@ -227,9 +237,9 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
     },
     RuleMember {
         name: "to",
-        kind: "`identity`, `assets`, `origin` or `worker`",
+        kind: "`identity`, `assets`, `origin`, a name in ORIGINS, `worker`, or a table",
         default: "required",
-        meaning: "Where authorized requests go: the gate answers with the identity; the static files; the origin at `ORIGIN`; the code of your own worker (docs/library.md), which the stock worker does not have.",
+        meaning: "Where authorized requests go: the gate answers with the identity; the static files; the origin at `ORIGIN`, or the one of that name in ORIGINS; the code of your own worker (docs/library.md), which the stock worker does not have. `{ origin = \"orders\", strip = \"/api\" }` takes `/api` off the front of the path: [gateway.md](gateway.md#several-origins).",
     },
     RuleMember {
         name: "auth",
@@ -362,11 +372,11 @@ end of a segment, or a trailing slash were ignored.
 "#;
 
 impl Rule {
-    /// Reads a rule.
+    /// Reads a rule. `origins` are the names in `ORIGINS`.
     ///
     /// # Errors
     /// All problems of the rule.
-    pub(super) fn read(index: usize, value: &Value) -> Result<Self, Vec<Diagnostic>> {
+    pub(super) fn read(index: usize, value: &Value, origins: &[&str]) -> Result<Self, Vec<Diagnostic>> {
         let Some(table) = value.as_object() else {
             return Err(vec![Diagnostic::new(format!("ROUTES[{index}]"), "write a table: [[vars.ROUTES]]")]);
         };
@@ -397,18 +407,8 @@ impl Rule {
                 Methods::get()
             }),
         };
-        let to = choice(
-            table,
-            "to",
-            None,
-            &[
-                ("identity", Target::Identity),
-                ("assets", Target::Assets),
-                ("origin", Target::Origin),
-                ("worker", Target::Worker),
-            ],
-            &mut problem,
-        );
+        let to = target(table, &path, origins, &mut problem);
+        let is_forwarded = matches!(to, Some(Target::Origin(_)));
         let auth = choice(
             table,
             "auth",
@@ -453,14 +453,14 @@ impl Rule {
         };
         let flask_jwt_extended = FlaskJwtExtendedRule::read(table, &mut problem);
         let cache = flag(table, "cache", false, &mut problem);
-        if table.contains_key("cache") && (auth != Some(Auth::None) || to != Some(Target::Origin)) {
+        if table.contains_key("cache") && (auth != Some(Auth::None) || !is_forwarded) {
             problem(
                 "cache",
                 "a cache knows no users: leave it out, or write it beside auth = \"none\" and to = \"origin\"".into(),
             );
         }
         let close_at_expiry = flag(table, "close_at_expiry", false, &mut problem);
-        if close_at_expiry && (auth == Some(Auth::None) || to != Some(Target::Origin)) {
+        if close_at_expiry && (auth == Some(Auth::None) || !is_forwarded) {
             problem("close_at_expiry", "only has a meaning beside to = \"origin\" where a token is looked at".into());
         }
         let cors = table.get("cors").and_then(|value| match Cors::read(value) {
@@ -500,13 +500,18 @@ impl Rule {
 
     /// Whether a request would be treated alike under both, whatever its method and path.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        let parts = |rule: &'_ Self| {
-            (rule.auth, rule.invalid, rule.to, rule.user, rule.revocation, rule.cache, rule.close_at_expiry)
-        };
+        let parts = |rule: &'_ Self| (rule.cache, rule.close_at_expiry);
         parts(self) == parts(other)
+            && self.judges_like(other)
+            && self.to == other.to
             && self.realm == other.realm
             && self.cors == other.cors
-            && self.flask_jwt_extended == other.flask_jwt_extended
+    }
+
+    /// Whether the same requests would pass under both, whatever their method and path.
+    pub(in crate::rules) fn judges_like(&self, other: &Self) -> bool {
+        let parts = |rule: &'_ Self| (rule.auth, rule.invalid, rule.user, rule.revocation);
+        parts(self) == parts(other) && self.flask_jwt_extended == other.flask_jwt_extended
     }
 }
 
@@ -540,6 +545,54 @@ impl FlaskJwtExtendedRule {
 /// §5.6.4).
 pub(in crate::rules) fn is_realm(text: &str) -> bool {
     text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+}
+
+/// Reads `to`: a word, or a table with an origin and the start of the path to take off.
+fn target(
+    table: &Map<String, Value>,
+    path: &str,
+    origins: &[&str],
+    problem: &mut impl FnMut(&str, String),
+) -> Option<Target> {
+    const WORDS: [&str; 4] = ["identity", "assets", origin::UNNAMED, "worker"];
+    let to = table.get("to").unwrap_or(&Value::Null);
+    let (word, strip) = match to.as_object() {
+        None => (to.as_str(), ""),
+        Some(to) => {
+            if let Some(name) = to.keys().find(|name| !["origin", "strip"].contains(&name.as_str())) {
+                problem("to", format!("{}: no such member: there are origin and strip", options::shown(name)));
+                return None;
+            }
+            let strip = to.get("strip").map_or(Some(""), Value::as_str).unwrap_or("?");
+            if !strip.is_empty() && (path::check_pattern(strip).is_err() || !is_start(strip, path)) {
+                problem("to", "strip is no start of the path: write its first segments, such as \"/api\" for \"/api/*\"; without variables, and without a slash at the end".into());
+                return None;
+            }
+            (to.get("origin").map_or(Some(origin::UNNAMED), Value::as_str), strip)
+        }
+    };
+    let forwarding = |origin: &str| Some(Target::Origin(Forwarding { origin: origin.into(), strip: strip.into() }));
+    match word {
+        Some("identity") if !to.is_object() => Some(Target::Identity),
+        Some("assets") if !to.is_object() => Some(Target::Assets),
+        Some("worker") if !to.is_object() => Some(Target::Worker),
+        Some(origin) if origin == origin::UNNAMED || origins.contains(&origin) => forwarding(origin),
+        word => {
+            let quoted: Vec<String> = WORDS.iter().chain(origins).map(|word| format!("{word:?}")).collect();
+            let meant = did_you_mean(word.unwrap_or_default(), WORDS.iter().chain(origins).copied());
+            problem("to", format!("write {}{meant}", quoted.join(" or ")));
+            None
+        }
+    }
+}
+
+/// Whether the segments of `start` are the first ones of this pattern, literally. Variables are no start: what they
+/// match is not known.
+fn is_start(start: &str, pattern: &str) -> bool {
+    let rest = pattern.strip_prefix(start);
+    !start.ends_with('/')
+        && !start.contains(['*', '{'])
+        && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Reads a boolean member.

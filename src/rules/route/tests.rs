@@ -5,7 +5,7 @@ use crate::rules::time::Duration;
 use serde_json::json;
 
 fn read(rules: Value) -> Result<(Routes, Vec<Diagnostic>), Vec<Diagnostic>> {
-    Routes::read(&[(Endpoint::Login, "/auth", json!(["POST"]))], rules.as_array().unwrap())
+    Routes::read(&[(Endpoint::Login, "/auth", json!(["POST"]))], rules.as_array().unwrap(), &[])
 }
 
 fn stock() -> Routes {
@@ -63,7 +63,8 @@ fn the_narrowest_pattern_wins_whatever_the_order() {
 #[test]
 fn a_login_path_without_its_last_slash_is_sent_there() {
     let rules = json!([{"path": "/*", "auth": "none", "to": "assets"}]);
-    let routes = Routes::read(&[(Endpoint::Login, "/auth/", json!(["POST"]))], rules.as_array().unwrap()).unwrap().0;
+    let routes =
+        Routes::read(&[(Endpoint::Login, "/auth/", json!(["POST"]))], rules.as_array().unwrap(), &[]).unwrap().0;
     for method in ["POST", "OPTIONS"] {
         let location = "/auth/".to_owned();
         assert_eq!(routes.find(method, "/auth"), Err(RouteRejection::MissingLastSlash { location }));
@@ -184,7 +185,7 @@ fn the_text_of_a_pattern_is_a_path_like_any_other() {
 
 #[test]
 fn an_endpoint_has_one_path_but_that_of_a_session_has_its_id() {
-    let read = |endpoint, pattern| Routes::read(&[(endpoint, pattern, json!(["DELETE"]))], &[]);
+    let read = |endpoint, pattern| Routes::read(&[(endpoint, pattern, json!(["DELETE"]))], &[], &[]);
     for (endpoint, pattern) in [(Endpoint::Login, "/auth/*"), (Endpoint::Logout, "/{x}/logout")] {
         let problems = read(endpoint, pattern).map(drop).unwrap_err();
         assert_eq!(problems[0].option, endpoint.option(), "{problems:?}");

@@ -15,6 +15,9 @@ use std::{ops::Range, sync::Arc};
 /// line.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
+/// `typ` of a JWT that the gate signs for an origin ([`crate::rules::assertion`]): none of a client's.
+pub const ASSERTION_TYPE: &str = "tollgate+jwt";
+
 /// The JOSE header (RFC 7515 §4), as far as it is looked at.
 pub(super) struct Header {
     /// As it stands in the token.
@@ -23,6 +26,7 @@ pub(super) struct Header {
     key_id: Option<String>,
     has_algorithm: bool,
     is_unencoded: bool,
+    is_assertion: bool,
     is_understood: Result<(), TokenRejection>,
 }
 
@@ -44,6 +48,7 @@ impl Header {
             key_id: string("kid"),
             has_algorithm: members.contains_key("alg"),
             is_unencoded,
+            is_assertion: string("typ").is_some_and(|typ| is_assertion_type(&typ)),
             is_understood,
         })
     }
@@ -122,7 +127,8 @@ pub(super) struct Unverified<'t> {
 }
 
 impl<'t> Unverified<'t> {
-    /// Reads a token in PyJWT's order: header, payload, signature. A token with more than two dots has them in its
+    /// Reads a token in PyJWT's order: header, payload, signature. One that the gate signed for an origin is refused as
+    /// soon as its header is read, before any key is looked at. A token with more than two dots has them in its
     /// payload. `known` is a header that was read before: nearly all tokens of a gate have the same.
     ///
     /// # Errors
@@ -139,6 +145,9 @@ impl<'t> Unverified<'t> {
             Some(known) if *known.text == *header => known,
             _ => Arc::new(Header::read(header)?),
         };
+        if header.is_assertion {
+            return Err(TokenRejection::Assertion);
+        }
         let mut decoded = Vec::with_capacity(token.len());
         decode_behind(&mut decoded, payload, Malformed::PayloadEncoding)?;
         let signature_at = decoded.len();
@@ -182,6 +191,12 @@ impl<'t> Unverified<'t> {
             })
         })
     }
+}
+
+/// Compared as media types are: without case, and with or without `application/` (RFC 7515 §4.1.9).
+fn is_assertion_type(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/").unwrap_or(&typ) == ASSERTION_TYPE
 }
 
 pub(super) fn decode(segment: &str, part: Malformed) -> Result<Vec<u8>, TokenRejection> {

@@ -19,6 +19,7 @@ mod flask_jwt_extended;
 mod hmac;
 mod jwk;
 mod jws;
+mod kept;
 mod key;
 mod key_set;
 #[cfg_attr(not(all(feature = "ecdsa", feature = "eddsa", feature = "rsa")), allow(dead_code))]
@@ -38,7 +39,8 @@ pub use claims_builder::{ClaimsBuilder, Random, TokenSpec};
 pub use fault::KeyFault;
 pub use flask_jwt_extended::FlaskJwtExtendedPolicy;
 pub(super) use flask_jwt_extended::is_truthy;
-pub use jws::MAX_TOKEN_BYTES;
+pub use jws::{ASSERTION_TYPE, MAX_TOKEN_BYTES};
+pub use kept::{Kept, Signed};
 pub use key::{Key, VerifyingKey};
 pub use key_set::{KeySet, KeySetFault, NoKey};
 #[cfg_attr(not(feature = "rsa"), allow(unused_imports))] // an engine without RSA

@@ -5,7 +5,7 @@
 //! issuer, CSRF value), and only [`super::Verifier`] makes one (but for [`VerifiedToken::assert_verified`], for an
 //! embedder's own `decode`). There is no way from a signed token to a verified one.
 
-use super::{Times, session_claims::SessionClaims};
+use super::{Times, kept::Kept, session_claims::SessionClaims};
 use crate::rules::{
     identity::{Id, Identity},
     ids::{ObjectName, SessionId, TokenId},
@@ -39,6 +39,8 @@ struct Content {
     /// The generation of the snapshot under which it was last found not to be revoked
     /// ([`crate::rules::revocation::Snapshot`]).
     checked_generation: AtomicU64,
+    /// What origins were told about it.
+    assertions: Kept,
 }
 
 /// What a signed token is made of, beside its claims.
@@ -86,6 +88,7 @@ impl SignedToken {
             session_claims,
             revocation_keys,
             checked_generation: AtomicU64::new(0),
+            assertions: Kept::default(),
         }))
     }
 
@@ -93,6 +96,11 @@ impl SignedToken {
     /// keeps no sessions.
     pub(in crate::rules) fn revocation_keys(&self) -> Option<(&RevocationKeys, &AtomicU64)> {
         self.0.revocation_keys.as_ref().map(|keys| (keys, &self.0.checked_generation))
+    }
+
+    /// The assertions about it, by origin.
+    pub(in crate::rules) fn assertions(&self) -> &Kept {
+        &self.0.assertions
     }
 
     /// Type, freshness and CSRF value, in Flask-JWT-Extended's dialect.
@@ -251,6 +259,7 @@ impl VerifiedToken {
             session_claims: None,
             revocation_keys: None,
             checked_generation: AtomicU64::new(0),
+            assertions: Kept::default(),
             text: payload.into(),
         })))
     }

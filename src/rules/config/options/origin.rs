@@ -1,13 +1,32 @@
 //! The origin, and what is forwarded to it.
 
 use super::{Family, OptionSpec};
-use crate::rules::{config::value::as_json, header::ClaimHeader};
+use crate::rules::{
+    config::value::{as_json, as_list, as_object},
+    header::ClaimHeader,
+    json::Value,
+    proxies::TrustedProxies,
+};
 
 pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::text("ORIGIN", |raw| &mut raw.origin)
         .kind("URL without query")
         .unset("none")
         .meaning("Where `to = \"origin\"` forwards to; the request's path and query are put behind it."),
+    OptionSpec::custom("ORIGINS", |raw, value| {
+        let value = as_json(value);
+        raw.origins = value.as_array().ok_or("write a list of tables: [[vars.ORIGINS]]")?.clone();
+        Ok(())
+    })
+    .kind("list of tables")
+    .default("[]")
+    .meaning(
+        "More origins, for rules with `to = \"orders\"`: `name`; `url`, or `service`, the name of a binding that can \
+             fetch, or both; `prefix`, a path that is put before each request's; `timeout` (default `ORIGIN_TIMEOUT`); \
+             `headers`, fields that it gets with each request, whose value is a text or `{ secret = \"NAME\" }`; `host`, \
+             `origin` for the host of its URL or, with `service` alone, `client` for the client's. \
+             [gateway.md](gateway.md#several-origins)",
+    ),
     OptionSpec::duration("ORIGIN_TIMEOUT", |raw| &mut raw.origin_timeout).default("30").meaning(
         "How long the origin may take to take in the next part of a body and to begin its answer; then 504. A \
          slow client and the body of an answer may take as long as they like.",
@@ -38,11 +57,60 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
          client's document, which may be signed or of any length. On routes with `auth = \"none\"` everything is \
          forwarded.",
     ),
+    OptionSpec::custom("TOLLGATE_TRUSTED_PROXIES", |raw, value| {
+        raw.trusted_proxies = TrustedProxies::read(&as_list(value)?)?;
+        Ok(())
+    })
+    .kind("list of address ranges")
+    .default("[]")
+    .meaning(
+        "Proxies that stand before the gate, such as `[\"192.0.2.0/24\"]`. What reaches Cloudflare from one of them goes \
+         on with its `X-Forwarded-For` (and `Forwarded`), to which the gate adds; and the client's address, by which \
+         attempts are counted, is the last one in it that is not of such a proxy. From all others these fields are \
+         replaced. Cloudflare itself is no such proxy.",
+    ),
+    OptionSpec::boolean("TOLLGATE_FORWARDED", |raw| &mut raw.forwarded).default("false").meaning(
+        "Whether the origin gets `Forwarded` (RFC 7239) beside the `X-Forwarded-…` fields: \
+         `for=203.0.113.5;host=\"app.example.com\";proto=https`.",
+    ),
+    OptionSpec::text("TOLLGATE_WEBSOCKET_PROTOCOL", |raw| &mut raw.websocket_protocol)
+        .kind("word, or empty for none")
+        .default("")
+        .meaning(
+            "A token may come in the subprotocols of a WebSocket handshake, after this word: with `bearer`, a page writes \
+             `new WebSocket(url, [\"bearer\", token])`. It counts as a token in the header, where that is absent. Neither \
+             word nor token goes on to the origin; if that chooses no other subprotocol, the answer names the word.",
+        ),
+    OptionSpec::custom("TOLLGATE_ASSERTION_KEY", |raw, value| {
+        // Another type is read as an empty set, which the check of the key reports.
+        raw.assertion_key = Some(as_object(value).unwrap_or_default()).filter(|_| value != "");
+        Ok(())
+    })
+    .kind("secret: JWK or JWK Set")
+    .unset("none")
+    .secret()
+    .meaning(
+        "The private key for `X-Auth-Assertion`, a JWT by which each origin can verify that a request came through the \
+         gate, and for whom: [gateway.md](gateway.md#proof-for-the-origin). EdDSA, ES256, RS… or PS…, and none of the keys \
+         of clients' tokens: `tollgate key generate --algorithm ES256 | npx wrangler secret put TOLLGATE_ASSERTION_KEY`. In \
+         a set the first private key signs, and all are published. Needs TOLLGATE_PUBLIC_URL.",
+    ),
+    OptionSpec::list("TOLLGATE_ASSERTION_CLAIMS", |raw| &mut raw.assertion_claims)
+        .kind("list of claims")
+        .default("[]")
+        .meaning(
+            "Claims of the client's token that an assertion repeats, each under the name that stands here, which is read as \
+             in TOLLGATE_CLAIM_HEADERS.",
+        ),
+    OptionSpec::text("TOLLGATE_ASSERTION_JWKS_URL", |raw| &mut raw.assertion_jwks_url)
+        .kind("path, or empty for none")
+        .default("/.well-known/assertion-jwks.json")
+        .meaning("The path of the public keys of assertions (JWK Set), where there is a TOLLGATE_ASSERTION_KEY."),
     OptionSpec::custom("TOLLGATE_CLAIM_HEADERS", |raw, value| {
         let value = as_json(value);
         let instead = "write a table of header fields and claims, such as { \"X-User-Role\" = \"role\" }";
         let table = value.as_object().ok_or(instead)?;
-        let one = |(name, claim): (&String, &crate::rules::json::Value)| {
+        let one = |(name, claim): (&String, &Value)| {
             let claim = claim.as_str().filter(|claim| !claim.is_empty())?.to_owned();
             Some(ClaimHeader { name: name.to_ascii_lowercase(), claim })
         };

@@ -244,6 +244,7 @@ fn unseen(change: Value, declared: &[&str]) -> (Vec<&'static str>, bool) {
         secrets_store: &[],
         secrets,
         serves_inner: None,
+        has_binding: &|_| true,
     });
     let config = reading.config.unwrap_or_else(|problems| panic!("{problems:?}"));
     let is_empty = config.tokens.keys().all().next().is_none();
@@ -287,6 +288,7 @@ fn a_secret_of_secrets_store_is_named_for_what_it_is() {
         secrets_store: &store,
         secrets: Secrets::Visible,
         serves_inner: None,
+        has_binding: &|_| true,
     };
     let problems = Config::read_from(environment).config.map(drop).unwrap_err();
     assert!(problems[0].option == "JWT_SECRET_KEY" && problems[0].text.contains("Secrets Store"), "{problems:?}");

@@ -12,6 +12,7 @@ mod dialect;
 mod faults;
 mod keys;
 mod origin;
+mod origins;
 mod passwords;
 mod routes;
 mod table;

@@ -24,6 +24,7 @@ fn the_public_address_is_an_origin_as_browsers_write_it() {
         "https://x?q",
         "https://x#f",
         "//x",
+        "https://app.example.com.",
     ] {
         assert_eq!(problems(json!({"TOLLGATE_PUBLIC_URL": url})), ["TOLLGATE_PUBLIC_URL"], "{url}");
     }

@@ -102,6 +102,7 @@ fn the_rule_for_who_it_is_and_the_worker_behind_are_judged_by_their_options() {
             secrets_store: &[],
             secrets: Secrets::Visible,
             serves_inner,
+            has_binding: &|_| true,
         };
         Config::read_from(environment).config.map(drop).map_err(|problems| problems[0].option.clone())
     };

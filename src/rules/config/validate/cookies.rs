@@ -359,7 +359,7 @@ fn check_paths(
             Endpoint::Logout => {
                 !is_refresh && !covers(flask_jwt_extended.refresh_tokens.then_some(&flask_jwt_extended.refresh), path)
             }
-            Endpoint::Login | Endpoint::Keys | Endpoint::Admin => false,
+            Endpoint::Login | Endpoint::Keys | Endpoint::AssertionKeys | Endpoint::Admin => false,
         };
         // A refresh token is needed at its endpoint alone; an access token may be sent in a header as well.
         if needs_it && (is_refresh || is_only_place(&flask_jwt_extended.locations)) && !stored.is_sent_to_some(path) {

@@ -3,7 +3,7 @@
 
 use crate::rules::{
     config::{Bindings, diagnostics::Diagnostics, raw::RawConfig},
-    forward::{FORWARDED_FOR_HEADER, FORWARDED_HOST_HEADER, FORWARDED_PROTO_HEADER, Filter},
+    forward::Filter,
     header::plain,
 };
 
@@ -61,7 +61,6 @@ fn check_claim_headers(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
     const OPTION: &str = "TOLLGATE_CLAIM_HEADERS";
     let dialect = &raw.flask_jwt_extended;
     let tokens = ["authorization", &dialect.header_name, &dialect.access.csrf_header, &dialect.refresh.csrf_header];
-    let forwarded = [FORWARDED_FOR_HEADER, FORWARDED_HOST_HEADER, FORWARDED_PROTO_HEADER];
     for (at, header) in raw.claim_headers.iter().enumerate() {
         let name = header.name.as_str();
         // As an origin may read it, and as it is removed from a client's request.
@@ -69,7 +68,7 @@ fn check_claim_headers(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
             || TAKEN_PREFIXES.iter().any(|prefix| plain(name).starts_with(prefix));
         let text = if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
             "no name of a header field: write letters, digits and hyphens"
-        } else if Filter::is_the_gates(name) || forwarded.iter().any(|known| header.is_imitated_by(known)) {
+        } else if Filter::is_the_gates(name) || Filter::is_forwarded_field(name) {
             "the gate's own field: write another name, such as \"X-User-Role\""
         } else if is_taken || tokens.iter().any(|known| header.is_imitated_by(known)) {
             "a field with another meaning: write another name, such as \"X-User-Role\""

@@ -1,21 +1,24 @@
 //! The origin, the gate's own address, and the headers that are forwarded.
 
 use crate::rules::{
-    config::{diagnostics::Diagnostics, raw::RawConfig},
-    forward::Filter,
-    route::{Routes, Target},
+    browser,
+    config::{Location, diagnostics::Diagnostics, raw::RawConfig},
+    forward::{FORWARDED_FOR_HEADER, FORWARDED_HEADER, Filter},
+    json::Value,
+    origin::{Address, Origin, UNNAMED},
+    route::{Routes, Rule},
 };
 
-/// `ORIGIN` without a slash at its end; `None` if it is unset or there is a problem.
+/// The origin at `ORIGIN`; `None` if it is unset or there is a problem.
 pub(in crate::rules::config) fn origin(
     raw: &RawConfig,
     routes: Option<&Routes>,
     diagnostics: &mut Diagnostics<'_>,
-) -> Option<String> {
-    let used = routes.is_some_and(|routes| routes.rules().any(|rule| rule.to == Target::Origin));
+) -> Option<Origin> {
+    let mut used = routes.into_iter().flat_map(Routes::rules).filter_map(Rule::forwarding);
     if raw.origin.is_empty() {
         // ORIGIN may be a secret that cannot be seen here.
-        if used && !diagnostics.is_declared("ORIGIN") {
+        if used.any(|forwarding| forwarding.origin == UNNAMED) && !diagnostics.is_declared("ORIGIN") {
             diagnostics.problem(
                 "ORIGIN",
                 "not set, and a rule in ROUTES has to = \"origin\": write the URL of what lies behind the gate",
@@ -23,14 +26,36 @@ pub(in crate::rules::config) fn origin(
         }
         return None;
     }
-    check_url(
-        "ORIGIN",
-        &raw.origin,
-        "https://app.example.com",
-        "identities and tokens travel in the open",
-        diagnostics,
-    )?;
-    Some(raw.origin.trim_end_matches('/').to_owned())
+    let danger = "identities and tokens travel in the open";
+    check_url("ORIGIN", &raw.origin, "https://app.example.com", danger, diagnostics)?;
+    let (site, prefix) = site_and_path(&raw.origin)?;
+    Some(Origin {
+        name: UNNAMED.to_owned(),
+        address: Address::Network(site),
+        prefix,
+        timeout: raw.origin_timeout,
+        headers: Vec::new(),
+    })
+}
+
+/// Warns of origins in `ORIGINS` that no rule names.
+pub(in crate::rules::config) fn check_unused(routes: &Routes, origins: &[Origin], diagnostics: &mut Diagnostics<'_>) {
+    for origin in origins.iter().filter(|origin| origin.name != UNNAMED) {
+        let is_used = |rule: &Rule| rule.forwarding().is_some_and(|forwarding| forwarding.origin == origin.name);
+        if !routes.rules().any(is_used) {
+            diagnostics
+                .warn("ORIGINS", format!("no rule goes to {:?}: write to = {:?} in one", origin.name, origin.name));
+        }
+    }
+}
+
+/// A URL's scheme and host as browsers write them, so that one address has one spelling, and its path without a slash at
+/// the end.
+pub(super) fn site_and_path(url: &str) -> Option<(String, String)> {
+    let uri: http::Uri = url.parse().ok()?;
+    let path = uri.path().trim_end_matches('/');
+    let site = url.trim_end_matches('/').strip_suffix(path)?;
+    Some((browser::serialised(site)?, path.to_owned()))
 }
 
 /// `TOLLGATE_PUBLIC_URL`, as browsers write an origin (RFC 6454 §6.2): scheme, host, and a port if it is not the
@@ -44,10 +69,44 @@ pub(in crate::rules::config) fn public_url(raw: &RawConfig, diagnostics: &mut Di
         diagnostics.problem(OPTION, "has a path: write scheme and host alone, such as \"https://app.example.com\"");
         return None;
     }
-    let (scheme, host) = (uri.scheme_str()?, uri.host()?.to_ascii_lowercase());
-    let default_port = if scheme == "https" { 443 } else { 80 };
-    let port = uri.port_u16().filter(|port| *port != default_port).map(|port| format!(":{port}")).unwrap_or_default();
-    Some(format!("{scheme}://{host}{port}"))
+    browser::serialised(url.trim_end_matches('/'))
+}
+
+/// Proxies whose fields are not continued.
+pub(in crate::rules::config) fn check_proxies(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
+    let keeps = |name: &str| raw.keep_headers.iter().any(|kept| kept.eq_ignore_ascii_case(name));
+    if !raw.trusted_proxies.is_empty() && keeps(FORWARDED_FOR_HEADER) {
+        diagnostics.fault(
+            "TOLLGATE_KEEP_HEADERS",
+            "keeps X-Forwarded-For as every client sends it, trusted or not: remove it beside TOLLGATE_TRUSTED_PROXIES",
+        );
+    }
+    if raw.forwarded && keeps(FORWARDED_HEADER) {
+        diagnostics
+            .fault("TOLLGATE_KEEP_HEADERS", "keeps Forwarded as clients send it: remove it beside TOLLGATE_FORWARDED");
+    }
+}
+
+pub(in crate::rules::config) fn check_websocket_protocol(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
+    const OPTION: &str = "TOLLGATE_WEBSOCKET_PROTOCOL";
+    let word = raw.websocket_protocol.as_str();
+    if word.is_empty() {
+        return;
+    }
+    // A subprotocol is a token of RFC 9110, as a header field's name is.
+    if http::HeaderName::from_bytes(word.as_bytes()).is_err() {
+        diagnostics.problem(OPTION, "no name of a subprotocol: write a word such as \"bearer\"");
+    }
+    let is_in_header = |rule: &Value| rule["locations"].to_string().contains("headers");
+    if raw.is_flask_jwt_extended
+        && !raw.flask_jwt_extended.locations.contains(&Location::Headers)
+        && !raw.routes.iter().any(is_in_header)
+    {
+        diagnostics.fault(
+            OPTION,
+            "no effect: such a token counts as one in the header, which JWT_TOKEN_LOCATION does not list",
+        );
+    }
 }
 
 pub(in crate::rules::config) fn check_keep_headers(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
@@ -79,6 +138,7 @@ pub(super) fn check_url(
             && uri.query().is_none()
             && !url.contains(['#', '?'])
             && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && uri.host().is_some_and(|host| !host.ends_with('.'))
     });
     let Some(uri) = good else {
         diagnostics.problem(option, format!("write a URL such as {example:?}, without user, query or fragment"));

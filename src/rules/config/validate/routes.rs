@@ -8,12 +8,14 @@ use crate::rules::{
 };
 use std::borrow::Cow;
 
-/// The rules and endpoints; `None` if there are problems. `serves_inner`: see [`crate::rules::config::Environment`].
+/// The rules and endpoints; `None` if there are problems. `serves_inner`: see
+/// [`crate::rules::config::Environment`]. `origins`: the names in `ORIGINS`.
 pub(in crate::rules::config) fn routes(
     raw: &RawConfig,
     bindings: Bindings,
     keys: Option<&Keys>,
     serves_inner: Option<bool>,
+    origins: &[&str],
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Routes> {
     // Flask's default for a rule without `methods`.
@@ -24,6 +26,10 @@ pub(in crate::rules::config) fn routes(
     }
     if keys.is_some_and(|keys| keys.publishes) && !raw.jwks_url.is_empty() {
         endpoints.push((Endpoint::Keys, raw.jwks_url.as_str(), Value::from(vec!["GET"])));
+    }
+    let asserts = raw.assertion_key.is_some() || diagnostics.is_declared("TOLLGATE_ASSERTION_KEY");
+    if asserts && !raw.assertion_jwks_url.is_empty() {
+        endpoints.push((Endpoint::AssertionKeys, raw.assertion_jwks_url.as_str(), Value::from(vec!["GET"])));
     }
     // Without a signing key no tokens are issued.
     let signs = keys.is_some_and(|keys| keys.signs);
@@ -56,7 +62,7 @@ pub(in crate::rules::config) fn routes(
             rules.to_mut().push(rule);
         }
     }
-    match Routes::read(&endpoints, &rules) {
+    match Routes::read(&endpoints, &rules, origins) {
         Ok((routes, warnings)) => {
             diagnostics.warnings.extend(warnings);
             if let Some(inner) = routes.rules().find(|rule| rule.to == Target::Worker)

@@ -105,7 +105,7 @@ impl Wording for FlaskJwt {
             }
             .into(),
             TokenRejection::AlgorithmNotAllowed => "The specified alg value is not allowed".into(),
-            TokenRejection::BadSignature => "Signature verification failed".into(),
+            TokenRejection::BadSignature | TokenRejection::Assertion => "Signature verification failed".into(),
             TokenRejection::MissingClaim(name) => format!("Token is missing the \"{name}\" claim").into(),
             TokenRejection::NotANumericDate(claim) => match claim {
                 TimeClaim::Iat => "Issued At claim (iat) must be an integer.",

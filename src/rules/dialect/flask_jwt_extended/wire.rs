@@ -129,7 +129,7 @@ impl Wording for FlaskJwtExtended {
         .into(),
         TokenRejection::AlgorithmMissing => "Algorithm not specified".into(),
         TokenRejection::AlgorithmNotAllowed => "The specified alg value is not allowed".into(),
-        TokenRejection::BadSignature => "Signature verification failed".into(),
+        TokenRejection::BadSignature | TokenRejection::Assertion => "Signature verification failed".into(),
         TokenRejection::NotANumericDate(claim) => match claim {
             TimeClaim::Iat => "Issued At claim (iat) must be an integer.",
             TimeClaim::Nbf => "Not Before claim (nbf) must be an integer.",
