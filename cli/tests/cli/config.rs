@@ -1084,3 +1084,36 @@ fn origins_are_checked_with_their_secrets_and_services() {
     world.write("orders/wrangler.jsonc", &cached("another"));
     assert_eq!(world.run(&["config", "check"], "").code, 0);
 }
+
+#[test]
+fn the_routes_in_the_documents_are_good() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (page, number, path, url) in [
+        ("README.md", 1, "/orders/7", "https://orders.internal.example.com/7"),
+        ("docs/gateway.md", 0, "/orders/7?a=b", "https://orders.internal.example.com/v2/7?a=b"),
+    ] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        let block = text.split("```toml\n").nth(number + 1).unwrap().split("```").next().unwrap();
+        let world = World::new();
+        let config = std::fs::read_to_string(world.path("wrangler.toml")).unwrap();
+        let (start, rest) = config.split_once("[vars]").unwrap();
+        let (_, end) = rest.split_once("[[durable_objects").unwrap();
+        world.write("wrangler.toml", &format!("{start}{block}\n[[durable_objects{end}"));
+        world.write(".dev.vars", &format!("JWT_SECRET_KEY={KEY}\nORDERS_KEY=abc\n"));
+        let run = world.run(&["config", "check"], "");
+        assert!(run.code == 0 && run.out == "0 problems, 0 warnings\n", "{page}: {run:?}");
+        let run = world.run(&["route", "test", "GET", path], "");
+        assert!(run.out.contains(&format!("sends    {url}\n")), "{page}: {run:?}");
+    }
+    // The example of what does not start.
+    let text = std::fs::read_to_string(root.join("docs/gateway.md")).unwrap();
+    let block = text.split("```toml\n").find(|block| block.contains("a problem at start")).unwrap();
+    let world = World::new();
+    let block = block.split("```").next().unwrap();
+    world.config(
+        "[[durable_objects.bindings]]\nname = \"ACCOUNTS\"",
+        &format!("{block}\n[[durable_objects.bindings]]\nname = \"ACCOUNTS\""),
+    );
+    let run = world.run(&["config", "check"], "");
+    assert!(run.code == 1 && run.out.contains("judges it otherwise"), "{run:?}");
+}
