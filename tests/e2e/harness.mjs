@@ -112,7 +112,7 @@ export async function start({
   options = {},
 } = {}) {
   const config = readConfig({ config: root + file });
-  Object.assign(config.assets, assets);
+  if (assets) Object.assign(config.assets, assets);
   const worker = workerOf(config);
   let output = "";
   const pids = await workerds();

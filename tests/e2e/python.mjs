@@ -31,15 +31,24 @@ export async function install() {
   );
 }
 
-/** A Flask application, which `program` calls `app`, on a free port: `{ url, kill() }`. Call `install` before. */
-export async function flaskApp(program) {
+/**
+ * A Flask application, which `program` calls `app`, on a free port: `{ url, kill() }`. Call `install` before.
+ *
+ * @param {string} program
+ * @param {Record<string, string>} variables of its environment
+ */
+export async function flaskApp(program, variables = {}) {
   const port = await new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const port = portOf(server);
       server.close(() => resolve(port));
     });
   });
-  const app = spawn("python3", ["-c", `${program}\napp.run(port=${port})`], { cwd: root, env, stdio: "ignore" });
+  const app = spawn("python3", ["-c", `${program}\napp.run(port=${port})`], {
+    cwd: root,
+    env: { ...env, ...variables },
+    stdio: "ignore",
+  });
   const url = `http://127.0.0.1:${port}`;
   await until(() =>
     fetch(url).then(
