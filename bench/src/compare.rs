@@ -93,6 +93,11 @@ impl Comparison {
             ..Self::new(name, Tollgate, Use::Same)
         };
         all.push(beside_forward("forward-service", Setting { to: Some("app"), ..Setting::vars(&[AS_SERVICE]) }));
+        all.push(Self {
+            setting: Setting { requires: true, ..Setting::default() },
+            other: Some(Setting::default()),
+            ..Self::new("protected-require", Tollgate, Use::Same)
+        });
         all.push(beside_forward("forward-assertion", Setting::vars(&ASSERTION)));
         let numbered = Self::tollgate("forward-urls", Use::Same, &[]);
         all.push(Self { path: "/api/orders?page=", is_numbered: true, ..numbered });

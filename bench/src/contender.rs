@@ -69,6 +69,8 @@ impl fmt::Display for Contender {
 pub struct Setting {
     /// Variables beside the secret, the origin and the rules.
     pub vars: Vec<(&'static str, &'static str)>,
+    /// Whether `/protected` has a requirement ([`REQUIRE`]).
+    pub requires: bool,
     /// The origin of `/api/*`; `None` for the one at `ORIGIN`.
     pub to: Option<&'static str>,
     /// This many rules in place of two.
@@ -79,6 +81,9 @@ pub struct Setting {
 
 /// The origin as a service binding (`APP`), under the name `app`.
 pub const AS_SERVICE: (&str, &str) = ("ORIGINS", r#"[{"name": "app", "service": "APP", "host": "client"}]"#);
+
+/// A rule for `/protected` with a condition that the tokens meet.
+pub const REQUIRE: &str = r#"{"scope": "read:orders"}"#;
 
 /// The options of an assertion for each forwarded request. The key is that of RFC 7515 A.3.
 pub const ASSERTION: [(&str, &str); 2] = [
@@ -106,8 +111,12 @@ impl Setting {
     /// The value of `ROUTES`.
     pub fn routes(&self) -> Value {
         let Some(count) = self.rules else {
+            let mut protected = json!({"path": "/protected", "to": "identity"});
+            if self.requires {
+                protected["require"] = serde_json::from_str(REQUIRE).unwrap_or_default();
+            }
             return json!([
-                {"path": "/protected", "to": "identity"},
+                protected,
                 {"path": "/api/*", "methods": ["*"], "to": self.to.unwrap_or("origin")},
             ]);
         };

@@ -83,6 +83,17 @@ pub fn with_status(record: &str, status: Status) -> String {
     json::to_ascii(&record)
 }
 
+/// The profile with other attributes and no other change.
+pub fn with_attributes(profile: &str, attributes: &Map<String, Value>) -> String {
+    let mut profile = members(profile);
+    if attributes.is_empty() {
+        profile.shift_remove("attributes");
+    } else {
+        profile.insert("attributes".into(), attributes.clone().into());
+    }
+    json::to_ascii(&profile)
+}
+
 /// The name in a profile.
 pub fn profile_name(profile: &str) -> Option<String> {
     members(profile).get("name")?.as_str().map(str::to_owned)

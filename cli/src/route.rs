@@ -24,13 +24,16 @@ use tollgate::{
         ids::ObjectName,
         origin::{FORWARDED_PREFIX_HEADER, UNNAMED},
         password::{HashJob, Hashed},
-        rejection::{CredentialRejection, PathFault, Rejection, RouteRejection, TokenRejection},
+        rejection::{
+            CredentialRejection, InternalRejection, PathFault, PermissionRejection, Rejection, RouteRejection,
+            TokenRejection,
+        },
         request::{Headers, Request},
         revocation::Delta,
         route::{Auth, Endpoint, Found, Rule, Target, UserFrom, lenient_path},
         store::Profile,
         time::{Duration, Timestamp},
-        token::Verifier,
+        token::{Verifier, sign},
     },
 };
 
@@ -51,12 +54,20 @@ pub enum Command {
         /// Read a token from standard input and add it as a client would
         #[arg(long)]
         token_stdin: bool,
+        /// Add a valid token with these claims, as JSON: '{"role":"user"}'
+        #[arg(long, value_name = "JSON", value_parser = claims, conflicts_with = "token_stdin")]
+        claims: Option<Map<String, Value>>,
         /// Request header; can be repeated
         #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
         headers: Vec<(String, String)>,
         #[command(flatten)]
         selection: Selection,
     },
+}
+
+fn claims(text: &str) -> Result<Map<String, Value>, String> {
+    tollgate::rules::json::object(text.as_bytes())
+        .map_err(|_| "write a JSON object, such as '{\"role\":\"user\"}'".into())
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -80,7 +91,7 @@ impl Headers for Sent {
 }
 
 pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
-    let Command::Test { method, path, token_stdin, mut headers, selection } = command;
+    let Command::Test { method, path, token_stdin, claims, mut headers, selection } = command;
     let toml = WranglerConfig::read(&selection)?;
     let url = read_path(&path)?;
     let Loaded { config, unseen, .. } = toml.load(View::Local);
@@ -102,6 +113,10 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         headers.push(config.token_field(token::bare(&token)));
     }
     let gate = Gate::new(config, DefaultHandlers);
+    if let Some(claims) = &claims {
+        let token = token_with(&gate, claims)?;
+        headers.push(gate.config().token_field(&token));
+    }
     let method = method.to_ascii_uppercase();
     let case = Case { gate: &gate, toml: &toml, method: &method, url: &url, sent: Sent(headers) };
     let mut report = case.report(&case.sent);
@@ -110,14 +125,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     }
     // The decision for a valid token, made here.
     if is(&report, "code", "token_missing") {
-        let identity = Identity::new(Id::Text("<the user's id>".into()));
-        let token = match gate.config().flask_jwt_extended() {
-            None => DefaultHandlers.encode(&identity, gate.config(), None, clock::now()),
-            Some(_) => gate
-                .create_token(&identity, TokenSpec::default(), &secret::random()?, clock::now())
-                .map(|(token, _)| token),
-        };
-        if let Ok(token) = token {
+        if let Ok(token) = token_with(&gate, &Map::new()) {
             let mut with = case.sent.0.clone();
             with.push(gate.config().token_field(&token));
             let mut good = case.report(&Sent(with));
@@ -141,6 +149,24 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
 
 fn is(report: &Map<String, Value>, member: &str, value: &str) -> bool {
     report.get(member).and_then(Value::as_str) == Some(value)
+}
+
+/// A valid token of a user, with more claims. Claims that the dialect sets can be replaced by those given.
+fn token_with(gate: &Gate, claims: &Map<String, Value>) -> Result<String, Failure> {
+    let (config, now) = (gate.config(), clock::now());
+    let identity = Identity::new(Id::Text("<the user's id>".into()));
+    let no_token =
+        |_| Failure::rejected("no token can be made with this configuration", "`tollgate config check` says why");
+    if config.flask_jwt_extended().is_some() {
+        let spec = TokenSpec { claims: claims.clone(), ..TokenSpec::default() };
+        let (token, _) = gate.create_token(&identity, spec, &secret::random()?, now).map_err(no_token)?;
+        return Ok(token);
+    }
+    let key = config.tokens.keys().signing();
+    let key = key.ok_or(Rejection::Internal(InternalRejection::Misconfigured)).map_err(no_token)?;
+    let mut all = DefaultHandlers.payload(&identity, config, now);
+    all.extend(claims.clone());
+    Ok(sign(key, &Map::new(), &all))
 }
 
 /// The path as the runtime passes it to the gate (WHATWG URL): dot segments are resolved, backslashes become slashes.
@@ -284,7 +310,18 @@ impl Case<'_> {
                 report.insert("result".into(), "refused".into());
                 report.insert("status".into(), answer.status.into());
                 report.insert("code".into(), rejected.rejection.code().into());
-                report.insert("why".into(), self.explain(&rejected.rejection).into());
+                let why = match (&rejected.rejection, &found, &rejected.signed) {
+                    (
+                        Rejection::Permission(PermissionRejection::InsufficientPermissions),
+                        Ok(Found::Rule(rule)),
+                        Some(token),
+                    ) => {
+                        let failures = rule.require.iter().flat_map(|require| require.failures(&token.claims()));
+                        format!("require: {}", failures.collect::<Vec<_>>().join("; or "))
+                    }
+                    _ => self.explain(&rejected.rejection),
+                };
+                report.insert("why".into(), why.into());
                 for name in ["www-authenticate", "allow", "location"] {
                     if let Some(value) = answer.header(name) {
                         report.insert(name.into(), value.into());

@@ -36,7 +36,7 @@ pub enum Command {
         /// User id [default: random]. 7 is an integer; abc and '"7"' are strings
         #[arg(long, allow_hyphen_values = true)]
         id: Option<String>,
-        /// Attribute of the identity on routes with user = "stored". The value is JSON, or else a string
+        /// Attribute, for TOLLGATE_CLAIMS and on routes with user = "stored". The value is JSON, or else a string
         #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
         attributes: Vec<(String, Value)>,
         /// Replace a user who exists: keeps the id, ends all sessions
@@ -47,6 +47,25 @@ pub enum Command {
         allow_weak: bool,
         #[command(flatten)]
         place: Place,
+    },
+    /// Set or remove a user's attributes
+    ///
+    /// Claims of tokens (TOLLGATE_CLAIMS) change with the next token: at a log-in, a refresh or the renewal of a cookie.
+    /// To log the user out at once: tollgate session end-all NAME.
+    #[command(
+        after_help = "Examples:\n  tollgate user set alice --attribute role=viewer\n  tollgate user set alice --without role --remote"
+    )]
+    Set {
+        /// User name
+        name: String,
+        /// Attribute to set. The value is JSON, or else a string
+        #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
+        attributes: Vec<(String, Value)>,
+        /// Attribute to remove
+        #[arg(long, value_name = "KEY")]
+        without: Vec<String>,
+        #[command(flatten)]
+        store: StoreArgs,
     },
     /// Show a user: id, status, attributes, and kind and cost of the hash
     #[command(after_help = "Example:\n  tollgate user show alice --json")]
@@ -138,6 +157,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
             let sessions = if replace { Some(SessionEnder::open(&place)?) } else { None };
             add(&name, id, attributes, AddOptions { replace: sessions, allow_weak }, &place.store, output)
         }
+        Command::Set { name, attributes, without, store } => set(&name, attributes, &without, &store, output),
         Command::Show { name, store } => show(&name, &store, output),
         Command::List { long, store } => list(long, &store, output),
         Command::SetPassword { name, second_look, allow_weak, place } => {
@@ -165,6 +185,40 @@ const REMOTE_SECOND_LOOK: u32 = 120;
 fn attribute(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("write KEY=VALUE")?;
     Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+}
+
+fn set(
+    name: &str,
+    attributes: Vec<(String, Value)>,
+    without: &[String],
+    store: &StoreArgs,
+    output: Output,
+) -> Result<Exit, Failure> {
+    if attributes.is_empty() && without.is_empty() {
+        return Err(Failure::usage("nothing to set", "name an attribute: --attribute role=viewer, or --without role"));
+    }
+    if let Some((both, _)) = attributes.iter().find(|(key, _)| without.contains(key)) {
+        return Err(Failure::usage(format!("{both} is both set and removed"), "remove one of the two"));
+    }
+    let store = Store::open(store)?;
+    let record = existing(&store, name)?;
+    let profile = store.get_one(&Profile::key(&record.id()))?;
+    let mut user = User::read(name, &record, profile.as_deref());
+    user.attributes.retain(|key, _| !without.contains(key));
+    user.attributes.extend(attributes);
+    store.put_one(match profile {
+        Some(profile) => (Profile::key(&record.id()), record::with_attributes(&profile, &user.attributes)),
+        None => user.profile(),
+    })?;
+    output.result(
+        &format!(
+            "{} has new attributes in the {}; they are in tokens that are issued in about a minute or later",
+            visible(name),
+            store.name()
+        ),
+        &json!({"username": name, "attributes": user.attributes}),
+    );
+    Ok(Exit::Success)
 }
 
 /// The options of `user add`.

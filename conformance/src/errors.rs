@@ -331,6 +331,11 @@ fn families() -> Vec<Family> {
                     "",
                 ),
                 row(
+                    [PermissionRejection::InsufficientPermissions],
+                    "The token's claims do not meet the rule's `require`.",
+                    "`tollgate route test GET /path --claims '{…}'` says which condition fails",
+                ),
+                row(
                     [PermissionRejection::ForeignSocket],
                     "A WebSocket handshake with a token in a cookie, from another site's page or from no page.",
                     "`TOLLGATE_PUBLIC_URL` is the address that browsers use",
@@ -438,6 +443,11 @@ fn families() -> Vec<Family> {
                     [InternalRejection::Misconfigured],
                     "The configuration is unsafe or impossible: nothing is served.",
                     "the event `config_problem` says what to write; `tollgate config check`",
+                ),
+                row(
+                    [InternalRejection::ClaimsTooLong],
+                    "The claims of a new token (`TOLLGATE_CLAIMS`), or its cookie, would be too long: no token is issued.",
+                    "`tollgate user show NAME` has the user's attributes; shorten them, or take fewer",
                 ),
                 row([InternalRejection::Bug], "A bug of the gate.", "report it"),
                 row(

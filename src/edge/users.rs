@@ -54,7 +54,7 @@ impl SendUsers for KvUsers {
     }
 }
 
-/// The user with this name and password. Reads KV once.
+/// The user with this name and password. Reads KV once, and once more for attributes that become claims.
 async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<Identity>, UsersError> {
     let key = LoginRecord::key(credentials.username.expose());
     let record = login_record(call, &key).await?;
@@ -76,7 +76,22 @@ async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<I
     if let (true, Some(record)) = (verdict.outdated, record) {
         call.wait_until(renew(call.clone(), key, record, credentials.password.clone()));
     }
-    Ok(verdict.identity)
+    match verdict.identity {
+        Some(identity) if !call.config().attribute_claims.is_empty() => with_attributes(call, identity).await,
+        identity => Ok(identity),
+    }
+}
+
+/// A user whose password was right, with the attributes of the profile: a second read of KV. `None` if the profile is
+/// disabled.
+async fn with_attributes(call: &Call, identity: Identity) -> Result<Option<Identity>, UsersError> {
+    let Some(profile) = profile(call, &identity.id).await? else {
+        // A log-in record always has its profile; without its claims there is no token.
+        call.log(&Event::RecordUnusable { subject: Some(&identity.id), reason: "profile_missing" });
+        return Err(UsersError::Unavailable);
+    };
+    let found = profile.identity(&identity.id);
+    Ok(found.map(|found| Identity { attributes: found.attributes, ..identity }))
 }
 
 /// The log-in record under this key. Reads KV once.

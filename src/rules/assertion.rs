@@ -64,16 +64,18 @@ impl Assertions {
     #[must_use]
     pub fn about(&self, principal: &Principal, audience: &str, now: Timestamp) -> Assertion {
         let kept = principal.token().map_or(&self.anonymous, |token| token.assertions());
-        let Signed { text, at } = kept.get(audience, now, REUSE, || self.sign(principal, audience, now));
+        let subject = principal.identity().map(|identity| identity.id.to_string());
+        let sign = || self.sign(principal, subject.as_deref(), audience, now);
+        let Signed { text, at } = kept.get(audience, subject.as_deref(), now, REUSE, sign);
         Assertion { text: text.to_string(), until: at.later(REUSE) }
     }
 
-    fn sign(&self, principal: &Principal, audience: &str, now: Timestamp) -> String {
+    fn sign(&self, principal: &Principal, subject: Option<&str>, audience: &str, now: Timestamp) -> String {
         let mut claims = Map::new();
         claims.insert("iss".into(), self.issuer.as_str().into());
         claims.insert("aud".into(), audience.into());
-        if let Some(identity) = principal.identity() {
-            claims.insert("sub".into(), identity.id.to_string().into());
+        if let Some(subject) = subject {
+            claims.insert("sub".into(), subject.into());
         }
         let issued = now.numeric_date().seconds();
         claims.insert("iat".into(), issued.into());

@@ -10,6 +10,7 @@
 pub mod account;
 pub mod answer;
 pub mod assertion;
+pub mod attribute_claims;
 pub mod browser;
 pub mod config;
 pub mod cookie;

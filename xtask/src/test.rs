@@ -242,6 +242,10 @@ fn end_to_end(root: &Root) -> Result<u32, Failure> {
     for name in build::EXAMPLES {
         build::build(root, Flavour::Example(name))?;
     }
+    let step = Step::begin("example-axum-origin, an origin of tests (about 1 min from nothing)");
+    let build = ["build", "--locked", "--quiet", "--package", "example-axum-origin"];
+    step.output(&mut root.cargo_command(build), "see what cargo said above")?;
+    step.done("");
     setup::browser(root)?;
     setup::pip()?;
     let step = Step::begin("end to end in workerd (about 8 min)");

@@ -9,6 +9,7 @@ const COMMANDS: [&[&str]; 32] = [
     &["user", "add"],
     &["user", "show"],
     &["user", "list"],
+    &["user", "set"],
     &["user", "set-password"],
     &["user", "disable"],
     &["user", "enable"],

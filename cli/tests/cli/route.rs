@@ -307,3 +307,36 @@ kept     authorization (and every other header)
 
 "#]]);
 }
+
+#[test]
+fn the_condition_that_claims_fail_is_shown() {
+    let world = World::new();
+    world.config(
+        "path = \"/protected\"\nto = \"identity\"\nuser = \"stored\"",
+        "path = \"/protected\"\nto = \"identity\"\nrequire = [{ role = \"admin\" }, { role = \"user\", scope = \"a b\" }]",
+    );
+    let run = |claims: &str| world.run(&["route", "test", "GET", "/protected", "--claims", claims], "");
+    run(r#"{"role": "user", "scope": "a"}"#).is(str![[r#"
+exit 1
+--- stdout
+GET /protected
+rule     ROUTES[0] (wrangler.toml:20): path = "/protected", auth = "required", to = "identity"
+result   refused 403 (insufficient_permissions)
+why      require: role is "admin"; or scope has a and b
+
+"#]]);
+    assert_eq!(run(r#"{"role": "admin"}"#).code, 0);
+    assert_eq!(run("role=admin").code, 2);
+    world.config("[vars]\n", "[vars]\nTOLLGATE_WIRE = \"flask-jwt-extended\"\n");
+    run(r#"{"role": "guest"}"#).is(str![[r#"
+exit 1
+--- stdout
+GET /protected
+rule     ROUTES[0] (wrangler.toml:21): path = "/protected", auth = "required", to = "identity"
+result   refused 403 (insufficient_permissions)
+why      require: role is "admin"; or role is "user"
+header   www-authenticate: Bearer error="insufficient_scope"
+
+"#]]);
+    assert_eq!(run(r#"{"role": "user", "scope": "b c a"}"#).code, 0);
+}

@@ -594,3 +594,29 @@ fn a_hash_of_another_kind_is_named() {
         assert!(text.contains("this is a bcrypt hash") && !text.contains("hunter2"), "{text}");
     }
 }
+
+#[test]
+fn attributes_are_set_and_removed_and_nothing_else_changes() {
+    let world = World::new();
+    world.good(
+        &["user", "add", "alice", "--id", "7", "--attribute", "role=admin", "--attribute", "age=7"],
+        "correct horse battery\n",
+    );
+    let (login, before) = (world.value("login:alice"), world.writes().len());
+    world.good(
+        &["user", "set", "alice", "--attribute", "role=viewer", "--attribute", "org={\"id\":5}", "--without", "age"],
+        "",
+    );
+    assert_eq!(world.writes()[before..], ["user:7"], "the profile alone");
+    assert_eq!(
+        world.value("user:7"),
+        json!({"v": 1, "id": 7, "name": "alice", "status": "active", "attributes": {"role": "viewer", "org": {"id": 5}}})
+    );
+    assert_eq!(world.value("login:alice"), login);
+    world.good(&["user", "disable", "alice"], "");
+    world.good(&["user", "set", "alice", "--without", "role", "--without", "org"], "");
+    assert_eq!(world.value("user:7"), json!({"v": 1, "id": 7, "name": "alice", "status": "disabled"}));
+    assert_eq!(world.run(&["user", "set", "alice"], "").code, 2);
+    assert_eq!(world.run(&["user", "set", "alice", "--attribute", "a=1", "--without", "a"], "").code, 2);
+    assert_eq!(world.run(&["user", "set", "nobody", "--attribute", "a=1"], "").code, 1);
+}

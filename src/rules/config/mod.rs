@@ -21,6 +21,7 @@ pub(super) use value::{as_list, as_seconds};
 use super::{
     account::object,
     assertion::Assertions,
+    attribute_claims::AttributeClaims,
     cors::Cors,
     device::DeviceKey,
     diagnostic::Diagnostic,
@@ -105,6 +106,8 @@ pub struct Config {
     pub websocket_protocol: String,
     /// `TOLLGATE_ASSERTION_KEY`, `TOLLGATE_ASSERTION_CLAIMS`, with `TOLLGATE_PUBLIC_URL` as issuer.
     pub assertions: Option<Assertions>,
+    /// `TOLLGATE_CLAIMS`.
+    pub attribute_claims: AttributeClaims,
     /// `TOLLGATE_CORS`: for the endpoints.
     pub cors: Option<Cors>,
     /// `TOLLGATE_ERROR_CODES`.

@@ -2,6 +2,7 @@
 
 use super::{FlaskJwtExtended, Sessions};
 use crate::rules::{
+    attribute_claims::AttributeClaims,
     header::ClaimHeader,
     json::{Map, Value},
     password::Peppers,
@@ -21,6 +22,7 @@ pub(super) struct RawConfig {
     pub(super) algorithm: Option<String>,
     pub(super) decode_algorithms: Vec<String>,
     pub(super) leeway: Duration,
+    pub(super) attribute_claims: AttributeClaims,
     pub(super) expiration_delta: Duration,
     pub(super) not_before_delta: Duration,
     pub(super) verify_claims: Vec<String>,
@@ -89,6 +91,7 @@ impl RawConfig {
             algorithm: None,
             decode_algorithms: Vec::new(),
             leeway: Duration::ZERO,
+            attribute_claims: AttributeClaims::default(),
             expiration_delta: Duration::ZERO,
             not_before_delta: Duration::ZERO,
             verify_claims: Vec::new(),

@@ -69,6 +69,7 @@ fn read(environment: Environment<'_>) -> Loaded {
     if let Some(routes) = &routes {
         origin::check_unused(routes, &origins, &mut diagnostics);
         rewrites::check(routes, &origins, &mut diagnostics);
+        routes::check_requirements(&raw, routes, &mut diagnostics);
     }
     let public_url = origin::public_url(&raw, &mut diagnostics);
     origin::check_keep_headers(&raw, &mut diagnostics);
@@ -120,6 +121,7 @@ fn read(environment: Environment<'_>) -> Loaded {
             forwarded: raw.forwarded,
             websocket_protocol: raw.websocket_protocol,
             assertions,
+            attribute_claims: raw.attribute_claims,
             cors,
             error_codes: raw.error_codes,
             claim_headers: raw.claim_headers,

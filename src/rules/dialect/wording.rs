@@ -6,8 +6,8 @@
 use crate::rules::{
     answer::Answer,
     rejection::{
-        BodyRejection, CredentialRejection, LoginRejection, PasswordRejection, Rejection, RouteRejection,
-        TokenRejection, UnavailableRejection, Words,
+        BodyRejection, CredentialRejection, LoginRejection, PasswordRejection, PermissionRejection, Rejection,
+        RouteRejection, TokenRejection, UnavailableRejection, Words,
     },
 };
 use std::borrow::Cow;
@@ -31,6 +31,11 @@ pub trait Wording {
 
     /// The value of `WWW-Authenticate`; `None` if the answer has no challenge.
     fn challenge(&self, rejection: &CredentialRejection) -> Option<String>;
+
+    /// The value of `WWW-Authenticate` for a token whose claims are not enough (RFC 6750 §3.1).
+    fn insufficient_scope(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The answer to a rejection, in a dialect.
@@ -72,6 +77,10 @@ fn headers(rejection: &Rejection, dialect: &dyn Wording) -> Vec<(Cow<'static, st
     match rejection {
         Rejection::Credential(rejection) => {
             dialect.challenge(rejection).map(|challenge| ("www-authenticate".into(), challenge)).into_iter().collect()
+        }
+        Rejection::Permission(PermissionRejection::InsufficientPermissions) => {
+            let challenge = dialect.insufficient_scope();
+            challenge.map(|challenge| ("www-authenticate".into(), challenge.to_owned())).into_iter().collect()
         }
         Rejection::Route(RouteRejection::MissingLastSlash { location }) => vec![("location".into(), location.clone())],
         Rejection::Route(RouteRejection::MethodNotAllowed { allow }) => vec![("allow".into(), allow.clone())],

@@ -1,6 +1,6 @@
 //! Whether a request under a rule of `ROUTES` is let through.
 //!
-//! **What always holds:** the order is token, revocation, account, user, renewal of cookies. [`Gate::decide_rule`]
+//! **What always holds:** the order is token, revocation, account, user, claims (`require`), renewal of cookies. [`Gate::decide_rule`]
 //! decides from memory; [`resume`] continues in the same order.
 
 use super::{
@@ -107,7 +107,7 @@ impl Gate {
                 Err(reject(rule, Rejection::Permission(PermissionRejection::ForeignSocket)))
             }
             Presented::Token(token, location) => Ok((token, location)),
-            Presented::Missing(_) if rule.auth == Auth::Optional => {
+            Presented::Missing(_) if rule.admits_anonymous() => {
                 Err(Decision::pass(rule, Principal::Anonymous, Jar::new()))
             }
             Presented::Missing(rejection) => Err(reject(rule, rejection)),
@@ -171,9 +171,14 @@ impl Gate {
         &'g self,
         rule: &'g Rule,
         token: VerifiedToken,
-        identity: Arc<Identity>,
+        identity: &Arc<Identity>,
+        stored: &Identity,
         host: &impl Host,
     ) -> Decision<'g> {
+        let identity = Arc::clone(identity);
+        if !is_met(rule, &token) {
+            return reject_permission(rule, token);
+        }
         if let Some((object, command)) = self.check_command(&token, true) {
             match self.ask(host, &object, command).await {
                 Ok(Reply::Alive) => {}
@@ -182,7 +187,7 @@ impl Gate {
                 Err(_) => return admit(rule, token, identity, Location::Cookies, Jar::new()),
             }
         }
-        let renewal = self.renewed_cookies(&identity, &token, &draw(host), host.now());
+        let renewal = self.renewed_cookies(stored, &token, &draw(host), host.now());
         admit(rule, token, identity, Location::Cookies, renewal)
     }
 }
@@ -246,12 +251,17 @@ pub(super) async fn resume<'g>(
             Err(error) => return reject(rule, error.into()),
         },
     };
-    match identity {
-        None => reject_revoked(rule, Gate::nobody(&token), token),
-        Some(identity) if gate.dialect.is_renewal_due(rule, &token, location, host.now()) => {
-            gate.admit_renewing(rule, token, identity, host).await
-        }
-        Some(identity) => admit(rule, token, identity, location, Jar::new()),
+    let Some(identity) = identity else { return reject_revoked(rule, Gate::nobody(&token), token) };
+    if !gate.dialect.is_renewal_due(rule, &token, location, host.now()) {
+        return admit(rule, token, identity, location, Jar::new());
+    }
+    if rule.user == UserFrom::Stored || gate.config.attribute_claims.is_empty() {
+        return gate.admit_renewing(rule, token, &identity, &identity, host).await;
+    }
+    // The new token has the claims of today. Without them it is not renewed, and the present one is good until it expires.
+    match users.identity(&token).await {
+        Ok(Some(stored)) => gate.admit_renewing(rule, token, &identity, &stored, host).await,
+        Ok(None) | Err(_) => admit(rule, token, identity, location, Jar::new()),
     }
 }
 
@@ -264,6 +274,7 @@ fn later<'g>(
     Decided::Later(TokenUnderRule { rule, token, location, next })
 }
 
+/// Lets a request through whose token is valid and not revoked, and whose user is known, if the claims are enough.
 fn admit<'g>(
     rule: &'g Rule,
     token: VerifiedToken,
@@ -271,7 +282,22 @@ fn admit<'g>(
     location: Location,
     renewal: Jar,
 ) -> Decision<'g> {
+    if !is_met(rule, &token) {
+        return reject_permission(rule, token);
+    }
     Decision::pass(rule, Principal::Verified { token, identity, location }, renewal)
+}
+
+/// Whether the token's claims meet what the rule requires. The verdict is kept with the token.
+fn is_met(rule: &Rule, token: &VerifiedToken) -> bool {
+    let Some(require) = &rule.require else { return true };
+    token.verdict(rule.index, |claims| require.is_met_by(claims))
+}
+
+fn reject_permission(rule: &Rule, token: VerifiedToken) -> Decision<'_> {
+    let rejection = Rejection::Permission(PermissionRejection::InsufficientPermissions);
+    let signed = Some(token.into_signed());
+    Decision::Reject(Rejected { signed, ..Rejected::new(rejection, Some(&rule.path)) })
 }
 
 fn reject(rule: &Rule, rejection: Rejection) -> Decision<'_> {
@@ -280,7 +306,7 @@ fn reject(rule: &Rule, rejection: Rejection) -> Decision<'_> {
 
 /// Rejects a token; or lets the request through as anonymous, if the rule has `invalid = "anonymous"`.
 fn reject_token<'g>(rule: &'g Rule, rejected: Rejected<'g>) -> Decision<'g> {
-    if rule.auth == Auth::Optional && rule.invalid == Invalid::Anonymous {
+    if rule.admits_anonymous() && rule.invalid == Invalid::Anonymous {
         return Decision::pass(rule, Principal::Anonymous, Jar::new());
     }
     Decision::Reject(rejected.under(&rule.path))

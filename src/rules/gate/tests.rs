@@ -46,6 +46,8 @@ struct World {
     full: Option<(Limit, &'static str)>,
     password: &'static str,
     version: i64,
+    /// The user's.
+    attributes: Value,
     asked: Vec<String>,
     count: u8,
     /// The number of the host call that fails, counted from 0.
@@ -78,6 +80,7 @@ struct Outside {
     full: Option<(Limit, &'static str)>,
     password: &'static str,
     version: i64,
+    attributes: Value,
 }
 
 impl Outside {
@@ -85,6 +88,10 @@ impl Outside {
     fn failure(&self) -> Option<Failure> {
         let number = self.calls.replace(self.calls.get() + 1);
         self.fails.filter(|(call, _)| *call == number).map(|(_, failure)| failure)
+    }
+
+    fn user(&self, id: Id) -> Identity {
+        Identity { attributes: self.attributes.as_object().unwrap().clone(), ..Identity::new(id) }
     }
 
     fn note(&self, asked: impl Into<String>) {
@@ -169,11 +176,15 @@ impl Users for Outside {
         }
         let is_right = credentials.password.expose() == self.password;
         let version = Timestamp::from_millis(self.version);
-        Ok(is_right.then(|| Identity { version, ..Identity::new(Id::Int(1)) }))
+        Ok(is_right.then(|| Identity { version, ..self.user(Id::Int(1)) }))
     }
 
     async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, UsersError> {
-        if self.failure().is_some() { Err(UsersError::Unavailable) } else { Ok(token.identity().map(Identity::new)) }
+        if self.failure().is_some() {
+            Err(UsersError::Unavailable)
+        } else {
+            Ok(token.identity().map(|id| self.user(id)))
+        }
     }
 
     async fn set_password(
@@ -222,6 +233,7 @@ impl World {
         if all.get("TOLLGATE_WIRE").is_some() {
             all["ROUTES"].as_array_mut().unwrap().extend([
                 json!({"path": "/refreshing", "to": "identity", "refresh": true}),
+                json!({"path": "/admin", "to": "identity", "require": {"role": "admin"}}),
                 json!({"path": "/fresh", "to": "identity", "fresh": true}),
             ]);
         }
@@ -235,6 +247,7 @@ impl World {
             full: None,
             password: "right",
             version: 0,
+            attributes: json!({}),
             asked: Vec::new(),
             count: 0,
             fails: None,
@@ -276,6 +289,7 @@ impl World {
             full: self.full,
             password: self.password,
             version: self.version,
+            attributes: self.attributes.clone(),
         };
         let decision = match self.gate.decide(&request, self.now) {
             Decided::Now(decision) => decision,
@@ -1211,6 +1225,9 @@ fn only_an_access_tokens_cookie_is_renewed_and_only_when_it_is_due() {
     assert!(!renews(&mut world, "/refreshing", ("cookie", &refresh)), "of another type");
     world.wait(301);
     assert!(!renews(&mut world, "/me", ("authorization", &bearer)), "in a header");
+    let refused = world.answer("GET", "/admin", &[("cookie", &in_cookie)], Value::Null);
+    assert_eq!((refused.status, refused.header("set-cookie")), (403, None), "claims come before renewal");
+    assert!(world.asked.iter().all(|asked| !asked.contains("check")), "{:?}", world.asked);
     assert!(renews(&mut world, "/me", ("cookie", &in_cookie)));
 }
 
@@ -1530,7 +1547,174 @@ fn a_waiting_request_holds_little_memory() {
         full: None,
         password: "right",
         version: 0,
+        attributes: json!({}),
     };
     let future = world.gate.resume(continuation, &outside, &outside);
     assert!(size_of_val(&future) <= 4096, "{} bytes", size_of_val(&future));
+}
+
+#[test]
+fn claims_decide_after_everything_else_and_before_renewal() {
+    for wire in ["flask-jwt", "flask-jwt-extended"] {
+        let vars = json!({
+            "TOLLGATE_WIRE": wire, "JWT_SECRET_KEY": "a secret of more than thirty-two bytes",
+            "ROUTES": [
+                {"path": "/admin", "to": "origin", "require": {"role": "admin"}},
+                {"path": "/maybe", "to": "origin", "auth": "optional", "require": {"role": ["admin", "editor"]}},
+                {"path": "/any", "to": "origin"},
+            ],
+            "ORIGIN": "https://app.example.com",
+        });
+        let gate = Gate::new(Config::read(vars.as_object().unwrap()).config.unwrap(), DefaultHandlers);
+        let key = gate.config().tokens.keys().signing().unwrap();
+        let token = |more: Value| {
+            let mut claims = json!({
+                "identity": "7", "sub": "7", "iat": NOW, "nbf": NOW, "exp": NOW + 600, "jti": "j", "type": "access",
+                "fresh": false,
+            });
+            claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            token::sign(key, &Map::new(), claims.as_object().unwrap())
+        };
+        let ask = |path: &str, token: Option<&str>| {
+            let (name, value) = gate.config().token_field(token.unwrap_or_default());
+            let name = if token.is_some() { name } else { "x".into() };
+            let headers = [(&*name, &*value)];
+            let request = Request { method: "GET", site: "", path, query: None, headers: &headers };
+            match gate.decide(&request, Timestamp::from_seconds(NOW)) {
+                Decided::Now(Decision::Forward(_)) => (0, "", None, String::new()),
+                Decided::Now(Decision::Reject(rejected)) => {
+                    let answer = gate.answer_to(&rejected);
+                    let challenge = answer.header("www-authenticate").map(str::to_owned);
+                    (answer.status, rejected.rejection.code(), challenge, answer.body.clone())
+                }
+                _ => panic!("neither forwarded nor rejected"),
+            }
+        };
+        let (admin, user) = (token(json!({"role": "admin"})), token(json!({"role": "user"})));
+        let (challenge, body) = match wire {
+            "flask-jwt" => {
+                (None, "{\"description\":\"Insufficient permissions\",\"error\":\"Forbidden\",\"status_code\":403}\n")
+            }
+            _ => (Some("Bearer error=\"insufficient_scope\"".to_owned()), "{\"msg\":\"Insufficient permissions\"}\n"),
+        };
+        let refused = (403, "insufficient_permissions", challenge, body.to_owned());
+        // Twice and more: the verdict is kept with a token that is remembered.
+        for _ in 0..4 {
+            assert_eq!(ask("/admin", Some(&admin)).0, 0, "{wire}");
+            assert_eq!(ask("/admin", Some(&user)), refused, "{wire}");
+            assert_eq!(ask("/any", Some(&user)).0, 0, "{wire}");
+            assert_eq!(ask("/maybe", Some(&user)), refused, "{wire}");
+            assert_eq!(ask("/maybe", Some(&token(json!({"role": "editor"})))).0, 0, "{wire}");
+        }
+        assert_eq!(ask("/maybe", None).1, "token_missing", "{wire}: nobody passes without a token");
+        assert_eq!(ask("/admin", None).1, "token_missing", "{wire}");
+        let expired = token(json!({"role": "user", "exp": NOW - 50}));
+        assert_eq!(ask("/admin", Some(&expired)).1, "token_expired", "{wire}: the token comes first");
+    }
+}
+
+#[test]
+fn an_application_words_what_is_not_enough() {
+    struct Own;
+    impl Handlers for Own {
+        fn error(&self, rejection: &Rejection) -> Answer {
+            Answer { status: 418, headers: Vec::new(), body: rejection.code().into() }
+        }
+    }
+    impl Loaders for Own {
+        fn insufficient_permissions(&self, token: TokenParts<'_>) -> Option<Answer> {
+            Some(Answer { status: 418, headers: Vec::new(), body: token.payload["role"].to_string() })
+        }
+    }
+    for (wire, hooks, body) in [
+        ("flask-jwt", Hooks::default().with_handlers(Own), "insufficient_permissions"),
+        ("flask-jwt-extended", Hooks::default().with_loaders(Own), "\"user\""),
+    ] {
+        let vars = json!({
+            "TOLLGATE_WIRE": wire, "JWT_SECRET_KEY": "a secret of more than thirty-two bytes",
+            "ROUTES": [{"path": "/admin", "to": "identity", "require": {"role": "admin"}}],
+        });
+        let gate = Gate::new(Config::read(vars.as_object().unwrap()).config.unwrap(), hooks);
+        let claims = json!({
+            "identity": "7", "sub": "7", "iat": NOW, "nbf": NOW, "exp": NOW + 600, "jti": "j", "role": "user",
+        });
+        let key = gate.config().tokens.keys().signing().unwrap();
+        let (name, value) = gate.config().token_field(&token::sign(key, &Map::new(), claims.as_object().unwrap()));
+        let headers = [(&*name, &*value)];
+        let request = Request { method: "GET", site: "", path: "/admin", query: None, headers: &headers };
+        let Decided::Now(Decision::Reject(rejected)) = gate.decide(&request, Timestamp::from_seconds(NOW)) else {
+            panic!("{wire}: not rejected")
+        };
+        let answer = gate.answer_to(&rejected);
+        assert_eq!((answer.status, answer.body.as_str()), (418, body), "{wire}");
+    }
+}
+
+#[test]
+fn new_tokens_have_the_claims_of_the_users_attributes_of_now() {
+    let claims = json!({"role": "attributes.role", "tenant": "attributes.org.id"});
+    for bindings in [ALL, Bindings::default()] {
+        for wire in ["flask-jwt", "flask-jwt-extended"] {
+            let mut vars = json!({"TOLLGATE_CLAIMS": claims});
+            if wire == "flask-jwt-extended" {
+                vars["TOLLGATE_WIRE"] = wire.into();
+            }
+            let mut world = World::new(vars, bindings);
+            world.attributes = json!({"role": "admin", "org": {"id": 5}, "other": "not chosen"});
+            let of = |world: &World, token: &str| {
+                let token = world.gate.config.tokens.signed(token, None, world.now).unwrap();
+                let claims = token.claims();
+                (claims.get("role").cloned(), claims.get("tenant").cloned(), claims.get("other").cloned())
+            };
+            let (access, refresh) = world.tokens();
+            assert_eq!(of(&world, &access), (Some(json!("admin")), Some(json!(5)), None), "{wire} {bindings:?}");
+            world.attributes = json!({"role": "viewer"});
+            if wire == "flask-jwt-extended" {
+                assert_eq!(of(&world, &refresh), (None, None, None), "access tokens alone");
+                let (access, _) = world.refresh(&refresh).unwrap();
+                assert_eq!(of(&world, &access), (Some(json!("viewer")), None, None));
+            }
+            world.attributes = json!({"role": "r".repeat(2048)});
+            let (status, body) = world.login("right");
+            assert_eq!(status, 500, "{wire}: {body}");
+        }
+    }
+}
+
+#[test]
+fn a_renewed_cookie_has_the_claims_of_now_or_is_not_renewed() {
+    let vars = json!({
+        "TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": "cookies", "TOLLGATE_COOKIE_REFRESH_WITHIN": "10m",
+        "TOLLGATE_CLAIMS": {"role": "attributes.role"},
+    });
+    let mut world = World::new(vars, ALL);
+    world.attributes = json!({"role": "admin"});
+    let token = world.access_token();
+    let cookie = format!("access_token_cookie={token}");
+    world.wait(400);
+    for (attributes, role) in [(json!({"role": "viewer"}), Some(json!("viewer"))), (json!({}), None)] {
+        world.attributes = attributes;
+        let answer = world.answer("GET", "/me", &[("cookie", &cookie)], Value::Null);
+        let renewed = cookie_of(&answer).split_once('=').unwrap().1.to_owned();
+        let renewed = world.gate.config.tokens.verify(&renewed, world.now).unwrap();
+        assert_eq!(renewed.claims().get("role"), role.as_ref());
+    }
+    // Claims that are too long, and a cookie that no browser would store.
+    for role in [json!("r".repeat(2048)), json!("é".repeat(330))] {
+        world.attributes = json!({"role": role});
+        let answer = world.answer("GET", "/me", &[("cookie", &cookie)], Value::Null);
+        assert_eq!((answer.status, answer.header("set-cookie").is_some()), (200, role.as_str().unwrap().len() < 1000));
+    }
+    // The store does not answer: the request passes with the token that it has.
+    world.attributes = json!({"role": "viewer"});
+    for call in 0..4 {
+        world.fails = Some((call, Failure::Before));
+        let answer = world.answer("GET", "/me", &[("cookie", &cookie)], Value::Null);
+        assert!([200, 503].contains(&answer.status), "{call}");
+        if let Some(set) = answer.header("set-cookie") {
+            let renewed = set.split([';', '=']).nth(1).unwrap();
+            let claims = world.gate.config.tokens.verify(renewed, world.now).unwrap().claims();
+            assert_eq!(claims.get("role"), Some(&json!("viewer")), "{call}: never without the claim");
+        }
+    }
 }

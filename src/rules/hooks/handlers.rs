@@ -69,7 +69,7 @@ pub trait Handlers: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`InternalRejection::Misconfigured`] if a required claim is not in the payload, or no key
-    /// signs.
+    /// signs; [`InternalRejection::ClaimsTooLong`].
     fn encode(
         &self,
         identity: &Identity,
@@ -78,6 +78,7 @@ pub trait Handlers: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<String, Rejection> {
         let mut claims = self.payload(identity, config, now);
+        claims.extend(config.attribute_claims.of(identity)?);
         claims.extend(session.map(|session| ("sid".to_owned(), session.as_str().into())));
         if config.tokens.policy().required_claims().iter().any(|name| !claims.contains_key(name)) {
             return Err(Rejection::Internal(InternalRejection::Misconfigured));

@@ -107,6 +107,12 @@ pub trait Loaders: Send + Sync + 'static {
         None
     }
 
+    /// The whole answer if the claims do not meet the rule's `require`; `None` for the gate's. The library has no such
+    /// loader.
+    fn insufficient_permissions(&self, _token: TokenParts<'_>) -> Option<Answer> {
+        None
+    }
+
     /// `user_lookup_error_loader`: the whole answer if no user has the token's id; `None` for the library's.
     fn user_lookup_error(&self, _token: TokenParts<'_>) -> Option<Answer> {
         None

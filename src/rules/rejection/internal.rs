@@ -8,6 +8,8 @@ use super::Words;
 pub enum InternalRejection {
     /// The configuration is wrong; the log says how.
     Misconfigured,
+    /// The claims or the cookie of a new token would be too long (`TOLLGATE_CLAIMS`).
+    ClaimsTooLong,
     /// A bug.
     Bug,
 }
@@ -16,6 +18,7 @@ impl InternalRejection {
     pub(in crate::rules) const fn code(&self) -> &'static str {
         match self {
             Self::Misconfigured => "misconfigured",
+            Self::ClaimsTooLong => "claims_too_long",
             Self::Bug => "internal",
         }
     }

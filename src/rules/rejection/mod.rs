@@ -133,14 +133,16 @@ impl Rejection {
         }
     }
 
-    /// Whether the rejection is about the token or the log-in: Flask-JWT passes it to `jwt_error_handler` as a
+    /// Whether the rejection is about the token, its claims or the log-in: Flask-JWT passes it to `jwt_error_handler` as a
     /// `JWTError`, and Flask-JWT-Extended has a loader for it. The others are answers of Flask itself, or of the gate.
     #[must_use]
     pub const fn is_jwt_error(&self) -> bool {
         match self {
-            Self::Credential(_) | Self::Token(_) | Self::Login(LoginRejection::BadCredentials) | Self::Custom(_) => {
-                true
-            }
+            Self::Credential(_)
+            | Self::Token(_)
+            | Self::Login(LoginRejection::BadCredentials)
+            | Self::Permission(PermissionRejection::InsufficientPermissions)
+            | Self::Custom(_) => true,
             Self::Login(LoginRejection::BodyNotDeclaredJson)
             | Self::Route(_)
             | Self::Body(_)

@@ -8,6 +8,8 @@ use super::Words;
 pub enum PermissionRejection {
     /// A WebSocket handshake with a token in a cookie, from another site's page or from no page (`Origin`).
     ForeignSocket,
+    /// The token's claims do not meet the rule's `require`.
+    InsufficientPermissions,
     /// The secret of the operators' endpoint is wrong or missing.
     NotTheOperator,
     /// An operator's command that is unknown or incomplete.
@@ -18,6 +20,7 @@ impl PermissionRejection {
     pub(in crate::rules) const fn code(&self) -> &'static str {
         match self {
             Self::ForeignSocket => "websocket_origin",
+            Self::InsufficientPermissions => "insufficient_permissions",
             Self::NotTheOperator => "operator_unknown",
             Self::BadCommand => "bad_command",
         }
@@ -30,6 +33,7 @@ impl PermissionRejection {
                 "Forbidden",
                 "WebSocket refused: the token is in a cookie and Origin is not this gate's",
             ),
+            Self::InsufficientPermissions => Words::new(403, "Forbidden", "Insufficient permissions"),
             Self::NotTheOperator => {
                 Words::new(401, "Unauthorized", "Send TOLLGATE_ADMIN_SECRET as `Authorization: Bearer …`")
             }

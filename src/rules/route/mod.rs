@@ -5,9 +5,11 @@
 //! to different rules is refused (`path.rs`).
 
 mod path;
+mod requirement;
 mod rule;
 mod tree;
 
+pub use requirement::Requirement;
 pub(super) use rule::is_realm;
 pub use rule::{
     Auth, FlaskJwtExtendedRule, INDEX_PAGE, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, RequiredFreshness, Revocation,

@@ -1,6 +1,6 @@
 //! One rule of `ROUTES`.
 
-use super::path;
+use super::{path, requirement::Requirement};
 use crate::rules::{
     config::{Location, as_list, as_seconds, options},
     cors::Cors,
@@ -39,6 +39,8 @@ pub struct Rule {
     pub cache: bool,
     /// Whether WebSockets and event streams are closed when the token expires.
     pub close_at_expiry: bool,
+    /// What the token's claims must be.
+    pub require: Option<Requirement>,
     /// Which pages of other origins may read the answers.
     pub cors: Option<Cors>,
     /// Members for Flask-JWT-Extended's dialect only.
@@ -50,6 +52,12 @@ impl Rule {
     #[must_use]
     pub fn looks_at_tokens(&self) -> bool {
         self.auth != Auth::None
+    }
+
+    /// Whether a request without a valid token can pass.
+    #[must_use]
+    pub fn admits_anonymous(&self) -> bool {
+        self.auth == Auth::Optional && self.require.is_none()
     }
 
     /// Where requests are forwarded; `None` if they go to no origin.
@@ -258,6 +266,12 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         kind: "`token` or `stored`",
         default: "token",
         meaning: "`stored` looks the user up (one KV read), so that a deleted or disabled user is refused.",
+    },
+    RuleMember {
+        name: "require",
+        kind: "table of claims, or a list of tables",
+        default: "none",
+        meaning: "What the token's claims must be, such as `{ role = \"admin\" }`; else 403. With it a request without a valid token is refused, under `auth = \"optional\"` too: [authorization.md](authorization.md).",
     },
     RuleMember {
         name: "revocation",
@@ -472,6 +486,21 @@ impl Rule {
                 None
             }
         });
+        let require = table.get("require").and_then(|value| match Requirement::read(value) {
+            Ok(require) => Some(require),
+            Err(text) => {
+                problem("require", text);
+                None
+            }
+        });
+        if table.contains_key("require") {
+            if auth == Some(Auth::None) {
+                problem("require", "the gate looks at no token beside auth = \"none\": remove one of the two".into());
+            }
+            if invalid == Some(Invalid::Anonymous) {
+                problem("invalid", "nobody passes without the claims in require: remove one of the two".into());
+            }
+        }
         if to == Some(Target::Identity) && auth == Some(Auth::None) {
             problem("auth", "there is no identity to answer with: write \"required\" or \"optional\"".into());
         }
@@ -491,6 +520,7 @@ impl Rule {
                 revocation,
                 cache,
                 close_at_expiry,
+                require,
                 cors,
                 flask_jwt_extended,
             }),
@@ -511,7 +541,9 @@ impl Rule {
     /// Whether the same requests would pass under both, whatever their method and path.
     pub(in crate::rules) fn judges_like(&self, other: &Self) -> bool {
         let parts = |rule: &'_ Self| (rule.auth, rule.invalid, rule.user, rule.revocation);
-        parts(self) == parts(other) && self.flask_jwt_extended == other.flask_jwt_extended
+        parts(self) == parts(other)
+            && self.require == other.require
+            && self.flask_jwt_extended == other.flask_jwt_extended
     }
 }
 

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use std::{
     fmt,
     ops::{Deref, Range},
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, Mutex, atomic::AtomicU64},
 };
 
 /// A token whose signature is good (RFC 7515 §5.2). Its claims were read, not judged. A copy shares what it holds.
@@ -41,6 +41,8 @@ struct Content {
     checked_generation: AtomicU64,
     /// What origins were told about it.
     assertions: Kept,
+    /// Whether its claims are enough, by rule.
+    verdicts: Mutex<Vec<(usize, bool)>>,
 }
 
 /// What a signed token is made of, beside its claims.
@@ -89,6 +91,7 @@ impl SignedToken {
             revocation_keys,
             checked_generation: AtomicU64::new(0),
             assertions: Kept::default(),
+            verdicts: Mutex::default(),
         }))
     }
 
@@ -96,6 +99,17 @@ impl SignedToken {
     /// keeps no sessions.
     pub(in crate::rules) fn revocation_keys(&self) -> Option<(&RevocationKeys, &AtomicU64)> {
         self.0.revocation_keys.as_ref().map(|keys| (keys, &self.0.checked_generation))
+    }
+
+    /// Whether the claims are enough for a rule, by its number: judged once, since neither changes.
+    pub(in crate::rules) fn verdict(&self, rule: usize, judge: impl FnOnce(&Map<String, Value>) -> bool) -> bool {
+        let Ok(mut verdicts) = self.0.verdicts.lock() else { return judge(&self.claims()) };
+        if let Some((_, verdict)) = verdicts.iter().find(|(known, _)| *known == rule) {
+            return *verdict;
+        }
+        let verdict = judge(&self.claims());
+        verdicts.push((rule, verdict));
+        verdict
     }
 
     /// The assertions about it, by origin.
@@ -260,6 +274,7 @@ impl VerifiedToken {
             revocation_keys: None,
             checked_generation: AtomicU64::new(0),
             assertions: Kept::default(),
+            verdicts: Mutex::default(),
             text: payload.into(),
         })))
     }

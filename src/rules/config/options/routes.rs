@@ -1,7 +1,7 @@
 //! The dialect and the rules.
 
 use super::{Family, OptionSpec};
-use crate::rules::config::value::as_json;
+use crate::rules::{attribute_claims::AttributeClaims, config::value::as_json};
 
 pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::custom("TOLLGATE_WIRE", |raw, value| {
@@ -25,5 +25,19 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     .meaning(
         "Which requests are let through, for whom, and where they are forwarded. A path without a rule is refused \
              with 404.",
+    ),
+    OptionSpec::custom("TOLLGATE_CLAIMS", |raw, value| {
+        let value = as_json(value);
+        let table = value.as_object().ok_or("write a table of claims, such as { role = \"attributes.role\" }")?;
+        raw.attribute_claims = AttributeClaims::read(table)?;
+        Ok(())
+    })
+    .kind("table of claims and attributes")
+    .default("{}")
+    .meaning(
+        "Claims that access tokens get from the user's attributes, at the log-in, a refresh, and the renewal of a cookie: \
+             `{ role = \"attributes.role\", tenant = \"attributes.org.id\" }`. Needs one more read of KV at a log-in. \
+             Together at most 2 KiB as JSON, and a cookie at most 4,096 bytes, else no token is issued (500, \
+             `claims_too_long`). [authorization.md](authorization.md#claims-from-attributes)",
     ),
 ]);

@@ -73,3 +73,17 @@ fn a_claim_gets_a_field_that_nothing_else_has() {
     let both = json!({"TOLLGATE_CLAIM_HEADERS": {"Remote-User": "sub"}, "TOLLGATE_KEEP_HEADERS": ["Remote_User"]});
     assert!(problems(both).contains(&"TOLLGATE_CLAIM_HEADERS".to_owned()));
 }
+
+#[test]
+fn claims_from_attributes_have_names_of_their_own() {
+    let good = warnings(json!({"TOLLGATE_CLAIMS": {"role": "attributes.role"}}));
+    assert!(good.iter().any(|told| told.starts_with("TOLLGATE_CLAIMS: a changed attribute")), "{good:?}");
+    for name in ["sub", "identity", "exp", "iat", "nbf", "jti", "type", "fresh", "csrf", "sid", "iss", "aud", "cv"] {
+        assert_eq!(problems(json!({"TOLLGATE_CLAIMS": {name: "attributes.role"}})), ["TOLLGATE_CLAIMS"], "{name}");
+    }
+    for wrong in [json!({"role": "role"}), json!({"role": 1}), json!(["role"]), json!("role")] {
+        assert_eq!(problems(json!({"TOLLGATE_CLAIMS": wrong})), ["TOLLGATE_CLAIMS"], "{wrong}");
+    }
+    let own = json!({"JWT_IDENTITY_CLAIM": "user", "TOLLGATE_CLAIMS": {"user": "attributes.role"}});
+    assert_eq!(flask_jwt_extended(own).map(drop), Err(vec!["TOLLGATE_CLAIMS".to_owned()]));
+}

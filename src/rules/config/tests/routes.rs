@@ -161,3 +161,36 @@ fn bodies_with_tokens_have_a_limit() {
         assert_eq!(read.config.is_ok(), good, "{limit}");
     }
 }
+
+#[test]
+fn a_requirement_can_be_met() {
+    let rule = |change: Value| {
+        let mut rule = json!({"path": "/a", "to": "identity"});
+        rule.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        json!({"ROUTES": [rule]})
+    };
+    for (change, wrong) in [
+        (json!({"require": {"role": "admin"}}), ""),
+        (json!({"require": {"role": "admin"}, "auth": "optional"}), ""),
+        (json!({"require": {"sub": "7"}}), ""),
+        (json!({"require": {"type": "access"}}), ""),
+        (json!({"require": {"type": "refresh"}, "refresh": true}), ""),
+        (json!({"require": {"type": "refresh"}, "verify_type": false}), ""),
+        (json!({"require": {"role": []}}), "ROUTES[0].require"),
+        (json!({"require": "admin"}), "ROUTES[0].require"),
+        (json!({"require": {"role": "admin"}, "auth": "none", "to": "assets"}), "ROUTES[0].require"),
+        (json!({"require": {"role": "admin"}, "auth": "optional", "invalid": "anonymous"}), "ROUTES[0].invalid"),
+        (json!({"require": {"sub": 7}}), "ROUTES[0].require"),
+        (json!({"require": {"type": "refresh"}}), "ROUTES[0].require"),
+        (json!({"require": {"exp": "soon"}}), "ROUTES[0].require"),
+        (json!({"require": {"jti": 1}}), "ROUTES[0].require"),
+    ] {
+        let found = flask_jwt_extended(rule(change.clone())).map(drop);
+        let expected = if wrong.is_empty() { Ok(()) } else { Err(vec![wrong.to_owned()]) };
+        assert_eq!(found, expected, "{change}");
+    }
+    for claim in [json!({"identity": true}), json!({"aud": "a"})] {
+        assert_eq!(problems(rule(json!({"require": claim}))), ["ROUTES[0].require"], "{claim}");
+    }
+    assert_eq!(problems(rule(json!({"require": {"role": "a"}, "auth": "none"}))).len(), 2);
+}

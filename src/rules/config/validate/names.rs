@@ -83,8 +83,28 @@ fn check_claim_headers(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
     }
 }
 
+/// `TOLLGATE_CLAIMS`: a claim that the dialect or the gate sets itself would be lost, or overwritten.
+fn check_attribute_claims(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
+    const OWN: [&str; 13] =
+        ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "identity", "type", "fresh", "csrf", "sid", "cv"];
+    let identity = raw.policy.identity_claim.as_str();
+    for name in raw.attribute_claims.names() {
+        if OWN.contains(&name) || (raw.is_flask_jwt_extended && name == identity) {
+            let text = format!("{name:?} says something else in each token: write another name");
+            diagnostics.problem("TOLLGATE_CLAIMS", text);
+        }
+    }
+    if !raw.attribute_claims.is_empty() {
+        diagnostics.warn(
+            "TOLLGATE_CLAIMS",
+            "a changed attribute is in tokens that are issued a minute later, when KV shows it everywhere; those issued before keep the old one until they expire (docs/authorization.md)",
+        );
+    }
+}
+
 pub(in crate::rules::config) fn check(raw: &RawConfig, bindings: Bindings, diagnostics: &mut Diagnostics<'_>) {
     check_claim_headers(raw, diagnostics);
+    check_attribute_claims(raw, diagnostics);
     if !raw.is_flask_jwt_extended {
         return;
     }

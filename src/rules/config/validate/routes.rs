@@ -4,7 +4,7 @@ use crate::rules::{
     config::{Bindings, diagnostics::Diagnostics, raw::RawConfig, validate::keys::Keys},
     cors::Cors,
     json::{Value, json},
-    route::{Endpoint, Routes, Target},
+    route::{Endpoint, Requirement, Routes, Rule, Target},
 };
 use std::borrow::Cow;
 
@@ -83,6 +83,39 @@ pub(in crate::rules::config) fn routes(
             }
             diagnostics.problems.extend(problems);
             None
+        }
+    }
+}
+
+/// Values in `require` that no token of this gate's dialect has.
+pub(in crate::rules::config) fn check_requirements(
+    raw: &RawConfig,
+    routes: &Routes,
+    diagnostics: &mut Diagnostics<'_>,
+) {
+    let never = |rule: &Rule, claim: &str, value: &Value| match claim {
+        "exp" | "iat" | "nbf" if !value.is_number() => Some("is a time, in seconds"),
+        "identity" if !raw.is_flask_jwt_extended && value.is_boolean() => Some("is a user's id"),
+        "aud" if !raw.is_flask_jwt_extended => Some("is in no token of Flask-JWT's dialect"),
+        "sub" if raw.is_flask_jwt_extended && raw.policy.verify_sub && !value.is_string() => {
+            Some("is a text (JWT_VERIFY_SUB)")
+        }
+        "jti" if raw.is_flask_jwt_extended && !value.is_string() => Some("is a text"),
+        "type" if raw.is_flask_jwt_extended && rule.flask_jwt_extended.verify_type => {
+            let wanted = rule.flask_jwt_extended.token_type.name();
+            (*value != wanted).then_some("is decided by the member refresh")
+        }
+        _ => None,
+    };
+    for rule in routes.rules() {
+        let values = rule.require.iter().flat_map(Requirement::values);
+        for (claim, value) in values {
+            if let Some(why) = never(rule, claim, value) {
+                diagnostics.problem(
+                    &format!("ROUTES[{}].require", rule.index),
+                    format!("{claim} is never {value}, so nobody passes: it {why}"),
+                );
+            }
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::{super::Grant, Spoken, wire};
 use crate::rules::{
     answer::Answer,
-    config::Config,
+    browser::MOST_PAIR_BYTES,
+    config::{Config, FlaskJwtExtended},
     cookie::Jar,
     identity::Identity,
     ids::SessionId,
@@ -19,7 +20,12 @@ pub(super) fn grant(dialect: &Spoken, grant: &Grant<'_>, config: &Config) -> Res
     let mut jar = Jar::new();
     let mut csrf_values = Vec::new();
     let mut issue = |token_type| {
+        let claims = match token_type {
+            TokenType::Access => config.attribute_claims.of(grant.identity)?,
+            TokenType::Refresh => Map::new(),
+        };
         let spec = TokenSpec {
+            claims,
             token_type,
             fresh: grant.fresh,
             expires: grant.until.map(|until| capped(options.lifetime(token_type), grant.now, until)),
@@ -28,6 +34,7 @@ pub(super) fn grant(dialect: &Spoken, grant: &Grant<'_>, config: &Config) -> Res
         };
         let (token, csrf) = create_token(dialect, grant.identity, spec, config, grant.random, grant.now)?;
         if options.uses_cookies() {
+            check_cookie(options, token_type, &token, config)?;
             jar.set(options, token_type, &token, csrf.as_deref(), grant.now);
             csrf_values.extend(csrf.filter(|_| options.csrf_in_body).map(|value| (token_type, value)));
         }
@@ -88,11 +95,33 @@ pub(super) fn renewed_cookies(
     // The CSRF value stays the same: requests that are under way carry it.
     let csrf = token.session_claims().and_then(|claims| claims.csrf()).map(str::to_owned);
     let session = session.map(|(session, _)| session.clone());
-    let spec = TokenSpec { claims: added(token), expires, session, csrf, ..TokenSpec::default() };
-    if let Ok((token, csrf)) = create_token(dialect, identity, spec, config, random, now) {
+    let mut claims = added(token);
+    config.attribute_claims.names().for_each(|name| drop(claims.shift_remove(name)));
+    let Ok(of_user) = config.attribute_claims.of(identity) else { return jar };
+    claims.extend(of_user);
+    let spec = TokenSpec { claims, expires, session, csrf, ..TokenSpec::default() };
+    if let Ok((token, csrf)) = create_token(dialect, identity, spec, config, random, now)
+        && check_cookie(options, TokenType::Access, &token, config).is_ok()
+    {
         jar.set(options, TokenType::Access, &token, csrf.as_deref(), now);
     }
     jar
+}
+
+/// Whether browsers store the token's cookie, where claims come from attributes: without the cookie the user would be
+/// logged in nowhere.
+fn check_cookie(
+    options: &FlaskJwtExtended,
+    token_type: TokenType,
+    token: &str,
+    config: &Config,
+) -> Result<(), InternalRejection> {
+    let name = match token_type {
+        TokenType::Access => &options.access.cookie,
+        TokenType::Refresh => &options.refresh.cookie,
+    };
+    let is_too_long = name.len() + token.len() > MOST_PAIR_BYTES && !config.attribute_claims.is_empty();
+    if is_too_long { Err(InternalRejection::ClaimsTooLong) } else { Ok(()) }
 }
 
 /// The usual lifetime, but at most the time that is left until `until`.

@@ -18,7 +18,7 @@ use crate::rules::{
     hooks::TokenParts,
     identity::{Id, Identity},
     ids::SessionId,
-    rejection::{CredentialRejection, Rejection, TokenRejection},
+    rejection::{CredentialRejection, PermissionRejection, Rejection, TokenRejection},
     request::Request,
     route::Rule,
     time::{Duration, Timestamp},
@@ -121,6 +121,9 @@ impl Spoken {
             Rejection::Token(TokenRejection::Revoked | TokenRejection::RefreshReused) => loaders.revoked_token(token),
             Rejection::Token(TokenRejection::ClaimsRejected) => loaders.token_verification_failed(token),
             Rejection::Token(TokenRejection::UserUnknown { .. }) => loaders.user_lookup_error(token),
+            Rejection::Permission(PermissionRejection::InsufficientPermissions) => {
+                loaders.insufficient_permissions(token)
+            }
             Rejection::Token(TokenRejection::CsrfMismatch)
             | Rejection::Credential(CredentialRejection::Nowhere(_) | CredentialRejection::CsrfMissing) => {
                 loaders.unauthorized(&text())

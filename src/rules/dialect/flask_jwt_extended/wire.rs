@@ -165,6 +165,10 @@ impl Wording for FlaskJwtExtended {
     fn challenge(&self, _: &CredentialRejection) -> Option<String> {
         None
     }
+
+    fn insufficient_scope(&self) -> Option<&'static str> {
+        Some("Bearer error=\"insufficient_scope\"")
+    }
 }
 
 /// Words without a title, which this dialect does not have.

@@ -1,0 +1,103 @@
+//! Claims that new tokens get from a user's attributes (`TOLLGATE_CLAIMS`).
+//!
+//! **What always holds:** a token has all of them or is not issued: claims that are too long are a rejection of their
+//! own. An attribute that a user does not have is no claim.
+
+use super::{
+    identity::Identity,
+    json::{self, Map, Value},
+    rejection::InternalRejection,
+};
+
+/// Maximum length of the claims as JSON, in bytes: a token of which they are a part must fit into header fields and
+/// cookies.
+pub const MAX_BYTES: usize = 2048;
+
+/// The claims, each with the name of its attribute: see [`json::find`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttributeClaims(Vec<(String, String)>);
+
+impl AttributeClaims {
+    /// Reads a table of claims, such as `{ role = "attributes.role" }`.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub(super) fn read(table: &Map<String, Value>) -> Result<Self, String> {
+        let one = |(claim, source): (&String, &Value)| {
+            let source = source.as_str().unwrap_or_default();
+            let pointer = source.strip_prefix("/attributes").filter(|rest| rest.starts_with('/'));
+            let attribute = source.strip_prefix("attributes.").or(pointer).filter(|name| !["", "/"].contains(name));
+            let attribute =
+                attribute.ok_or_else(|| format!("{claim}: write a user's attribute, such as \"attributes.role\""))?;
+            if claim.is_empty() {
+                return Err("a claim without a name: write one, such as role = \"attributes.role\"".into());
+            }
+            Ok((claim.clone(), attribute.to_owned()))
+        };
+        table.iter().map(one).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names of the claims.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(claim, _)| claim.as_str())
+    }
+
+    /// The claims for a user.
+    ///
+    /// # Errors
+    /// [`InternalRejection::ClaimsTooLong`] beyond [`MAX_BYTES`].
+    pub fn of(&self, identity: &Identity) -> Result<Map<String, Value>, InternalRejection> {
+        let found = |(claim, attribute): &(String, String)| {
+            Some((claim.clone(), json::find(&identity.attributes, attribute)?.clone()))
+        };
+        let claims: Map<String, Value> = self.0.iter().filter_map(found).collect();
+        if json::to_ascii(&claims).len() > MAX_BYTES { Err(InternalRejection::ClaimsTooLong) } else { Ok(claims) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::identity::Id;
+    use serde_json::json;
+
+    fn read(table: Value) -> Result<AttributeClaims, String> {
+        AttributeClaims::read(table.as_object().unwrap())
+    }
+
+    #[test]
+    fn claims_are_the_users_attributes() {
+        let claims = read(json!({
+            "role": "attributes.role", "tenant": "attributes.org.id", "plan": "/attributes/org/plan", "odd": "attributes.a.b",
+            "none": "attributes.none",
+        }));
+        let attributes = json!({"role": "admin", "org": {"id": 5, "plan": ["x"]}, "a.b": 1, "username": "ann"});
+        let identity = Identity { attributes: attributes.as_object().unwrap().clone(), ..Identity::new(Id::Int(1)) };
+        let found = claims.unwrap().of(&identity).unwrap();
+        assert_eq!(Value::Object(found), json!({"role": "admin", "tenant": 5, "plan": ["x"], "odd": 1}));
+        assert_eq!(AttributeClaims::default().of(&identity), Ok(Map::new()));
+        for wrong in ["role", "attributes", "attributes.", "/attributes/", "id", ""] {
+            assert!(read(json!({"role": wrong})).is_err(), "{wrong}");
+        }
+        assert!(read(json!({"": "attributes.role"})).is_err());
+        assert!(read(json!({"role": 1})).is_err());
+    }
+
+    #[test]
+    fn claims_that_are_too_long_are_no_claims() {
+        let claims = read(json!({"role": "attributes.role"})).unwrap();
+        let with = |length: usize| Identity {
+            attributes: Map::from_iter([("role".to_owned(), "r".repeat(length).into())]),
+            ..Identity::new(Id::Int(1))
+        };
+        let around = r#"{"role":""}"#.len();
+        assert!(claims.of(&with(MAX_BYTES - around)).is_ok());
+        assert_eq!(claims.of(&with(MAX_BYTES - around + 1)), Err(InternalRejection::ClaimsTooLong));
+    }
+}
