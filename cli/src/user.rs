@@ -50,8 +50,8 @@ pub enum Command {
     },
     /// Set or remove a user's attributes
     ///
-    /// Claims of tokens (TOLLGATE_CLAIMS) change with the next token: at a log-in, a refresh or the renewal of a cookie.
-    /// To log the user out at once: tollgate session end-all NAME.
+    /// Claims of tokens (TOLLGATE_CLAIMS) change with the next token: at a log-in, a refresh or the renewal of a
+    /// cookie. To log the user out at once: tollgate session end-all NAME.
     #[command(
         after_help = "Examples:\n  tollgate user set alice --attribute role=viewer\n  tollgate user set alice --without role --remote"
     )]

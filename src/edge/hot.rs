@@ -20,6 +20,7 @@ use crate::rules::{
     rejection::Rejection,
     request::{Headers, Request},
     route::RequiredFreshness,
+    socket::PROTOCOL_HEADER,
     time::Timestamp,
 };
 use std::{
@@ -220,7 +221,12 @@ fn audience_of(gate: &Gate, authorized: &Authorized<'_>) -> i32 {
 /// depends on other fields.
 #[must_use]
 pub fn goes_on(name: &str, value: Option<&str>) -> Option<bool> {
-    Filter::for_tokens(load::stock()?.config()).goes_on(name, value)
+    let config = load::stock()?.config();
+    // A token may be in it.
+    if name == PROTOCOL_HEADER && !config.websocket_protocol.is_empty() {
+        return None;
+    }
+    Filter::for_tokens(config).goes_on(name, value)
 }
 
 /// The JavaScript function that forwards to the origin what [`decide`] answers with -2 or less.

@@ -47,6 +47,7 @@ use crate::{
         gate::{Continuation, DECISION_TIMEOUT, Decided, Decision, Principal, Rejected},
         hooks::{DefaultHandlers, Hooks},
         rejection::{Rejection, UnavailableRejection},
+        socket,
     },
 };
 use hot::Pending;
@@ -185,7 +186,14 @@ fn without_the_gates_fields(request: worker::Request) -> worker::Result<worker::
     let Some(gate) = load::loaded() else { return Ok(request) };
     let filter = Filter::for_tokens(gate.config());
     let is_the_gates = |name: &String| Filter::is_the_gates(name) || filter.is_configured(name);
-    let names: Vec<String> = request.headers().keys().filter(is_the_gates).collect();
+    let mut names: Vec<String> = request.headers().keys().filter(is_the_gates).collect();
+    // As for an origin: any page can write a token into a subprotocol, and the browser adds its user's cookies.
+    let view = View::read(Clone::clone(request.inner()));
+    if socket::protocols_without_token(&view.request(), gate.config()).is_some()
+        && gate.is_foreign_socket(&view.request())
+    {
+        names.push("cookie".into());
+    }
     if names.is_empty() {
         return Ok(request);
     }

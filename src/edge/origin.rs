@@ -21,7 +21,8 @@ use crate::rules::{
     request::Headers as _,
     socket::{self, PROTOCOL_HEADER},
 };
-use std::cell::OnceCell;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use std::{borrow::Cow, cell::OnceCell};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/edge/js/fetch.mjs")]
@@ -83,12 +84,8 @@ pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> 
     let mut withheld = withheld(view, authorized, config);
     let mut added = forward::identity_headers(authorized.principal(), config);
     let cookies = if held_back.has_cookies() { view.get("cookie") } else { None };
-    match cookies.and_then(|cookies| held_back.without_cookies(&cookies)) {
-        Some(none) if none.is_empty() => {
-            withheld += if withheld.is_empty() { "cookie" } else { "\ncookie" };
-        }
-        Some(others) => added.push(("cookie".into(), others)),
-        None => {}
+    if let Some(others) = cookies.and_then(|cookies| held_back.without_cookies(&cookies)) {
+        set_or_withhold("cookie", others, &mut added, &mut withheld);
     }
     if forward::has_proxied_fields(config) {
         added.extend(forward::proxied_fields(&view.request(), authorized.rule(), config));
@@ -97,17 +94,15 @@ pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> 
         added.push((ASSERTION_HEADER.into(), assertion.text));
     }
     // A subprotocol that the gate must choose if the origin chooses none: browsers end a handshake otherwise.
-    let mut protocol = "";
-    if !config.websocket_protocol.is_empty()
-        && let Some(others) =
-            view.get(PROTOCOL_HEADER).and_then(|all| socket::without_token(&all, &config.websocket_protocol))
-    {
+    let (mut protocol, mut location) = ("", authorized.principal().location());
+    if let Some(others) = socket::protocols_without_token(&view.request(), config) {
         protocol = &config.websocket_protocol;
-        if others.is_empty() {
-            let separator = if withheld.is_empty() { "" } else { "\n" };
-            withheld.extend([separator, PROTOCOL_HEADER]);
-        } else {
-            added.push((PROTOCOL_HEADER.into(), others));
+        location = location.filter(|_| view.get(&config.token_field("").0).is_some());
+        set_or_withhold(PROTOCOL_HEADER, others, &mut added, &mut withheld);
+        if call.gate.is_foreign_socket(&view.request()) {
+            // Any page can write a subprotocol, and the browser adds the cookies of its user.
+            added.retain(|(name, _)| name != "cookie");
+            set_or_withhold("cookie", String::new(), &mut added, &mut withheld);
         }
     }
     let sent = send(
@@ -120,12 +115,27 @@ pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> 
         milliseconds(call.began),
         authorized.rule().index,
         call.number,
-        CachePolicy::new(authorized.rule(), authorized.principal().location(), config).bits(),
+        CachePolicy::new(authorized.rule(), location, config).bits(),
         authorized.closes_at().map_or(0.0, milliseconds),
         protocol,
     );
     // For example, a field that JavaScript's `Headers` refuses.
     sent.unwrap_or_else(|error| respond::failed(call, view.is_head(), &error, authorized.rule()).into())
+}
+
+/// Sends a field with another value, or not at all if nothing is left of it.
+fn set_or_withhold(
+    name: &'static str,
+    value: String,
+    added: &mut Vec<(Cow<'static, str>, String)>,
+    withheld: &mut String,
+) {
+    if value.is_empty() {
+        let separator = if withheld.is_empty() { "" } else { "\n" };
+        withheld.extend([separator, name]);
+    } else {
+        added.push((name.into(), value));
+    }
 }
 
 /// The JavaScript function that sends requests to the origins. It takes the arguments of [`Failed`], except the first,
@@ -147,8 +157,8 @@ fn sender_to(config: &Config, env: &JsValue, failed: &JsValue) -> JsValue {
             "binding": origin.binding(),
             "milliseconds": clock::duration_ms(origin.timeout),
             "headers": headers.collect::<Vec<_>>(),
-            "strip": forwarding.strip,
-            "prefix": origin.prefix,
+            "strip": in_url(&forwarding.strip),
+            "prefix": in_url(&origin.prefix),
             // The hot path forwards only requests with a token in a header.
             "policy": CachePolicy::new(rule, Some(Location::Headers), config).bits(),
         });
@@ -161,6 +171,13 @@ fn sender_to(config: &Config, env: &JsValue, failed: &JsValue) -> JsValue {
         forward::forwarded_fields(config),
         failed,
     )
+}
+
+/// A path of the configuration as it is in URLs (WHATWG URL, "path percent-encode set"). Escapes stay.
+fn in_url(path: &str) -> String {
+    const SET: &AsciiSet =
+        &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
+    utf8_percent_encode(path, SET).to_string()
 }
 
 /// Serialises header fields, one a line.

@@ -11,7 +11,7 @@
 //! whole list of public suffixes, only `PUBLIC_SUFFIXES`.
 
 use super::config::SameSite;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Maximum length of name and value together, in bytes (RFC 6265bis §5.6, step 5).
 pub const MOST_PAIR_BYTES: usize = 4096;
@@ -32,7 +32,19 @@ pub(super) fn serialised(text: &str) -> Option<String> {
     if !is_whole || uri.query().is_some() || text.contains(['#', '@']) {
         return None;
     }
-    let host = uri.host()?.to_ascii_lowercase();
+    let written = uri.host()?.to_ascii_lowercase();
+    let address = written.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = match address {
+        Some(address) => format!("[{}]", address.parse::<Ipv6Addr>().ok()?),
+        None => written.clone(),
+    };
+    // A host that ends with a number is an IPv4 address, or none (WHATWG URL, "ends in a number checker").
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_number = last.parse::<u64>().is_ok()
+        || last.strip_prefix("0x").is_some_and(|hex| u64::from_str_radix(hex, 16).is_ok() || hex.is_empty());
+    if is_number && host.parse::<Ipv4Addr>().is_err() {
+        return None;
+    }
     // No page has these schemes, and no browser writes an empty label.
     if ["file", "ws", "wss"].contains(&scheme.as_str())
         || (!host.starts_with('[') && host.split('.').any(str::is_empty))
@@ -45,7 +57,7 @@ pub(super) fn serialised(text: &str) -> Option<String> {
         _ => None,
     };
     // The crate `http` parses the port only in `port_u16`.
-    let rest = &authority.as_str()[host.len()..];
+    let rest = &authority.as_str()[written.len()..];
     let port = match rest.strip_prefix(':') {
         None if rest.is_empty() => None,
         None => return None,

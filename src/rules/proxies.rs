@@ -55,7 +55,10 @@ impl TrustedProxies {
             if !self.contains(client) {
                 break;
             }
-            let Some(before) = address(entry.trim()) else { break };
+            // Nobody reaches a proxy from its own loopback address but the proxy itself.
+            let Some(before) = address(entry.trim()).filter(|address| !address.to_canonical().is_loopback()) else {
+                break;
+            };
             client = before;
         }
         client
@@ -67,7 +70,8 @@ impl TrustedProxies {
         self.continued(peer, forwarded_for, peer.to_string())
     }
 
-    /// `Forwarded` for the origin (RFC 7239 §4), under the same condition. `site` is the gate's scheme and host.
+    /// `Forwarded` for the origin (RFC 7239 §4), under the same condition, and if no quote of the former value would
+    /// swallow what is added. `site` is the gate's scheme and host.
     #[must_use]
     pub fn forwarded(&self, peer: Option<IpAddr>, forwarded: Option<&str>, site: Option<&str>) -> String {
         let mut element = match peer {
@@ -81,7 +85,7 @@ impl TrustedProxies {
             let _ = write!(element, ";host=\"{host}\";proto={proto}");
         }
         match peer {
-            Some(peer) => self.continued(peer, forwarded, element),
+            Some(peer) => self.continued(peer, forwarded.filter(|former| is_closed(former)), element),
             None => element,
         }
     }
@@ -92,6 +96,20 @@ impl TrustedProxies {
             None => own,
         }
     }
+}
+
+/// Whether every quoted string of a field ends (RFC 9110 §5.6.4).
+fn is_closed(field: &str) -> bool {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for c in field.chars() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+    }
+    !is_quoted && !is_escaped
 }
 
 /// An address, with or without a port.
@@ -120,6 +138,8 @@ mod tests {
             ("::ffff:192.0.2.9", Some("203.0.113.5"), "203.0.113.5", "203.0.113.5, ::ffff:192.0.2.9"),
             ("198.51.100.7", Some("192.0.2.1, 192.0.2.2"), "192.0.2.1", "192.0.2.1, 192.0.2.2, 198.51.100.7"),
             ("192.0.2.9", Some("unknown, 192.0.2.8"), "192.0.2.8", "unknown, 192.0.2.8, 192.0.2.9"),
+            ("192.0.2.9", Some("127.0.0.1"), "192.0.2.9", "127.0.0.1, 192.0.2.9"),
+            ("192.0.2.9", Some("203.0.113.5, ::1"), "192.0.2.9", "203.0.113.5, ::1, 192.0.2.9"),
             ("192.0.2.9", None, "192.0.2.9", "192.0.2.9"),
             ("192.0.2.9", Some(""), "192.0.2.9", "192.0.2.9"),
             ("203.0.113.5", Some("10.0.0.1"), "203.0.113.5", "203.0.113.5"),
@@ -142,6 +162,11 @@ mod tests {
         assert_eq!(at("2001:db8::1", None), format!("for=\"[2001:db8::1]\"{end}"));
         assert_eq!(at("192.0.2.1", Some("for=1.1.1.1")), format!("for=1.1.1.1, for=192.0.2.1{end}"));
         assert_eq!(at("", Some("for=1.1.1.1")), format!("for=unknown{end}"));
+        for open in ["for=1.1.1.1;by=\"", "by=\"a\\\"", "by=\"\\"] {
+            assert_eq!(at("192.0.2.1", Some(open)), format!("for=192.0.2.1{end}"), "{open}");
+        }
+        let quoted = "for=\"[2001:db8::1]:80\";by=\"a, b\"";
+        assert_eq!(at("192.0.2.1", Some(quoted)), format!("{quoted}, for=192.0.2.1{end}"));
         assert_eq!(proxies.forwarded("203.0.113.5".parse().ok(), None, None), "for=203.0.113.5");
     }
 

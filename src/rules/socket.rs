@@ -22,20 +22,22 @@ pub fn token<'p>(protocols: &'p str, word: &str) -> Option<&'p str> {
     entries.next()
 }
 
-/// The list without every `word` and what follows it; empty if nothing is left. `None` if it has no `word`.
+/// The list without `word` and every entry that follows one, wherever it stands again; empty if nothing is left. `None`
+/// if it has no `word`.
 #[must_use]
 pub fn without_token(protocols: &str, word: &str) -> Option<String> {
-    let (mut others, mut has_word) = (Vec::new(), false);
-    let mut entries = protocols.split(',').map(str::trim);
-    while let Some(entry) = entries.next() {
-        if entry == word {
-            has_word = true;
-            entries.next();
-        } else {
-            others.push(entry);
-        }
-    }
-    has_word.then(|| others.join(", "))
+    let entries: Vec<&str> = protocols.split(',').map(str::trim).collect();
+    let is_word = |entry: &&str| *entry == word;
+    let tokens: Vec<&str> = entries.windows(2).filter(|pair| pair[0] == word).map(|pair| pair[1]).collect();
+    let others = || entries.iter().copied().filter(|entry| !is_word(entry) && !tokens.contains(entry));
+    entries.iter().any(is_word).then(|| others().collect::<Vec<_>>().join(", "))
+}
+
+/// The subprotocols of a request without its token; `None` if there is none, or none is looked for.
+#[must_use]
+pub fn protocols_without_token(request: &Request<'_>, config: &Config) -> Option<String> {
+    let word = Some(config.websocket_protocol.as_str()).filter(|word| !word.is_empty())?;
+    without_token(&request.headers.get(PROTOCOL_HEADER)?, word)
 }
 
 /// The header fields of a handshake, with its token in the field where the dialect reads tokens.
@@ -79,7 +81,9 @@ mod tests {
             ("chat.v1, bearer, a.b.c, chat.v2", Some("a.b.c"), Some("chat.v1, chat.v2")),
             ("bearer, a.b.c, bearer, d.e.f", Some("a.b.c"), Some("")),
             ("chat.v1, bearer", None, Some("chat.v1")),
-            ("bearer, bearer, a.b.c", Some("bearer"), Some("a.b.c")),
+            ("bearer, bearer, a.b.c", Some("bearer"), Some("")),
+            ("bearer, a.b.c, a.b.c", Some("a.b.c"), Some("")),
+            ("a.b.c, chat.v1, bearer, a.b.c", Some("a.b.c"), Some("chat.v1")),
             ("Bearer, a.b.c", None, None),
             ("chat.v1", None, None),
             ("", None, None),

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createRemoteJWKSet, generateKeyPair, exportJWK, jwtVerify } from "jose";
-import { WebSocketServer } from "ws";
+import { WebSocket as ws, WebSocketServer } from "ws";
 import { bearing, mint, origin, raw, start, until } from "./harness.mjs";
 
 /** An origin that answers with what it got, and with what the query asks for. */
@@ -275,6 +275,74 @@ test("a trusted proxy's X-Forwarded-For goes on, anybody else's is replaced", as
   } finally {
     await gate.close();
     app.close();
+  }
+});
+
+test("a foreign page's handshake with a token of its own has no cookies at the origin", async () => {
+  const app = await origin((_, answer) => answer.writeHead(404).end());
+  const seen = [];
+  const sockets = new WebSocketServer({ server: app.server, handleProtocols: (all) => [...all][0] ?? false });
+  sockets.on("connection", (_, request) => seen.push(request.headers));
+  const gate = await start({
+    vars: {
+      TOLLGATE_WIRE: "flask-jwt-extended",
+      JWT_TOKEN_LOCATION: ["headers", "cookies"],
+      ORIGIN: app.url,
+      TOLLGATE_WEBSOCKET_PROTOCOL: "bearer",
+      ROUTES: [
+        { path: "/live", to: "origin" },
+        { path: "/maybe", to: "origin", auth: "optional", invalid: "anonymous" },
+      ],
+    },
+  });
+  try {
+    const token = await gate.token();
+    const cookie = `access_token_cookie=${token}; session=of-the-victim`;
+    const own = gate.url.origin;
+    const open = (path, page, protocols) =>
+      new Promise((resolve) => {
+        const headers = { Origin: page, Cookie: cookie };
+        const socket = new ws(`${own.replace("http", "ws")}${path}`, protocols, { headers });
+        socket.on("open", () => resolve(101) ?? socket.close());
+        socket.on("unexpected-response", (_, { statusCode }) => resolve(statusCode) ?? socket.terminate());
+        socket.on("error", () => resolve("error"));
+      });
+    const foreign = "https://evil.example";
+    assert.equal(await open("/live", foreign, []), 403);
+    assert.equal(await open("/live", foreign, ["bearer", token]), 101);
+    assert.equal(await open("/maybe", foreign, ["bearer", "x"]), 101);
+    assert.equal(await open("/live", own, ["bearer", token]), 101);
+    await until(() => seen.length === 3);
+    assert.deepEqual(
+      seen.map((headers) => [headers["x-auth-subject"], headers.cookie]),
+      [
+        ["1", undefined],
+        [undefined, undefined],
+        ["1", cookie],
+      ],
+    );
+    // Not a handshake, with a token in the header too: the field does not go on.
+    seen.length = 0;
+    const got = await raw(gate, "/live", {
+      headers: ["Authorization", `Bearer ${token}`, "Sec-WebSocket-Protocol", `bearer, ${token}`],
+    });
+    assert.equal(got.status, 404);
+  } finally {
+    await gate.close();
+    sockets.close();
+    app.close();
+  }
+});
+
+test("what can't fetch is no service", async () => {
+  for (const service of ["USERS", "toString", "ORIGIN", "NOTHING"]) {
+    const gate = await start({ vars: { ORIGINS: [{ name: "a", service }], ROUTES: [{ path: "/a", to: "a" }] } });
+    try {
+      assert.equal((await gate.get("/a")).status, 500);
+      assert.ok(gate.output().includes(`no binding`), service);
+    } finally {
+      await gate.close();
+    }
   }
 });
 

@@ -3,7 +3,7 @@
 use super::world::{World, file, same};
 use snapbox::{Redactions, str};
 
-const COMMANDS: [&[&str]; 32] = [
+const COMMANDS: [&[&str]; 33] = [
     &[],
     &["user"],
     &["user", "add"],

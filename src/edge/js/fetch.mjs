@@ -92,11 +92,11 @@ export function makeSender(env, destinations, site, vary, sets, failed) {
     // Not among what is kept by token: one token comes from many addresses.
     const address = request.headers.get("cf-connecting-ip");
     if (address !== null && sets & FORWARDED_FOR) headers.set("x-forwarded-for", address);
-    // An answer that a cache may keep for everybody must not depend on the address by which one visitor came.
+    // An answer that a cache may keep for everybody must not depend on the address or path by which one visitor came.
     const isOwnKnown = site || !(policy & MAY_CACHE);
     if (isOwnKnown && sets & FORWARDED_HOST) headers.set("x-forwarded-host", own.slice(scheme + 3));
     if (isOwnKnown && sets & FORWARDED_PROTO) headers.set("x-forwarded-proto", own.slice(0, scheme));
-    if (strip && sets & FORWARDED_PREFIX) headers.set("x-forwarded-prefix", strip);
+    if (strip && !(policy & MAY_CACHE) && sets & FORWARDED_PREFIX) headers.set("x-forwarded-prefix", strip);
     for (const [name, value] of destination.headers) headers.set(name, value);
     const host = destination.host ?? own.slice(scheme + 3);
     const mapping = { site: own, host, prefix, strip };
@@ -212,10 +212,15 @@ function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail
       init.body = request.body && unhurried(request.body, length, run, stop);
     }
     run();
-    perform(target, init, mayCache, fetcher).then(
-      (response) => settle(() => finish(response)),
-      () => settle(() => fail(UNREACHABLE)),
-    );
+    try {
+      perform(target, init, mayCache, fetcher).then(
+        (response) => settle(() => finish(response)),
+        () => settle(() => fail(UNREACHABLE)),
+      );
+    } catch (error) {
+      stop();
+      throw error;
+    }
   });
 }
 

@@ -141,7 +141,8 @@ fn read_options(vars: &Map<String, Value>, secrets_store: &[String], diagnostics
         );
     }
     let of_origins = origins::secret_names(vars);
-    for (name, value) in vars.iter().filter(|(name, _)| !secrets_store.contains(name) && !of_origins.contains(name)) {
+    let is_ours = |name: &String| options::find(name).is_some() || !of_origins.contains(name);
+    for (name, value) in vars.iter().filter(|(name, _)| !secrets_store.contains(name) && is_ours(name)) {
         match options::find(name) {
             Some(option) if option.family == Family::NeverRead => diagnostics.warn(name, option.meaning),
             Some(option) => {

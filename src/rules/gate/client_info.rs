@@ -36,7 +36,8 @@ impl ClientInfo {
         let address = peer.map(|peer| proxies.client(peer, request.headers.get(FORWARDED_FOR_HEADER).as_deref()));
         Self {
             address: address.map(network),
-            is_local: address.is_some_and(|address| address.is_loopback()),
+            // Of who connected: what a proxy passes on is no proof of being here.
+            is_local: peer.is_some_and(|peer| peer.is_loopback()),
             device_cookie: cookie::value(&header("cookie"), cookie_name)
                 .filter(|_| !cookie_name.is_empty())
                 .unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! Whether a request under a rule of `ROUTES` is let through.
 //!
-//! **What always holds:** the order is token, revocation, account, user, claims (`require`), renewal of cookies. [`Gate::decide_rule`]
-//! decides from memory; [`resume`] continues in the same order.
+//! **What always holds:** the order is token, revocation, account, user, claims (`require`), renewal of cookies.
+//! [`Gate::decide_rule`] decides from memory; [`resume`] continues in the same order.
 
 use super::{
     core::Gate,
@@ -75,7 +75,7 @@ impl Gate {
         if rule.auth == Auth::None || request.method == "OPTIONS" {
             return Decided::Now(Decision::pass(rule, Principal::Open, Jar::new()));
         }
-        let is_foreign_socket = || request.is_web_socket() && !self.is_from_own_page(request);
+        let is_foreign_socket = || self.is_foreign_socket(request);
         match self.search(rule, request, now) {
             Search::Done(presented) => match self.presented(rule, presented, is_foreign_socket) {
                 Ok((token, location)) => self.decide_token(rule, token, location, now).map_later(UnderRule::Token),
@@ -113,6 +113,12 @@ impl Gate {
             Presented::Missing(rejection) => Err(reject(rule, rejection)),
             Presented::Rejected(rejected) => Err(reject_token(rule, rejected.into())),
         }
+    }
+
+    /// Whether this is a WebSocket handshake from another origin's page, or from no page.
+    #[must_use]
+    pub fn is_foreign_socket(&self, request: &Request<'_>) -> bool {
+        request.is_web_socket() && !self.is_from_own_page(request)
     }
 
     /// Whether the request comes from a page of the gate's own origin (RFC 6454 §7).
@@ -258,7 +264,8 @@ pub(super) async fn resume<'g>(
     if rule.user == UserFrom::Stored || gate.config.attribute_claims.is_empty() {
         return gate.admit_renewing(rule, token, &identity, &identity, host).await;
     }
-    // The new token has the claims of today. Without them it is not renewed, and the present one is good until it expires.
+    // The new token has the claims of today. Without them it is not renewed, and the present one is good until it
+    // expires.
     match users.identity(&token).await {
         Ok(Some(stored)) => gate.admit_renewing(rule, token, &identity, &stored, host).await,
         Ok(None) | Err(_) => admit(rule, token, identity, location, Jar::new()),

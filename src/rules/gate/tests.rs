@@ -1718,3 +1718,25 @@ fn a_renewed_cookie_has_the_claims_of_now_or_is_not_renewed() {
         }
     }
 }
+
+#[test]
+fn behind_trusted_proxies_the_last_other_address_counts() {
+    let vars = json!({"TOLLGATE_TRUSTED_PROXIES": ["192.0.2.0/24", "127.0.0.0/8"]});
+    for (peer, forwarded, key) in [
+        ("192.0.2.9", "203.0.113.7", "203.0.113.7"),
+        ("192.0.2.9", "198.51.100.1, 203.0.113.7, 192.0.2.8", "203.0.113.7"),
+        ("192.0.2.9", "127.0.0.1", "192.0.2.9"),
+        ("192.0.2.9", "127.0.0.1, 192.0.2.8", "192.0.2.8"),
+        ("192.0.2.9", "::1", "192.0.2.9"),
+        ("203.0.113.7", "198.51.100.1", "203.0.113.7"),
+    ] {
+        let mut world = World::new(vars.clone(), ALL);
+        let headers = [("cf-connecting-ip", peer), ("x-forwarded-for", forwarded)];
+        world.send("POST", "/auth", &headers, json!({"username": "ann", "password": "x"}));
+        assert_eq!(world.asked[0], format!("limit Address {key}"), "{peer} {forwarded}");
+    }
+    let mut world = World::new(vars, ALL);
+    let headers = [("cf-connecting-ip", "127.0.0.1"), ("x-forwarded-for", "203.0.113.7")];
+    world.send("POST", "/auth", &headers, json!({"username": "ann", "password": "x"}));
+    assert_eq!(world.asked[0], "name try", "in development: who connects is here");
+}

@@ -133,8 +133,9 @@ impl Rejection {
         }
     }
 
-    /// Whether the rejection is about the token, its claims or the log-in: Flask-JWT passes it to `jwt_error_handler` as a
-    /// `JWTError`, and Flask-JWT-Extended has a loader for it. The others are answers of Flask itself, or of the gate.
+    /// Whether the rejection is about the token, its claims or the log-in: Flask-JWT passes it to `jwt_error_handler`
+    /// as a `JWTError`, and Flask-JWT-Extended has a loader for it. The others are answers of Flask itself, or of the
+    /// gate.
     #[must_use]
     pub const fn is_jwt_error(&self) -> bool {
         match self {

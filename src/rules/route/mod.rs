@@ -35,6 +35,12 @@ pub fn lenient_path(raw_path: &str) -> Option<String> {
     RequestPath::read(raw_path).ok().map(|path| path.normalized().into_owned())
 }
 
+/// A segment or path as a lenient origin reads it, without case and without what it may ignore at the end.
+#[must_use]
+pub(super) fn fold(text: &str) -> String {
+    path::fold(text)
+}
+
 /// All endpoints and rules, by path pattern.
 #[derive(Clone, Debug)]
 pub struct Routes {
@@ -257,16 +263,6 @@ impl Routes {
         };
         let rule = place.rules.iter().find(|rule| rule.cors.is_some()).map(Found::Rule);
         rule.or_else(|| place.endpoint.as_ref().map(|(endpoint, _)| Found::Endpoint(*endpoint)))
-    }
-
-    /// The rules that this decoded path and method may have at an origin: as the gate reads it, and as a lenient origin
-    /// does.
-    pub(super) fn rules_in_any_reading(&self, method: &str, path: &str) -> impl Iterator<Item = &Rule> {
-        let places = [self.place(&self.strict, path), self.place(&self.normalized, &path::fold(path))];
-        places.into_iter().flatten().filter_map(|place| match place.find(method) {
-            Ok(Found::Rule(rule)) => Some(rule),
-            Ok(Found::Endpoint(_) | Found::Options(_)) | Err(_) => None,
-        })
     }
 
     fn place(&self, tree: &Tree, path: &str) -> Option<&Place> {

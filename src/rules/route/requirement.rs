@@ -1,7 +1,8 @@
 //! What a rule requires of a token's claims: the member `require`.
 //!
-//! **What always holds:** a claim that is missing meets no condition, a negated one neither. JSON types compare exactly:
-//! `"5"` is not `5`. The verdict depends on the rule and the claims alone, so it holds for as long as the token does.
+//! **What always holds:** a claim that is missing meets no condition, a negated one neither. JSON types compare
+//! exactly: `"5"` is not `5`. The verdict depends on the rule and the claims alone, so it holds for as long as the
+//! token does.
 
 use crate::rules::json::{self, Map, Value};
 

@@ -1,7 +1,7 @@
 //! Texts that were signed for a token, kept so that the next request with it costs no cryptography.
 //!
-//! **What always holds:** a text is given out for its own audience and subject only, and no longer than the caller says.
-//! There is one for each audience: another subject, which an application may give the same token, replaces it.
+//! **What always holds:** a text is given out for its own audience and subject only, and no longer than the caller
+//! says. There is one for each audience: another subject, which an application may give the same token, replaces it.
 
 use super::super::time::{Duration, Timestamp};
 use std::sync::{Arc, Mutex};

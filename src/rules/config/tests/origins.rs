@@ -88,6 +88,15 @@ fn each_wrong_member_is_named() {
         ("url", json!("https://u:p@a.example.com")),
         ("url", json!("https://a.example.com?x")),
         ("url", json!(null)),
+        ("url", json!("https://a.example.com/x/..")),
+        ("url", json!("https://a.example.com/x/%2e%2E/y")),
+        ("url", json!("https://a.example.com//x")),
+        ("url", json!("https://a.example.com/x%2fy")),
+        ("url", json!("https://1.2.3.4.5")),
+        ("url", json!("http://127.1:5000")),
+        ("url", json!("http://0x7f.1")),
+        ("url", json!("http://2130706433")),
+        ("url", json!("https://[::1")),
         ("service", json!("PAYMENTS")),
         ("service", json!(1)),
         ("host", json!("client")),
@@ -111,6 +120,7 @@ fn each_wrong_member_is_named() {
         ("headers", json!({"X-Key": "a\nb"})),
         ("headers", json!({"X-Key": 1})),
         ("headers", json!({"X-Key": {"secret": "MISSING"}})),
+        ("headers", json!({"X-Key": {"secret": "JWT_SECRET_KEY"}})),
         ("headers", json!({"X-Key": {"secret": "WITH_LINE"}})),
         ("headers", json!({"X-Key": {"secret": "KEY", "more": 1}})),
         ("headers", json!({"X-Auth-Key": "a"})),
@@ -226,6 +236,15 @@ fn one_path_of_an_origin_is_not_judged_in_two_ways() {
         {"name": "v2", "url": "https://app.example.com", "prefix": "/base/v2"},
         {"name": "else", "url": "https://else.example.com"},
         {"name": "upper", "url": "https://APP.example.com:443/base/"},
+        {"name": "service", "service": "ORDERS"},
+        {"name": "hosted", "service": "ORDERS", "url": "https://orders.internal"},
+        {"name": "mtls", "service": "MTLS", "url": "https://app.example.com/base"},
+        {"name": "plain", "url": "http://app.example.com/base"},
+        {"name": "local", "url": "http://127.0.0.1:5000"},
+        {"name": "local6", "url": "http://[0:0:0:0:0:0:0:1]:5000"},
+        {"name": "port", "url": "http://localhost:5001"},
+        {"name": "escaped", "url": "https://app.example.com/base/%762"},
+        {"name": "upper-v2", "url": "https://app.example.com", "prefix": "/BASE/v2"},
     ]);
     let strip = |origin: &str| json!({"origin": origin, "strip": "/api"});
     let admin = json!({"path": "/admin/*", "to": "origin", "user": "stored"});
@@ -270,6 +289,64 @@ fn one_path_of_an_origin_is_not_judged_in_two_ways() {
         // The origin's root, and the empty end of a path.
         (false, json!([{"path": "/api/*", "to": strip("origin"), "auth": "none"}, {"path": "/", "to": "origin"}])),
         (false, json!([{"path": "/api", "to": strip("origin"), "auth": "none"}, {"path": "/", "to": "origin"}])),
+        // Methods that `*` stands for.
+        (
+            false,
+            json!([
+                {"path": "/api/*", "to": strip("origin"), "methods": ["*"], "auth": "none"},
+                {"path": "/admin/*", "to": "origin", "methods": ["PROPFIND"], "user": "stored"},
+            ]),
+        ),
+        (
+            false,
+            json!([
+                {"path": "/admin/*", "to": "origin", "methods": ["*"], "user": "stored"},
+                {"path": "/api/*", "to": strip("origin"), "methods": ["PROPFIND"], "auth": "none"},
+            ]),
+        ),
+        // A last slash, and dots at the end of a segment, which lenient origins don't see.
+        (
+            false,
+            json!([{"path": "/api/admin/*", "to": strip("origin")}, {"path": "/admin", "to": "origin", "user": "stored"}]),
+        ),
+        (
+            false,
+            json!([{"path": "/api/admin/", "to": strip("origin")}, {"path": "/admin", "to": "origin", "user": "stored"}]),
+        ),
+        (
+            false,
+            json!([{"path": "/api/admin", "to": strip("origin")}, {"path": "/admin/", "to": "origin", "user": "stored"}]),
+        ),
+        (false, json!([{"path": "/api/admin", "to": strip("origin")}, admin])),
+        (
+            false,
+            json!([{"path": "/api/admin./x", "to": strip("origin")}, {"path": "/admin/x", "to": "origin", "user": "stored"}]),
+        ),
+        (
+            true,
+            json!([{"path": "/api/administer", "to": strip("origin")}, {"path": "/admin", "to": "origin", "user": "stored"}]),
+        ),
+        // One service under two names or hosts, and at the origin's own address.
+        (
+            false,
+            json!([{"path": "/api/*", "to": strip("service")}, {"path": "/admin/*", "to": "hosted", "user": "stored"}]),
+        ),
+        (
+            false,
+            json!([{"path": "/api/*", "to": strip("hosted")}, {"path": "/base/admin/*", "to": "service", "user": "stored"}]),
+        ),
+        (false, json!([{"path": "/api/*", "to": strip("mtls")}, admin])),
+        (true, json!([{"path": "/api/*", "to": strip("service")}, admin])),
+        // Other schemes and names of one place.
+        (false, json!([{"path": "/api/*", "to": strip("plain")}, admin])),
+        (
+            false,
+            json!([{"path": "/api/*", "to": strip("local")}, {"path": "/admin/*", "to": "local6", "user": "stored"}]),
+        ),
+        (true, json!([{"path": "/api/*", "to": strip("local")}, {"path": "/admin/*", "to": "port", "user": "stored"}])),
+        // A prefix in another spelling.
+        (false, json!([{"path": "/*", "to": "escaped"}, {"path": "/v2/secret", "to": "origin", "user": "stored"}])),
+        (false, json!([{"path": "/*", "to": "upper-v2"}, {"path": "/v2/secret", "to": "origin", "user": "stored"}])),
         // A variable and a deep path.
         (
             false,
@@ -374,4 +451,12 @@ fn a_word_for_tokens_in_subprotocols_can_be_one() {
     });
     let told = faults(cookies);
     assert!(told.iter().any(|told| told.starts_with("TOLLGATE_WEBSOCKET_PROTOCOL")), "{told:?}");
+}
+
+/// Each pair of them compared path by path would take minutes.
+#[test]
+fn a_thousand_rewriting_rules_are_read() {
+    let rules: Vec<Value> =
+        (0..1000).map(|at| json!({"path": format!("/s{at}/*"), "to": {"strip": format!("/s{at}")}})).collect();
+    assert!(with(json!([]), rules.into(), json!({})).config.is_ok());
 }

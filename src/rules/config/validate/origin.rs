@@ -8,6 +8,7 @@ use crate::rules::{
     origin::{Address, Origin, UNNAMED},
     route::{Routes, Rule},
 };
+use percent_encoding::percent_decode_str;
 
 /// The origin at `ORIGIN`; `None` if it is unset or there is a problem.
 pub(in crate::rules::config) fn origin(
@@ -49,8 +50,8 @@ pub(in crate::rules::config) fn check_unused(routes: &Routes, origins: &[Origin]
     }
 }
 
-/// A URL's scheme and host as browsers write them, so that one address has one spelling, and its path without a slash at
-/// the end.
+/// A URL's scheme and host as browsers write them, so that one address has one spelling, and its path without a slash
+/// at the end.
 pub(super) fn site_and_path(url: &str) -> Option<(String, String)> {
     let uri: http::Uri = url.parse().ok()?;
     let path = uri.path().trim_end_matches('/');
@@ -144,11 +145,31 @@ pub(super) fn check_url(
         diagnostics.problem(option, format!("write a URL such as {example:?}, without user, query or fragment"));
         return None;
     };
+    let is_plain = |segment: &str| {
+        let decoded = percent_decode_str(segment).decode_utf8_lossy();
+        !matches!(&*decoded, "" | "." | "..") && !decoded.contains(['/', '\\'])
+    };
+    // One slash at the beginning, any number at the end.
+    let path = uri.path().trim_end_matches('/');
+    if !path.split('/').skip(1).all(is_plain) {
+        diagnostics.problem(
+            option,
+            "has empty segments, dot segments or escaped slashes in its path: write it as the server reads it",
+        );
+        return None;
+    }
     // The crate `http` parses the port only in `port_u16`.
     let port = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':')).map(|(_, port)| port);
     let has_port = port.is_some_and(|port| !port.contains(']'));
     if has_port && uri.port_u16().is_none_or(|port| port == 0) {
         diagnostics.problem(option, "has no such port: write 1 to 65535, or none");
+        return None;
+    }
+    let site = url
+        .split_once("://")
+        .map(|(scheme, rest)| format!("{scheme}://{}", rest.split('/').next().unwrap_or_default()));
+    if site.is_none_or(|site| browser::serialised(&site).is_none()) {
+        diagnostics.problem(option, "no host as browsers know it: write a name in ASCII (punycode beyond that), 127.0.0.1 in four parts, or [::1]");
         return None;
     }
     let local = ["127.0.0.1", "localhost", "[::1]"].contains(&uri.host().unwrap_or_default());

@@ -272,6 +272,9 @@ impl Reader<'_, '_> {
         }
         let named = value.as_object().filter(|table| table.len() == 1).and_then(|table| table.get("secret")?.as_str());
         let secret = named.ok_or("write a text, or { secret = \"NAME\" } for the value of a secret")?;
+        if options::find(secret).is_some() {
+            return Err(format!("{secret} is an option of the gate: give the origin a secret of its own"));
+        }
         match self.vars.get(secret).and_then(Value::as_str) {
             Some(text) if is_value(text) => Ok((Some(secret.to_owned()), text.to_owned())),
             Some(_) => Err(format!(

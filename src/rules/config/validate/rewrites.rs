@@ -4,132 +4,192 @@
 use crate::rules::{
     config::diagnostics::Diagnostics,
     origin::{Address, Origin},
-    route::{Routes, Rule},
+    route::{Found, Routes, Rule, fold},
 };
+use percent_encoding::percent_decode_str;
 
 /// Stands for a segment that no rule names.
 const OTHER: &str = "*";
+/// Stands for a method that no rule names.
+const OTHER_METHOD: &str = "X-OTHER";
 
-/// A way to an origin: the path of a request with `strip` at its front gets `prefix` in its place.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Way<'w> {
-    strip: &'w str,
-    prefix: &'w str,
-}
-
-/// A rule with its way.
+/// A rule, and the way that its requests take to an origin: a path with `strip` at its front gets `prefix` in its
+/// place.
 struct Forwarded<'w> {
     rule: &'w Rule,
     address: &'w Address,
-    way: Way<'w>,
-    /// The segments of its pattern as the origin gets them.
-    pattern: Vec<&'w str>,
+    strip: &'w str,
+    /// The segments of the prefix, decoded.
+    prefix: Vec<String>,
+    /// The segments of the rule's pattern that are left.
+    own: Vec<&'w str>,
 }
 
+/// Two paths of clients, one for each way, that an origin may take for one path. Segments after `strip`.
+type Twins = (Vec<String>, Vec<String>);
+
 pub(in crate::rules::config) fn check(routes: &Routes, origins: &[Origin], diagnostics: &mut Diagnostics<'_>) {
-    let forwarded = |rule| forwarded(rule, origins);
-    let all: Vec<Forwarded<'_>> = routes.rules().filter_map(forwarded).collect();
-    let is_plain = |one: &Forwarded<'_>| one.way == Way { strip: "", prefix: "" };
-    let depth = 1 + all.iter().map(|one| one.pattern.len()).max().unwrap_or_default();
+    let all: Vec<Forwarded<'_>> = routes.rules().filter_map(|rule| Forwarded::of(rule, origins)).collect();
+    let depth = 1 + all.iter().map(|one| one.prefix.len() + one.own.len()).max().unwrap_or_default();
     let mut known: Vec<(usize, usize)> = Vec::new();
-    for (at, one) in all.iter().enumerate().filter(|(_, one)| !is_plain(one)) {
-        let others = all.iter().enumerate().filter(|(other, two)| is_plain(two) || *other < at);
-        for (_, two) in others.filter(|(_, two)| two.address == one.address && two.way != one.way) {
-            for (method, path) in paths_of_both(one, two, depth) {
-                let found = judged_otherwise(routes, one, two, method, &path);
-                let Some((here, there)) = found.filter(|(here, there)| !known.contains(&(here.index, there.index)))
-                else {
-                    continue;
-                };
-                known.push((here.index, there.index));
-                diagnostics.problem(
-                    &format!("ROUTES[{}].to", here.index),
-                    format!("{method} {path} at the origin is reached through this rule ({:?}) and through ROUTES[{}] ({:?}), which judges it otherwise: give both the same auth, user, revocation and token members, or the path a rule of its own", here.path, there.index, there.path),
-                );
+    for (at, one) in all.iter().enumerate() {
+        // A rule on the way of another that judges alike hides nothing: narrower rules are in the list themselves.
+        let others = all[..at].iter().filter(|two| !two.rule.judges_like(one.rule));
+        for two in others.filter(|two| !two.is_same_way(one) && is_same_address(two.address, one.address)) {
+            let Some((method, path, here, there)) = conflict(routes, one, two, depth) else { continue };
+            if known.contains(&(here.index, there.index)) {
+                continue;
             }
+            known.push((here.index, there.index));
+            diagnostics.problem(
+                &format!("ROUTES[{}].to", here.index),
+                format!("{method} {path} at the origin is reached through this rule ({:?}) and through ROUTES[{}] ({:?}), which judges it otherwise: give both the same auth, user, revocation, require and token members, or the path a rule of its own", here.path, there.index, there.path),
+            );
         }
     }
 }
 
-fn forwarded<'w>(rule: &'w Rule, origins: &'w [Origin]) -> Option<Forwarded<'w>> {
-    let forwarding = rule.forwarding()?;
-    let origin = origins.iter().find(|origin| origin.name == forwarding.origin)?;
-    let own = rule.path.strip_prefix(&*forwarding.strip)?.strip_prefix('/').unwrap_or_default();
-    let way = Way { strip: &forwarding.strip, prefix: &origin.prefix };
-    let pattern = way.prefix.split('/').skip(1).chain(own.split('/')).collect();
-    Some(Forwarded { rule, address: &origin.address, way, pattern })
+impl<'w> Forwarded<'w> {
+    fn of(rule: &'w Rule, origins: &'w [Origin]) -> Option<Self> {
+        let forwarding = rule.forwarding()?;
+        let origin = origins.iter().find(|origin| origin.name == forwarding.origin)?;
+        let own = rule.path.strip_prefix(&*forwarding.strip)?;
+        let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+        Some(Self {
+            rule,
+            address: &origin.address,
+            strip: &forwarding.strip,
+            prefix: origin.prefix.split('/').skip(1).map(decoded).collect(),
+            own: own.split('/').skip(1).collect(),
+        })
+    }
+
+    fn is_same_way(&self, other: &Self) -> bool {
+        self.strip == other.strip && self.prefix == other.prefix
+    }
+
+    /// The patterns of the origin's paths: a last slash makes no difference to a lenient origin, which also takes `/a/`
+    /// for `/a`.
+    fn patterns(&self) -> Vec<Vec<&str>> {
+        let whole: Vec<&str> = self.prefix.iter().map(String::as_str).chain(self.own.iter().copied()).collect();
+        match whole.split_last() {
+            Some((&"", rest)) => vec![rest.to_vec()],
+            Some((&"*", rest)) => vec![rest.to_vec(), whole],
+            _ => vec![whole],
+        }
+    }
+
+    /// The rules of this way that decide about a client's path with these segments, with and without a last slash.
+    fn rules<'r>(&self, routes: &'r Routes, method: &str, segments: &[String]) -> Vec<&'r Rule> {
+        let own = &segments[self.prefix.len().min(segments.len())..];
+        let path = [self.strip, &own.iter().flat_map(|segment| ["/", segment]).collect::<String>()].concat();
+        let paths = [path.clone(), format!("{path}/")];
+        let found = paths.iter().filter(|path| !path.is_empty()).filter_map(|path| routes.find(method, path).ok());
+        let rule = |found: Found<'r>| match found {
+            Found::Rule(rule) => Some(rule).filter(|rule| rule.forwarding() == self.rule.forwarding()),
+            Found::Endpoint(_) | Found::Options(_) => None,
+        };
+        found.filter_map(rule).collect()
+    }
 }
 
-/// Methods and paths of the origin that both rules have, one for each kind.
-fn paths_of_both<'w>(
-    one: &Forwarded<'w>,
-    two: &Forwarded<'w>,
-    depth: usize,
-) -> impl Iterator<Item = (&'w str, String)> {
-    let methods: Vec<&'w str> = one.rule.methods.names().filter(|method| two.rule.methods.contain(method)).collect();
-    let paths = if methods.is_empty() { Vec::new() } else { meet(&one.pattern, &two.pattern, depth) };
-    paths.into_iter().flat_map(move |path| methods.clone().into_iter().map(move |method| (method, path.clone())))
-}
-
-/// The rules of the two ways that decide about this path, if they judge it differently.
-fn judged_otherwise<'r>(
+/// A method and a path of the origin that two rules judge differently, and these rules.
+fn conflict<'r>(
     routes: &'r Routes,
     one: &Forwarded<'_>,
     two: &Forwarded<'_>,
-    method: &str,
-    path: &str,
-) -> Option<(&'r Rule, &'r Rule)> {
-    let rules = |way: &Forwarded<'_>| -> Vec<&'r Rule> {
-        let Some(rest) = path.strip_prefix(way.way.prefix) else { return Vec::new() };
-        let same = |rule: &&Rule| rule.forwarding() == way.rule.forwarding();
-        routes.rules_in_any_reading(method, &[way.way.strip, rest].concat()).filter(same).collect()
-    };
-    let (here, there) = (rules(one), rules(two));
-    here.iter()
-        .flat_map(|here| there.iter().map(move |there| (*here, *there)))
-        .find(|(here, there)| !here.judges_like(there))
-}
-
-/// Paths that both patterns match, one for each number of segments up to `depth`, with [`OTHER`] for any segment.
-fn meet(one: &[&str], two: &[&str], depth: usize) -> Vec<String> {
-    let mut path: Vec<&str> = Vec::new();
-    let (mut a, mut b) = (one.iter().copied(), two.iter().copied());
-    loop {
-        path.push(match (a.next(), b.next()) {
-            (None, None) => return vec![text(&path)],
-            (Some("*"), Some("*")) => return (0..depth).flat_map(|more| ends(&path, more)).collect(),
-            (Some("*"), Some(next)) => return longer(path, next, b, depth),
-            (Some(next), Some("*")) => return longer(path, next, a, depth),
-            (Some(x), Some(y)) if is_variable(x) && is_variable(y) => OTHER,
-            (Some(x), Some(y)) if is_variable(x) && !y.is_empty() => y,
-            (Some(x), Some(y)) if is_variable(y) && !x.is_empty() => x,
-            (Some(x), Some(y)) if x.to_lowercase() == y.to_lowercase() => x,
-            (Some(_), Some(_)) | (None, Some(_)) | (Some(_), None) => return Vec::new(),
-        });
+    depth: usize,
+) -> Option<(String, String, &'r Rule, &'r Rule)> {
+    let (here, there) = (&one.rule.methods, &two.rule.methods);
+    let names = here.names().chain(there.names()).chain([OTHER_METHOD]);
+    let methods: Vec<&str> = names.filter(|method| here.contain(method) && there.contain(method)).collect();
+    if methods.is_empty() {
+        return None;
     }
-}
-
-/// Paths of a pattern of which `path` is read and `next` follows.
-fn longer<'p>(mut path: Vec<&'p str>, next: &'p str, rest: impl Iterator<Item = &'p str>, depth: usize) -> Vec<String> {
-    for segment in std::iter::once(next).chain(rest) {
-        if segment == "*" {
-            return (0..depth).flat_map(|more| ends(&path, more)).collect();
+    for (a, b) in one.patterns().iter().flat_map(|a| two.patterns().into_iter().map(move |b| (a.clone(), b))) {
+        for (path, twin) in meet(&a, &b, depth) {
+            for method in &methods {
+                let (here, there) = (one.rules(routes, method, &path), two.rules(routes, method, &twin));
+                let pairs = here.iter().flat_map(|here| there.iter().map(move |there| (*here, *there)));
+                if let Some((here, there)) = pairs.into_iter().find(|(here, there)| !here.judges_like(there)) {
+                    return Some(((*method).to_owned(), format!("/{}", path.join("/")), here, there));
+                }
+            }
         }
-        path.push(if is_variable(segment) { OTHER } else { segment });
     }
-    vec![text(&path)]
+    None
 }
 
-/// This path with `more` segments of any name, and one more that is empty or not.
-fn ends(path: &[&str], more: usize) -> [String; 2] {
-    let start = [path, &vec![OTHER; more]].concat();
-    ["", OTHER].map(|last| text(&[&start[..], &[last]].concat()))
-}
-
-fn text(segments: &[&str]) -> String {
-    format!("/{}", segments.join("/"))
+/// Paths that match the patterns, one for each number of segments up to `depth`, with [`OTHER`] for any segment.
+fn meet(one: &[&str], two: &[&str], depth: usize) -> Vec<Twins> {
+    let mut twins = Twins::default();
+    let mut at = 0;
+    let mut push = |a: &str, b: &str| {
+        twins.0.push(a.to_owned());
+        twins.1.push(b.to_owned());
+    };
+    let rest = loop {
+        match (one.get(at).copied(), two.get(at).copied()) {
+            (None, None) => return vec![twins],
+            (Some("*"), _) => break &two[at.min(two.len())..],
+            (_, Some("*")) => break &one[at.min(one.len())..],
+            (Some(x), Some(y)) => match (is_variable(x), is_variable(y)) {
+                (true, true) => push(OTHER, OTHER),
+                (true, false) => push(y, y),
+                (false, true) => push(x, x),
+                (false, false) if fold(x) == fold(y) => push(x, y),
+                (false, false) => return Vec::new(),
+            },
+            (Some(_), None) | (None, Some(_)) => return Vec::new(),
+        }
+        at += 1;
+    };
+    // `*` stands for one segment or more.
+    if rest.is_empty() {
+        return Vec::new();
+    }
+    for segment in rest {
+        match *segment {
+            "*" => {
+                let more = |count: usize| {
+                    let with = |start: &Vec<String>| [&start[..], &vec![OTHER.to_owned(); count]].concat();
+                    (with(&twins.0), with(&twins.1))
+                };
+                return (1..=depth).map(more).collect();
+            }
+            segment => {
+                let segment = if is_variable(segment) { OTHER } else { segment };
+                twins.0.push(segment.to_owned());
+                twins.1.push(segment.to_owned());
+            }
+        }
+    }
+    vec![twins]
 }
 
 fn is_variable(segment: &str) -> bool {
     segment.starts_with('{')
+}
+
+/// Whether requests may reach one server: the same binding, whatever their host is; or the same host and port, whatever
+/// the scheme if both have its default port. All names of this machine are one.
+fn is_same_address(one: &Address, other: &Address) -> bool {
+    let parts = |address: &'_ Address| match address {
+        Address::Network(site) => (None, Some(place(site))),
+        Address::Service { binding, site } => (Some(binding.clone()), site.as_deref().map(place)),
+    };
+    let ((one_binding, one_place), (other_binding, other_place)) = (parts(one), parts(other));
+    (one_binding.is_some() && one_binding == other_binding) || (one_place.is_some() && one_place == other_place)
+}
+
+/// Host, and port if it is not the scheme's default.
+fn place(site: &str) -> String {
+    let host = site.split_once("://").map_or(site, |(_, host)| host);
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (host, None),
+    };
+    let is_local = name == "localhost" || name == "[::1]" || name.starts_with("127.") || name.ends_with(".localhost");
+    let name = if is_local { "localhost" } else { name };
+    port.map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
 }
