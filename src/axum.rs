@@ -29,6 +29,7 @@ use crate::{
         rejection::{CredentialRejection, InternalRejection, Rejection, TokenRejection, UnavailableRejection},
         request::{Headers, Request},
         revocation::Delta,
+        socket::{PROTOCOL_HEADER, SocketFields},
         time::{Duration, Timestamp},
     },
     users::SendUsers,
@@ -188,6 +189,7 @@ where
             let host = AxumHost::new(body, accounts, gate.config().store_timeout);
             let fields = Fields { headers: &parts.headers, behind_cloudflare };
             let cors = gate.cors(&view(&parts, &fields));
+            let socket_fields = gate.socket_fields(&view(&parts, &fields));
             let decided = gate.decide(&view(&parts, &fields), now());
             let answer = |answer: Answer| {
                 Ok(response(match &cors {
@@ -216,6 +218,9 @@ where
                 }
             };
             clean(&mut parts.headers, gate.config());
+            if let Some(fields) = socket_fields {
+                without_socket_token(&mut parts.headers, &fields);
+            }
             let renewal = authorized.renewal().clone();
             parts.extensions.insert(Arc::new(authorized.into_principal()));
             let mut response = inner.call(http::Request::from_parts(parts, host.into_body())).await?;
@@ -394,6 +399,17 @@ fn clean(headers: &mut HeaderMap, config: &Config) {
     }
 }
 
+/// Removes the token from the subprotocols of a handshake, and the cookies of one from a foreign page.
+fn without_socket_token(headers: &mut HeaderMap, fields: &SocketFields) {
+    match HeaderValue::from_str(&fields.protocols) {
+        Ok(others) if !fields.protocols.is_empty() => drop(headers.insert(PROTOCOL_HEADER, others)),
+        _ => drop(headers.remove(PROTOCOL_HEADER)),
+    }
+    if !fields.has_cookies {
+        headers.remove(http::header::COOKIE);
+    }
+}
+
 /// Adds the cookies of a new token, unless the application sets or removes one of them itself.
 fn renew(headers: &mut HeaderMap, renewal: &Jar) {
     let theirs = headers.get_all(http::header::SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
@@ -503,5 +519,45 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
             .claims_as()
             .map(Self)
             .map_err(|_| ExtractorRejection(Rejection::Token(TokenRejection::InvalidClaimFormat)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::json::{Value, json};
+
+    #[test]
+    fn a_token_in_a_subprotocol_stays_behind_and_so_do_a_foreign_pages_cookies() {
+        let Value::Object(vars) = json!({
+            "JWT_SECRET_KEY": "a secret of more than thirty-two bytes", "TOLLGATE_WEBSOCKET_PROTOCOL": "bearer",
+            "TOLLGATE_PUBLIC_URL": "https://app.example.com",
+        }) else {
+            unreachable!()
+        };
+        let gate = Gate::new(Config::read(&vars).config.unwrap(), Hooks::default());
+        for (page, protocols, others, has_cookies) in [
+            ("https://app.example.com", "bearer, a.b.c", None, true),
+            ("https://app.example.com", "chat.v1, bearer, a.b.c", Some("chat.v1"), true),
+            ("https://evil.example", "bearer, a.b.c", None, false),
+            ("https://evil.example", "chat.v1", Some("chat.v1"), true),
+        ] {
+            let request = http::Request::builder()
+                .uri("https://app.example.com/live")
+                .header("upgrade", "websocket")
+                .header("origin", page)
+                .header("cookie", "session=1")
+                .header(PROTOCOL_HEADER, protocols)
+                .body(())
+                .unwrap();
+            let (mut parts, ()) = request.into_parts();
+            let fields = Fields { headers: &parts.headers, behind_cloudflare: false };
+            let socket_fields = gate.socket_fields(&view(&parts, &fields));
+            if let Some(fields) = socket_fields {
+                without_socket_token(&mut parts.headers, &fields);
+            }
+            let of = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+            assert_eq!((of(PROTOCOL_HEADER), of("cookie").is_some()), (others, has_cookies), "{page} {protocols}");
+        }
     }
 }

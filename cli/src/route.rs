@@ -124,23 +124,23 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         report.insert("path_as_read".into(), url.path().into());
     }
     // The decision for a valid token, made here.
-    if is(&report, "code", "token_missing") {
-        if let Ok(token) = token_with(&gate, &Map::new()) {
-            let mut with = case.sent.0.clone();
-            with.push(gate.config().token_field(&token));
-            let mut good = case.report(&Sent(with));
-            for member in ["method", "path", "rule", "pages"] {
-                good.shift_remove(member);
-            }
-            if let Some(set) = good.get_mut("sends").and_then(|sends| sends.get_mut("set")) {
-                set[forward::SUBJECT_HEADER] = "<the user's id>".into();
-                set[forward::CLAIMS_HEADER] = "<the token's claims>".into();
-            }
-            if is(&good, "result", "answered") {
-                good.insert("answer".into(), "{\"identity\":<the user's id>}".into());
-            }
-            report.insert("with_a_good_token".into(), good.into());
+    if is(&report, "code", "token_missing")
+        && let Ok(token) = token_with(&gate, &Map::new())
+    {
+        let mut with = case.sent.0.clone();
+        with.push(gate.config().token_field(&token));
+        let mut good = case.report(&Sent(with));
+        for member in ["method", "path", "rule", "pages"] {
+            good.shift_remove(member);
         }
+        if let Some(set) = good.get_mut("sends").and_then(|sends| sends.get_mut("set")) {
+            set[forward::SUBJECT_HEADER] = "<the user's id>".into();
+            set[forward::CLAIMS_HEADER] = "<the token's claims>".into();
+        }
+        if is(&good, "result", "answered") {
+            good.insert("answer".into(), "{\"identity\":<the user's id>}".into());
+        }
+        report.insert("with_a_good_token".into(), good.into());
     }
     let is_rejected = is(&report, "result", "refused");
     output.result(&as_text(&report), &report.into());

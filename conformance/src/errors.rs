@@ -331,6 +331,11 @@ fn families() -> Vec<Family> {
                     "",
                 ),
                 row(
+                    [PermissionRejection::ForbiddenPlace],
+                    "The request comes from a country or an address that the rule's `countries` or `addresses` do not allow.",
+                    "",
+                ),
+                row(
                     [PermissionRejection::InsufficientPermissions],
                     "The token's claims do not meet the rule's `require`.",
                     "`tollgate route test GET /path --claims '{…}'` says which condition fails",
@@ -432,12 +437,12 @@ fn families() -> Vec<Family> {
                 row(
                     [OriginRejection::Unreachable],
                     "The origin could not be reached.",
-                    "is it running? is `ORIGIN` right?",
+                    "is it running? is `ORIGIN`, or the origin's `url` in `ORIGINS`, right?",
                 ),
                 row(
                     [OriginRejection::Timeout],
-                    "The origin did not begin to answer within `ORIGIN_TIMEOUT`.",
-                    "see the origin's log; raise `ORIGIN_TIMEOUT`",
+                    "The origin did not begin to answer within its `timeout` (`ORIGIN_TIMEOUT` by default).",
+                    "see the origin's log; raise the time",
                 ),
                 row(
                     [InternalRejection::Misconfigured],

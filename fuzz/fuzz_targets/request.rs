@@ -151,7 +151,7 @@ fn read_target(gate: &Gate, target: &str) {
 /// Asserts that a path authorized without a token is an open one, also for an origin that ignores case, parameters and
 /// empty segments.
 fn assert_open(authorized: &Authorized<'_>, path: &str) {
-    assert_eq!((authorized.rule().auth, authorized.rule().to), (Auth::None, Target::Assets));
+    assert_eq!((authorized.rule().auth, &authorized.rule().to), (Auth::None, &Target::Assets));
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8().expect("UTF-8").to_lowercase();
     let segments: Vec<&str> = decoded
         .split('/')

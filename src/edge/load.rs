@@ -63,7 +63,7 @@ fn read(
         secrets_store,
         secrets: Secrets::Visible,
         serves_inner: Some(has_inner),
-        has_binding: &|name| can_fetch(env, name),
+        has_binding: &|name| is_fetcher(env, name),
     };
     let Loaded { config, faults, mut warnings, unseen: _ } = Config::read_from(environment);
     warnings.extend(bindings.missing());
@@ -134,7 +134,7 @@ pub(super) fn bindings(env: &JsValue) -> Bindings {
 }
 
 /// Whether a binding of the worker has a function `fetch`.
-fn can_fetch(env: &JsValue, name: &str) -> bool {
+fn is_fetcher(env: &JsValue, name: &str) -> bool {
     let is_own = js_sys::Object::keys(env.unchecked_ref::<js_sys::Object>()).includes(&name.into(), 0);
     let binding = js_sys::Reflect::get(env, &name.into()).unwrap_or_default();
     is_own && js_sys::Reflect::get(&binding, &"fetch".into()).is_ok_and(|fetch| fetch.is_function())

@@ -47,7 +47,7 @@ use crate::{
         gate::{Continuation, DECISION_TIMEOUT, Decided, Decision, Principal, Rejected},
         hooks::{DefaultHandlers, Hooks},
         rejection::{Rejection, UnavailableRejection},
-        socket,
+        socket::PROTOCOL_HEADER,
     },
 };
 use hot::Pending;
@@ -187,19 +187,21 @@ fn without_the_gates_fields(request: worker::Request) -> worker::Result<worker::
     let filter = Filter::for_tokens(gate.config());
     let is_the_gates = |name: &String| Filter::is_the_gates(name) || filter.is_configured(name);
     let mut names: Vec<String> = request.headers().keys().filter(is_the_gates).collect();
-    // As for an origin: any page can write a token into a subprotocol, and the browser adds its user's cookies.
-    let view = View::read(Clone::clone(request.inner()));
-    if socket::protocols_without_token(&view.request(), gate.config()).is_some()
-        && gate.is_foreign_socket(&view.request())
-    {
+    let fields = gate.socket_fields(&View::read(Clone::clone(request.inner())).request());
+    if fields.as_ref().is_some_and(|fields| !fields.has_cookies) {
         names.push("cookie".into());
     }
-    if names.is_empty() {
+    if names.is_empty() && fields.is_none() {
         return Ok(request);
     }
     let mut own = request.clone_mut()?;
     for name in names {
         own.headers_mut()?.delete(&name)?;
+    }
+    match fields.map(|fields| fields.protocols) {
+        None => {}
+        Some(none) if none.is_empty() => own.headers_mut()?.delete(PROTOCOL_HEADER)?,
+        Some(others) => own.headers_mut()?.set(PROTOCOL_HEADER, &others)?,
     }
     Ok(own)
 }

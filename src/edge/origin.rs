@@ -1,9 +1,9 @@
-//! Forwards requests to the origin. Only header fields, cookies and query parameters change, as
-//! [`crate::rules::forward`] decides.
+//! Forwards requests to an origin. Only the path (`strip` and `prefix`), header fields, cookies and query parameters
+//! change, as [`crate::rules::forward`] and [`crate::rules::origin`] decide.
 //!
 //! **What always holds:** bodies stream in both directions, redirects go to the client, a WebSocket's response is the
-//! origin's own. A forwarded request waits in a promise of the runtime, not in a Rust future, so a panic elsewhere in
-//! the instance does not end it.
+//! origin's own but for its subprotocol, cookies, `X-Auth-Error` and `close_at_expiry`. A forwarded request waits in a
+//! promise of the runtime, not in a Rust future, so a panic elsewhere in the instance does not end it.
 
 use super::{
     call::Call,
@@ -19,7 +19,7 @@ use crate::rules::{
     json::{self, Value, json},
     rejection::{BodyRejection, OriginRejection, Rejection},
     request::Headers as _,
-    socket::{self, PROTOCOL_HEADER},
+    socket::PROTOCOL_HEADER,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::{borrow::Cow, cell::OnceCell};
@@ -95,12 +95,11 @@ pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> 
     }
     // A subprotocol that the gate must choose if the origin chooses none: browsers end a handshake otherwise.
     let (mut protocol, mut location) = ("", authorized.principal().location());
-    if let Some(others) = socket::protocols_without_token(&view.request(), config) {
+    if let Some(fields) = call.gate.socket_fields(&view.request()) {
         protocol = &config.websocket_protocol;
         location = location.filter(|_| view.get(&config.token_field("").0).is_some());
-        set_or_withhold(PROTOCOL_HEADER, others, &mut added, &mut withheld);
-        if call.gate.is_foreign_socket(&view.request()) {
-            // Any page can write a subprotocol, and the browser adds the cookies of its user.
+        set_or_withhold(PROTOCOL_HEADER, fields.protocols, &mut added, &mut withheld);
+        if !fields.has_cookies {
             added.retain(|(name, _)| name != "cookie");
             set_or_withhold("cookie", String::new(), &mut added, &mut withheld);
         }

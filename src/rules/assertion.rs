@@ -19,7 +19,7 @@ pub const ASSERTION_HEADER: &str = "x-auth-assertion";
 const LIFETIME: Duration = Duration::seconds(60);
 /// How long it is sent again for the same token and origin.
 const REUSE: Duration = Duration::seconds(30);
-/// The claims that the gate sets.
+/// Claims that `TOLLGATE_ASSERTION_CLAIMS` may not name.
 pub(super) const OWN_CLAIMS: [&str; 7] = ["iss", "aud", "sub", "iat", "exp", "nbf", "jti"];
 
 /// Makes assertions.
@@ -43,12 +43,13 @@ impl Clone for Assertions {
 pub struct Assertion {
     /// The compact form of the JWT.
     pub text: String,
-    /// Until before this time.
+    /// The first time at which it must not be sent again.
     pub until: Timestamp,
 }
 
 impl Assertions {
-    /// Signed by the key of this set that signs, issued by this URL, with these claims of the client's token.
+    /// `keys` has a private key and none of those of clients' tokens; `issuer` is `iss`; `claims` are copied from the
+    /// client's token.
     #[must_use]
     pub fn new(keys: KeySet, issuer: String, claims: Vec<String>) -> Self {
         Self { keys, issuer, claims, anonymous: Kept::default() }

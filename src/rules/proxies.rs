@@ -10,11 +10,11 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-/// The address ranges of proxies before the gate.
+/// Ranges of addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct Ranges(Vec<IpNet>);
 
-impl TrustedProxies {
+impl Ranges {
     /// Reads ranges such as `192.0.2.0/24`, and single addresses.
     ///
     /// # Errors
@@ -23,9 +23,12 @@ impl TrustedProxies {
         let range = |text: &String| {
             let range = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             match range {
-                Ok(range) if range.prefix_len() == 0 => Err(format!(
-                    "{text:?} is every address, so every client could write its own: write the proxies' ranges"
-                )),
+                Ok(IpNet::V6(range)) if range.addr().to_ipv4_mapped().is_some() => {
+                    Err(format!("{text:?} is IPv4 in the form of IPv6, which no client has here: write it as IPv4"))
+                }
+                Ok(range) if range.prefix_len() == 0 => {
+                    Err(format!("{text:?} is every address: write narrower ranges"))
+                }
                 Ok(range) => Ok(range),
                 Err(_) => Err(format!(
                     "{text:?} is no range of addresses: write such as \"192.0.2.0/24\" or \"2001:db8::/32\""
@@ -35,15 +38,32 @@ impl TrustedProxies {
         list.iter().map(range).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether an address is in one of them. An IPv4 address that is written as IPv6 counts as IPv4.
+    #[must_use]
+    pub fn contain(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|range| range.contains(&address))
+    }
+}
+
+/// The address ranges of proxies before the gate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Ranges);
+
+impl TrustedProxies {
+    /// As [`Ranges::read`].
+    pub(super) fn read(list: &[String]) -> Result<Self, String> {
+        Ranges::read(list).map(Self)
+    }
+
     /// Whether there are any.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.0.is_empty()
     }
 
     fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().any(|range| range.contains(&address))
+        self.0.contain(address)
     }
 
     /// The address of the client. `peer` is who connected to Cloudflare, `forwarded_for` the request's
@@ -55,7 +75,7 @@ impl TrustedProxies {
             if !self.contains(client) {
                 break;
             }
-            // Nobody reaches a proxy from its own loopback address but the proxy itself.
+            // A loopback address is the proxy's own, not a client's.
             let Some(before) = address(entry.trim()).filter(|address| !address.to_canonical().is_loopback()) else {
                 break;
             };
@@ -70,8 +90,8 @@ impl TrustedProxies {
         self.continued(peer, forwarded_for, peer.to_string())
     }
 
-    /// `Forwarded` for the origin (RFC 7239 §4), under the same condition, and if no quote of the former value would
-    /// swallow what is added. `site` is the gate's scheme and host.
+    /// `Forwarded` for the origin (RFC 7239 §4), under the same condition, and if every quoted string in the former
+    /// value ends. `site` is the gate's scheme and host.
     #[must_use]
     pub fn forwarded(&self, peer: Option<IpAddr>, forwarded: Option<&str>, site: Option<&str>) -> String {
         let mut element = match peer {
@@ -140,6 +160,8 @@ mod tests {
             ("192.0.2.9", Some("unknown, 192.0.2.8"), "192.0.2.8", "unknown, 192.0.2.8, 192.0.2.9"),
             ("192.0.2.9", Some("127.0.0.1"), "192.0.2.9", "127.0.0.1, 192.0.2.9"),
             ("192.0.2.9", Some("203.0.113.5, ::1"), "192.0.2.9", "203.0.113.5, ::1, 192.0.2.9"),
+            ("192.0.2.9", Some("203.0.113.5, unknown"), "192.0.2.9", "203.0.113.5, unknown, 192.0.2.9"),
+            ("192.0.2.9", Some("192.0.2.1, 192.0.2.2"), "192.0.2.1", "192.0.2.1, 192.0.2.2, 192.0.2.9"),
             ("192.0.2.9", None, "192.0.2.9", "192.0.2.9"),
             ("192.0.2.9", Some(""), "192.0.2.9", "192.0.2.9"),
             ("203.0.113.5", Some("10.0.0.1"), "203.0.113.5", "203.0.113.5"),
@@ -172,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_range_is_one_and_not_everything() {
-        for wrong in ["", "x", "192.0.2.0/33", "192.0.2", "0.0.0.0/0", "::/0", "192.0.2.0-9"] {
+        for wrong in ["", "x", "192.0.2.0/33", "192.0.2", "0.0.0.0/0", "::/0", "192.0.2.0-9", "::ffff:192.0.2.0/120"] {
             assert!(TrustedProxies::read(&[wrong.to_owned()]).is_err(), "{wrong}");
         }
     }

@@ -22,8 +22,8 @@ pub fn token<'p>(protocols: &'p str, word: &str) -> Option<&'p str> {
     entries.next()
 }
 
-/// The list without `word` and every entry that follows one, wherever it stands again; empty if nothing is left. `None`
-/// if it has no `word`.
+/// The list without `word` and without each token that follows it, wherever that token stands; empty if nothing is
+/// left. `None` if it has no `word`.
 #[must_use]
 pub fn without_token(protocols: &str, word: &str) -> Option<String> {
     let entries: Vec<&str> = protocols.split(',').map(str::trim).collect();
@@ -33,9 +33,18 @@ pub fn without_token(protocols: &str, word: &str) -> Option<String> {
     entries.iter().any(is_word).then(|| others().collect::<Vec<_>>().join(", "))
 }
 
+/// What goes on of a request that has a token in its subprotocols.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketFields {
+    /// The other subprotocols; empty if there are none.
+    pub protocols: String,
+    /// Whether cookies go on. Any page can write a token of its own into a subprotocol, and the browser adds the
+    /// cookies of its user: a handshake from another origin's page goes on without them.
+    pub has_cookies: bool,
+}
+
 /// The subprotocols of a request without its token; `None` if there is none, or none is looked for.
-#[must_use]
-pub fn protocols_without_token(request: &Request<'_>, config: &Config) -> Option<String> {
+pub(super) fn protocols_without_token(request: &Request<'_>, config: &Config) -> Option<String> {
     let word = Some(config.websocket_protocol.as_str()).filter(|word| !word.is_empty())?;
     without_token(&request.headers.get(PROTOCOL_HEADER)?, word)
 }

@@ -7,6 +7,7 @@ import { cachingChanges, makeSender, movedCookie, relocated } from "../../src/ed
 const LOOKS_AT_TOKENS = 1;
 const IN_AUTHORIZATION = 2;
 const OPTIONAL = 4;
+const MAY_CACHE = 8;
 const FORWARDED_PREFIX = 8;
 
 test("an answer that depends on a token is made private where a shared cache could keep it", () => {
@@ -127,6 +128,11 @@ test("a path loses whole segments, and nothing of its query", async (t) => {
     assert.equal(fetched.mock.calls.at(-1)?.arguments[0], target);
     assert.equal(headers.get("x-forwarded-prefix"), strip || null);
   }
+  // A cache that keeps an answer for everybody must not keep one prefix for another.
+  const headers = new Headers();
+  const policy = MAY_CACHE;
+  await senderTo({ strip: "/api", policy })("/api/x", new Request("https://gate/a"), headers, false, 17, 0, 3);
+  assert.equal(headers.get("x-forwarded-prefix"), null);
 });
 
 /** A sender for rule 0, or another number. @param {object} change @param {number} rule @param {any} failed */

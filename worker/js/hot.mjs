@@ -2,7 +2,7 @@
 //
 // Which decisions are replayed: two kinds that Rust has made, "answer with this identity" and "forward under this
 // rule". Rust gives times only for those that it allows to be kept (`keep` in src/edge/hot.rs: from a token's second
-// use, under a rule that asks for no fresh token, and more). Rejections are not replayed: Rust makes each anew, and
+// use, under a rule that asks for no fresh token, and more). Rejections are not replayed: Rust decides each one, and
 // only the parts of its response are kept here.
 //
 // Keyed by what: the whole value of `Authorization`, byte for byte. An entry holds one decision, for one method and one
@@ -26,7 +26,8 @@
 /** @typedef {Response | Promise<Response>} Answer */
 
 /**
- * What is known of a token. The decision holds from `from` until before `until`, in milliseconds since 1970. It is
+ * What is known of a token. `audience` is the one that the decision needs identity headers for (0 for any), and
+ * `identityHeaders` are those for `headersAudience`, until before `headersUntil`. The decision holds from `from` until before `until`, in milliseconds since 1970. It is
  * `body` (answer with it) or `rule` (forward under it); if both are unset there is nothing to replay.
  *
  * @typedef {{
@@ -35,6 +36,9 @@
  *   audience: number, identityHeaders: [string, string][] | undefined, headersAudience: number, headersUntil: number,
  * }} Entry
  */
+
+/** The audience of identity headers that are not there (`audience` in src/edge/hot.rs). */
+const NO_HEADERS = -1;
 
 const decoder = new TextDecoder();
 
@@ -97,8 +101,16 @@ export function hotPath(instance, handleInRust, internalError) {
     if (entry === undefined) {
       if (entries.size >= capacity) entries.delete(/** @type {string | null} */ (entries.keys().next().value));
       entry = {
-        ...{ method: "", url: "", from: 0, until: 0, body: undefined, rule: undefined, audience: 0 },
-        ...{ identityHeaders: undefined, headersAudience: 0, headersUntil: 0 },
+        method: "",
+        url: "",
+        from: 0,
+        until: 0,
+        body: undefined,
+        rule: undefined,
+        audience: 0,
+        identityHeaders: undefined,
+        headersAudience: 0,
+        headersUntil: 0,
       };
       entries.set(authorization, entry);
     }
@@ -247,7 +259,7 @@ export function hotPath(instance, handleInRust, internalError) {
       url = request.url;
       const entry = entries.get(authorization);
       let rule;
-      let audience = -1;
+      let audience = NO_HEADERS;
       identityHeaders = undefined;
       if (entry !== undefined && now < entry.headersUntil) ({ identityHeaders, headersAudience: audience } = entry);
       const isKnown = entry?.url === url && entry.method === method && entry.from <= now && now < entry.until;

@@ -9,6 +9,9 @@ use crate::rules::{
 };
 use std::net::IpAddr;
 
+/// The country of who connected to Cloudflare, as the runtime sets it.
+pub(super) const COUNTRY_HEADER: &str = "cf-ipcountry";
+
 /// A longer `User-Agent` is cut to this many characters.
 const MAX_AGENT_CHARS: usize = 512;
 
@@ -32,8 +35,7 @@ impl ClientInfo {
     fn read(request: &Request<'_>, cookie_name: &str, proxies: &TrustedProxies) -> Self {
         let header = |name| request.headers.get(name).unwrap_or_default();
         let text = |name| header(name).chars().take(MAX_AGENT_CHARS).collect();
-        let peer: Option<IpAddr> = header(CLIENT_ADDRESS_HEADER).trim().parse().ok();
-        let address = peer.map(|peer| proxies.client(peer, request.headers.get(FORWARDED_FOR_HEADER).as_deref()));
+        let (peer, address) = addresses(request, proxies);
         Self {
             address: address.map(network),
             // Of who connected: what a proxy passes on is no proof of being here.
@@ -42,7 +44,7 @@ impl ClientInfo {
                 .filter(|_| !cookie_name.is_empty())
                 .unwrap_or_default(),
             user_agent: text("user-agent"),
-            country: text("cf-ipcountry"),
+            country: text(COUNTRY_HEADER),
             is_browser: request.headers.get("sec-fetch-site").is_some(),
             // How the client reached Cloudflare.
             is_https: header("cf-visitor").contains("\"https\""),
@@ -53,6 +55,13 @@ impl ClientInfo {
     pub(super) fn limited_address(&self) -> Option<&str> {
         self.address.as_deref().filter(|_| !self.is_local)
     }
+}
+
+/// The address of who connected to Cloudflare, and that of the client, which differs behind trusted proxies; `None` if
+/// the runtime does not say.
+pub(super) fn addresses(request: &Request<'_>, proxies: &TrustedProxies) -> (Option<IpAddr>, Option<IpAddr>) {
+    let peer = request.headers.get(CLIENT_ADDRESS_HEADER).unwrap_or_default().trim().parse().ok();
+    (peer, peer.map(|peer| proxies.client(peer, request.headers.get(FORWARDED_FOR_HEADER).as_deref())))
 }
 
 /// The network of one customer: an IPv4 address, or the first 64 bits of an IPv6 address.

@@ -4,6 +4,7 @@
 //! [`Gate::decide_rule`] decides from memory; [`resume`] continues in the same order.
 
 use super::{
+    client_info::{COUNTRY_HEADER, addresses},
     core::Gate,
     decision::{Decided, Decision, Principal, Rejected},
     grant::draw,
@@ -21,6 +22,7 @@ use crate::{
         request::Request,
         revocation::RevocationStatus,
         route::{Auth, Invalid, Revocation, Rule, UserFrom},
+        socket::{self, SocketFields},
         time::Timestamp,
         token::VerifiedToken,
     },
@@ -71,6 +73,9 @@ impl Gate {
         request: &Request<'_>,
         now: Timestamp,
     ) -> Decided<'g, UnderRule<'g>> {
+        if !rule.places.is_everywhere() && !self.is_from_allowed_place(rule, request) {
+            return Decided::Now(reject(rule, Rejection::Permission(PermissionRejection::ForbiddenPlace)));
+        }
         // A rule that names OPTIONS lets an origin answer preflights, which never carry a token (Fetch §4.8).
         if rule.auth == Auth::None || request.method == "OPTIONS" {
             return Decided::Now(Decision::pass(rule, Principal::Open, Jar::new()));
@@ -115,9 +120,25 @@ impl Gate {
         }
     }
 
-    /// Whether this is a WebSocket handshake from another origin's page, or from no page.
+    /// Whether the rule's `countries` and `addresses` allow the request. It depends on more than token and URL, so no
+    /// decision under such a rule is replayed: reading the header fields prevents that (`src/edge/hot.rs`).
+    fn is_from_allowed_place(&self, rule: &Rule, request: &Request<'_>) -> bool {
+        let (peer, client) = addresses(request, &self.config.trusted_proxies);
+        // The country is that of who connected.
+        let country = request.headers.get(COUNTRY_HEADER).filter(|_| peer == client);
+        rule.places.allow(country.as_deref(), client)
+    }
+
+    /// What goes on of a request that has a token in its subprotocols, to an origin or to code behind the gate; `None`
+    /// for any other request.
     #[must_use]
-    pub fn is_foreign_socket(&self, request: &Request<'_>) -> bool {
+    pub fn socket_fields(&self, request: &Request<'_>) -> Option<SocketFields> {
+        let protocols = socket::protocols_without_token(request, &self.config)?;
+        Some(SocketFields { protocols, has_cookies: !self.is_foreign_socket(request) })
+    }
+
+    /// Whether this is a WebSocket handshake from another origin's page, or from no page.
+    fn is_foreign_socket(&self, request: &Request<'_>) -> bool {
         request.is_web_socket() && !self.is_from_own_page(request)
     }
 

@@ -1740,3 +1740,42 @@ fn behind_trusted_proxies_the_last_other_address_counts() {
     world.send("POST", "/auth", &headers, json!({"username": "ann", "password": "x"}));
     assert_eq!(world.asked[0], "name try", "in development: who connects is here");
 }
+
+#[test]
+fn a_rule_may_be_for_some_places_only() {
+    let vars = json!({
+        "JWT_SECRET_KEY": "a secret of more than thirty-two bytes", "TOLLGATE_TRUSTED_PROXIES": ["198.51.100.0/24"],
+        "ORIGIN": "https://app.example.com",
+        "ROUTES": [
+            {"path": "/office", "to": "origin", "auth": "none", "addresses": ["192.0.2.0/24"]},
+            {"path": "/de", "to": "origin", "countries": ["DE"]},
+        ],
+    });
+    let gate = Gate::new(Config::read(vars.as_object().unwrap()).config.unwrap(), DefaultHandlers);
+    let code = |path: &str, address: &str, forwarded: &str, country: &str| {
+        let headers = [("cf-connecting-ip", address), ("x-forwarded-for", forwarded), ("cf-ipcountry", country)];
+        let request = Request { method: "GET", site: "", path, query: None, headers: &headers };
+        match gate.decide(&request, Timestamp::from_seconds(NOW)) {
+            Decided::Now(Decision::Forward(_)) => "passes",
+            Decided::Now(Decision::Reject(rejected)) => {
+                let answer = gate.answer_to(&rejected);
+                assert!([401, 403].contains(&answer.status));
+                rejected.rejection.code()
+            }
+            _ => panic!("neither forwarded nor rejected"),
+        }
+    };
+    for (path, address, forwarded, country, expected) in [
+        ("/office", "192.0.2.7", "", "", "passes"),
+        ("/office", "203.0.113.7", "192.0.2.7", "", "place_forbidden"),
+        ("/office", "198.51.100.1", "192.0.2.7", "", "passes"),
+        ("/office", "198.51.100.1", "203.0.113.7", "", "place_forbidden"),
+        ("/office", "", "192.0.2.7", "", "place_forbidden"),
+        ("/de", "203.0.113.7", "", "DE", "token_missing"),
+        ("/de", "203.0.113.7", "", "US", "place_forbidden"),
+        ("/de", "203.0.113.7", "", "XX", "place_forbidden"),
+        ("/de", "198.51.100.1", "203.0.113.7", "DE", "place_forbidden"),
+    ] {
+        assert_eq!(code(path, address, forwarded, country), expected, "{path} {address} {forwarded} {country}");
+    }
+}

@@ -8,6 +8,8 @@ use super::Words;
 pub enum PermissionRejection {
     /// A WebSocket handshake with a token in a cookie, from another site's page or from no page (`Origin`).
     ForeignSocket,
+    /// The request comes from a country or an address that the rule does not allow.
+    ForbiddenPlace,
     /// The token's claims do not meet the rule's `require`.
     InsufficientPermissions,
     /// The secret of the operators' endpoint is wrong or missing.
@@ -20,6 +22,7 @@ impl PermissionRejection {
     pub(in crate::rules) const fn code(&self) -> &'static str {
         match self {
             Self::ForeignSocket => "websocket_origin",
+            Self::ForbiddenPlace => "place_forbidden",
             Self::InsufficientPermissions => "insufficient_permissions",
             Self::NotTheOperator => "operator_unknown",
             Self::BadCommand => "bad_command",
@@ -33,6 +36,9 @@ impl PermissionRejection {
                 "Forbidden",
                 "WebSocket refused: the token is in a cookie and Origin is not this gate's",
             ),
+            Self::ForbiddenPlace => {
+                Words::new(403, "Forbidden", "Requests from this country or address are not allowed")
+            }
             Self::InsufficientPermissions => Words::new(403, "Forbidden", "Insufficient permissions"),
             Self::NotTheOperator => {
                 Words::new(401, "Unauthorized", "Send TOLLGATE_ADMIN_SECRET as `Authorization: Bearer …`")

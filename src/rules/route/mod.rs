@@ -5,10 +5,12 @@
 //! to different rules is refused (`path.rs`).
 
 mod path;
+mod place;
 mod requirement;
 mod rule;
 mod tree;
 
+pub use place::Places;
 pub use requirement::Requirement;
 pub(super) use rule::is_realm;
 pub use rule::{

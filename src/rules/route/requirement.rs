@@ -23,7 +23,7 @@ struct Condition {
 enum Test {
     /// It is one of these.
     Is(Vec<Value>),
-    /// It is none of these.
+    /// It is a text, a number or a boolean, and none of these. A list may contain what is forbidden.
     IsNot(Vec<Value>),
     /// It is a list that has one of these.
     Has(Vec<Value>),
@@ -45,7 +45,9 @@ impl Requirement {
             one => std::slice::from_ref(one),
         };
         if tables.is_empty() {
-            return Err("an empty list holds for nobody: write a table of claims, such as { role = \"admin\" }".into());
+            return Err(
+                "an empty list is met by no token: write a table of claims, such as { role = \"admin\" }".into()
+            );
         }
         let table = |value: &Value| {
             let table = value.as_object().filter(|table| !table.is_empty());
@@ -103,9 +105,9 @@ impl Condition {
             one => vec![one.clone()],
         };
         if values.is_empty() {
-            return Err(wrong("an empty list holds for nobody, or for everybody: write values"));
+            return Err(wrong("an empty list: write at least one value"));
         }
-        if values.iter().any(|value| !(value.is_string() || value.is_number() || value.is_boolean())) {
+        if !values.iter().all(is_single) {
             return Err(wrong(instead));
         }
         let is_scope = SCOPE_CLAIMS.contains(&claim);
@@ -128,7 +130,7 @@ impl Condition {
         let is_one_of = |found: &Value, values: &[Value]| values.iter().any(|value| is_same(found, value));
         match &self.test {
             Test::Is(values) => is_one_of(found, values),
-            Test::IsNot(values) => !found.is_null() && !is_one_of(found, values),
+            Test::IsNot(values) => is_single(found) && !is_one_of(found, values),
             Test::Has(values) => found.as_array().is_some_and(|list| list.iter().any(|one| is_one_of(one, values))),
             Test::Scope(alternatives) => {
                 let words: Vec<&str> = match found {
@@ -153,6 +155,11 @@ impl Condition {
             }
         }
     }
+}
+
+/// Whether it is a text, a number or a boolean.
+fn is_single(value: &Value) -> bool {
+    value.is_string() || value.is_number() || value.is_boolean()
 }
 
 /// The words of a scope.
@@ -213,6 +220,10 @@ mod tests {
             (json!({"role": {"not": ["guest", "bot"]}}), json!({"role": "bot"}), false),
             (json!({"role": {"not": "guest"}}), json!({}), false),
             (json!({"role": {"not": "guest"}}), json!({"role": null}), false),
+            (json!({"role": {"not": "guest"}}), json!({"role": ["guest"]}), false),
+            (json!({"role": {"not": "guest"}}), json!({"role": ["user"]}), false),
+            (json!({"role": {"not": "guest"}}), json!({"role": {"guest": true}}), false),
+            (json!({"role": {"not": "1"}}), json!({"role": 1}), true),
             // Lists in tokens.
             (json!({"roles": {"has": "admin"}}), json!({"roles": ["user", "admin"]}), true),
             (json!({"roles": {"has": ["admin", "editor"]}}), json!({"roles": ["editor"]}), true),

@@ -1,6 +1,6 @@
 //! One rule of `ROUTES`.
 
-use super::{path, requirement::Requirement};
+use super::{path, place::Places, requirement::Requirement};
 use crate::rules::{
     config::{Location, as_list, as_seconds, options},
     cors::Cors,
@@ -39,6 +39,8 @@ pub struct Rule {
     pub cache: bool,
     /// Whether WebSockets and event streams are closed when the token expires.
     pub close_at_expiry: bool,
+    /// From where requests may come.
+    pub places: Places,
     /// What the token's claims must be.
     pub require: Option<Requirement>,
     /// Which pages of other origins may read the answers.
@@ -247,7 +249,7 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         name: "to",
         kind: "`identity`, `assets`, `origin`, a name in ORIGINS, `worker`, or a table",
         default: "required",
-        meaning: "Where authorized requests go: the gate answers with the identity; the static files; the origin at `ORIGIN`, or the one of that name in ORIGINS; the code of your own worker (docs/library.md), which the stock worker does not have. `{ origin = \"orders\", strip = \"/api\" }` takes `/api` off the front of the path: [gateway.md](gateway.md#several-origins).",
+        meaning: "Where authorized requests go: the gate answers with the identity; the static files; the origin at `ORIGIN`, or the one of that name in ORIGINS; the code of your own worker (docs/library.md), which the stock worker does not have. `{ origin = \"orders\", strip = \"/api\" }` takes `/api` off the front of the path; without `origin` it is the one at `ORIGIN`: [gateway.md](gateway.md#several-origins).",
     },
     RuleMember {
         name: "auth",
@@ -274,6 +276,18 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         meaning: "What the token's claims must be, such as `{ role = \"admin\" }`; else 403. With it a request without a valid token is refused, under `auth = \"optional\"` too: [authorization.md](authorization.md).",
     },
     RuleMember {
+        name: "countries",
+        kind: "list of countries, or `{ not = list }`",
+        default: "all",
+        meaning: "Countries from which requests may come, by their two letters as Cloudflare sends them (`CF-IPCountry`; `T1` is Tor); else 403. A request whose country is not known is refused.",
+    },
+    RuleMember {
+        name: "addresses",
+        kind: "list of address ranges, or `{ not = list }`",
+        default: "all",
+        meaning: "Addresses from which requests may come, such as `[\"192.0.2.0/24\"]`; else 403. Behind `TOLLGATE_TRUSTED_PROXIES` it is the client's. A request whose address is not known is refused.",
+    },
+    RuleMember {
         name: "revocation",
         kind: "`snapshot` or `strict`",
         default: "snapshot",
@@ -289,7 +303,7 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         name: "cache",
         kind: "true or false",
         default: "false",
-        meaning: "Whether Cloudflare's cache, between gate and origin, may answer requests and store answers. Only with `auth = \"none\"` and `to = \"origin\"`. The cache distinguishes URLs, not users: a token is not forwarded with such a request, nor the address that the client used (`X-Forwarded-Host`, `-Proto`) unless `TOLLGATE_PUBLIC_URL` fixes it; other cookies are forwarded. All other requests bypass the cache.",
+        meaning: "Whether Cloudflare's cache, between gate and origin, may answer requests and store answers. Only with `auth = \"none\"` and an origin. The cache distinguishes URLs, not users: a token is not forwarded with such a request, nor `X-Forwarded-Prefix`, nor the address that the client used (`X-Forwarded-Host`, `-Proto`) unless `TOLLGATE_PUBLIC_URL` fixes it; other cookies are forwarded. All other requests bypass the cache.",
     },
     RuleMember {
         name: "close_at_expiry",
@@ -493,12 +507,16 @@ impl Rule {
                 None
             }
         });
+        let places = Places::read(table.get("countries"), table.get("addresses")).unwrap_or_else(|(member, text)| {
+            problem(member, text);
+            Places::default()
+        });
         if table.contains_key("require") {
             if auth == Some(Auth::None) {
                 problem("require", "the gate looks at no token beside auth = \"none\": remove one of the two".into());
             }
             if invalid == Some(Invalid::Anonymous) {
-                problem("invalid", "nobody passes without the claims in require: remove one of the two".into());
+                problem("invalid", "no request passes without the claims in require: remove one of the two".into());
             }
         }
         if to == Some(Target::Identity) && auth == Some(Auth::None) {
@@ -520,6 +538,7 @@ impl Rule {
                 revocation,
                 cache,
                 close_at_expiry,
+                places,
                 require,
                 cors,
                 flask_jwt_extended,
@@ -543,6 +562,7 @@ impl Rule {
         let parts = |rule: &'_ Self| (rule.auth, rule.invalid, rule.user, rule.revocation);
         parts(self) == parts(other)
             && self.require == other.require
+            && self.places == other.places
             && self.flask_jwt_extended == other.flask_jwt_extended
     }
 }

@@ -92,8 +92,9 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     .meaning(
         "The private key for `X-Auth-Assertion`, a JWT by which each origin can verify that a request came through the \
          gate, and for whom: [gateway.md](gateway.md#proof-for-the-origin). EdDSA, ES256, RS… or PS…, and none of the keys \
-         of clients' tokens: `tollgate key generate --algorithm ES256 | npx wrangler secret put TOLLGATE_ASSERTION_KEY`. In \
-         a set the first private key signs, and all are published. Needs TOLLGATE_PUBLIC_URL.",
+         of clients' tokens: `tollgate key generate --algorithm ES256` (keep a copy: a change of the key needs it). Only requests to origins have \
+         one. In \
+         a set the first private key signs, and the public half of each is published. Needs TOLLGATE_PUBLIC_URL.",
     ),
     OptionSpec::list("TOLLGATE_ASSERTION_CLAIMS", |raw| &mut raw.assertion_claims)
         .kind("list of claims")

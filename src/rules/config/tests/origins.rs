@@ -240,6 +240,7 @@ fn one_path_of_an_origin_is_not_judged_in_two_ways() {
         {"name": "hosted", "service": "ORDERS", "url": "https://orders.internal"},
         {"name": "mtls", "service": "MTLS", "url": "https://app.example.com/base"},
         {"name": "plain", "url": "http://app.example.com/base"},
+        {"name": "ported", "url": "http://app.example.com:443/base"},
         {"name": "local", "url": "http://127.0.0.1:5000"},
         {"name": "local6", "url": "http://[0:0:0:0:0:0:0:1]:5000"},
         {"name": "port", "url": "http://localhost:5001"},
@@ -339,6 +340,7 @@ fn one_path_of_an_origin_is_not_judged_in_two_ways() {
         (true, json!([{"path": "/api/*", "to": strip("service")}, admin])),
         // Other schemes and names of one place.
         (false, json!([{"path": "/api/*", "to": strip("plain")}, admin])),
+        (false, json!([{"path": "/api/*", "to": strip("ported")}, admin])),
         (
             false,
             json!([{"path": "/api/*", "to": strip("local")}, {"path": "/admin/*", "to": "local6", "user": "stored"}]),
@@ -347,6 +349,38 @@ fn one_path_of_an_origin_is_not_judged_in_two_ways() {
         // A prefix in another spelling.
         (false, json!([{"path": "/*", "to": "escaped"}, {"path": "/v2/secret", "to": "origin", "user": "stored"}])),
         (false, json!([{"path": "/*", "to": "upper-v2"}, {"path": "/v2/secret", "to": "origin", "user": "stored"}])),
+        // Each part of the judgement.
+        (
+            false,
+            json!([{"path": "/api/*", "to": strip("origin")}, {"path": "/x", "to": "origin", "require": {"role": "a"}}]),
+        ),
+        (
+            false,
+            json!([{"path": "/api/*", "to": strip("origin")}, {"path": "/x", "to": "origin", "addresses": ["192.0.2.0/24"]}]),
+        ),
+        (
+            false,
+            json!([{"path": "/api/*", "to": strip("origin")}, {"path": "/x", "to": "origin", "countries": ["DE"]}]),
+        ),
+        (
+            false,
+            json!([{"path": "/api/*", "to": strip("origin")}, {"path": "/x", "to": "origin", "revocation": "strict"}]),
+        ),
+        (
+            false,
+            json!([
+                {"path": "/api/*", "to": strip("origin")},
+                {"path": "/x", "to": "origin", "revocation_unknown": "open"},
+            ]),
+        ),
+        (
+            false,
+            json!([
+                {"path": "/api/*", "to": strip("origin"), "auth": "optional"},
+                {"path": "/x", "to": "origin", "auth": "optional", "invalid": "anonymous"},
+            ]),
+        ),
+        (true, json!([{"path": "/api/*", "to": strip("origin")}, {"path": "/x", "to": "origin", "realm": "another"}])),
         // A variable and a deep path.
         (
             false,

@@ -19,7 +19,7 @@ use crate::rules::{
 
 const OPTION: &str = "ORIGINS";
 const MEMBERS: [&str; 7] = ["name", "url", "service", "prefix", "timeout", "headers", "host"];
-/// What `to` means without `ORIGINS`.
+/// Values of `to` that are not names of origins.
 const RESERVED: [&str; 4] = ["identity", "assets", UNNAMED, "worker"];
 /// Fields that say how a message is sent, or that belong to the client's request; names as in [`is_imitation`].
 const NOT_FOR_ORIGINS: [&str; 8] =
@@ -214,7 +214,7 @@ impl Reader<'_, '_> {
             let text = if let Some(text) = self.why_not(name) {
                 text.to_owned()
             } else if headers.iter().any(|other| is_imitation(name, &other.name)) {
-                "there twice, for an origin that does not tell its spellings apart".into()
+                "set twice: some origins read both spellings as one field".into()
             } else {
                 match self.field(value) {
                     Ok((secret, value)) => {

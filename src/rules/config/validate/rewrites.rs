@@ -1,5 +1,7 @@
 //! Paths that rules rewrite for an origin (`strip`, `prefix`): one path of an origin must not be reachable in two ways
 //! that the gate judges differently.
+//!
+//! **What it can't see:** that two host names, or a name and an address, are one server.
 
 use crate::rules::{
     config::diagnostics::Diagnostics,
@@ -28,12 +30,13 @@ struct Forwarded<'w> {
 /// Two paths of clients, one for each way, that an origin may take for one path. Segments after `strip`.
 type Twins = (Vec<String>, Vec<String>);
 
+/// Reports each pair of rules through which one path of an origin is reached and judged differently.
 pub(in crate::rules::config) fn check(routes: &Routes, origins: &[Origin], diagnostics: &mut Diagnostics<'_>) {
     let all: Vec<Forwarded<'_>> = routes.rules().filter_map(|rule| Forwarded::of(rule, origins)).collect();
     let depth = 1 + all.iter().map(|one| one.prefix.len() + one.own.len()).max().unwrap_or_default();
     let mut known: Vec<(usize, usize)> = Vec::new();
     for (at, one) in all.iter().enumerate() {
-        // A rule on the way of another that judges alike hides nothing: narrower rules are in the list themselves.
+        // Two rules that judge alike can't conflict. Narrower rules inside their paths are pairs of their own.
         let others = all[..at].iter().filter(|two| !two.rule.judges_like(one.rule));
         for two in others.filter(|two| !two.is_same_way(one) && is_same_address(two.address, one.address)) {
             let Some((method, path, here, there)) = conflict(routes, one, two, depth) else { continue };
@@ -43,7 +46,7 @@ pub(in crate::rules::config) fn check(routes: &Routes, origins: &[Origin], diagn
             known.push((here.index, there.index));
             diagnostics.problem(
                 &format!("ROUTES[{}].to", here.index),
-                format!("{method} {path} at the origin is reached through this rule ({:?}) and through ROUTES[{}] ({:?}), which judges it otherwise: give both the same auth, user, revocation, require and token members, or the path a rule of its own", here.path, there.index, there.path),
+                format!("{method} {path} at the origin is reached through this rule ({:?}) and through ROUTES[{}] ({:?}), which judges it otherwise: give both the same auth, invalid, user, revocation, require, countries, addresses and members about tokens, or the path a rule of its own", here.path, there.index, there.path),
             );
         }
     }
@@ -175,15 +178,15 @@ fn is_variable(segment: &str) -> bool {
 /// the scheme if both have its default port. All names of this machine are one.
 fn is_same_address(one: &Address, other: &Address) -> bool {
     let parts = |address: &'_ Address| match address {
-        Address::Network(site) => (None, Some(place(site))),
-        Address::Service { binding, site } => (Some(binding.clone()), site.as_deref().map(place)),
+        Address::Network(site) => (None, Some(host_and_port(site))),
+        Address::Service { binding, site } => (Some(binding.clone()), site.as_deref().map(host_and_port)),
     };
     let ((one_binding, one_place), (other_binding, other_place)) = (parts(one), parts(other));
     (one_binding.is_some() && one_binding == other_binding) || (one_place.is_some() && one_place == other_place)
 }
 
-/// Host, and port if it is not the scheme's default.
-fn place(site: &str) -> String {
+/// Host and port; without the port for the default ones of both schemes, at which one server mostly answers for both.
+fn host_and_port(site: &str) -> String {
     let host = site.split_once("://").map_or(site, |(_, host)| host);
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
@@ -191,5 +194,8 @@ fn place(site: &str) -> String {
     };
     let is_local = name == "localhost" || name == "[::1]" || name.starts_with("127.") || name.ends_with(".localhost");
     let name = if is_local { "localhost" } else { name };
-    port.map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
+    match port {
+        None | Some("80" | "443") => name.to_owned(),
+        Some(port) => format!("{name}:{port}"),
+    }
 }

@@ -113,7 +113,7 @@ pub(in crate::rules::config) fn check_requirements(
             if let Some(why) = never(rule, claim, value) {
                 diagnostics.problem(
                     &format!("ROUTES[{}].require", rule.index),
-                    format!("{claim} is never {value}, so nobody passes: it {why}"),
+                    format!("{claim} is never {value}, so no request passes: it {why}"),
                 );
             }
         }
