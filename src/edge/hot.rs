@@ -223,7 +223,7 @@ fn audience_of(gate: &Gate, authorized: &Authorized<'_>) -> i32 {
 pub fn goes_on(name: &str, value: Option<&str>) -> Option<bool> {
     let config = load::stock()?.config();
     // A token may be in it.
-    if name == PROTOCOL_HEADER && !config.websocket_protocol.is_empty() {
+    if name == PROTOCOL_HEADER && config.websocket_protocol.is_some() {
         return None;
     }
     Filter::for_tokens(config).goes_on(name, value)

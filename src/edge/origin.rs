@@ -33,7 +33,7 @@ extern "C" {
     #[wasm_bindgen(catch)]
     fn send(
         sender: &JsValue,
-        place: &str,
+        path_and_query: &str,
         request: &web_sys::Request,
         withheld: &str,
         added: &str,
@@ -96,7 +96,7 @@ pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> 
     // A subprotocol that the gate must choose if the origin chooses none: browsers end a handshake otherwise.
     let (mut protocol, mut location) = ("", authorized.principal().location());
     if let Some(fields) = call.gate.socket_fields(&view.request()) {
-        protocol = &config.websocket_protocol;
+        protocol = config.websocket_protocol.as_deref().unwrap_or_default();
         location = location.filter(|_| view.get(&config.token_field("").0).is_some());
         set_or_withhold(PROTOCOL_HEADER, fields.protocols, &mut added, &mut withheld);
         if !fields.has_cookies {
@@ -154,7 +154,7 @@ fn sender_to(config: &Config, env: &JsValue, failed: &JsValue) -> JsValue {
         destinations[rule.index] = json!({
             "site": origin.site(),
             "binding": origin.binding(),
-            "milliseconds": clock::duration_ms(origin.timeout),
+            "timeoutMs": clock::duration_ms(origin.timeout),
             "headers": headers.collect::<Vec<_>>(),
             "strip": in_url(&forwarding.strip),
             "prefix": in_url(&origin.prefix),

@@ -9,7 +9,7 @@ use super::{
     gate::Principal,
     json::{self, Map, Value},
     time::{Duration, NumericDate, Timestamp},
-    token::{ASSERTION_TYPE, Kept, KeySet, Signed, sign},
+    token::{ASSERTION_TYPE, KeySet, SignatureCache, Signed, sign},
 };
 
 /// The field with the assertion.
@@ -29,7 +29,7 @@ pub struct Assertions {
     issuer: String,
     claims: Vec<String>,
     /// Those of requests without a token.
-    anonymous: Kept,
+    anonymous: SignatureCache,
 }
 
 /// The same key. The clone has signed nothing yet.
@@ -52,7 +52,7 @@ impl Assertions {
     /// client's token.
     #[must_use]
     pub fn new(keys: KeySet, issuer: String, claims: Vec<String>) -> Self {
-        Self { keys, issuer, claims, anonymous: Kept::default() }
+        Self { keys, issuer, claims, anonymous: SignatureCache::default() }
     }
 
     /// The public keys with which origins verify assertions, as a JWK Set.
@@ -64,10 +64,10 @@ impl Assertions {
     /// The assertion for the origin `audience`: about the user whom the token names, or about a request without one.
     #[must_use]
     pub fn about(&self, principal: &Principal, audience: &str, now: Timestamp) -> Assertion {
-        let kept = principal.token().map_or(&self.anonymous, |token| token.assertions());
+        let cache = principal.token().map_or(&self.anonymous, |token| token.assertions());
         let subject = principal.identity().map(|identity| identity.id.to_string());
         let sign = || self.sign(principal, subject.as_deref(), audience, now);
-        let Signed { text, at } = kept.get(audience, subject.as_deref(), now, REUSE, sign);
+        let Signed { text, at } = cache.get_or_sign(audience, subject.as_deref(), now, REUSE, sign);
         Assertion { text: text.to_string(), until: at.later(REUSE) }
     }
 

@@ -45,7 +45,7 @@ pub struct SocketFields {
 
 /// The subprotocols of a request without its token; `None` if there is none, or none is looked for.
 pub(super) fn protocols_without_token(request: &Request<'_>, config: &Config) -> Option<String> {
-    let word = Some(config.websocket_protocol.as_str()).filter(|word| !word.is_empty())?;
+    let word = config.websocket_protocol.as_deref()?;
     without_token(&request.headers.get(PROTOCOL_HEADER)?, word)
 }
 
@@ -59,15 +59,13 @@ pub(super) struct WithToken<'r> {
 impl<'r> WithToken<'r> {
     /// Those of a handshake with a token in its subprotocols and none in the field.
     pub(super) fn of(request: &Request<'r>, config: &Config) -> Option<Self> {
-        if config.websocket_protocol.is_empty() {
-            return None;
-        }
+        let word = config.websocket_protocol.as_deref()?;
         let headers = request.headers;
         let (name, _) = config.token_field("");
         if headers.get(&name).is_some() || !request.is_web_socket() {
             return None;
         }
-        let (name, value) = config.token_field(token(&headers.get(PROTOCOL_HEADER)?, &config.websocket_protocol)?);
+        let (name, value) = config.token_field(token(&headers.get(PROTOCOL_HEADER)?, word)?);
         Some(Self { headers, name, value })
     }
 }

@@ -137,7 +137,7 @@ test("a path loses whole segments, and nothing of its query", async (t) => {
 
 /** A sender for rule 0, or another number. @param {object} change @param {number} rule @param {any} failed */
 function senderTo(change, rule = 0, failed = assert.fail) {
-  const destination = { site: "http://origin", binding: null, milliseconds: 5, headers: [], strip: "", prefix: "" };
+  const destination = { site: "http://origin", binding: null, timeoutMs: 5, headers: [], strip: "", prefix: "" };
   const destinations = Array(rule).fill(null);
   destinations.push({ ...destination, policy: LOOKS_AT_TOKENS, ...change });
   return makeSender({}, JSON.stringify(destinations), "", "Cookie", FORWARDED_PREFIX, failed);

@@ -26,9 +26,10 @@
 /** @typedef {Response | Promise<Response>} Answer */
 
 /**
- * What is known of a token. `audience` is the one that the decision needs identity headers for (0 for any), and
- * `identityHeaders` are those for `headersAudience`, until before `headersUntil`. The decision holds from `from` until before `until`, in milliseconds since 1970. It is
- * `body` (answer with it) or `rule` (forward under it); if both are unset there is nothing to replay.
+ * What is known of a token. The decision holds from `from` until before `until`, in milliseconds since 1970. It is
+ * `body` (answer with it) or `rule` (forward under it); if both are unset there is nothing to replay. `audience` is the
+ * one that it needs identity headers for (0 for any), and `identityHeaders` are those for `headersAudience`, until
+ * before `headersUntil`.
  *
  * @typedef {{
  *   method: string, url: string, from: number, until: number,

@@ -20,11 +20,11 @@ const UNREACHABLE = 1;
 const TOO_LONG = 2;
 
 /**
- * Sends the request on to the origin. `place` is path and query; `began`, `rule` and `number` are handed to `failed`
- * again; `closesAt` is when a WebSocket or a stream of events must end (milliseconds since 1970), or 0; `protocol` is the
- * subprotocol of a WebSocket for which the origin chooses none.
+ * Sends the request on to the origin. `began`, `rule` and `number` are handed to `failed` again; `closesAt` is when a
+ * WebSocket or a stream of events must end (milliseconds since 1970), or 0; `protocol` is the subprotocol of a WebSocket
+ * for which the origin chooses none.
  *
- * @typedef {(place: string, request: Request, headers: Headers, isHead: boolean, began: number, rule: number,
+ * @typedef {(pathAndQuery: string, request: Request, headers: Headers, isHead: boolean, began: number, rule: number,
  *   number?: number, policy?: number, closesAt?: number, protocol?: string) => Promise<Response>} Sender
  */
 
@@ -48,7 +48,7 @@ function perform(target, init, mayCache, fetcher = globalThis) {
  * any; the time for an answer; header fields of the origin's own; what is taken off the path (`strip`) and put before it
  * (`prefix`); how answers may be cached on the hot path (`policy`).
  *
- * @typedef {{ site: string | null, binding: string | null, milliseconds: number, headers: [string, string][],
+ * @typedef {{ site: string | null, binding: string | null, timeoutMs: number, headers: [string, string][],
  *   strip: string, prefix: string, policy: number }} Destination
  */
 
@@ -82,10 +82,10 @@ export function makeSender(env, destinations, site, vary, sets, failed) {
     const fetcher = binding === null ? undefined : env[binding];
     return { ...destination, host, fetcher, segments: strip.split("/").length - 1 };
   });
-  return (place, request, headers, isHead, began, rule, number, usual, closesAt = 0, protocol = "") => {
+  return (pathAndQuery, request, headers, isHead, began, rule, number, givenPolicy, closesAt = 0, protocol = "") => {
     const destination = /** @type {NonNullable<(typeof known)[number]>} */ (known[rule]);
     const { strip, prefix, fetcher } = destination;
-    const policy = usual ?? destination.policy;
+    const policy = givenPolicy ?? destination.policy;
     const { url } = request;
     const own = site || url.slice(0, url.indexOf("/", url.indexOf(":") + 3));
     const scheme = own.indexOf(":");
@@ -102,13 +102,13 @@ export function makeSender(env, destinations, site, vary, sets, failed) {
     const mapping = { site: own, host, prefix, strip };
     const finish = (/** @type {Response} */ response) => finished(response, policy, vary, closesAt, mapping, protocol);
     const fail = (/** @type {number} */ why) => failed(why, isHead, began, rule, number);
-    const target = (destination.site ?? own) + prefix + withoutSegments(place, destination.segments);
+    const target = (destination.site ?? own) + prefix + withoutSegments(pathAndQuery, destination.segments);
     return fetchWithin(
       target,
       request,
       headers,
       (policy & MAY_CACHE) !== 0,
-      destination.milliseconds,
+      destination.timeoutMs,
       finish,
       fail,
       fetcher,
@@ -119,16 +119,16 @@ export function makeSender(env, destinations, site, vary, sets, failed) {
 /**
  * Path and query without so many segments at their front (`Forwarding::rest_of` in src/rules/origin.rs).
  *
- * @param {string} place
+ * @param {string} pathAndQuery
  * @param {number} segments
  */
-function withoutSegments(place, segments) {
-  if (segments === 0) return place;
-  const query = place.indexOf("?");
-  const path = query < 0 ? place : place.slice(0, query);
+function withoutSegments(pathAndQuery, segments) {
+  if (segments === 0) return pathAndQuery;
+  const query = pathAndQuery.indexOf("?");
+  const path = query < 0 ? pathAndQuery : pathAndQuery.slice(0, query);
   let slash = 0;
   for (let left = segments; left > 0 && slash >= 0; left--) slash = path.indexOf("/", slash + 1);
-  return slash < 0 ? `/${place.slice(path.length)}` : place.slice(slash);
+  return slash < 0 ? `/${pathAndQuery.slice(path.length)}` : pathAndQuery.slice(slash);
 }
 
 /** The names of the request's header fields, one a line. @param {Request} request */
@@ -141,14 +141,14 @@ export function names(request) {
  * Both have one a line.
  *
  * @param {Sender} sender
- * @param {string} place
+ * @param {string} pathAndQuery
  * @param {Request} request
  * @param {string} withheld
  * @param {string} added
  * @param {[isHead: boolean, began: number, rule: number, number: number, policy: number, closesAt: number,
  *   protocol: string]} rest
  */
-export function send(sender, place, request, withheld, added, ...rest) {
+export function send(sender, pathAndQuery, request, withheld, added, ...rest) {
   const headers = new Headers(request.headers);
   if (withheld) for (const name of withheld.split("\n")) headers.delete(name);
   if (added)
@@ -156,7 +156,7 @@ export function send(sender, place, request, withheld, added, ...rest) {
       const at = line.indexOf(":");
       headers.set(line.slice(0, at), line.slice(at + 1));
     }
-  return sender(place, request, headers, ...rest);
+  return sender(pathAndQuery, request, headers, ...rest);
 }
 
 /**
@@ -169,13 +169,13 @@ export function send(sender, place, request, withheld, added, ...rest) {
  * @param {Request} request
  * @param {Headers} headers
  * @param {boolean} mayCache
- * @param {number} milliseconds
+ * @param {number} timeoutMs
  * @param {(response: Response) => Response} finish
  * @param {(why: number) => Response} fail
  * @param {{ fetch: typeof fetch }} [fetcher]
  * @returns {Promise<Response>}
  */
-function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail, fetcher) {
+function fetchWithin(url, request, headers, mayCache, timeoutMs, finish, fail, fetcher) {
   return new Promise((resolve, reject) => {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
@@ -194,7 +194,7 @@ function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail
     };
     const run = () => {
       stop();
-      if (!answered) timer = setTimeout(settle, milliseconds, () => fail(LATE));
+      if (!answered) timer = setTimeout(settle, timeoutMs, () => fail(LATE));
     };
     /** @type {RequestInit} */
     const init = { headers };
@@ -209,7 +209,7 @@ function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail
       const length = request.headers.get("content-length");
       // No stream can be made of a longer body, and no client sends one.
       if (length !== null && !Number.isSafeInteger(Number(length))) return settle(() => fail(TOO_LONG));
-      init.body = request.body && unhurried(request.body, length, run, stop);
+      init.body = request.body && timedBody(request.body, length, run, stop);
     }
     run();
     try {
@@ -233,7 +233,7 @@ function fetchWithin(url, request, headers, mayCache, milliseconds, finish, fail
  * @param {() => void} run
  * @param {() => void} stop
  */
-function unhurried(body, length, run, stop) {
+function timedBody(body, length, run, stop) {
   const { readable, writable } =
     length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
   const reader = body.getReader({ mode: "byob" });
@@ -436,7 +436,7 @@ export function movedCookie(cookie, { prefix, strip }) {
 }
 
 // The longest time that a timer takes, in milliseconds.
-const LONGEST = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Calls `act` at a time in milliseconds since 1970. Returns a function that cancels that.
@@ -449,7 +449,7 @@ function at(time, act) {
   let timer;
   const wait = () => {
     const left = time - Date.now();
-    timer = setTimeout(left > LONGEST ? wait : act, Math.min(Math.max(left, 0), LONGEST));
+    timer = setTimeout(left > MAX_TIMER_MS ? wait : act, Math.min(Math.max(left, 0), MAX_TIMER_MS));
   };
   wait();
   return () => clearTimeout(timer);
@@ -570,15 +570,15 @@ export function fetchAsset(assets, url, request, isPrivate, vary, missing) {
  *
  * @param {string} url
  * @param {string} headers
- * @param {number} milliseconds
+ * @param {number} timeoutMs
  * @param {number} limit in bytes
  * @returns {Promise<{ status: number, body: Uint8Array } | "too_long" | "timeout" | "unreachable">}
  */
-export async function fetchWhole(url, headers, milliseconds, limit) {
+export async function fetchWhole(url, headers, timeoutMs, limit) {
   try {
     const lines = headers === "" ? [] : headers.split("\n");
     const fields = lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]);
-    const response = await perform(url, { headers: fields, signal: AbortSignal.timeout(milliseconds) }, false);
+    const response = await perform(url, { headers: fields, signal: AbortSignal.timeout(timeoutMs) }, false);
     const parts = [];
     let length = 0;
     for await (const part of response.body ?? []) {

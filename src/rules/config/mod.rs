@@ -102,8 +102,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// `TOLLGATE_FORWARDED`.
     pub forwarded: bool,
-    /// `TOLLGATE_WEBSOCKET_PROTOCOL`; empty for none.
-    pub websocket_protocol: String,
+    /// `TOLLGATE_WEBSOCKET_PROTOCOL`.
+    pub websocket_protocol: Option<String>,
     /// `TOLLGATE_ASSERTION_KEY`, `TOLLGATE_ASSERTION_CLAIMS`, with `TOLLGATE_PUBLIC_URL` as issuer.
     pub assertions: Option<Assertions>,
     /// `TOLLGATE_CLAIMS`.

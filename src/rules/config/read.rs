@@ -119,7 +119,7 @@ fn read(environment: Environment<'_>) -> Loaded {
             forward_token: raw.forward_token,
             trusted_proxies: raw.trusted_proxies,
             forwarded: raw.forwarded,
-            websocket_protocol: raw.websocket_protocol,
+            websocket_protocol: Some(raw.websocket_protocol).filter(|word| !word.is_empty()),
             assertions,
             attribute_claims: raw.attribute_claims,
             cors,

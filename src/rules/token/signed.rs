@@ -5,7 +5,7 @@
 //! issuer, CSRF value), and only [`super::Verifier`] makes one (but for [`VerifiedToken::assert_verified`], for an
 //! embedder's own `decode`). There is no way from a signed token to a verified one.
 
-use super::{Times, kept::Kept, session_claims::SessionClaims};
+use super::{Times, session_claims::SessionClaims, signature_cache::SignatureCache};
 use crate::rules::{
     identity::{Id, Identity},
     ids::{ObjectName, SessionId, TokenId},
@@ -40,7 +40,7 @@ struct Content {
     /// ([`crate::rules::revocation::Snapshot`]).
     checked_generation: AtomicU64,
     /// What origins were told about it.
-    assertions: Kept,
+    assertions: SignatureCache,
     /// Whether its claims are enough, by rule.
     verdicts: Mutex<Vec<(usize, bool)>>,
 }
@@ -90,7 +90,7 @@ impl SignedToken {
             session_claims,
             revocation_keys,
             checked_generation: AtomicU64::new(0),
-            assertions: Kept::default(),
+            assertions: SignatureCache::default(),
             verdicts: Mutex::default(),
         }))
     }
@@ -113,7 +113,7 @@ impl SignedToken {
     }
 
     /// The assertions about it, by origin.
-    pub(in crate::rules) fn assertions(&self) -> &Kept {
+    pub(in crate::rules) fn assertions(&self) -> &SignatureCache {
         &self.0.assertions
     }
 
@@ -273,7 +273,7 @@ impl VerifiedToken {
             session_claims: None,
             revocation_keys: None,
             checked_generation: AtomicU64::new(0),
-            assertions: Kept::default(),
+            assertions: SignatureCache::default(),
             verdicts: Mutex::default(),
             text: payload.into(),
         })))

@@ -17,7 +17,7 @@ const OTHER_METHOD: &str = "X-OTHER";
 
 /// A rule, and the way that its requests take to an origin: a path with `strip` at its front gets `prefix` in its
 /// place.
-struct Forwarded<'w> {
+struct RouteToOrigin<'w> {
     rule: &'w Rule,
     address: &'w Address,
     strip: &'w str,
@@ -28,22 +28,22 @@ struct Forwarded<'w> {
 }
 
 /// Two paths of clients, one for each way, that an origin may take for one path. Segments after `strip`.
-type Twins = (Vec<String>, Vec<String>);
+type PathPair = (Vec<String>, Vec<String>);
 
 /// Reports each pair of rules through which one path of an origin is reached and judged differently.
 pub(in crate::rules::config) fn check(routes: &Routes, origins: &[Origin], diagnostics: &mut Diagnostics<'_>) {
-    let all: Vec<Forwarded<'_>> = routes.rules().filter_map(|rule| Forwarded::of(rule, origins)).collect();
+    let all: Vec<RouteToOrigin<'_>> = routes.rules().filter_map(|rule| RouteToOrigin::of(rule, origins)).collect();
     let depth = 1 + all.iter().map(|one| one.prefix.len() + one.own.len()).max().unwrap_or_default();
-    let mut known: Vec<(usize, usize)> = Vec::new();
+    let mut reported: Vec<(usize, usize)> = Vec::new();
     for (at, one) in all.iter().enumerate() {
         // Two rules that judge alike can't conflict. Narrower rules inside their paths are pairs of their own.
         let others = all[..at].iter().filter(|two| !two.rule.judges_like(one.rule));
         for two in others.filter(|two| !two.is_same_way(one) && is_same_address(two.address, one.address)) {
             let Some((method, path, here, there)) = conflict(routes, one, two, depth) else { continue };
-            if known.contains(&(here.index, there.index)) {
+            if reported.contains(&(here.index, there.index)) {
                 continue;
             }
-            known.push((here.index, there.index));
+            reported.push((here.index, there.index));
             diagnostics.problem(
                 &format!("ROUTES[{}].to", here.index),
                 format!("{method} {path} at the origin is reached through this rule ({:?}) and through ROUTES[{}] ({:?}), which judges it otherwise: give both the same auth, invalid, user, revocation, require, countries, addresses and members about tokens, or the path a rule of its own", here.path, there.index, there.path),
@@ -52,7 +52,7 @@ pub(in crate::rules::config) fn check(routes: &Routes, origins: &[Origin], diagn
     }
 }
 
-impl<'w> Forwarded<'w> {
+impl<'w> RouteToOrigin<'w> {
     fn of(rule: &'w Rule, origins: &'w [Origin]) -> Option<Self> {
         let forwarding = rule.forwarding()?;
         let origin = origins.iter().find(|origin| origin.name == forwarding.origin)?;
@@ -99,8 +99,8 @@ impl<'w> Forwarded<'w> {
 /// A method and a path of the origin that two rules judge differently, and these rules.
 fn conflict<'r>(
     routes: &'r Routes,
-    one: &Forwarded<'_>,
-    two: &Forwarded<'_>,
+    one: &RouteToOrigin<'_>,
+    two: &RouteToOrigin<'_>,
     depth: usize,
 ) -> Option<(String, String, &'r Rule, &'r Rule)> {
     let (here, there) = (&one.rule.methods, &two.rule.methods);
@@ -110,9 +110,9 @@ fn conflict<'r>(
         return None;
     }
     for (a, b) in one.patterns().iter().flat_map(|a| two.patterns().into_iter().map(move |b| (a.clone(), b))) {
-        for (path, twin) in meet(&a, &b, depth) {
+        for (path, other_path) in common_paths(&a, &b, depth) {
             for method in &methods {
-                let (here, there) = (one.rules(routes, method, &path), two.rules(routes, method, &twin));
+                let (here, there) = (one.rules(routes, method, &path), two.rules(routes, method, &other_path));
                 let pairs = here.iter().flat_map(|here| there.iter().map(move |there| (*here, *there)));
                 if let Some((here, there)) = pairs.into_iter().find(|(here, there)| !here.judges_like(there)) {
                     return Some(((*method).to_owned(), format!("/{}", path.join("/")), here, there));
@@ -124,16 +124,16 @@ fn conflict<'r>(
 }
 
 /// Paths that match the patterns, one for each number of segments up to `depth`, with [`OTHER`] for any segment.
-fn meet(one: &[&str], two: &[&str], depth: usize) -> Vec<Twins> {
-    let mut twins = Twins::default();
+fn common_paths(one: &[&str], two: &[&str], depth: usize) -> Vec<PathPair> {
+    let mut pair = PathPair::default();
     let mut at = 0;
     let mut push = |a: &str, b: &str| {
-        twins.0.push(a.to_owned());
-        twins.1.push(b.to_owned());
+        pair.0.push(a.to_owned());
+        pair.1.push(b.to_owned());
     };
     let rest = loop {
         match (one.get(at).copied(), two.get(at).copied()) {
-            (None, None) => return vec![twins],
+            (None, None) => return vec![pair],
             (Some("*"), _) => break &two[at.min(two.len())..],
             (_, Some("*")) => break &one[at.min(one.len())..],
             (Some(x), Some(y)) => match (is_variable(x), is_variable(y)) {
@@ -156,18 +156,18 @@ fn meet(one: &[&str], two: &[&str], depth: usize) -> Vec<Twins> {
             "*" => {
                 let more = |count: usize| {
                     let with = |start: &Vec<String>| [&start[..], &vec![OTHER.to_owned(); count]].concat();
-                    (with(&twins.0), with(&twins.1))
+                    (with(&pair.0), with(&pair.1))
                 };
                 return (1..=depth).map(more).collect();
             }
             segment => {
                 let segment = if is_variable(segment) { OTHER } else { segment };
-                twins.0.push(segment.to_owned());
-                twins.1.push(segment.to_owned());
+                pair.0.push(segment.to_owned());
+                pair.1.push(segment.to_owned());
             }
         }
     }
-    vec![twins]
+    vec![pair]
 }
 
 fn is_variable(segment: &str) -> bool {

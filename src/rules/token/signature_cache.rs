@@ -17,7 +17,7 @@ pub struct Signed {
 
 /// Signed texts by audience.
 #[derive(Debug, Default)]
-pub struct Kept(Mutex<Vec<Entry>>);
+pub struct SignatureCache(Mutex<Vec<Entry>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -26,23 +26,23 @@ struct Entry {
     signed: Signed,
 }
 
-impl Kept {
-    /// The text for this audience about this subject, if it is younger than `age`; else what `sign` makes.
-    pub fn get(
+impl SignatureCache {
+    /// The text for this audience about this subject, if it is younger than `max_age`; else what `sign` makes.
+    pub fn get_or_sign(
         &self,
         audience: &str,
         subject: Option<&str>,
         now: Timestamp,
-        age: Duration,
+        max_age: Duration,
         sign: impl FnOnce() -> String,
     ) -> Signed {
         let fresh = || Signed { text: sign().into(), at: now };
-        let Ok(mut kept) = self.0.lock() else { return fresh() };
+        let Ok(mut entries) = self.0.lock() else { return fresh() };
         let is_good = |entry: &Entry| {
             let Signed { at, .. } = entry.signed;
-            entry.subject.as_deref() == subject && at <= now && now < at.later(age)
+            entry.subject.as_deref() == subject && at <= now && now < at.later(max_age)
         };
-        match kept.iter_mut().find(|entry| *entry.audience == *audience) {
+        match entries.iter_mut().find(|entry| *entry.audience == *audience) {
             Some(entry) if is_good(entry) => entry.signed.clone(),
             Some(entry) => {
                 (entry.subject, entry.signed) = (subject.map(Into::into), fresh());
@@ -51,7 +51,7 @@ impl Kept {
             None => {
                 let signed = fresh();
                 let (audience, subject) = (audience.into(), subject.map(Into::into));
-                kept.push(Entry { audience, subject, signed: signed.clone() });
+                entries.push(Entry { audience, subject, signed: signed.clone() });
                 signed
             }
         }
@@ -64,10 +64,10 @@ mod tests {
 
     #[test]
     fn a_text_is_signed_once_for_an_audience_and_a_time() {
-        let kept = Kept::default();
+        let kept = SignatureCache::default();
         let at = |seconds: i64| Timestamp::from_seconds(seconds);
         let about = |audience: &str, subject: Option<&str>, seconds: i64, text: &str| {
-            let signed = kept.get(audience, subject, at(seconds), Duration::seconds(30), || text.to_owned());
+            let signed = kept.get_or_sign(audience, subject, at(seconds), Duration::seconds(30), || text.to_owned());
             (signed.text.to_string(), signed.at)
         };
         let get = |audience: &str, seconds: i64, text: &str| about(audience, Some("7"), seconds, text);
