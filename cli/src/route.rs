@@ -421,8 +421,7 @@ impl Case<'_> {
 
     /// Why no key fits the token in the header, as `token inspect --verify` prints it.
     fn why_no_key(&self) -> Option<String> {
-        let (name, _) = self.gate.config().token_field("");
-        let sent = self.sent.get(&name)?;
+        let sent = self.sent.get(&self.gate.config().token_header())?;
         token::why_no_key_of(self.gate.config().tokens.keys(), token::bare(&sent), clock::now())
     }
 

@@ -97,7 +97,7 @@ pub(super) fn forward(call: &Call, view: &View, authorized: &Authorized<'_>) -> 
     let (mut protocol, mut location) = ("", authorized.principal().location());
     if let Some(fields) = call.gate.socket_fields(&view.request()) {
         protocol = config.websocket_protocol.as_deref().unwrap_or_default();
-        location = location.filter(|_| view.get(&config.token_field("").0).is_some());
+        location = location.filter(|_| view.get(&config.token_header()).is_some());
         set_or_withhold(PROTOCOL_HEADER, fields.protocols, &mut added, &mut withheld);
         if !fields.has_cookies {
             added.retain(|(name, _)| name != "cookie");

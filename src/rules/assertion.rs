@@ -3,7 +3,7 @@
 //!
 //! **What always holds:** an assertion is for one origin (`aud`), names the gate (`iss`), ends after a minute, and has
 //! a `typ` of its own, with which no gate accepts it as a client's token (RFC 8725 §3.11, §3.12; `token/jws.rs`). Its
-//! key is none of those that verify clients' tokens.
+//! key must not be a key of clients' tokens.
 
 use super::{
     gate::Principal,
@@ -48,7 +48,7 @@ pub struct Assertion {
 }
 
 impl Assertions {
-    /// `keys` has a private key and none of those of clients' tokens; `issuer` is `iss`; `claims` are copied from the
+    /// `keys` has a private key, and no key of clients' tokens; `issuer` is `iss`; `claims` are copied from the
     /// client's token.
     #[must_use]
     pub fn new(keys: KeySet, issuer: String, claims: Vec<String>) -> Self {
@@ -224,7 +224,7 @@ mod tests {
                 let (name, value) = gate.config().token_field(token);
                 let outcome = decided(&gate, "/orders", [(&name, &value), ("", ""), ("", "")]);
                 assert_eq!(outcome.unwrap_err(), Rejection::Token(TokenRejection::Assertion), "{wire} {token}");
-                // A log-out, which takes expired tokens, takes none of these either.
+                // A log-out, which takes expired tokens, refuses these too.
                 assert_eq!(
                     gate.config().tokens.signed(token, None, NOW).unwrap_err(),
                     TokenRejection::Assertion,

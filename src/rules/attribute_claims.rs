@@ -1,7 +1,7 @@
 //! Claims that new tokens get from a user's attributes (`TOLLGATE_CLAIMS`).
 //!
 //! **What always holds:** a token has all of them or is not issued: claims that are too long are a rejection of their
-//! own. An attribute that a user does not have is no claim.
+//! own. A missing attribute adds no claim.
 
 use super::{
     identity::Identity,
@@ -37,7 +37,7 @@ impl AttributeClaims {
         table.iter().map(one).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether there are none.
+    /// Whether it has no claims.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -18,7 +18,7 @@ use super::{
     time::Timestamp,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use std::{borrow::Cow, net::IpAddr};
+use std::borrow::Cow;
 
 /// The user's id: an integer in decimal, a string percent-encoded.
 pub const SUBJECT_HEADER: &str = "x-auth-subject";
@@ -139,8 +139,6 @@ const RUNTIME_PREFIX: &str = "cf-";
 /// The code of a rejection, for clients (`TOLLGATE_ERROR_CODES`).
 pub const ERROR_CODE_HEADER: &str = "x-auth-error";
 
-/// The address of who connected to Cloudflare, as the runtime sets it.
-pub const CLIENT_ADDRESS_HEADER: &str = "cf-connecting-ip";
 /// The client's address, set for the origin if the gate knows it.
 pub const FORWARDED_FOR_HEADER: &str = "x-forwarded-for";
 /// The host of the gate's URL, with its port if it is not the default, set for the origin if the gate knows it.
@@ -366,7 +364,7 @@ impl CachePolicy {
     /// The policy for an answer under `rule`, with the token found at `location`.
     #[must_use]
     pub fn new(rule: &Rule, location: Option<Location>, config: &Config) -> Self {
-        let is_in_authorization = location == Some(Location::Headers) && token_header(config) == AUTHORIZATION;
+        let is_in_authorization = location == Some(Location::Headers) && config.token_header() == AUTHORIZATION;
         let bits = [
             (rule.looks_at_tokens(), Self::LOOKS_AT_TOKENS),
             (is_in_authorization, Self::IN_AUTHORIZATION),
@@ -391,17 +389,10 @@ pub const TARGETED_CACHE_CONTROL: [&str; 3] =
 /// The value of `Vary` for answers under `auth = "optional"`: the request fields where a token may be.
 #[must_use]
 pub fn vary(config: &Config) -> String {
-    match token_header(config).as_str() {
+    match config.token_header().as_str() {
         AUTHORIZATION => "Authorization, Cookie".into(),
         other => format!("Authorization, Cookie, {other}"),
     }
-}
-
-/// The name of the header field with the token, in lower case.
-fn token_header(config: &Config) -> String {
-    config
-        .flask_jwt_extended()
-        .map_or(AUTHORIZATION.into(), |flask_jwt_extended| flask_jwt_extended.header_name.to_ascii_lowercase())
 }
 
 /// The `X-Forwarded-…` fields that the gate sets, as bits for src/edge/js/fetch.mjs: For 1, Host 2, Proto 4, Prefix 8.
@@ -423,8 +414,7 @@ pub fn forwarded_fields(config: &Config) -> u32 {
 #[must_use]
 pub fn proxied_fields(request: &Request<'_>, rule: &Rule, config: &Config) -> Vec<(Cow<'static, str>, String)> {
     let filter = Filter::for_tokens(config);
-    let peer: Option<IpAddr> =
-        request.headers.get(CLIENT_ADDRESS_HEADER).and_then(|address| address.trim().parse().ok());
+    let peer = request.peer();
     let former = |name| request.headers.get(name);
     let mut fields = Vec::new();
     if let Some(peer) = peer.filter(|_| !config.trusted_proxies.is_empty() && !filter.keeps(FORWARDED_FOR_HEADER)) {

@@ -97,12 +97,6 @@ impl Origin {
 }
 
 impl Forwarding {
-    /// To this origin, with the whole path.
-    #[must_use]
-    pub fn whole(origin: &str) -> Self {
-        Self { origin: origin.to_owned(), strip: String::new() }
-    }
-
     /// How many segments are taken off.
     #[must_use]
     pub fn segments(&self) -> usize {

@@ -31,7 +31,7 @@ impl Ranges {
                 }
                 Ok(range) => Ok(range),
                 Err(_) => Err(format!(
-                    "{text:?} is no range of addresses: write such as \"192.0.2.0/24\" or \"2001:db8::/32\""
+                    "{text:?} is not a range of addresses: write one such as \"192.0.2.0/24\" or \"2001:db8::/32\""
                 )),
             }
         };
@@ -101,7 +101,7 @@ impl TrustedProxies {
             None => "for=unknown".to_owned(),
         };
         if let Some((proto, host)) = site.and_then(|site| site.split_once("://")) {
-            // A host with a port, or of IPv6, is no token (§4).
+            // A host with a port, or of IPv6, must be a quoted string (§4).
             let _ = write!(element, ";host=\"{host}\";proto={proto}");
         }
         match peer {

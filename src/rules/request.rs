@@ -1,6 +1,6 @@
 //! A request as the rules read it: plain, borrowed values.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
 /// The header fields of a request.
 pub trait Headers {
@@ -32,6 +32,13 @@ pub struct Request<'r> {
 }
 
 impl Request<'_> {
+    /// The address that connected to Cloudflare, as the runtime sets it (`CF-Connecting-IP`); `None` if it is not
+    /// known.
+    #[must_use]
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.headers.get("cf-connecting-ip")?.trim().parse().ok()
+    }
+
     /// Whether this is a WebSocket handshake: `Upgrade` names `websocket` (RFC 6455 §4.2.1).
     #[must_use]
     pub fn is_web_socket(&self) -> bool {

@@ -61,8 +61,7 @@ impl<'r> WithToken<'r> {
     pub(super) fn of(request: &Request<'r>, config: &Config) -> Option<Self> {
         let word = config.websocket_protocol.as_deref()?;
         let headers = request.headers;
-        let (name, _) = config.token_field("");
-        if headers.get(&name).is_some() || !request.is_web_socket() {
+        if headers.get(&config.token_header()).is_some() || !request.is_web_socket() {
             return None;
         }
         let (name, value) = config.token_field(token(&headers.get(PROTOCOL_HEADER)?, word)?);

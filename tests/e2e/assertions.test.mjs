@@ -225,7 +225,7 @@ describe("origins verify what the gate says", () => {
     }
   });
 
-  test("an assertion is no token for the gate", async () => {
+  test("the gate refuses an assertion as a token", async () => {
     const good = await captured("x", bearer(await token()));
     assert.equal(payload(good).sub, "1");
     for (const assertion of [good, await captured("health"), await signed("echo")]) {

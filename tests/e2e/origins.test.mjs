@@ -171,7 +171,7 @@ describe("several origins", () => {
   });
 });
 
-test("each origin gets an assertion for itself, which is no token", async () => {
+test("each origin gets an assertion for itself, which the gate refuses as a token", async () => {
   const [app, orders] = [await echo("app"), await echo("orders")];
   const { privateKey } = await generateKeyPair("EdDSA", { extractable: true });
   const key = { ...(await exportJWK(privateKey)), kid: "a1", alg: "EdDSA" };
@@ -334,7 +334,7 @@ test("a foreign page's handshake with a token of its own has no cookies at the o
   }
 });
 
-test("what can't fetch is no service", async () => {
+test("a binding that can't fetch is refused as a service", async () => {
   for (const service of ["USERS", "toString", "ORIGIN", "NOTHING"]) {
     const gate = await start({ vars: { ORIGINS: [{ name: "a", service }], ROUTES: [{ path: "/a", to: "a" }] } });
     try {

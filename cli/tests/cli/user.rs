@@ -618,5 +618,5 @@ fn attributes_are_set_and_removed_and_nothing_else_changes() {
     assert_eq!(world.value("user:7"), json!({"v": 1, "id": 7, "name": "alice", "status": "disabled"}));
     assert_eq!(world.run(&["user", "set", "alice"], "").code, 2);
     assert_eq!(world.run(&["user", "set", "alice", "--attribute", "a=1", "--without", "a"], "").code, 2);
-    assert_eq!(world.run(&["user", "set", "nobody", "--attribute", "a=1"], "").code, 1);
+    assert_eq!(world.run(&["user", "set", "unknown", "--attribute", "a=1"], "").code, 1);
 }

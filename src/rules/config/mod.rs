@@ -210,14 +210,17 @@ impl Config {
         }
     }
 
-    /// The name, in lower case, of the header field where the dialect reads tokens, and its value with this token.
+    /// The name of the header field where the dialect reads tokens, in lower case.
+    #[must_use]
+    pub fn token_header(&self) -> String {
+        self.flask_jwt_extended().map_or("authorization", |dialect| &dialect.header_name).to_ascii_lowercase()
+    }
+
+    /// The header field where the dialect reads tokens, with this token: its name, in lower case, and its value.
     #[must_use]
     pub fn token_field(&self, token: &str) -> (String, String) {
-        let (name, scheme) = match self.flask_jwt_extended() {
-            None => ("authorization", &self.header_prefix),
-            Some(dialect) => (dialect.header_name.as_str(), &dialect.header_type),
-        };
-        (name.to_ascii_lowercase(), format!("{scheme} {token}").trim_start().to_owned())
+        let scheme = self.flask_jwt_extended().map_or(&self.header_prefix, |dialect| &dialect.header_type);
+        (self.token_header(), format!("{scheme} {token}").trim_start().to_owned())
     }
 
     /// The origin that a rule forwards to.

@@ -74,7 +74,7 @@ fn read(environment: Environment<'_>) -> Loaded {
     let public_url = origin::public_url(&raw, &mut diagnostics);
     origin::check_keep_headers(&raw, &mut diagnostics);
     origin::check_proxies(&raw, &mut diagnostics);
-    origin::check_websocket_protocol(&raw, &mut diagnostics);
+    origin::check_websocket_protocol(&raw, routes.as_ref(), &mut diagnostics);
     names::check(&raw, bindings, &mut diagnostics);
     routes::check_idle_members(&raw, bindings, &mut diagnostics);
     if let Some(routes) = &routes {

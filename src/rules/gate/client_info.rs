@@ -1,12 +1,7 @@
 //! The client of a request, as its header fields describe it.
 
 use super::core::Gate;
-use crate::rules::{
-    cookie,
-    forward::{CLIENT_ADDRESS_HEADER, FORWARDED_FOR_HEADER},
-    proxies::TrustedProxies,
-    request::Request,
-};
+use crate::rules::{cookie, forward::FORWARDED_FOR_HEADER, proxies::TrustedProxies, request::Request};
 use std::net::IpAddr;
 
 /// The country of who connected to Cloudflare, as the runtime sets it.
@@ -38,7 +33,7 @@ impl ClientInfo {
         let (peer, address) = addresses(request, proxies);
         Self {
             address: address.map(network),
-            // Of who connected: what a proxy passes on is no proof of being here.
+            // By the peer: a forwarded loopback address proves nothing.
             is_local: peer.is_some_and(|peer| peer.is_loopback()),
             device_cookie: cookie::value(&header("cookie"), cookie_name)
                 .filter(|_| !cookie_name.is_empty())
@@ -60,7 +55,7 @@ impl ClientInfo {
 /// The address of who connected to Cloudflare, and that of the client, which differs behind trusted proxies; `None` if
 /// the runtime does not say.
 pub(super) fn addresses(request: &Request<'_>, proxies: &TrustedProxies) -> (Option<IpAddr>, Option<IpAddr>) {
-    let peer = request.headers.get(CLIENT_ADDRESS_HEADER).unwrap_or_default().trim().parse().ok();
+    let peer = request.peer();
     (peer, peer.map(|peer| proxies.client(peer, request.headers.get(FORWARDED_FOR_HEADER).as_deref())))
 }
 

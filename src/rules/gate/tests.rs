@@ -1606,7 +1606,7 @@ fn claims_decide_after_everything_else_and_before_renewal() {
             assert_eq!(ask("/maybe", Some(&user)), refused, "{wire}");
             assert_eq!(ask("/maybe", Some(&token(json!({"role": "editor"})))).0, 0, "{wire}");
         }
-        assert_eq!(ask("/maybe", None).1, "token_missing", "{wire}: nobody passes without a token");
+        assert_eq!(ask("/maybe", None).1, "token_missing", "{wire}: no request passes without a token");
         assert_eq!(ask("/admin", None).1, "token_missing", "{wire}");
         let expired = token(json!({"role": "user", "exp": NOW - 50}));
         assert_eq!(ask("/admin", Some(&expired)).1, "token_expired", "{wire}: the token comes first");

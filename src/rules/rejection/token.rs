@@ -11,7 +11,7 @@ pub enum TokenRejection {
     TooLong,
     /// The token is not of the compact form (RFC 7515 §3.1), decoded strictly.
     Malformed(Malformed),
-    /// The gate signed it for an origin ([`crate::rules::assertion`]): it is no client's token.
+    /// The gate signed it for an origin ([`crate::rules::assertion`]): it is not a client's token.
     Assertion,
     /// The header has no `alg`.
     AlgorithmMissing,

@@ -78,7 +78,7 @@ impl Places {
     }
 }
 
-/// Two letters (ISO 3166-1), or Cloudflare's `T1` for Tor. `XX` stands for an unknown one.
+/// A two-letter code (ISO 3166-1 alpha-2), or Cloudflare's `T1` for Tor. `XX` stands for an unknown one.
 fn is_country(text: &str) -> bool {
     let is_code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
     (is_code && text != "XX") || text == "T1"
@@ -90,7 +90,9 @@ fn read_countries(list: &[String]) -> Result<Vec<String>, String> {
         if is_country(&country) {
             Ok(country)
         } else {
-            Err(format!("{text:?} is no country: write two letters of ISO 3166-1, such as \"DE\", or \"T1\" for Tor"))
+            Err(format!(
+                "{text:?} is not a country: write a two-letter code of ISO 3166-1, such as \"DE\", or \"T1\" for Tor"
+            ))
         }
     };
     list.iter().map(country).collect()

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_for_nobody_or_says_nothing_is_an_error() {
+    fn a_requirement_that_no_token_meets_or_that_asks_nothing_is_an_error() {
         for wrong in [
             json!("admin"),
             json!(true),

@@ -279,7 +279,7 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         name: "countries",
         kind: "list of countries, or `{ not = list }`",
         default: "all",
-        meaning: "Countries from which requests may come, by their two letters as Cloudflare sends them (`CF-IPCountry`; `T1` is Tor); else 403. A request whose country is not known is refused.",
+        meaning: "Countries from which requests may come, by their two-letter codes as Cloudflare sends them (`CF-IPCountry`; `T1` is Tor); else 403. A request whose country is not known is refused.",
     },
     RuleMember {
         name: "addresses",
@@ -617,7 +617,7 @@ fn target(
             }
             let strip = to.get("strip").map_or(Some(""), Value::as_str).unwrap_or("?");
             if !strip.is_empty() && (path::check_pattern(strip).is_err() || !is_start(strip, path)) {
-                problem("to", "strip is no start of the path: write its first segments, such as \"/api\" for \"/api/*\"; without variables, and without a slash at the end".into());
+                problem("to", "strip is not the start of the path: write its first segments, such as \"/api\" for \"/api/*\"; without variables, and without a slash at the end".into());
                 return None;
             }
             (to.get("origin").map_or(Some(origin::UNNAMED), Value::as_str), strip)

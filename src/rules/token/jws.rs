@@ -15,7 +15,7 @@ use std::{ops::Range, sync::Arc};
 /// line.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// `typ` of a JWT that the gate signs for an origin ([`crate::rules::assertion`]): none of a client's.
+/// `typ` of a JWT that the gate signs for an origin ([`crate::rules::assertion`]). Clients' tokens do not have it.
 pub const ASSERTION_TYPE: &str = "tollgate+jwt";
 
 /// The JOSE header (RFC 7515 §4), as far as it is looked at.

@@ -39,7 +39,7 @@ struct Content {
     /// The generation of the snapshot under which it was last found not to be revoked
     /// ([`crate::rules::revocation::Snapshot`]).
     checked_generation: AtomicU64,
-    /// What origins were told about it.
+    /// The assertions about it, by origin.
     assertions: SignatureCache,
     /// Whether its claims are enough, by rule.
     verdicts: Mutex<Vec<(usize, bool)>>,

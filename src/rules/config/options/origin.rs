@@ -67,7 +67,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
         "Proxies that stand before the gate, such as `[\"192.0.2.0/24\"]`. What reaches Cloudflare from one of them goes \
          on with its `X-Forwarded-For` (and `Forwarded`), to which the gate adds; and the client's address, by which \
          attempts are counted, is the last one in it that is not of such a proxy. From all others these fields are \
-         replaced. Cloudflare itself is no such proxy.",
+         replaced. Cloudflare's own addresses do not belong here.",
     ),
     OptionSpec::boolean("TOLLGATE_FORWARDED", |raw| &mut raw.forwarded).default("false").meaning(
         "Whether the origin gets `Forwarded` (RFC 7239) beside the `X-Forwarded-…` fields: \
@@ -91,8 +91,8 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     .secret()
     .meaning(
         "The private key for `X-Auth-Assertion`, a JWT by which each origin can verify that a request came through the \
-         gate, and for whom: [gateway.md](gateway.md#proof-for-the-origin). EdDSA, ES256, RS… or PS…, and none of the keys \
-         of clients' tokens: `tollgate key generate --algorithm ES256` (keep a copy: a change of the key needs it). Only requests to origins have \
+         gate, and for whom: [gateway.md](gateway.md#proof-for-the-origin). EdDSA, ES256, RS… or PS…, and not a key of \
+         clients' tokens: `tollgate key generate --algorithm ES256` (keep a copy: a change of the key needs it). Only requests to origins have \
          one. In \
          a set the first private key signs, and the public half of each is published. Needs TOLLGATE_PUBLIC_URL.",
     ),

@@ -483,8 +483,8 @@ fn a_word_for_tokens_in_subprotocols_can_be_one() {
     let cookies = json!({
         "TOLLGATE_WEBSOCKET_PROTOCOL": "bearer", "TOLLGATE_WIRE": "flask-jwt-extended", "JWT_TOKEN_LOCATION": "cookies",
     });
-    let told = faults(cookies);
-    assert!(told.iter().any(|told| told.starts_with("TOLLGATE_WEBSOCKET_PROTOCOL")), "{told:?}");
+    let found = faults(cookies);
+    assert!(found.iter().any(|fault| fault.starts_with("TOLLGATE_WEBSOCKET_PROTOCOL")), "{found:?}");
 }
 
 /// Each pair of them compared path by path would take minutes.

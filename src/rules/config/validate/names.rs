@@ -67,7 +67,7 @@ fn check_claim_headers(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
         let is_taken = TAKEN.iter().any(|known| header.is_imitated_by(known))
             || TAKEN_PREFIXES.iter().any(|prefix| plain(name).starts_with(prefix));
         let text = if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            "no name of a header field: write letters, digits and hyphens"
+            "not a header field's name: use ASCII letters, digits and hyphens"
         } else if Filter::is_the_gates(name) || Filter::is_forwarded_field(name) {
             "the gate's own field: write another name, such as \"X-User-Role\""
         } else if is_taken || tokens.iter().any(|known| header.is_imitated_by(known)) {

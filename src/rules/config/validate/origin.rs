@@ -4,7 +4,6 @@ use crate::rules::{
     browser,
     config::{Location, diagnostics::Diagnostics, raw::RawConfig},
     forward::{FORWARDED_FOR_HEADER, FORWARDED_HEADER, Filter},
-    json::Value,
     origin::{Address, Origin, UNNAMED},
     route::{Routes, Rule},
 };
@@ -28,8 +27,7 @@ pub(in crate::rules::config) fn origin(
         return None;
     }
     let danger = "identities and tokens travel in the open";
-    check_url("ORIGIN", &raw.origin, "https://app.example.com", danger, diagnostics)?;
-    let (site, prefix) = site_and_path(&raw.origin)?;
+    let (site, prefix) = read_url("ORIGIN", &raw.origin, "https://app.example.com", danger, diagnostics)?;
     Some(Origin {
         name: UNNAMED.to_owned(),
         address: Address::Network(site),
@@ -50,27 +48,18 @@ pub(in crate::rules::config) fn check_unused(routes: &Routes, origins: &[Origin]
     }
 }
 
-/// A URL's scheme and host as browsers write them, so that one address has one spelling, and its path without a slash
-/// at the end.
-pub(super) fn site_and_path(url: &str) -> Option<(String, String)> {
-    let uri: http::Uri = url.parse().ok()?;
-    let path = uri.path().trim_end_matches('/');
-    let site = url.trim_end_matches('/').strip_suffix(path)?;
-    Some((browser::serialised(site)?, path.to_owned()))
-}
-
 /// `TOLLGATE_PUBLIC_URL`, as browsers write an origin (RFC 6454 §6.2): scheme, host, and a port if it is not the
 /// default.
 pub(in crate::rules::config) fn public_url(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<String> {
     const OPTION: &str = "TOLLGATE_PUBLIC_URL";
     let url = raw.public_url.as_deref().filter(|url| !url.is_empty())?;
-    check_url(OPTION, url, "https://app.example.com", "tokens travel in the open", diagnostics)?;
+    let (site, _) = read_url(OPTION, url, "https://app.example.com", "tokens travel in the open", diagnostics)?;
     let uri: http::Uri = url.parse().ok()?;
     if uri.path() != "/" {
         diagnostics.problem(OPTION, "has a path: write scheme and host alone, such as \"https://app.example.com\"");
         return None;
     }
-    browser::serialised(url.trim_end_matches('/'))
+    Some(site)
 }
 
 /// Proxies whose fields are not continued.
@@ -88,7 +77,12 @@ pub(in crate::rules::config) fn check_proxies(raw: &RawConfig, diagnostics: &mut
     }
 }
 
-pub(in crate::rules::config) fn check_websocket_protocol(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
+/// The word before a token in a WebSocket's subprotocols. Such a token counts as one in the header.
+pub(in crate::rules::config) fn check_websocket_protocol(
+    raw: &RawConfig,
+    routes: Option<&Routes>,
+    diagnostics: &mut Diagnostics<'_>,
+) {
     const OPTION: &str = "TOLLGATE_WEBSOCKET_PROTOCOL";
     let word = raw.websocket_protocol.as_str();
     if word.is_empty() {
@@ -96,12 +90,12 @@ pub(in crate::rules::config) fn check_websocket_protocol(raw: &RawConfig, diagno
     }
     // A subprotocol is a token of RFC 9110, as a header field's name is.
     if http::HeaderName::from_bytes(word.as_bytes()).is_err() {
-        diagnostics.problem(OPTION, "no name of a subprotocol: write a word such as \"bearer\"");
+        diagnostics.problem(OPTION, "not a subprotocol's name: write a word such as \"bearer\"");
     }
-    let is_in_header = |rule: &Value| rule["locations"].to_string().contains("headers");
+    let locations = |rule: &'_ Rule| rule.flask_jwt_extended.locations.clone().unwrap_or_default();
     if raw.is_flask_jwt_extended
         && !raw.flask_jwt_extended.locations.contains(&Location::Headers)
-        && !raw.routes.iter().any(is_in_header)
+        && !routes.into_iter().flat_map(Routes::rules).any(|rule| locations(rule).contains(&Location::Headers))
     {
         diagnostics.fault(
             OPTION,
@@ -124,15 +118,16 @@ pub(in crate::rules::config) fn check_keep_headers(raw: &RawConfig, diagnostics:
     }
 }
 
-/// Whether paths can be appended to this URL; `None` if not. Plain http to another host is a warning that names the
-/// `danger`.
-pub(super) fn check_url(
+/// Reads a URL to which paths can be appended: scheme and host as browsers write them, so that one address has one
+/// spelling, and its path without a slash at the end. `None` if there is a problem. Plain http to another host is a
+/// warning that names the `danger`.
+pub(super) fn read_url(
     option: &str,
     url: &str,
     example: &str,
     danger: &str,
     diagnostics: &mut Diagnostics<'_>,
-) -> Option<()> {
+) -> Option<(String, String)> {
     let uri = url.parse::<http::Uri>().ok();
     let good = uri.as_ref().filter(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))
@@ -165,16 +160,14 @@ pub(super) fn check_url(
         diagnostics.problem(option, "has no such port: write 1 to 65535, or none");
         return None;
     }
-    let site = url
-        .split_once("://")
-        .map(|(scheme, rest)| format!("{scheme}://{}", rest.split('/').next().unwrap_or_default()));
-    if site.is_none_or(|site| browser::serialised(&site).is_none()) {
+    let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+    let Some(site) = browser::serialised(&format!("{}://{authority}", uri.scheme_str().unwrap_or_default())) else {
         diagnostics.problem(option, "no host as browsers know it: write a name in ASCII (punycode beyond that), 127.0.0.1 in four parts, or [::1]");
         return None;
-    }
+    };
     let local = ["127.0.0.1", "localhost", "[::1]"].contains(&uri.host().unwrap_or_default());
     if uri.scheme_str() == Some("http") && !local {
         diagnostics.warn(option, format!("http, so {danger}: write https"));
     }
-    Some(())
+    Some((site, path.to_owned()))
 }

@@ -1,6 +1,6 @@
 //! The origins that `ORIGINS` names.
 
-use super::origin::{check_url, site_and_path};
+use super::origin::read_url;
 use crate::rules::{
     config::{
         diagnostics::Diagnostics,
@@ -48,7 +48,7 @@ pub(in crate::rules::config) fn origins(
     let mut origins: Vec<Origin> = Vec::new();
     for (index, value) in raw.origins.iter().enumerate() {
         let mut reader =
-            Reader { raw, vars, has_binding, place: format!("{OPTION}[{index}]"), diagnostics: &mut *diagnostics };
+            Reader { raw, vars, has_binding, option: format!("{OPTION}[{index}]"), diagnostics: &mut *diagnostics };
         let Some(origin) = reader.origin(value) else { continue };
         if origins.iter().any(|other| other.name == origin.name) {
             reader.problem("name", "an earlier origin has it too: write another name");
@@ -64,19 +64,20 @@ struct Reader<'r, 'e> {
     raw: &'r RawConfig,
     vars: &'r Map<String, Value>,
     has_binding: &'r dyn Fn(&str) -> bool,
-    place: String,
+    /// The entry as diagnostics name it: `ORIGINS[0]`.
+    option: String,
     diagnostics: &'r mut Diagnostics<'e>,
 }
 
 impl Reader<'_, '_> {
     fn problem(&mut self, member: &str, text: impl Into<String>) {
-        self.diagnostics.problem(&format!("{}.{member}", self.place), text);
+        self.diagnostics.problem(&format!("{}.{member}", self.option), text);
     }
 
     /// `None` after a problem.
     fn origin(&mut self, value: &Value) -> Option<Origin> {
         let Some(table) = value.as_object() else {
-            self.diagnostics.problem(&self.place, "write a table: [[vars.ORIGINS]]");
+            self.diagnostics.problem(&self.option, "write a table: [[vars.ORIGINS]]");
             return None;
         };
         for name in table.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
@@ -84,11 +85,11 @@ impl Reader<'_, '_> {
             self.problem(shown, format!("no such member{}", did_you_mean(name, MEMBERS.into_iter())));
         }
         let name = self.name(table);
-        let place = self.address(table);
+        let address = self.address(table);
         let prefix = self.prefix(table);
         let timeout = self.timeout(table);
         let headers = self.headers(table);
-        let (address, path) = place?;
+        let (address, path) = address?;
         Some(Origin { name: name?, address, prefix: path + &prefix?, timeout: timeout?, headers: headers? })
     }
 
@@ -103,7 +104,7 @@ impl Reader<'_, '_> {
             }
             Some(name) => Some(name.to_owned()),
             None => {
-                self.problem("name", "write a name for rules, such as \"orders\": letters, digits, - _ and .");
+                self.problem("name", "write a name for rules, such as \"orders\": ASCII letters, digits, - _ and .");
                 None
             }
         }
@@ -120,54 +121,41 @@ impl Reader<'_, '_> {
             );
             return None;
         }
-        let binding = service.map(str::to_owned);
-        if let Some(binding) = &binding
+        if let Some(binding) = service
             && !(self.has_binding)(binding)
         {
+            let shown = options::shown(binding);
             self.problem(
                 "service",
-                format!(
-                    "no binding {:?}: add [[services]] with this binding, or write another",
-                    options::shown(binding)
-                ),
+                format!("no binding {shown:?}: add [[services]] with this binding, or write another"),
             );
             return None;
         }
-        let place = match url {
+        let site_and_path = match url {
             None => None,
             Some(url) => {
-                let option = format!("{}.url", self.place);
+                let option = format!("{}.url", self.option);
                 let danger = "identities and tokens travel in the open";
-                check_url(&option, url, "https://orders.example.com", danger, self.diagnostics)?;
-                Some(site_and_path(url)?)
+                Some(read_url(&option, url, "https://orders.example.com", danger, self.diagnostics)?)
             }
         };
-        let is_clients = match (host, &binding, &place) {
-            (None, Some(_), None) | (Some("client"), Some(_), None) => true,
-            (None | Some("origin"), _, Some(_)) => false,
-            (Some("origin"), _, None) => {
-                self.problem("host", "without url the service has no host of its own: write url too, or \"client\"");
-                return None;
+        let text = match (service.map(str::to_owned), site_and_path, host) {
+            (Some(binding), None, None | Some("client")) => {
+                return Some((Address::Service { binding, site: None }, String::new()));
             }
-            (Some("client"), Some(_), Some(_)) => {
-                self.problem("host", "url has the host already: remove one of the two");
-                return None;
+            (Some(binding), Some((site, path)), None | Some("origin")) => {
+                return Some((Address::Service { binding, site: Some(site) }, path));
             }
-            (Some("client"), None, _) => {
-                self.problem("host", "only with service alone: a request through the network has the host of its URL, and the runtime lets no worker change that. The client's is in X-Forwarded-Host");
-                return None;
+            (None, Some((site, path)), None | Some("origin")) => return Some((Address::Network(site), path)),
+            (_, None, Some("origin")) => "without url the service has no host of its own: write url too, or \"client\"",
+            (Some(_), Some(_), Some("client")) => "url has the host already: remove one of the two",
+            (None, _, Some("client")) => {
+                "only with service alone: a request through the network has the host of its URL, and the runtime lets no worker change that. The client's is in X-Forwarded-Host"
             }
-            (Some(_), ..) | (None, None, None) => {
-                self.problem("host", "write \"origin\" or \"client\"");
-                return None;
-            }
+            (_, _, Some(_)) | (None, None, None) => "write \"origin\" or \"client\"",
         };
-        let (site, path) = place.unwrap_or_default();
-        let site = Some(site).filter(|_| !is_clients);
-        Some(match (binding, site) {
-            (Some(binding), site) => (Address::Service { binding, site }, path),
-            (None, site) => (Address::Network(site.unwrap_or_default()), path),
-        })
+        self.problem("host", text);
+        None
     }
 
     fn prefix(&mut self, table: &Map<String, Value>) -> Option<String> {
@@ -239,7 +227,7 @@ impl Reader<'_, '_> {
         let is = |known: &&str| is_imitation(name, known);
         let lower = name.to_ascii_lowercase();
         let text = if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            "no name of a header field: write letters, digits and hyphens"
+            "not a header field's name: use ASCII letters, digits and hyphens"
         } else if Filter::is_the_gates(name) || Filter::is_forwarded_field(name) || is(&FORWARDED_HEADER) {
             "the gate's own field: write another name"
         } else if self.raw.claim_headers.iter().any(|header| header.is_imitated_by(name)) {
@@ -282,7 +270,7 @@ impl Reader<'_, '_> {
             )),
             None if self.diagnostics.may_be_elsewhere() => {
                 if !self.diagnostics.is_declared(secret) {
-                    self.diagnostics.warn(&format!("{}.headers", self.place), format!("the secret {secret} is not here: without it the gate answers 500. On Cloudflare: `npx wrangler secret put {secret}`"));
+                    self.diagnostics.warn(&format!("{}.headers", self.option), format!("the secret {secret} is not here: without it the gate answers 500. On Cloudflare: `npx wrangler secret put {secret}`"));
                 }
                 Ok((Some(secret.to_owned()), String::new()))
             }

@@ -1,6 +1,6 @@
 //! Hashing of passwords, and the service that knows leaked ones.
 
-use super::origin::check_url;
+use super::origin::read_url;
 use crate::rules::{
     config::{diagnostics::Diagnostics, raw::RawConfig},
     password::{Hashing, Kdf, Peppers, pwned},
@@ -65,7 +65,7 @@ fn kinds(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<Vec<Kdf>>
 pub(in crate::rules::config) fn pwned_url(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<String> {
     const OPTION: &str = "TOLLGATE_PASSWORD_PWNED_URL";
     let url = raw.pwned_url.as_deref().unwrap_or(pwned::DEFAULT_URL);
-    check_url(OPTION, url, pwned::DEFAULT_URL, "answers can be forged on their way", diagnostics)?;
+    read_url(OPTION, url, pwned::DEFAULT_URL, "answers can be forged on their way", diagnostics)?;
     if raw.pwned_url.is_some() && !raw.pwned {
         diagnostics.warn(OPTION, "no effect without TOLLGATE_PASSWORD_PWNED = true");
     }
