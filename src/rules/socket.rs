@@ -43,7 +43,8 @@ pub struct SocketFields {
     pub has_cookies: bool,
 }
 
-/// The subprotocols of a request without its token; `None` if there is none, or none is looked for.
+/// The request's subprotocols without the token among them. `None` if they hold no token, or the configuration does not
+/// read tokens from them.
 pub(super) fn protocols_without_token(request: &Request<'_>, config: &Config) -> Option<String> {
     let word = config.websocket_protocol.as_deref()?;
     without_token(&request.headers.get(PROTOCOL_HEADER)?, word)
