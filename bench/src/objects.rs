@@ -53,13 +53,14 @@ pub fn open(server: &Server, mint: &Mint, count: usize) -> Result<Vec<String>> {
             refresh: Some(RefreshToken { token_id: token_id(user).into(), seed, issued_at }),
             user_agent: "bench".into(),
             country: "CH".into(),
+            attributes: None,
         };
         let order = json!({"name": name, "command": command, "lifetimes": lifetimes});
         (name.to_string(), order.to_string())
     };
     let replies = send(server, object::BINDING, &(1..=count).map(order).collect::<Vec<_>>())?;
     let token = |(user, reply): (usize, &String)| match serde_json::from_str(reply)? {
-        Reply::Opened { session } => Ok(mint.refresh_token(&user.to_string(), session.as_str(), &token_id(user))),
+        Reply::Opened { session, .. } => Ok(mint.refresh_token(&user.to_string(), session.as_str(), &token_id(user))),
         _ => bail!("an object answered {reply}"),
     };
     (1..).zip(&replies).map(token).collect()

@@ -316,6 +316,11 @@ fn families() -> Vec<Family> {
                 ),
                 row([TokenRejection::Revoked], "The token was revoked, or its session ended.", "the client logs in"),
                 row(
+                    [TokenRejection::ClaimsOutdated],
+                    "An attribute was changed that the token's claims are made of (`TOLLGATE_CLAIMS`). The session goes on.",
+                    "the client refreshes, or logs in",
+                ),
+                row(
                     [TokenRejection::RefreshReused],
                     "A spent refresh token was used again: it may be stolen, so its session was ended.",
                     "if many: [operating.md](operating.md#what-to-alarm-on)",
@@ -413,6 +418,11 @@ fn families() -> Vec<Family> {
                     [PermissionRejection::BadCommand],
                     "No such command, or a member is missing.",
                     "use the command `tollgate`",
+                ),
+                row(
+                    [PermissionRejection::AttributesTooLong],
+                    "With an operator's change the user's attributes would be longer than 16 KiB. Nothing was changed.",
+                    "shorten them, or remove some",
                 ),
             ],
         },

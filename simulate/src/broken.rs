@@ -249,6 +249,30 @@ broken! {
     TokensNotJudged {
         fn looked_up(&self, keys: &RevocationKeys) -> RevocationKeys { RevocationKeys { token: None, ..*keys } }
     }
+    /// A new token gets the attributes that the store shows, however old they are.
+    StaleAttributes {
+        fn are_attributes_stale(&self, _: Timestamp, _: Timestamp) -> bool { false }
+    }
+    /// An attribute is changed in the copy that the caller has read, however old it is.
+    ChangesTheCopy {
+        fn changes_known_attributes(&self) -> bool { false }
+    }
+    /// The change of an attribute is not announced.
+    ChangeNotAnnounced {
+        fn announces(&self, cause: Cause) -> bool { cause != Cause::AttributesChanged }
+    }
+    /// A strict check ignores the version of the claims.
+    CheckForgetsClaims {
+        fn checks(&self, what: Checked) -> bool { what != Checked::Claims }
+    }
+    /// An isolate does not look up the version of a token's claims.
+    ClaimsNotJudged {
+        fn looked_up(&self, keys: &RevocationKeys) -> RevocationKeys { RevocationKeys { claims: None, ..*keys } }
+    }
+    /// The change of an attribute covers tokens with the new claims too.
+    NewClaimsRefused {
+        fn covers_claims(&self, _: &Entry, _: Timestamp) -> bool { true }
+    }
     /// No number of failures costs a wait.
     GuessesUnlimited {
         fn limits_attempts(&self) -> bool { false }

@@ -13,7 +13,10 @@ use crate::{
 use fastrand::Rng;
 use tollgate::{
     Timestamp,
-    rules::account::{Context, MAX_SESSIONS, Reply},
+    rules::{
+        account::{Context, MAX_SESSIONS, Reply},
+        identity::Attributes,
+    },
 };
 
 /// After this time every write to KV is visible and every message has arrived, in milliseconds.
@@ -62,6 +65,8 @@ impl World {
             let password = u32::try_from(account).unwrap_or_default() * 1000;
             let record = self.oracle.record(account, password, version);
             self.store.put(-1_000_000, account, record);
+            let version = Timestamp::from_millis(if self.random.bool() { 1_700_000_000_000 } else { 0 });
+            self.store.put_profile(-1_000_000, account, Attributes { version, ..Attributes::default() });
             for _ in 0..self.random.usize(1..=3) {
                 let is_good = self.random.bool();
                 self.people.push(Person::new(account, is_good, false));
@@ -135,7 +140,8 @@ impl World {
                 let tabs = [1, 1, 1, 1, 1, 1, 2, 2, 5][self.random.usize(..9)];
                 self.rotate(person, tabs);
             }
-            36..58 => self.use_access(person),
+            36..54 => self.use_access(person),
+            54..58 => self.change_attribute(person),
             58..64 => self.check(person),
             64..70 if is_thief => self.steal(person),
             64..70 => self.use_access(person),
@@ -170,6 +176,7 @@ impl World {
                 passwords[account].push(new);
                 self.operator_writes(account, new);
             }
+            91 if self.random.bool() => self.operator_writes_profile(account),
             91 => self.want(person, account, Deed::List, 1),
             92 => match self.random.u32(..20) {
                 0 => self.rotate_in_a_hurry(person, 60),
@@ -208,7 +215,7 @@ impl World {
         for _ in 0..MAX_SESSIONS + 5 {
             let issued = self.clock(0);
             let refresh = Some(self.oracle.token('r', issued, self.settings.session));
-            let deed = Deed::Open { record: 0, refresh, issued };
+            let deed = Deed::Open { record: 0, refresh, issued, profile: self.read_profile(0) };
             self.command(0, Question::Deed(deed), Box::new(|_, _| ()));
             let time = self.now + 1;
             self.run_until(time);
@@ -238,9 +245,10 @@ impl World {
             if !account.announcements().is_empty() {
                 self.violated(Rule::Kept, format!("object {object} has revocations that the log does not have"));
             }
-            if account.record().is_some() {
+            if !account.records().is_empty() {
                 self.violated(Rule::Kept, format!("object {object} has a record that KV does not have"));
             }
+            self.the_last_attributes_count(object);
             self.the_last_password_counts(object);
         }
         self.good_tokens_are_good();
@@ -258,13 +266,33 @@ impl World {
             return self.violated(Rule::Kept, what);
         }
         let issued = self.clock(0);
-        let deed = Deed::Open { record: last.unwrap_or_default(), refresh: None, issued };
+        let deed =
+            Deed::Open { record: last.unwrap_or_default(), refresh: None, issued, profile: self.read_profile(account) };
         self.command(
             account,
             Question::Deed(deed),
             Box::new(|world, reply| {
                 if !matches!(reply, Some(Reply::Opened { .. })) {
                     world.violated(Rule::Kept, format!("the new password opens nothing: {reply:?}"));
+                }
+            }),
+        );
+    }
+
+    /// In the end KV has every change, and so has a new token, even where KV shows the first profile.
+    fn the_last_attributes_count(&mut self, account: usize) {
+        let last = self.store.last_profile(account);
+        self.oracle.attributes_in_the_end(account, "KV", &last);
+        let Some(record) = self.oracle.wanted(account).or_else(|| self.store.last(account)) else { return };
+        let (issued, first) = (self.clock(0), Attributes::default());
+        self.oracle.profiles.push(first);
+        let profile = self.oracle.profiles.len() - 1;
+        self.command(
+            account,
+            Question::Deed(Deed::Open { record, refresh: None, issued, profile }),
+            Box::new(move |world, reply| {
+                if let Some(Reply::Opened { attributes, .. }) = reply {
+                    world.oracle.attributes_in_the_end(account, "a new token", &attributes.unwrap_or_default());
                 }
             }),
         );

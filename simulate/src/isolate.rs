@@ -70,6 +70,10 @@ impl World {
                 self.isolates[isolate].refused.insert(token);
                 self.oracle.found_revoked(self.now, token);
             }
+            RevocationStatus::ClaimsOutdated => {
+                self.isolates[isolate].refused.insert(token);
+                self.oracle.found_outdated(token);
+            }
             RevocationStatus::Unknown => {}
         }
     }

@@ -8,6 +8,7 @@
 //!
 //! docs/decisions/011-simulation.md says what is modelled and what is not.
 
+mod attributes;
 mod broken;
 mod guessing;
 mod history;

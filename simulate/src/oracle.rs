@@ -5,14 +5,18 @@
 //! decisions, and to [`Oracle::acknowledged`] when the reply leaves the object. An end counts for refresh tokens and
 //! strict checks from the first time on; for access tokens the bound starts at the second.
 
-use crate::settings::Settings;
+use crate::{
+    attributes::{AttributeFacts, Change},
+    settings::Settings,
+};
 use std::{collections::HashMap, fmt, sync::atomic::AtomicU64};
 use tollgate::{
     Timestamp,
     rules::{
         account::{MAX_SESSIONS, Reply},
+        identity::Attributes,
         ids::{ObjectName, SessionId, TokenId},
-        revocation::{RevocationKey, RevocationKeys},
+        revocation::{ClaimsKey, RevocationKey, RevocationKeys},
     },
 };
 
@@ -22,6 +26,8 @@ pub type SessionNo = usize;
 pub type TokenNo = usize;
 /// An index of [`Oracle::records`].
 pub type RecordNo = usize;
+/// An index of [`Oracle::profiles`].
+pub type ProfileNo = usize;
 
 /// With this many uses within one grace, a session may have dropped the token that is used.
 const MANY_LINKS: usize = 31;
@@ -45,6 +51,8 @@ pub enum Rule {
     Lifetime,
     /// The number of guesses at a password in a day is limited.
     LoginThrottle,
+    /// No change of an attribute is lost, or undone by a stale store.
+    AttributesKept,
     /// What was acknowledged is kept.
     Kept,
     /// What is stored stays small.
@@ -62,6 +70,7 @@ impl fmt::Display for Rule {
             Self::OldPassword => "an old password opens nothing",
             Self::Lifetime => "a session ends after its idle time and after its lifetime",
             Self::LoginThrottle => "the number of guesses at a password in a day is limited",
+            Self::AttributesKept => "no change of an attribute is lost",
             Self::Kept => "what was acknowledged is kept",
             Self::Bounded => "what is stored stays small",
         })
@@ -81,9 +90,9 @@ pub struct Violation {
 #[derive(Clone, Copy, Debug)]
 pub enum Deed {
     /// Opens a session.
-    Open { record: RecordNo, refresh: Option<TokenNo>, issued: Timestamp },
+    Open { record: RecordNo, refresh: Option<TokenNo>, issued: Timestamp, profile: ProfileNo },
     /// Spends a refresh token.
-    Rotate { session: SessionNo, token: TokenNo, successor: TokenNo, issued: Timestamp },
+    Rotate { session: SessionNo, token: TokenNo, successor: TokenNo, issued: Timestamp, profile: ProfileNo },
     /// Asks whether an access token is revoked.
     Check { session: Option<SessionNo>, token: TokenNo },
     /// Lists the sessions.
@@ -92,6 +101,8 @@ pub enum Deed {
     End { session: SessionNo },
     /// Ends all sessions.
     EndAll { retire: bool },
+    /// Changes an attribute.
+    SetAttribute { profile: ProfileNo, attribute: usize, value: u64 },
     /// Revokes a token.
     Revoke { token: TokenNo },
     /// Changes the password.
@@ -152,6 +163,8 @@ pub struct Token {
     pub expires: i64,
     /// For a token without a session: its account, and the true time at which it was issued.
     pub issued_without: Option<(usize, i64)>,
+    /// Of an access token of a session: what its claims are made of.
+    pub claims: Option<Attributes>,
     successor: Option<TokenNo>,
     /// The access token beside a refresh token.
     pub beside: Option<TokenNo>,
@@ -161,6 +174,14 @@ pub struct Token {
     pub keys: Option<RevocationKeys>,
     /// For each isolate the generation in which it was last found not revoked.
     pub checked_generation: Vec<AtomicU64>,
+}
+
+impl Token {
+    /// The version of the attributes that its claims are made of; for a token without such claims when it was issued.
+    pub fn claims_version(&self) -> Timestamp {
+        let issued = Timestamp::from_seconds(self.issued.numeric_date().seconds());
+        self.claims.as_ref().map_or(issued, |claims| claims.version)
+    }
 }
 
 /// A log-in record.
@@ -194,6 +215,8 @@ pub struct Receipt {
     sessions: usize,
     tokens: usize,
     ended: Vec<SessionNo>,
+    /// The place of a change of an attribute among all of them.
+    place: usize,
 }
 
 /// The facts, and the first violation.
@@ -205,6 +228,10 @@ pub struct Oracle {
     pub tokens: Vec<Token>,
     /// Every record there was.
     pub records: Vec<Record>,
+    /// What was read of profiles.
+    pub profiles: Vec<Attributes>,
+    /// What is known of each account's attributes.
+    pub attributes: Vec<AttributeFacts>,
     accounts: Vec<Facts>,
     by_id: HashMap<SessionId, SessionNo>,
     /// True times at which a decision changes.
@@ -221,6 +248,8 @@ impl Oracle {
             sessions: Vec::new(),
             tokens: Vec::new(),
             records: Vec::new(),
+            profiles: Vec::new(),
+            attributes: (0..accounts).map(|_| AttributeFacts::default()).collect(),
             accounts: vec![Facts::default(); accounts],
             by_id: HashMap::new(),
             moments: Vec::new(),
@@ -248,6 +277,7 @@ impl Oracle {
             issued,
             expires: (issued.as_millis() + life).div_euclid(1000),
             issued_without: None,
+            claims: None,
             successor: None,
             beside: None,
             spent: 0,
@@ -281,6 +311,10 @@ impl Oracle {
             session: session.map(|session| RevocationKey::session(&session.id)),
             user: Some(RevocationKey::user(object)),
             began: session.map_or(whole_second, |session| session.began),
+            claims: Some(ClaimsKey {
+                key: RevocationKey::claims(object),
+                version: self.tokens[token].claims_version(),
+            }),
         };
         self.tokens[token].keys = Some(keys);
         keys
@@ -340,9 +374,10 @@ impl Oracle {
     /// The outcome of a deed is stored. `clock` is the time by the object's clock.
     pub fn written(&mut self, now: i64, account: usize, deed: Deed, reply: &Reply, clock: Timestamp) -> Receipt {
         let mut receipt =
-            Receipt { at: now, sessions: self.sessions.len(), tokens: self.tokens.len(), ended: Vec::new() };
+            Receipt { at: now, sessions: self.sessions.len(), tokens: self.tokens.len(), ended: Vec::new(), place: 0 };
         match (deed, reply) {
-            (Deed::Open { record, refresh, .. }, Reply::Opened { session }) => {
+            (Deed::Open { record, refresh, profile, .. }, Reply::Opened { session, .. }) => {
+                self.attributes_seen(account, profile);
                 receipt.ended = self.opened(now, account, record, refresh, session);
             }
             (Deed::Open { record, .. }, Reply::Stale) => {
@@ -351,7 +386,11 @@ impl Oracle {
                     format!("record {record} of version {version} is the newest, but opens nothing")
                 });
             }
-            (Deed::Rotate { session, token, .. }, Reply::Rotated { successor, .. }) => {
+            (Deed::SetAttribute { attribute, value, .. }, Reply::AttributesSet { attributes }) => {
+                receipt.place = self.attributes_changed(account, attribute, value, attributes);
+            }
+            (Deed::Rotate { session, token, profile, .. }, Reply::Rotated { successor, .. }) => {
+                self.attributes_seen(account, profile);
                 self.rotated(now, session, token, Self::token_no(&successor.token_id));
             }
             (Deed::Rotate { session, token, .. }, Reply::Ended { reused }) => {
@@ -365,7 +404,12 @@ impl Oracle {
                 });
                 let is_late = session.is_some_and(|session| self.is_surely_over(session, now));
                 self.must(!is_late, Rule::Lifetime, || format!("session {session:?} is alive after its time"));
+                let is_outdated = self.is_outdated(token);
+                self.must(!is_outdated, Rule::EndStays, || {
+                    format!("a strict check passes old claims of token {token}")
+                });
             }
+            (Deed::Check { token, .. }, Reply::Outdated) => self.found_outdated(token),
             (Deed::Check { session, token }, Reply::Ended { .. }) => {
                 self.must(self.may_be_refused(token, now), Rule::StaysIn, || {
                     format!("a strict check refuses token {token} of session {session:?} without a reason")
@@ -450,6 +494,10 @@ impl Oracle {
                 for &session in &receipt.ended {
                     self.sessions[session].over.acknowledge(now);
                 }
+            }
+            (Deed::SetAttribute { attribute, .. }, Reply::AttributesSet { .. }) => {
+                self.attributes_acknowledged(now, account, attribute, receipt.place);
+                self.moments.push(bound);
             }
             (Deed::Revoke { token }, Reply::Done) => {
                 self.tokens[token].void.acknowledge(now);
@@ -601,6 +649,10 @@ impl Oracle {
         if let Some(late) = late.filter(|late| *late > self.settings.slack()) {
             self.violated(Rule::Bound, format!("token {token} passes {late} ms after the bound"));
         }
+        let late = self.outdated_for(now, token).map(|since| since - self.settings.bound);
+        if let Some(late) = late.filter(|late| *late > self.settings.slack()) {
+            self.violated(Rule::Bound, format!("token {token} passes with old claims {late} ms after the bound"));
+        }
     }
 
     /// An isolate finds an access token revoked.
@@ -616,5 +668,65 @@ impl Oracle {
         self.must(!it.reused || it.stolen || it.crowded_out, Rule::StaysIn, || {
             format!("rotation logs a user with a good connection out of session {session}")
         });
+    }
+}
+
+/// Attributes that become claims.
+impl Oracle {
+    /// A deed shows the object the attributes of the store.
+    fn attributes_seen(&mut self, account: usize, profile: ProfileNo) {
+        let version = self.profiles[profile].version.as_millis();
+        let facts = &mut self.attributes[account];
+        facts.newest = facts.newest.max(version);
+    }
+
+    /// A change is stored. Returns its place among the changes of the attribute.
+    fn attributes_changed(&mut self, account: usize, attribute: usize, value: u64, all: &Attributes) -> usize {
+        let facts = &mut self.attributes[account];
+        facts.newest = facts.newest.max(all.version.as_millis());
+        facts.changes[attribute].push(Change { value, acknowledged: None });
+        let (place, lost) = (facts.changes[attribute].len() - 1, facts.lost(all));
+        if let Some(lost) = lost.filter(|_| !self.attributes[account].interfered) {
+            self.violated(Rule::AttributesKept, format!("a change of a{attribute} undoes one of a{lost}"));
+        }
+        place
+    }
+
+    /// The change at this place is acknowledged.
+    fn attributes_acknowledged(&mut self, now: i64, account: usize, attribute: usize, place: usize) {
+        if let Some(change) = self.attributes[account].changes[attribute].get_mut(place) {
+            change.acknowledged.get_or_insert(now);
+        }
+    }
+
+    /// For how long a token's claims have been out of date, in milliseconds; `None` if they are not.
+    fn outdated_for(&self, now: i64, token: TokenNo) -> Option<i64> {
+        let facts = &self.attributes[self.account_of(token)];
+        let claims = self.tokens[token].claims.as_ref().filter(|_| !facts.interfered)?;
+        facts.outdated_since(claims).map(|since| now - since)
+    }
+
+    /// Whether there was a change after the version of a token's claims.
+    fn is_outdated(&self, token: TokenNo) -> bool {
+        let version = self.tokens[token].claims_version().as_millis();
+        version < self.attributes[self.account_of(token)].newest
+    }
+
+    /// An isolate finds a token's claims out of date.
+    pub fn found_outdated(&mut self, token: TokenNo) {
+        if !self.is_outdated(token) {
+            self.violated(Rule::StaysIn, format!("the claims of token {token} are refused, and no others are newer"));
+        }
+    }
+
+    /// In the end the store, or a new token, has these attributes.
+    pub fn attributes_in_the_end(&mut self, account: usize, what: &str, attributes: &Attributes) {
+        let lost = self.attributes[account].lost(attributes);
+        if let Some(lost) = lost.filter(|_| !self.attributes[account].interfered) {
+            self.violated(
+                Rule::AttributesKept,
+                format!("{what} of account {account} lacks the last change of a{lost}"),
+            );
+        }
     }
 }

@@ -71,8 +71,8 @@ pub struct Object {
     pub looks_at: Option<i64>,
     /// The number of commands that it has carried out.
     pub done: usize,
-    /// The record that the latest step wants in KV: that of an earlier step may be out of date when it is written.
-    pub record: Option<Pending>,
+    /// The records that the latest step wants in KV: those of an earlier step may be out of date when they are written.
+    pub records: Vec<Pending>,
     /// Whether a write to KV is under way.
     pub is_putting: bool,
 }
@@ -90,7 +90,7 @@ impl Object {
             alarm: None,
             looks_at: None,
             done: 0,
-            record: None,
+            records: Vec::new(),
             is_putting: false,
         }
     }
@@ -100,9 +100,9 @@ impl Object {
         Account::read(&self.rows).expect("rows that the simulation wrote")
     }
 
-    /// The number of rows without `account`, which is never dropped.
+    /// The number of rows without those that are never dropped.
     pub fn rows_that_pass(&self) -> usize {
-        self.rows.keys().filter(|key| *key != "account").count()
+        self.rows.keys().filter(|key| !["account", "attributes"].contains(&key.as_str())).count()
     }
 
     pub fn write(&mut self, changes: &[(String, Option<String>)]) {

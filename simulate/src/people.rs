@@ -1,13 +1,17 @@
 //! Users with their devices, thieves and the operator: their requests, connections and retries.
 
 use crate::{
+    attributes::{self, NAMES},
     object::Question,
-    oracle::{Deed, Oracle, RecordNo, SessionNo, TokenNo},
+    oracle::{Deed, Oracle, ProfileNo, RecordNo, SessionNo, TokenNo},
     parts::Person,
     world::World,
 };
 use std::{cell::Cell, rc::Rc};
-use tollgate::{Timestamp, rules::account::Reply};
+use tollgate::{
+    Timestamp,
+    rules::{account::Reply, identity::Attributes},
+};
 
 /// How long a client waits for an answer before it retries, in milliseconds.
 const TIMEOUT: i64 = 2500;
@@ -52,7 +56,8 @@ impl World {
         let with_refresh = self.percent(90);
         let life = self.settings.session;
         let refresh = with_refresh.then(|| self.oracle.token('r', issued, life));
-        let deed = Deed::Open { record, refresh, issued };
+        let profile = self.read_profile(account);
+        let deed = Deed::Open { record, refresh, issued, profile };
         let rehashes = self.percent(10);
         let Some(delay) = self.leg(person) else { return };
         self.after(delay, move |world| {
@@ -60,14 +65,15 @@ impl World {
                 account,
                 Question::Deed(deed),
                 Box::new(move |world, reply| {
-                    let Some(Reply::Opened { session: id }) = reply else { return };
+                    let Some(Reply::Opened { session: id, attributes }) = reply else { return };
+                    let claims = attributes.unwrap_or_else(|| world.oracle.profiles[profile].clone());
                     if rehashes {
                         world.rehash(account, record);
                     }
                     let Some(delay) = world.leg(person) else { return };
                     world.after(delay, move |world| {
                         let Some(session) = world.oracle.session_no(&id) else { return };
-                        let access = world.access_token(session, issued);
+                        let access = world.access_token(session, issued, claims);
                         let it = &mut world.people[person];
                         (it.session, it.refresh, it.access) = (Some(session), refresh, Some(access));
                     });
@@ -76,10 +82,11 @@ impl World {
         });
     }
 
-    fn access_token(&mut self, session: SessionNo, issued: Timestamp) -> TokenNo {
+    fn access_token(&mut self, session: SessionNo, issued: Timestamp, claims: Attributes) -> TokenNo {
         let life = self.settings.access;
         let token = self.oracle.token('a', issued, life);
-        self.oracle.tokens[token].session = Some(session);
+        let it = &mut self.oracle.tokens[token];
+        (it.session, it.claims) = (Some(session), Some(claims));
         let last_second = self.oracle.tokens[token].expires * 1000 + self.settings.leeway + 1000;
         self.oracle.moments.push(Self::true_time(Timestamp::from_millis(last_second), 0));
         token
@@ -114,15 +121,17 @@ impl World {
             let (_, issued) = world.some_clock();
             let life = world.settings.session;
             let successor = world.oracle.token('r', issued, life);
-            let deed = Deed::Rotate { session, token, successor, issued };
+            let account = world.oracle.sessions[session].account;
+            let profile = world.read_profile(account);
+            let deed = Deed::Rotate { session, token, successor, issued, profile };
             let Some(delay) = world.leg(person) else { return };
-            let (account, is_done) = (world.oracle.sessions[session].account, Rc::clone(&is_done));
+            let is_done = Rc::clone(&is_done);
             world.after(delay, move |world| {
                 let back = move |world: &mut Self, reply: Option<Reply>| {
                     let (Some(reply), Some(delay)) = (reply, world.leg(person)) else { return };
                     world.after(delay, move |world| {
                         if !is_done.replace(true) {
-                            world.rotation_is_answered(person, session, &reply);
+                            world.rotation_is_answered(person, session, profile, &reply);
                         }
                     });
                 };
@@ -145,15 +154,18 @@ impl World {
         });
     }
 
-    fn rotation_is_answered(&mut self, person: usize, session: SessionNo, reply: &Reply) {
+    fn rotation_is_answered(&mut self, person: usize, session: SessionNo, profile: ProfileNo, reply: &Reply) {
         self.people[person].in_flight -= 1;
         let is_same = self.people[person].session == Some(session);
         match reply {
-            Reply::Rotated { successor, .. } if is_same => {
+            Reply::Rotated { successor, attributes, .. } if is_same => {
                 let refresh = Oracle::token_no(&successor.token_id);
-                let access = match self.oracle.tokens[refresh].beside {
+                let claims = attributes.clone().unwrap_or_else(|| self.oracle.profiles[profile].clone());
+                let beside = self.oracle.tokens[refresh].beside;
+                let access = match beside.filter(|beside| self.oracle.tokens[*beside].claims.as_ref() == Some(&claims))
+                {
                     Some(access) => access,
-                    None => self.access_token(session, successor.issued_at),
+                    None => self.access_token(session, successor.issued_at, claims),
                 };
                 self.oracle.tokens[refresh].beside = Some(access);
                 let it = &mut self.people[person];
@@ -182,8 +194,9 @@ impl World {
             let (_, issued) = self.some_clock();
             let life = self.settings.session;
             let successor = self.oracle.token('r', issued, life);
-            let deed = Deed::Rotate { session, token, successor, issued };
-            self.command(self.oracle.sessions[session].account, Question::Deed(deed), Box::new(|_, _| ()));
+            let account = self.oracle.sessions[session].account;
+            let deed = Deed::Rotate { session, token, successor, issued, profile: self.read_profile(account) };
+            self.command(account, Question::Deed(deed), Box::new(|_, _| ()));
         }
     }
 
@@ -222,14 +235,16 @@ impl World {
             return;
         }
         let (_, issued) = self.some_clock();
-        let deed = Deed::Open { record, refresh: None, issued };
+        let profile = self.read_profile(account);
+        let deed = Deed::Open { record, refresh: None, issued, profile };
         self.command(
             account,
             Question::Deed(deed),
             Box::new(move |world, reply| {
-                let Some(Reply::Opened { session: id }) = reply else { return };
+                let Some(Reply::Opened { session: id, attributes }) = reply else { return };
+                let claims = attributes.unwrap_or_else(|| world.oracle.profiles[profile].clone());
                 let Some(session) = world.oracle.session_no(&id) else { return };
-                let access = world.access_token(session, issued);
+                let access = world.access_token(session, issued, claims);
                 world.people[person].access = Some(access);
             }),
         );
@@ -338,5 +353,33 @@ impl World {
         let record = self.oracle.record(account, password, Some(version));
         self.store.put(self.now, account, record);
         self.oracle.interferes(account);
+    }
+
+    /// The attributes of the account, as one data centre reads them in KV.
+    pub fn read_profile(&mut self, account: usize) -> ProfileNo {
+        let read = self.store.read_profile(self.now, account, &mut self.random);
+        self.oracle.profiles.push(read);
+        self.oracle.profiles.len() - 1
+    }
+
+    /// The operator changes an attribute by way of a gate, up to three times if there is no answer.
+    pub fn change_attribute(&mut self, person: usize) {
+        let account = self.people[person].account;
+        let (attribute, profile) = (self.random.usize(..NAMES), self.read_profile(account));
+        self.values += 1;
+        let deed = Deed::SetAttribute { profile, attribute, value: self.values };
+        self.want(person, account, deed, 3);
+    }
+
+    /// The operator writes an attribute straight to KV, into a profile that may be out of date.
+    pub fn operator_writes_profile(&mut self, account: usize) {
+        let (skew, found) = (self.skew(), self.read_profile(account));
+        let (mut changed, now) = (self.oracle.profiles[found].clone(), self.clock(skew));
+        changed.version = now.max(changed.version.next());
+        self.values += 1;
+        changed.values.extend(attributes::one(self.random.usize(..NAMES), self.values));
+        self.note(|| format!("the operator writes the profile of account {account}: {changed:?}"));
+        self.store.put_profile(self.now, account, changed);
+        self.oracle.attributes[account].interfered = true;
     }
 }

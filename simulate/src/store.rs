@@ -2,7 +2,10 @@
 
 use fastrand::Rng;
 use serde::Deserialize;
-use tollgate::Timestamp;
+use tollgate::{
+    Timestamp,
+    rules::{identity::Attributes, store::Profile},
+};
 
 /// When a write is visible everywhere, in milliseconds.
 const SEEN_AFTER: i64 = 60_000;
@@ -14,13 +17,25 @@ struct Text {
     version: Timestamp,
 }
 
-/// The versions of each account's log-in record, with the times at which they were written.
-pub struct Store(Vec<Vec<(i64, usize)>>);
+/// What was written under one key, with the times at which it was written.
+type Versions<T> = Vec<(i64, T)>;
+
+/// The log-in record and the profile of each account.
+pub struct Store {
+    records: Vec<Versions<usize>>,
+    profiles: Vec<Versions<Attributes>>,
+}
+
+/// One of the versions that a data centre may show; `None` if none is visible there.
+fn visible<T: Clone>(versions: &Versions<T>, now: i64, random: &mut Rng) -> Option<T> {
+    let seen = versions.iter().rposition(|(at, _)| at + SEEN_AFTER <= now).unwrap_or_default();
+    versions.get(random.usize(seen..versions.len().max(seen + 1))).map(|(_, value)| value.clone())
+}
 
 impl Store {
     /// An empty store for this many accounts.
     pub fn new(accounts: usize) -> Self {
-        Self(vec![Vec::new(); accounts])
+        Self { records: vec![Vec::new(); accounts], profiles: vec![Vec::new(); accounts] }
     }
 
     /// Writes an object's text. Returns the record's number and version.
@@ -32,18 +47,37 @@ impl Store {
 
     /// Writes a record.
     pub fn put(&mut self, now: i64, account: usize, record: usize) {
-        self.0[account].push((now, record));
+        self.records[account].push((now, record));
     }
 
     /// Reads an account's record at some data centre; `None` if none is visible there.
     pub fn read(&self, now: i64, account: usize, random: &mut Rng) -> Option<usize> {
-        let versions = &self.0[account];
-        let seen = versions.iter().rposition(|(at, _)| at + SEEN_AFTER <= now).unwrap_or_default();
-        versions.get(random.usize(seen..versions.len().max(seen + 1))).map(|(_, record)| *record)
+        visible(&self.records[account], now, random)
     }
 
     /// The last record that was written.
     pub fn last(&self, account: usize) -> Option<usize> {
-        self.0[account].last().map(|(_, record)| *record)
+        self.records[account].last().map(|(_, record)| *record)
+    }
+
+    /// Writes an object's text of a profile.
+    pub fn put_profile_text(&mut self, now: i64, account: usize, text: &str) {
+        let profile = Profile::read(text.as_bytes()).expect("a profile of ours");
+        self.put_profile(now, account, profile.attributes());
+    }
+
+    /// Writes a profile with these attributes.
+    pub fn put_profile(&mut self, now: i64, account: usize, attributes: Attributes) {
+        self.profiles[account].push((now, attributes));
+    }
+
+    /// Reads the attributes of an account's profile at some data centre.
+    pub fn read_profile(&self, now: i64, account: usize, random: &mut Rng) -> Attributes {
+        visible(&self.profiles[account], now, random).unwrap_or_default()
+    }
+
+    /// The attributes of the last profile that was written.
+    pub fn last_profile(&self, account: usize) -> Attributes {
+        self.profiles[account].last().map(|(_, attributes)| attributes.clone()).unwrap_or_default()
     }
 }

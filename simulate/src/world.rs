@@ -68,6 +68,8 @@ pub struct World {
     pub centres: Vec<Centre>,
     /// KV.
     pub store: Store,
+    /// The last value of an attribute.
+    pub values: u64,
     /// The number of commands sent, from which their ids are made.
     pub commands: u64,
     /// Users' devices and thieves.
@@ -94,6 +96,7 @@ impl World {
             isolates: Vec::new(),
             centres: Vec::new(),
             store: Store::new(accounts),
+            values: 0,
             commands: 0,
             people: Vec::new(),
             oracle: Oracle::new(settings, accounts),

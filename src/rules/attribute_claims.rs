@@ -7,15 +7,21 @@ use super::{
     identity::Identity,
     json::{self, Map, Value},
     rejection::InternalRejection,
+    token::CLAIMS_VERSION,
 };
 
 /// Maximum length of the claims as JSON, in bytes: a token of which they are a part must fit into header fields and
 /// cookies.
 pub const MAX_BYTES: usize = 2048;
 
-/// The claims, each with the name of its attribute: see [`json::find`].
+/// The claims that are made of attributes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AttributeClaims(Vec<(String, String)>);
+pub struct AttributeClaims {
+    /// Each with the name of its attribute: see [`json::find`].
+    claims: Vec<(String, String)>,
+    /// Whether there is [`CLAIMS_VERSION`] too.
+    is_versioned: bool,
+}
 
 impl AttributeClaims {
     /// Reads a table of claims, such as `{ role = "attributes.role" }`.
@@ -34,18 +40,35 @@ impl AttributeClaims {
             }
             Ok((claim.clone(), attribute.to_owned()))
         };
-        table.iter().map(one).collect::<Result<_, _>>().map(Self)
+        table.iter().map(one).collect::<Result<_, _>>().map(|claims| Self { claims, is_versioned: false })
+    }
+
+    /// The same claims, with [`CLAIMS_VERSION`] or without.
+    pub(super) fn versioned(self, is_versioned: bool) -> Self {
+        Self { is_versioned, ..self }
     }
 
     /// Whether it has no claims.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.claims.is_empty()
+    }
+
+    /// Whether an account's object knows the version of the attributes, and there are claims.
+    #[must_use]
+    pub fn is_versioned(&self) -> bool {
+        self.is_versioned && !self.is_empty()
     }
 
     /// The names of the claims.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(claim, _)| claim.as_str())
+        self.claims.iter().map(|(claim, _)| claim.as_str())
+    }
+
+    /// Removes the claims of an earlier token.
+    pub fn remove_from(&self, claims: &mut Map<String, Value>) {
+        let version = (!self.is_empty()).then_some(CLAIMS_VERSION);
+        self.names().chain(version).for_each(|name| drop(claims.shift_remove(name)));
     }
 
     /// The claims for a user.
@@ -56,7 +79,10 @@ impl AttributeClaims {
         let found = |(claim, attribute): &(String, String)| {
             Some((claim.clone(), json::find(&identity.attributes, attribute)?.clone()))
         };
-        let claims: Map<String, Value> = self.0.iter().filter_map(found).collect();
+        let mut claims: Map<String, Value> = self.claims.iter().filter_map(found).collect();
+        if self.is_versioned() {
+            claims.insert(CLAIMS_VERSION.into(), identity.attributes_version.as_millis().into());
+        }
         if json::to_ascii(&claims).len() > MAX_BYTES { Err(InternalRejection::ClaimsTooLong) } else { Ok(claims) }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     json::{Map, Value},
     time::Timestamp,
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// A user's id, an integer or a string: `1` and `"1"` are different users.
 ///
@@ -73,13 +73,44 @@ pub struct Identity {
     /// Version of the password that proved the identity: a password stored later has a later version
     /// (docs/sessions.md). 0 if no password was checked or the store keeps no versions.
     pub version: Timestamp,
+    /// Version of the attributes: attributes that were changed later have a later version (docs/authorization.md). 0 if
+    /// the store keeps no versions.
+    pub attributes_version: Timestamp,
+}
+
+/// A user's attributes with their version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attributes {
+    /// [`Identity::attributes_version`].
+    pub version: Timestamp,
+    /// [`Identity::attributes`].
+    pub values: Map<String, Value>,
+}
+
+impl Default for Attributes {
+    fn default() -> Self {
+        Self { version: Timestamp::from_millis(0), values: Map::new() }
+    }
 }
 
 impl Identity {
     /// An identity without attributes, with version 0.
     #[must_use]
     pub fn new(id: Id) -> Self {
-        Self { id, attributes: Map::new(), version: Timestamp::from_millis(0) }
+        let never = Timestamp::from_millis(0);
+        Self { id, attributes: Map::new(), version: never, attributes_version: never }
+    }
+
+    /// The identity with these attributes in place of its own.
+    #[must_use]
+    pub fn with_attributes(self, attributes: Attributes) -> Self {
+        Self { attributes: attributes.values, attributes_version: attributes.version, ..self }
+    }
+
+    /// The attributes with their version.
+    #[must_use]
+    pub fn to_attributes(&self) -> Attributes {
+        Attributes { version: self.attributes_version, values: self.attributes.clone() }
     }
 
     /// Deserialises the attributes.

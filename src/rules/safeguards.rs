@@ -21,6 +21,8 @@ pub enum Cause {
     AllEnded,
     /// One token was revoked.
     TokenRevoked,
+    /// The attributes were changed that claims are made of.
+    AttributesChanged,
 }
 
 /// What [`super::account::Command::Check`] compares a token with.
@@ -32,6 +34,8 @@ pub enum Checked {
     Tokens,
     /// The moment at which all sessions were last ended.
     AllEnded,
+    /// The version of the attributes.
+    Claims,
 }
 
 /// The rules of sessions, throttling and revocation that a simulation can override. Each provided method is what the
@@ -138,6 +142,18 @@ pub trait Safeguards: Sync {
         true
     }
 
+    // Attributes.
+
+    /// Whether a new token gets the known attributes instead of those that the store shows.
+    fn are_attributes_stale(&self, seen: Timestamp, known: Timestamp) -> bool {
+        seen < known
+    }
+
+    /// Whether a change is one of the known attributes, instead of those that the caller has read in the store.
+    fn changes_known_attributes(&self) -> bool {
+        true
+    }
+
     // Announcing revocations.
 
     /// How much longer than a token's lifetime its revocation is kept: clocks differ.
@@ -222,6 +238,11 @@ pub trait Safeguards: Sync {
     /// Whether an entry covers a token whose session began, or which was issued, at `began`.
     fn covers(&self, entry: &Entry, began: Timestamp) -> bool {
         entry.before.is_none_or(|before| began <= before)
+    }
+
+    /// Whether an entry covers a token whose claims were made of attributes of this version.
+    fn covers_claims(&self, entry: &Entry, version: Timestamp) -> bool {
+        entry.before.is_none_or(|before| version <= before)
     }
 
     /// The keys by which a token is looked up.

@@ -8,7 +8,7 @@
 //! a rejection and is not overwritten.
 
 use super::{
-    identity::{Id, Identity},
+    identity::{Attributes, Id, Identity},
     json::{self, Map, Value},
     password::{self, PasswordHash},
     time::Timestamp,
@@ -165,7 +165,16 @@ pub struct Profile {
     status: Status,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     attributes: Map<String, Value>,
+    /// The time when the attributes were last changed, in milliseconds since the Unix epoch; 0 if unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    version: Timestamp,
+    /// Members that a newer version of Tollgate wrote: kept when the attributes are replaced.
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
+
+/// The attribute with the user's name, if the profile has no other of this name.
+const USERNAME: &str = "username";
 
 impl Profile {
     /// `user:<id as JSON>`: `user:1` and `user:"1"` are different users. `user-sha256:<hash>` if that is longer than KV
@@ -189,6 +198,8 @@ impl Profile {
             name: password::normal_form(name).into_owned(),
             status: Status::Active,
             attributes: Map::new(),
+            version: Timestamp::from_millis(0),
+            rest: Map::new(),
         }
     }
 
@@ -215,14 +226,33 @@ impl Profile {
 
     /// The identity; `None` if the user is disabled or the profile has another id.
     #[must_use]
-    pub fn identity(self, id: &Id) -> Option<Identity> {
-        if self.status == Status::Disabled || self.id != id.to_json() {
-            return None;
+    pub fn identity(&self, id: &Id) -> Option<Identity> {
+        let is_active = self.status == Status::Active && self.is_of(id);
+        is_active.then(|| Identity::new(id.clone()).with_attributes(self.attributes()))
+    }
+
+    /// Whether this is the profile of the user with this id.
+    #[must_use]
+    pub fn is_of(&self, id: &Id) -> bool {
+        self.id == id.to_json()
+    }
+
+    /// The attributes, `username` among them, and their version.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes {
+        let mut values = Map::new();
+        values.insert(USERNAME.into(), self.name.clone().into());
+        values.extend(self.attributes.clone());
+        Attributes { version: self.version, values }
+    }
+
+    /// The same profile with other attributes.
+    #[must_use]
+    pub fn with_attributes(&self, Attributes { version, mut values }: Attributes) -> Self {
+        if values.get(USERNAME).and_then(Value::as_str) == Some(self.name.as_str()) {
+            values.shift_remove(USERNAME);
         }
-        let mut attributes = Map::new();
-        attributes.insert("username".into(), self.name.into());
-        attributes.extend(self.attributes);
-        Some(Identity { attributes, ..Identity::new(id.clone()) })
+        Self { attributes: values, version, ..self.clone() }
     }
 }
 

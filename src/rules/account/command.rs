@@ -2,9 +2,11 @@
 
 use super::{Bucket, DeviceId};
 use crate::rules::{
+    identity::Attributes,
     ids::{SessionId, TokenId},
     json::{Map, Value},
     revocation::Entry,
+    store::Profile,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,9 @@ pub enum Command {
         user_agent: String,
         /// The country of the log-in: two letters, or empty.
         country: String,
+        /// The attributes that the store shows, if claims are made of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attributes: Option<Attributes>,
     },
     /// Spends a refresh token and returns its successor.
     Rotate {
@@ -69,6 +74,9 @@ pub enum Command {
         token_id: TokenId,
         /// The successor, unless the token has one already.
         successor: RefreshToken,
+        /// The attributes that the store shows, if claims are made of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attributes: Option<Attributes>,
     },
     /// Whether a token is revoked, for example under a rule with `revocation = "strict"`.
     Check {
@@ -80,6 +88,12 @@ pub enum Command {
         began: Timestamp,
         /// Whether this counts as a use of the session.
         is_use: bool,
+        /// The version of the attributes that the token's claims were made of, if that is to be compared.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claims_version: Option<Timestamp>,
+        /// The attributes that the store shows, if claims of a new token are made of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attributes: Option<Attributes>,
     },
     /// Lists the open sessions.
     List,
@@ -95,6 +109,23 @@ pub enum Command {
         /// The version of a log-in record that was just written: records of an earlier version stop counting.
         #[serde(default)]
         version: Option<Timestamp>,
+        /// Whether the attributes are forgotten, because the user was deleted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        forget_attributes: bool,
+    },
+    /// Changes attributes, and revokes the access tokens with claims that were made of earlier ones. Sessions go on.
+    SetAttributes {
+        /// The key of the profile in KV.
+        key: String,
+        /// The profile that the caller has read in KV. Its attributes count if they are newer than the object's.
+        profile: Profile,
+        /// The attributes to set.
+        set: Map<String, Value>,
+        /// The names of the attributes to remove.
+        without: Vec<String>,
+        /// Whether the profile's attributes count even if the object knows newer ones, because the user was replaced.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        replaces: bool,
     },
     /// Revokes one token.
     Revoke {
@@ -123,12 +154,12 @@ pub enum Command {
         record: Map<String, Value>,
     },
     /// The revocation log or KV has what the object sent: [`super::Account::announcements`] and
-    /// [`super::Account::record`].
+    /// [`super::Account::records`].
     Delivered {
         /// The revocations that the log has.
         revocations: Vec<Entry>,
-        /// The record that KV has.
-        record: Option<Pending>,
+        /// The records that KV has.
+        records: Vec<Pending>,
     },
     /// Drops what has expired.
     Tidy,
@@ -170,6 +201,7 @@ impl Command {
             Self::Rotate { .. } => Some("rotate"),
             Self::End { .. } => Some("end"),
             Self::EndAll { .. } => Some("end-all"),
+            Self::SetAttributes { .. } => Some("set-attributes"),
             Self::Revoke { .. } => Some("revoke"),
             Self::SetPassword { .. } => Some("set-password"),
             Self::Rehash { .. } => Some("rehash"),
@@ -187,12 +219,16 @@ impl Reply {
             | Self::Opened { .. }
             | Self::Rotated { .. }
             | Self::Ended { reused: true }
-            | Self::Changed { .. } => true,
+            | Self::Changed { .. }
+            | Self::AttributesSet { .. } => true,
             Self::Busy
             | Self::Wait { .. }
             | Self::Stale
+            | Self::TooLong
             | Self::Ended { reused: false }
             | Self::Alive
+            | Self::AliveWith { .. }
+            | Self::Outdated
             | Self::Sessions { .. } => false,
         }
     }
@@ -222,6 +258,9 @@ pub enum Reply {
     Opened {
         /// The session's id, which has the time at which it began ([`SessionId::began`]).
         session: SessionId,
+        /// The attributes, if they are newer than those of the command.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attributes: Option<Attributes>,
     },
     /// The record that the password was checked against is out of date.
     Stale,
@@ -231,6 +270,9 @@ pub enum Reply {
         successor: RefreshToken,
         /// When the session ends at the latest.
         until: Timestamp,
+        /// The attributes, if they are newer than those of the command.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attributes: Option<Attributes>,
     },
     /// The session is not open or was just ended, or the token is revoked.
     Ended {
@@ -239,11 +281,25 @@ pub enum Reply {
     },
     /// The token is not revoked.
     Alive,
+    /// The token is not revoked, and the command's attributes are out of date.
+    AliveWith {
+        /// The newer ones.
+        attributes: Attributes,
+    },
+    /// The token's claims were made of attributes that were changed since. Its session goes on.
+    Outdated,
     /// The open sessions, the most recently used first.
     Sessions {
         /// A summary of each.
         sessions: Vec<SessionSummary>,
     },
+    /// The attributes are stored, or were so before.
+    AttributesSet {
+        /// All of them, with their version.
+        attributes: Attributes,
+    },
+    /// With this change the attributes would be longer than [`super::MAX_ATTRIBUTES_BYTES`].
+    TooLong,
     /// The new password is stored.
     Changed {
         /// The version of the new record.
@@ -266,7 +322,7 @@ pub struct SessionSummary {
     pub country: String,
 }
 
-/// A log-in record on its way to KV.
+/// A log-in record or a profile on its way to KV.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// Its key in KV.

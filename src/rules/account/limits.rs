@@ -8,6 +8,8 @@ pub const MAX_SESSIONS: usize = 100;
 /// Maximum number of refresh tokens that a session keeps: the next one, and those spent within the grace. No retry
 /// after a lost answer spends more than that.
 pub const MAX_REFRESH_TOKENS: usize = 32;
+/// Maximum length of a user's attributes as JSON, in bytes, where an account's object keeps them.
+pub const MAX_ATTRIBUTES_BYTES: usize = 16 * 1024;
 /// How much longer than a token's lifetime its revocation is kept: the clocks of issuer, account and verifier differ,
 /// and a token is still valid in its last second.
 pub const REVOCATION_MARGIN: Duration = Duration::seconds(10);

@@ -1,7 +1,11 @@
 //! One step of an account's object: a command on its stored rows.
 
 use super::{Account, Command, Context, Pending, Reply, Rows, Unreadable};
-use crate::rules::{revocation::Entry, safeguards::Safeguards, time::Timestamp};
+use crate::rules::{
+    revocation::{Entry, RevocationKey},
+    safeguards::Safeguards,
+    time::Timestamp,
+};
 
 /// The name of the Durable Objects' binding.
 pub const BINDING: &str = "ACCOUNTS";
@@ -13,9 +17,9 @@ pub struct Step {
     pub changes: Vec<(String, Option<String>)>,
     /// Entries to send to the revocation log. Once the log has them, the object carries out [`Command::Delivered`].
     pub announcements: Vec<Entry>,
-    /// The record to write to KV, followed by [`Command::Delivered`] too. One write at a time, and always the record of
-    /// the latest step: another command may have been carried out while the log was written.
-    pub record: Option<Pending>,
+    /// The records to write to KV, followed by [`Command::Delivered`] too. One write at a time, and always the records
+    /// of the latest step: another command may have been carried out while the log was written.
+    pub records: Vec<Pending>,
     /// The reply to send.
     pub reply: Reply,
     /// Whether the reply promises that a revocation is in the log. If the log could not be written, the object must
@@ -29,7 +33,7 @@ impl Step {
     /// Whether the revocation log or KV must be written.
     #[must_use]
     pub fn is_left_to_tell(&self) -> bool {
-        !self.announcements.is_empty() || self.record.is_some()
+        !self.announcements.is_empty() || !self.records.is_empty()
     }
 }
 
@@ -50,7 +54,11 @@ pub fn step<S: Safeguards + ?Sized>(
     let announced = account.announcements().to_vec();
     let wants_an_end = matches!(
         command,
-        Command::End { .. } | Command::EndAll { .. } | Command::Revoke { .. } | Command::SetPassword { .. }
+        Command::End { .. }
+            | Command::EndAll { .. }
+            | Command::Revoke { .. }
+            | Command::SetPassword { .. }
+            | Command::SetAttributes { .. }
     );
     let past = id.and_then(|id| account.past_reply(id, &command).cloned());
     let past = past.filter(|_| context.safeguards.repeats_replies());
@@ -64,14 +72,18 @@ pub fn step<S: Safeguards + ?Sized>(
     let gone = rows.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), None));
     let put = after.iter().filter(|(key, value)| rows.get(*key) != Some(value));
     let put = put.map(|(key, value)| (key.clone(), Some(value.clone())));
-    let has_ended = account.announcements().iter().any(|entry| !announced.contains(entry));
+    // A command that learns newer attributes from the store promises nothing about tokens with the earlier ones: a
+    // refresh must not fail because the log can't be reached.
+    let claims = RevocationKey::claims(context.name);
+    let is_owed = |entry: &&Entry| wants_an_end || entry.mark != claims;
+    let has_ended = account.announcements().iter().filter(is_owed).any(|entry| !announced.contains(entry));
     // A client retries because the log could not be reached the first time: the session has ended already.
-    let ended_before = (wants_an_end || is_repeated) && !account.announcements().is_empty();
-    let is_refused = matches!(reply, Reply::Ended { reused: true } | Reply::Stale);
+    let ended_before = (wants_an_end || is_repeated) && account.announcements().iter().any(|entry| is_owed(&entry));
+    let is_refused = matches!(reply, Reply::Ended { reused: true } | Reply::Stale | Reply::TooLong);
     Ok(Step {
         changes: gone.chain(put).collect(),
         announcements: account.announcements().to_vec(),
-        record: account.record().cloned(),
+        records: account.records(),
         promises_an_end: context.safeguards.promises_an_end(has_ended, ended_before) && !is_refused,
         reply,
         wake: account.next_tidy(context),

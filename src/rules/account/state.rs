@@ -1,11 +1,16 @@
 //! The state of one account, name or address, and what each command changes in it.
 
-use super::{Command, Context, LoginThrottle, Pending, RefreshToken, Reply, Session, SessionSummary, TokenLife, Wait};
+use super::{
+    Command, Context, LoginThrottle, MAX_ATTRIBUTES_BYTES, Pending, RefreshToken, Reply, Session, SessionSummary,
+    TokenLife, Wait,
+};
 use crate::rules::{
+    identity::Attributes,
     ids::{ObjectName, SessionId, TokenId},
     json::{self, Map, Value},
     revocation::{Entry, RevocationKey},
     safeguards::{Cause, Checked, Safeguards},
+    store::Profile,
     time::{Duration, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -27,6 +32,8 @@ const CORE: &str = "account";
 const THROTTLE: &str = "guesses";
 const PENDING: &str = "record";
 const REPLIES: &str = "replies";
+const ATTRIBUTES: &str = "attributes";
+const PENDING_PROFILE: &str = "profile";
 const SESSION: &str = "session/";
 
 /// The rows that one object stores: key and value, both text.
@@ -44,6 +51,8 @@ pub struct Account {
     sessions: BTreeMap<SessionId, Session>,
     pending: Option<Pending>,
     replies: Vec<PastReply>,
+    attributes: Attributes,
+    pending_profile: Option<Pending>,
 }
 
 /// The reply to a command, given again when the command is repeated.
@@ -55,6 +64,21 @@ struct PastReply {
     kind: String,
     at: Timestamp,
     reply: Reply,
+}
+
+/// What [`Command::SetAttributes`] changes.
+struct Change {
+    set: Map<String, Value>,
+    without: Vec<String>,
+    replaces: bool,
+}
+
+/// What [`Command::Check`] says of a token.
+struct CheckedToken {
+    session: Option<SessionId>,
+    token_id: Option<TokenId>,
+    began: Timestamp,
+    claims_version: Option<Timestamp>,
 }
 
 /// The row `account`.
@@ -91,6 +115,8 @@ impl Account {
                 THROTTLE => account.login_throttle = row(value)?,
                 PENDING => account.pending = Some(row(value)?),
                 REPLIES => account.replies = row(value)?,
+                ATTRIBUTES => account.attributes = row(value)?,
+                PENDING_PROFILE => account.pending_profile = Some(row(value)?),
                 _ => {
                     let session = key.strip_prefix(SESSION).ok_or(Unreadable)?;
                     account.sessions.insert(session.into(), row(value)?);
@@ -109,6 +135,8 @@ impl Account {
         put(THROTTLE.into(), (self.login_throttle != LoginThrottle::default()).then(|| text(&self.login_throttle)));
         put(PENDING.into(), self.pending.as_ref().map(text));
         put(REPLIES.into(), (!self.replies.is_empty()).then(|| text(&self.replies)));
+        put(ATTRIBUTES.into(), (self.attributes != Attributes::default()).then(|| text(&self.attributes)));
+        put(PENDING_PROFILE.into(), self.pending_profile.as_ref().map(text));
         for (id, session) in &self.sessions {
             put(format!("{SESSION}{id}"), Some(text(session)));
         }
@@ -174,19 +202,23 @@ impl Account {
                 self.login_throttle.record_address_failure(now);
                 Reply::Done
             }
-            Command::Open { version, entropy, refresh, user_agent, country } => {
+            Command::Open { version, entropy, refresh, user_agent, country, attributes } => {
                 if safeguards.is_record_stale(version, self.core.version) {
                     return Reply::Stale;
                 }
                 self.see_record(version, context);
+                let attributes = self.see_attributes(attributes, context);
                 // A new session begins after the last end of all sessions, even if the clock was set back.
                 let began = context.after(self.core.ended);
                 let session = Session::new(refresh, user_agent, country, began);
-                Reply::Opened { session: self.open(SessionId::new(began, &entropy), session, context) }
+                Reply::Opened { session: self.open(SessionId::new(began, &entropy), session, context), attributes }
             }
-            Command::Rotate { session, token_id, successor } => self.rotate(&session, &token_id, successor, context),
-            Command::Check { session, token_id, began, is_use } => {
-                self.check(session.as_ref(), token_id.as_ref(), began, is_use, context)
+            Command::Rotate { session, token_id, successor, attributes } => {
+                self.rotate(&session, &token_id, successor, attributes, context)
+            }
+            Command::Check { session, token_id, began, is_use, claims_version, attributes } => {
+                let token = CheckedToken { session, token_id, began, claims_version };
+                self.check(&token, is_use, attributes, context)
             }
             Command::List => Reply::Sessions { sessions: self.summaries() },
             Command::End { session } => {
@@ -196,13 +228,20 @@ impl Account {
                 self.end(&session, context);
                 Reply::Done
             }
-            Command::EndAll { retire_password, version } => {
+            Command::EndAll { retire_password, version, forget_attributes } => {
                 self.end_all(context);
+                if forget_attributes {
+                    self.forget_attributes(context);
+                }
                 let version = version.or_else(|| retire_password.then(|| context.after(self.core.version)));
                 if let Some(version) = version.filter(|_| safeguards.retires_password()) {
                     self.retire(version);
                 }
                 Reply::Done
+            }
+            Command::SetAttributes { key, profile, set, without, replaces } => {
+                let change = Change { set, without, replaces };
+                self.set_attributes(key, &profile, change, context)
             }
             Command::Revoke { token_id, life } => {
                 self.revoke(token_id, life, context);
@@ -218,10 +257,10 @@ impl Account {
                 self.pending = Some(Pending { key, text: json::to_ascii(&record) });
                 Reply::Done
             }
-            Command::Delivered { revocations, record } => {
+            Command::Delivered { revocations, records } => {
                 self.core.announcements.retain(|entry| !revocations.contains(entry));
-                if safeguards.is_delivered(self.pending == record) {
-                    self.pending = None;
+                for pending in [&mut self.pending, &mut self.pending_profile] {
+                    pending.take_if(|pending| safeguards.is_delivered(records.contains(pending)));
                 }
                 Reply::Done
             }
@@ -235,10 +274,10 @@ impl Account {
         &self.core.announcements
     }
 
-    /// The log-in record that must be written to KV; `None` if KV is up to date.
+    /// The log-in record and the profile that must be written to KV; empty if KV is up to date.
     #[must_use]
-    pub fn record(&self) -> Option<&Pending> {
-        self.pending.as_ref()
+    pub fn records(&self) -> Vec<Pending> {
+        [&self.pending, &self.pending_profile].into_iter().flatten().cloned().collect()
     }
 
     /// When the next part of the state expires, and [`Command::Tidy`] is due; `None` if nothing expires.
@@ -265,6 +304,76 @@ impl Account {
         self.retire(version);
     }
 
+    /// Adopts attributes that the store shows, if they are newer than the known ones: they were written elsewhere.
+    /// Returns the known ones if those are newer.
+    fn see_attributes<S: Safeguards + ?Sized>(
+        &mut self,
+        seen: Option<Attributes>,
+        context: &Context<'_, S>,
+    ) -> Option<Attributes> {
+        let seen = seen?;
+        if seen.version > self.attributes.version {
+            // Version 0 and no session: no token was issued yet.
+            if self.attributes.version.as_millis() > 0 || !self.sessions.is_empty() {
+                self.announce_claims_before(seen.version, context);
+            }
+            self.attributes = seen;
+            return None;
+        }
+        let is_stale = context.safeguards.are_attributes_stale(seen.version, self.attributes.version);
+        is_stale.then(|| self.attributes.clone())
+    }
+
+    /// Revokes the access tokens with claims of an earlier version.
+    fn announce_claims_before<S: Safeguards + ?Sized>(&mut self, version: Timestamp, context: &Context<'_, S>) {
+        let before = Some(Timestamp::from_millis(version.as_millis().saturating_sub(1)));
+        let until = context.all_expired(context.now);
+        let entry = Entry { mark: RevocationKey::claims(context.name), before, until };
+        self.announce(Cause::AttributesChanged, entry, context);
+    }
+
+    fn set_attributes<S: Safeguards + ?Sized>(
+        &mut self,
+        key: String,
+        profile: &Profile,
+        change: Change,
+        context: &Context<'_, S>,
+    ) -> Reply {
+        let found = profile.attributes();
+        // The caller may have read a copy that is a minute old.
+        let is_newer = found.version > self.attributes.version;
+        let is_unknown = self.attributes.version.as_millis() == 0;
+        let counts = is_newer || is_unknown || change.replaces || !context.safeguards.changes_known_attributes();
+        let base = if counts { &found } else { &self.attributes };
+        let mut values = base.values.clone();
+        values.retain(|name, _| !change.without.contains(name));
+        values.extend(change.set);
+        let latest = if is_newer { &found } else { &self.attributes };
+        let is_change = values != latest.values || latest.version.as_millis() == 0;
+        let version = if is_change { context.after(latest.version) } else { latest.version };
+        let changed = profile.with_attributes(Attributes { version, values });
+        let attributes = changed.attributes();
+        if json::to_ascii(&attributes.values).len() > MAX_ATTRIBUTES_BYTES {
+            return Reply::TooLong;
+        }
+        if version > self.attributes.version {
+            self.announce_claims_before(version, context);
+        }
+        if found != attributes {
+            self.pending_profile = Some(Pending { key, text: changed.write() });
+        }
+        self.attributes = attributes.clone();
+        Reply::AttributesSet { attributes }
+    }
+
+    /// Nothing of a deleted user stays but a version, so that a profile that the store still shows is older.
+    fn forget_attributes<S: Safeguards + ?Sized>(&mut self, context: &Context<'_, S>) {
+        self.pending_profile = None;
+        if self.attributes != Attributes::default() {
+            self.attributes = Attributes { version: context.after(self.attributes.version), values: Map::new() };
+        }
+    }
+
     fn open<S: Safeguards + ?Sized>(&mut self, id: SessionId, session: Session, context: &Context<'_, S>) -> SessionId {
         while self.sessions.len() >= context.safeguards.max_sessions() {
             let oldest = self.sessions.iter().min_by_key(|(_, session)| session.last_used()).map(|(id, _)| id.clone());
@@ -279,6 +388,7 @@ impl Account {
         session: &SessionId,
         token_id: &TokenId,
         successor: RefreshToken,
+        attributes: Option<Attributes>,
         context: &Context<'_, S>,
     ) -> Reply {
         if self.is_revoked(token_id) && context.safeguards.refuses_revoked_refresh_token() {
@@ -286,7 +396,10 @@ impl Account {
         }
         let Some(open) = self.sessions.get_mut(session) else { return Reply::Ended { reused: false } };
         match open.rotate(token_id, successor, context) {
-            Some(successor) => Reply::Rotated { successor: successor.clone(), until: open.end_by_age(context) },
+            Some(successor) => {
+                let (successor, until) = (successor.clone(), open.end_by_age(context));
+                Reply::Rotated { successor, until, attributes: self.see_attributes(attributes, context) }
+            }
             None => {
                 if context.safeguards.reuse_ends_session() {
                     self.end(session, context);
@@ -298,23 +411,30 @@ impl Account {
 
     fn check<S: Safeguards + ?Sized>(
         &mut self,
-        session: Option<&SessionId>,
-        token_id: Option<&TokenId>,
-        began: Timestamp,
+        token: &CheckedToken,
         is_use: bool,
+        attributes: Option<Attributes>,
         context: &Context<'_, S>,
     ) -> Reply {
+        let session = token.session.as_ref();
         let is_closed = session.is_some_and(|session| !self.sessions.contains_key(session));
-        let is_revoked = token_id.is_some_and(|id| self.is_revoked(id));
-        let has_ended = began <= self.core.ended;
+        let is_revoked = token.token_id.as_ref().is_some_and(|id| self.is_revoked(id));
+        let has_ended = token.began <= self.core.ended;
         let findings = [(Checked::Sessions, is_closed), (Checked::Tokens, is_revoked), (Checked::AllEnded, has_ended)];
         if findings.into_iter().any(|(what, is_void)| is_void && context.safeguards.checks(what)) {
             return Reply::Ended { reused: false };
         }
+        let is_outdated = token.claims_version.is_some_and(|version| version < self.attributes.version);
+        if is_outdated && context.safeguards.checks(Checked::Claims) {
+            return Reply::Outdated;
+        }
         if let Some(session) = session.and_then(|session| self.sessions.get_mut(session)).filter(|_| is_use) {
             session.touch(context.now);
         }
-        Reply::Alive
+        match self.see_attributes(attributes, context) {
+            Some(attributes) => Reply::AliveWith { attributes },
+            None => Reply::Alive,
+        }
     }
 
     fn revoke<S: Safeguards + ?Sized>(&mut self, token_id: TokenId, life: Option<TokenLife>, context: &Context<'_, S>) {

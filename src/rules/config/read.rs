@@ -15,7 +15,7 @@ use crate::rules::{
     diagnostic::did_you_mean,
     json::{Map, Value},
     password::PasswordPolicy,
-    token::Verifier,
+    token::{Revocable, Verifier},
 };
 use std::sync::Arc;
 
@@ -88,7 +88,11 @@ fn read(environment: Environment<'_>) -> Loaded {
     let config = match (keys, routes, log, hashing) {
         (Some(keys), Some(routes), Some(log), Some(hashing)) if problems.is_empty() => Ok(Config {
             device_key: keys::signing_text(&raw, &keys.key_set).map(|text| DeviceKey::derive(&text)),
-            tokens: Verifier::new(keys.key_set, policy, raw.token_cache as usize).revocable(bindings.sessions),
+            tokens: Verifier::new(keys.key_set, policy, raw.token_cache as usize).revocable(match bindings.sessions {
+                false => Revocable::No,
+                true if raw.attribute_claims.is_empty() => Revocable::BySession,
+                true => Revocable::BySessionAndClaims,
+            }),
             dialect: if raw.is_flask_jwt_extended {
                 DialectConfig::FlaskJwtExtended(Arc::new(raw.flask_jwt_extended))
             } else {
@@ -121,7 +125,7 @@ fn read(environment: Environment<'_>) -> Loaded {
             forwarded: raw.forwarded,
             websocket_protocol: Some(raw.websocket_protocol).filter(|word| !word.is_empty()),
             assertions,
-            attribute_claims: raw.attribute_claims,
+            attribute_claims: raw.attribute_claims.versioned(bindings.sessions),
             cors,
             error_codes: raw.error_codes,
             claim_headers: raw.claim_headers,

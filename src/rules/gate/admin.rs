@@ -1,4 +1,5 @@
-//! `POST /auth/admin`: an operator lists and ends sessions (`tollgate session`). Without `TOLLGATE_ADMIN_SECRET` the
+//! `POST /auth/admin`: an operator lists and ends sessions (`tollgate session`), and changes attributes
+//! (`tollgate user set`). Without `TOLLGATE_ADMIN_SECRET` the
 //! endpoint does not exist.
 //!
 //! **What always holds:** the secret is compared in constant time, before the body is read.
@@ -12,18 +13,21 @@ use super::{
 use crate::{
     host::{BodyUse, Host},
     rules::{
-        account::{Command, Reply},
+        account::{Command, MAX_ATTRIBUTES_BYTES, Reply},
         answer::Answer,
         identity::Id,
         ids::{ObjectName, SessionId, TokenId},
-        json::{self, Map, Value},
-        login::MAX_BODY_BYTES,
+        json::{self, Map, Value, json},
         rejection::{BodyRejection, InternalRejection, PermissionRejection, Rejection, SessionRejection},
         request::Request,
+        store::Profile,
         time::{Duration, Timestamp},
     },
 };
 use subtle::ConstantTimeEq;
+
+/// Maximum length of an order: the attributes as they are, those to set, and what goes with them.
+const MAX_ORDER_BYTES: usize = 4 * MAX_ATTRIBUTES_BYTES;
 
 /// A request with the operators' secret, whose body is not read yet.
 pub struct AdminRequest(());
@@ -53,20 +57,37 @@ impl Gate {
                 version.filter(|version| *version < now.later(Duration::seconds(3600))).map(Some)
             }
         };
+        let forget_attributes = order.get("forget_attributes") == Some(&Value::Bool(true));
+        let user = || Id::from_json(order.get("user")?);
         let command = match text("do")? {
             "list" => Command::List,
             "end" => Command::End { session: text("session").map(SessionId::from)? },
-            "end-all" => Command::EndAll { retire_password: false, version: version()? },
-            "retire-password" => Command::EndAll { retire_password: true, version: version()? },
+            "end-all" => Command::EndAll { retire_password: false, version: version()?, forget_attributes },
+            "retire-password" => Command::EndAll { retire_password: true, version: version()?, forget_attributes },
             "revoke" => Command::Revoke { token_id: text("token_id").map(TokenId::from)?, life: None },
+            "set-attributes" => set_attributes(&user()?, order)?,
             "end-everybody" => {
-                return Some((ObjectName::everybody(), Command::EndAll { retire_password: false, version: None }));
+                let command = Command::EndAll { retire_password: false, version: None, forget_attributes: false };
+                return Some((ObjectName::everybody(), command));
             }
             _ => return None,
         };
-        let user = Id::from_json(order.get("user")?)?;
-        Some((self.account_named(&user), command))
+        Some((self.account_named(&user()?), command))
     }
+}
+
+/// Reads `{"profile": …, "set": {…}, "without": [name, …]}`, perhaps with `"replaces": true`; `None` if one is missing
+/// or wrong, or if the profile is another user's.
+fn set_attributes(user: &Id, order: &Map<String, Value>) -> Option<Command> {
+    let profile = Profile::read(json::to_ascii(order.get("profile")?).as_bytes()).ok()?;
+    let without = order.get("without")?.as_array()?.iter().map(|name| name.as_str().map(str::to_owned));
+    Some(Command::SetAttributes {
+        key: Profile::key(user),
+        profile: Some(profile).filter(|profile| profile.is_of(user))?,
+        set: order.get("set")?.as_object()?.clone(),
+        without: without.collect::<Option<_>>()?,
+        replaces: order.get("replaces") == Some(&Value::Bool(true)),
+    })
 }
 
 /// Carries out the operator's command.
@@ -75,13 +96,20 @@ pub(super) async fn admin(
     AdminRequest(()): AdminRequest,
     host: &impl Host,
 ) -> Result<Answered, Rejected<'static>> {
-    let body = host.read_body(BodyUse::Endpoint, MAX_BODY_BYTES).await?;
+    let body = host.read_body(BodyUse::Endpoint, MAX_ORDER_BYTES).await?;
     let order = json::object(&body).map_err(|_| Rejection::Body(BodyRejection::NotAnObject))?;
     let (object, command) =
         gate.read_order(&order, host.now()).ok_or(Rejection::Permission(PermissionRejection::BadCommand))?;
     match gate.ask(host, &object, command).await? {
         Reply::Sessions { sessions } => Ok(Answered::plain(listed(&sessions, None))),
         Reply::Done => Ok(Answered::plain(Answer::message("done"))),
+        Reply::AttributesSet { attributes } => Ok(Answered::plain(Answer::json(
+            200,
+            &json!({
+                "attributes": attributes.values, "version": attributes.version,
+            }),
+        ))),
+        Reply::TooLong => Err(Rejection::Permission(PermissionRejection::AttributesTooLong).into()),
         Reply::Ended { .. } => Err(Rejection::Session(SessionRejection::Unknown).into()),
         _ => Err(Rejection::Internal(InternalRejection::Bug).into()),
     }

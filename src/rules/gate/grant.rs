@@ -4,17 +4,19 @@ use super::{client_info::ClientInfo, core::Gate, decision::Rejected};
 use crate::{
     host::Host,
     rules::{
-        account::{Command, RefreshToken, Reply},
+        account::{Command, MAX_ATTRIBUTES_BYTES, RefreshToken, Reply},
         answer::Answer,
         cookie::Jar,
         dialect::Grant,
-        identity::Identity,
+        identity::{Attributes, Identity},
+        json,
         rejection::{InternalRejection, LoginRejection, Rejection},
         time::Timestamp,
         token::{Random, TokenIds, TokenSpec, TokenType, VerifiedToken},
     },
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
+use std::borrow::Cow;
 
 /// Draws the random bytes for new tokens.
 pub(super) fn draw(host: &impl Host) -> Random {
@@ -40,6 +42,7 @@ impl Gate {
         let now = host.now();
         // The id in tokens, which `user_identity_loader` may choose, names the account's object.
         let named = self.dialect.user_id(identity, &self.config).ok_or(InternalRejection::Misconfigured)?;
+        let attributes = self.attributes_of(identity)?;
         let rotates = self.dialect.issues_refresh_tokens() && self.config.sessions.rotation;
         let command = Command::Open {
             version: identity.version,
@@ -47,19 +50,33 @@ impl Gate {
             refresh: rotates.then(|| refresh_token(random, now)),
             user_agent: client.user_agent.clone(),
             country: client.country.clone(),
+            attributes,
         };
-        let session = match self.ask(host, &self.account_named(&named), command).await? {
-            Reply::Opened { session } => session,
+        let (session, newer) = match self.ask(host, &self.account_named(&named), command).await? {
+            Reply::Opened { session, attributes } => (session, attributes),
             // The password was changed since it was checked.
             Reply::Stale => return Err(Rejection::Login(LoginRejection::BadCredentials).into()),
             _ => return Err(Rejection::Internal(InternalRejection::Bug).into()),
         };
+        let identity = &with_newer(identity, newer);
         let until = self.latest_end(&session);
         Ok(self.grant(&Grant {
             session: Some(&session),
             until,
             ..Grant::after_login(identity, message, random, now)
         })?)
+    }
+
+    /// The attributes that a command to the account's object carries; `None` if no claims are made of them.
+    ///
+    /// # Errors
+    /// [`InternalRejection::ClaimsTooLong`] beyond [`MAX_ATTRIBUTES_BYTES`].
+    pub(super) fn attributes_of(&self, identity: &Identity) -> Result<Option<Attributes>, InternalRejection> {
+        if !self.config.attribute_claims.is_versioned() {
+            return Ok(None);
+        }
+        let is_too_long = json::to_ascii(&identity.attributes).len() > MAX_ATTRIBUTES_BYTES;
+        if is_too_long { Err(InternalRejection::ClaimsTooLong) } else { Ok(Some(identity.to_attributes())) }
     }
 
     /// The answer with new tokens, in the dialect.
@@ -92,6 +109,14 @@ impl Gate {
         let session = token.session_id().filter(|_| self.snapshot.is_some());
         let session = session.map(|session| (session, self.latest_end(session)));
         self.dialect.renewed_cookies(identity, token, session, &self.config, random, now)
+    }
+}
+
+/// The user with the attributes that the account's object knows, if they are newer than those of the store.
+pub(super) fn with_newer(identity: &Identity, newer: Option<Attributes>) -> Cow<'_, Identity> {
+    match newer {
+        Some(newer) => Cow::Owned(identity.clone().with_attributes(newer)),
+        None => Cow::Borrowed(identity),
     }
 }
 

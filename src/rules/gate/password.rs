@@ -28,6 +28,7 @@ use crate::{
     },
     users::Users,
 };
+use std::sync::Arc;
 
 const OLD: &str = "old_password";
 const NEW: &str = "new_password";
@@ -78,6 +79,13 @@ pub(super) async fn change(
         return Err(Rejection::Password(PasswordRejection::Weak { text: fault.with_advice() }).into());
     }
 
+    // The claims of the new token are made of attributes, which are not in the present one.
+    let identity = match gate.config.attribute_claims.is_empty() {
+        true => token.named(),
+        false => users.identity(&token).await?.map(Arc::new),
+    };
+    let Some(identity) = identity else { return Err(Rejection::Token(TokenRejection::Revoked).into()) };
+
     // The limit of the address, as for log-ins; then that of the account, which also counts changes without an old
     // password.
     if let Some(address) = client.limited_address()
@@ -91,15 +99,15 @@ pub(super) async fn change(
         return Err(TOO_MANY.into());
     }
 
-    let Some(identity) = token.named() else { return Err(Rejection::Token(TokenRejection::Revoked).into()) };
     let changed = users.set_password(&token, wanted.old.as_ref(), &wanted.new).await;
     // The passwords are wiped before the objects are asked.
     drop(wanted);
     let (command, version) = match changed {
         Ok(PasswordChange::Prepared { proven, key, record }) => (Command::SetPassword { proven, key, record }, None),
-        Ok(PasswordChange::Stored { version }) => {
-            (Command::EndAll { retire_password: false, version: Some(version) }, Some(version))
-        }
+        Ok(PasswordChange::Stored { version }) => (
+            Command::EndAll { retire_password: false, version: Some(version), forget_attributes: false },
+            Some(version),
+        ),
         // A failed attempt counts, or passwords could be tried without limit.
         Ok(PasswordChange::NotOffered) => {
             return fail(gate, counted, Rejection::Route(RouteRejection::NotFound), host).await;

@@ -7,7 +7,7 @@
 use super::{
     core::Gate,
     decision::{Answered, Rejected},
-    grant::{draw, random_of, refresh_token},
+    grant::{draw, random_of, refresh_token, with_newer},
     revocation::Scope,
     token_source::EndpointToken,
 };
@@ -64,16 +64,17 @@ async fn refresh_without_rotation(
     token: VerifiedToken,
     host: &impl Host,
 ) -> Result<Answered, Rejected<'static>> {
-    let Some((object, command)) = gate.check_command(&token, true) else {
+    let Some((object, command)) = gate.use_command(&token, gate.attributes_of(identity)?) else {
         return refreshed(gate, identity, None, None, false, &draw(host), host.now());
     };
-    match gate.ask(host, &object, command).await? {
-        Reply::Alive => {}
+    let newer = match gate.ask(host, &object, command).await? {
+        Reply::Alive => None,
+        Reply::AliveWith { attributes } => Some(attributes),
         _ => return Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into()),
-    }
+    };
     let session = token.session_id();
     let until = session.and_then(|session| gate.latest_end(session));
-    refreshed(gate, identity, session, until, false, &draw(host), host.now())
+    refreshed(gate, &with_newer(identity, newer), session, until, false, &draw(host), host.now())
 }
 
 /// Spends the refresh token and answers with its successor.
@@ -90,10 +91,12 @@ async fn rotate(
         // The token was issued before sessions were configured.
         return Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into());
     };
-    let command = Command::Rotate { session: session.clone(), token_id, successor };
+    let attributes = gate.attributes_of(identity)?;
+    let command = Command::Rotate { session: session.clone(), token_id, successor, attributes };
     match gate.ask(host, &object, command).await? {
-        Reply::Rotated { successor, until } => {
+        Reply::Rotated { successor, until, attributes } => {
             let random = random_of(&successor).ok_or(Rejection::Internal(InternalRejection::Bug))?;
+            let identity = &with_newer(identity, attributes);
             refreshed(gate, identity, Some(&session), Some(until), true, &random, successor.issued_at)
         }
         Reply::Ended { reused: true } => {

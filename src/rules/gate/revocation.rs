@@ -7,7 +7,8 @@ use super::{core::Gate, decision::Rejected};
 use crate::{
     host::Host,
     rules::{
-        account::Command,
+        account::{Command, Reply},
+        identity::Attributes,
         ids::ObjectName,
         rejection::{Rejection, TokenRejection, UnavailableRejection},
         revocation::{Age, Delta, RevocationKeys, RevocationStatus, Snapshot},
@@ -74,7 +75,7 @@ impl Gate {
             (Some(snapshot), Some((keys, checked_generation))) => match scope {
                 Scope::All => snapshot.judge(keys, checked_generation, now),
                 Scope::Everybody => {
-                    let keys = RevocationKeys { token: None, session: None, user: None, began: keys.began };
+                    let keys = RevocationKeys { token: None, session: None, user: None, claims: None, ..*keys };
                     snapshot.judge(&keys, &AtomicU64::new(0), now)
                 }
             },
@@ -105,7 +106,8 @@ impl Gate {
     /// The token, if it is not revoked.
     ///
     /// # Errors
-    /// [`TokenRejection::Revoked`]; [`UnavailableRejection::Store`] if no snapshot is young enough.
+    /// [`TokenRejection::Revoked`], [`TokenRejection::ClaimsOutdated`]; [`UnavailableRejection::Store`] if no snapshot
+    /// is young enough.
     pub(super) async fn unrevoked(
         &self,
         token: VerifiedToken,
@@ -114,19 +116,41 @@ impl Gate {
     ) -> Result<VerifiedToken, Rejected<'static>> {
         match self.current_status(&token, scope, false, host).await {
             RevocationStatus::Good => Ok(token),
-            RevocationStatus::Revoked => {
-                Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into())
-            }
+            RevocationStatus::Revoked => Err(RejectedToken::of(TokenRejection::Revoked, token).into()),
+            RevocationStatus::ClaimsOutdated => Err(RejectedToken::of(TokenRejection::ClaimsOutdated, token).into()),
             RevocationStatus::Unknown => Err(Rejection::Unavailable(UnavailableRejection::Store).into()),
         }
     }
 
     /// The command that asks the account's object whether a token is revoked; `None` without sessions, or if the token
-    /// names nobody. `is_use` prolongs the token's session.
-    pub(super) fn check_command(&self, token: &SignedToken, is_use: bool) -> Option<(ObjectName, Command)> {
+    /// names nobody.
+    pub(super) fn check_command(&self, token: &SignedToken) -> Option<(ObjectName, Command)> {
         let (keys, _) = token.revocation_keys()?;
+        let claims_version = keys.claims.map(|claims| claims.version);
         let (session, token_id) = (token.session_id().cloned(), token.token_id().cloned());
-        Some((self.account_of(token)?, Command::Check { session, token_id, began: keys.began, is_use }))
+        let (is_use, attributes) = (false, None);
+        let check = Command::Check { session, token_id, began: keys.began, is_use, claims_version, attributes };
+        Some((self.account_of(token)?, check))
+    }
+
+    /// The same before the token's session gets a new token with claims of these attributes: that prolongs the session,
+    /// and the claims of the present token do not count.
+    pub(super) fn use_command(
+        &self,
+        token: &SignedToken,
+        attributes: Option<Attributes>,
+    ) -> Option<(ObjectName, Command)> {
+        let (object, check) = self.check_command(token)?;
+        let Command::Check { session, token_id, began, .. } = check else { return None };
+        Some((object, Command::Check { session, token_id, began, is_use: true, claims_version: None, attributes }))
+    }
+}
+
+/// The rejection of a token that the account's object does not find good.
+pub(super) fn rejection_of(reply: &Reply) -> TokenRejection {
+    match reply {
+        Reply::Outdated => TokenRejection::ClaimsOutdated,
+        _ => TokenRejection::Revoked,
     }
 }
 

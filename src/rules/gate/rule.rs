@@ -7,8 +7,8 @@ use super::{
     client_info::{COUNTRY_HEADER, addresses},
     core::Gate,
     decision::{Decided, Decision, Principal, Rejected},
-    grant::draw,
-    revocation::Scope,
+    grant::{draw, with_newer},
+    revocation::{Scope, rejection_of},
 };
 use crate::{
     host::Host,
@@ -162,7 +162,10 @@ impl Gate {
         if self.is_revocation_checked(rule) {
             match self.status(&token, Scope::All, now) {
                 RevocationStatus::Revoked => {
-                    return Decided::Now(reject_revoked(rule, Rejection::Token(TokenRejection::Revoked), token));
+                    return Decided::Now(reject_revoked(rule, TokenRejection::Revoked.into(), token));
+                }
+                RevocationStatus::ClaimsOutdated => {
+                    return Decided::Now(reject_revoked(rule, TokenRejection::ClaimsOutdated.into(), token));
                 }
                 RevocationStatus::Unknown => return later(rule, token, location, NextStep::Revocations),
                 RevocationStatus::Good if self.is_account_asked(rule, &token) => {
@@ -188,8 +191,7 @@ impl Gate {
     /// Whether the account's object is asked about a token that the snapshot does not find revoked. A token without
     /// `exp` needs it: the revocation log drops an entry after a time, the object never.
     fn is_account_asked(&self, rule: &Rule, token: &VerifiedToken) -> bool {
-        rule.revocation == Revocation::Strict
-            || (token.expires().is_none() && self.check_command(token, false).is_some())
+        rule.revocation == Revocation::Strict || (token.expires().is_none() && self.check_command(token).is_some())
     }
 
     /// Lets the request through, with the cookies of a new token on the answer. With sessions, the account's object
@@ -206,15 +208,21 @@ impl Gate {
         if !is_met(rule, &token) {
             return reject_permission(rule, token);
         }
-        if let Some((object, command)) = self.check_command(&token, true) {
+        // Too long for the object: the token is not renewed, as with too long claims.
+        let Ok(attributes) = self.attributes_of(stored) else {
+            return admit(rule, token, identity, Location::Cookies, Jar::new());
+        };
+        let mut newer = None;
+        if let Some((object, command)) = self.use_command(&token, attributes) {
             match self.ask(host, &object, command).await {
                 Ok(Reply::Alive) => {}
+                Ok(Reply::AliveWith { attributes }) => newer = Some(attributes),
                 Ok(_) => return reject_revoked(rule, Rejection::Token(TokenRejection::Revoked), token),
                 // The present token is still valid: the request passes without renewal.
                 Err(_) => return admit(rule, token, identity, Location::Cookies, Jar::new()),
             }
         }
-        let renewal = self.renewed_cookies(stored, &token, &draw(host), host.now());
+        let renewal = self.renewed_cookies(&with_newer(stored, newer), &token, &draw(host), host.now());
         admit(rule, token, identity, Location::Cookies, renewal)
     }
 }
@@ -256,17 +264,20 @@ pub(super) async fn resume<'g>(
     if next == NextStep::Revocations {
         match gate.current_status(&token, Scope::All, open, host).await {
             RevocationStatus::Good => {}
-            RevocationStatus::Revoked => return reject_revoked(rule, Rejection::Token(TokenRejection::Revoked), token),
+            RevocationStatus::Revoked => return reject_revoked(rule, TokenRejection::Revoked.into(), token),
+            RevocationStatus::ClaimsOutdated => {
+                return reject_revoked(rule, TokenRejection::ClaimsOutdated.into(), token);
+            }
             RevocationStatus::Unknown => return reject(rule, Rejection::Unavailable(UnavailableRejection::Store)),
         }
     }
     if next <= NextStep::Account && gate.is_account_asked(rule, &token) {
-        let Some((object, command)) = gate.check_command(&token, false) else {
+        let Some((object, command)) = gate.check_command(&token) else {
             return reject_revoked(rule, Rejection::Token(TokenRejection::Revoked), token);
         };
         match gate.ask(host, &object, command).await {
             Ok(Reply::Alive) => {}
-            Ok(_) => return reject_revoked(rule, Rejection::Token(TokenRejection::Revoked), token),
+            Ok(reply) => return reject_revoked(rule, rejection_of(&reply).into(), token),
             Err(_) if open => {}
             Err(error) => return reject(rule, error.into()),
         }

@@ -10,7 +10,7 @@ use super::{
     core::Gate,
     decision::{Answered, Rejected},
     password::{self, PasswordRequest},
-    revocation::Scope,
+    revocation::{Scope, rejection_of},
     token_source::EndpointToken,
 };
 use crate::{
@@ -85,13 +85,13 @@ pub(super) async fn own_account(
     users: &impl Users,
 ) -> Result<Answered, Rejected<'static>> {
     let token = token.read(gate, host).await?;
-    let Some((object, check)) = gate.check_command(&token, false) else {
+    let Some((object, check)) = gate.check_command(&token) else {
         return Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into());
     };
     let token = gate.unrevoked(token, Scope::Everybody, host).await?;
     match gate.ask(host, &object, check).await? {
         Reply::Alive => {}
-        _ => return Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into()),
+        reply => return Err(RejectedToken::of(rejection_of(&reply), token).into()),
     }
     match wish {
         Wish::List => list(gate, &object, &token, host).await,
@@ -147,7 +147,8 @@ async fn end(
 }
 
 async fn end_all(gate: &Gate, object: &ObjectName, host: &impl Host) -> Result<Answered, Rejected<'static>> {
-    match gate.ask(host, object, Command::EndAll { retire_password: false, version: None }).await? {
+    let command = Command::EndAll { retire_password: false, version: None, forget_attributes: false };
+    match gate.ask(host, object, command).await? {
         Reply::Done => Ok(gate.ended("all sessions ended", true)),
         _ => Err(Rejection::Internal(InternalRejection::Bug).into()),
     }

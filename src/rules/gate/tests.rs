@@ -1,5 +1,7 @@
 //! The gate's endpoints and sessions over a host in memory, which records every call.
 
+mod attributes;
+
 use super::{Authorized, Continuation, Decided, Decision, Gate};
 use crate::{
     host::{BodyError, BodyUse, Fetch, FetchError, Fetched, Host, Limit, Unavailable},
@@ -9,7 +11,7 @@ use crate::{
         config::{Bindings, Config, Location},
         device::RecordId,
         hooks::{DefaultHandlers, Handlers, Hooks, Loaders, TokenParts},
-        identity::{Id, Identity},
+        identity::{Attributes, Id, Identity},
         ids::ObjectName,
         json::{Map, Value, json},
         login::{Credentials, MAX_BODY_BYTES},
@@ -46,8 +48,9 @@ struct World {
     full: Option<(Limit, &'static str)>,
     password: &'static str,
     version: i64,
-    /// The user's.
+    /// The user's, and their version in milliseconds.
     attributes: Value,
+    attributes_version: i64,
     asked: Vec<String>,
     count: u8,
     /// The number of the host call that fails, counted from 0.
@@ -81,6 +84,7 @@ struct Outside {
     password: &'static str,
     version: i64,
     attributes: Value,
+    attributes_version: i64,
 }
 
 impl Outside {
@@ -91,7 +95,8 @@ impl Outside {
     }
 
     fn user(&self, id: Id) -> Identity {
-        Identity { attributes: self.attributes.as_object().unwrap().clone(), ..Identity::new(id) }
+        let (values, version) = (self.attributes.as_object().unwrap().clone(), self.attributes_version);
+        Identity::new(id).with_attributes(Attributes { values, version: Timestamp::from_millis(version) })
     }
 
     fn note(&self, asked: impl Into<String>) {
@@ -248,6 +253,7 @@ impl World {
             password: "right",
             version: 0,
             attributes: json!({}),
+            attributes_version: 0,
             asked: Vec::new(),
             count: 0,
             fails: None,
@@ -290,6 +296,7 @@ impl World {
             password: self.password,
             version: self.version,
             attributes: self.attributes.clone(),
+            attributes_version: self.attributes_version,
         };
         let decision = match self.gate.decide(&request, self.now) {
             Decided::Now(decision) => decision,
@@ -1548,6 +1555,7 @@ fn a_waiting_request_holds_little_memory() {
         password: "right",
         version: 0,
         attributes: json!({}),
+        attributes_version: 0,
     };
     let future = world.gate.resume(continuation, &outside, &outside);
     assert!(size_of_val(&future) <= 4096, "{} bytes", size_of_val(&future));

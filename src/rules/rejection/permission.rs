@@ -16,6 +16,8 @@ pub enum PermissionRejection {
     NotTheOperator,
     /// An operator's command that is unknown or incomplete.
     BadCommand,
+    /// With the operator's change the user's attributes would be too long.
+    AttributesTooLong,
 }
 
 impl PermissionRejection {
@@ -26,6 +28,7 @@ impl PermissionRejection {
             Self::InsufficientPermissions => "insufficient_permissions",
             Self::NotTheOperator => "operator_unknown",
             Self::BadCommand => "bad_command",
+            Self::AttributesTooLong => "attributes_too_long",
         }
     }
 
@@ -45,6 +48,9 @@ impl PermissionRejection {
             }
             Self::BadCommand => {
                 Words::new(400, "Bad Request", "No such command, or a member is missing: see docs/sessions.md")
+            }
+            Self::AttributesTooLong => {
+                Words::new(400, "Bad Request", "The user's attributes together would be longer than 16 KiB")
             }
         }
     }

@@ -73,6 +73,9 @@ pub enum TokenRejection {
     NotFresh,
     /// The token was revoked.
     Revoked,
+    /// An attribute was changed that the token's claims are made of: a refresh gives a token with the new claims.
+    /// Worded as [`Self::Expired`], since clients refresh on that text.
+    ClaimsOutdated,
     /// A spent refresh token was used again: it may be stolen, so its session was ended (RFC 9700 §4.14.2).
     RefreshReused,
     /// The application's `token_verification_loader` refuses the claims.
@@ -145,6 +148,7 @@ impl TokenRejection {
         match self {
             Self::RefreshReused => "token_revoked",
             Self::Assertion => "token_signature",
+            Self::ClaimsOutdated => "token_expired",
             Self::CriticalEmpty | Self::CriticalNotText | Self::CriticalMissing | Self::UnencodedPayload(_) => {
                 "token_critical_extension"
             }
@@ -189,6 +193,7 @@ impl TokenRejection {
             Self::WrongType { .. } => "token_type",
             Self::NotFresh => "token_not_fresh",
             Self::Revoked => "token_revoked",
+            Self::ClaimsOutdated => "claims_outdated",
             Self::RefreshReused => "refresh_token_reused",
             Self::ClaimsRejected => "claims_rejected",
             Self::UserUnknown { .. } => "user_unknown",

@@ -47,6 +47,12 @@ impl RevocationKey {
         Self::of("user", object.as_str())
     }
 
+    /// The key of all access tokens of this account with claims of an earlier version of its attributes.
+    #[must_use]
+    pub fn claims(object: &ObjectName) -> Self {
+        Self::of("claims", object.as_str())
+    }
+
     /// The key of all tokens of all accounts.
     #[must_use]
     pub fn everybody() -> Self {
@@ -80,7 +86,8 @@ impl<'de> Deserialize<'de> for RevocationKey {
 pub struct Entry {
     /// The key of what is revoked.
     pub mark: RevocationKey,
-    /// Covers only tokens whose session began (or which were issued) at or before this time; `None` for all.
+    /// Covers only tokens whose session began (or which were issued) at or before this time; `None` for all. Under
+    /// [`RevocationKey::claims`]: whose claims have this version or an earlier one.
     pub before: Option<Timestamp>,
     /// When every token that it covers has expired.
     pub until: Timestamp,
@@ -107,6 +114,17 @@ pub struct RevocationKeys {
     /// When its session began, or else when it was issued, rounded down to the second: a revocation in the same second
     /// covers it.
     pub began: Timestamp,
+    /// Of an access token whose claims are made of attributes.
+    pub claims: Option<ClaimsKey>,
+}
+
+/// The key by which a token is revoked when the attributes are changed that its claims were made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimsKey {
+    /// From the user that it names.
+    pub key: RevocationKey,
+    /// The version of the attributes, from its `cv`; or else the time when it was issued.
+    pub version: Timestamp,
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub enum RevocationStatus {
     Good,
     /// The token is revoked.
     Revoked,
+    /// The attributes were changed that the token's claims were made of. Its session goes on.
+    ClaimsOutdated,
     /// The snapshot is older than its bound, or there is none yet.
     Unknown,
 }
@@ -179,9 +181,13 @@ impl<S: Safeguards + ?Sized + 'static> Snapshot<S> {
             let entry = key.and_then(|key| known.entries.get(&key));
             entry.is_some_and(|entry| self.safeguards.covers(entry, keys.began))
         };
-        let RevocationKeys { token, session, user, began: _ } = self.safeguards.looked_up(keys);
+        let RevocationKeys { token, session, user, claims, began: _ } = self.safeguards.looked_up(keys);
         if [token, session, user, Some(self.everybody)].into_iter().any(is_covered) {
             return RevocationStatus::Revoked;
+        }
+        let changed = claims.and_then(|claims| Some((known.entries.get(&claims.key)?, claims.version)));
+        if changed.is_some_and(|(entry, version)| self.safeguards.covers_claims(entry, version)) {
+            return RevocationStatus::ClaimsOutdated;
         }
         checked_generation.store(generation, Ordering::Relaxed);
         RevocationStatus::Good

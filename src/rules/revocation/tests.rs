@@ -18,6 +18,7 @@ fn marks(session: &str, began: i64) -> RevocationKeys {
         session: Some(RevocationKey::session(&session.into())),
         user: Some(RevocationKey::user(&"user:1".into())),
         began: at(began),
+        claims: None,
     }
 }
 
@@ -38,6 +39,7 @@ fn a_snapshot_judges_by_token_session_user_and_everybody() {
         session: Some(RevocationKey::session(&"s".into())),
         user: Some(RevocationKey::user(&"u".into())),
         began: at(0),
+        claims: None,
     };
     for mark in [
         RevocationKey::token(&"t".into()),
@@ -53,6 +55,34 @@ fn a_snapshot_judges_by_token_session_user_and_everybody() {
     {
         let (_, snapshot) = holding(&[Entry { mark, before: None, until: at(100) }]);
         assert_eq!(snapshot.judge(&token, &AtomicU64::new(0), at(1)), RevocationStatus::Good);
+    }
+}
+
+#[test]
+fn claims_of_an_earlier_version_are_out_of_date_and_an_end_comes_first() {
+    let claims = RevocationKey::claims(&"user:1".into());
+    let entry = Entry { mark: claims, before: Some(at(5)), until: at(100) };
+    let ended = Entry { mark: RevocationKey::user(&"user:1".into()), ..entry };
+    let judge = |entries: &[Entry], version: Option<i64>| {
+        let claims = version.map(|version| ClaimsKey { key: claims, version: at(version) });
+        let (_, snapshot) = holding(entries);
+        snapshot.judge(&RevocationKeys { claims, ..marks("s", 3) }, &AtomicU64::new(0), at(7))
+    };
+    for (version, status) in [
+        (Some(4), RevocationStatus::ClaimsOutdated),
+        (Some(5), RevocationStatus::ClaimsOutdated),
+        (Some(6), RevocationStatus::Good),
+        (None, RevocationStatus::Good),
+    ] {
+        assert_eq!(judge(&[entry], version), status, "{version:?}");
+    }
+    assert_eq!(judge(&[entry, ended], Some(4)), RevocationStatus::Revoked);
+    // In a second look too: what is out of date is not remembered as good.
+    let (_, snapshot) = holding(&[entry]);
+    let (seen, keys) = (AtomicU64::new(0), ClaimsKey { key: claims, version: at(4) });
+    for _ in 0..2 {
+        let status = snapshot.judge(&RevocationKeys { claims: Some(keys), ..marks("s", 3) }, &seen, at(7));
+        assert_eq!(status, RevocationStatus::ClaimsOutdated);
     }
 }
 

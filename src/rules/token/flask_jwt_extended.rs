@@ -14,7 +14,7 @@ use super::{
     jws::Unverified,
     session_claims::SessionClaims,
     signature::{find, signed_by},
-    signed::{Reading, SignedToken},
+    signed::{Reading, Revocable, SignedToken},
 };
 
 /// `decode_key_loader`: out of header and claims the key, if there is one.
@@ -49,7 +49,7 @@ impl FlaskJwtExtendedPolicy {
         parts: &Unverified<'_>,
         keys: &KeySet,
         choose: Option<&Choose<'_>>,
-        is_revocable: bool,
+        revocable: Revocable,
         now: Timestamp,
     ) -> Result<VerifiedToken, TokenRejection> {
         let header = parts.header();
@@ -97,7 +97,7 @@ impl FlaskJwtExtendedPolicy {
             times: times.until(key.not_after()),
             identity_claim: &self.identity_claim,
             identity_is_text: self.verify_sub && self.identity_claim == "sub",
-            is_revocable,
+            revocable,
             session_claims: Some(SessionClaims::read(claim, times.issued_at())),
         };
         Ok(VerifiedToken::judged(SignedToken::read(reading, claim)))

@@ -48,7 +48,7 @@ pub(crate) use material::{Material, PublicNumbers};
 pub use session_claims::{Freshness, SessionClaims};
 pub use signature::check_signature;
 pub use signature_cache::{SignatureCache, Signed};
-pub use signed::{SignedToken, VerifiedToken};
+pub use signed::{CLAIMS_VERSION, Revocable, SignedToken, VerifiedToken};
 pub(crate) use strict::Strict;
 pub use token_type::TokenType;
 pub use verifier::{Policy, RejectedToken, Verifier};
@@ -72,7 +72,7 @@ pub fn verify(
     policy: &ClaimsPolicy,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenRejection> {
-    judge(token, &Unverified::read(token, None)?, keys, policy, false, now)
+    judge(token, &Unverified::read(token, None)?, keys, policy, Revocable::No, now)
 }
 
 fn judge(
@@ -80,7 +80,7 @@ fn judge(
     parts: &Unverified<'_>,
     keys: &KeySet,
     policy: &ClaimsPolicy,
-    is_revocable: bool,
+    revocable: Revocable,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenRejection> {
     let key = signature::signed(parts, keys, now.numeric_date())?;
@@ -94,7 +94,7 @@ fn judge(
         times,
         identity_claim: "identity",
         identity_is_text: false,
-        is_revocable,
+        revocable,
         session_claims: None,
     };
     Ok(VerifiedToken::judged(SignedToken::read(reading, |name| claims.get(name))))

@@ -5,12 +5,12 @@
 //! issuer, CSRF value), and only [`super::Verifier`] makes one (but for [`VerifiedToken::assert_verified`], for an
 //! embedder's own `decode`). There is no way from a signed token to a verified one.
 
-use super::{Times, session_claims::SessionClaims, signature_cache::SignatureCache};
+use super::{Times, TokenType, session_claims::SessionClaims, signature_cache::SignatureCache};
 use crate::rules::{
     identity::{Id, Identity},
     ids::{ObjectName, SessionId, TokenId},
     json::{self, Map, Value},
-    revocation::{RevocationKey, RevocationKeys},
+    revocation::{ClaimsKey, RevocationKey, RevocationKeys},
     time::{NumericDate, Timestamp},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -20,6 +20,10 @@ use std::{
     ops::{Deref, Range},
     sync::{Arc, Mutex, atomic::AtomicU64},
 };
+
+/// The claim with the version of the attributes that other claims are made of, in milliseconds since 1970
+/// ([`crate::rules::attribute_claims`]).
+pub const CLAIMS_VERSION: &str = "cv";
 
 /// A token whose signature is good (RFC 7515 §5.2). Its claims were read, not judged. A copy shares what it holds.
 #[derive(Clone)]
@@ -57,28 +61,47 @@ pub(super) struct Reading<'t> {
     pub identity_claim: &'t str,
     /// That claim is always a text, so user `1` and user `"1"` are one.
     pub identity_is_text: bool,
-    /// Revocation keys are wanted: the gate keeps sessions.
-    pub is_revocable: bool,
+    /// Which revocations can cover it.
+    pub revocable: Revocable,
     /// What only Flask-JWT-Extended's dialect reads.
     pub session_claims: Option<SessionClaims>,
+}
+
+/// Which revocations can cover a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Revocable {
+    /// None: the gate keeps no sessions.
+    #[default]
+    No,
+    /// Of the token, its session and its user.
+    BySession,
+    /// Of an access token also the change of an attribute that its claims are made of.
+    BySessionAndClaims,
 }
 
 impl SignedToken {
     /// Of claims whose signature was found good; `claim` gives the value of a name.
     pub(super) fn read<'c>(reading: Reading<'_>, claim: impl Fn(&str) -> Option<&'c Value>) -> Self {
-        let Reading { text, payload, times, identity_claim, identity_is_text, is_revocable, session_claims } = reading;
+        let Reading { text, payload, times, identity_claim, identity_is_text, revocable, session_claims } = reading;
         let text_of = |name: &str| claim(name).and_then(Value::as_str);
         let session_id = text_of("sid").map(SessionId::from);
         let token_id = text_of("jti").map(TokenId::from);
         let id = claim(identity_claim).and_then(Id::from_json);
-        let revocation_keys = is_revocable.then(|| RevocationKeys {
-            token: token_id.as_ref().map(RevocationKey::token),
-            session: session_id.as_ref().map(RevocationKey::session),
-            user: id.as_ref().map(|id| RevocationKey::user(&ObjectName::of_account(id, identity_is_text))),
-            began: session_id
-                .as_ref()
-                .and_then(SessionId::began)
-                .unwrap_or(Timestamp::from_seconds(times.issued_at().map_or(0, NumericDate::seconds))),
+        let revocation_keys = (revocable != Revocable::No).then(|| {
+            let account = id.as_ref().map(|id| ObjectName::of_account(id, identity_is_text));
+            let issued_at = Timestamp::from_seconds(times.issued_at().map_or(0, NumericDate::seconds));
+            let is_refresh = session_claims.as_ref().is_some_and(|claims| claims.token_type == TokenType::Refresh);
+            let has_claims = revocable == Revocable::BySessionAndClaims && !is_refresh;
+            RevocationKeys {
+                token: token_id.as_ref().map(RevocationKey::token),
+                session: session_id.as_ref().map(RevocationKey::session),
+                user: account.as_ref().map(RevocationKey::user),
+                began: session_id.as_ref().and_then(SessionId::began).unwrap_or(issued_at),
+                claims: account.as_ref().filter(|_| has_claims).map(|account| ClaimsKey {
+                    key: RevocationKey::claims(account),
+                    version: claim(CLAIMS_VERSION).and_then(Value::as_i64).map_or(issued_at, Timestamp::from_millis),
+                }),
+            }
         });
         Self(Arc::new(Content {
             text: text.into(),

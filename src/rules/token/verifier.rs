@@ -16,7 +16,7 @@ use super::{
     judge,
     jws::{Header, Unverified},
     signature,
-    signed::{Reading, SignedToken},
+    signed::{Reading, Revocable, SignedToken},
 };
 use std::sync::{Arc, Mutex};
 
@@ -108,8 +108,8 @@ pub struct Verifier {
     keys: KeySet,
     policy: Policy,
     cache: Cache,
-    /// Whether to record the token's revocation keys.
-    is_revocable: bool,
+    /// Which revocations can cover a token.
+    revocable: Revocable,
     /// That of the last good token; of the first one until there is any.
     header: Mutex<Option<Arc<Header>>>,
 }
@@ -117,7 +117,7 @@ pub struct Verifier {
 /// The same keys and policy. The clone has verified no token yet.
 impl Clone for Verifier {
     fn clone(&self) -> Self {
-        Self::new(self.keys.clone(), self.policy.clone(), self.capacity()).revocable(self.is_revocable)
+        Self::new(self.keys.clone(), self.policy.clone(), self.capacity()).revocable(self.revocable)
     }
 }
 
@@ -126,13 +126,13 @@ impl Verifier {
     #[must_use]
     pub fn new(keys: KeySet, policy: impl Into<Policy>, tokens: usize) -> Self {
         let (policy, cache) = (policy.into(), Cache::new(tokens));
-        Self { keys, policy, cache, is_revocable: false, header: Mutex::default() }
+        Self { keys, policy, cache, revocable: Revocable::No, header: Mutex::default() }
     }
 
-    /// Are there revocations?
+    /// The same verifier for tokens that these revocations can cover.
     #[must_use]
-    pub fn revocable(self, is_revocable: bool) -> Self {
-        Self { is_revocable, ..self }
+    pub fn revocable(self, revocable: Revocable) -> Self {
+        Self { revocable, ..self }
     }
 
     /// `JWT_SECRET_KEY`, `JWT_ALGORITHM`.
@@ -239,7 +239,7 @@ impl Verifier {
             times,
             identity_claim: self.policy.identity_claim(),
             identity_is_text: self.policy.identity_is_text(),
-            is_revocable: self.is_revocable,
+            revocable: self.revocable,
             session_claims: None,
         };
         Ok(SignedToken::read(reading, claim))
@@ -254,10 +254,8 @@ impl Verifier {
         let known = self.header.lock().ok().and_then(|header| header.clone());
         let parts = Unverified::read(token, known.clone())?;
         let verified = match &self.policy {
-            Policy::FlaskJwt(policy) => judge(token, &parts, &self.keys, policy, self.is_revocable, now),
-            Policy::FlaskJwtExtended(policy) => {
-                policy.verify(token, &parts, &self.keys, choose, self.is_revocable, now)
-            }
+            Policy::FlaskJwt(policy) => judge(token, &parts, &self.keys, policy, self.revocable, now),
+            Policy::FlaskJwtExtended(policy) => policy.verify(token, &parts, &self.keys, choose, self.revocable, now),
         };
         let is_better = known.is_none_or(|known| verified.is_ok() && !Arc::ptr_eq(&known, parts.header()));
         if is_better && let Ok(mut header) = self.header.lock() {

@@ -1,5 +1,7 @@
 //! Sequences of commands: sessions, revocations and attempts.
 
+mod attributes;
+
 use super::*;
 use crate::rules::{
     account::{
@@ -54,15 +56,21 @@ impl Stored {
             refresh: refresh.map(|id| link(id, now)),
             user_agent: "curl".into(),
             country: "CH".into(),
+            attributes: None,
         };
         match self.ask(command, now) {
-            Reply::Opened { session } => Ok(session),
+            Reply::Opened { session, .. } => Ok(session),
             other => Err(other),
         }
     }
 
     fn rotate(&mut self, session: &SessionId, from: &str, to: &str, now: Timestamp) -> Result<TokenId, Reply> {
-        let command = Command::Rotate { session: session.clone(), token_id: from.into(), successor: link(to, now) };
+        let command = Command::Rotate {
+            session: session.clone(),
+            token_id: from.into(),
+            successor: link(to, now),
+            attributes: None,
+        };
         match self.ask(command, now) {
             Reply::Rotated { successor, .. } => Ok(successor.token_id),
             other => Err(other),
@@ -87,7 +95,17 @@ impl Stored {
 
     fn check(&mut self, session: &SessionId, now: Timestamp) -> Reply {
         let began = session.began().unwrap();
-        self.ask(Command::Check { session: Some(session.clone()), token_id: None, began, is_use: false }, now)
+        self.ask(
+            Command::Check {
+                session: Some(session.clone()),
+                token_id: None,
+                began,
+                is_use: false,
+                claims_version: None,
+                attributes: None,
+            },
+            now,
+        )
     }
 }
 
@@ -158,7 +176,7 @@ fn an_end_is_announced_until_it_was_told_and_stays() {
     );
     assert_eq!(account.ask(Command::Tidy, at(4)), Reply::Done);
     assert_eq!(account.announced, waiting, "still not told");
-    account.ask(Command::Delivered { revocations: waiting, record: None }, at(5));
+    account.ask(Command::Delivered { revocations: waiting, records: Vec::new() }, at(5));
     assert_eq!(account.announced, []);
     assert_eq!((account.check(&one, at(6)), account.check(&two, at(6))), (ENDED, Reply::Alive));
 }
@@ -173,7 +191,7 @@ fn who_asks_for_an_end_again_is_promised_it_as_well() {
     assert!(account.promises(end.clone(), at(2)), "the register could not be told the first time");
     assert!(!account.promises(Command::List, at(2)) && !account.promises(Command::Tidy, at(2)));
     let revocations = account.announced.clone();
-    account.ask(Command::Delivered { revocations, record: None }, at(3));
+    account.ask(Command::Delivered { revocations, records: Vec::new() }, at(3));
     assert!(!account.promises(end, at(4)));
 }
 
@@ -187,8 +205,9 @@ fn a_session_that_runs_out_takes_its_access_tokens_along() {
         refresh: None,
         user_agent: String::new(),
         country: String::new(),
+        attributes: None,
     };
-    let Reply::Opened { session } = account.answer(open.clone(), &Context::new(&name(), &brief, at(0))) else {
+    let Reply::Opened { session, .. } = account.answer(open.clone(), &Context::new(&name(), &brief, at(0))) else {
         panic!("opened")
     };
     account.answer(Command::Tidy, &Context::new(&name(), &brief, at(49_999)));
@@ -224,7 +243,7 @@ fn a_refresh_token_that_was_revoked_is_good_for_nothing_while_its_session_lasts(
 fn an_end_of_all_hits_what_began_by_a_clock_that_was_ahead() {
     let mut account = Stored::default();
     let one = account.open(0, Some("a"), at(300)).unwrap();
-    account.ask(Command::EndAll { retire_password: false, version: None }, at(100));
+    account.ask(Command::EndAll { retire_password: false, version: None, forget_attributes: false }, at(100));
     let [entry] = account.announced[..] else { panic!("one entry") };
     assert_eq!(entry.before, one.began());
     let two = account.open(0, Some("b"), at(101)).unwrap();
@@ -235,7 +254,7 @@ fn an_end_of_all_hits_what_began_by_a_clock_that_was_ahead() {
 fn an_end_of_all_hits_what_began_by_then_and_nothing_later() {
     let mut account = Stored::default();
     let one = account.open(0, Some("a"), at(0)).unwrap();
-    account.ask(Command::EndAll { retire_password: false, version: None }, at(0));
+    account.ask(Command::EndAll { retire_password: false, version: None, forget_attributes: false }, at(0));
     // In the same millisecond, and with a clock that was set back.
     for now in [at(0), at(-5)] {
         let two = account.open(0, Some("b"), now).unwrap();
@@ -244,7 +263,14 @@ fn an_end_of_all_hits_what_began_by_then_and_nothing_later() {
         assert_eq!((entry.mark, entry.before), (RevocationKey::user(&name()), Some(at(0))));
         assert!(one.began().unwrap() <= at(0) && two.began().unwrap() > at(0));
     }
-    let without_session = |began| Command::Check { session: None, token_id: None, began, is_use: false };
+    let without_session = |began| Command::Check {
+        session: None,
+        token_id: None,
+        began,
+        is_use: false,
+        claims_version: None,
+        attributes: None,
+    };
     assert_eq!(account.ask(without_session(at(0)), at(9)), ENDED);
     assert_eq!(account.ask(without_session(at(1)), at(9)), Reply::Alive);
 }
@@ -267,12 +293,12 @@ fn a_password_of_before_opens_nothing() {
     assert!(account.open(at(20).as_millis(), None, at(21)).is_ok(), "an operator has changed it");
     assert_eq!(account.open(version.as_millis(), None, at(22)), Err(Reply::Stale));
     // An operator has changed the record, and reports its version before anybody logs in with it.
-    account.ask(Command::EndAll { retire_password: false, version: Some(at(25)) }, at(29));
+    account.ask(Command::EndAll { retire_password: false, version: Some(at(25)), forget_attributes: false }, at(29));
     assert_eq!(account.open(at(20).as_millis(), None, at(29)), Err(Reply::Stale));
     assert!(account.open(at(25).as_millis(), None, at(29)).is_ok());
-    account.ask(Command::EndAll { retire_password: false, version: Some(at(3)) }, at(29));
+    account.ask(Command::EndAll { retire_password: false, version: Some(at(3)), forget_attributes: false }, at(29));
     assert!(account.open(at(25).as_millis(), None, at(29)).is_ok(), "an old word takes nothing back");
-    account.ask(Command::EndAll { retire_password: true, version: None }, at(30));
+    account.ask(Command::EndAll { retire_password: true, version: None, forget_attributes: false }, at(30));
     assert_eq!(account.open(at(20).as_millis(), None, at(31)), Err(Reply::Stale), "disabled");
 }
 
@@ -302,8 +328,8 @@ fn a_report_of_the_present_version_drops_no_record_on_its_way() {
     let mut account = Stored::default();
     let set = Command::SetPassword { proven: Timestamp::from_millis(0), key: "k".into(), record: Map::new() };
     let Reply::Changed { version } = account.ask(set, at(0)) else { panic!("changed") };
-    account.ask(Command::EndAll { retire_password: false, version: Some(version) }, at(1));
-    assert!(Account::read(&account.rows).unwrap().record().is_some());
+    account.ask(Command::EndAll { retire_password: false, version: Some(version), forget_attributes: false }, at(1));
+    assert_eq!(Account::read(&account.rows).unwrap().records().len(), 1);
 }
 
 #[test]
@@ -312,17 +338,17 @@ fn the_record_waits_until_the_store_has_it_and_no_rehash_undoes_a_change() {
     let record = json!({"v": 1, "id": 1, "hash": "new"}).as_object().unwrap().clone();
     let zero = Timestamp::from_millis(0);
     let rehash = |proven| Command::Rehash { proven, key: "k".into(), record: record.clone() };
-    let read = |account: &Stored| Account::read(&account.rows).unwrap().record().cloned();
+    let read = |account: &Stored| Account::read(&account.rows).unwrap().records();
     account.ask(Command::SetPassword { proven: zero, key: "k".into(), record: record.clone() }, at(0));
-    let pending = read(&account).unwrap();
+    let [pending] = <[Pending; 1]>::try_from(read(&account)).unwrap();
     assert_eq!(pending.text, format!(r#"{{"v":1,"id":1,"hash":"new","version":{}}}"#, at(0).as_millis()));
     assert_eq!(account.ask(rehash(zero), at(1)), Reply::Stale);
     assert_eq!(account.ask(rehash(at(0)), at(1)), Reply::Stale, "the change is on its way");
-    let other = Some(Pending { key: "k".into(), text: "{}".into() });
-    account.ask(Command::Delivered { revocations: vec![], record: other }, at(2));
-    assert_eq!(read(&account), Some(pending.clone()), "something else was delivered");
-    account.ask(Command::Delivered { revocations: vec![], record: Some(pending) }, at(2));
-    assert_eq!(read(&account), None);
+    let other = vec![Pending { key: "k".into(), text: "{}".into() }];
+    account.ask(Command::Delivered { revocations: vec![], records: other }, at(2));
+    assert_eq!(read(&account), std::slice::from_ref(&pending), "something else was delivered");
+    account.ask(Command::Delivered { revocations: vec![], records: vec![pending] }, at(2));
+    assert_eq!(read(&account), []);
     assert_eq!(account.ask(rehash(at(0)), at(3)), Reply::Done);
 }
 
@@ -510,18 +536,23 @@ fn a_command_that_comes_again_is_done_once_and_gets_the_same_reply() {
         refresh: Some(link("a", at(0))),
         user_agent: String::new(),
         country: String::new(),
+        attributes: None,
     };
     let mut account = Stored::default();
     let opened = account.ask_as("1", open(), at(0));
-    let Reply::Opened { session } = &opened else { panic!("opened") };
+    let Reply::Opened { session, .. } = &opened else { panic!("opened") };
     let number = |account: &mut Stored| match account.ask(Command::List, at(1)) {
         Reply::Sessions { sessions } => sessions.len(),
         other => panic!("{other:?}"),
     };
     assert_eq!((account.ask_as("1", open(), at(500)), number(&mut account)), (opened.clone(), 1));
     assert_ne!(account.ask_as("2", open(), at(501)), opened, "another command");
-    let rotate =
-        |to: &str| Command::Rotate { session: session.clone(), token_id: "a".into(), successor: link(to, at(600)) };
+    let rotate = |to: &str| Command::Rotate {
+        session: session.clone(),
+        token_id: "a".into(),
+        successor: link(to, at(600)),
+        attributes: None,
+    };
     let rotated = account.ask_as("3", rotate("b"), at(600));
     // Long after the grace.
     assert_eq!(account.ask_as("3", rotate("c"), at(100_000)), rotated);
@@ -598,9 +629,9 @@ fn an_object_is_left_to_tell_while_log_or_store_lacks_something() {
     assert!(ended.is_left_to_tell(), "a revocation");
     let rehash = Command::Rehash { proven: Timestamp::from_millis(0), key: "k".into(), record: Map::new() };
     let rehashed = step(&mut account, rehash);
-    let delivered = Command::Delivered { revocations: rehashed.announcements, record: None };
+    let delivered = Command::Delivered { revocations: rehashed.announcements, records: vec![] };
     assert!(step(&mut account, delivered).is_left_to_tell(), "a record");
-    let delivered = Command::Delivered { revocations: vec![], record: rehashed.record };
+    let delivered = Command::Delivered { revocations: vec![], records: rehashed.records };
     assert!(!step(&mut account, delivered).is_left_to_tell());
 }
 
@@ -620,7 +651,14 @@ fn an_address_is_asked_once_for_each_command() {
 fn no_token_without_an_end_comes_back_when_there_are_too_many() {
     let mut account = Stored::default();
     let revoke = |id: &str, life| Command::Revoke { token_id: id.into(), life: Some(life) };
-    let check = |id: &str, began| Command::Check { session: None, token_id: Some(id.into()), began, is_use: false };
+    let check = |id: &str, began| Command::Check {
+        session: None,
+        token_id: Some(id.into()),
+        began,
+        is_use: false,
+        claims_version: None,
+        attributes: None,
+    };
     (0..1000).for_each(|n| drop(account.ask(revoke(&format!("m{n:04}"), TokenLife::Endless), at(n))));
     // A token with `exp` is in the log, and takes the place of none.
     account.ask(revoke("short", TokenLife::Until(at(60_000))), at(2000));

@@ -36,7 +36,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     .default("{}")
     .meaning(
         "Claims that access tokens get from the user's attributes, at the log-in, a refresh, and the renewal of a cookie: \
-             `{ role = \"attributes.role\", tenant = \"attributes.org.id\" }`. Needs one more read of KV at a log-in. \
+             `{ role = \"attributes.role\", tenant = \"attributes.org.id\" }`. Needs one more read of KV at a log-in. With sessions, `tollgate user set --gate` changes them within seconds. \
              Together at most 2 KiB as JSON, and a cookie at most 4,096 bytes, else no token is issued (500, \
              `claims_too_long`). [authorization.md](authorization.md#claims-from-attributes)",
     ),

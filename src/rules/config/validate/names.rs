@@ -84,7 +84,7 @@ fn check_claim_headers(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
 }
 
 /// `TOLLGATE_CLAIMS`: a claim that the dialect or the gate sets itself would be lost, or overwritten.
-fn check_attribute_claims(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
+fn check_attribute_claims(raw: &RawConfig, bindings: Bindings, diagnostics: &mut Diagnostics<'_>) {
     const OWN: [&str; 13] =
         ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "identity", "type", "fresh", "csrf", "sid", "cv"];
     let identity = raw.policy.identity_claim.as_str();
@@ -94,17 +94,17 @@ fn check_attribute_claims(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) {
             diagnostics.problem("TOLLGATE_CLAIMS", text);
         }
     }
-    if !raw.attribute_claims.is_empty() {
+    if !raw.attribute_claims.is_empty() && !bindings.sessions {
         diagnostics.warn(
             "TOLLGATE_CLAIMS",
-            "a changed attribute is in tokens that are issued a minute later, when KV shows it everywhere; those issued before keep the old one until they expire (docs/authorization.md)",
+            "without the bindings ACCOUNTS and REVOCATIONS a changed attribute takes effect when KV shows it everywhere, within about a minute, and the tokens that were issued before have expired (docs/authorization.md)",
         );
     }
 }
 
 pub(in crate::rules::config) fn check(raw: &RawConfig, bindings: Bindings, diagnostics: &mut Diagnostics<'_>) {
     check_claim_headers(raw, diagnostics);
-    check_attribute_claims(raw, diagnostics);
+    check_attribute_claims(raw, bindings, diagnostics);
     if !raw.is_flask_jwt_extended {
         return;
     }

@@ -115,7 +115,7 @@ impl Wording for FlaskJwt {
             .into(),
             TokenRejection::IssuedInTheFuture => "Issued At claim (iat) cannot be in the future.".into(),
             TokenRejection::NotYetValid => "The token is not yet valid (nbf)".into(),
-            TokenRejection::Expired => "Signature has expired".into(),
+            TokenRejection::Expired | TokenRejection::ClaimsOutdated => "Signature has expired".into(),
             TokenRejection::InvalidAudience => "Invalid audience".into(),
             TokenRejection::InvalidClaimFormat => "Invalid claim format in token".into(),
             TokenRejection::CriticalExtension { .. }

@@ -11,7 +11,7 @@ use crate::rules::{
     json::{Map, Value},
     rejection::{InternalRejection, Rejection},
     time::{Duration, Timestamp},
-    token::{self, ClaimsBuilder, Freshness, Random, TokenSpec, TokenType, VerifiedToken},
+    token::{self, CLAIMS_VERSION, ClaimsBuilder, Freshness, Random, TokenSpec, TokenType, VerifiedToken},
 };
 
 /// Issues new tokens, and makes the answer that has them.
@@ -57,7 +57,10 @@ pub(super) fn create_token(
 ) -> Result<(String, Option<String>), Rejection> {
     let Spoken { options, loaders } = dialect;
     let mut more = spec.claims;
+    // The gate's own: an application can't replace it.
+    let version = more.get(CLAIMS_VERSION).cloned();
     more.extend(loaders.additional_claims(identity));
+    more.extend(version.map(|version| (CLAIMS_VERSION.to_owned(), version)));
     let builder = ClaimsBuilder {
         token_type: spec.token_type,
         fresh: match spec.token_type {
@@ -96,7 +99,7 @@ pub(super) fn renewed_cookies(
     let csrf = token.session_claims().and_then(|claims| claims.csrf()).map(str::to_owned);
     let session = session.map(|(session, _)| session.clone());
     let mut claims = added(token);
-    config.attribute_claims.names().for_each(|name| drop(claims.shift_remove(name)));
+    config.attribute_claims.remove_from(&mut claims);
     let Ok(of_user) = config.attribute_claims.of(identity) else { return jar };
     claims.extend(of_user);
     let spec = TokenSpec { claims, expires, session, csrf, ..TokenSpec::default() };

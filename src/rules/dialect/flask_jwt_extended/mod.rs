@@ -116,7 +116,7 @@ impl Spoken {
         let (rejection, loaders) = (&rejected.rejection, &self.loaders);
         let text = || wording::words(rejection, &*self.options).map(|words| words.text).unwrap_or_default();
         match rejection {
-            Rejection::Token(TokenRejection::Expired) => loaders.expired_token(token),
+            Rejection::Token(TokenRejection::Expired | TokenRejection::ClaimsOutdated) => loaders.expired_token(token),
             Rejection::Token(TokenRejection::NotFresh) => loaders.needs_fresh_token(token),
             Rejection::Token(TokenRejection::Revoked | TokenRejection::RefreshReused) => loaders.revoked_token(token),
             Rejection::Token(TokenRejection::ClaimsRejected) => loaders.token_verification_failed(token),

@@ -92,7 +92,9 @@ impl Wording for FlaskJwtExtended {
     fn token<'r>(&self, rejection: &'r TokenRejection) -> Option<Words<'r>> {
         let text: Cow<'r, str> = match rejection {
         TokenRejection::CsrfMismatch => return Some(untitled(401, "CSRF double submit tokens do not match")),
-        TokenRejection::Expired => return Some(untitled(401, "Token has expired")),
+        TokenRejection::Expired | TokenRejection::ClaimsOutdated => {
+            return Some(untitled(401, "Token has expired"));
+        }
         TokenRejection::NotFresh => return Some(untitled(401, "Fresh token required")),
         TokenRejection::Revoked | TokenRejection::RefreshReused => {
             return Some(untitled(401, "Token has been revoked"));
