@@ -10,7 +10,7 @@ use crate::{
     output::remark,
     wrangler_config::{Selection, WranglerConfig},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tollgate::rules::{
     account::SessionSummary,
@@ -48,6 +48,14 @@ const PATH: &str = "TOLLGATE_ADMIN_URL";
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum size of an answer. A hundred sessions need a fraction of it.
 const MAX_ANSWER_BYTES: u64 = 1 << 20;
+
+/// A change of a user's attributes.
+pub enum Change<'a> {
+    /// Some are set, and some removed.
+    Some { set: Map<String, Value>, without: &'a [String] },
+    /// They are those of the profile that was just written.
+    Replaced,
+}
 
 /// A gate that takes commands.
 pub struct Gate {
@@ -113,14 +121,41 @@ impl Gate {
     }
 
     /// Ends all of a user's sessions. With `version`, also rejects log-ins with records older than that version; with
-    /// `retire_password`, with every record written before now.
-    pub fn end_all(&self, user: &Id, retire_password: bool, version: Option<Timestamp>) -> Result<(), Failure> {
+    /// `retire_password`, with every record written before now; with `forget_attributes`, forgets the attributes.
+    pub fn end_all(
+        &self,
+        user: &Id,
+        retire_password: bool,
+        version: Option<Timestamp>,
+        forget_attributes: bool,
+    ) -> Result<(), Failure> {
         let what = if retire_password { "retire-password" } else { "end-all" };
         let mut command = json!({"do": what, "user": user.to_json()});
         if let Some(version) = version {
             command["version"] = version.as_millis().into();
         }
+        if forget_attributes {
+            command["forget_attributes"] = true.into();
+        }
         self.execute(&command)
+    }
+
+    /// Changes a user's attributes, or replaces them by those of the profile. The gate writes the profile. Returns all
+    /// attributes.
+    pub fn set_attributes(&self, user: &Id, profile: &str, change: &Change) -> Result<Map<String, Value>, Failure> {
+        let (set, without, replaces) = match change {
+            Change::Some { set, without } => (set.clone(), *without, false),
+            Change::Replaced => (Map::new(), [].as_slice(), true),
+        };
+        let profile: Value = serde_json::from_str(profile).unwrap_or_default();
+        let order = json!({
+            "do": "set-attributes", "user": user.to_json(), "profile": profile, "set": set, "without": without,
+            "replaces": replaces,
+        });
+        match self.send(&order)?["attributes"].take() {
+            Value::Object(attributes) => Ok(attributes),
+            _ => Err(self.unknown_answer()),
+        }
     }
 
     /// Revokes one token.
@@ -196,6 +231,10 @@ impl Gate {
             404 if is(Rejection::Session(SessionRejection::Unknown)) => Failure::rejected(
                 "no such session, or it has ended already",
                 "`tollgate session list` shows the sessions",
+            ),
+            400 if is(Rejection::Permission(PermissionRejection::AttributesTooLong)) => Failure::rejected(
+                "the user's attributes together would be longer than 16 KiB",
+                "nothing was changed; shorten them, or remove some with --without",
             ),
             400 if is(Rejection::Permission(PermissionRejection::BadCommand)) => Failure::rejected(
                 format!("the gate at {} does not know this command", self.address),

@@ -23,6 +23,8 @@ pub struct User {
     pub attributes: Map<String, Value>,
     /// [`LoginRecord::version`]. Not exported: an imported user is new in the other store.
     pub version: Timestamp,
+    /// The profile's version, 0 if it has none. Not exported either.
+    pub attributes_version: Timestamp,
 }
 
 impl User {
@@ -35,6 +37,9 @@ impl User {
         profile.insert("status".into(), shown_status(self.status).into());
         if !self.attributes.is_empty() {
             profile.insert("attributes".into(), self.attributes.clone().into());
+        }
+        if self.attributes_version.as_millis() != 0 {
+            profile.insert(VERSION_MEMBER.into(), self.attributes_version.as_millis().into());
         }
         (Profile::key(&self.id), json::to_ascii(&profile))
     }
@@ -59,6 +64,7 @@ impl User {
             status: login.status(),
             attributes: profile.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default(),
             version: login.version(),
+            attributes_version: version_of(&profile),
         }
     }
 
@@ -83,9 +89,11 @@ pub fn with_status(record: &str, status: Status) -> String {
     json::to_ascii(&record)
 }
 
-/// The profile with other attributes and no other change.
-pub fn with_attributes(profile: &str, attributes: &Map<String, Value>) -> String {
+/// The profile with other attributes of a later version, and no other change.
+pub fn with_attributes(profile: &str, attributes: &Map<String, Value>, now: Timestamp) -> String {
+    let version = attributes_version(Some(profile), attributes, now);
     let mut profile = members(profile);
+    profile.insert(VERSION_MEMBER.into(), version.as_millis().into());
     if attributes.is_empty() {
         profile.shift_remove("attributes");
     } else {
@@ -93,6 +101,22 @@ pub fn with_attributes(profile: &str, attributes: &Map<String, Value>) -> String
     }
     json::to_ascii(&profile)
 }
+
+/// The version of the attributes in place of those of a stored profile: the same if they do not change, else `now`, or
+/// just after the stored one if that is later.
+pub fn attributes_version(stored: Option<&str>, attributes: &Map<String, Value>, now: Timestamp) -> Timestamp {
+    let Some(stored) = stored.map(members) else { return now };
+    let version = version_of(&stored);
+    let is_same = stored.get("attributes").and_then(Value::as_object).unwrap_or(&Map::new()) == attributes;
+    if is_same { version } else { now.max(version.next()) }
+}
+
+fn version_of(profile: &Map<String, Value>) -> Timestamp {
+    Timestamp::from_millis(profile.get(VERSION_MEMBER).and_then(Value::as_i64).unwrap_or_default())
+}
+
+/// The member of a profile with the version of its attributes.
+const VERSION_MEMBER: &str = "version";
 
 /// The name in a profile.
 pub fn profile_name(profile: &str) -> Option<String> {
@@ -158,6 +182,7 @@ mod tests {
                 status,
                 attributes: members(r#"{"role":"admin"}"#),
                 version: Timestamp::from_millis(version),
+                attributes_version: Timestamp::from_millis(version),
             };
             let ((profile_key, profile), (login_key, record)) = (user.profile(), user.login());
             assert_eq!((profile_key, login_key), (Profile::key(&id), "login:us\u{e9}r".into()));
@@ -182,6 +207,27 @@ mod tests {
         ] {
             assert_eq!(id_from_text(text), id, "{text}");
         }
+    }
+
+    #[test]
+    fn other_attributes_have_a_later_version_and_the_same_ones_the_same() {
+        let now = Timestamp::from_millis(100);
+        let one = members(r#"{"role":"admin"}"#);
+        for (stored, attributes, version) in [
+            (None, &one, 100),
+            (Some(r#"{"attributes":{"role":"admin"},"version":7}"#), &one, 7),
+            (Some(r#"{"attributes":{"role":"admin"}}"#), &one, 0),
+            (Some(r#"{"attributes":{"role":"user"},"version":7}"#), &one, 100),
+            (Some(r#"{"attributes":{"role":"user"},"version":200}"#), &one, 201),
+            (Some(r#"{"version":7}"#), &Map::new(), 7),
+        ] {
+            assert_eq!(attributes_version(stored, attributes, now).as_millis(), version, "{stored:?}");
+        }
+        let changed = with_attributes(r#"{"v":1,"id":1,"name":"a","since":"2020"}"#, &one, now);
+        assert_eq!(
+            members(&changed),
+            members(r#"{"v":1,"id":1,"name":"a","since":"2020","version":100,"attributes":{"role":"admin"}}"#)
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::{
     clock,
     failure::{Exit, Failure},
-    gate::{Gate, GateArgs, Place},
+    gate::{Change, Gate, GateArgs, Place},
     kv::Store,
     output::{Output, counted, remark, visible},
     prompt,
@@ -117,7 +117,7 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         }
         Command::EndAll { who, retire_password, place } => {
             let (gate, id) = open(&who, &place)?;
-            gate.end_all(&id, retire_password, None)?;
+            gate.end_all(&id, retire_password, None, false)?;
             let retired = if retire_password { "\nlog-ins with the current password are rejected" } else { "" };
             output.result(
                 &format!("all sessions of user {} have ended; their {SOON}{retired}", shown_id(&id)),
@@ -246,7 +246,8 @@ impl<'a> SessionEnder<'a> {
             Reason::PasswordChanged(version) => (false, Some(version)),
             Reason::UserRemoved(version) => (true, version),
         };
-        gate.end_all(id, is_removed, version).map(|()| true).map_err(|failure| {
+        // A deleted user has no record of a version.
+        gate.end_all(id, is_removed, version, reason == Reason::UserRemoved(None)).map(|()| true).map_err(|failure| {
             let command = self.command(id, reason, gate.address());
             Failure {
                 exit: failure.exit,
@@ -259,12 +260,32 @@ impl<'a> SessionEnder<'a> {
         })
     }
 
+    /// Tells the gate that the user's attributes were replaced by those of this profile.
+    ///
+    /// # Errors
+    /// The gate may know earlier ones.
+    pub fn replace_attributes(&self, id: &Id, profile: &str) -> Result<(), Failure> {
+        let Some(gate) = &self.gate else { return Ok(()) };
+        gate.set_attributes(id, profile, &Change::Replaced).map(drop).map_err(|failure| Failure {
+            what: format!(
+                "the store was changed and the sessions have ended, but new tokens may have the former attributes: {}",
+                failure.what
+            ),
+            ..failure
+        })
+    }
+
     fn command(&self, id: &Id, reason: Reason, address: &str) -> String {
         let mut command = format!("tollgate session end-all --id {}", quoted(&shown_id(id)));
         if matches!(reason, Reason::UserRemoved(_)) {
             command += " --retire-password";
         }
-        command += &format!(" --gate {address}");
+        command + &self.place(address)
+    }
+
+    /// The options of a command for this gate.
+    fn place(&self, address: &str) -> String {
+        let mut command = format!(" --gate {address}");
         if let Some(config) = &self.selection.config {
             command += &format!(" --config {}", quoted(&config.to_string_lossy()));
         }

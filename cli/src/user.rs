@@ -3,7 +3,7 @@
 use crate::{
     clock,
     failure::{Exit, Failure},
-    gate::Place,
+    gate::{Change, Gate, Place},
     import,
     kv::{MAX_PAIRS, Store, StoreArgs},
     output::{Output, counted, grouped, json_line, print_json_line, remark, visible, warning},
@@ -50,22 +50,27 @@ pub enum Command {
     },
     /// Set or remove a user's attributes
     ///
-    /// Claims of tokens (TOLLGATE_CLAIMS) change with the next token: at a log-in, a refresh or the renewal of a
-    /// cookie. To log the user out at once: tollgate session end-all NAME.
+    /// With --gate tokens with claims of the former attributes (TOLLGATE_CLAIMS) are rejected everywhere within
+    /// TOLLGATE_REVOCATION_BOUND (default: 10 seconds), in the words for expired tokens. Sessions go on: clients of
+    /// Flask-JWT-Extended refresh; in Flask-JWT's dialect, which has no refresh tokens, the user logs in again. Without
+    /// --gate such tokens are valid until they expire, and new ones have the new claims in about a minute.
     #[command(
-        after_help = "Examples:\n  tollgate user set alice --attribute role=viewer\n  tollgate user set alice --without role --remote"
+        after_help = "Examples:\n  tollgate user set alice role=viewer --gate http://localhost:8787\n  tollgate user set alice --without role --remote --gate https://app.example.com"
     )]
     Set {
         /// User name
         name: String,
-        /// Attribute to set. The value is JSON, or else a string
-        #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
+        /// Attributes to set. A value is JSON, or else a string
+        #[arg(value_name = "KEY=VALUE", value_parser = attribute)]
         attributes: Vec<(String, Value)>,
+        /// Attribute to set, as in `user add`
+        #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
+        more: Vec<(String, Value)>,
         /// Attribute to remove
         #[arg(long, value_name = "KEY")]
         without: Vec<String>,
         #[command(flatten)]
-        store: StoreArgs,
+        place: Place,
     },
     /// Show a user: id, status, attributes, and kind and cost of the hash
     #[command(after_help = "Example:\n  tollgate user show alice --json")]
@@ -157,7 +162,10 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
             let sessions = if replace { Some(SessionEnder::open(&place)?) } else { None };
             add(&name, id, attributes, AddOptions { replace: sessions, allow_weak }, &place.store, output)
         }
-        Command::Set { name, attributes, without, store } => set(&name, attributes, &without, &store, output),
+        Command::Set { name, mut attributes, more, without, place } => {
+            attributes.extend(more);
+            set(&name, attributes, &without, &place, output)
+        }
         Command::Show { name, store } => show(&name, &store, output),
         Command::List { long, store } => list(long, &store, output),
         Command::SetPassword { name, second_look, allow_weak, place } => {
@@ -191,32 +199,52 @@ fn set(
     name: &str,
     attributes: Vec<(String, Value)>,
     without: &[String],
-    store: &StoreArgs,
+    place: &Place,
     output: Output,
 ) -> Result<Exit, Failure> {
     if attributes.is_empty() && without.is_empty() {
-        return Err(Failure::usage("nothing to set", "name an attribute: --attribute role=viewer, or --without role"));
+        return Err(Failure::usage("nothing to set", "name an attribute: role=viewer, or --without role"));
     }
     if let Some((both, _)) = attributes.iter().find(|(key, _)| without.contains(key)) {
         return Err(Failure::usage(format!("{both} is both set and removed"), "remove one of the two"));
     }
-    let store = Store::open(store)?;
+    let gate = Gate::find(&place.gate, &place.store.selection)?;
+    gate.as_ref().map_or(Ok(()), |gate| gate.check_store(&place.store))?;
+    let store = Store::open(&place.store)?;
     let record = existing(&store, name)?;
     let profile = store.get_one(&Profile::key(&record.id()))?;
     let mut user = User::read(name, &record, profile.as_deref());
-    user.attributes.retain(|key, _| !without.contains(key));
-    user.attributes.extend(attributes);
-    store.put_one(match profile {
-        Some(profile) => (Profile::key(&record.id()), record::with_attributes(&profile, &user.attributes)),
-        None => user.profile(),
-    })?;
+    let (attributes, text) = if let Some(gate) = &gate {
+        let set = attributes.into_iter().collect();
+        let profile = profile.unwrap_or_else(|| user.profile().1);
+        let mut changed = gate.set_attributes(&record.id(), &profile, &Change::Some { set, without })?;
+        // The gate's list has the name too.
+        if changed.get("username").and_then(Value::as_str) == Some(&user.name) {
+            changed.shift_remove("username");
+        }
+        let text = "tokens with claims of the former ones are rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND); sessions go on";
+        (changed, text)
+    } else {
+        user.attributes.retain(|key, _| !without.contains(key));
+        user.attributes.extend(attributes);
+        user.attributes_version = clock::now();
+        store.put_one(match profile {
+            Some(profile) => {
+                let changed = record::with_attributes(&profile, &user.attributes, user.attributes_version);
+                (Profile::key(&record.id()), changed)
+            }
+            None => user.profile(),
+        })?;
+        if store.toml.bindings().sessions {
+            remark(
+                "tokens that have claims of the former attributes remain valid until they expire, because no gate is named; to have them rejected, run the command again with --gate URL",
+            );
+        }
+        (user.attributes, "they are in tokens that are issued in about a minute or later")
+    };
     output.result(
-        &format!(
-            "{} has new attributes in the {}; they are in tokens that are issued in about a minute or later",
-            visible(name),
-            store.name()
-        ),
-        &json!({"username": name, "attributes": user.attributes}),
+        &format!("{} has new attributes in the {}; {text}", visible(name), store.name()),
+        &json!({"username": name, "attributes": attributes, "tokens_rejected": gate.is_some()}),
     );
     Ok(Exit::Success)
 }
@@ -283,12 +311,16 @@ fn add(
         status: Status::Active,
         attributes: attributes.into_iter().collect(),
         version,
+        attributes_version: version,
     };
     store.put_one(user.profile())?;
     store.put_one(user.login())?;
     let replaced = found.contains_key(&login_key);
     let ended = match options.replace.filter(|_| replaced) {
-        Some(sessions) => sessions.end_sessions(&store, &user.id, Reason::PasswordChanged(version)),
+        Some(sessions) => {
+            let ended = sessions.end_sessions(&store, &user.id, Reason::PasswordChanged(version));
+            ended.and_then(|ended| sessions.replace_attributes(&user.id, &user.profile().1).map(|()| ended))
+        }
         None => Ok(false),
     };
     let id = record::shown_id(&user.id);

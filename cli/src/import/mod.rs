@@ -311,9 +311,9 @@ fn writes(lines: &[Line], actions: &[Action], hashing: &Hashing, progress: &Prog
 
 /// The user to write for a line, `None` if nothing is to be written. A stored hash of the line's password is kept.
 fn user(line: &Line, action: &Action, hashing: &Hashing, progress: &Progress) -> Option<User> {
-    let stored = match action {
-        Action::Add { .. } => None,
-        Action::Compare { login, .. } => Some(login),
+    let (stored, profile) = match action {
+        Action::Add { profile } => (None, profile),
+        Action::Compare { login, profile } => (Some(login), profile),
         Action::LeaveAlone | Action::Reject => return None,
     };
     let proves = |record: &&LoginRecord, password| {
@@ -338,6 +338,7 @@ fn user(line: &Line, action: &Action, hashing: &Hashing, progress: &Progress) ->
         status: line.status,
         attributes: line.attributes.clone(),
         version: stored.map_or(progress.began(), LoginRecord::version),
+        attributes_version: record::attributes_version(profile.as_deref(), &line.attributes, progress.began()),
     };
     // A record that does not change keeps its version.
     if let Some(record) = stored

@@ -80,6 +80,14 @@ fn obey(command: &Value) -> Answer {
         })
     };
     let body = match command["do"].as_str().unwrap() {
+        // As the gate does: of the profile's attributes and the change.
+        "set-attributes" => {
+            let mut attributes = command["profile"]["attributes"].as_object().cloned().unwrap_or_default();
+            attributes.retain(|name, _| !command["without"].as_array().unwrap().contains(&json!(name)));
+            attributes.extend(command["set"].as_object().unwrap().clone());
+            attributes.insert("username".into(), command["profile"]["name"].clone());
+            json!({"attributes": attributes, "version": 1_795_600_000_000_i64})
+        }
         "list" if command["user"] == 8 => json!({"sessions": []}),
         "list" => json!({"sessions": [
             session("019abc3e-7a00-7000-8000-000000000002", 1_795_603_600, "CH", "Mozilla/5.0 (\u{1b}[31mX11)"),

@@ -180,7 +180,7 @@ fn hashes_are_stored_as_they_came_and_the_same_file_again_changes_nothing() {
     }
     assert_eq!(
         world.value("user:\"5\""),
-        json!({"v": 1, "id": "5", "name": "plain", "status": "disabled", "attributes": {"role": "admin"}})
+        json!({"v": 1, "id": "5", "name": "plain", "status": "disabled", "attributes": {"role": "admin"}, "version": version})
     );
     let hash = world.hash("plain");
     assert_eq!(world.run(&["password", "check", &hash], "correct horse battery").code, 0);
@@ -531,7 +531,8 @@ fn a_hundred_thousand_users_survive_kills_with_nothing_doubled_or_lost() {
         let hash = HASHES[at % 4];
         let record = format!("{{\"v\":1,\"id\":{id},\"hash\":\"{hash}\",\"status\":\"active\",\"version\":{version}}}");
         assert_eq!(*login, record);
-        let profile = format!("{{\"v\":1,\"id\":{id},\"name\":\"user{at}\",\"status\":\"active\"}}");
+        let profile =
+            format!("{{\"v\":1,\"id\":{id},\"name\":\"user{at}\",\"status\":\"active\",\"version\":{version}}}");
         assert_eq!(store[&format!("user:{id}")], profile);
         assert!(ids.insert(id));
     }

@@ -481,8 +481,12 @@ store: local store of ./wrangler.toml
         let before = world.writes().len();
         let run = run(&world, &gate, args, "another horse battery");
         let received = gate.received();
-        assert_eq!(received.len(), 1);
+        // The gate also learns the attributes of a user who was replaced, and forgets those of a deleted one.
+        let replaces = received.get(1).map(|received| received.command["replaces"].clone());
+        assert_eq!(replaces, args.contains(&"--replace").then(|| json!(true)), "{args:?}");
         let mut command = received[0].command.clone();
+        let forgets = command.as_object_mut().unwrap().remove("forget_attributes");
+        assert_eq!(forgets, (args[1] == "delete").then(|| json!(true)), "{args:?}");
         // The version of the record that was just written; a deleted user has none.
         let version = command.as_object_mut().unwrap().remove("version").and_then(|version| version.as_i64());
         assert_eq!(version.is_some_and(|version| version > 1_700_000_000_000), args[1] != "delete", "{args:?}");

@@ -1,8 +1,12 @@
 //! `tollgate user`, except for import.
 
-use super::world::{World, now};
+use super::{
+    fake_gate::{FakeGate, reject},
+    world::{World, now},
+};
 use serde_json::{Value, json};
 use snapbox::str;
+use tollgate::rules::rejection::{PermissionRejection, Rejection};
 
 const FOREIGN: &str = "pbkdf2_sha256$30000$hQ8sGm2DkLpR$SIQ/vgm8gDBBcK7iZPoaZj1ys5dYa0yQi1Sa2gMCcN8=";
 
@@ -32,8 +36,11 @@ store: local store of ./wrangler.toml
 "#]]);
     assert_eq!(world.writes(), ["user:7", "login:alice"], "the profile first");
     assert_eq!(world.calls(), ["get 2", "put 1", "put 1"]);
+    let mut profile = world.value("user:7");
+    let version = profile.as_object_mut().unwrap().remove("version");
+    assert!(version.and_then(|version| version.as_i64()).is_some_and(|version| now() - version < 60_000));
     assert_eq!(
-        world.value("user:7"),
+        profile,
         json!({"v": 1, "id": 7, "name": "alice", "status": "active", "attributes": {"role": "admin", "age": 7}})
     );
     let hash = world.hash("alice");
@@ -603,20 +610,77 @@ fn attributes_are_set_and_removed_and_nothing_else_changes() {
         "correct horse battery\n",
     );
     let (login, before) = (world.value("login:alice"), world.writes().len());
-    world.good(
-        &["user", "set", "alice", "--attribute", "role=viewer", "--attribute", "org={\"id\":5}", "--without", "age"],
-        "",
-    );
+    let first = world.value("user:7");
+    assert_eq!(first["version"], login["version"]);
+    world.good(&["user", "set", "alice", "role=viewer", "--attribute", "org={\"id\":5}", "--without", "age"], "");
     assert_eq!(world.writes()[before..], ["user:7"], "the profile alone");
+    let profile = world.value("user:7");
     assert_eq!(
-        world.value("user:7"),
-        json!({"v": 1, "id": 7, "name": "alice", "status": "active", "attributes": {"role": "viewer", "org": {"id": 5}}})
+        (&profile["status"], &profile["attributes"]),
+        (&json!("active"), &json!({"role": "viewer", "org": {"id": 5}}))
     );
+    assert!(profile["version"].as_i64() > first["version"].as_i64(), "{first} {profile}");
     assert_eq!(world.value("login:alice"), login);
     world.good(&["user", "disable", "alice"], "");
     world.good(&["user", "set", "alice", "--without", "role", "--without", "org"], "");
-    assert_eq!(world.value("user:7"), json!({"v": 1, "id": 7, "name": "alice", "status": "disabled"}));
+    let last = world.value("user:7");
+    assert_eq!((&last["status"], last.get("attributes")), (&json!("disabled"), None));
+    assert!(last["version"].as_i64() > profile["version"].as_i64());
     assert_eq!(world.run(&["user", "set", "alice"], "").code, 2);
+    assert_eq!(world.run(&["user", "set", "alice", "role"], "").code, 2);
     assert_eq!(world.run(&["user", "set", "alice", "--attribute", "a=1", "--without", "a"], "").code, 2);
     assert_eq!(world.run(&["user", "set", "unknown", "--attribute", "a=1"], "").code, 1);
+}
+
+/// The gate gets the change, with the profile as the store has it, and writes the profile itself.
+#[test]
+fn a_gate_that_is_named_changes_the_attributes() {
+    let world = World::new();
+    world.good(&["user", "add", "alice", "--id", "7", "--attribute", "role=admin"], "correct horse battery\n");
+    let (gate, before) = (FakeGate::start(&world), world.writes().len());
+    let profile = world.value("user:7");
+    let run =
+        world.finish(gate.command(&world, &["user", "set", "alice", "role=viewer", "--without", "age", "--json"]), "");
+    assert_eq!(run.code, 0, "{}", run.err);
+    let result: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(result, json!({"username": "alice", "attributes": {"role": "viewer"}, "tokens_rejected": true}));
+    assert_eq!(
+        gate.commands(),
+        [json!({
+            "do": "set-attributes", "user": 7, "profile": profile, "set": {"role": "viewer"}, "without": ["age"],
+            "replaces": false,
+        })]
+    );
+    assert_eq!(world.writes().len(), before, "the gate writes the profile");
+
+    // A user who is replaced or deleted keeps no attribute.
+    world.finish(
+        gate.command(&world, &["user", "add", "alice", "--replace", "--attribute", "team=red"]),
+        "correct horse battery\n",
+    );
+    let orders = gate.commands();
+    assert_eq!(
+        [&orders[0]["do"], &orders[1]["do"], &orders[1]["replaces"], &orders[1]["profile"]["attributes"]],
+        [&json!("end-all"), &json!("set-attributes"), &json!(true), &json!({"team": "red"})]
+    );
+    world.finish(gate.command(&world, &["user", "disable", "alice"]), "");
+    assert_eq!(gate.commands()[0].get("forget_attributes"), None);
+    world.finish(gate.command(&world, &["user", "delete", "alice"]), "");
+    assert_eq!(gate.commands()[0]["forget_attributes"], json!(true));
+}
+
+#[test]
+fn without_a_gate_a_change_says_how_long_the_former_claims_are_good() {
+    let world = World::new();
+    world.good(&["user", "add", "alice"], "correct horse battery\n");
+    let run = world.run(&["user", "set", "alice", "role=viewer"], "");
+    assert_eq!(run.code, 0);
+    assert!(run.err.contains("run the command again with --gate URL"), "{}", run.err);
+    // A refusal leaves everything as it was.
+    let too_long = |_: &Value| reject(400, &Rejection::Permission(PermissionRejection::AttributesTooLong));
+    let gate = FakeGate::answering(&world, too_long);
+    let before = world.writes().len();
+    let run = world.finish(gate.command(&world, &["user", "set", "alice", "role=x"]), "");
+    assert_eq!((run.code, world.writes().len()), (1, before), "{}", run.err);
+    assert!(run.err.contains("longer than 16 KiB"), "{}", run.err);
 }
