@@ -1,5 +1,8 @@
 // What rules require of claims, and claims from users' attributes.
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { mint, origin, payload, start, until } from "./harness.mjs";
 
@@ -78,4 +81,115 @@ test("a token has the attributes of its user, at the log-in and after a refresh"
   } finally {
     await gate.close();
   }
+});
+
+const ADMIN = "an operator's secret of more than thirty-two bytes";
+const BOUND_SECONDS = 3;
+const CLAIMS = {
+  TOLLGATE_CLAIMS: { role: "attributes.role" },
+  TOLLGATE_ADMIN_SECRET: ADMIN,
+  TOLLGATE_REVOCATION_BOUND: String(BOUND_SECONDS),
+  TOLLGATE_ERROR_CODES: true,
+  ORIGIN: "http://127.0.0.1:1",
+  ROUTES: [
+    { path: "/admin", to: "identity", require: { role: "admin" } },
+    { path: "/me", to: "identity" },
+    { path: "/strict", to: "identity", revocation: "strict" },
+  ],
+};
+const PROFILE = { v: 1, id: 1, name: "user1", status: "active", attributes: { role: "admin" }, version: 1700000000000 };
+
+/** The order of `tollgate user set`, which has read this profile. */
+const setRole = (gate, role, profile) =>
+  gate.get("/auth/admin", {
+    method: "POST",
+    headers: { authorization: `Bearer ${ADMIN}`, "content-type": "application/json" },
+    body: JSON.stringify({ do: "set-attributes", user: profile.id, profile, set: { role }, without: [] }),
+  });
+
+/** Asks with a token until it is refused; returns the answer, and the seconds since `since`. */
+async function refused(gate, path, headers, since) {
+  const answer = await until(async () => {
+    const answer = await gate.get(path, { headers });
+    return answer.status === 401 && answer;
+  });
+  return { answer, seconds: (Date.now() - since) / 1000 };
+}
+
+test("a role change is in force in every data centre within the bound, whatever their stores show, and after a crash", async (t) => {
+  const persist = await mkdtemp(join(tmpdir(), "tollgate-"));
+  t.after(() => rm(persist, { recursive: true, force: true }));
+  const vars = { ...CLAIMS, TOLLGATE_WIRE: "flask-jwt-extended" };
+  const setUp = async () => {
+    const gate = await start({ vars, persist, elsewhere: true });
+    return /** @type {[typeof gate, Exclude<typeof gate.elsewhere, false>]} */ ([gate, gate.elsewhere]);
+  };
+  let [here, elsewhere] = await setUp();
+  const bearer = (token) => ({ authorization: `Bearer ${token}` });
+  const status = async (gate, path, token) => (await gate.get(path, { headers: bearer(token) })).status;
+  const refresh = (gate, token) => gate.get("/auth/refresh", { method: "POST", headers: bearer(token) });
+  const stale = () => Promise.all([here, elsewhere].map(({ kv }) => kv.put("user:1", JSON.stringify(PROFILE))));
+  await stale();
+
+  const [first, other] = [await (await elsewhere.logIn()).json(), await (await here.logIn("user2")).json()];
+  assert.deepEqual([payload(first.access_token).role, payload(first.access_token).cv], ["admin", PROFILE.version]);
+  for (const gate of [here, elsewhere, here, elsewhere]) {
+    assert.equal(await status(gate, "/admin", first.access_token), 200);
+    assert.equal(await status(gate, "/me", other.access_token), 200);
+  }
+
+  const changed = await setRole(here, "viewer", PROFILE);
+  const [since, body] = [Date.now(), await changed.json()];
+  assert.deepEqual([changed.status, body.attributes], [200, { username: "user1", role: "viewer" }]);
+  assert.equal(await status(elsewhere, "/strict", first.access_token), 401, "at once where the account is asked");
+  // The store elsewhere shows the old role, in a log-in and in a refresh.
+  assert.equal((await elsewhere.kv.get("user:1", "json")).attributes.role, "admin");
+  for (const answer of [await elsewhere.logIn(), await refresh(elsewhere, first.refresh_token)]) {
+    const { access_token } = await answer.json();
+    assert.deepEqual([payload(access_token).role, payload(access_token).cv], ["viewer", body.version]);
+    assert.equal(await status(elsewhere, "/admin", access_token), 403);
+    assert.equal(await status(elsewhere, "/me", access_token), 200);
+  }
+  // The old token is dead everywhere, in the words on which clients refresh.
+  for (const gate of [here, elsewhere]) {
+    const { answer, seconds } = await refused(gate, "/me", bearer(first.access_token), since);
+    assert.deepEqual(await answer.json(), { msg: "Token has expired" });
+    assert.equal(answer.headers.get("x-auth-error"), "claims_outdated");
+    assert.ok(seconds < BOUND_SECONDS + 1, `${seconds} s`);
+    assert.equal(await status(gate, "/me", other.access_token), 200, "another user's");
+  }
+  // KV is a copy: the object wrote it.
+  const copied = await here.kv.get("user:1", "json");
+  assert.deepEqual(copied, { ...PROFILE, attributes: { role: "viewer" }, version: body.version });
+
+  // A second change, by an operator whose store is stale; then everything is killed, and the stores are stale again.
+  const profile = { ...PROFILE, attributes: { role: "admin", team: "red" } };
+  const second = await (await setRole(elsewhere, "auditor", profile)).json();
+  assert.deepEqual(second.attributes, { username: "user1", role: "auditor" });
+  await here.kill();
+  [here, elsewhere] = await setUp();
+  t.after(() => here.close());
+  await stale();
+  for (const gate of [here, elsewhere]) {
+    const { access_token, refresh_token } = await (await gate.logIn()).json();
+    assert.equal(payload(access_token).role, "auditor");
+    const refreshed = await (await refresh(elsewhere, refresh_token)).json();
+    assert.equal(payload(refreshed.access_token).role, "auditor");
+    assert.equal(await status(gate, "/me", access_token), 200);
+    assert.equal(await status(gate, "/me", first.access_token), 401);
+  }
+});
+
+test("in Flask-JWT's dialect a user whose role changes logs in again", async (t) => {
+  const gate = await start({ vars: CLAIMS });
+  t.after(() => gate.close());
+  await gate.kv.put("user:1", JSON.stringify(PROFILE));
+  const [token, since] = [await gate.token(), Date.now()];
+  const jwt = { authorization: `JWT ${token}` };
+  for (let use = 0; use < 3; use++) assert.equal((await gate.get("/admin", { headers: jwt })).status, 200);
+  assert.equal((await setRole(gate, "viewer", PROFILE)).status, 200);
+  const { answer } = await refused(gate, "/admin", jwt, since);
+  const words = { status_code: 401, error: "Invalid token", description: "Signature has expired" };
+  assert.deepEqual(await answer.json(), words);
+  assert.equal((await gate.get("/admin", { headers: { authorization: `JWT ${await gate.token()}` } })).status, 403);
 });

@@ -75,7 +75,7 @@ const bindingsOf = (config, vars) =>
  * @typedef {{
  *   config?: string, vars?: Record<string, unknown>, secret?: string, users?: boolean, build?: typeof DEPLOYED,
  *   entry?: string, sessions?: boolean, persist?: string, assets?: object, services?: Record<string, string>,
- *   options?: Record<string, unknown>,
+ *   options?: Record<string, unknown>, elsewhere?: boolean,
  * }} Setup
  */
 /**
@@ -93,8 +93,9 @@ const bindingsOf = (config, vars) =>
  *
  * `assets` are put over the table of that name. What is stored is kept in the folder `persist`, if there is one. A gate
  * that is killed (`kill()`) leaves it as it is. `services` are workers, by the names of the gate's bindings to them.
+ * `elsewhere` is the same gate in another data centre: it asks the same objects, and has a copy of KV of its own.
  *
- * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, kill(), close() }`
+ * `{ url, port, get(path, init), logIn(name, password), token(), output(), lines(), kv, elsewhere, kill(), close() }`
  *
  * @param {Setup} setup
  */
@@ -110,12 +111,26 @@ export async function start({
   assets,
   services = {},
   options = {},
+  elsewhere = false,
 } = {}) {
   const config = readConfig({ config: root + file });
   if (assets) Object.assign(config.assets, assets);
   const worker = workerOf(config);
   let output = "";
   const pids = await workerds();
+  const gate = {
+    ...worker,
+    name: "tollgate",
+    modules: await modules(build, entry),
+    bindings: bindingsOf(config, { ...(secret && { JWT_SECRET_KEY: secret }), ...vars }),
+  };
+  const ofTollgate = ([binding, object]) => [binding, { ...object, scriptName: "tollgate" }];
+  const second = {
+    ...gate,
+    name: "elsewhere",
+    kvNamespaces: { USERS: "elsewhere" },
+    durableObjects: Object.fromEntries(Object.entries(worker.durableObjects ?? {}).map(ofTollgate)),
+  };
   const runtime = new Miniflare(
     converted({
       handleStructuredLogs: ({ message }) => {
@@ -124,16 +139,14 @@ export async function start({
       ...(persist && { resourcePersistencePath: persist }),
       workers: [
         {
-          ...worker,
-          name: "tollgate",
-          modules: await modules(build, entry),
-          bindings: bindingsOf(config, { ...(secret && { JWT_SECRET_KEY: secret }), ...vars }),
+          ...gate,
           ...(sessions ? {} : { durableObjects: {}, ratelimits: {} }),
           serviceBindings: Object.fromEntries(
             Object.keys(services).map((binding) => [binding, { name: binding.toLowerCase() }]),
           ),
           ...options,
         },
+        ...(elsewhere ? [second] : []),
         ...Object.entries(services).map(([binding, script]) => ({
           name: binding.toLowerCase(),
           modules: true,
@@ -149,20 +162,27 @@ export async function start({
   const kv = /** @type {Store | undefined} */ (
     hasStore ? await runtime.getKVNamespace("USERS", "tollgate") : undefined
   );
-  if (users && kv) for (const { key, value } of testUsers) await kv.put(key, value);
-  const get = (path, init) => fetch(url.origin + path, { redirect: "manual", ...init });
-  const logIn = (username = "user1", password = "abcxyz") =>
-    get("/auth", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ username, password }),
-    });
+  const there = elsewhere && /** @type {Store} */ (await runtime.getKVNamespace("USERS", "elsewhere"));
+  for (const store of users ? [kv, there] : [])
+    if (store) for (const { key, value } of testUsers) await store.put(key, value);
+  const asks = (/** @type {URL} */ url) => {
+    const get = (path, init) => fetch(url.origin + path, { redirect: "manual", ...init });
+    const logIn = (username = "user1", password = "abcxyz") =>
+      get("/auth", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ username, password }),
+      });
+    return { get, logIn };
+  };
+  const { get, logIn } = asks(url);
   return {
     url,
     port: Number(url.port),
     get,
     logIn,
     kv,
+    elsewhere: there && { ...asks(await runtime.unsafeGetDirectURL("elsewhere")), kv: there },
     async token() {
       return (await (await logIn()).json()).access_token;
     },
