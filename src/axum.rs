@@ -278,8 +278,9 @@ impl<A: AccountStore> SendHost for AxumHost<A> {
         Ok(bytes)
     }
 
-    /// Always `true`: there are no limiters here. Put them in front of the layer.
-    async fn within_limit(&self, _: Limit, _: &str) -> bool {
+    /// Always `true`: there are no limiters here, so a rule with `rate` is a problem of the configuration. Put limiters
+    /// in front of the layer.
+    async fn within_limit(&self, _: Limit<'_>, _: &str) -> bool {
         true
     }
 

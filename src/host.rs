@@ -37,7 +37,7 @@ pub trait Host {
 
     /// Counts one use of a rate limiter under this key; `false` if the limit is exceeded. Returns `true` if the limiter
     /// cannot be reached, since it is never the only defence.
-    async fn within_limit(&self, limit: Limit, key: &str) -> bool;
+    async fn within_limit(&self, limit: Limit<'_>, key: &str) -> bool;
 
     /// Sends a command to the object of this name and waits for the reply. The host gives the command an id, so that it
     /// is done once, even if the request is run again.
@@ -103,11 +103,13 @@ pub enum BodyError {
 
 /// A rate limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
+pub enum Limit<'b> {
     /// Log-ins and password changes, by address, device or user.
     Address,
     /// Passwords hashed, for the whole gate.
     Hashing,
+    /// Requests under the rules whose `rate` is this binding, by user or address.
+    Requests(&'b str),
 }
 
 /// A request to another server.

@@ -172,7 +172,7 @@ impl SendHost for TestHost {
             .and_then(|body| if body.len() > limit { Err(BodyError::TooLarge { limit }) } else { Ok(body) })
     }
 
-    async fn within_limit(&self, _: Limit, _: &str) -> bool {
+    async fn within_limit(&self, _: Limit<'_>, _: &str) -> bool {
         true
     }
 

@@ -481,7 +481,8 @@ const COOKIE_PIECES: &[&str] = &["a", "b", "x", "=", "=", "1", "\"", "\\", ";", 
 const OPTION_WORDS: &[&str] = &[
     "exp", "methods", "POST", "path", "/x", "[", "]", "{", "}", "\"", ",", "1", "h", "-", ".", "https://", "@", "HS256",
 ];
-const RULE_MEMBERS: &[&str] = &["path", "to", "auth", "methods", "invalid", "user", "realm", "x"];
+const RULE_MEMBERS: &[&str] =
+    &["path", "to", "auth", "methods", "invalid", "user", "realm", "require", "countries", "addresses", "rate", "x"];
 const RULE_WORDS: &[&str] =
     &["/", "a", "A", "*", "{x}", ";", "origin", "assets", "identity", "optional", "none", "stored"];
 const PATTERNS: &[&str] = &["/*", "/a", "/a/*", "/A/b", "/a/{x}/a", "/b/", "/b/*", "/{x}", "/{x}/*", "/{x}/a"];

@@ -199,7 +199,11 @@ impl Host for StubHost {
         Err(BodyError::Interrupted)
     }
 
-    async fn within_limit(&self, _: Limit, _: &str) -> bool {
+    async fn within_limit(&self, limit: Limit<'_>, key: &str) -> bool {
+        if let Limit::Requests(limiter) = limit {
+            let what = format!("the limiter {limiter} counts it as {key}: beyond its limit 429");
+            self.report.borrow_mut().insert("rate".into(), what.into());
+        }
         true
     }
 
@@ -289,7 +293,7 @@ impl Case<'_> {
         };
         let decision = match self.gate.decide(&request, clock::now()) {
             Decided::Now(decision) => decision,
-            Decided::Later(Continuation::BodyUnderRule(_)) => {
+            Decided::Later(Continuation::Rule(waiting)) if waiting.reads_body() => {
                 report.insert("result".into(), "undecided".into());
                 report.insert(
                     "why".into(),

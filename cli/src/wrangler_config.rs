@@ -210,6 +210,7 @@ impl WranglerConfig {
             // The stock worker has none.
             serves_inner: self.is_stock().then_some(false),
             has_binding: &|name| self.fetchers().iter().any(|(binding, ..)| binding == name),
+            has_limiter: &|name| self.limiters().any(|limiter| limiter == name),
         })
     }
 
@@ -233,10 +234,15 @@ impl WranglerConfig {
     /// The worker's bindings other than the store.
     pub fn bindings(&self) -> Bindings {
         let objects = self.scope().and_then(|scope| scope.get("durable_objects")?.get("bindings"));
-        let limits = self.scope().and_then(|scope| scope.get("ratelimits"));
-        let names: Vec<&str> =
-            objects.into_iter().chain(limits).flat_map(Node::elements).filter_map(|node| node.text("name")).collect();
+        let objects = objects.into_iter().flat_map(Node::elements).filter_map(|node| node.text("name"));
+        let names: Vec<&str> = objects.chain(self.limiters()).collect();
         Bindings::of(|name| names.contains(&name))
+    }
+
+    /// The names of the rate limiters.
+    fn limiters(&self) -> impl Iterator<Item = &str> {
+        let limits = self.scope().and_then(|scope| scope.get("ratelimits"));
+        limits.into_iter().flat_map(Node::elements).filter_map(|node| node.text("name"))
     }
 
     /// The bindings that can fetch, with the service that they name and their positions.
@@ -372,6 +378,7 @@ impl WranglerConfig {
             secrets: Secrets::MayBeElsewhere(&[]),
             serves_inner: None,
             has_binding: &|_| true,
+            has_limiter: &|_| true,
         });
         let config = config.map_err(|problems| {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();

@@ -346,6 +346,11 @@ fn families() -> Vec<Family> {
                     "`tollgate route test GET /path --claims '{…}'` says which condition fails",
                 ),
                 row(
+                    [PermissionRejection::TooManyRequests],
+                    "More requests of this user, or without a token from this address, than the limiter of the rule's `rate` allows.",
+                    "the client waits",
+                ),
+                row(
                     [PermissionRejection::ForeignSocket],
                     "A WebSocket handshake with a token in a cookie, from another site's page or from no page.",
                     "`TOLLGATE_PUBLIC_URL` is the address that browsers use",

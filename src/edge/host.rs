@@ -63,10 +63,11 @@ impl Host for Call {
     }
 
     /// The runtime's limiters count per data centre and approximately.
-    async fn within_limit(&self, limit: Limit, key: &str) -> bool {
+    async fn within_limit(&self, limit: Limit<'_>, key: &str) -> bool {
         let binding = match limit {
             Limit::Address => ADDRESS_LIMIT,
             Limit::Hashing => HASHING_LIMIT,
+            Limit::Requests(binding) => binding,
         };
         let allowed = async {
             let options = js_sys::Object::new();

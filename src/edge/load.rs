@@ -63,7 +63,8 @@ fn read(
         secrets_store,
         secrets: Secrets::Visible,
         serves_inner: Some(has_inner),
-        has_binding: &|name| is_fetcher(env, name),
+        has_binding: &|name| has_function(env, name, "fetch"),
+        has_limiter: &|name| has_function(env, name, "limit"),
     };
     let Loaded { config, faults, mut warnings, unseen: _ } = Config::read_from(environment);
     warnings.extend(bindings.missing());
@@ -133,11 +134,11 @@ pub(super) fn bindings(env: &JsValue) -> Bindings {
     Bindings::of(|name| has(env, name))
 }
 
-/// Whether a binding of the worker has a function `fetch`.
-fn is_fetcher(env: &JsValue, name: &str) -> bool {
+/// Whether a binding of the worker has a function of this name.
+fn has_function(env: &JsValue, name: &str, function: &str) -> bool {
     let is_own = js_sys::Object::keys(env.unchecked_ref::<js_sys::Object>()).includes(&name.into(), 0);
     let binding = js_sys::Reflect::get(env, &name.into()).unwrap_or_default();
-    is_own && js_sys::Reflect::get(&binding, &"fetch".into()).is_ok_and(|fetch| fetch.is_function())
+    is_own && js_sys::Reflect::get(&binding, &function.into()).is_ok_and(|function| function.is_function())
 }
 
 fn has(env: &JsValue, name: &str) -> bool {

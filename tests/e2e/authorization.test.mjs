@@ -193,3 +193,52 @@ test("in Flask-JWT's dialect a user whose role changes logs in again", async (t)
   assert.deepEqual(await answer.json(), words);
   assert.equal((await gate.get("/admin", { headers: { authorization: `JWT ${await gate.token()}` } })).status, 403);
 });
+
+test("requests are counted by user and by address, on the hot path too", async (t) => {
+  const app = await origin((_, answer) => answer.end("from the origin"));
+  t.after(() => app.close());
+  const gate = await start({
+    vars: {
+      ORIGIN: app.url,
+      TOLLGATE_ERROR_CODES: true,
+      ROUTES: [
+        { path: "/reports/*", to: "origin", rate: "REPORTS" },
+        { path: "/others/*", to: "origin" },
+        { path: "/open", to: "origin", auth: "none", rate: "REPORTS" },
+      ],
+    },
+    sessions: false,
+    options: {
+      ratelimits: { REPORTS: { name: "REPORTS", namespace_id: "1003", simple: { limit: 5, period: 60 } } },
+    },
+  });
+  t.after(() => gate.close());
+  // The limiter counts by the minute of the clock.
+  const left = 60_000 - (Date.now() % 60_000);
+  if (left < 10_000) await new Promise((resolve) => setTimeout(resolve, left));
+  const [one, two] = [await mint({ identity: 1 }), await mint({ identity: 2 })];
+  const ask = (path, token) => gate.get(path, { headers: token ? { authorization: `JWT ${token}` } : {} });
+  const refused = await ask("/reports/x", "x");
+  assert.equal(refused.status, 401, "and not counted");
+  for (let use = 0; use < 5; use++) assert.equal((await ask("/reports/x", one)).status, 200);
+  for (let use = 0; use < 3; use++) {
+    const answer = await ask("/reports/x", one);
+    assert.deepEqual(
+      [answer.status, answer.headers.get("retry-after"), answer.headers.get("x-auth-error")],
+      [429, "60", "rate_exceeded"],
+    );
+    assert.equal((await ask("/others/x", one)).status, 200);
+    assert.equal((await ask("/reports/x", two)).status, 200);
+  }
+  const open = [];
+  for (let use = 0; use < 7; use++) open.push((await ask("/open")).status);
+  assert.deepEqual(open, [200, 200, 200, 200, 200, 429, 429]);
+});
+
+test("a limiter that is not bound stops the gate", async (t) => {
+  const routes = [{ path: "/me", to: "identity", rate: "REPORTS" }];
+  const gate = await start({ vars: { ROUTES: routes }, sessions: false });
+  t.after(() => gate.close());
+  assert.equal((await gate.get("/me")).status, 500);
+  assert.ok(gate.lines().some(({ event, option }) => event === "config_problem" && option === "ROUTES[0].rate"));
+});

@@ -340,3 +340,19 @@ header   www-authenticate: Bearer error="insufficient_scope"
 "#]]);
     assert_eq!(run(r#"{"role": "user", "scope": "b c a"}"#).code, 0);
 }
+
+#[test]
+fn a_rate_is_explained_and_its_limiter_looked_for() {
+    let world = World::new();
+    world.config("path = \"/api/*\"", "path = \"/api/*\"\nrate = \"REPORTS\"");
+    let check = world.run(&["config", "check"], "");
+    assert_eq!(check.code, 1, "{}", check.out);
+    assert!(check.out.contains("ROUTES[2].rate: no rate limiter is bound as REPORTS"), "{}", check.out);
+    let limiter =
+        "[[ratelimits]]\nname = \"REPORTS\"\nnamespace_id = \"1003\"\nsimple = { limit = 5, period = 60 }\n\n";
+    world.config("[[kv_namespaces]]", &format!("{limiter}[[kv_namespaces]]"));
+    let check = world.run(&["config", "check"], "");
+    assert!(!check.out.contains("rate"), "{}", check.out);
+    let route = world.run(&["route", "test", "GET", "/api/x", "--json"], "");
+    assert!(route.out.contains("the limiter REPORTS counts it as user:"), "{}", route.out);
+}

@@ -174,6 +174,8 @@ pub struct Environment<'e> {
     pub serves_inner: Option<bool>,
     /// Whether the worker has a binding of this name: for origins that are reached through one.
     pub has_binding: &'e dyn Fn(&str) -> bool,
+    /// Whether the worker has a rate limiter of this name, for a rule's `rate`.
+    pub has_limiter: &'e dyn Fn(&str) -> bool,
 }
 
 /// Which secrets the reader of an [`Environment`] sees.

@@ -27,7 +27,7 @@ impl Config {
         Self::read_with(vars, Bindings::default())
     }
 
-    /// As [`Self::read`], for a worker with these bindings.
+    /// As [`Self::read`], for a worker with these bindings and no rate limiters for rules.
     #[must_use]
     pub fn read_with(vars: &Map<String, Value>, bindings: Bindings) -> Loaded {
         Self::read_from(Environment {
@@ -37,6 +37,7 @@ impl Config {
             secrets: Secrets::Visible,
             serves_inner: None,
             has_binding: &|_| true,
+            has_limiter: &|_| false,
         })
     }
 
@@ -50,7 +51,7 @@ impl Config {
 /// Reads every option, then makes every check, so that all diagnostics are reported at once. They are listed in the
 /// order of this function.
 fn read(environment: Environment<'_>) -> Loaded {
-    let Environment { vars, bindings, secrets_store, secrets, serves_inner, has_binding } = environment;
+    let Environment { vars, bindings, secrets_store, secrets, serves_inner, has_binding, has_limiter } = environment;
     let mut diagnostics = Diagnostics::new(secrets);
     let raw = read_options(vars, secrets_store, &mut diagnostics);
     let keys = keys::keys(&raw, &mut diagnostics);
@@ -70,6 +71,7 @@ fn read(environment: Environment<'_>) -> Loaded {
         origin::check_unused(routes, &origins, &mut diagnostics);
         rewrites::check(routes, &origins, &mut diagnostics);
         routes::check_requirements(&raw, routes, &mut diagnostics);
+        routes::check_limiters(routes, has_limiter, &mut diagnostics);
     }
     let public_url = origin::public_url(&raw, &mut diagnostics);
     origin::check_keep_headers(&raw, &mut diagnostics);

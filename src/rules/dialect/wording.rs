@@ -82,6 +82,8 @@ fn headers(rejection: &Rejection, dialect: &dyn Wording) -> Vec<(Cow<'static, st
             let challenge = dialect.insufficient_scope();
             challenge.map(|challenge| ("www-authenticate".into(), challenge.to_owned())).into_iter().collect()
         }
+        // The longest period of the runtime's limiters.
+        Rejection::Permission(PermissionRejection::TooManyRequests) => vec![("retry-after".into(), "60".into())],
         Rejection::Route(RouteRejection::MissingLastSlash { location }) => vec![("location".into(), location.clone())],
         Rejection::Route(RouteRejection::MethodNotAllowed { allow }) => vec![("allow".into(), allow.clone())],
         Rejection::Unavailable(UnavailableRejection::Store | UnavailableRejection::DecisionTimeout)

@@ -11,7 +11,7 @@ use super::{
     login::{self, LoginRequest},
     logout::{self, LogoutRequest},
     refresh,
-    rule::{self, BodyUnderRule, TokenUnderRule, UnderRule},
+    rule::{self, UnderRule},
     sessions::{self, AccountRequest},
 };
 use crate::{
@@ -39,20 +39,15 @@ pub enum Continuation<'g> {
     Account(AccountRequest<'g>),
     /// `POST /auth/admin`.
     Admin(AdminRequest),
-    /// A rule whose token may be in the body.
-    BodyUnderRule(BodyUnderRule<'g>),
-    /// A valid token under a rule: its revocation or its user must be looked up.
-    TokenUnderRule(TokenUnderRule<'g>),
+    /// A rule: the body may have the token, its revocation or its user must be looked up, or a limiter asked.
+    Rule(UnderRule<'g>),
 }
 
 impl Gate {
     /// Decides a request from memory, or says what must be asked first.
     pub fn decide<'g>(&'g self, request: &Request<'_>, now: Timestamp) -> Decided<'g, Continuation<'g>> {
         match self.config.routes.find(request.method, request.path) {
-            Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now).map_later(|waiting| match waiting {
-                UnderRule::Body(waiting) => Continuation::BodyUnderRule(waiting),
-                UnderRule::Token(waiting) => Continuation::TokenUnderRule(waiting),
-            }),
+            Ok(Found::Rule(rule)) => self.decide_rule(rule, request, now).map_later(Continuation::Rule),
             Ok(Found::Endpoint(endpoint)) => match self.decide_endpoint(endpoint, request, now) {
                 Ok(decided) => decided,
                 Err(rejected) => Decided::Now(Decision::Reject(rejected.under(endpoint.name()))),
@@ -109,8 +104,7 @@ impl Gate {
                 answered(request.endpoint(), sessions::own_account(self, request, host, users).await)
             }
             Continuation::Admin(request) => answered(Endpoint::Admin, admin::admin(self, request, host).await),
-            Continuation::BodyUnderRule(waiting) => rule::resume_with_body(self, waiting, host, users).await,
-            Continuation::TokenUnderRule(waiting) => rule::resume(self, waiting, host, users).await,
+            Continuation::Rule(waiting) => rule::resume(self, waiting, host, users).await,
         }
     }
 }

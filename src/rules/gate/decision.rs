@@ -65,6 +65,19 @@ impl<'g> Decision<'g> {
     }
 }
 
+impl Decision<'_> {
+    /// For whom the request is let through; `None` if it is not.
+    pub(super) fn principal(&self) -> Option<&Principal> {
+        match self {
+            Self::Reject(_) | Self::Answer(_) => None,
+            Self::Identity(authorized)
+            | Self::Assets(authorized)
+            | Self::Forward(authorized)
+            | Self::Inner(authorized) => Some(&authorized.principal),
+        }
+    }
+}
+
 /// A rejection, with what its answer and log line need.
 #[derive(Debug, PartialEq)]
 pub struct Rejected<'g> {

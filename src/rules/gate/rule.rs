@@ -1,6 +1,7 @@
 //! Whether a request under a rule of `ROUTES` is let through.
 //!
-//! **What always holds:** the order is token, revocation, account, user, claims (`require`), renewal of cookies.
+//! **What always holds:** the order is token, revocation, account, user, claims (`require`), renewal of cookies, and
+//! last the rate: only requests that would pass are counted.
 //! [`Gate::decide_rule`] decides from memory; [`resume`] continues in the same order.
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     revocation::{Scope, rejection_of},
 };
 use crate::{
-    host::Host,
+    host::{Host, Limit},
     rules::{
         account::Reply,
         config::Location,
@@ -30,16 +31,39 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Where memory alone does not decide a request under a rule.
-pub(super) enum UnderRule<'g> {
+/// A request under a rule that memory alone does not decide.
+pub struct UnderRule<'g> {
+    decided: Decided<'g, Waiting<'g>>,
+    /// The limiter that counts the request, if it passes.
+    rate: Option<Rate<'g>>,
+}
+
+/// What must be asked before a decision without a limiter.
+enum Waiting<'g> {
     /// The body must be read.
     Body(BodyUnderRule<'g>),
     /// Something must be asked about the token.
     Token(TokenUnderRule<'g>),
 }
 
+/// A limiter of requests.
+struct Rate<'g> {
+    rule: &'g Rule,
+    limiter: &'g str,
+    /// The key of a request without a token.
+    address: String,
+}
+
+impl UnderRule<'_> {
+    /// Whether the body must be read for the token.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        matches!(self.decided, Decided::Later(Waiting::Body(_)))
+    }
+}
+
 /// A valid token under a rule, which may be revoked.
-pub struct TokenUnderRule<'g> {
+struct TokenUnderRule<'g> {
     rule: &'g Rule,
     token: VerifiedToken,
     location: Location,
@@ -59,7 +83,7 @@ enum NextStep {
 }
 
 /// A rule whose token may be in the body.
-pub struct BodyUnderRule<'g> {
+struct BodyUnderRule<'g> {
     rule: &'g Rule,
     search: Box<dyn BodySearch + 'g>,
     /// Whether the request is a WebSocket handshake from another site's page.
@@ -73,6 +97,22 @@ impl Gate {
         request: &Request<'_>,
         now: Timestamp,
     ) -> Decided<'g, UnderRule<'g>> {
+        let decided = self.decide_without_rate(rule, request, now);
+        match &rule.rate {
+            Some(limiter) if request.method != "OPTIONS" && !matches!(decided, Decided::Now(Decision::Reject(_))) => {
+                let address = self.client_info(request).address.unwrap_or_default();
+                Decided::Later(UnderRule { decided, rate: Some(Rate { rule, limiter, address }) })
+            }
+            _ => decided.map_later(|waiting| UnderRule { decided: Decided::Later(waiting), rate: None }),
+        }
+    }
+
+    fn decide_without_rate<'g>(
+        &'g self,
+        rule: &'g Rule,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Decided<'g, Waiting<'g>> {
         if !rule.places.is_everywhere() && !self.is_from_allowed_place(rule, request) {
             return Decided::Now(reject(rule, Rejection::Permission(PermissionRejection::ForbiddenPlace)));
         }
@@ -83,13 +123,13 @@ impl Gate {
         let is_foreign_socket = || self.is_foreign_socket(request);
         match self.search(rule, request, now) {
             Search::Done(presented) => match self.presented(rule, presented, is_foreign_socket) {
-                Ok((token, location)) => self.decide_token(rule, token, location, now).map_later(UnderRule::Token),
+                Ok((token, location)) => self.decide_token(rule, token, location, now).map_later(Waiting::Token),
                 Err(decision) => Decided::Now(decision),
             },
             Search::InBody(search) => match self.check_token_body(request) {
                 Ok(()) => {
                     let is_foreign_socket = is_foreign_socket();
-                    Decided::Later(UnderRule::Body(BodyUnderRule { rule, search, is_foreign_socket }))
+                    Decided::Later(Waiting::Body(BodyUnderRule { rule, search, is_foreign_socket }))
                 }
                 Err(rejection) => Decided::Now(reject(rule, rejection)),
             },
@@ -227,8 +267,39 @@ impl Gate {
     }
 }
 
+/// Completes a decision under a rule.
+pub(super) async fn resume<'g>(
+    gate: &'g Gate,
+    UnderRule { decided, rate }: UnderRule<'g>,
+    host: &impl Host,
+    users: &impl Users,
+) -> Decision<'g> {
+    let decision = match decided {
+        Decided::Now(decision) => decision,
+        Decided::Later(Waiting::Body(waiting)) => resume_with_body(gate, waiting, host, users).await,
+        Decided::Later(Waiting::Token(waiting)) => resume_with_token(gate, waiting, host, users).await,
+    };
+    match rate {
+        Some(rate) => within_rate(gate, rate, decision, host).await,
+        None => decision,
+    }
+}
+
+/// The decision, if it lets nothing through or the limiter allows one more request of the same user, or from the same
+/// address without one.
+async fn within_rate<'g>(gate: &Gate, rate: Rate<'g>, decision: Decision<'g>, host: &impl Host) -> Decision<'g> {
+    let Some(principal) = decision.principal() else { return decision };
+    let account = principal.token().and_then(|token| gate.account_of(token));
+    let key = account.map_or_else(|| format!("address:{}", rate.address), |account| account.to_string());
+    if host.within_limit(Limit::Requests(rate.limiter), &key).await {
+        decision
+    } else {
+        reject(rate.rule, PermissionRejection::TooManyRequests.into())
+    }
+}
+
 /// Reads the body, searches it for the token, and decides.
-pub(super) async fn resume_with_body<'g>(
+async fn resume_with_body<'g>(
     gate: &'g Gate,
     waiting: BodyUnderRule<'g>,
     host: &impl Host,
@@ -248,12 +319,12 @@ pub(super) async fn resume_with_body<'g>(
     };
     match gate.decide_token(rule, token, location, now) {
         Decided::Now(decision) => decision,
-        Decided::Later(waiting) => resume(gate, waiting, host, users).await,
+        Decided::Later(waiting) => resume_with_token(gate, waiting, host, users).await,
     }
 }
 
 /// Decides about a valid token, from the first check that memory could not do.
-pub(super) async fn resume<'g>(
+async fn resume_with_token<'g>(
     gate: &'g Gate,
     waiting: TokenUnderRule<'g>,
     host: &impl Host,

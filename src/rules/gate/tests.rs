@@ -8,7 +8,7 @@ use crate::{
     rules::{
         account::{Bucket, Command, Context, Lifetimes, PasswordChange, Reply, Rows, object},
         answer::Answer,
-        config::{Bindings, Config, Location},
+        config::{Bindings, Config, Environment, Location, Secrets},
         device::RecordId,
         hooks::{DefaultHandlers, Handlers, Hooks, Loaders, TokenParts},
         identity::{Attributes, Id, Identity},
@@ -45,7 +45,7 @@ struct World {
     register_answers: bool,
     accounts_answer: bool,
     /// The limit that is used up, for keys with this prefix.
-    full: Option<(Limit, &'static str)>,
+    full: Option<(Limit<'static>, &'static str)>,
     password: &'static str,
     version: i64,
     /// The user's, and their version in milliseconds.
@@ -80,7 +80,7 @@ struct Outside {
     fails: Option<(usize, Failure)>,
     register_answers: bool,
     accounts_answer: bool,
-    full: Option<(Limit, &'static str)>,
+    full: Option<(Limit<'static>, &'static str)>,
     password: &'static str,
     version: i64,
     attributes: Value,
@@ -118,7 +118,7 @@ impl Host for Outside {
         if self.failure().is_some() { Err(BodyError::Interrupted) } else { Ok(self.body.clone()) }
     }
 
-    async fn within_limit(&self, limit: Limit, key: &str) -> bool {
+    async fn within_limit(&self, limit: Limit<'_>, key: &str) -> bool {
         self.note(format!("limit {limit:?} {key}"));
         !self.full.is_some_and(|(full, start)| limit == full && key.starts_with(start))
     }
@@ -233,6 +233,9 @@ impl World {
                 {"path": "/events", "to": "origin"},
                 {"path": "/brief", "to": "origin", "close_at_expiry": true},
                 {"path": "/public", "to": "origin", "auth": "none"},
+                {"path": "/counted", "to": "identity", "rate": "REPORTS"},
+                {"path": "/counted/by-all", "to": "identity", "auth": "optional", "rate": "REPORTS", "methods": ["GET", "OPTIONS"]},
+                {"path": "/counted/strict", "to": "identity", "revocation": "strict", "rate": "REPORTS"},
             ]),
         );
         if all.get("TOLLGATE_WIRE").is_some() {
@@ -242,8 +245,17 @@ impl World {
                 json!({"path": "/fresh", "to": "identity", "fresh": true}),
             ]);
         }
+        let environment = Environment {
+            vars: &all,
+            bindings,
+            secrets_store: &[],
+            secrets: Secrets::Visible,
+            serves_inner: None,
+            has_binding: &|_| true,
+            has_limiter: &|_| true,
+        };
         Self {
-            gate: Gate::new(Config::read_with(&all, bindings).config.unwrap(), DefaultHandlers),
+            gate: Gate::new(Config::read_from(environment).config.unwrap(), DefaultHandlers),
             now: Timestamp::from_seconds(NOW),
             objects: HashMap::new(),
             register: RevocationLog::default(),
@@ -1786,4 +1798,43 @@ fn a_rule_may_be_for_some_places_only() {
     ] {
         assert_eq!(code(path, address, forwarded, country), expected, "{path} {address} {forwarded} {country}");
     }
+}
+
+#[test]
+fn requests_that_would_pass_are_counted_by_user_or_address() {
+    let mut world = World::new(json!({}), ALL);
+    let (token, _) = world.tokens();
+    let jwt = format!("JWT {token}");
+    let from = ("cf-connecting-ip", "2001:db8::7");
+    let with = [("authorization", jwt.as_str()), from];
+    let bad = [("authorization", "JWT x"), from];
+    assert_eq!(world.status(&token, "/me"), 200);
+    for _ in 0..3 {
+        for (headers, path, asked) in [
+            (&with[..], "/counted", &["limit Requests(\"REPORTS\") user:1"][..]),
+            (&with, "/counted/strict", &["user check", "limit Requests(\"REPORTS\") user:1"]),
+            (&with, "/counted/by-all", &["limit Requests(\"REPORTS\") user:1"]),
+            (&with[1..], "/counted/by-all", &["limit Requests(\"REPORTS\") address:2001:db8:0:0::/64"]),
+            (&[], "/counted/by-all", &["limit Requests(\"REPORTS\") address:"]),
+        ] {
+            assert_eq!(
+                (world.send("GET", path, headers, Value::Null).0, &world.asked[..]),
+                (200, &asked.iter().map(|asked| (*asked).to_owned()).collect::<Vec<_>>()[..]),
+                "{path}"
+            );
+        }
+        // What is refused anyway is not counted.
+        for (headers, path) in [(&bad[..], "/counted"), (&[], "/counted"), (&bad, "/counted/by-all")] {
+            assert_eq!(world.send("GET", path, headers, Value::Null).0, 401);
+            assert!(world.asked.is_empty());
+        }
+    }
+    world.full = Some((Limit::Requests("REPORTS"), "user:1"));
+    let answer = world.answer("GET", "/counted", &with, Value::Null);
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("60")));
+    assert_eq!(world.send("GET", "/counted/by-all", &with[1..], Value::Null).0, 200, "another's");
+    assert_eq!(world.status(&token, "/me"), 200);
+    // A preflight has no token.
+    let request = Request { method: "OPTIONS", site: "", path: "/counted/by-all", query: None, headers: &Sent(vec![]) };
+    assert!(matches!(world.gate.decide(&request, world.now), Decided::Now(Decision::Identity(_))));
 }

@@ -173,7 +173,7 @@ mod tests {
             unreachable!()
         }
 
-        async fn within_limit(&self, _: Limit, _: &str) -> bool {
+        async fn within_limit(&self, _: Limit<'_>, _: &str) -> bool {
             unreachable!()
         }
 

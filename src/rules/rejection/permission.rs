@@ -12,6 +12,8 @@ pub enum PermissionRejection {
     ForbiddenPlace,
     /// The token's claims do not meet the rule's `require`.
     InsufficientPermissions,
+    /// More requests than the limiter of the rule's `rate` allows.
+    TooManyRequests,
     /// The secret of the operators' endpoint is wrong or missing.
     NotTheOperator,
     /// An operator's command that is unknown or incomplete.
@@ -26,6 +28,7 @@ impl PermissionRejection {
             Self::ForeignSocket => "websocket_origin",
             Self::ForbiddenPlace => "place_forbidden",
             Self::InsufficientPermissions => "insufficient_permissions",
+            Self::TooManyRequests => "rate_exceeded",
             Self::NotTheOperator => "operator_unknown",
             Self::BadCommand => "bad_command",
             Self::AttributesTooLong => "attributes_too_long",
@@ -43,6 +46,7 @@ impl PermissionRejection {
                 Words::new(403, "Forbidden", "Requests from this country or address are not allowed")
             }
             Self::InsufficientPermissions => Words::new(403, "Forbidden", "Insufficient permissions"),
+            Self::TooManyRequests => Words::new(429, "Too Many Requests", "Too many requests; try again in a minute"),
             Self::NotTheOperator => {
                 Words::new(401, "Unauthorized", "Send TOLLGATE_ADMIN_SECRET as `Authorization: Bearer …`")
             }

@@ -43,6 +43,8 @@ pub struct Rule {
     pub places: Places,
     /// What the token's claims must be.
     pub require: Option<Requirement>,
+    /// The binding of the rate limiter that counts requests by user, or by address without one.
+    pub rate: Option<String>,
     /// Which pages of other origins may read the answers.
     pub cors: Option<Cors>,
     /// Members for Flask-JWT-Extended's dialect only.
@@ -288,6 +290,12 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         meaning: "Addresses from which requests may come, such as `[\"192.0.2.0/24\"]`; else 403. Behind `TOLLGATE_TRUSTED_PROXIES` it is the client's. A request whose address is not known is refused.",
     },
     RuleMember {
+        name: "rate",
+        kind: "name of a rate limiter's binding",
+        default: "none",
+        meaning: "The limiter that counts requests by the token's user, and requests without a token by address; beyond its limit 429: [authorization.md](authorization.md#how-often).",
+    },
+    RuleMember {
         name: "revocation",
         kind: "`snapshot` or `strict`",
         default: "snapshot",
@@ -507,6 +515,13 @@ impl Rule {
                 None
             }
         });
+        let rate = table.get("rate").and_then(|value| match value.as_str() {
+            Some(name) if is_binding(name) => Some(name.to_owned()),
+            _ => {
+                problem("rate", "write the name of a rate limiter's binding, such as \"REPORTS\"".into());
+                None
+            }
+        });
         let places = Places::read(table.get("countries"), table.get("addresses")).unwrap_or_else(|(member, text)| {
             problem(member, text);
             Places::default()
@@ -540,6 +555,7 @@ impl Rule {
                 close_at_expiry,
                 places,
                 require,
+                rate,
                 cors,
                 flask_jwt_extended,
             }),
@@ -562,6 +578,7 @@ impl Rule {
         let parts = |rule: &'_ Self| (rule.auth, rule.invalid, rule.user, rule.revocation);
         parts(self) == parts(other)
             && self.require == other.require
+            && self.rate == other.rate
             && self.places == other.places
             && self.flask_jwt_extended == other.flask_jwt_extended
     }
@@ -591,6 +608,12 @@ impl FlaskJwtExtendedRule {
         });
         Self { fresh, token_type, locations, verify_type, skip_revocation_check }
     }
+}
+
+/// Whether this can be the name of a binding: an ECMAScript identifier of ASCII characters, as wrangler wants it.
+fn is_binding(text: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    !text.is_empty() && text.bytes().all(is_part) && !text.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// Whether this can be a realm: visible ASCII and spaces. Quotes and backslashes are escaped in the challenge (RFC 9110

@@ -245,6 +245,7 @@ fn unseen(change: Value, declared: &[&str]) -> (Vec<&'static str>, bool) {
         secrets,
         serves_inner: None,
         has_binding: &|_| true,
+        has_limiter: &|_| true,
     });
     let config = reading.config.unwrap_or_else(|problems| panic!("{problems:?}"));
     let is_empty = config.tokens.keys().all().next().is_none();
@@ -289,6 +290,7 @@ fn a_secret_of_secrets_store_is_named_for_what_it_is() {
         secrets: Secrets::Visible,
         serves_inner: None,
         has_binding: &|_| true,
+        has_limiter: &|_| true,
     };
     let problems = Config::read_from(environment).config.map(drop).unwrap_err();
     assert!(problems[0].option == "JWT_SECRET_KEY" && problems[0].text.contains("Secrets Store"), "{problems:?}");

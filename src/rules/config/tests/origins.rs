@@ -19,6 +19,7 @@ fn read(vars: &Map<String, Value>) -> Loaded {
         secrets: Secrets::Visible,
         serves_inner: None,
         has_binding: &|name| ["ORDERS", "MTLS"].contains(&name),
+        has_limiter: &|name| name == "REPORTS",
     })
 }
 

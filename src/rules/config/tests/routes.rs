@@ -103,6 +103,7 @@ fn the_rule_for_who_it_is_and_the_worker_behind_are_judged_by_their_options() {
             secrets: Secrets::Visible,
             serves_inner,
             has_binding: &|_| true,
+            has_limiter: &|_| true,
         };
         Config::read_from(environment).config.map(drop).map_err(|problems| problems[0].option.clone())
     };
@@ -193,4 +194,29 @@ fn a_requirement_can_be_met() {
         assert_eq!(problems(rule(json!({"require": claim}))), ["ROUTES[0].require"], "{claim}");
     }
     assert_eq!(problems(rule(json!({"require": {"role": "a"}, "auth": "none"}))).len(), 2);
+}
+
+#[test]
+fn a_rate_names_a_limiter_that_is_bound() {
+    let read = |rate: Value| {
+        let all = vars(json!({"ROUTES": [{"path": "/a", "to": "identity", "rate": rate}]}));
+        let environment = Environment {
+            vars: &all,
+            bindings: Bindings::default(),
+            secrets_store: &[],
+            secrets: Secrets::Visible,
+            serves_inner: None,
+            has_binding: &|_| true,
+            has_limiter: &|name| name == "REPORTS",
+        };
+        let problems = Config::read_from(environment).config.err().unwrap_or_default();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(read(json!("REPORTS")), [""; 0]);
+    for wrong in [json!("OTHER"), json!(""), json!("a b"), json!("1A"), json!(7), json!(["REPORTS"])] {
+        let problems = read(wrong.clone());
+        assert!(problems.len() == 1 && problems[0].starts_with("ROUTES[0].rate: "), "{wrong}: {problems:?}");
+    }
+    // A server has no limiters.
+    assert_eq!(problems(json!({"ROUTES": [{"path": "/a", "to": "identity", "rate": "REPORTS"}]})), ["ROUTES[0].rate"]);
 }

@@ -151,3 +151,19 @@ pub(in crate::rules::config) fn check_idle_members(
         }
     }
 }
+
+/// Whether the rate limiters that rules name are bound.
+pub(in crate::rules::config) fn check_limiters(
+    routes: &Routes,
+    has_limiter: &dyn Fn(&str) -> bool,
+    diagnostics: &mut Diagnostics<'_>,
+) {
+    for rule in routes.rules() {
+        if let Some(limiter) = rule.rate.as_deref().filter(|limiter| !has_limiter(limiter)) {
+            let text = format!(
+                "no rate limiter is bound as {limiter}: write [[ratelimits]] with name = \"{limiter}\", a namespace_id and simple = {{ limit = 100, period = 60 }}"
+            );
+            diagnostics.problem(&format!("ROUTES[{}].rate", rule.index), text);
+        }
+    }
+}
