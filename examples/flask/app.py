@@ -86,7 +86,5 @@ def latest():
 
 @app.get("/admin/")
 def admin():
-    """For users whose token says that they are admins."""
-    if user() and g.claims.get("role") != "admin":
-        abort(403)
-    return {"admin": g.user}
+    """Was @admin_required. Now the gate's rule for /shop/admin/ requires the role, so no other request comes here."""
+    return {"admin": user()}

@@ -53,6 +53,8 @@ async function compiled() {
 const token = (claims = {}) => mint({ sub: "1", type: "access", fresh: true, jti: crypto.randomUUID(), ...claims });
 const bearer = (credential, headers = {}) => ({ headers: { ...headers, authorization: `Bearer ${credential}` } });
 
+const ADMIN = "an operator's secret of more than thirty-two bytes";
+
 describe("origins verify what the gate says", () => {
   const [first, second] = [newKey("a1"), newKey("a2")];
   /** @type {Record<string, { url: string, kill(): unknown }>} */
@@ -72,6 +74,7 @@ describe("origins verify what the gate says", () => {
         TOLLGATE_PUBLIC_URL: GATE,
         TOLLGATE_ASSERTION_KEY: { keys: (await Promise.all(pairs)).map(({ jwk }) => jwk) },
         TOLLGATE_ERROR_CODES: true,
+        TOLLGATE_ADMIN_SECRET: ADMIN,
         ORIGINS: [{ ...shop, url: servers.shop.url }, ...others.map((name) => ({ name, url: servers[name].url }))],
         ROUTES: [
           ...vars.ROUTES,
@@ -242,8 +245,14 @@ describe("origins verify what the gate says", () => {
   test("a role that a token has and another has not", async () => {
     const admin = await gate.get("/shop/admin/", bearer(await token({ role: "admin" })));
     assert.deepEqual([admin.status, await admin.json()], [200, { admin: "1" }]);
-    for (const role of ["baker", ["admin"], undefined])
-      assert.equal((await gate.get("/shop/admin/", bearer(await token({ role })))).status, 403, `${role}`);
+    for (const role of ["baker", ["admin"], undefined]) {
+      const answer = await gate.get("/shop/admin/", bearer(await token({ role })));
+      assert.deepEqual(
+        [answer.status, answer.headers.get("x-auth-error")],
+        [403, "insufficient_permissions"],
+        `${role}`,
+      );
+    }
     assert.equal((await gate.get("/shop/admin/", bearer(await token({ role: "admin", sub: "3" })))).status, 401);
     assert.equal(
       (await direct("shop", "/admin/", await signed("shop", { role: "admin", sub: undefined }))).status,
@@ -251,6 +260,28 @@ describe("origins verify what the gate says", () => {
     );
     // Without the slash it could be the rule of /shop/*, and the application would redirect to the other.
     assert.equal((await gate.get("/shop/admin", bearer(await token({ role: "admin" })))).status, 400);
+  });
+
+  test("an operator makes a user an admin, and their session goes on", async () => {
+    const profile = { v: 1, id: 2, name: "user2", status: "active", attributes: { role: "user" } };
+    await gate.kv.put("user:2", JSON.stringify(profile));
+    const { access_token, refresh_token } = await (await gate.logIn("user2")).json();
+    const admin = async (token) => {
+      const answer = await gate.get("/shop/admin/", bearer(token));
+      return [answer.status, answer.headers.get("x-auth-error") ?? (await answer.json()).admin];
+    };
+    assert.deepEqual(await admin(access_token), [403, "insufficient_permissions"]);
+    const order = { do: "set-attributes", user: 2, profile, set: { role: "admin" }, without: [] };
+    const changed = await gate.get("/auth/admin", {
+      method: "POST",
+      body: JSON.stringify(order),
+      ...bearer(ADMIN, { "content-type": "application/json" }),
+    });
+    assert.equal(changed.status, 200);
+    // The rule is strict: the old role is refused at once.
+    assert.deepEqual(await admin(access_token), [401, "claims_outdated"]);
+    const refreshed = await gate.get("/auth/refresh", { method: "POST", ...bearer(refresh_token) });
+    assert.deepEqual(await admin((await refreshed.json()).access_token), [200, "2"]);
   });
 
   /** What the paths of Flask's redirects and cookies are for clients of a gate; its links are those of its pages. */
