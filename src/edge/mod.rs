@@ -206,6 +206,17 @@ fn without_the_gates_fields(request: worker::Request) -> worker::Result<worker::
     Ok(own)
 }
 
+/// What a worker's own code in JavaScript gets of an [`Outcome::Inner`]: the request without the header fields that
+/// only the gate may set, who the caller is, and what is added to the answer.
+///
+/// # Errors
+/// If the runtime refuses to change the request's header fields.
+pub fn inner(request: web_sys::Request, principal: &Principal, additions: &Additions) -> Result<JsValue, JsValue> {
+    let request = without_the_gates_fields(request.into()).map_err(JsValue::from)?;
+    let request = Clone::clone(request.inner());
+    Ok(respond::inner(request, principal, &additions.cookies, additions.cors.as_ref()))
+}
+
 async fn settled<A: Application>(
     request: &worker::Request,
     env: &Env,
@@ -231,6 +242,7 @@ async fn to_worker(response: JsValue) -> worker::Result<worker::Response> {
 
 /// Answers a request, without a promise if nothing must be waited for. The stock worker's entry calls this.
 /// `is_decided`: whether [`hot::decide`] was just called for this request and returned -1; then its decision is used.
+/// `has_inner`: whether there is code behind the gate, for rules with `to = "worker"`.
 /// `progress` is what the entry keeps of the request, so that it can run the request again.
 pub fn reply<A: Application>(
     request: web_sys::Request,
@@ -238,6 +250,7 @@ pub fn reply<A: Application>(
     ctx: JsValue,
     application: A,
     is_decided: bool,
+    has_inner: bool,
     progress: Progress,
 ) -> Reply {
     match hot::pending().filter(|_| is_decided).map(|pending| *pending) {
@@ -245,7 +258,7 @@ pub fn reply<A: Application>(
             let call = Call { began, ..Call::begin(gate, env, ctx, Some(progress)) };
             proceed(call, View::of(request, method, url), decided, None, &application)
         }
-        None => begin(request, env, ctx, application, false, Some(progress)),
+        None => begin(request, env, ctx, application, has_inner, Some(progress)),
     }
 }
 

@@ -6,7 +6,8 @@ use crate::rules::{
     cookie::Jar,
     cors::CorsFields,
     dialect::{FlaskJwt, wording},
-    gate::{Answered, Authorized, Outcome, Rejected},
+    gate::{Answered, Authorized, Outcome, Principal, Rejected},
+    json,
     log::{Event, Level},
     rejection::{InternalRejection, Rejection},
     route::Rule,
@@ -23,6 +24,8 @@ extern "C" {
     #[wasm_bindgen(js_name = withCors)]
     fn with_cors(promise: JsValue, fields: &str) -> js_sys::Promise;
     fn init(status: u16, headers: &str) -> JsValue;
+    #[wasm_bindgen(js_name = inner)]
+    fn inner_of(request: web_sys::Request, auth: &str, cookies: Option<String>, cors: Option<String>) -> JsValue;
     #[wasm_bindgen(catch)]
     fn respond(status: u16, headers: &str, body: Option<&str>) -> Result<Response, JsValue>;
 }
@@ -53,14 +56,32 @@ pub(super) fn renewing(response: JsValue, renewal: &Jar) -> JsValue {
     if renewal.is_empty() {
         return response;
     }
-    renew(response, &renewal.iter().collect::<Vec<_>>().join("\n")).into()
+    renew(response, &cookie_lines(renewal)).into()
+}
+
+fn cookie_lines(jar: &Jar) -> String {
+    jar.iter().collect::<Vec<_>>().join("\n")
+}
+
+fn cors_lines(cors: &CorsFields) -> String {
+    cors.iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join("\n")
+}
+
+/// The request of an [`super::Outcome::Inner`] with what JavaScript needs to answer it.
+pub(super) fn inner(
+    request: web_sys::Request,
+    principal: &Principal,
+    cookies: &Jar,
+    cors: Option<&CorsFields>,
+) -> JsValue {
+    let cookies = (!cookies.is_empty()).then(|| cookie_lines(cookies));
+    inner_of(request, &json::to_ascii(&principal.to_json()), cookies, cors.map(cors_lines))
 }
 
 /// Adds what CORS says to a response, or to the promise of one.
 pub(super) fn dress(response: JsValue, cors: Option<&CorsFields>) -> JsValue {
     let Some(cors) = cors else { return response };
-    let lines: Vec<String> = cors.iter().map(|(name, value)| format!("{name}:{value}")).collect();
-    with_cors(response, &lines.join("\n")).into()
+    with_cors(response, &cors_lines(cors)).into()
 }
 
 /// Status and headers of every identity answer.

@@ -22,7 +22,7 @@ export const SECRET = "a secret of more than thirty-two bytes, for tests";
 /** The worker as wrangler would deploy it, bundled by `cargo xtask test`. */
 const DEPLOYED = { main: "target/deploy/entry.js", others: ["target/deploy"] };
 /** The worker that can be broken on purpose (`cargo xtask build --faults`), as unbundled modules. */
-export const FAULTY = { main: "worker/entry.mjs", others: ["worker/js", "build-faults"] };
+export const FAULTY = { main: "worker/entry.mjs", others: ["worker/js", "src/edge/js", "build-faults"] };
 
 /** @returns {Promise<{ type: "CompiledWasm" | "ESModule", path: string, contents: string | Buffer<ArrayBuffer> }[]>} */
 async function modules({ main, others }, entry) {

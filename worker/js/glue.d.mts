@@ -1,6 +1,7 @@
 // Types of the glue: what worker/src/lib.rs exports, as far as the JavaScript here calls it. Their docs are there.
 // tests/e2e/glue.test.mjs compares names and counts of parameters with the glue itself.
 import type { Sender } from "../../src/edge/js/fetch.mjs";
+import type { Inner } from "../../src/edge/js/respond.mjs";
 import type { Call } from "./call.mjs";
 
 /** What Rust calls during `decide`: implemented in hot.mjs, declared in src/edge/hot.rs. */
@@ -14,6 +15,8 @@ export interface HotCallbacks {
 type Env = Cloudflare.Env;
 /** A promise only where something must be waited for. */
 export type Answer = Response | Promise<Response>;
+/** A response, or what the worker's own code answers (only with `has_inner`). */
+export type Outcome = Response | Inner;
 
 /** An account's reply, and what must happen before it goes out. */
 export interface Done {
@@ -42,7 +45,14 @@ export function identity_init(): ResponseInit;
 export function sender(env: Env): Sender;
 
 // Every other request.
-export function handle(request: Request, env: Env, ctx: ExecutionContext, progress: Call, is_decided: boolean): Answer;
+export function handle(
+  request: Request,
+  env: Env,
+  ctx: ExecutionContext,
+  progress: Call,
+  is_decided: boolean,
+  has_inner: boolean,
+): Outcome | Promise<Outcome>;
 export function broken(error: unknown): Response;
 export function drop_task(number: number): void;
 

@@ -6,22 +6,26 @@ import { instance, internalError } from "./instance.mjs";
 // Logged for a request whose own future has cost the instance. The panic itself has been logged.
 const LOST = { name: "instance lost" };
 
+/** @typedef {import("./glue.mjs").Outcome} Outcome */
+
 /**
- * Answers a request in Rust. `isDecided` says that `decide` has just made the decision for it. `previous` is the call
- * of a lost instance, when the request is run again.
+ * Answers a request in Rust. `isDecided` says that `decide` has just made the decision for it; `hasInner`, that the
+ * worker's own code answers what Rust gives back to it. `previous` is the call of a lost instance, when the request is
+ * run again.
  *
  * @param {Request} request
  * @param {Cloudflare.Env} env
  * @param {ExecutionContext} ctx
  * @param {boolean} isDecided
+ * @param {boolean} hasInner
  * @param {Call} [previous]
- * @returns {Response | Promise<Response>}
+ * @returns {Outcome | Promise<Outcome>}
  */
-export function handleInRust(request, env, ctx, isDecided, previous) {
+export function handleInRust(request, env, ctx, isDecided, hasInner, previous) {
   const call = previous ?? new Call();
   let answer;
   try {
-    answer = instance().handle(request, env, ctx, call, isDecided);
+    answer = instance().handle(request, env, ctx, call, isDecided, hasInner);
   } catch (error) {
     return internalError(error);
   }
@@ -41,7 +45,7 @@ export function handleInRust(request, env, ctx, isDecided, previous) {
   const afterLoss = lost.then(() => {
     const isOwnFault = call.polling || previous !== undefined;
     call.polling = false;
-    return isOwnFault ? internalError(LOST) : handleInRust(request, env, ctx, false, call);
+    return isOwnFault ? internalError(LOST) : handleInRust(request, env, ctx, false, hasInner, call);
   });
   return Promise.race([answered, afterLoss]);
 }

@@ -16,17 +16,26 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 
 /// Handles a request; returns a `Response`, or a promise of one if the answer must wait. `is_decided`: whether
-/// [`decide`] was just called for this request and returned -1.
+/// [`decide`] was just called for this request and returned -1. `has_inner`: whether the worker has code of its own for
+/// rules with `to = "worker"`; it gets what [`edge::inner`] returns in a response's place.
 #[wasm_bindgen]
-pub fn handle(request: Request, env: JsValue, ctx: JsValue, progress: Progress, is_decided: bool) -> JsValue {
+pub fn handle(
+    request: Request,
+    env: JsValue,
+    ctx: JsValue,
+    progress: Progress,
+    is_decided: bool,
+    has_inner: bool,
+) -> JsValue {
     tasks::sweep();
     #[cfg(feature = "fault-injection")]
     if let Some(answer) = faults::provoke(&request, &progress) {
         return answer;
     }
-    match edge::reply(request, env, ctx, DefaultHandlers, is_decided, progress.clone()) {
-        Reply::Ready(outcome) => response(outcome),
-        Reply::Waiting(future) => tasks::promise(Some(progress), async { Ok(response(future.await)) }).into(),
+    let inner = has_inner.then(|| Clone::clone(&request));
+    match edge::reply(request, env, ctx, DefaultHandlers, is_decided, has_inner, progress.clone()) {
+        Reply::Ready(outcome) => answer(outcome, inner),
+        Reply::Waiting(future) => tasks::promise(Some(progress), async { Ok(answer(future.await, inner)) }).into(),
     }
 }
 
@@ -110,10 +119,14 @@ pub fn broken(error: JsValue) -> Response {
     edge::broken(&error)
 }
 
-/// The response of an outcome. [`Outcome::Inner`] can't occur: `to = "worker"` is a configuration error here.
-fn response(outcome: Outcome) -> JsValue {
-    match outcome {
-        Outcome::Response(response) => response,
-        Outcome::Inner(..) => edge::broken(&JsValue::UNDEFINED).into(),
+/// The response of an outcome; or what code behind the gate needs, which gets this request.
+fn answer(outcome: Outcome, request: Option<Request>) -> JsValue {
+    match (outcome, request) {
+        (Outcome::Response(response), _) => response,
+        (Outcome::Inner(principal, additions), Some(request)) => {
+            edge::inner(request, &principal, &additions).unwrap_or_else(|error| edge::broken(&error).into())
+        }
+        // Without such code `to = "worker"` is a problem of the configuration.
+        (Outcome::Inner(..), None) => edge::broken(&JsValue::UNDEFINED).into(),
     }
 }

@@ -6,6 +6,7 @@ mod demo;
 mod dependencies;
 mod dev;
 mod mutants;
+mod npm;
 mod origin;
 mod package;
 mod server;
@@ -91,6 +92,14 @@ const TASKS: &[Task] = &[
         name: "docs",
         line: "write docs/options.md and docs/errors.md from the code",
         run: |root, args| conformance(root, "docs", args),
+    },
+    Task {
+        name: "package",
+        line: "make the npm package in target/npm (2 min after a change, else seconds)",
+        run: |root, _| {
+            setup::set_up(root)?;
+            npm::package(root).map(drop)
+        },
     },
     Task {
         name: "build",

@@ -3,7 +3,7 @@
 use crate::{
     build::{self, Flavour},
     demo::Store,
-    dependencies, package, setup, simulate,
+    dependencies, npm, package, setup, simulate,
     step::{self, Failure, Root, Step},
 };
 use serde_json::json;
@@ -238,6 +238,7 @@ fn tests(root: &Root, name: &str, args: &[&str]) -> Result<u32, Failure> {
 /// tests/e2e, in real workerd.
 fn end_to_end(root: &Root) -> Result<u32, Failure> {
     build::deployable(root)?;
+    npm::package(root)?;
     build::build(root, Flavour::Faults)?;
     for name in build::EXAMPLES {
         build::build(root, Flavour::Example(name))?;

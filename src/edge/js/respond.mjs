@@ -52,6 +52,23 @@ export async function withCors(promise, fields) {
 }
 
 /**
+ * A request that the worker's own code answers (`to = "worker"`): `auth` is JSON (`Principal::to_json`), `cookies` and
+ * `cors` are for `renew` and `withCors`, if there are any.
+ *
+ * @typedef {{ request: Request, auth: string, cookies: string | undefined, cors: string | undefined }} Inner
+ */
+/**
+ * @param {Request} request
+ * @param {string} auth
+ * @param {string | undefined} cookies
+ * @param {string | undefined} cors
+ * @returns {Inner}
+ */
+export function inner(request, auth, cookies, cors) {
+  return { request, auth, cookies, cors };
+}
+
+/**
  * Adds the cookies of a new token (one a line) to an answer of the origin's, and forbids caches to store it. The answer
  * stays as it is if it sets or removes one of them itself (a user who has just logged out would be logged in again), or
  * if no Response can be made of its status.

@@ -8,6 +8,7 @@ use crate::rules::{
     config::Location,
     cookie::Jar,
     identity::{Id, Identity},
+    json::{Map, Value},
     log::Event,
     rejection::Rejection,
     route::{Rule, Target},
@@ -178,6 +179,26 @@ impl Principal {
             Self::Verified { location, .. } => Some(*location),
             Self::Open | Self::Anonymous => None,
         }
+    }
+
+    /// For a worker's own code in JavaScript: `principal` (`verified`, `anonymous` or `open`) and, with a token,
+    /// `subject`, `claims`, `session` if the token has one, and `user`, the attributes of a user who was looked up.
+    #[must_use]
+    pub fn to_json(&self) -> Map<String, Value> {
+        let mut members = Map::new();
+        let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
+        match self {
+            Self::Open => put("principal", "open".into()),
+            Self::Anonymous => put("principal", "anonymous".into()),
+            Self::Verified { token, identity, .. } => {
+                put("principal", "verified".into());
+                put("subject", identity.id.to_json());
+                put("claims", token.claims().into());
+                token.session_id().iter().for_each(|session| put("session", session.as_str().into()));
+                put("user", identity.attributes.clone().into());
+            }
+        }
+        members
     }
 
     /// The token; `None` if the request was let through without one.

@@ -1,0 +1,283 @@
+// The npm package in a project outside the repository, without cargo: as a worker of its own, before one's own code in
+// TypeScript, and with hono. `cargo xtask package` makes it.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { payload, portOf, root, SECRET, until } from "./harness.mjs";
+
+const users = JSON.parse(await readFile(`${root}tests/e2e/users.json`, "utf8"));
+const readme = await readFile(`${root}worker/README.md`, "utf8");
+/** The blocks of the package's page in this language. */
+const blocks = (/** @type {string} */ language) =>
+  [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))].map(([, block]) => block);
+
+/** A PATH without cargo and rustc. */
+const PATH = (process.env.PATH ?? "").split(":").filter((folder) => !/cargo|rustup/.test(folder));
+const env = {
+  ...process.env,
+  PATH: [`${root}node_modules/.bin`, ...PATH].join(":"),
+  WRANGLER_SEND_METRICS: "false",
+  NO_UPDATE_NOTIFIER: "1",
+  CI: "1",
+};
+
+/** Runs a program to its end; its output. */
+function run(folder, program, ...args) {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: folder, env, encoding: "utf8", timeout: 90_000 });
+  assert.equal(status, 0, `${program} ${args.join(" ")}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** A project with the package from the tarball; the others are those of this repository. */
+async function project(files) {
+  const folder = await mkdtemp(join(tmpdir(), "tollgate-package-"));
+  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "project", private: true, type: "module" }));
+  const [tarball] = (await readdir(`${root}target/npm`)).filter((name) => name.endsWith(".tgz"));
+  run(folder, "npm", "install", "--offline", "--no-audit", "--no-fund", `${root}target/npm/${tarball}`);
+  for (const name of ["hono", "@cloudflare"])
+    await symlink(`${root}node_modules/${name}`, `${folder}/node_modules/${name}`);
+  const all = {
+    ".dev.vars": `JWT_SECRET_KEY=${JSON.stringify(SECRET)}\n`,
+    "users.json": JSON.stringify(users),
+    ...files,
+  };
+  for (const [name, text] of Object.entries(all)) {
+    await mkdir(join(folder, name, ".."), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
+  run(folder, "wrangler", "kv", "bulk", "put", "users.json", "--binding", "USERS", "--local");
+  return folder;
+}
+
+const freePort = async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const port = portOf(server);
+  server.close();
+  return port;
+};
+
+/** `wrangler dev` in a project: `{ get(path, init), logIn(), output(), close() }`. */
+async function dev(folder) {
+  const port = await freePort();
+  const args = ["dev", "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0", "--test-scheduled"];
+  const child = spawn("wrangler", args, { cwd: folder, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += data));
+  const get = (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init);
+  const began = Date.now();
+  for (;;) {
+    const answer = await get("/auth").catch(() => undefined);
+    if (answer !== undefined && answer.status !== 503) break;
+    assert.ok(Date.now() - began < 60_000, output);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return {
+    get,
+    logIn: () =>
+      get("/auth", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ username: "user1", password: "abcxyz" }),
+      }),
+    output: () => output,
+    close: async () => {
+      const gone = once(child, "exit");
+      process.kill(-(child.pid ?? 0), "SIGTERM");
+      await gone;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const config = JSON.parse(blocks("jsonc")[0]);
+const wrangler = (main, vars = {}) => JSON.stringify({ ...config, main, vars: { ...config.vars, ...vars } });
+const jwt = (token, init = {}) => ({ ...init, headers: { authorization: `JWT ${token}`, ...init.headers } });
+const TSCONFIG = JSON.stringify({
+  compilerOptions: {
+    target: "es2024",
+    lib: ["es2024"],
+    module: "esnext",
+    moduleResolution: "bundler",
+    types: ["@cloudflare/workers-types"],
+    strict: true,
+    noEmit: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+  },
+  include: ["src"],
+});
+
+test("no part of the package runs when it is installed, and it has no dependency", async () => {
+  const manifest = JSON.parse(await readFile(`${root}target/npm/tollgate/package.json`, "utf8"));
+  assert.equal(manifest.scripts, undefined);
+  assert.equal(manifest.dependencies, undefined);
+  const cargo = await readFile(`${root}Cargo.toml`, "utf8");
+  assert.equal(manifest.version, cargo.match(/^version = "(.*)"$/m)?.[1]);
+  for (const subpath of Object.values(manifest.exports))
+    for (const file of typeof subpath === "string" ? [subpath] : Object.values(subpath))
+      assert.ok(await readFile(`${root}target/npm/tollgate/${file}`), file);
+});
+
+test("as a worker of its own it answers the three calls", async (t) => {
+  const main = blocks("js")[0];
+  assert.equal(main.trim().split("\n").length, 1, "one line");
+  const routes = [{ path: "/protected", to: "identity", user: "stored" }];
+  const gate = await dev(
+    await project({ "src/index.js": main, "wrangler.jsonc": wrangler("src/index.js", { ROUTES: routes }) }),
+  );
+  t.after(() => gate.close());
+  assert.equal((await gate.get("/protected")).status, 401);
+  const { access_token } = await (await gate.logIn()).json();
+  const answer = await gate.get("/protected", jwt(access_token));
+  assert.deepEqual([answer.status, (await answer.json()).identity], [200, 1]);
+  assert.ok(payload(access_token).sid, "there are sessions");
+  // Rules for code that is not there are a problem, as in the stock worker.
+  const broken = await dev(await project({ "src/index.js": main, "wrangler.jsonc": wrangler("src/index.js") }));
+  t.after(() => broken.close());
+  assert.equal((await broken.get("/hello")).status, 500);
+});
+
+describe("before one's own code", () => {
+  /** @type {Awaited<ReturnType<typeof dev>>} */
+  let gate;
+  let token;
+  const routes = [
+    { path: "/hello", to: "worker", methods: ["*"] },
+    { path: "/maybe", to: "worker", auth: "optional" },
+    { path: "/open", to: "worker", auth: "none" },
+    { path: "/stored", to: "worker", user: "stored" },
+    { path: "/admin", to: "worker", require: { role: "admin" } },
+    { path: "/fails", to: "worker" },
+  ];
+  before(async () => {
+    const source = `import { tollgate, authOf, type Auth } from "tollgate";
+export { Account, Revocations } from "tollgate";
+
+interface Env { GREETING: string }
+interface MyClaims { identity: number; exp: number }
+
+const kept: string[] = [];
+// @ts-expect-error
+const wrong = (auth: Auth<MyClaims>): string => auth.claims.exp;
+const right = (auth: Auth<MyClaims>): number | undefined => auth.principal === "verified" ? auth.claims.exp : undefined;
+
+export default tollgate<Env, MyClaims>({
+  async fetch(request, env, ctx, auth) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/fails") throw new Error("of the application");
+    ctx.waitUntil(Promise.resolve());
+    const same = authOf<MyClaims>(request) === auth;
+    const headers = Object.fromEntries(request.headers);
+    const body = request.method === "POST" ? await request.text() : null;
+    return Response.json({ greeting: env.GREETING, auth, same, exp: right(auth) ?? null, headers, body, kept });
+  },
+  scheduled(controller) {
+    kept.push(controller.cron);
+  },
+});
+void wrong;
+`;
+    const vars = { GREETING: "hi", ROUTES: routes };
+    const folder = await project({
+      "src/index.ts": source,
+      "wrangler.jsonc": wrangler("src/index.ts", vars),
+      "tsconfig.json": TSCONFIG,
+    });
+    run(folder, "tsc", "-p", ".");
+    gate = await dev(folder);
+    token = (await (await gate.logIn()).json()).access_token;
+  });
+  after(() => gate?.close());
+
+  const json = async (path, init) => (await gate.get(path, init)).json();
+
+  test("it gets who the caller is, in each way that a request can pass", async () => {
+    for (let use = 0; use < 4; use++) {
+      const { auth, same, greeting, exp } = await json("/hello", jwt(token));
+      const claims = payload(token);
+      assert.deepEqual(auth, { principal: "verified", subject: 1, claims, session: claims.sid, user: {} });
+      assert.deepEqual([same, greeting, exp], [true, "hi", claims.exp]);
+    }
+    assert.deepEqual((await json("/maybe")).auth, { principal: "anonymous" });
+    assert.deepEqual((await json("/open", jwt(token))).auth, { principal: "open" });
+    assert.equal((await json("/stored", jwt(token))).auth.user.username, "user1");
+  });
+
+  test("nothing is let through that the rules refuse", async () => {
+    /** @type {[path: string, init: RequestInit, status: number][]} */
+    const requests = [
+      ["/hello", {}, 401],
+      ["/hello", jwt("x"), 401],
+      ["/admin", jwt(token), 403],
+      ["/elsewhere", jwt(token), 404],
+    ];
+    for (const [path, init, status] of requests) assert.equal((await gate.get(path, init)).status, status, path);
+  });
+
+  test("a body arrives whole, and no header field of the client speaks for the gate", async () => {
+    const sent = "x".repeat(100_000);
+    const answer = await json("/hello", {
+      method: "POST",
+      body: sent,
+      ...jwt(token, { headers: { "x-auth-subject": "7", "X-Auth-Assertion": "x", "x-mine": "1" } }),
+    });
+    assert.equal(answer.body, sent);
+    assert.deepEqual([answer.headers["x-auth-subject"], answer.headers["x-auth-assertion"]], [undefined, undefined]);
+    assert.equal(answer.headers["x-mine"], "1");
+  });
+
+  test("its exceptions are its own, and its other handlers run", async () => {
+    assert.equal((await gate.get("/fails", jwt(token))).status, 500);
+    assert.equal((await gate.get("/hello", jwt(token))).status, 200, "the gate goes on");
+    assert.equal((await gate.get("/__scheduled?cron=5+4+*+*+*")).status, 200);
+    await until(async () => (await json("/open")).kept.includes("5 4 * * *"));
+  });
+});
+
+test("hono gets the same, with cookies renewed on its answers", async (t) => {
+  const source = blocks("ts")[1];
+  const folder = await project({
+    "src/index.ts": source,
+    "wrangler.jsonc": wrangler("src/index.ts", {
+      ROUTES: [{ path: "/hello", to: "worker" }],
+      TOLLGATE_WIRE: "flask-jwt-extended",
+      JWT_TOKEN_LOCATION: ["headers", "cookies"],
+      JWT_COOKIE_SECURE: false,
+      JWT_ACCESS_TOKEN_EXPIRES: "3",
+      TOLLGATE_COOKIE_REFRESH_WITHIN: "2",
+      TOLLGATE_CORS: { origins: ["https://app.example.com"] },
+    }),
+    "tsconfig.json": TSCONFIG,
+  });
+  run(folder, "tsc", "-p", ".");
+  const gate = await dev(folder);
+  t.after(() => gate.close());
+  const logIn = await gate.logIn();
+  const cookie = logIn.headers.getSetCookie().find((cookie) => cookie.startsWith("access_token_cookie"));
+  assert.ok(cookie);
+  const { access_token } = await logIn.json();
+  const bearer = { headers: { authorization: `Bearer ${access_token ?? payload(cookie.split(/[=;]/)[1])}` } };
+  if (access_token) assert.deepEqual(await (await gate.get("/hello", bearer)).json(), { hello: "1" });
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const renewed = await gate.get("/hello", { headers: { cookie: cookie.split(";")[0] } });
+  assert.deepEqual([renewed.status, await renewed.json()], [200, { hello: "1" }]);
+  assert.ok(renewed.headers.getSetCookie().some((cookie) => cookie.startsWith("access_token_cookie")));
+  assert.equal(renewed.headers.get("cache-control"), "no-store");
+});
+
+test("the examples of the package's page compile", async (t) => {
+  const [own] = blocks("ts");
+  const folder = await project({
+    "src/index.ts": own,
+    "wrangler.jsonc": wrangler("src/index.ts"),
+    "tsconfig.json": TSCONFIG,
+  });
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  run(folder, "tsc", "-p", ".");
+});

@@ -1,0 +1,6 @@
+// The types of worker/entry.mjs, which the npm package exports as tollgate/worker.
+export { Account, Revocations } from "./index.mjs";
+
+/** The gate alone. */
+declare const worker: ExportedHandler<Cloudflare.Env>;
+export default worker;
