@@ -69,7 +69,7 @@ pub struct MemoryAccounts(Arc<Mutex<Memory>>);
 struct Memory {
     objects: HashMap<ObjectName, Rows>,
     log: RevocationLog,
-    /// Log-in records that password changes wrote, and profiles with changed attributes, by key.
+    /// Log-in records that password changes wrote, by key.
     records: HashMap<String, String>,
     /// When each object has something to delete: the counterpart of Durable Object alarms.
     wakes: BTreeSet<(Timestamp, ObjectName)>,
@@ -79,8 +79,7 @@ struct Memory {
 const MAX_TIDIED: usize = 16;
 
 impl MemoryAccounts {
-    /// The log-in record of this key, if a password change wrote one ([`crate::rules::store::LoginRecord::key`]), or
-    /// the profile, if attributes were changed ([`crate::rules::store::Profile::key`]).
+    /// The log-in record of this key, if a password change wrote one ([`crate::rules::store::LoginRecord::key`]).
     #[must_use]
     pub fn record(&self, key: &str) -> Option<String> {
         self.0.lock().ok()?.records.get(key).cloned()
@@ -125,8 +124,8 @@ impl Memory {
             for entry in &step.announcements {
                 self.log.revoke(*entry, now);
             }
-            self.records.extend(step.records.iter().map(|record| (record.key.clone(), record.text.clone())));
-            let delivered = Command::Delivered { revocations: step.announcements, records: step.records };
+            self.records.extend(step.record.iter().map(|record| (record.key.clone(), record.text.clone())));
+            let delivered = Command::Delivered { revocations: step.announcements, record: step.record };
             self.step(name, None, delivered, lifetimes, now)?;
         }
         Ok(step.reply)

@@ -57,6 +57,17 @@ pub enum Change<'a> {
     Replaced,
 }
 
+/// What the gate answers to a [`Change`].
+#[derive(serde::Deserialize)]
+pub struct Changed {
+    /// All attributes, `username` among them.
+    pub attributes: Map<String, Value>,
+    /// Their version.
+    pub version: Timestamp,
+    /// Whether tokens with claims of other values are revoked.
+    pub revokes: bool,
+}
+
 /// A gate that takes commands.
 pub struct Gate {
     address: String,
@@ -140,9 +151,8 @@ impl Gate {
         self.execute(&command)
     }
 
-    /// Changes a user's attributes, or replaces them by those of the profile. The gate writes the profile. Returns all
-    /// attributes.
-    pub fn set_attributes(&self, user: &Id, profile: &str, change: &Change) -> Result<Map<String, Value>, Failure> {
+    /// Changes a user's attributes, or replaces them by those of the profile. The caller copies them into the store.
+    pub fn set_attributes(&self, user: &Id, profile: &str, change: &Change) -> Result<Changed, Failure> {
         let (set, without, replaces) = match change {
             Change::Some { set, without } => (set.clone(), *without, false),
             Change::Replaced => (Map::new(), [].as_slice(), true),
@@ -152,10 +162,7 @@ impl Gate {
             "do": "set-attributes", "user": user.to_json(), "profile": profile, "set": set, "without": without,
             "replaces": replaces,
         });
-        match self.send(&order)?["attributes"].take() {
-            Value::Object(attributes) => Ok(attributes),
-            _ => Err(self.unknown_answer()),
-        }
+        serde_json::from_value(self.send(&order)?).map_err(|_| self.unknown_answer())
     }
 
     /// Revokes one token.
@@ -233,19 +240,30 @@ impl Gate {
                 "`tollgate session list` shows the sessions",
             ),
             400 if is(Rejection::Permission(PermissionRejection::AttributesTooLong)) => Failure::rejected(
-                "the user's attributes together would be longer than 16 KiB",
+                "the user's attributes would be longer than 16 KiB or deeper than 32 levels, or the claims made of them (TOLLGATE_CLAIMS) longer than 2 KiB",
                 "nothing was changed; shorten them, or remove some with --without",
+            ),
+            409 if is(Rejection::Permission(PermissionRejection::UserDeleted)) => Failure::rejected(
+                "the user was deleted; the store may show it for a minute",
+                "nothing was changed; for a new user: tollgate user add NAME",
+            ),
+            413 => Failure::rejected(
+                format!("the command is too long for the gate at {} (status 413)", self.address),
+                "nothing was changed; a user's attributes have at most 16 KiB",
             ),
             400 if is(Rejection::Permission(PermissionRejection::BadCommand)) => Failure::rejected(
                 format!("the gate at {} does not know this command", self.address),
                 "gate and command have different versions: deploy the gate again",
             ),
-            401 | 403 | 404 | 405 => Failure::rejected(
-                format!("no endpoint for operators at {endpoint} (status {status})"),
-                format!(
-                    "check the address; the endpoint is at {PATH}, if the gate has {SECRET} and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`)"
-                ),
-            ),
+            401 | 403 | 404 | 405 => {
+                let restart = if self.is_local { ". `wrangler dev` reads .dev.vars only when it starts" } else { "" };
+                Failure::rejected(
+                    format!("no endpoint for operators at {endpoint} (status {status})"),
+                    format!(
+                        "check the address; the endpoint is at {PATH}, if the gate has {SECRET} and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`){restart}"
+                    ),
+                )
+            }
             300..=399 => Failure::rejected(
                 format!("{endpoint} redirects (status {status}), and the secret is not sent to another address"),
                 "name the gate's own address, as users reach it",
@@ -307,9 +325,14 @@ fn secret(toml: &WranglerConfig, is_local: bool) -> Result<Secret<String>, Failu
     let secret = found.ok_or_else(|| {
         let (path, _) = toml.secrets_file();
         let nor = if is_local { format!(", nor in {}", path.display()) } else { String::new() };
+        let give = if is_local {
+            format!("`echo \"{SECRET}=$(tollgate secret generate)\" >> {}`, and start `wrangler dev` again", path.display())
+        } else {
+            format!("`tollgate secret generate | npx wrangler secret put {SECRET}`")
+        };
         Failure::usage(
             format!("no {SECRET} in the environment{nor}; nothing was done"),
-            format!("`read -rs {SECRET}; export {SECRET}` reads the gate's secret without showing it; to give the gate one: `tollgate secret generate | npx wrangler secret put {SECRET}`"),
+            format!("`read -rs {SECRET}; export {SECRET}` reads the gate's secret without showing it; to give the gate one: {give}"),
         )
     })?;
     let is_sendable = !secret.is_empty() && HeaderValue::from_str(&secret).is_ok();

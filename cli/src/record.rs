@@ -3,13 +3,13 @@
 //! **What always holds:** a hash is stored unchanged, since its form names the library that made it; the gate can read
 //! what is written here.
 
-use crate::{failure::Failure, output::json_line};
+use crate::{failure::Failure, gate::Changed, output::json_line};
 use serde_json::json;
 use tollgate::rules::{
     identity::Id,
     json::{self, Map, Value},
     login::MAX_FIELD_BYTES,
-    store::{LoginRecord, Profile, Status, VERSION},
+    store::{LoginRecord, Profile, Status, USERNAME, VERSION},
     time::Timestamp,
 };
 
@@ -68,6 +68,16 @@ impl User {
         }
     }
 
+    /// Takes over the attributes that the gate has.
+    pub fn take(&mut self, changed: &Changed) {
+        self.attributes = changed.attributes.clone();
+        // The gate's have the name too.
+        if self.attributes.get(USERNAME).and_then(Value::as_str) == Some(&self.name) {
+            self.attributes.shift_remove(USERNAME);
+        }
+        self.attributes_version = changed.version;
+    }
+
     /// The form of `export` and `import`.
     pub fn to_json(&self) -> Value {
         let mut line = Map::new();
@@ -89,15 +99,14 @@ pub fn with_status(record: &str, status: Status) -> String {
     json::to_ascii(&record)
 }
 
-/// The profile with other attributes of a later version, and no other change.
-pub fn with_attributes(profile: &str, attributes: &Map<String, Value>, now: Timestamp) -> String {
-    let version = attributes_version(Some(profile), attributes, now);
+/// The profile with this user's attributes and their version, and no other change.
+pub fn with_attributes(profile: &str, user: &User) -> String {
     let mut profile = members(profile);
-    profile.insert(VERSION_MEMBER.into(), version.as_millis().into());
-    if attributes.is_empty() {
+    profile.insert(VERSION_MEMBER.into(), user.attributes_version.as_millis().into());
+    if user.attributes.is_empty() {
         profile.shift_remove("attributes");
     } else {
-        profile.insert("attributes".into(), attributes.clone().into());
+        profile.insert("attributes".into(), user.attributes.clone().into());
     }
     json::to_ascii(&profile)
 }
@@ -223,9 +232,12 @@ mod tests {
         ] {
             assert_eq!(attributes_version(stored, attributes, now).as_millis(), version, "{stored:?}");
         }
-        let changed = with_attributes(r#"{"v":1,"id":1,"name":"a","since":"2020"}"#, &one, now);
+        let stored = r#"{"v":1,"id":1,"name":"a","since":"2020"}"#;
+        let login = LoginRecord::read(br#"{"v":1,"id":1,"hash":"x"}"#).unwrap();
+        let mut user = User::read("a", &login, Some(stored));
+        (user.attributes, user.attributes_version) = (one, now);
         assert_eq!(
-            members(&changed),
+            members(&with_attributes(stored, &user)),
             members(r#"{"v":1,"id":1,"name":"a","since":"2020","version":100,"attributes":{"role":"admin"}}"#)
         );
     }

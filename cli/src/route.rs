@@ -397,7 +397,10 @@ impl Case<'_> {
             Rejection::Route(RouteRejection::MissingLastSlash { .. }) => {
                 "JWT_AUTH_URL_RULE ends with a slash, so clients are redirected to it".into()
             }
-            Rejection::Credential(CredentialRejection::Missing { .. }) => {
+            Rejection::Permission(PermissionRejection::ForbiddenPlace) => {
+                "the rule's countries or addresses do not allow the request; to test one: --header 'CF-IPCountry: DE', --header 'CF-Connecting-IP: 192.0.2.7'".into()
+            }
+            Rejection::Credential(CredentialRejection::Missing { .. } | CredentialRejection::Nowhere(_)) => {
                 "the rule requires a token, and there is none".into()
             }
             Rejection::Route(RouteRejection::AmbiguousPath(PathFault::OtherRuleInAnotherReading)) => {
@@ -476,7 +479,7 @@ impl Case<'_> {
     ) {
         let identity = authorized.principal().identity();
         let why = match (authorized.rule().auth, identity) {
-            (_, Some(_)) => "the token is valid",
+            (_, Some(_)) => "the token is valid (whether it is revoked or its claims are outdated is not looked up)",
             (Auth::None, None) => "auth = \"none\": the gate does not look for a token",
             (_, None) if self.method == "OPTIONS" => "the rule lists OPTIONS, which never needs a token",
             (_, None) => "auth = \"optional\", and there is no valid token",
@@ -568,6 +571,11 @@ fn outcome(report: &Map<String, Value>) -> Vec<String> {
     for name in ["www-authenticate", "allow", "location"].into_iter().chain(PREFLIGHT) {
         if !text(name).is_empty() {
             lines.push(format!("header   {name}: {}", text(name)));
+        }
+    }
+    for name in ["rate", "asks"] {
+        if !text(name).is_empty() {
+            lines.push(format!("{name:<8} {}", text(name)));
         }
     }
     if !text("pages").is_empty() {

@@ -4,7 +4,7 @@
 use crate::{
     clock,
     failure::{Exit, Failure},
-    gate::{Change, Gate, GateArgs, Place},
+    gate::{Change, Changed, Gate, GateArgs, Place},
     kv::Store,
     output::{Output, counted, remark, visible},
     prompt,
@@ -54,6 +54,9 @@ pub enum Command {
         /// set-password`, `user enable` or `user add` writes a new record
         #[arg(long)]
         retire_password: bool,
+        /// Also forget the user's attributes, after the user was deleted
+        #[arg(long)]
+        forget_attributes: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -115,9 +118,9 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
                 &json!({"id": id.to_json(), "session": session, "ended": true}),
             );
         }
-        Command::EndAll { who, retire_password, place } => {
+        Command::EndAll { who, retire_password, forget_attributes, place } => {
             let (gate, id) = open(&who, &place)?;
-            gate.end_all(&id, retire_password, None, false)?;
+            gate.end_all(&id, retire_password, None, forget_attributes)?;
             let retired = if retire_password { "\nlog-ins with the current password are rejected" } else { "" };
             output.result(
                 &format!("all sessions of user {} have ended; their {SOON}{retired}", shown_id(&id)),
@@ -260,13 +263,14 @@ impl<'a> SessionEnder<'a> {
         })
     }
 
-    /// Tells the gate that the user's attributes were replaced by those of this profile.
+    /// Tells the gate that the user's attributes were replaced by those of this profile. Returns what the gate has
+    /// then; `None` without a gate.
     ///
     /// # Errors
     /// The gate may know earlier ones.
-    pub fn replace_attributes(&self, id: &Id, profile: &str) -> Result<(), Failure> {
-        let Some(gate) = &self.gate else { return Ok(()) };
-        gate.set_attributes(id, profile, &Change::Replaced).map(drop).map_err(|failure| Failure {
+    pub fn replace_attributes(&self, id: &Id, profile: &str) -> Result<Option<Changed>, Failure> {
+        let Some(gate) = &self.gate else { return Ok(None) };
+        gate.set_attributes(id, profile, &Change::Replaced).map(Some).map_err(|failure| Failure {
             what: format!(
                 "the store was changed and the sessions have ended, but new tokens may have the former attributes: {}",
                 failure.what
@@ -279,6 +283,9 @@ impl<'a> SessionEnder<'a> {
         let mut command = format!("tollgate session end-all --id {}", quoted(&shown_id(id)));
         if matches!(reason, Reason::UserRemoved(_)) {
             command += " --retire-password";
+        }
+        if reason == Reason::UserRemoved(None) {
+            command += " --forget-attributes";
         }
         command + &self.place(address)
     }

@@ -15,6 +15,7 @@ use crate::{
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::json;
 use tollgate::rules::{
+    config::FlaskJwtExtended,
     dialect::{FlaskJwt, wording},
     gate::{Gate, TokenSpec},
     hooks::{DefaultHandlers, Handlers},
@@ -385,7 +386,9 @@ fn time_text(name: &str, value: &Value, now: Timestamp) -> Option<String> {
 
 /// The text of Flask-JWT's answer to a client.
 pub fn client_text(rejection: &Rejection) -> String {
-    wording::words(rejection, &FlaskJwt).map(|words| words.text.into_owned()).unwrap_or_default()
+    let extended = FlaskJwtExtended::default();
+    let words = wording::words(rejection, &FlaskJwt).or_else(|| wording::words(rejection, &extended));
+    words.map(|words| words.text.into_owned()).unwrap_or_default()
 }
 
 /// Why a token is rejected, for an operator: more detailed than the answer to a client.

@@ -28,7 +28,7 @@ pub enum Command {
     /// The password is asked for twice at a terminal, else read from the first line of standard input. Fails if the
     /// name or id is taken. Without --id the user gets a random string of 128 bits.
     #[command(
-        after_help = "Examples:\n  tollgate user add alice --id 7 --attribute role=admin\n  pass show alice | tollgate user add alice --remote"
+        after_help = "Examples:\n  tollgate user add alice --id 7 role=admin\n  pass show alice | tollgate user add alice --remote"
     )]
     Add {
         /// User name, as typed at log-in; case matters
@@ -36,9 +36,12 @@ pub enum Command {
         /// User id [default: random]. 7 is an integer; abc and '"7"' are strings
         #[arg(long, allow_hyphen_values = true)]
         id: Option<String>,
-        /// Attribute, for TOLLGATE_CLAIMS and on routes with user = "stored". The value is JSON, or else a string
-        #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
+        /// Attributes, for claims of tokens (TOLLGATE_CLAIMS). A value is JSON, or else a string
+        #[arg(value_name = "KEY=VALUE", value_parser = attribute)]
         attributes: Vec<(String, Value)>,
+        /// Attribute, as above
+        #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
+        more: Vec<(String, Value)>,
         /// Replace a user who exists: keeps the id, ends all sessions
         #[arg(long)]
         replace: bool,
@@ -52,8 +55,9 @@ pub enum Command {
     ///
     /// With --gate tokens with claims of the former attributes (TOLLGATE_CLAIMS) are rejected everywhere within
     /// TOLLGATE_REVOCATION_BOUND (default: 10 seconds), in the words for expired tokens. Sessions go on: clients of
-    /// Flask-JWT-Extended refresh; in Flask-JWT's dialect, which has no refresh tokens, the user logs in again. Without
-    /// --gate such tokens are valid until they expire, and new ones have the new claims in about a minute.
+    /// Flask-JWT-Extended refresh; in Flask-JWT's dialect, which has no refresh tokens, the user logs in again.
+    /// Other attributes than those of claims reject no token. Without --gate such tokens are valid until the user's
+    /// next log-in or refresh, or until they expire, and new ones have the new claims in about a minute.
     #[command(
         after_help = "Examples:\n  tollgate user set alice role=viewer --gate http://localhost:8787\n  tollgate user set alice --without role --remote --gate https://app.example.com"
     )]
@@ -158,7 +162,9 @@ pub enum Command {
 
 pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
-        Command::Add { name, id, attributes, replace, allow_weak, place } => {
+        Command::Add { name, id, mut attributes, more, replace, allow_weak, place } => {
+            attributes.extend(more);
+            check_once(&attributes)?;
             let sessions = if replace { Some(SessionEnder::open(&place)?) } else { None };
             add(&name, id, attributes, AddOptions { replace: sessions, allow_weak }, &place.store, output)
         }
@@ -195,6 +201,16 @@ fn attribute(text: &str) -> Result<(String, Value), String> {
     Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
 }
 
+/// # Errors
+/// An attribute is set twice.
+fn check_once(attributes: &[(String, Value)]) -> Result<(), Failure> {
+    let is_again = |(at, (key, _)): &(usize, &(String, Value))| attributes[..*at].iter().any(|(known, _)| known == key);
+    match attributes.iter().enumerate().find(is_again) {
+        Some((_, (key, _))) => Err(Failure::usage(format!("{key} is set twice"), "write each attribute once")),
+        None => Ok(()),
+    }
+}
+
 fn set(
     name: &str,
     attributes: Vec<(String, Value)>,
@@ -205,6 +221,7 @@ fn set(
     if attributes.is_empty() && without.is_empty() {
         return Err(Failure::usage("nothing to set", "name an attribute: role=viewer, or --without role"));
     }
+    check_once(&attributes)?;
     if let Some((both, _)) = attributes.iter().find(|(key, _)| without.contains(key)) {
         return Err(Failure::usage(format!("{both} is both set and removed"), "remove one of the two"));
     }
@@ -212,39 +229,47 @@ fn set(
     gate.as_ref().map_or(Ok(()), |gate| gate.check_store(&place.store))?;
     let store = Store::open(&place.store)?;
     let record = existing(&store, name)?;
-    let profile = store.get_one(&Profile::key(&record.id()))?;
+    let key = Profile::key(&record.id());
+    let profile = store.get_one(&key)?;
     let mut user = User::read(name, &record, profile.as_deref());
-    let (attributes, text) = if let Some(gate) = &gate {
+    let (revokes, text) = if let Some(gate) = &gate {
+        // The gate's answer is the truth; the store gets a copy of it.
         let set = attributes.into_iter().collect();
-        let profile = profile.unwrap_or_else(|| user.profile().1);
-        let mut changed = gate.set_attributes(&record.id(), &profile, &Change::Some { set, without })?;
-        // The gate's list has the name too.
-        if changed.get("username").and_then(Value::as_str) == Some(&user.name) {
-            changed.shift_remove("username");
-        }
-        let text = "tokens with claims of the former ones are rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND); sessions go on";
-        (changed, text)
+        let sent = profile.clone().unwrap_or_else(|| user.profile().1);
+        let changed = gate.set_attributes(&record.id(), &sent, &Change::Some { set, without })?;
+        user.take(&changed);
+        let text = if changed.revokes {
+            "tokens with claims of other values are rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND); sessions go on"
+        } else {
+            "no claim of tokens (TOLLGATE_CLAIMS) is made of what has changed, so all tokens stay valid"
+        };
+        (changed.revokes, text)
     } else {
         user.attributes.retain(|key, _| !without.contains(key));
         user.attributes.extend(attributes);
-        user.attributes_version = clock::now();
-        store.put_one(match profile {
-            Some(profile) => {
-                let changed = record::with_attributes(&profile, &user.attributes, user.attributes_version);
-                (Profile::key(&record.id()), changed)
-            }
-            None => user.profile(),
-        })?;
+        user.attributes_version = record::attributes_version(profile.as_deref(), &user.attributes, clock::now());
         if store.toml.bindings().sessions {
             remark(
-                "tokens that have claims of the former attributes remain valid until they expire, because no gate is named; to have them rejected, run the command again with --gate URL",
+                "tokens with claims of the former attributes remain valid until the user's next log-in or refresh, or until they expire, because no gate is named; to have them rejected now, run the command again with --gate URL",
             );
         }
-        (user.attributes, "they are in tokens that are issued in about a minute or later")
+        (false, "they are in tokens that are issued where the store shows them: everywhere in about a minute")
     };
+    let written = match profile {
+        Some(profile) => store.put_one((key, record::with_attributes(&profile, &user))),
+        None => store.put_one(user.profile()),
+    };
+    written.map_err(|failure| match gate {
+        Some(_) => Failure {
+            what: format!("the gate has the attributes, but the store has no copy of them: {}", failure.what),
+            hint: format!("run the command again; repeating it is safe ({})", failure.hint),
+            ..failure
+        },
+        None => failure,
+    })?;
     output.result(
-        &format!("{} has new attributes in the {}; {text}", visible(name), store.name()),
-        &json!({"username": name, "attributes": attributes, "tokens_rejected": gate.is_some()}),
+        &format!("the attributes of {} are set in the {}; {text}", visible(name), store.name()),
+        &json!({"username": name, "attributes": user.attributes, "tokens_rejected": revokes}),
     );
     Ok(Exit::Success)
 }
@@ -304,7 +329,7 @@ fn add(
         ));
     }
     let hash = new_hash(&store, name, present.as_ref(), options.allow_weak)?;
-    let user = User {
+    let mut user = User {
         name: password::normal_form(name).into_owned(),
         id,
         hash: hash.to_string(),
@@ -319,7 +344,13 @@ fn add(
     let ended = match options.replace.filter(|_| replaced) {
         Some(sessions) => {
             let ended = sessions.end_sessions(&store, &user.id, Reason::PasswordChanged(version));
-            ended.and_then(|ended| sessions.replace_attributes(&user.id, &user.profile().1).map(|()| ended))
+            ended.and_then(|ended| {
+                if let Some(changed) = sessions.replace_attributes(&user.id, &user.profile().1)? {
+                    user.take(&changed);
+                    store.put_one(user.profile())?;
+                }
+                Ok(ended)
+            })
         }
         None => Ok(false),
     };

@@ -338,12 +338,12 @@ fn families() -> Vec<Family> {
                 row(
                     [PermissionRejection::ForbiddenPlace],
                     "The request comes from a country or an address that the rule's `countries` or `addresses` do not allow.",
-                    "",
+                    "if all are refused: is IP Geolocation on, are `TOLLGATE_TRUSTED_PROXIES` right? `tollgate route test GET /path --header 'CF-IPCountry: DE'`",
                 ),
                 row(
                     [PermissionRejection::InsufficientPermissions],
                     "The token's claims do not meet the rule's `require`.",
-                    "`tollgate route test GET /path --claims '{…}'` says which condition fails",
+                    "`tollgate token inspect` shows the token's claims (a role that is missing there is not in `TOLLGATE_CLAIMS`); `tollgate route test GET /path --claims '{…}'` says which condition fails",
                 ),
                 row(
                     [PermissionRejection::TooManyRequests],
@@ -426,8 +426,13 @@ fn families() -> Vec<Family> {
                 ),
                 row(
                     [PermissionRejection::AttributesTooLong],
-                    "With an operator's change the user's attributes would be longer than 16 KiB. Nothing was changed.",
+                    "With an operator's change the user's attributes would be longer than 16 KiB or deeper than 32 levels, or the claims made of them longer than 2 KiB. Nothing was changed.",
                     "shorten them, or remove some",
+                ),
+                row(
+                    [PermissionRejection::UserDeleted],
+                    "An operator changes attributes of a user who was deleted; the store may show the profile for another minute. Nothing was changed.",
+                    "",
                 ),
             ],
         },

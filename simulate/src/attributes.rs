@@ -1,9 +1,8 @@
 //! What is known of the attributes that become claims, by which changes of them are judged.
 
 use tollgate::rules::{
-    identity::{Attributes, Id},
+    identity::{Attributes, SeenAttributes},
     json::{Map, Value},
-    store::Profile,
 };
 
 /// The attributes of an account: `a0`, `a1`. Each has a number, which is different after each change.
@@ -38,15 +37,19 @@ fn value(attributes: &Attributes, attribute: usize) -> Option<u64> {
     attributes.values.get(&name(attribute)).and_then(Value::as_u64)
 }
 
+/// The names of the attributes, of all of which claims are made.
+pub fn names() -> Vec<String> {
+    (0..NAMES).map(name).collect()
+}
+
+/// Attributes as a gate shows them to the object.
+pub fn seen(attributes: Attributes) -> SeenAttributes {
+    SeenAttributes { attributes, claims: names() }
+}
+
 /// A table with one attribute.
 pub fn one(attribute: usize, value: u64) -> Map<String, Value> {
     Map::from_iter([(name(attribute), value.into())])
-}
-
-/// A profile with these attributes, and its key. The object stores both as they are.
-pub fn profile(attributes: Attributes) -> (String, Profile) {
-    let id = Id::Int(7);
-    (Profile::key(&id), Profile::new(&id, "user").with_attributes(attributes))
 }
 
 impl AttributeFacts {

@@ -72,7 +72,7 @@ impl World {
                 return self.crash(object, "after its reply, before the write");
             }
             self.store(object, &step);
-            return self.hand_over(object, step.announcements, step.records, Box::new(|_, _| ()));
+            return self.hand_over(object, step.announcements, step.record, Box::new(|_, _| ()));
         }
         if matches!(deed, Some(Deed::Tidy)) && step.wake.is_some_and(|wake| wake <= clock) {
             self.violated(Rule::Bounded, format!("object {object} has tidied up, and is to do it again at once"));
@@ -93,7 +93,7 @@ impl World {
         self.hand_over(
             object,
             step.announcements,
-            step.records,
+            step.record,
             Box::new(move |world, came_through| {
                 let reply = (came_through || !promises).then_some(reply);
                 world.reply(object, deed, reply, receipt, back);
@@ -162,14 +162,14 @@ impl World {
         let long = sessions.filter_map(|(_, value)| value.as_ref()).map(String::len).max().unwrap_or_default();
         let it = &mut self.objects[object];
         it.write(&step.changes);
-        it.records.clone_from(&step.records);
+        it.record.clone_from(&step.record);
         let rows = it.rows.len();
         let waits = step.is_left_to_tell();
         let wake = step.wake.map(|wake| Self::true_time(wake, it.skew).max(self.now + 1));
         let retry = waits.then_some(self.now + RETRY);
         let next = [wake, retry].into_iter().flatten().min();
         it.alarm = next;
-        if long > MOST_ROW || rows > MAX_SESSIONS + 6 {
+        if long > MOST_ROW || rows > MAX_SESSIONS + 5 {
             self.violated(Rule::Bounded, format!("object {object} has {rows} rows, the longest of {long} bytes"));
         }
         if let Some(next) = next {
@@ -205,8 +205,7 @@ impl World {
         let (pause, skew) = (if self.random.bool() { self.random.i64(0..=3000) } else { 0 }, self.skew());
         self.note(|| format!("object {object} crashes {when}"));
         let it = &mut self.objects[object];
-        (it.skew, it.down_until, it.is_putting) = (skew, self.now + pause, false);
-        it.records.clear();
+        (it.skew, it.down_until, it.is_putting, it.record) = (skew, self.now + pause, false, None);
         it.life += 1;
         let next = it.alarm.map(|alarm| alarm.max(it.down_until).max(self.now + 1));
         if let Some(next) = next {
@@ -216,9 +215,9 @@ impl World {
     }
 
     /// Sends to the log first, then to KV.
-    fn hand_over(&mut self, object: usize, entries: Vec<Entry>, records: Vec<Pending>, done: Through) {
+    fn hand_over(&mut self, object: usize, entries: Vec<Entry>, record: Option<Pending>, done: Through) {
         if entries.is_empty() {
-            return self.put_latest(object, records, true, done);
+            return self.put(object, record, true, done);
         }
         let life = self.objects[object].life;
         self.tell(
@@ -233,12 +232,12 @@ impl World {
                     format!("the log {what} {} entries of object {object}", entries.len())
                 });
                 if came_through || world.rules.fault == Some(Fault::AnnouncesOnce) {
-                    let delivered = Command::Delivered { revocations: entries, records: Vec::new() };
+                    let delivered = Command::Delivered { revocations: entries, record: None };
                     if !world.delivered(object, delivered) {
                         return;
                     }
                 }
-                world.put_latest(object, records, came_through, done);
+                world.put(object, record, came_through, done);
             }),
         );
     }
@@ -274,22 +273,11 @@ impl World {
         }
     }
 
-    /// Writes to KV what the latest step wants there, one delivery at a time, so that no write overtakes a later one.
-    fn put_latest(&mut self, object: usize, records: Vec<Pending>, told: bool, done: Through) {
-        if self.objects[object].is_putting {
-            return done(self, told);
-        }
+    /// Writes to KV, one write at a time, so that no write overtakes a later one.
+    fn put(&mut self, object: usize, record: Option<Pending>, told: bool, done: Through) {
         let is_old = self.rules.fault == Some(Fault::WritesOldRecord);
-        let records = if is_old { records } else { self.objects[object].records.clone() };
-        self.put(object, records, told, done);
-    }
-
-    /// Writes the records one after the other.
-    fn put(&mut self, object: usize, mut records: Vec<Pending>, told: bool, done: Through) {
-        if records.is_empty() {
-            return done(self, told);
-        }
-        let record = records.remove(0);
+        let record = if is_old { record } else { self.objects[object].record.clone() };
+        let Some(record) = record.filter(|_| !self.objects[object].is_putting) else { return done(self, told) };
         let life = self.objects[object].life;
         self.objects[object].is_putting = true;
         let delay = self.message().unwrap_or(TIMEOUT).min(TIMEOUT);
@@ -302,20 +290,16 @@ impl World {
             world.objects[object].is_putting = false;
             if lands {
                 world.note(|| format!("KV has {}", record.text));
-                if record.key.starts_with("login:") {
-                    let number = world.store.put_text(world.now, object, &record.text);
-                    world.moved(number);
-                } else {
-                    world.store.put_profile_text(world.now, object, &record.text);
-                }
+                let number = world.store.put_text(world.now, object, &record.text);
+                world.moved(number);
             }
             if lands && is_known {
-                let delivered = Command::Delivered { revocations: Vec::new(), records: vec![record] };
+                let delivered = Command::Delivered { revocations: Vec::new(), record: Some(record) };
                 if !world.delivered(object, delivered) {
                     return;
                 }
             }
-            world.put(object, records, told, done);
+            done(world, told);
         });
     }
 
@@ -366,13 +350,13 @@ impl World {
                 refresh: refresh.map(|token| link(self, token, issued)),
                 user_agent: "curl".into(),
                 country: "CH".into(),
-                attributes: Some(self.oracle.profiles[profile].clone()),
+                attributes: Some(attributes::seen(self.oracle.profiles[profile].clone())),
             },
             Deed::Rotate { session: number, token, successor, issued, profile } => Command::Rotate {
                 session: session(self, number),
                 token_id: id(self, token),
                 successor: link(self, successor, issued),
-                attributes: Some(self.oracle.profiles[profile].clone()),
+                attributes: Some(attributes::seen(self.oracle.profiles[profile].clone())),
             },
             Deed::Check { session: number, token } => {
                 let object = &self.objects[self.oracle.account_of(token)].name;
@@ -387,16 +371,14 @@ impl World {
             Deed::EndAll { retire } => {
                 Command::EndAll { retire_password: retire, version: None, forget_attributes: false }
             }
-            Deed::SetAttribute { profile, attribute, value } => {
-                let (key, profile) = attributes::profile(self.oracle.profiles[profile].clone());
-                Command::SetAttributes {
-                    key,
-                    profile,
-                    set: attributes::one(attribute, value),
-                    without: Vec::new(),
-                    replaces: false,
-                }
-            }
+            Deed::SetAttribute { profile, attribute, value } => Command::SetAttributes {
+                found: self.oracle.profiles[profile].clone(),
+                set: attributes::one(attribute, value),
+                without: Vec::new(),
+                claims: attributes::names(),
+                max_claim_bytes: 1000,
+                replaces: false,
+            },
             Deed::Revoke { token } => {
                 // An operator does not know how long the token would live; its holder does.
                 let end = Timestamp::from_seconds(self.oracle.tokens[token].expires + 1);

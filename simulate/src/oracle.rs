@@ -386,7 +386,7 @@ impl Oracle {
                     format!("record {record} of version {version} is the newest, but opens nothing")
                 });
             }
-            (Deed::SetAttribute { attribute, value, .. }, Reply::AttributesSet { attributes }) => {
+            (Deed::SetAttribute { attribute, value, .. }, Reply::AttributesSet { attributes, .. }) => {
                 receipt.place = self.attributes_changed(account, attribute, value, attributes);
             }
             (Deed::Rotate { session, token, profile, .. }, Reply::Rotated { successor, .. }) => {
@@ -719,13 +719,13 @@ impl Oracle {
         }
     }
 
-    /// In the end the store, or a new token, has these attributes.
-    pub fn attributes_in_the_end(&mut self, account: usize, what: &str, attributes: &Attributes) {
+    /// In the end a new token has these attributes.
+    pub fn attributes_in_the_end(&mut self, account: usize, attributes: &Attributes) {
         let lost = self.attributes[account].lost(attributes);
         if let Some(lost) = lost.filter(|_| !self.attributes[account].interfered) {
             self.violated(
                 Rule::AttributesKept,
-                format!("{what} of account {account} lacks the last change of a{lost}"),
+                format!("a new token of account {account} lacks the last change of a{lost}"),
             );
         }
     }

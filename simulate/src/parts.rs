@@ -71,8 +71,8 @@ pub struct Object {
     pub looks_at: Option<i64>,
     /// The number of commands that it has carried out.
     pub done: usize,
-    /// The records that the latest step wants in KV: those of an earlier step may be out of date when they are written.
-    pub records: Vec<Pending>,
+    /// The record that the latest step wants in KV: that of an earlier step may be out of date when it is written.
+    pub record: Option<Pending>,
     /// Whether a write to KV is under way.
     pub is_putting: bool,
 }
@@ -90,7 +90,7 @@ impl Object {
             alarm: None,
             looks_at: None,
             done: 0,
-            records: Vec::new(),
+            record: None,
             is_putting: false,
         }
     }

@@ -303,7 +303,13 @@ impl World {
         let is_done = Rc::clone(&done);
         self.send(person, move |world| {
             let is_done = Rc::clone(&is_done);
-            let back = move |_: &mut Self, reply: Option<Reply>| is_done.set(is_done.get() || reply.is_some());
+            let back = move |world: &mut Self, reply: Option<Reply>| {
+                is_done.set(is_done.get() || reply.is_some());
+                // The operator's command copies the attributes into KV.
+                if let Some(Reply::AttributesSet { attributes, .. }) = reply {
+                    world.store.put_profile(world.now, account, attributes);
+                }
+            };
             world.command(account, Question::Deed(deed), Box::new(back));
         });
         self.after(TIMEOUT, move |world| {

@@ -2,10 +2,7 @@
 
 use fastrand::Rng;
 use serde::Deserialize;
-use tollgate::{
-    Timestamp,
-    rules::{identity::Attributes, store::Profile},
-};
+use tollgate::{Timestamp, rules::identity::Attributes};
 
 /// When a write is visible everywhere, in milliseconds.
 const SEEN_AFTER: i64 = 60_000;
@@ -60,12 +57,6 @@ impl Store {
         self.records[account].last().map(|(_, record)| *record)
     }
 
-    /// Writes an object's text of a profile.
-    pub fn put_profile_text(&mut self, now: i64, account: usize, text: &str) {
-        let profile = Profile::read(text.as_bytes()).expect("a profile of ours");
-        self.put_profile(now, account, profile.attributes());
-    }
-
     /// Writes a profile with these attributes.
     pub fn put_profile(&mut self, now: i64, account: usize, attributes: Attributes) {
         self.profiles[account].push((now, attributes));
@@ -74,10 +65,5 @@ impl Store {
     /// Reads the attributes of an account's profile at some data centre.
     pub fn read_profile(&self, now: i64, account: usize, random: &mut Rng) -> Attributes {
         visible(&self.profiles[account], now, random).unwrap_or_default()
-    }
-
-    /// The attributes of the last profile that was written.
-    pub fn last_profile(&self, account: usize) -> Attributes {
-        self.profiles[account].last().map(|(_, attributes)| attributes.clone()).unwrap_or_default()
     }
 }

@@ -85,7 +85,7 @@ async fn authenticate(call: &Call, credentials: &Credentials) -> Result<Option<I
 /// A user whose password was right, with the attributes of the profile: a second read of KV. `None` if the profile is
 /// disabled.
 async fn with_attributes(call: &Call, identity: Identity) -> Result<Option<Identity>, UsersError> {
-    let Some(profile) = profile(call, &identity.id).await? else {
+    let Some((_, profile)) = stored(call, &identity.id).await? else {
         // A log-in record always has its profile; without its claims there is no token.
         call.log(&Event::RecordUnusable { subject: Some(&identity.id), reason: "profile_missing" });
         return Err(UsersError::Unavailable);
@@ -111,22 +111,22 @@ async fn identity(call: &Call, id: Option<Id>) -> Result<Option<Identity>, Users
 
 /// The profile of the user whom a token names by `id`, with the id under which it is stored.
 ///
-/// Where tokens hold every identity as text, `"1"` may also mean user `1`: both profiles are read concurrently. If both
+/// Where tokens hold every identity as text, `"1"` and `1` mean the same: both profiles are read concurrently. If both
 /// exist, the token is ambiguous, and the error is logged as `id_of_two_users`.
 async fn stored(call: &Call, id: &Id) -> Result<Option<(Id, Profile)>, UsersError> {
     let is_text = call.config().tokens.policy().identity_is_text();
     let with = |id: &Id, profile: Option<Profile>| profile.map(|profile| (id.clone(), profile));
-    let Some(number) = id.as_written_number().filter(|_| is_text) else {
+    let Some(other) = id.in_other_type().filter(|_| is_text) else {
         return Ok(with(id, profile(call, id).await?));
     };
-    let (as_text, as_number) = join(profile(call, id), profile(call, &number)).await;
-    match (as_text?, as_number?) {
+    let (this, that) = join(profile(call, id), profile(call, &other)).await;
+    match (this?, that?) {
         (Some(_), Some(_)) => {
             call.log(&Event::RecordUnusable { subject: Some(id), reason: "id_of_two_users" });
             Err(UsersError::Unavailable)
         }
-        (as_text @ Some(_), None) => Ok(with(id, as_text)),
-        (None, as_number) => Ok(with(&number, as_number)),
+        (this @ Some(_), None) => Ok(with(id, this)),
+        (None, that) => Ok(with(&other, that)),
     }
 }
 
@@ -183,7 +183,7 @@ async fn set_password(
 
 async fn profile(call: &Call, id: &Id) -> Result<Option<Profile>, UsersError> {
     let Some(text) = get(call, &Profile::key(id)).await? else { return Ok(None) };
-    Profile::read(&text).map(Some).map_err(|_| {
+    Profile::read(&text).map(|profile| Some(profile.known_by(call.now()))).map_err(|_| {
         call.log(&Event::RecordUnusable { subject: Some(id), reason: "profile_unreadable" });
         UsersError::Unavailable
     })

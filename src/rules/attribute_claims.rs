@@ -40,7 +40,14 @@ impl AttributeClaims {
             }
             Ok((claim.clone(), attribute.to_owned()))
         };
-        table.iter().map(one).collect::<Result<_, _>>().map(|claims| Self { claims, is_versioned: false })
+        let (mut claims, mut wrong) = (Vec::new(), Vec::<String>::new());
+        for read in table.iter().map(one) {
+            match read {
+                Ok(claim) => claims.push(claim),
+                Err(text) => wrong.push(text),
+            }
+        }
+        if wrong.is_empty() { Ok(Self { claims, is_versioned: false }) } else { Err(wrong.join("; ")) }
     }
 
     /// The same claims, with [`CLAIMS_VERSION`] or without.
@@ -63,6 +70,20 @@ impl AttributeClaims {
     /// The names of the claims.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.claims.iter().map(|(claim, _)| claim.as_str())
+    }
+
+    /// Maximum length of all values together as JSON, in bytes, so that the claims are not longer than [`MAX_BYTES`].
+    #[must_use]
+    pub fn max_value_bytes(&self) -> usize {
+        // Each value takes the place of null.
+        let mut empty: Map<String, Value> = self.names().map(|name| (name.to_owned(), Value::Null)).collect();
+        empty.insert(CLAIMS_VERSION.into(), i64::MAX.into());
+        MAX_BYTES.saturating_sub(json::to_ascii(&empty).len() - 4 * self.claims.len())
+    }
+
+    /// The names of the attributes, as [`json::find`] takes them.
+    pub fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.claims.iter().map(|(_, attribute)| attribute.as_str())
     }
 
     /// Removes the claims of an earlier token.

@@ -43,6 +43,15 @@ impl Id {
         text.parse().ok().filter(|number: &i64| number.to_string() == *text).map(Self::Int)
     }
 
+    /// The id that is written alike and is of the other type; `None` for a string that is no number's spelling.
+    #[must_use]
+    pub fn in_other_type(&self) -> Option<Self> {
+        match self {
+            Self::Int(number) => Some(Self::Text(number.to_string())),
+            Self::Text(_) => self.as_written_number(),
+        }
+    }
+
     /// The id as a JSON number or string.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -85,6 +94,16 @@ pub struct Attributes {
     pub version: Timestamp,
     /// [`Identity::attributes`].
     pub values: Map<String, Value>,
+}
+
+/// Attributes as a gate has read them in the store, for the account's object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeenAttributes {
+    /// The attributes.
+    #[serde(flatten)]
+    pub attributes: Attributes,
+    /// The names of those that claims are made of ([`crate::rules::json::find`]).
+    pub claims: Vec<String>,
 }
 
 impl Default for Attributes {

@@ -11,7 +11,7 @@ use super::{
     identity::{Attributes, Id, Identity},
     json::{self, Map, Value},
     password::{self, PasswordHash},
-    time::Timestamp,
+    time::{Duration, Timestamp},
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
@@ -174,7 +174,9 @@ pub struct Profile {
 }
 
 /// The attribute with the user's name, if the profile has no other of this name.
-const USERNAME: &str = "username";
+pub const USERNAME: &str = "username";
+/// By how much the clock of who writes a profile may be ahead of the reader's.
+const CLOCKS_DIFFER: Duration = Duration::seconds(3600);
 
 impl Profile {
     /// `user:<id as JSON>`: `user:1` and `user:"1"` are different users. `user-sha256:<hash>` if that is longer than KV
@@ -229,6 +231,13 @@ impl Profile {
     pub fn identity(&self, id: &Id) -> Option<Identity> {
         let is_active = self.status == Status::Active && self.is_of(id);
         is_active.then(|| Identity::new(id.clone()).with_attributes(self.attributes()))
+    }
+
+    /// The profile, with version 0 if it has one of the future: no change could be later.
+    #[must_use]
+    pub fn known_by(self, now: Timestamp) -> Self {
+        let is_known = self.version <= now.later(CLOCKS_DIFFER);
+        Self { version: if is_known { self.version } else { Timestamp::from_millis(0) }, ..self }
     }
 
     /// Whether this is the profile of the user with this id.

@@ -158,10 +158,6 @@ test("a role change is in force in every data centre within the bound, whatever 
     assert.ok(seconds < BOUND_SECONDS + 1, `${seconds} s`);
     assert.equal(await status(gate, "/me", other.access_token), 200, "another user's");
   }
-  // KV is a copy: the object wrote it.
-  const copied = await here.kv.get("user:1", "json");
-  assert.deepEqual(copied, { ...PROFILE, attributes: { role: "viewer" }, version: body.version });
-
   // A second change, by an operator whose store is stale; then everything is killed, and the stores are stale again.
   const profile = { ...PROFILE, attributes: { role: "admin", team: "red" } };
   const second = await (await setRole(elsewhere, "auditor", profile)).json();

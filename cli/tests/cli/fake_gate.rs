@@ -86,7 +86,7 @@ fn obey(command: &Value) -> Answer {
             attributes.retain(|name, _| !command["without"].as_array().unwrap().contains(&json!(name)));
             attributes.extend(command["set"].as_object().unwrap().clone());
             attributes.insert("username".into(), command["profile"]["name"].clone());
-            json!({"attributes": attributes, "version": 1_795_600_000_000_i64})
+            json!({"attributes": attributes, "version": 1_795_600_000_000_i64, "revokes": true})
         }
         "list" if command["user"] == 8 => json!({"sessions": []}),
         "list" => json!({"sessions": [

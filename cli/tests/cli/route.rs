@@ -20,7 +20,7 @@ why      the rule requires a token, and there is none
 header   www-authenticate: JWT realm="Login Required"
 with a valid token:
   result   passes to the origin
-  why      the token is valid
+  why      the token is valid (whether it is revoked or its claims are outdated is not looked up)
   sends    https://app.example.com/api/orders?page=2
   set      x-auth-subject: <the user's id>
   set      x-auth-claims: <the token's claims>
@@ -115,7 +115,7 @@ why      the rule requires a token, and there is none
 header   www-authenticate: JWT realm="Login Required"
 with a valid token:
   result   passes to the origin
-  why      the token is valid
+  why      the token is valid (whether it is revoked or its claims are outdated is not looked up)
   sends    https://app.example.com/api/orders
   set      x-auth-subject: <the user's id>
   set      x-auth-claims: <the token's claims>
@@ -282,7 +282,7 @@ why      the rule requires a token, and there is none
 header   www-authenticate: JWT realm="Login Required"
 with a valid token:
   result   passes to the origin "orders"
-  why      the token is valid
+  why      the token is valid (whether it is revoked or its claims are outdated is not looked up)
   sends    https://orders.example.com/v2/7?page=2
   set      x-auth-subject: <the user's id>
   set      x-auth-claims: <the token's claims>
@@ -322,7 +322,7 @@ exit 1
 GET /protected
 rule     ROUTES[0] (wrangler.toml:20): path = "/protected", auth = "required", to = "identity"
 result   refused 403 (insufficient_permissions)
-why      require: role is "admin"; or scope has a and b
+why      require: role must be "admin" (it is "user"); or scope must have a and b (it is "a")
 
 "#]]);
     assert_eq!(run(r#"{"role": "admin"}"#).code, 0);
@@ -334,7 +334,7 @@ exit 1
 GET /protected
 rule     ROUTES[0] (wrangler.toml:21): path = "/protected", auth = "required", to = "identity"
 result   refused 403 (insufficient_permissions)
-why      require: role is "admin"; or role is "user"
+why      require: role must be "admin" (it is "guest"); or role must be "user" (it is "guest")
 header   www-authenticate: Bearer error="insufficient_scope"
 
 "#]]);

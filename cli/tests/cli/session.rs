@@ -186,7 +186,7 @@ fn the_secret_comes_from_the_environment_or_of_a_local_gate_from_dev_vars() {
 exit 2
 --- stderr
 error: no TOLLGATE_ADMIN_SECRET in the environment, nor in .dev.vars; nothing was done
- hint: `read -rs TOLLGATE_ADMIN_SECRET; export TOLLGATE_ADMIN_SECRET` reads the gate's secret without showing it; to give the gate one: `tollgate secret generate | npx wrangler secret put TOLLGATE_ADMIN_SECRET`
+ hint: `read -rs TOLLGATE_ADMIN_SECRET; export TOLLGATE_ADMIN_SECRET` reads the gate's secret without showing it; to give the gate one: `echo "TOLLGATE_ADMIN_SECRET=$(tollgate secret generate)" >> .dev.vars`, and start `wrangler dev` again
 
 "#]]);
     let dev_vars = std::fs::read_to_string(world.path(".dev.vars")).unwrap();
@@ -273,7 +273,7 @@ exit 1
 --- stderr
 gate: [GATE]
 error: no endpoint for operators at [GATE]/auth/admin (status 404)
- hint: check the address; the endpoint is at TOLLGATE_ADMIN_URL, if the gate has TOLLGATE_ADMIN_SECRET and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`)
+ hint: check the address; the endpoint is at TOLLGATE_ADMIN_URL, if the gate has TOLLGATE_ADMIN_SECRET and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`). `wrangler dev` reads .dev.vars only when it starts
 
 "#]],
         ),
@@ -285,7 +285,7 @@ exit 1
 --- stderr
 gate: [GATE]
 error: no endpoint for operators at [GATE]/auth/admin (status 405)
- hint: check the address; the endpoint is at TOLLGATE_ADMIN_URL, if the gate has TOLLGATE_ADMIN_SECRET and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`)
+ hint: check the address; the endpoint is at TOLLGATE_ADMIN_URL, if the gate has TOLLGATE_ADMIN_SECRET and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`). `wrangler dev` reads .dev.vars only when it starts
 
 "#]],
         ),
@@ -296,7 +296,7 @@ exit 1
 --- stderr
 gate: [GATE]
 error: no endpoint for operators at [GATE]/auth/admin (status 401)
- hint: check the address; the endpoint is at TOLLGATE_ADMIN_URL, if the gate has TOLLGATE_ADMIN_SECRET and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`)
+ hint: check the address; the endpoint is at TOLLGATE_ADMIN_URL, if the gate has TOLLGATE_ADMIN_SECRET and the bindings ACCOUNTS and REVOCATIONS (`tollgate config check`). `wrangler dev` reads .dev.vars only when it starts
 
 "#]],
         ),
@@ -535,7 +535,7 @@ exit 0
 alice was deleted from the local store of ./wrangler.toml
 --- stderr
 store: local store of ./wrangler.toml
-tokens remain valid until they expire on routes with user = "token", because no gate is named (--gate); to end them: tollgate session end-all --id 7 --retire-password --gate URL
+tokens remain valid until they expire on routes with user = "token", because no gate is named (--gate); to end them: tollgate session end-all --id 7 --retire-password --forget-attributes --gate URL
 
 "#]]]) {
         let world = world();
@@ -605,7 +605,7 @@ alice was deleted from the local store of ./wrangler.toml
 gate: [GATE]
 store: local store of ./wrangler.toml
 error: the store was changed, but the sessions were not ended: the gate at [GATE] is unavailable (status 503)
- hint: when the gate is available: tollgate session end-all --id 7 --retire-password --gate [GATE]
+ hint: when the gate is available: tollgate session end-all --id 7 --retire-password --forget-attributes --gate [GATE]
 
 "#]],
     ]) {
@@ -613,7 +613,11 @@ error: the store was changed, but the sessions were not ended: the gate at [GATE
         let gate = FakeGate::answering(&world, |_| reject(503, &Rejection::Unavailable(UnavailableRejection::Store)));
         let run = run(&world, &gate, args, "another horse battery");
         run.is(expected);
-        let retire = if order == "retire-password" { " --retire-password" } else { "" };
+        let retire = match args[1] {
+            "delete" => " --retire-password --forget-attributes",
+            _ if order == "retire-password" => " --retire-password",
+            _ => "",
+        };
         let command = format!("tollgate session end-all --id 7{retire} --gate {}\n", gate.address);
         assert!(run.code == 3 && run.err.ends_with(&command), "{run:?}");
     }

@@ -632,7 +632,7 @@ fn attributes_are_set_and_removed_and_nothing_else_changes() {
     assert_eq!(world.run(&["user", "set", "unknown", "--attribute", "a=1"], "").code, 1);
 }
 
-/// The gate gets the change, with the profile as the store has it, and writes the profile itself.
+/// The gate gets the change, with the profile as the store has it; the store gets a copy of the answer.
 #[test]
 fn a_gate_that_is_named_changes_the_attributes() {
     let world = World::new();
@@ -651,7 +651,8 @@ fn a_gate_that_is_named_changes_the_attributes() {
             "replaces": false,
         })]
     );
-    assert_eq!(world.writes().len(), before, "the gate writes the profile");
+    assert_eq!(world.writes()[before..], ["user:7"], "a copy of what the gate has");
+    assert_eq!(world.value("user:7")["version"], json!(1_795_600_000_000_i64));
 
     // A user who is replaced or deleted keeps no attribute.
     world.finish(

@@ -15,7 +15,7 @@ export async function keep(url, text, seconds) {
 // An account's rows are in two tables. The keys in `notes` came later: a worker of an earlier version, which runs
 // beside this one during a deployment or again after a rollback, reads `rows` whole and refuses a row that it does not
 // know.
-const NOTES = ["replies", "failures", "attributes", "profile"];
+const NOTES = ["replies", "failures", "attributes"];
 const tableOf = (/** @type {string} */ key) => (NOTES.includes(key) ? "notes" : "rows");
 
 /** Every row of an account's object, as JSON. Reads only: it makes no table. @param {DurableObjectStorage} storage */

@@ -87,7 +87,7 @@ pub fn step(storage: &JsValue, order: &str) -> Result<Done, JsValue> {
     })
 }
 
-/// Sends pending revocations to the revocation log and the pending records to KV. Returns whether the log has all
+/// Sends pending revocations to the revocation log and the pending record to KV. Returns whether the log has all
 /// revocations. The alarm repeats what failed.
 ///
 /// # Errors
@@ -101,21 +101,18 @@ pub async fn deliver(storage: JsValue, env: JsValue) -> Result<bool, JsValue> {
     let delivered = if is_announced { announcements } else { Vec::new() };
     // Another command may have come while the log was asked.
     let account = Account::read(&state(&storage)?.rows).map_err(|_| broken())?;
-    let pending = account.records();
-    let mut records = Vec::new();
-    for record in &pending {
-        if within(put(&env, record)).await.is_ok() {
-            records.push(record.clone());
-        }
-    }
-    let has_failed = !is_announced || records.len() < pending.len();
+    let record = match account.record() {
+        Some(record) if within(put(&env, record)).await.is_ok() => Some(record.clone()),
+        _ => None,
+    };
+    let has_failed = !is_announced || (account.record().is_some() && record.is_none());
     let now_failed = if has_failed { failures.saturating_add(1) } else { 0 };
     if now_failed != failures {
         let row = (FAILURES, (now_failed > 0).then(|| now_failed.to_string()));
         write(&storage, &serde_json::to_string(&[row]).map_err(unreadable)?, None)?;
     }
-    if !delivered.is_empty() || !records.is_empty() {
-        run(&storage, &unnamed(), None, Command::Delivered { revocations: delivered, records }, &lifetimes)?;
+    if !delivered.is_empty() || record.is_some() {
+        run(&storage, &unnamed(), None, Command::Delivered { revocations: delivered, record }, &lifetimes)?;
     }
     Ok(is_announced)
 }

@@ -2,11 +2,10 @@
 
 use super::{Bucket, DeviceId};
 use crate::rules::{
-    identity::Attributes,
+    identity::{Attributes, SeenAttributes},
     ids::{SessionId, TokenId},
     json::{Map, Value},
     revocation::Entry,
-    store::Profile,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -64,7 +63,7 @@ pub enum Command {
         country: String,
         /// The attributes that the store shows, if claims are made of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        attributes: Option<Attributes>,
+        attributes: Option<SeenAttributes>,
     },
     /// Spends a refresh token and returns its successor.
     Rotate {
@@ -76,7 +75,7 @@ pub enum Command {
         successor: RefreshToken,
         /// The attributes that the store shows, if claims are made of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        attributes: Option<Attributes>,
+        attributes: Option<SeenAttributes>,
     },
     /// Whether a token is revoked, for example under a rule with `revocation = "strict"`.
     Check {
@@ -93,7 +92,7 @@ pub enum Command {
         claims_version: Option<Timestamp>,
         /// The attributes that the store shows, if claims of a new token are made of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        attributes: Option<Attributes>,
+        attributes: Option<SeenAttributes>,
     },
     /// Lists the open sessions.
     List,
@@ -113,17 +112,19 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         forget_attributes: bool,
     },
-    /// Changes attributes, and revokes the access tokens with claims that were made of earlier ones. Sessions go on.
+    /// Changes attributes, and revokes the access tokens with claims that were made of other values. Sessions go on.
     SetAttributes {
-        /// The key of the profile in KV.
-        key: String,
-        /// The profile that the caller has read in KV. Its attributes count if they are newer than the object's.
-        profile: Profile,
+        /// The attributes that the caller has read in KV. They count if they are newer than the object's.
+        found: Attributes,
         /// The attributes to set.
         set: Map<String, Value>,
         /// The names of the attributes to remove.
         without: Vec<String>,
-        /// Whether the profile's attributes count even if the object knows newer ones, because the user was replaced.
+        /// The names of the attributes that claims are made of ([`crate::rules::json::find`]).
+        claims: Vec<String>,
+        /// Maximum length of their values as JSON, in bytes.
+        max_claim_bytes: usize,
+        /// Whether the found attributes count even if the object knows newer ones, because the user was replaced.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         replaces: bool,
     },
@@ -154,12 +155,12 @@ pub enum Command {
         record: Map<String, Value>,
     },
     /// The revocation log or KV has what the object sent: [`super::Account::announcements`] and
-    /// [`super::Account::records`].
+    /// [`super::Account::record`].
     Delivered {
         /// The revocations that the log has.
         revocations: Vec<Entry>,
-        /// The records that KV has.
-        records: Vec<Pending>,
+        /// The record that KV has.
+        record: Option<Pending>,
     },
     /// Drops what has expired.
     Tidy,
@@ -297,8 +298,10 @@ pub enum Reply {
     AttributesSet {
         /// All of them, with their version.
         attributes: Attributes,
+        /// Whether the last change was one of attributes that claims are made of, so that tokens were revoked.
+        revokes: bool,
     },
-    /// With this change the attributes would be longer than [`super::MAX_ATTRIBUTES_BYTES`].
+    /// With this change the attributes would not be [storable](super::are_storable), or their claims too long.
     TooLong,
     /// The new password is stored.
     Changed {
@@ -322,7 +325,7 @@ pub struct SessionSummary {
     pub country: String,
 }
 
-/// A log-in record or a profile on its way to KV.
+/// A log-in record on its way to KV.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// Its key in KV.

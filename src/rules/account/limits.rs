@@ -1,6 +1,9 @@
 //! How long sessions and revocations last, and how many an account keeps.
 
-use crate::rules::time::Duration;
+use crate::rules::{
+    json::{self, Map, Value},
+    time::Duration,
+};
 use serde::{Deserialize, Serialize};
 
 /// Maximum number of sessions of an account. One more ends the session that was used least recently.
@@ -10,6 +13,9 @@ pub const MAX_SESSIONS: usize = 100;
 pub const MAX_REFRESH_TOKENS: usize = 32;
 /// Maximum length of a user's attributes as JSON, in bytes, where an account's object keeps them.
 pub const MAX_ATTRIBUTES_BYTES: usize = 16 * 1024;
+/// Maximum depth of a user's attributes: that of the rows and messages that hold them stays far below what a parser
+/// takes (128).
+const MAX_ATTRIBUTES_DEPTH: usize = 32;
 /// How much longer than a token's lifetime its revocation is kept: the clocks of issuer, account and verifier differ,
 /// and a token is still valid in its last second.
 pub const REVOCATION_MARGIN: Duration = Duration::seconds(10);
@@ -25,4 +31,19 @@ pub struct Lifetimes {
     pub session: Duration,
     /// Maximum lifetime, plus leeway, of tokens verified without a lookup. Revocations are kept this long.
     pub token: Duration,
+}
+
+/// Whether an account's object can keep these attributes: they are neither too long nor nested too deeply.
+#[must_use]
+pub fn are_storable(attributes: &Map<String, Value>) -> bool {
+    fn is_within(value: &Value, depth: usize) -> bool {
+        depth > 0
+            && match value {
+                Value::Array(list) => list.iter().all(|value| is_within(value, depth - 1)),
+                Value::Object(members) => members.values().all(|value| is_within(value, depth - 1)),
+                _ => true,
+            }
+    }
+    attributes.values().all(|value| is_within(value, MAX_ATTRIBUTES_DEPTH))
+        && json::to_ascii(attributes).len() <= MAX_ATTRIBUTES_BYTES
 }

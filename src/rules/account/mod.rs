@@ -21,7 +21,7 @@ mod state;
 pub use bucket::{Bucket, DeviceId};
 pub use command::{Command, PasswordChange, Pending, RefreshToken, Reply, SessionSummary, TokenLife};
 pub use context::Context;
-pub use limits::{Lifetimes, MAX_ATTRIBUTES_BYTES, MAX_REFRESH_TOKENS, MAX_SESSIONS, REVOCATION_MARGIN};
+pub use limits::{Lifetimes, MAX_ATTRIBUTES_BYTES, MAX_REFRESH_TOKENS, MAX_SESSIONS, REVOCATION_MARGIN, are_storable};
 pub use login_throttle::{
     FREE_FAILURES_BY_ADDRESS, LONGEST_BY_ADDRESS, LoginThrottle, MOST_FAILURES_A_DAY_BY_ADDRESS, MOST_GUESSES_A_DAY,
     Wait,

@@ -17,9 +17,9 @@ pub struct Step {
     pub changes: Vec<(String, Option<String>)>,
     /// Entries to send to the revocation log. Once the log has them, the object carries out [`Command::Delivered`].
     pub announcements: Vec<Entry>,
-    /// The records to write to KV, followed by [`Command::Delivered`] too. One write at a time, and always the records
-    /// of the latest step: another command may have been carried out while the log was written.
-    pub records: Vec<Pending>,
+    /// The record to write to KV, followed by [`Command::Delivered`] too. One write at a time, and always the record of
+    /// the latest step: another command may have been carried out while the log was written.
+    pub record: Option<Pending>,
     /// The reply to send.
     pub reply: Reply,
     /// Whether the reply promises that a revocation is in the log. If the log could not be written, the object must
@@ -33,7 +33,7 @@ impl Step {
     /// Whether the revocation log or KV must be written.
     #[must_use]
     pub fn is_left_to_tell(&self) -> bool {
-        !self.announcements.is_empty() || !self.records.is_empty()
+        !self.announcements.is_empty() || self.record.is_some()
     }
 }
 
@@ -83,7 +83,7 @@ pub fn step<S: Safeguards + ?Sized>(
     Ok(Step {
         changes: gone.chain(put).collect(),
         announcements: account.announcements().to_vec(),
-        records: account.records(),
+        record: account.record().cloned(),
         promises_an_end: context.safeguards.promises_an_end(has_ended, ended_before) && !is_refused,
         reply,
         wake: account.next_tidy(context),

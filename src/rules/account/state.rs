@@ -1,16 +1,15 @@
 //! The state of one account, name or address, and what each command changes in it.
 
 use super::{
-    Command, Context, LoginThrottle, MAX_ATTRIBUTES_BYTES, Pending, RefreshToken, Reply, Session, SessionSummary,
-    TokenLife, Wait,
+    Command, Context, LoginThrottle, Pending, RefreshToken, Reply, Session, SessionSummary, TokenLife, Wait,
+    are_storable,
 };
 use crate::rules::{
-    identity::Attributes,
+    identity::{Attributes, SeenAttributes},
     ids::{ObjectName, SessionId, TokenId},
     json::{self, Map, Value},
     revocation::{Entry, RevocationKey},
     safeguards::{Cause, Checked, Safeguards},
-    store::Profile,
     time::{Duration, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -33,7 +32,6 @@ const THROTTLE: &str = "guesses";
 const PENDING: &str = "record";
 const REPLIES: &str = "replies";
 const ATTRIBUTES: &str = "attributes";
-const PENDING_PROFILE: &str = "profile";
 const SESSION: &str = "session/";
 
 /// The rows that one object stores: key and value, both text.
@@ -51,8 +49,7 @@ pub struct Account {
     sessions: BTreeMap<SessionId, Session>,
     pending: Option<Pending>,
     replies: Vec<PastReply>,
-    attributes: Attributes,
-    pending_profile: Option<Pending>,
+    attributes: KnownAttributes,
 }
 
 /// The reply to a command, given again when the command is repeated.
@@ -70,7 +67,28 @@ struct PastReply {
 struct Change {
     set: Map<String, Value>,
     without: Vec<String>,
+    claims: Vec<String>,
+    max_claim_bytes: usize,
     replaces: bool,
+}
+
+/// The row `attributes`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct KnownAttributes {
+    #[serde(flatten)]
+    attributes: Attributes,
+    /// The first version with the present values of the attributes that claims are made of: access tokens with claims
+    /// of an earlier one are revoked.
+    claims_since: Timestamp,
+    /// Whether the user was deleted: what the store still shows is not the next user's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_deleted: bool,
+}
+
+impl Default for KnownAttributes {
+    fn default() -> Self {
+        Self { attributes: Attributes::default(), claims_since: Timestamp::from_millis(0), is_deleted: false }
+    }
 }
 
 /// What [`Command::Check`] says of a token.
@@ -116,7 +134,6 @@ impl Account {
                 PENDING => account.pending = Some(row(value)?),
                 REPLIES => account.replies = row(value)?,
                 ATTRIBUTES => account.attributes = row(value)?,
-                PENDING_PROFILE => account.pending_profile = Some(row(value)?),
                 _ => {
                     let session = key.strip_prefix(SESSION).ok_or(Unreadable)?;
                     account.sessions.insert(session.into(), row(value)?);
@@ -135,8 +152,7 @@ impl Account {
         put(THROTTLE.into(), (self.login_throttle != LoginThrottle::default()).then(|| text(&self.login_throttle)));
         put(PENDING.into(), self.pending.as_ref().map(text));
         put(REPLIES.into(), (!self.replies.is_empty()).then(|| text(&self.replies)));
-        put(ATTRIBUTES.into(), (self.attributes != Attributes::default()).then(|| text(&self.attributes)));
-        put(PENDING_PROFILE.into(), self.pending_profile.as_ref().map(text));
+        put(ATTRIBUTES.into(), (self.attributes != KnownAttributes::default()).then(|| text(&self.attributes)));
         for (id, session) in &self.sessions {
             put(format!("{SESSION}{id}"), Some(text(session)));
         }
@@ -239,9 +255,9 @@ impl Account {
                 }
                 Reply::Done
             }
-            Command::SetAttributes { key, profile, set, without, replaces } => {
-                let change = Change { set, without, replaces };
-                self.set_attributes(key, &profile, change, context)
+            Command::SetAttributes { found, set, without, claims, max_claim_bytes, replaces } => {
+                let change = Change { set, without, claims, max_claim_bytes, replaces };
+                self.set_attributes(&found, change, context)
             }
             Command::Revoke { token_id, life } => {
                 self.revoke(token_id, life, context);
@@ -257,10 +273,10 @@ impl Account {
                 self.pending = Some(Pending { key, text: json::to_ascii(&record) });
                 Reply::Done
             }
-            Command::Delivered { revocations, records } => {
+            Command::Delivered { revocations, record } => {
                 self.core.announcements.retain(|entry| !revocations.contains(entry));
-                for pending in [&mut self.pending, &mut self.pending_profile] {
-                    pending.take_if(|pending| safeguards.is_delivered(records.contains(pending)));
+                if safeguards.is_delivered(self.pending == record) {
+                    self.pending = None;
                 }
                 Reply::Done
             }
@@ -274,10 +290,10 @@ impl Account {
         &self.core.announcements
     }
 
-    /// The log-in record and the profile that must be written to KV; empty if KV is up to date.
+    /// The log-in record that must be written to KV; `None` if KV is up to date.
     #[must_use]
-    pub fn records(&self) -> Vec<Pending> {
-        [&self.pending, &self.pending_profile].into_iter().flatten().cloned().collect()
+    pub fn record(&self) -> Option<&Pending> {
+        self.pending.as_ref()
     }
 
     /// When the next part of the state expires, and [`Command::Tidy`] is due; `None` if nothing expires.
@@ -308,70 +324,85 @@ impl Account {
     /// Returns the known ones if those are newer.
     fn see_attributes<S: Safeguards + ?Sized>(
         &mut self,
-        seen: Option<Attributes>,
+        seen: Option<SeenAttributes>,
         context: &Context<'_, S>,
     ) -> Option<Attributes> {
-        let seen = seen?;
-        if seen.version > self.attributes.version {
+        let SeenAttributes { attributes: seen, claims } = seen.filter(|seen| are_storable(&seen.attributes.values))?;
+        let known = &self.attributes.attributes;
+        if seen.version > known.version {
             // Version 0 and no session: no token was issued yet.
-            if self.attributes.version.as_millis() > 0 || !self.sessions.is_empty() {
-                self.announce_claims_before(seen.version, context);
-            }
-            self.attributes = seen;
+            let may_have_tokens = known.version.as_millis() > 0 || !self.sessions.is_empty();
+            self.adopt(seen, &claims, may_have_tokens, context);
             return None;
         }
-        let is_stale = context.safeguards.are_attributes_stale(seen.version, self.attributes.version);
-        is_stale.then(|| self.attributes.clone())
+        let is_stale = context.safeguards.are_attributes_stale(seen.version, known.version);
+        is_stale.then(|| known.clone())
     }
 
-    /// Revokes the access tokens with claims of an earlier version.
-    fn announce_claims_before<S: Safeguards + ?Sized>(&mut self, version: Timestamp, context: &Context<'_, S>) {
-        let before = Some(Timestamp::from_millis(version.as_millis().saturating_sub(1)));
-        let until = context.all_expired(context.now);
-        let entry = Entry { mark: RevocationKey::claims(context.name), before, until };
-        self.announce(Cause::AttributesChanged, entry, context);
+    /// Takes over attributes of a later version. If those are others that claims are made of, and there may be tokens,
+    /// the access tokens with claims of an earlier version are revoked.
+    fn adopt<S: Safeguards + ?Sized>(
+        &mut self,
+        attributes: Attributes,
+        claims: &[String],
+        may_have_tokens: bool,
+        context: &Context<'_, S>,
+    ) {
+        let version = attributes.version;
+        let find = |values, name: &String| json::find(values, name).cloned();
+        let known = &self.attributes.attributes.values;
+        let is_same = claims.iter().all(|name| find(known, name) == find(&attributes.values, name));
+        if !is_same || self.attributes.attributes.version.as_millis() == 0 {
+            self.attributes.claims_since = version;
+            if may_have_tokens && !claims.is_empty() {
+                let before = Some(Timestamp::from_millis(version.as_millis().saturating_sub(1)));
+                let until = context.all_expired(context.now);
+                let entry = Entry { mark: RevocationKey::claims(context.name), before, until };
+                self.announce(Cause::AttributesChanged, entry, context);
+            }
+        }
+        self.attributes.attributes = attributes;
+        self.attributes.is_deleted = false;
     }
 
     fn set_attributes<S: Safeguards + ?Sized>(
         &mut self,
-        key: String,
-        profile: &Profile,
+        found: &Attributes,
         change: Change,
         context: &Context<'_, S>,
     ) -> Reply {
-        let found = profile.attributes();
+        let known = &self.attributes.attributes;
+        let is_newer = found.version > known.version;
+        if self.attributes.is_deleted && !is_newer {
+            return Reply::Stale;
+        }
         // The caller may have read a copy that is a minute old.
-        let is_newer = found.version > self.attributes.version;
-        let is_unknown = self.attributes.version.as_millis() == 0;
+        let is_unknown = known.version.as_millis() == 0;
         let counts = is_newer || is_unknown || change.replaces || !context.safeguards.changes_known_attributes();
-        let base = if counts { &found } else { &self.attributes };
-        let mut values = base.values.clone();
+        let mut values = if counts { found } else { known }.values.clone();
         values.retain(|name, _| !change.without.contains(name));
         values.extend(change.set);
-        let latest = if is_newer { &found } else { &self.attributes };
-        let is_change = values != latest.values || latest.version.as_millis() == 0;
-        let version = if is_change { context.after(latest.version) } else { latest.version };
-        let changed = profile.with_attributes(Attributes { version, values });
-        let attributes = changed.attributes();
-        if json::to_ascii(&attributes.values).len() > MAX_ATTRIBUTES_BYTES {
+        let found_for_claims = change.claims.iter().filter_map(|name| json::find(&values, name));
+        let claim_bytes: usize = found_for_claims.map(|value| json::to_ascii(value).len()).sum();
+        if !are_storable(&values) || claim_bytes > change.max_claim_bytes {
             return Reply::TooLong;
         }
-        if version > self.attributes.version {
-            self.announce_claims_before(version, context);
+        let latest = if is_newer { found } else { known };
+        let is_change = values != latest.values || latest.version.as_millis() == 0;
+        let version = if is_change { context.after(latest.version) } else { latest.version };
+        let attributes = Attributes { version, values };
+        if version > known.version {
+            self.adopt(attributes.clone(), &change.claims, true, context);
         }
-        if found != attributes {
-            self.pending_profile = Some(Pending { key, text: changed.write() });
-        }
-        self.attributes = attributes.clone();
-        Reply::AttributesSet { attributes }
+        let revokes = self.attributes.claims_since == version && !change.claims.is_empty();
+        Reply::AttributesSet { attributes, revokes }
     }
 
     /// Nothing of a deleted user stays but a version, so that a profile that the store still shows is older.
     fn forget_attributes<S: Safeguards + ?Sized>(&mut self, context: &Context<'_, S>) {
-        self.pending_profile = None;
-        if self.attributes != Attributes::default() {
-            self.attributes = Attributes { version: context.after(self.attributes.version), values: Map::new() };
-        }
+        let version = context.after(self.attributes.attributes.version);
+        let attributes = Attributes { version, values: Map::new() };
+        self.attributes = KnownAttributes { attributes, claims_since: version, is_deleted: true };
     }
 
     fn open<S: Safeguards + ?Sized>(&mut self, id: SessionId, session: Session, context: &Context<'_, S>) -> SessionId {
@@ -388,7 +419,7 @@ impl Account {
         session: &SessionId,
         token_id: &TokenId,
         successor: RefreshToken,
-        attributes: Option<Attributes>,
+        attributes: Option<SeenAttributes>,
         context: &Context<'_, S>,
     ) -> Reply {
         if self.is_revoked(token_id) && context.safeguards.refuses_revoked_refresh_token() {
@@ -413,7 +444,7 @@ impl Account {
         &mut self,
         token: &CheckedToken,
         is_use: bool,
-        attributes: Option<Attributes>,
+        attributes: Option<SeenAttributes>,
         context: &Context<'_, S>,
     ) -> Reply {
         let session = token.session.as_ref();
@@ -424,7 +455,7 @@ impl Account {
         if findings.into_iter().any(|(what, is_void)| is_void && context.safeguards.checks(what)) {
             return Reply::Ended { reused: false };
         }
-        let is_outdated = token.claims_version.is_some_and(|version| version < self.attributes.version);
+        let is_outdated = token.claims_version.is_some_and(|version| version < self.attributes.claims_since);
         if is_outdated && context.safeguards.checks(Checked::Claims) {
             return Reply::Outdated;
         }

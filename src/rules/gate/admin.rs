@@ -5,7 +5,7 @@
 //! **What always holds:** the secret is compared in constant time, before the body is read.
 
 use super::{
-    body::check_json,
+    body::check_json_within,
     core::Gate,
     decision::{Answered, Rejected},
     sessions::listed,
@@ -20,7 +20,7 @@ use crate::{
         json::{self, Map, Value, json},
         rejection::{BodyRejection, InternalRejection, PermissionRejection, Rejection, SessionRejection},
         request::Request,
-        store::Profile,
+        store::{Profile, USERNAME},
         time::{Duration, Timestamp},
     },
 };
@@ -41,7 +41,7 @@ impl Gate {
         if !is_operator {
             return Err(Rejection::Permission(PermissionRejection::NotTheOperator).into());
         }
-        check_json(request)?;
+        check_json_within(request, MAX_ORDER_BYTES)?;
         Ok(AdminRequest(()))
     }
 
@@ -65,7 +65,7 @@ impl Gate {
             "end-all" => Command::EndAll { retire_password: false, version: version()?, forget_attributes },
             "retire-password" => Command::EndAll { retire_password: true, version: version()?, forget_attributes },
             "revoke" => Command::Revoke { token_id: text("token_id").map(TokenId::from)?, life: None },
-            "set-attributes" => set_attributes(&user()?, order)?,
+            "set-attributes" => self.read_change(&user()?, order, now)?,
             "end-everybody" => {
                 let command = Command::EndAll { retire_password: false, version: None, forget_attributes: false };
                 return Some((ObjectName::everybody(), command));
@@ -74,20 +74,29 @@ impl Gate {
         };
         Some((self.account_named(&user()?), command))
     }
-}
 
-/// Reads `{"profile": …, "set": {…}, "without": [name, …]}`, perhaps with `"replaces": true`; `None` if one is missing
-/// or wrong, or if the profile is another user's.
-fn set_attributes(user: &Id, order: &Map<String, Value>) -> Option<Command> {
-    let profile = Profile::read(json::to_ascii(order.get("profile")?).as_bytes()).ok()?;
-    let without = order.get("without")?.as_array()?.iter().map(|name| name.as_str().map(str::to_owned));
-    Some(Command::SetAttributes {
-        key: Profile::key(user),
-        profile: Some(profile).filter(|profile| profile.is_of(user))?,
-        set: order.get("set")?.as_object()?.clone(),
-        without: without.collect::<Option<_>>()?,
-        replaces: order.get("replaces") == Some(&Value::Bool(true)),
-    })
+    /// Reads `{"profile": …, "set": {…}, "without": [name, …]}`, perhaps with `"replaces": true`; `None` if one is
+    /// missing or wrong, or if the profile is another user's.
+    fn read_change(&self, user: &Id, order: &Map<String, Value>, now: Timestamp) -> Option<Command> {
+        let profile = Profile::read(json::to_ascii(order.get("profile")?).as_bytes()).ok()?;
+        let profile = profile.known_by(now);
+        let without = order.get("without")?.as_array()?.iter().map(|name| name.as_str().map(str::to_owned));
+        let mut without: Vec<String> = without.collect::<Option<_>>()?;
+        let mut set = order.get("set")?.as_object()?.clone();
+        // Without another value this attribute is the user's name.
+        if without.iter().any(|name| name == USERNAME) {
+            without.retain(|name| name != USERNAME);
+            set.insert(USERNAME.into(), profile.name().into());
+        }
+        Some(Command::SetAttributes {
+            found: Some(profile).filter(|profile| profile.is_of(user))?.attributes(),
+            set,
+            without,
+            claims: self.claim_attributes(),
+            max_claim_bytes: self.config.attribute_claims.max_value_bytes(),
+            replaces: order.get("replaces") == Some(&Value::Bool(true)),
+        })
+    }
 }
 
 /// Carries out the operator's command.
@@ -103,12 +112,13 @@ pub(super) async fn admin(
     match gate.ask(host, &object, command).await? {
         Reply::Sessions { sessions } => Ok(Answered::plain(listed(&sessions, None))),
         Reply::Done => Ok(Answered::plain(Answer::message("done"))),
-        Reply::AttributesSet { attributes } => Ok(Answered::plain(Answer::json(
+        Reply::AttributesSet { attributes, revokes } => Ok(Answered::plain(Answer::json(
             200,
             &json!({
-                "attributes": attributes.values, "version": attributes.version,
+                "attributes": attributes.values, "version": attributes.version, "revokes": revokes,
             }),
         ))),
+        Reply::Stale => Err(Rejection::Permission(PermissionRejection::UserDeleted).into()),
         Reply::TooLong => Err(Rejection::Permission(PermissionRejection::AttributesTooLong).into()),
         Reply::Ended { .. } => Err(Rejection::Session(SessionRejection::Unknown).into()),
         _ => Err(Rejection::Internal(InternalRejection::Bug).into()),

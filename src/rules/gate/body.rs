@@ -14,16 +14,21 @@ pub(super) fn declares_more(request: &Request<'_>, limit: usize) -> bool {
     is_number && length.parse::<usize>().map_or(true, |length| length > limit)
 }
 
-/// Checks that the body is declared as JSON and not longer than [`login::MAX_BODY_BYTES`].
+/// [`check_json_within`] [`login::MAX_BODY_BYTES`].
+pub(super) fn check_json(request: &Request<'_>) -> Result<(), Rejection> {
+    check_json_within(request, login::MAX_BODY_BYTES)
+}
+
+/// Checks that the body is declared as JSON and not longer than `limit` bytes.
 ///
 /// # Errors
 /// [`LoginRejection::BodyNotDeclaredJson`], then [`BodyRejection::TooLarge`].
-pub(super) fn check_json(request: &Request<'_>) -> Result<(), Rejection> {
+pub(super) fn check_json_within(request: &Request<'_>, limit: usize) -> Result<(), Rejection> {
     if !login::is_json(request.headers.get("content-type").as_deref()) {
         return Err(Rejection::Login(LoginRejection::BodyNotDeclaredJson));
     }
-    if declares_more(request, login::MAX_BODY_BYTES) {
-        return Err(Rejection::Body(BodyRejection::TooLarge { limit: Some(login::MAX_BODY_BYTES) }));
+    if declares_more(request, limit) {
+        return Err(Rejection::Body(BodyRejection::TooLarge { limit: Some(limit) }));
     }
     Ok(())
 }

@@ -4,12 +4,11 @@ use super::{client_info::ClientInfo, core::Gate, decision::Rejected};
 use crate::{
     host::Host,
     rules::{
-        account::{Command, MAX_ATTRIBUTES_BYTES, RefreshToken, Reply},
+        account::{Command, RefreshToken, Reply, are_storable},
         answer::Answer,
         cookie::Jar,
         dialect::Grant,
-        identity::{Attributes, Identity},
-        json,
+        identity::{Attributes, Identity, SeenAttributes},
         rejection::{InternalRejection, LoginRejection, Rejection},
         time::Timestamp,
         token::{Random, TokenIds, TokenSpec, TokenType, VerifiedToken},
@@ -70,13 +69,23 @@ impl Gate {
     /// The attributes that a command to the account's object carries; `None` if no claims are made of them.
     ///
     /// # Errors
-    /// [`InternalRejection::ClaimsTooLong`] beyond [`MAX_ATTRIBUTES_BYTES`].
-    pub(super) fn attributes_of(&self, identity: &Identity) -> Result<Option<Attributes>, InternalRejection> {
+    /// [`InternalRejection::ClaimsTooLong`] if the object can't keep them, or the claims would be too long.
+    pub(super) fn attributes_of(&self, identity: &Identity) -> Result<Option<SeenAttributes>, InternalRejection> {
         if !self.config.attribute_claims.is_versioned() {
             return Ok(None);
         }
-        let is_too_long = json::to_ascii(&identity.attributes).len() > MAX_ATTRIBUTES_BYTES;
-        if is_too_long { Err(InternalRejection::ClaimsTooLong) } else { Ok(Some(identity.to_attributes())) }
+        if !are_storable(&identity.attributes) {
+            return Err(InternalRejection::ClaimsTooLong);
+        }
+        // Before the object does something: it can't be taken back.
+        self.config.attribute_claims.of(identity)?;
+        Ok(Some(SeenAttributes { attributes: identity.to_attributes(), claims: self.claim_attributes() }))
+    }
+
+    /// The names of the attributes that claims are made of; empty if no token has the version of its claims.
+    pub(super) fn claim_attributes(&self) -> Vec<String> {
+        let claims = &self.config.attribute_claims;
+        claims.attributes().filter(|_| claims.is_versioned()).map(str::to_owned).collect()
     }
 
     /// The answer with new tokens, in the dialect.

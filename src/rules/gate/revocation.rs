@@ -8,7 +8,7 @@ use crate::{
     host::Host,
     rules::{
         account::{Command, Reply},
-        identity::Attributes,
+        identity::SeenAttributes,
         ids::ObjectName,
         rejection::{Rejection, TokenRejection, UnavailableRejection},
         revocation::{Age, Delta, RevocationKeys, RevocationStatus, Snapshot},
@@ -138,7 +138,7 @@ impl Gate {
     pub(super) fn use_command(
         &self,
         token: &SignedToken,
-        attributes: Option<Attributes>,
+        attributes: Option<SeenAttributes>,
     ) -> Option<(ObjectName, Command)> {
         let (object, check) = self.check_command(token)?;
         let Command::Check { session, token_id, began, .. } = check else { return None };

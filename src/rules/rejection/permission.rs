@@ -18,8 +18,10 @@ pub enum PermissionRejection {
     NotTheOperator,
     /// An operator's command that is unknown or incomplete.
     BadCommand,
-    /// With the operator's change the user's attributes would be too long.
+    /// With the operator's change the user's attributes, or the claims that are made of them, would be too long.
     AttributesTooLong,
+    /// The operator changes attributes of a user who was deleted since the command has read the store.
+    UserDeleted,
 }
 
 impl PermissionRejection {
@@ -32,6 +34,7 @@ impl PermissionRejection {
             Self::NotTheOperator => "operator_unknown",
             Self::BadCommand => "bad_command",
             Self::AttributesTooLong => "attributes_too_long",
+            Self::UserDeleted => "user_deleted",
         }
     }
 
@@ -53,8 +56,13 @@ impl PermissionRejection {
             Self::BadCommand => {
                 Words::new(400, "Bad Request", "No such command, or a member is missing: see docs/sessions.md")
             }
-            Self::AttributesTooLong => {
-                Words::new(400, "Bad Request", "The user's attributes together would be longer than 16 KiB")
+            Self::AttributesTooLong => Words::new(
+                400,
+                "Bad Request",
+                "The user's attributes would be longer than 16 KiB or deeper than 32 levels, or the claims made of them longer than 2 KiB",
+            ),
+            Self::UserDeleted => {
+                Words::new(409, "Conflict", "The user was deleted; the store may show it for a minute")
             }
         }
     }

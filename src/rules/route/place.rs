@@ -47,14 +47,20 @@ impl Places {
     /// Reads the two members; `None` for one that the rule does not have.
     ///
     /// # Errors
-    /// The member, and what to write instead.
-    pub(super) fn read(countries: Option<&Value>, addresses: Option<&Value>) -> Result<Self, (&'static str, String)> {
+    /// Each wrong member, and what to write instead.
+    pub(super) fn read(
+        countries: Option<&Value>,
+        addresses: Option<&Value>,
+    ) -> Result<Self, Vec<(&'static str, String)>> {
         let countries = countries.map(|value| Listed::read(value, read_countries)).transpose();
         let addresses = addresses.map(|value| Listed::read(value, Ranges::read)).transpose();
-        Ok(Self {
-            countries: countries.map_err(|text| ("countries", text))?,
-            addresses: addresses.map_err(|text| ("addresses", text))?,
-        })
+        match (countries, addresses) {
+            (Ok(countries), Ok(addresses)) => Ok(Self { countries, addresses }),
+            (countries, addresses) => {
+                let wrong = [("countries", countries.err()), ("addresses", addresses.err())];
+                Err(wrong.into_iter().filter_map(|(member, text)| Some((member, text?))).collect())
+            }
+        }
     }
 
     /// Whether requests may come from everywhere.
@@ -87,7 +93,9 @@ fn is_country(text: &str) -> bool {
 fn read_countries(list: &[String]) -> Result<Vec<String>, String> {
     let country = |text: &String| {
         let country = text.to_ascii_uppercase();
-        if is_country(&country) {
+        if country == "UK" {
+            Err("\"UK\" is no code of ISO 3166-1: write \"GB\"".into())
+        } else if is_country(&country) {
             Ok(country)
         } else {
             Err(format!(
@@ -141,10 +149,13 @@ mod tests {
         for wrong in
             [json!([]), json!({"not": []}), json!({"only": ["DE"]}), json!(["Germany"]), json!(["XX"]), json!(5)]
         {
-            assert_eq!(Places::read(Some(&wrong), None).unwrap_err().0, "countries", "{wrong}");
+            assert_eq!(Places::read(Some(&wrong), None).unwrap_err()[0].0, "countries", "{wrong}");
         }
+        let both = Places::read(Some(&json!("UK")), Some(&json!("localhost"))).unwrap_err();
+        assert_eq!(both.iter().map(|(member, _)| *member).collect::<Vec<_>>(), ["countries", "addresses"]);
+        assert!(both[0].1.contains("GB"), "{both:?}");
         for wrong in [json!([]), json!(["x"]), json!(["0.0.0.0/0"]), json!({"not": "192.0.2.0/33"})] {
-            assert_eq!(Places::read(None, Some(&wrong)).unwrap_err().0, "addresses", "{wrong}");
+            assert_eq!(Places::read(None, Some(&wrong)).unwrap_err()[0].0, "addresses", "{wrong}");
         }
     }
 }

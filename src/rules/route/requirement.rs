@@ -38,23 +38,38 @@ impl Requirement {
     /// Reads a table of claims, or a list of tables of which one must hold.
     ///
     /// # Errors
-    /// What to write instead.
-    pub(super) fn read(value: &Value) -> Result<Self, String> {
+    /// What to write instead, for each condition that is wrong.
+    pub(super) fn read(value: &Value) -> Result<Self, Vec<String>> {
         let tables = match value {
             Value::Array(list) => list.as_slice(),
             one => std::slice::from_ref(one),
         };
         if tables.is_empty() {
-            return Err(
-                "an empty list is met by no token: write a table of claims, such as { role = \"admin\" }".into()
-            );
+            return Err(vec![
+                "an empty list is met by no token: write a table of claims, such as { role = \"admin\" }".into(),
+            ]);
         }
-        let table = |value: &Value| {
-            let table = value.as_object().filter(|table| !table.is_empty());
-            let table = table.ok_or("write a table of claims, such as { role = \"admin\" }")?;
-            table.iter().map(|(claim, value)| Condition::read(claim, value)).collect()
-        };
-        tables.iter().map(table).collect::<Result<_, String>>().map(Self)
+        let (mut read, mut wrong) = (Vec::new(), Vec::new());
+        for value in tables {
+            let Some(table) = value.as_object().filter(|table| !table.is_empty()) else {
+                wrong.push("write a table of claims, such as { role = \"admin\" }".into());
+                continue;
+            };
+            let mut conditions = Vec::new();
+            for (claim, value) in table {
+                match Condition::read(claim, value) {
+                    Ok(condition) => conditions.push(condition),
+                    Err(text) => wrong.push(text),
+                }
+            }
+            read.push(conditions);
+        }
+        if wrong.is_empty() { Ok(Self(read)) } else { Err(wrong) }
+    }
+
+    /// The names of the claims, as [`json::find`] takes them.
+    pub fn claims(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flatten().map(|condition| condition.claim.as_str())
     }
 
     /// The values that claims must have, by claim; not those of scopes and lists, nor forbidden ones.
@@ -81,7 +96,9 @@ impl Requirement {
         if self.is_met_by(claims) {
             return Vec::new();
         }
-        let first = |all: &Vec<Condition>| all.iter().find(|condition| !condition.holds(claims)).map(Condition::text);
+        let first = |all: &Vec<Condition>| {
+            all.iter().find(|condition| !condition.holds(claims)).map(|condition| condition.failure(claims))
+        };
         self.0.iter().filter_map(first).collect()
     }
 }
@@ -143,17 +160,23 @@ impl Condition {
         }
     }
 
-    fn text(&self) -> String {
+    /// What these claims, which fail the condition, would have to be.
+    fn failure(&self, claims: &Map<String, Value>) -> String {
         let list = |values: &[Value]| values.iter().map(Value::to_string).collect::<Vec<_>>().join(" or ");
-        match &self.test {
-            Test::Is(values) => format!("{} is {}", self.claim, list(values)),
-            Test::IsNot(values) => format!("{} is there and not {}", self.claim, list(values)),
-            Test::Has(values) => format!("{} is a list with {}", self.claim, list(values)),
+        let must = match &self.test {
+            Test::Is(values) => format!("be {}", list(values)),
+            Test::IsNot(values) => format!("be there and not {}", list(values)),
+            Test::Has(values) => format!("be a list with {}", list(values)),
             Test::Scope(alternatives) => {
                 let words: Vec<String> = alternatives.iter().map(|all| all.join(" and ")).collect();
-                format!("{} has {}", self.claim, words.join(", or "))
+                format!("have {}", words.join(", or "))
             }
-        }
+        };
+        let found = match json::find(claims, &self.claim) {
+            Some(found) => format!("it is {found}"),
+            None => "the token has no such claim".into(),
+        };
+        format!("{} must {must} ({found})", self.claim)
     }
 }
 
@@ -186,7 +209,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(value: Value) -> Result<Requirement, String> {
+    fn read(value: Value) -> Result<Requirement, Vec<String>> {
         Requirement::read(&value)
     }
 
@@ -286,7 +309,15 @@ mod tests {
     #[test]
     fn an_operator_reads_which_condition_fails() {
         let requirement = read(json!([{"role": "admin"}, {"role": "user", "scope": "a b"}])).unwrap();
-        let Value::Object(claims) = json!({"role": "user", "scope": "a"}) else { unreachable!() };
-        assert_eq!(requirement.failures(&claims), ["role is \"admin\"", "scope has a and b"]);
+        for (claims, scope) in [
+            (json!({"role": "user", "scope": "a"}), "it is \"a\""),
+            (json!({"role": "user"}), "the token has no such claim"),
+        ] {
+            let failures =
+                ["role must be \"admin\" (it is \"user\")".to_owned(), format!("scope must have a and b ({scope})")];
+            assert_eq!(requirement.failures(claims.as_object().unwrap()), failures);
+        }
+        let wrong = read(json!([{"role": [], "group": {"contains": "x"}}, 7])).unwrap_err();
+        assert_eq!(wrong.len(), 3, "each at once: {wrong:?}");
     }
 }

@@ -510,8 +510,8 @@ impl Rule {
         });
         let require = table.get("require").and_then(|value| match Requirement::read(value) {
             Ok(require) => Some(require),
-            Err(text) => {
-                problem("require", text);
+            Err(wrong) => {
+                wrong.into_iter().for_each(|text| problem("require", text));
                 None
             }
         });
@@ -522,8 +522,8 @@ impl Rule {
                 None
             }
         });
-        let places = Places::read(table.get("countries"), table.get("addresses")).unwrap_or_else(|(member, text)| {
-            problem(member, text);
+        let places = Places::read(table.get("countries"), table.get("addresses")).unwrap_or_else(|wrong| {
+            wrong.into_iter().for_each(|(member, text)| problem(member, text));
             Places::default()
         });
         if table.contains_key("require") {

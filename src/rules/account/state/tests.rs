@@ -176,7 +176,7 @@ fn an_end_is_announced_until_it_was_told_and_stays() {
     );
     assert_eq!(account.ask(Command::Tidy, at(4)), Reply::Done);
     assert_eq!(account.announced, waiting, "still not told");
-    account.ask(Command::Delivered { revocations: waiting, records: Vec::new() }, at(5));
+    account.ask(Command::Delivered { revocations: waiting, record: None }, at(5));
     assert_eq!(account.announced, []);
     assert_eq!((account.check(&one, at(6)), account.check(&two, at(6))), (ENDED, Reply::Alive));
 }
@@ -191,7 +191,7 @@ fn who_asks_for_an_end_again_is_promised_it_as_well() {
     assert!(account.promises(end.clone(), at(2)), "the register could not be told the first time");
     assert!(!account.promises(Command::List, at(2)) && !account.promises(Command::Tidy, at(2)));
     let revocations = account.announced.clone();
-    account.ask(Command::Delivered { revocations, records: Vec::new() }, at(3));
+    account.ask(Command::Delivered { revocations, record: None }, at(3));
     assert!(!account.promises(end, at(4)));
 }
 
@@ -329,7 +329,7 @@ fn a_report_of_the_present_version_drops_no_record_on_its_way() {
     let set = Command::SetPassword { proven: Timestamp::from_millis(0), key: "k".into(), record: Map::new() };
     let Reply::Changed { version } = account.ask(set, at(0)) else { panic!("changed") };
     account.ask(Command::EndAll { retire_password: false, version: Some(version), forget_attributes: false }, at(1));
-    assert_eq!(Account::read(&account.rows).unwrap().records().len(), 1);
+    assert!(Account::read(&account.rows).unwrap().record().is_some());
 }
 
 #[test]
@@ -338,17 +338,17 @@ fn the_record_waits_until_the_store_has_it_and_no_rehash_undoes_a_change() {
     let record = json!({"v": 1, "id": 1, "hash": "new"}).as_object().unwrap().clone();
     let zero = Timestamp::from_millis(0);
     let rehash = |proven| Command::Rehash { proven, key: "k".into(), record: record.clone() };
-    let read = |account: &Stored| Account::read(&account.rows).unwrap().records();
+    let read = |account: &Stored| Account::read(&account.rows).unwrap().record().cloned();
     account.ask(Command::SetPassword { proven: zero, key: "k".into(), record: record.clone() }, at(0));
-    let [pending] = <[Pending; 1]>::try_from(read(&account)).unwrap();
+    let pending = read(&account).unwrap();
     assert_eq!(pending.text, format!(r#"{{"v":1,"id":1,"hash":"new","version":{}}}"#, at(0).as_millis()));
     assert_eq!(account.ask(rehash(zero), at(1)), Reply::Stale);
     assert_eq!(account.ask(rehash(at(0)), at(1)), Reply::Stale, "the change is on its way");
-    let other = vec![Pending { key: "k".into(), text: "{}".into() }];
-    account.ask(Command::Delivered { revocations: vec![], records: other }, at(2));
-    assert_eq!(read(&account), std::slice::from_ref(&pending), "something else was delivered");
-    account.ask(Command::Delivered { revocations: vec![], records: vec![pending] }, at(2));
-    assert_eq!(read(&account), []);
+    let other = Some(Pending { key: "k".into(), text: "{}".into() });
+    account.ask(Command::Delivered { revocations: vec![], record: other }, at(2));
+    assert_eq!(read(&account), Some(pending.clone()), "something else was delivered");
+    account.ask(Command::Delivered { revocations: vec![], record: Some(pending) }, at(2));
+    assert_eq!(read(&account), None);
     assert_eq!(account.ask(rehash(at(0)), at(3)), Reply::Done);
 }
 
@@ -629,9 +629,9 @@ fn an_object_is_left_to_tell_while_log_or_store_lacks_something() {
     assert!(ended.is_left_to_tell(), "a revocation");
     let rehash = Command::Rehash { proven: Timestamp::from_millis(0), key: "k".into(), record: Map::new() };
     let rehashed = step(&mut account, rehash);
-    let delivered = Command::Delivered { revocations: rehashed.announcements, records: vec![] };
+    let delivered = Command::Delivered { revocations: rehashed.announcements, record: None };
     assert!(step(&mut account, delivered).is_left_to_tell(), "a record");
-    let delivered = Command::Delivered { revocations: vec![], records: rehashed.records };
+    let delivered = Command::Delivered { revocations: vec![], record: rehashed.record };
     assert!(!step(&mut account, delivered).is_left_to_tell());
 }
 

@@ -44,8 +44,8 @@ pub(super) const SESSIONS: &[OptionSpec] = &Family::Sessions.options([
     .unset("none")
     .secret()
     .meaning(
-        "With this secret (at least 32 bytes) operators end sessions: `tollgate session`. Without it there is no \
-         such endpoint.",
+        "With this secret (at least 32 bytes) operators end sessions and change attributes: `tollgate session`, \
+         `tollgate user set --gate`. Without it there is no such endpoint.",
     ),
     OptionSpec::text("TOLLGATE_SESSIONS_URL", |raw| &mut raw.sessions_url)
         .kind("path, or empty for none")
@@ -66,8 +66,7 @@ pub(super) const SESSIONS: &[OptionSpec] = &Family::Sessions.options([
         .kind("path, or empty for none")
         .default("/auth/password")
         .meaning("The path at which users change their password (POST)."),
-    OptionSpec::text("TOLLGATE_ADMIN_URL", |raw| &mut raw.admin_url)
-        .kind("path")
-        .default("/auth/admin")
-        .meaning("The path for `tollgate session` (POST), where TOLLGATE_ADMIN_SECRET is set."),
+    OptionSpec::text("TOLLGATE_ADMIN_URL", |raw| &mut raw.admin_url).kind("path").default("/auth/admin").meaning(
+        "The path for `tollgate session` and `tollgate user set --gate` (POST), where TOLLGATE_ADMIN_SECRET is set.",
+    ),
 ]);

@@ -108,6 +108,15 @@ pub(in crate::rules::config) fn check_requirements(
         _ => None,
     };
     for rule in routes.rules() {
+        let names = rule.require.iter().flat_map(Requirement::claims);
+        for claim in names.filter(|claim| !raw.auth_url_rule.is_empty() && !is_made_here(raw, claim)) {
+            diagnostics.warn(
+                &format!("ROUTES[{}].require", rule.index),
+                format!(
+                    "no token of a log-in here has the claim {claim}, unless code of your own adds it: write TOLLGATE_CLAIMS = {{ {claim:?} = \"attributes.{claim}\" }}, or leave it as it is if another issuer makes the tokens"
+                ),
+            );
+        }
         let values = rule.require.iter().flat_map(Requirement::values);
         for (claim, value) in values {
             if let Some(why) = never(rule, claim, value) {
@@ -118,6 +127,19 @@ pub(in crate::rules::config) fn check_requirements(
             }
         }
     }
+}
+
+/// Whether the gate's own tokens may have this claim: of the dialect, or from attributes.
+fn is_made_here(raw: &RawConfig, claim: &str) -> bool {
+    let of_dialect: &[&str] = match raw.is_flask_jwt_extended {
+        true => &["fresh", "iat", "jti", "type", "nbf", "csrf", "aud", "iss", "exp", "sid"],
+        false => &["exp", "iat", "nbf", "identity", "sid"],
+    };
+    let is_identity = |name: &str| raw.is_flask_jwt_extended && name == raw.policy.identity_claim;
+    let first = claim.strip_prefix('/').map_or_else(|| claim.split('.').next(), |pointer| pointer.split('/').next());
+    [Some(claim), first].into_iter().flatten().any(|name| {
+        of_dialect.contains(&name) || is_identity(name) || raw.attribute_claims.names().any(|known| known == name)
+    })
 }
 
 /// Members of a rule that have no effect beside its others: the operator expects a check that is not made.

@@ -56,7 +56,10 @@ fn a_changed_role_voids_the_tokens_with_the_old_one_and_the_session_goes_on() {
         let (status, body) = world.set_role("viewer");
         let version = world.now.as_millis();
         assert_eq!(status, 200, "{body}");
-        assert_eq!(body, json!({"attributes": {"username": "ann", "role": "viewer"}, "version": version}));
+        assert_eq!(
+            body,
+            json!({"attributes": {"username": "ann", "role": "viewer"}, "version": version, "revokes": true})
+        );
         // At once where the account is asked, and within the bound everywhere.
         assert_eq!(world.status(&access, "/strict"), 401);
         world.wait(11);
@@ -190,13 +193,53 @@ fn an_order_is_for_the_profiles_own_user_and_not_too_long() {
         order[member] = value;
         assert_eq!(world.send("POST", "/auth/admin", &ADMIN, order).0, 400, "{member}");
     }
+    let mut username = order.clone();
+    username["without"] = json!(["username"]);
+    let (_, body) = world.send("POST", "/auth/admin", &ADMIN, username);
+    assert_eq!(body["attributes"]["username"], json!("ann"), "the name");
     let mut long = order;
     long["set"] = json!({"x": "y".repeat(16 * 1024)});
-    let (status, body) = world.send("POST", "/auth/admin", &ADMIN, long);
+    let (status, body) = world.send("POST", "/auth/admin", &ADMIN, long.clone());
     assert_eq!((status, &body["code"]), (400, &json!("attributes_too_long")));
+    // As much may come at once as there may be, beside what there is.
+    let declared = [ADMIN[0], ("content-length", "60000")];
+    long["set"] = json!({"x": "y".repeat(15 * 1024)});
+    assert_eq!(world.send("POST", "/auth/admin", &declared, long).0, 200);
     // A store with such attributes: no token without them.
     world.attributes = json!({"role": "admin", "x": "y".repeat(16 * 1024)});
     assert_eq!(world.login("right").0, 500);
+}
+
+#[test]
+fn claims_that_are_too_long_are_refused_before_anything_is_spent() {
+    let mut world = world("flask-jwt-extended", json!({}));
+    let (_, refresh) = world.tokens();
+    let (status, body) = world.set_role(&"r".repeat(2100));
+    assert_eq!((status, &body["code"]), (400, &json!("attributes_too_long")));
+    // Written past the object: the refresh fails, and the token is good when the role is mended, however late.
+    world.attributes = json!({"role": "r".repeat(2100)});
+    assert_eq!(world.with(&refresh, "POST", "/auth/refresh", Value::Null).0, 500);
+    world.wait(100);
+    world.attributes = json!({"role": "viewer"});
+    assert!(world.refresh(&refresh).is_some());
+    // The longest that is accepted fits into a token.
+    let longest = world.gate.config.attribute_claims.max_value_bytes() - 2;
+    assert_eq!(world.set_role(&"r".repeat(longest)).0, 200);
+    assert_eq!(world.set_role(&"r".repeat(longest + 1)).0, 400);
+    assert_eq!(world.login("right").0, 200);
+}
+
+#[test]
+fn a_version_of_the_future_is_none_and_a_deleted_user_stays_deleted() {
+    let mut world = world("flask-jwt-extended", json!({}));
+    world.attributes_version = i64::MAX;
+    let (status, body) = world.set_role("viewer");
+    assert_eq!((status, &body["version"]), (200, &json!(world.now.as_millis())));
+    let delete = json!({"do": "retire-password", "user": 1, "forget_attributes": true});
+    assert_eq!(world.send("POST", "/auth/admin", &ADMIN, delete).0, 200);
+    world.attributes_version = NOW;
+    let (status, body) = world.set_role("viewer");
+    assert_eq!((status, &body["code"]), (409, &json!("user_deleted")));
 }
 
 #[test]
@@ -218,7 +261,8 @@ fn a_change_voids_no_token_where_no_claims_are_made_of_attributes() {
     let (access, _) = world.tokens();
     assert!(!world.claims(&access).contains_key("cv"));
     world.attributes = json!({});
-    assert_eq!(world.set_role("viewer").0, 200);
+    let (status, body) = world.set_role("viewer");
+    assert_eq!((status, &body["revokes"]), (200, &json!(false)));
     world.wait(11);
     assert_eq!([world.status(&access, "/me"), world.status(&access, "/strict")], [200, 200]);
 }
