@@ -44,7 +44,8 @@ pub fn names() -> Vec<String> {
 
 /// Attributes as a gate shows them to the object.
 pub fn seen(attributes: Attributes) -> SeenAttributes {
-    SeenAttributes { attributes, claims: names() }
+    let Attributes { version, values } = attributes;
+    SeenAttributes { version, values, claims: names() }
 }
 
 /// A table with one attribute.

@@ -99,9 +99,10 @@ pub struct Attributes {
 /// Attributes as a gate has read them in the store, for the account's object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeenAttributes {
-    /// The attributes.
-    #[serde(flatten)]
-    pub attributes: Attributes,
+    /// [`Attributes::version`].
+    pub version: Timestamp,
+    /// [`Attributes::values`].
+    pub values: Map<String, Value>,
     /// The names of those that claims are made of ([`crate::rules::json::find`]).
     pub claims: Vec<String>,
 }
@@ -124,12 +125,6 @@ impl Identity {
     #[must_use]
     pub fn with_attributes(self, attributes: Attributes) -> Self {
         Self { attributes: attributes.values, attributes_version: attributes.version, ..self }
-    }
-
-    /// The attributes with their version.
-    #[must_use]
-    pub fn to_attributes(&self) -> Attributes {
-        Attributes { version: self.attributes_version, values: self.attributes.clone() }
     }
 
     /// Deserialises the attributes.

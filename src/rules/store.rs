@@ -168,9 +168,6 @@ pub struct Profile {
     /// The time when the attributes were last changed, in milliseconds since the Unix epoch; 0 if unknown.
     #[serde(default, skip_serializing_if = "is_zero")]
     version: Timestamp,
-    /// Members that a newer version of Tollgate wrote: kept when the attributes are replaced.
-    #[serde(flatten)]
-    rest: Map<String, Value>,
 }
 
 /// The attribute with the user's name, if the profile has no other of this name.
@@ -201,7 +198,6 @@ impl Profile {
             status: Status::Active,
             attributes: Map::new(),
             version: Timestamp::from_millis(0),
-            rest: Map::new(),
         }
     }
 
@@ -253,15 +249,6 @@ impl Profile {
         values.insert(USERNAME.into(), self.name.clone().into());
         values.extend(self.attributes.clone());
         Attributes { version: self.version, values }
-    }
-
-    /// The same profile with other attributes.
-    #[must_use]
-    pub fn with_attributes(&self, Attributes { version, mut values }: Attributes) -> Self {
-        if values.get(USERNAME).and_then(Value::as_str) == Some(self.name.as_str()) {
-            values.shift_remove(USERNAME);
-        }
-        Self { attributes: values, version, ..self.clone() }
     }
 }
 

@@ -75,8 +75,8 @@ struct Change {
 /// The row `attributes`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct KnownAttributes {
-    #[serde(flatten)]
-    attributes: Attributes,
+    version: Timestamp,
+    values: Map<String, Value>,
     /// The first version with the present values of the attributes that claims are made of: access tokens with claims
     /// of an earlier one are revoked.
     claims_since: Timestamp,
@@ -87,7 +87,8 @@ struct KnownAttributes {
 
 impl Default for KnownAttributes {
     fn default() -> Self {
-        Self { attributes: Attributes::default(), claims_since: Timestamp::from_millis(0), is_deleted: false }
+        let never = Timestamp::from_millis(0);
+        Self { version: never, values: Map::new(), claims_since: never, is_deleted: false }
     }
 }
 
@@ -327,16 +328,16 @@ impl Account {
         seen: Option<SeenAttributes>,
         context: &Context<'_, S>,
     ) -> Option<Attributes> {
-        let SeenAttributes { attributes: seen, claims } = seen.filter(|seen| are_storable(&seen.attributes.values))?;
-        let known = &self.attributes.attributes;
-        if seen.version > known.version {
+        let SeenAttributes { version, values, claims } = seen.filter(|seen| are_storable(&seen.values))?;
+        let known = &self.attributes;
+        if version > known.version {
             // Version 0 and no session: no token was issued yet.
             let may_have_tokens = known.version.as_millis() > 0 || !self.sessions.is_empty();
-            self.adopt(seen, &claims, may_have_tokens, context);
+            self.adopt(Attributes { version, values }, &claims, may_have_tokens, context);
             return None;
         }
-        let is_stale = context.safeguards.are_attributes_stale(seen.version, known.version);
-        is_stale.then(|| known.clone())
+        let is_stale = context.safeguards.are_attributes_stale(version, known.version);
+        is_stale.then(|| Attributes { version: known.version, values: known.values.clone() })
     }
 
     /// Takes over attributes of a later version. If those are others that claims are made of, and there may be tokens,
@@ -348,12 +349,13 @@ impl Account {
         may_have_tokens: bool,
         context: &Context<'_, S>,
     ) {
-        let version = attributes.version;
-        let find = |values, name: &String| json::find(values, name).cloned();
-        let known = &self.attributes.attributes.values;
-        let is_same = claims.iter().all(|name| find(known, name) == find(&attributes.values, name));
-        if !is_same || self.attributes.attributes.version.as_millis() == 0 {
-            self.attributes.claims_since = version;
+        let Attributes { version, values } = attributes;
+        let known = &mut self.attributes;
+        let is_same = claims.iter().all(|name| json::find(&known.values, name) == json::find(&values, name));
+        let is_first = known.version.as_millis() == 0;
+        (known.version, known.values, known.is_deleted) = (version, values, false);
+        if !is_same || is_first {
+            known.claims_since = version;
             if may_have_tokens && !claims.is_empty() {
                 let before = Some(Timestamp::from_millis(version.as_millis().saturating_sub(1)));
                 let until = context.all_expired(context.now);
@@ -361,8 +363,6 @@ impl Account {
                 self.announce(Cause::AttributesChanged, entry, context);
             }
         }
-        self.attributes.attributes = attributes;
-        self.attributes.is_deleted = false;
     }
 
     fn set_attributes<S: Safeguards + ?Sized>(
@@ -371,15 +371,15 @@ impl Account {
         change: Change,
         context: &Context<'_, S>,
     ) -> Reply {
-        let known = &self.attributes.attributes;
+        let known = &self.attributes;
         let is_newer = found.version > known.version;
-        if self.attributes.is_deleted && !is_newer {
+        if known.is_deleted && !is_newer {
             return Reply::Stale;
         }
         // The caller may have read a copy that is a minute old.
         let is_unknown = known.version.as_millis() == 0;
         let counts = is_newer || is_unknown || change.replaces || !context.safeguards.changes_known_attributes();
-        let mut values = if counts { found } else { known }.values.clone();
+        let mut values = if counts { &found.values } else { &known.values }.clone();
         values.retain(|name, _| !change.without.contains(name));
         values.extend(change.set);
         let found_for_claims = change.claims.iter().filter_map(|name| json::find(&values, name));
@@ -387,9 +387,10 @@ impl Account {
         if !are_storable(&values) || claim_bytes > change.max_claim_bytes {
             return Reply::TooLong;
         }
-        let latest = if is_newer { found } else { known };
-        let is_change = values != latest.values || latest.version.as_millis() == 0;
-        let version = if is_change { context.after(latest.version) } else { latest.version };
+        let (latest, latest_values) =
+            if is_newer { (found.version, &found.values) } else { (known.version, &known.values) };
+        let is_change = values != *latest_values || latest.as_millis() == 0;
+        let version = if is_change { context.after(latest) } else { latest };
         let attributes = Attributes { version, values };
         if version > known.version {
             self.adopt(attributes.clone(), &change.claims, true, context);
@@ -400,9 +401,8 @@ impl Account {
 
     /// Nothing of a deleted user stays but a version, so that a profile that the store still shows is older.
     fn forget_attributes<S: Safeguards + ?Sized>(&mut self, context: &Context<'_, S>) {
-        let version = context.after(self.attributes.attributes.version);
-        let attributes = Attributes { version, values: Map::new() };
-        self.attributes = KnownAttributes { attributes, claims_since: version, is_deleted: true };
+        let version = context.after(self.attributes.version);
+        self.attributes = KnownAttributes { version, values: Map::new(), claims_since: version, is_deleted: true };
     }
 
     fn open<S: Safeguards + ?Sized>(&mut self, id: SessionId, session: Session, context: &Context<'_, S>) -> SessionId {

@@ -79,7 +79,8 @@ impl Gate {
         }
         // Before the object does something: it can't be taken back.
         self.config.attribute_claims.of(identity)?;
-        Ok(Some(SeenAttributes { attributes: identity.to_attributes(), claims: self.claim_attributes() }))
+        let (version, values) = (identity.attributes_version, identity.attributes.clone());
+        Ok(Some(SeenAttributes { version, values, claims: self.claim_attributes() }))
     }
 
     /// The names of the attributes that claims are made of; empty if no token has the version of its claims.

@@ -8,7 +8,8 @@ fn attributes(version: i64, values: Value) -> Attributes {
 
 /// As a gate shows them, which makes a claim of `role`.
 fn seen(attributes: Attributes) -> SeenAttributes {
-    SeenAttributes { attributes, claims: vec!["role".into()] }
+    let Attributes { version, values } = attributes;
+    SeenAttributes { version, values, claims: vec!["role".into()] }
 }
 
 fn set(found: Attributes, set: Value, without: &[&str]) -> Command {
