@@ -186,6 +186,9 @@ fn check(look_into_store: bool, place: &StoreArgs, output: Output) -> Result<Exi
     check_inherited(&toml, &mut findings);
     check_users(&toml, local.config.as_ref().ok(), &mut findings);
     check_services(&toml, &mut findings);
+    for (position, text) in toml.limiter_faults() {
+        findings.problem(position, "ratelimits", text);
+    }
     check_cache(&toml, &mut findings);
     check_cached_services(&toml, &mut findings);
     check_addresses(&toml, &mut findings);

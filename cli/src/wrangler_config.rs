@@ -239,6 +239,33 @@ impl WranglerConfig {
         Bindings::of(|name| names.contains(&name))
     }
 
+    /// What wrangler refuses about the rate limiters: positions and texts.
+    pub fn limiter_faults(&self) -> Vec<(Position, String)> {
+        let limiters = self.scope().and_then(|scope| scope.get("ratelimits")).map(Node::elements).unwrap_or_default();
+        let mut faults = Vec::new();
+        for (index, limiter) in limiters.iter().enumerate() {
+            let name = limiter.text("name").unwrap_or("a limiter without a name");
+            let mut fault = |at: usize, text: String| faults.push((self.at(at), format!("{name}: {text}")));
+            let period = limiter.get("simple").and_then(|simple| simple.get("period"));
+            if !period.is_some_and(|period| [Some(10), Some(60)].contains(&period.to_json().as_i64())) {
+                let at = period.map_or(limiter.at(), Node::at);
+                fault(at, "write simple = { limit = …, period = 10 } or period = 60: Cloudflare has no other".into());
+            }
+            match limiter.get("namespace_id") {
+                None => fault(limiter.at(), "write a namespace_id: a number of your own, in quotes".into()),
+                Some(id) if limiters[..index].iter().any(|other| other.text("namespace_id") == id.as_str()) => {
+                    fault(
+                        id.at(),
+                        "another limiter has this namespace_id, so they share their counts: write a number of its own"
+                            .into(),
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+        faults
+    }
+
     /// The names of the rate limiters.
     fn limiters(&self) -> impl Iterator<Item = &str> {
         let limits = self.scope().and_then(|scope| scope.get("ratelimits"));

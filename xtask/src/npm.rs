@@ -7,7 +7,6 @@ use crate::{
     build::{self, Flavour},
     step::{Failure, Root, Step},
 };
-use serde_json::json;
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -26,6 +25,24 @@ const FILES: [(&str, &str); 9] = [
     ("worker/README.md", "README.md"),
     ("LICENSE", "LICENSE"),
 ];
+
+/// package.json. A text, since the order of conditions counts: TypeScript takes the first that it knows.
+const MANIFEST: &str = r#"{
+  "name": "tollgate",
+  "version": "VERSION",
+  "description": "Log-in and JWTs at Cloudflare's edge, before your worker or your origin; compatible with Flask-JWT-Extended",
+  "license": "MIT",
+  "type": "module",
+  "exports": {
+    ".": { "types": "./worker/index.d.mts", "default": "./worker/index.mjs" },
+    "./worker": { "types": "./worker/worker.d.mts", "default": "./worker/entry.mjs" },
+    "./hono": { "types": "./worker/hono.d.mts", "default": "./worker/hono.mjs" },
+    "./package.json": "./package.json"
+  },
+  "peerDependencies": { "hono": ">=4" },
+  "peerDependenciesMeta": { "hono": { "optional": true } }
+}
+"#;
 
 /// Builds the worker and packs it. Returns the tarball.
 pub fn package(root: &Root) -> Result<PathBuf, Failure> {
@@ -61,23 +78,8 @@ fn stage(root: &Root, to: &Path) -> io::Result<()> {
         copy(&build.join(name), &to.join("build").join(name))?;
     }
     copy_all(&build.join("snippets"), &to.join("build/snippets"))?;
-    let subpath = |types: &str, module: &str| json!({"types": format!("./worker/{types}"), "default": format!("./worker/{module}")});
-    let manifest = json!({
-        "name": "tollgate",
-        "version": env!("CARGO_PKG_VERSION"),
-        "description": "Log-in and JWTs at Cloudflare's edge, before your worker or your origin; compatible with Flask-JWT-Extended",
-        "license": "MIT",
-        "type": "module",
-        "exports": {
-            ".": subpath("index.d.mts", "index.mjs"),
-            "./worker": subpath("worker.d.mts", "entry.mjs"),
-            "./hono": subpath("hono.d.mts", "hono.mjs"),
-            "./package.json": "./package.json",
-        },
-        "peerDependencies": {"hono": ">=4"},
-        "peerDependenciesMeta": {"hono": {"optional": true}},
-    });
-    fs::write(to.join("package.json"), format!("{manifest:#}\n"))
+    let version = env!("CARGO_PKG_VERSION");
+    fs::write(to.join("package.json"), MANIFEST.replace("VERSION", version))
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {

@@ -353,6 +353,20 @@ fn a_rate_is_explained_and_its_limiter_looked_for() {
     world.config("[[kv_namespaces]]", &format!("{limiter}[[kv_namespaces]]"));
     let check = world.run(&["config", "check"], "");
     assert!(!check.out.contains("rate"), "{}", check.out);
+    for (from, to, fault) in [
+        ("period = 60 }", "period = 30 }", "REPORTS: write simple = { limit = …, period = 10 }"),
+        ("namespace_id = \"1003\"", "", "REPORTS: write a namespace_id"),
+        (
+            "namespace_id = \"1003\"",
+            "namespace_id = \"1003\"\n[[ratelimits]]\nname = \"B\"\nnamespace_id = \"1003\"",
+            "B: another limiter has this namespace_id",
+        ),
+    ] {
+        let other = World::new();
+        other.write("wrangler.toml", &std::fs::read_to_string(world.path("wrangler.toml")).unwrap().replace(from, to));
+        let check = other.run(&["config", "check"], "");
+        assert!(check.code == 1 && check.out.contains(fault), "{fault}: {}", check.out);
+    }
     let route = world.run(&["route", "test", "GET", "/api/x", "--json"], "");
     assert!(route.out.contains("the limiter REPORTS counts it as user:"), "{}", route.out);
 }
