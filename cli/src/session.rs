@@ -263,7 +263,7 @@ impl<'a> SessionEnder<'a> {
         })
     }
 
-    /// Tells the gate that the user's attributes were replaced by those of this profile. Returns what the gate has
+    /// Reports to the gate that the attributes were replaced by those of this profile. Returns what the gate has
     /// then; `None` without a gate.
     ///
     /// # Errors

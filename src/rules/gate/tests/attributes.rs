@@ -216,7 +216,7 @@ fn claims_that_are_too_long_are_refused_before_anything_is_spent() {
     let (_, refresh) = world.tokens();
     let (status, body) = world.set_role(&"r".repeat(2100));
     assert_eq!((status, &body["code"]), (400, &json!("attributes_too_long")));
-    // Written past the object: the refresh fails, and the token is good when the role is mended, however late.
+    // Written to KV directly: the refresh fails without spending the token, which is valid once the role is corrected.
     world.attributes = json!({"role": "r".repeat(2100)});
     assert_eq!(world.with(&refresh, "POST", "/auth/refresh", Value::Null).0, 500);
     world.wait(100);

@@ -66,7 +66,7 @@ fn a_new_token_gets_the_newer_of_two_copies() {
     let (_, newer) = account.open_with(attributes(5, json!({"role": "edited"})), at(2));
     assert_eq!(newer, None, "of one version the store's counts");
 
-    // A rotation and a renewal learn and tell the same.
+    // A rotation and a renewal adopt and return attributes in the same way.
     let rotate = |attributes, token: &str, next: &str| Command::Rotate {
         session: session.clone(),
         token_id: token.into(),
@@ -127,7 +127,7 @@ fn a_change_is_one_of_what_the_object_knows() {
     assert_eq!(account.announced[0].before, Some(Timestamp::from_millis(at(0).as_millis() - 1)));
     assert_eq!(account.announced[0].until, at(0).later(lifetimes().token).later(REVOCATION_MARGIN));
 
-    // The caller has read a copy of before: the first change stays.
+    // The caller has read an earlier copy: the first change stays.
     let second = account.set(set(stored(), json!({"plan": {"seats": 5}}), &["team", "unknown"]), at(0));
     assert_eq!(
         second,
