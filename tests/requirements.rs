@@ -114,7 +114,7 @@ proptest! {
             table.iter().all(|(name, condition)| holds(condition, claim(&claims, name)))
         });
         prop_assert_eq!(require.is_met_by(&claims), expected, "{} {:?}", one, claims);
-        // What an operator is told agrees: one failing condition for each table, or none.
+        // The explanation for operators agrees: one failing condition for each table, or none.
         let failures = require.failures(&claims);
         prop_assert_eq!(failures.len(), if expected { 0 } else { tables.len() });
     }

@@ -287,12 +287,7 @@ impl<'a> SessionEnder<'a> {
         if reason == Reason::UserRemoved(None) {
             command += " --forget-attributes";
         }
-        command + &self.place(address)
-    }
-
-    /// The options of a command for this gate.
-    fn place(&self, address: &str) -> String {
-        let mut command = format!(" --gate {address}");
+        command += &format!(" --gate {address}");
         if let Some(config) = &self.selection.config {
             command += &format!(" --config {}", quoted(&config.to_string_lossy()));
         }

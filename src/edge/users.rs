@@ -90,8 +90,7 @@ async fn with_attributes(call: &Call, identity: Identity) -> Result<Option<Ident
         call.log(&Event::RecordUnusable { subject: Some(&identity.id), reason: "profile_missing" });
         return Err(UsersError::Unavailable);
     };
-    let is_active = profile.identity(&identity.id).is_some();
-    Ok(is_active.then(|| identity.with_attributes(profile.attributes())))
+    Ok(profile.identity(&identity.id).map(|found| Identity { version: identity.version, ..found }))
 }
 
 /// The log-in record under this key. Reads KV once.

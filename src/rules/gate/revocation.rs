@@ -123,7 +123,7 @@ impl Gate {
     }
 
     /// The command that asks the account's object whether a token is revoked; `None` without sessions, or if the token
-    /// names nobody.
+    /// names no user.
     pub(super) fn check_command(&self, token: &SignedToken) -> Option<(ObjectName, Command)> {
         let (keys, _) = token.revocation_keys()?;
         let claims_version = keys.claims.map(|claims| claims.version);
@@ -140,9 +140,11 @@ impl Gate {
         token: &SignedToken,
         attributes: Option<SeenAttributes>,
     ) -> Option<(ObjectName, Command)> {
-        let (object, check) = self.check_command(token)?;
-        let Command::Check { session, token_id, began, .. } = check else { return None };
-        Some((object, Command::Check { session, token_id, began, is_use: true, claims_version: None, attributes }))
+        let (object, mut check) = self.check_command(token)?;
+        if let Command::Check { is_use, claims_version, attributes: shown, .. } = &mut check {
+            (*is_use, *claims_version, *shown) = (true, None, attributes);
+        }
+        Some((object, check))
     }
 }
 
