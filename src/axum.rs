@@ -71,7 +71,7 @@ pub struct GateLayer<U, A = NoAccounts> {
 #[derive(Clone)]
 enum Shared {
     Counted(Arc<Gate>),
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     Static(&'static Gate),
 }
 
@@ -81,7 +81,7 @@ impl Deref for Shared {
     fn deref(&self) -> &Gate {
         match self {
             Self::Counted(gate) => gate,
-            #[cfg(target_arch = "wasm32")]
+            #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
             Self::Static(gate) => gate,
         }
     }
@@ -94,7 +94,7 @@ impl<U: SendUsers + Clone> GateLayer<U> {
             gate: Shared::Counted(Arc::new(Gate::new(config, hooks))),
             users,
             accounts: NoAccounts,
-            behind_cloudflare: cfg!(target_arch = "wasm32"),
+            behind_cloudflare: cfg!(all(target_arch = "wasm32", target_os = "unknown")),
         }
     }
 
@@ -118,13 +118,13 @@ impl<U: SendUsers + Clone> GateLayer<U> {
         GateLayer { gate, users, accounts, behind_cloudflare }
     }
 
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     pub(crate) fn of(gate: &'static Gate, users: U) -> Self {
         Self {
             gate: Shared::Static(gate),
             users,
             accounts: NoAccounts,
-            behind_cloudflare: cfg!(target_arch = "wasm32"),
+            behind_cloudflare: cfg!(all(target_arch = "wasm32", target_os = "unknown")),
         }
     }
 }
@@ -319,7 +319,7 @@ impl<A: AccountStore> SendHost for AxumHost<A> {
 /// # Errors
 /// If the job did not finish, as when the runtime shuts down.
 pub async fn hash_password(job: HashJob) -> Result<Hashed, Unavailable> {
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         return runtime.spawn_blocking(move || job.run()).await.map_err(|_| Unavailable);
     }
@@ -339,7 +339,7 @@ fn standard(duration: Duration) -> std::time::Duration {
 /// Waits for `future`, but no longer than `timeout` if there is a tokio runtime (with its timer). Without one there is
 /// no timeout.
 async fn in_time<T>(timeout: Duration, future: impl Future<Output = T>) -> Result<T, Unavailable> {
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
     if tokio::runtime::Handle::try_current().is_ok() {
         return tokio::time::timeout(standard(timeout), future).await.map_err(|_| Unavailable);
     }
@@ -349,9 +349,9 @@ async fn in_time<T>(timeout: Duration, future: impl Future<Output = T>) -> Resul
 
 async fn sleep(duration: Duration) {
     let duration = standard(duration);
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     worker::send::SendFuture::new(worker::Delay::from(duration)).await;
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
     match tokio::runtime::Handle::try_current() {
         Ok(_) => tokio::time::sleep(duration).await,
         // Without tokio there is no timer, so the thread is blocked.
@@ -452,9 +452,9 @@ fn response(answer: Answer) -> Response {
 }
 
 fn now() -> Timestamp {
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     let millis = js_sys::Date::now();
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
     let millis = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64() * 1000.0);

@@ -9,7 +9,7 @@
 //! - **Your own users.** [`Users`] are Flask-JWT's `authentication_handler` and `identity_handler`, as `async fn`s.
 //! - **Your own host.** A [`Host`] is what the rules need beside that: clock, randomness, body, accounts.
 #![cfg_attr(
-    target_arch = "wasm32",
+    all(target_arch = "wasm32", target_os = "unknown"),
     doc = "- **In a worker.** [`edge::serve`] does all of it inside `#[event(fetch)]`."
 )]
 #![cfg_attr(
@@ -47,7 +47,7 @@ mod engine;
 
 #[cfg(feature = "axum")]
 pub mod axum;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 pub mod edge;
 #[cfg(feature = "testkit")]
 pub mod testkit;

@@ -15,17 +15,17 @@
 //! [`Strict`]: crate::rules::token::Strict
 
 mod contract;
-#[cfg(all(target_arch = "wasm32", not(feature = "rust-crypto")))]
+#[cfg(all(target_arch = "wasm32", target_os = "unknown", not(feature = "rust-crypto")))]
 mod node;
-#[cfg(any(not(target_arch = "wasm32"), feature = "rust-crypto"))]
+#[cfg(any(not(all(target_arch = "wasm32", target_os = "unknown")), feature = "rust-crypto"))]
 mod rust;
 pub(crate) mod unicode;
 
 pub(crate) use contract::Engine;
 
 /// The engine of this build: the only place that names one. Static, so a call costs no dispatch.
-#[cfg(all(target_arch = "wasm32", not(feature = "rust-crypto")))]
+#[cfg(all(target_arch = "wasm32", target_os = "unknown", not(feature = "rust-crypto")))]
 pub(crate) type Chosen = node::NodeCrypto;
 /// The engine of this build: the only place that names one. Static, so a call costs no dispatch.
-#[cfg(any(not(target_arch = "wasm32"), feature = "rust-crypto"))]
+#[cfg(any(not(all(target_arch = "wasm32", target_os = "unknown")), feature = "rust-crypto"))]
 pub(crate) type Chosen = rust::RustCrypto;

@@ -22,7 +22,7 @@ enum Form {
     D,
 }
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 fn form(text: &str, form: Form) -> Cow<'_, str> {
     let name = match form {
         Form::C => "NFC",
@@ -31,7 +31,7 @@ fn form(text: &str, form: Form) -> Cow<'_, str> {
     String::from(js_sys::JsString::from(text).normalize(name)).into()
 }
 
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
 fn form(text: &str, form: Form) -> Cow<'_, str> {
     match form {
         Form::C => icu_normalizer::ComposingNormalizer::new_nfc().normalize(text),

@@ -59,7 +59,11 @@ const fn join<const N: usize>(families: &[&[OptionSpec]]) -> [OptionSpec; N] {
         let mut n = 0;
         while n < families[family].len() {
             let option = families[family][n];
-            all[total] = if cfg!(target_arch = "wasm32") { option.without_documentation() } else { option };
+            all[total] = if cfg!(all(target_arch = "wasm32", target_os = "unknown")) {
+                option.without_documentation()
+            } else {
+                option
+            };
             (n, total) = (n + 1, total + 1);
         }
         family += 1;
