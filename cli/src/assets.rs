@@ -6,7 +6,10 @@
 //! Where the check is less exact it reports too much rather than too little: it includes lines that wrangler skips
 //! (duplicates, and those after the 2000th).
 
-use crate::wrangler_config::{Position, WranglerConfig};
+use crate::{
+    system,
+    wrangler_config::{Position, WranglerConfig},
+};
 use std::{
     cmp::Ordering,
     path::{Path, PathBuf},
@@ -57,7 +60,7 @@ pub fn bypasses(toml: &WranglerConfig, routes: &Routes) -> Vec<Bypass> {
 /// Configuration and secret files that are among the static files: wrangler uploads all of these except those named in
 /// `.assetsignore`.
 pub fn exposed_files(toml: &WranglerConfig) -> Vec<PathBuf> {
-    let Some(directory) = directory(toml).and_then(|directory| directory.canonicalize().ok()) else {
+    let Some(directory) = directory(toml).and_then(|directory| system::canonicalize(&directory).ok()) else {
         return Vec::new();
     };
     let ignored = std::fs::read_to_string(directory.join(".assetsignore")).unwrap_or_default();
@@ -67,7 +70,7 @@ pub fn exposed_files(toml: &WranglerConfig) -> Vec<PathBuf> {
     files.extend(secret_files(&directory));
     let mut found: Vec<PathBuf> = Vec::new();
     for file in files {
-        let Ok(whole) = file.canonicalize() else { continue };
+        let Ok(whole) = system::canonicalize(&file) else { continue };
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_ignored = ignored.lines().any(|line| line.trim().trim_start_matches('/') == name);
         if whole.starts_with(&directory)

@@ -8,6 +8,7 @@ use crate::{
     failure::Failure,
     kv::StoreArgs,
     output::remark,
+    system::{self, Post, PostError},
     wrangler_config::{Selection, WranglerConfig},
 };
 use serde_json::{Map, Value, json};
@@ -20,7 +21,6 @@ use tollgate::rules::{
     secret::Secret,
     time::Timestamp,
 };
-use ureq::{Agent, http::HeaderValue};
 use url::{Host, Url};
 
 /// The option that names the gate.
@@ -181,40 +181,25 @@ impl Gate {
     }
 
     fn send(&self, command: &Value) -> Result<Value, Failure> {
-        let config = Agent::config_builder()
-            .timeout_global(Some(self.timeout))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent("tollgate");
-        // A proxy for the world outside can't reach this machine.
-        let config = if self.is_local { config.proxy(None) } else { config };
-        let mut bearer =
-            HeaderValue::from_str(&format!("Bearer {}", self.secret.expose())).map_err(|_| unsendable())?;
-        bearer.set_sensitive(true);
-        let answer = config
-            .build()
-            .new_agent()
-            .post(self.endpoint.as_str())
-            .header("authorization", bearer)
-            .header("content-type", "application/json")
-            .send(command.to_string());
-        let read = answer.and_then(|mut answer| {
-            let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec()?;
-            Ok((answer.status().as_u16(), body))
+        let answer = system::post(Post {
+            url: &self.endpoint,
+            secret: &self.secret,
+            body: command.to_string(),
+            timeout: self.timeout,
+            max_bytes: MAX_ANSWER_BYTES,
+            uses_proxy: !self.is_local,
         });
-        let (status, body) = read.map_err(|error| self.not_reached(&error))?;
+        let (status, body) = answer.map_err(|error| self.not_reached(error))?;
         match status {
             200 => serde_json::from_slice(&body).map_err(|_| self.unknown_answer()),
             _ => Err(self.rejected(status, &body)),
         }
     }
 
-    fn not_reached(&self, error: &ureq::Error) -> Failure {
+    fn not_reached(&self, error: PostError) -> Failure {
         let why = match error {
-            ureq::Error::Timeout(_) => format!("no answer within {} s", self.timeout.as_secs_f32()),
-            ureq::Error::Io(error) => error.to_string(),
-            error => error.to_string(),
+            PostError::Timeout => format!("no answer within {} s", self.timeout.as_secs_f32()),
+            PostError::Other(why) => why,
         };
         Failure::store(
             format!("the gate at {} can't be reached: {why}", self.address),
@@ -335,15 +320,14 @@ fn secret(toml: &WranglerConfig, is_local: bool) -> Result<Secret<String>, Failu
             format!("`read -rs {SECRET}; export {SECRET}` reads the gate's secret without showing it; to give the gate one: {give}"),
         )
     })?;
-    let is_sendable = !secret.is_empty() && HeaderValue::from_str(&secret).is_ok();
-    if is_sendable { Ok(Secret::new(secret)) } else { Err(unsendable()) }
-}
-
-fn unsendable() -> Failure {
-    Failure::usage(
+    let is_sendable = !secret.is_empty() && secret.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_sendable {
+        return Ok(Secret::new(secret));
+    }
+    Err(Failure::usage(
         format!("{SECRET} can't be sent: it has characters other than visible ASCII"),
         "give the gate a secret of visible ASCII: `tollgate secret generate`",
-    )
+    ))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 use crate::{
     failure::Failure,
     output::{remark, visible},
+    system::{self, PrivateFolder, Program},
     trust,
     wrangler_config::{Passwords, Selection, WranglerConfig},
 };
@@ -17,9 +18,7 @@ use std::{
     collections::HashMap,
     ffi::OsString,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
-use tempfile::TempDir;
 use tollgate::rules::store::BINDING;
 
 /// The options that choose the store.
@@ -70,7 +69,7 @@ pub struct Store {
     common_args: Vec<OsString>,
     remote: bool,
     name: String,
-    files: TempDir,
+    files: PrivateFolder,
     /// The configuration that names the store.
     pub toml: WranglerConfig,
 }
@@ -104,7 +103,7 @@ impl Store {
             name += &format!(", in {}", dir.display());
             common_args.extend(["--persist-to".into(), dir.into()]);
         }
-        let files = tempfile::Builder::new().prefix("tollgate-").tempdir().map_err(|error| {
+        let files = PrivateFolder::new().map_err(|error| {
             Failure::usage(format!("no temporary folder: {error}"), "set TMPDIR to a folder that is writable")
         })?;
         let wrangler = Wrangler::find(&config)?;
@@ -201,25 +200,29 @@ impl Store {
 
     /// Runs wrangler and returns its standard output.
     fn call(&self, args: &[OsString]) -> Result<String, Failure> {
-        let mut command = Command::new(&self.wrangler.program);
-        command
-            .args(&self.wrangler.first_args)
-            .args(args)
-            .args(&self.common_args)
-            .envs([("WRANGLER_SEND_METRICS", "false"), ("NO_UPDATE_NOTIFIER", "1"), ("NO_COLOR", "1")])
-            .envs([("WRANGLER_HIDE_BANNER", "true"), ("FORCE_COLOR", "0")])
-            .env("WRANGLER_LOG_PATH", self.files.path().join("wrangler.log"))
-            .stdin(Stdio::null());
-        if let Some(path) = &self.wrangler.search_path {
-            command.env("PATH", path);
-        }
-        let output = command.output().map_err(|error| {
+        let mut env: Vec<(&str, OsString)> = [
+            ("WRANGLER_SEND_METRICS", "false"),
+            ("NO_UPDATE_NOTIFIER", "1"),
+            ("NO_COLOR", "1"),
+            ("WRANGLER_HIDE_BANNER", "true"),
+            ("FORCE_COLOR", "0"),
+        ]
+        .map(|(name, value)| (name, value.into()))
+        .into();
+        env.push(("WRANGLER_LOG_PATH", self.files.path().join("wrangler.log").into()));
+        let output = system::run(Program {
+            path: self.wrangler.program.clone(),
+            args: [&self.wrangler.first_args, args, &self.common_args].concat(),
+            env,
+            first_folder: self.wrangler.bin.clone(),
+        })
+        .map_err(|error| {
             Failure::store(
                 format!("wrangler can't be run ({}): {error}", Path::new(&self.wrangler.program).display()),
                 "install it with `npm ci`; it needs Node",
             )
         })?;
-        if output.status.success() {
+        if output.is_success {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let printed = [output.stderr, output.stdout].map(|text| String::from_utf8_lossy(&text).into_owned());
@@ -246,13 +249,13 @@ impl Store {
 struct Wrangler {
     program: OsString,
     first_args: Vec<OsString>,
-    /// `PATH` for it, if it differs from this process's.
-    search_path: Option<OsString>,
+    /// The folder of the program, which has Node too.
+    bin: Option<PathBuf>,
 }
 
 impl Wrangler {
     fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), first_args: Vec::new(), search_path: None }
+        Self { program: program.into(), first_args: Vec::new(), bin: None }
     }
 
     /// The program named by `TOLLGATE_WRANGLER`, else that of the nearest node_modules (with the Node beside it), else
@@ -266,7 +269,8 @@ impl Wrangler {
         }
         let starts = [config.parent().map(Path::to_owned), std::env::current_dir().ok()];
         // Canonical paths on Windows (`\\?\C:\…`) can't be run by cmd.exe.
-        let whole = |path: PathBuf| if cfg!(windows) { std::path::absolute(path) } else { path.canonicalize() }.ok();
+        let whole =
+            |path: PathBuf| if cfg!(windows) { std::path::absolute(path) } else { system::canonicalize(&path) }.ok();
         let starts: Vec<PathBuf> = starts.into_iter().flatten().filter_map(whole).collect();
         let name = if cfg!(windows) { "wrangler.cmd" } else { "wrangler" };
         for start in &starts {
@@ -279,9 +283,7 @@ impl Wrangler {
                 if folder != start && !is_trusted(folder, &bin, &program, start) {
                     return Err(untrusted(&program));
                 }
-                let inherited = std::env::var_os("PATH").unwrap_or_default();
-                let path = std::iter::once(bin).chain(std::env::split_paths(&inherited));
-                return Ok(Self { search_path: std::env::join_paths(path).ok(), ..Self::new(program) });
+                return Ok(Self { bin: Some(bin), ..Self::new(program) });
             }
         }
         // npx takes the nearest folder above with one of these as its project: its packages, and its .npmrc, which
@@ -304,7 +306,7 @@ impl Wrangler {
 /// Whether everybody who could have placed the program in a folder above `start` could write into `start` too.
 /// Considers each folder on the path and the file that is run, with symbolic links resolved.
 fn is_trusted(folder: &Path, bin: &Path, program: &Path, start: &Path) -> bool {
-    let Ok(target) = program.canonicalize() else { return false };
+    let Ok(target) = system::canonicalize(program) else { return false };
     let modules = folder.join("node_modules");
     let mut paths = vec![folder, &modules, bin, &target];
     // From the file up to its node_modules; the folder above that is the first of the list, unless a link leads

@@ -19,6 +19,7 @@ mod record;
 mod route;
 mod secret;
 mod session;
+mod system;
 mod token;
 mod trust;
 mod user;
@@ -95,6 +96,9 @@ enum Group {
 }
 
 fn main() -> ExitCode {
+    if let Err(error) = system::begin() {
+        output::warning(&format!("the present folder can't be used: {error}"));
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {

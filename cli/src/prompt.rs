@@ -1,7 +1,7 @@
 //! Reads passwords and tokens: hidden at a terminal, else from standard input. Never from an argument, which other
 //! users of the machine and the shell's history would see.
 
-use crate::{failure::Failure, output};
+use crate::{failure::Failure, output, system};
 use std::io::{BufRead, IsTerminal, Read, stdin};
 use tollgate::rules::{login::MAX_FIELD_BYTES, secret::Secret};
 
@@ -58,7 +58,7 @@ pub fn token() -> Result<String, Failure> {
 }
 
 fn hidden(prompt: &str) -> Result<Secret<String>, Failure> {
-    rpassword::prompt_password(prompt).map(Secret::new).map_err(unreadable)
+    system::hidden_line(prompt).map(Secret::new).map_err(unreadable)
 }
 
 fn first_line() -> Result<Secret<String>, Failure> {

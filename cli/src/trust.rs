@@ -5,6 +5,7 @@
 //! user are not others. On systems without Unix permissions every folder is trusted, because access lists are not
 //! evaluated.
 
+use crate::system::{self, Permissions};
 use std::path::Path;
 
 /// Whether only this user and root can write into the folder and those above it. Whoever can write into one above could
@@ -13,157 +14,67 @@ use std::path::Path;
 /// The folder itself must not be sticky and writable by all: there others can't replace files, but can create them
 /// first.
 pub fn is_private(folder: &Path) -> bool {
-    imp::is_private(folder)
+    let Some(me) = system::user() else { return true };
+    let Ok(folder) = system::canonicalize(folder) else { return false };
+    let all: Option<Vec<_>> = folder.ancestors().map(system::permissions).collect();
+    all.is_some_and(|all| judge(all.into_iter(), me))
 }
 
 /// Whether everybody who can write into one of `paths` can write into `folder` too, so that trusting `paths` gives no
 /// further rights to anybody.
 pub fn is_at_least_as_private(paths: &[&Path], folder: &Path) -> bool {
-    imp::is_at_least_as_private(paths, folder)
+    let Some(me) = system::user() else { return true };
+    let Some(folder) = system::permissions(folder) else { return false };
+    let allowed = Writers::of(folder, me);
+    paths.iter().all(|path| system::permissions(path).is_some_and(|path| Writers::of(path, me).are_among(allowed)))
 }
 
-/// The content of a regular file of this user. `None` where there is no file.
-///
-/// # Errors
-/// Why it is not read: it is a symbolic link, not a file, another user's, or unreadable.
-pub fn read_own(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    imp::read_own(path)
+/// Others with write access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Writers {
+    everybody: bool,
+    group: Option<u32>,
+    owner: Option<u32>,
 }
 
-#[cfg(unix)]
-mod imp {
-    use rustix::{fs::OFlags, process::geteuid};
-    use std::{
-        fs::{Metadata, OpenOptions, metadata},
-        io::{ErrorKind, Read},
-        os::unix::fs::{MetadataExt, OpenOptionsExt},
-        path::Path,
-    };
-
-    /// What the permissions of a file or folder depend on.
-    #[derive(Clone, Copy)]
-    pub(super) struct Permissions {
-        pub(super) mode: u32,
-        pub(super) uid: u32,
-        pub(super) gid: u32,
-    }
-
-    impl From<Metadata> for Permissions {
-        fn from(metadata: Metadata) -> Self {
-            Self { mode: metadata.mode(), uid: metadata.uid(), gid: metadata.gid() }
+impl Writers {
+    fn of(permissions: Permissions, me: u32) -> Self {
+        let Permissions { mode, uid, gid } = permissions;
+        // Debian and Fedora give each user a group of the same number, with no other member.
+        let is_private_group = gid == uid;
+        Self {
+            everybody: mode & 0o002 != 0,
+            group: (mode & 0o020 != 0 && !is_private_group).then_some(gid),
+            // An owner can grant himself write access.
+            owner: (uid != me && uid != 0).then_some(uid),
         }
     }
 
-    /// Others with write access.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(super) struct Writers {
-        everybody: bool,
-        group: Option<u32>,
-        owner: Option<u32>,
+    fn is_nobody(self) -> bool {
+        !self.everybody && self.group.is_none() && self.owner.is_none()
     }
 
-    impl Writers {
-        pub(super) fn of(permissions: Permissions, me: u32) -> Self {
-            let Permissions { mode, uid, gid } = permissions;
-            // Debian and Fedora give each user a group of the same number, with no other member.
-            let is_private_group = gid == uid;
-            Self {
-                everybody: mode & 0o002 != 0,
-                group: (mode & 0o020 != 0 && !is_private_group).then_some(gid),
-                // An owner can grant himself write access.
-                owner: (uid != me && uid != 0).then_some(uid),
-            }
-        }
-
-        pub(super) fn is_nobody(self) -> bool {
-            !self.everybody && self.group.is_none() && self.owner.is_none()
-        }
-
-        /// Whether each of these is among the others.
-        fn are_among(self, others: Self) -> bool {
-            let is_among = |one: Option<u32>, other: Option<u32>| one.is_none() || one == other;
-            others.everybody
-                || !self.everybody && is_among(self.group, others.group) && is_among(self.owner, others.owner)
-        }
-    }
-
-    /// `folders` are the folder itself and those above it.
-    pub(super) fn judge(mut folders: impl Iterator<Item = Permissions>, me: u32) -> bool {
-        let is_closed = |folder| Writers::of(folder, me).is_nobody();
-        // In a sticky folder entries are removed and renamed by their owner and the folder's alone.
-        let is_sticky = |folder: Permissions| folder.mode & 0o1000 != 0 && [0, me].contains(&folder.uid);
-        folders.next().is_some_and(is_closed) && folders.all(|folder| is_closed(folder) || is_sticky(folder))
-    }
-
-    fn permissions(path: &Path) -> Option<Permissions> {
-        metadata(path).ok().map(Permissions::from)
-    }
-
-    pub(super) fn is_private(folder: &Path) -> bool {
-        let Ok(folder) = folder.canonicalize() else { return false };
-        let Some(all) = folder.ancestors().map(permissions).collect::<Option<Vec<_>>>() else { return false };
-        judge(all.into_iter(), geteuid().as_raw())
-    }
-
-    pub(super) fn is_at_least_as_private(paths: &[&Path], folder: &Path) -> bool {
-        let me = geteuid().as_raw();
-        let Some(folder) = permissions(folder) else { return false };
-        let allowed = Writers::of(folder, me);
-        paths.iter().all(|path| permissions(path).is_some_and(|path| Writers::of(path, me).are_among(allowed)))
-    }
-
-    pub(super) fn read_own(path: &Path) -> Result<Option<Vec<u8>>, String> {
-        let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
-        let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(_) if path.is_symlink() => return Err("it is a symbolic link".into()),
-            Err(error) => return Err(error.to_string()),
-        };
-        let metadata = file.metadata().map_err(|error| error.to_string())?;
-        if !metadata.is_file() {
-            return Err("it is not a file".into());
-        }
-        if metadata.uid() != geteuid().as_raw() {
-            return Err("it belongs to another user".into());
-        }
-        let mut content = Vec::new();
-        file.read_to_end(&mut content).map_err(|error| error.to_string())?;
-        Ok(Some(content))
+    /// Whether each of these is among the others.
+    fn are_among(self, others: Self) -> bool {
+        let is_among = |one: Option<u32>, other: Option<u32>| one.is_none() || one == other;
+        others.everybody || !self.everybody && is_among(self.group, others.group) && is_among(self.owner, others.owner)
     }
 }
 
-#[cfg(not(unix))]
-mod imp {
-    use std::{io::ErrorKind, path::Path};
-
-    pub(super) fn is_private(_: &Path) -> bool {
-        true
-    }
-
-    pub(super) fn is_at_least_as_private(_: &[&Path], _: &Path) -> bool {
-        true
-    }
-
-    pub(super) fn read_own(path: &Path) -> Result<Option<Vec<u8>>, String> {
-        if path.is_symlink() {
-            return Err("it is a symbolic link".into());
-        }
-        match std::fs::read(path) {
-            Ok(content) => Ok(Some(content)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.to_string()),
-        }
-    }
+/// `folders` are the folder itself and those above it.
+fn judge(mut folders: impl Iterator<Item = Permissions>, me: u32) -> bool {
+    let is_closed = |folder| Writers::of(folder, me).is_nobody();
+    // In a sticky folder entries are removed and renamed by their owner and the folder's alone.
+    let is_sticky = |folder: Permissions| folder.mode & 0o1000 != 0 && [0, me].contains(&folder.uid);
+    folders.next().is_some_and(is_closed) && folders.all(|folder| is_closed(folder) || is_sticky(folder))
 }
 
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use imp::{Permissions, Writers, judge};
     use std::{
         fs::{Permissions as Mode, set_permissions},
-        os::unix::fs::{PermissionsExt, symlink},
+        os::unix::fs::PermissionsExt,
     };
 
     const ME: u32 = 1000;
@@ -221,17 +132,5 @@ mod tests {
         }
         assert!(!is_at_least_as_private(&[&outer.path().join("nothing")], &inner));
         assert!(!is_private(&outer.path().join("nothing")));
-    }
-
-    #[test]
-    fn only_a_file_of_this_user_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let [file, link, missing] = ["file", "link", "missing"].map(|name| folder.path().join(name));
-        std::fs::write(&file, "x").unwrap();
-        symlink(&file, &link).unwrap();
-        assert_eq!(read_own(&file), Ok(Some(b"x".to_vec())));
-        assert_eq!(read_own(&missing), Ok(None));
-        assert!(read_own(&link).unwrap_err().contains("symbolic link"));
-        assert!(read_own(folder.path()).unwrap_err().contains("not a file"));
     }
 }

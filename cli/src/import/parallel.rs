@@ -16,6 +16,10 @@ pub fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> V
             done.push((at, work(at)));
         }
     };
+    // Without threads at all, as in WebAssembly, none can be started.
+    if threads == 1 {
+        return (0..count).map(work).collect();
+    }
     let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
         workers

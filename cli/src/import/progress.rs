@@ -7,7 +7,7 @@
 //! where other users of the machine could have written it, since it could skip users and choose ids and salts; it is
 //! not written there either.
 
-use crate::{failure::Failure, output::visible, secret, trust};
+use crate::{failure::Failure, output::visible, secret, system, trust};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -47,10 +47,10 @@ impl Progress {
         let path = PathBuf::from(name);
         let sha256 = Base64UrlUnpadded::encode_string(&Sha256::digest(content));
         // With its symbolic links resolved, so that what is read and written is in the folder that was looked at.
-        let folder = folder_of(&path).canonicalize().ok().filter(|folder| trust::is_private(folder));
+        let folder = system::canonicalize(folder_of(&path)).ok().filter(|folder| trust::is_private(folder));
         let (path, earlier, warning) = if let Some(folder) = folder {
             let path = folder.join(path.file_name().unwrap_or_default());
-            match trust::read_own(&path) {
+            match system::read_own(&path) {
                 Ok(earlier) => (Some(path), earlier, None),
                 Err(reason) => {
                     let text = format!("{}: {reason}, so it is not read: the import starts over", shown(&path));
@@ -111,12 +111,7 @@ impl Progress {
         self.saved.complete = complete;
         let Some(path) = &self.path else { return Ok(()) };
         let text = serde_json::to_vec(&self.saved).unwrap_or_default();
-        let written = tempfile::NamedTempFile::new_in(folder_of(path)).and_then(|mut file| {
-            std::io::Write::write_all(&mut file, &text)?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        });
-        written.map(drop).map_err(|error| {
+        system::replace(path, &text).map_err(|error| {
             Failure::usage(
                 format!("{}: {error}", path.display()),
                 "put the file into a writable folder: the progress of the import is saved beside it",

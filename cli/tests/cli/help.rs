@@ -88,10 +88,14 @@ fn wrong_usage_is_exit_code_2() {
         let run = world.run(args, "");
         assert!(run.code == 2 && run.out.is_empty() && run.err.starts_with("error:"), "{args:?}: {run:?}");
     }
+    // Natively, and as WASI numbers its errors.
+    for code in ["(os error 2)", "(os error 44)"] {
+        world.redact("[NOT_FOUND]", code);
+    }
     world.run(&["config", "check", "nowhere.toml"], "").is(str![[r#"
 exit 2
 --- stderr
-error: nowhere.toml: No such file or directory (os error 2)
+error: nowhere.toml: No such file or directory [NOT_FOUND]
  hint: run the command in the folder of your wrangler.toml (or wrangler.jsonc), or name the file: --config FILE
 
 "#]]);

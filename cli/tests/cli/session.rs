@@ -253,15 +253,16 @@ error: the gate's address: plain http would reveal the secret on the network
     gate.address = format!("http://127.0.0.1:{port}");
     let run_list = |gate: &FakeGate| run(&world, gate, &list, "");
     world.redact("[GATE]", &gate.address);
-    // Linux and macOS.
-    for code in ["(os error 111)", "(os error 61)"] {
-        world.redact("[OS_ERROR]", code);
+    // Linux, macOS, and Node in the npm package.
+    for code in ["Connection refused (os error 111)", "Connection refused (os error 61)"] {
+        world.redact("[REFUSED]", code);
     }
+    world.redact("[REFUSED]", &format!("connect ECONNREFUSED 127.0.0.1:{port}"));
     run_list(&gate).is(str![[r#"
 exit 3
 --- stderr
 gate: [GATE]
-error: the gate at [GATE] can't be reached: Connection refused [OS_ERROR]
+error: the gate at [GATE] can't be reached: [REFUSED]
  hint: check the address and that the gate runs, then run the command again; repeating it is safe
 
 "#]]);

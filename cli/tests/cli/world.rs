@@ -73,6 +73,10 @@ namespace_id = "1002"
 simple = { limit = 600, period = 60 }
 "#;
 
+fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
 pub struct World {
     folder: tempfile::TempDir,
     redactions: Mutex<Redactions>,
@@ -139,7 +143,15 @@ impl World {
         let exe = Path::new(env!("CARGO_BIN_EXE_tollgate"));
         let fake = exe.with_file_name("examples").join(format!("fake_wrangler{}", std::env::consts::EXE_SUFFIX));
         assert!(fake.exists(), "{} is not built: run `cargo test -p tollgate-cli` as a whole", fake.display());
-        let mut command = Command::new(exe);
+        // The command of the npm package, if it is named (docs/decisions/019-npm-package.md).
+        let mut command = match std::env::var_os("TOLLGATE_NODE_COMMAND") {
+            Some(program) => {
+                let mut node = Command::new(repository().join("node_modules/.bin/node"));
+                node.arg(program);
+                node
+            }
+            None => Command::new(exe),
+        };
         command
             .args(args)
             .current_dir(self.folder.path())
