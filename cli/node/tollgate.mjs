@@ -27,6 +27,8 @@ import { fileURLToPath } from "node:url";
 
 /** Exit code of a shell for a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
+/** What a terminal in raw mode sends for these keys. */
+const KEY = { ctrlC: 0x03, ctrlD: 0x04, backspace: 0x08, newLine: 0x0a, enter: 0x0d, ctrlU: 0x15, delete: 0x7f };
 /** Folders that this process has made. @type {Set<string>} */
 const folders = new Set();
 
@@ -38,7 +40,8 @@ const answers = {
   run({ path, args, env, first_folder: first }) {
     const all = { ...process.env, ...env };
     if (first) all.PATH = [resolve(first), all.PATH].filter(Boolean).join(delimiter);
-    const stdio = /** @type {const} */ (["ignore", "pipe", "pipe"]);
+    /** @type {import("node:child_process").StdioOptions} */
+    const stdio = ["ignore", "pipe", "pipe"];
     const ended = spawnSync(path, args, { env: all, encoding: "utf8", maxBuffer: Number.POSITIVE_INFINITY, stdio });
     if (ended.error) throw ended.error;
     return { code: ended.status, signal: ended.signal, stdout: ended.stdout, stderr: ended.stderr };
@@ -49,7 +52,8 @@ const answers = {
     const env = question.uses_proxy ? { ...process.env, NODE_USE_ENV_PROXY: "1" } : process.env;
     const program = fileURLToPath(new URL("post.mjs", import.meta.url));
     const input = JSON.stringify(question);
-    const stdio = /** @type {const} */ (["pipe", "pipe", "inherit"]);
+    /** @type {import("node:child_process").StdioOptions} */
+    const stdio = ["pipe", "pipe", "inherit"];
     const ended = spawnSync(process.execPath, [program], { input, env, encoding: "utf8", maxBuffer: 1 << 26, stdio });
     if (ended.error) throw ended.error;
     const answer = JSON.parse(ended.stdout);
@@ -123,19 +127,20 @@ function hiddenLine(prompt) {
   writeSync(terminal, prompt);
   mode.setRawMode(true);
   try {
+    /** @type {number[]} */
     const bytes = [];
-    const byte = Buffer.alloc(1);
-    while (readSync(terminal, byte) === 1) {
-      if (byte[0] === 0x03) {
+    const read = Buffer.alloc(1);
+    while (readSync(terminal, read) === 1) {
+      const [byte] = read;
+      if (byte === KEY.ctrlC) {
         mode.setRawMode(false);
         removeFolders();
         process.exit(INTERRUPTED);
       }
-      if (byte[0] === 0x0d || byte[0] === 0x0a || byte[0] === 0x04) break; // Enter, Ctrl-D
-      if (byte[0] === 0x15)
-        bytes.length = 0; // Ctrl-U
-      else if (byte[0] === 0x7f || byte[0] === 0x08) eraseCharacter(bytes);
-      else bytes.push(byte[0]);
+      if (byte === KEY.enter || byte === KEY.newLine || byte === KEY.ctrlD) break;
+      if (byte === KEY.ctrlU) bytes.length = 0;
+      else if (byte === KEY.delete || byte === KEY.backspace) eraseCharacter(bytes);
+      else bytes.push(byte);
     }
     return Buffer.from(bytes).toString();
   } finally {

@@ -320,7 +320,7 @@ fn secret(toml: &WranglerConfig, is_local: bool) -> Result<Secret<String>, Failu
             format!("`read -rs {SECRET}; export {SECRET}` reads the gate's secret without showing it; to give the gate one: {give}"),
         )
     })?;
-    let is_sendable = !secret.is_empty() && secret.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let is_sendable = !secret.is_empty() && secret.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
     if is_sendable {
         return Ok(Secret::new(secret));
     }

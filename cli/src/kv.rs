@@ -200,20 +200,17 @@ impl Store {
 
     /// Runs wrangler and returns its standard output.
     fn call(&self, args: &[OsString]) -> Result<String, Failure> {
-        let mut env: Vec<(&str, OsString)> = [
-            ("WRANGLER_SEND_METRICS", "false"),
-            ("NO_UPDATE_NOTIFIER", "1"),
-            ("NO_COLOR", "1"),
-            ("WRANGLER_HIDE_BANNER", "true"),
-            ("FORCE_COLOR", "0"),
-        ]
-        .map(|(name, value)| (name, value.into()))
-        .into();
-        env.push(("WRANGLER_LOG_PATH", self.files.path().join("wrangler.log").into()));
         let output = system::run(Program {
             path: self.wrangler.program.clone(),
             args: [&self.wrangler.first_args, args, &self.common_args].concat(),
-            env,
+            env: vec![
+                ("WRANGLER_SEND_METRICS", "false".into()),
+                ("NO_UPDATE_NOTIFIER", "1".into()),
+                ("NO_COLOR", "1".into()),
+                ("WRANGLER_HIDE_BANNER", "true".into()),
+                ("FORCE_COLOR", "0".into()),
+                ("WRANGLER_LOG_PATH", self.files.path().join("wrangler.log").into()),
+            ],
             first_folder: self.wrangler.bin.clone(),
         })
         .map_err(|error| {

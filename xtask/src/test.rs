@@ -161,6 +161,7 @@ fn javascript(root: &Root) -> Result<u32, Failure> {
     for project in [
         "tsconfig.json",
         "src/engine/node/tsconfig.json",
+        "cli/node/tsconfig.json",
         "tests/js/tsconfig.json",
         "tests/e2e/tsconfig.json",
         "tsconfig.page.json",

@@ -16,7 +16,7 @@ pub fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> V
             done.push((at, work(at)));
         }
     };
-    // Without threads at all, as in WebAssembly, none can be started.
+    // In WebAssembly no thread can be started.
     if threads == 1 {
         return (0..count).map(work).collect();
     }

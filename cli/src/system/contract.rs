@@ -26,7 +26,7 @@ pub struct Finished {
 /// JSON to send with POST and a secret. No redirect is followed.
 pub struct Post<'p> {
     pub url: &'p Url,
-    /// For `Authorization: Bearer`; visible ASCII.
+    /// For `Authorization: Bearer`; only characters that a header field can have.
     pub secret: &'p Secret<String>,
     pub body: String,
     pub timeout: Duration,

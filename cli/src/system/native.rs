@@ -8,7 +8,6 @@ use std::{
 };
 use ureq::{Agent, http::HeaderValue};
 
-#[expect(clippy::unnecessary_wraps, reason = "of the other system it can fail")]
 pub(super) fn begin() -> io::Result<()> {
     Ok(())
 }
@@ -105,7 +104,6 @@ mod unix {
         path::Path,
     };
 
-    #[expect(clippy::unnecessary_wraps, reason = "elsewhere users have no numbers")]
     pub(in crate::system) fn user() -> Option<u32> {
         Some(geteuid().as_raw())
     }

@@ -73,10 +73,6 @@ namespace_id = "1002"
 simple = { limit = 600, period = 60 }
 "#;
 
-fn repository() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-}
-
 pub struct World {
     folder: tempfile::TempDir,
     redactions: Mutex<Redactions>,
@@ -146,7 +142,7 @@ impl World {
         // The command of the npm package, if it is named (docs/decisions/019-npm-package.md).
         let mut command = match std::env::var_os("TOLLGATE_NODE_COMMAND") {
             Some(program) => {
-                let mut node = Command::new(repository().join("node_modules/.bin/node"));
+                let mut node = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../node_modules/.bin/node"));
                 node.arg(program);
                 node
             }
