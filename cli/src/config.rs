@@ -617,11 +617,8 @@ fn check_users(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Fi
             "kv_namespaces",
             format!("no binding {BINDING:?} for the users: add {} with binding = \"{BINDING}\" and the id that {make} prints (environments do not inherit it)", toml.list_heading("kv_namespaces")),
         ),
-        Some((id, position)) if id.is_empty() => findings.warn(
-            position,
-            "kv_namespaces",
-            format!("no id, so wrangler creates a new, empty namespace at the first deployment: run {make} and write the id that it prints"),
-        ),
+        // wrangler creates the namespace at the first deployment, and writes its id there.
+        Some((id, _)) if id.is_empty() => {}
         Some((id, position)) if is_placeholder(&id) => findings.warn(
             position,
             "kv_namespaces",

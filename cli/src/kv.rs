@@ -88,7 +88,8 @@ impl Store {
             ));
         };
         let mut name = if args.remote {
-            format!("REMOTE store of {} (namespace {id})", shown(&config))
+            let namespace = if id.is_empty() { "that of the deployed worker" } else { &id };
+            format!("REMOTE store of {} (namespace {namespace})", shown(&config))
         } else {
             format!("local store of {}", shown(&config))
         };
@@ -208,6 +209,8 @@ impl Store {
                 ("NO_UPDATE_NOTIFIER", "1".into()),
                 ("NO_COLOR", "1".into()),
                 ("WRANGLER_HIDE_BANNER", "true".into()),
+                // The user may have set it to "error", and wrangler would print no keys.
+                ("WRANGLER_LOG", "log".into()),
                 ("FORCE_COLOR", "0".into()),
                 ("WRANGLER_LOG_PATH", self.files.path().join("wrangler.log").into()),
             ],

@@ -20,6 +20,7 @@ fn main() {
         );
         std::process::exit(1);
     }
+    assert_eq!(std::env::var("WRANGLER_LOG").as_deref(), Ok("log"), "else wrangler prints nothing, or more");
     let option = |name: &str| args.iter().position(|arg| arg == name).map(|at| args[at + 1].as_str());
     assert_eq!(option("--binding"), Some("USERS"));
     let remote = args.contains(&"--remote".to_owned());
