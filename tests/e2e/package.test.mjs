@@ -1,99 +1,10 @@
 // The npm package in a project outside the repository, without cargo: as a worker of its own, before one's own code in
 // TypeScript, and with hono. `cargo xtask package` makes it.
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile, rm } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { payload, portOf, root, SECRET, until } from "./harness.mjs";
-
-const users = JSON.parse(await readFile(`${root}tests/e2e/users.json`, "utf8"));
-const readme = await readFile(`${root}worker/README.md`, "utf8");
-/** The blocks of the package's page in this language. */
-const blocks = (/** @type {string} */ language) =>
-  [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))].map(([, block]) => block);
-
-/** A PATH without cargo and rustc. */
-const PATH = (process.env.PATH ?? "").split(":").filter((folder) => !/cargo|rustup/.test(folder));
-const env = {
-  ...process.env,
-  PATH: [`${root}node_modules/.bin`, ...PATH].join(":"),
-  WRANGLER_SEND_METRICS: "false",
-  NO_UPDATE_NOTIFIER: "1",
-  CI: "1",
-};
-
-/** Runs a program to its end; its output. */
-function run(folder, program, ...args) {
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd: folder, env, encoding: "utf8", timeout: 90_000 });
-  assert.equal(status, 0, `${program} ${args.join(" ")}\n${stdout}${stderr}`);
-  return stdout;
-}
-
-/** A project with the package from the tarball; the others are those of this repository. */
-async function project(files) {
-  const folder = await mkdtemp(join(tmpdir(), "tollgate-package-"));
-  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "project", private: true, type: "module" }));
-  const [tarball] = (await readdir(`${root}target/npm`)).filter((name) => name.endsWith(".tgz"));
-  run(folder, "npm", "install", "--offline", "--no-audit", "--no-fund", `${root}target/npm/${tarball}`);
-  for (const name of ["hono", "@cloudflare"])
-    await symlink(`${root}node_modules/${name}`, `${folder}/node_modules/${name}`);
-  const all = {
-    ".dev.vars": `JWT_SECRET_KEY=${JSON.stringify(SECRET)}\n`,
-    "users.json": JSON.stringify(users),
-    ...files,
-  };
-  for (const [name, text] of Object.entries(all)) {
-    await mkdir(join(folder, name, ".."), { recursive: true });
-    await writeFile(join(folder, name), text);
-  }
-  run(folder, "wrangler", "kv", "bulk", "put", "users.json", "--binding", "USERS", "--local");
-  return folder;
-}
-
-const freePort = async () => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const port = portOf(server);
-  server.close();
-  return port;
-};
-
-/** `wrangler dev` in a project: `{ get(path, init), logIn(), output(), close() }`. */
-async function dev(folder) {
-  const port = await freePort();
-  const args = ["dev", "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0", "--test-scheduled"];
-  const child = spawn("wrangler", args, { cwd: folder, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += data));
-  const get = (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init);
-  const began = Date.now();
-  for (;;) {
-    const answer = await get("/auth").catch(() => undefined);
-    if (answer !== undefined && answer.status !== 503) break;
-    assert.ok(Date.now() - began < 60_000, output);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return {
-    get,
-    logIn: () =>
-      get("/auth", {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ username: "user1", password: "abcxyz" }),
-      }),
-    output: () => output,
-    close: async () => {
-      const gone = once(child, "exit");
-      process.kill(-(child.pid ?? 0), "SIGTERM");
-      await gone;
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
+import { payload, root, until } from "./harness.mjs";
+import { blocks, dev, project, run } from "./project.mjs";
 
 const config = JSON.parse(blocks("jsonc")[0]);
 const wrangler = (main, vars = {}) => JSON.stringify({ ...config, main, vars: { ...config.vars, ...vars } });
@@ -192,7 +103,7 @@ void wrong;
       "wrangler.jsonc": wrangler("src/index.ts", vars),
       "tsconfig.json": TSCONFIG,
     });
-    run(folder, "tsc", "-p", ".");
+    run(folder, "npx", "tsc", "-p", ".");
     gate = await dev(folder);
     token = (await (await gate.logIn()).json()).access_token;
   });
@@ -258,7 +169,7 @@ test("hono gets the same, with cookies renewed on its answers", async (t) => {
     }),
     "tsconfig.json": TSCONFIG,
   });
-  run(folder, "tsc", "-p", ".");
+  run(folder, "npx", "tsc", "-p", ".");
   const gate = await dev(folder);
   t.after(() => gate.close());
   const logIn = await gate.logIn();
@@ -276,6 +187,16 @@ test("hono gets the same, with cookies renewed on its answers", async (t) => {
   assert.equal(renewed.headers.get("cache-control"), "no-store");
 });
 
+test("its command runs without Rust", async (t) => {
+  const folder = await project({
+    "src/index.js": blocks("js")[0],
+    "wrangler.jsonc": wrangler("src/index.js", { ROUTES: [{ path: "/protected", to: "identity" }] }),
+  });
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  assert.match(run(folder, "npx", "tollgate", "config", "check"), /^0 problems/m);
+  assert.equal(run(folder, "npx", "tollgate", "user", "list"), "user1\nuser2\n");
+});
+
 test("the examples of the package's page compile", async (t) => {
   const [own] = blocks("ts");
   const folder = await project({
@@ -284,5 +205,5 @@ test("the examples of the package's page compile", async (t) => {
     "tsconfig.json": TSCONFIG,
   });
   t.after(() => rm(folder, { recursive: true, force: true }));
-  run(folder, "tsc", "-p", ".");
+  run(folder, "npx", "tsc", "-p", ".");
 });

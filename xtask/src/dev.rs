@@ -49,7 +49,7 @@ pub fn dev(root: &Root, args: &[String]) -> Result<(), Failure> {
     // In parallel: npm waits for the network, cargo for the compiler.
     std::thread::scope(|scope| {
         let npm_tools = scope.spawn(|| setup::npm_tools(root));
-        let built = setup::wasm_target(root).and_then(|()| build::build(root, Flavour::Dev));
+        let built = setup::wasm_target(root, setup::WORKER).and_then(|()| build::build(root, Flavour::Dev));
         npm_tools.join().expect("set-up does not panic").and(built)
     })?;
     secret(root)?;

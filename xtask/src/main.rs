@@ -95,17 +95,18 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "package",
-        line: "make the npm package in target/npm (2 min after a change, else seconds)",
+        line: "make the npm packages in target/npm (2 min after a change, else seconds)",
         run: |root, _| {
             setup::set_up(root)?;
-            npm::package(root).map(drop)
+            setup::wasm_target(root, setup::COMMAND)?;
+            npm::package(root)
         },
     },
     Task {
         name: "build",
         line: "build the worker into build/ (wrangler calls this; --example NAME; --faults: with fault injection, for tests)",
         run: |root, args| {
-            setup::wasm_target(root)?;
+            setup::wasm_target(root, setup::WORKER)?;
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
             let example = |name| build::EXAMPLES.into_iter().find(|known| *known == name).map(Flavour::Example);
             let flavour = match args[..] {

@@ -1,12 +1,14 @@
-//! `cargo xtask package`: the npm package `tollgate` in target/npm, for workers in TypeScript and JavaScript.
+//! `cargo xtask package`: the npm packages in target/npm. `tollgate` is the gate for workers in TypeScript and
+//! JavaScript, with the command for Node; `create-tollgate` makes a project with it.
 //!
-//! **What always holds:** it has the files of this repository in the folders that they have here, the worker as it is
-//! deployed, and no script that runs when it is installed.
+//! **What always holds:** `tollgate` has the files of this repository in the folders that they have here, and the
+//! worker as it is deployed. No script runs when a package is installed.
 
 use crate::{
     build::{self, Flavour},
     step::{Failure, Root, Step},
 };
+use serde_json::{Map, Value};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -14,7 +16,9 @@ use std::{
 };
 
 /// What is in the package beside the built worker: from, to.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 11] = [
+    ("cli/node/post.mjs", "cli/node/post.mjs"),
+    ("cli/node/tollgate.mjs", "cli/node/tollgate.mjs"),
     ("worker/entry.mjs", "worker/entry.mjs"),
     ("worker/worker.d.mts", "worker/worker.d.mts"),
     ("worker/index.mjs", "worker/index.mjs"),
@@ -33,6 +37,8 @@ const MANIFEST: &str = r#"{
   "description": "Log-in and JWTs at Cloudflare's edge, before your worker or your origin; compatible with Flask-JWT-Extended",
   "license": "MIT",
   "type": "module",
+  "bin": { "tollgate": "cli/node/tollgate.mjs" },
+  "engines": { "node": ">=22" },
   "exports": {
     ".": { "types": "./worker/index.d.mts", "default": "./worker/index.mjs" },
     "./worker": { "types": "./worker/worker.d.mts", "default": "./worker/entry.mjs" },
@@ -44,26 +50,48 @@ const MANIFEST: &str = r#"{
 }
 "#;
 
-/// Builds the worker and packs it. Returns the tarball.
-pub fn package(root: &Root) -> Result<PathBuf, Failure> {
-    build::build(root, Flavour::Release)?;
-    let step = Step::begin("the npm package");
-    let folder = root.target().join("npm");
-    let fail = |error: io::Error| step.fail(error.to_string(), format!("is {} writable?", folder.display()));
-    let staged = folder.join("tollgate");
-    let _ = fs::remove_dir_all(&folder);
-    stage(root, &staged).map_err(fail)?;
-    let hint = "is npm there? it comes with Node";
-    let mut pack = Command::new("npm");
-    pack.current_dir(&staged).args(["pack", "--silent", "--ignore-scripts", "--pack-destination"]).arg(&folder);
-    let name = step.standard_output(&mut pack, hint)?;
-    let tarball = folder.join(name.trim());
-    step.done(&tarball.display().to_string());
-    Ok(tarball)
+/// package.json of `create-tollgate`.
+const CREATE_MANIFEST: &str = r#"{
+  "name": "create-tollgate",
+  "version": "VERSION",
+  "description": "npm create tollgate: a Cloudflare worker that logs users in and verifies their tokens",
+  "license": "MIT",
+  "type": "module",
+  "bin": { "create-tollgate": "index.mjs" }
+}
+"#;
+
+/// What a new project may need of npm, at the versions that package.json has for the tests here.
+const OF_PROJECTS: [&str; 4] = ["@cloudflare/workers-types", "hono", "typescript", "wrangler"];
+
+/// The command of the package, where npm packs it from.
+pub fn command(root: &Root) -> PathBuf {
+    root.target().join("npm/tollgate/cli/node/tollgate.mjs")
 }
 
-/// Copies the files of the package.
-fn stage(root: &Root, to: &Path) -> io::Result<()> {
+/// Builds the worker and the command, and packs them, and `create-tollgate`.
+pub fn package(root: &Root) -> Result<(), Failure> {
+    build::build(root, Flavour::Release)?;
+    let program = build::command(root)?;
+    let step = Step::begin("the npm packages");
+    let folder = root.target().join("npm");
+    let fail = |error: io::Error| step.fail(error.to_string(), format!("is {} writable?", folder.display()));
+    let _ = fs::remove_dir_all(&folder);
+    stage(root, &program, &folder.join("tollgate")).map_err(fail)?;
+    stage_create(root, &folder.join("create-tollgate")).map_err(fail)?;
+    let mut made = Vec::new();
+    for name in ["tollgate", "create-tollgate"] {
+        let mut pack = Command::new("npm");
+        pack.current_dir(folder.join(name)).args(["pack", "--silent", "--ignore-scripts", "--pack-destination"]);
+        let name = step.standard_output(pack.arg(&folder), "is npm there? it comes with Node")?;
+        made.push(folder.join(name.trim()).display().to_string());
+    }
+    step.done(&made.join(", "));
+    Ok(())
+}
+
+/// Copies the files of `tollgate`.
+fn stage(root: &Root, program: &Path, to: &Path) -> io::Result<()> {
     for (from, name) in FILES {
         copy(&root.join(from), &to.join(name))?;
     }
@@ -73,13 +101,31 @@ fn stage(root: &Root, to: &Path) -> io::Result<()> {
             copy(&path, &to.join("worker/js").join(path.file_name().unwrap_or_default()))?;
         }
     }
+    copy(program, &to.join("cli/node/tollgate.wasm"))?;
     let build = Flavour::Release.out(root);
     for name in ["tollgate.js", "tollgate_bg.wasm"] {
         copy(&build.join(name), &to.join("build").join(name))?;
     }
     copy_all(&build.join("snippets"), &to.join("build/snippets"))?;
-    let version = env!("CARGO_PKG_VERSION");
-    fs::write(to.join("package.json"), MANIFEST.replace("VERSION", version))
+    write_manifest(MANIFEST, to)
+}
+
+/// Copies the files of `create-tollgate`.
+fn stage_create(root: &Root, to: &Path) -> io::Result<()> {
+    for name in ["README.md", "files.mjs", "index.mjs"] {
+        copy(&root.join("create-tollgate").join(name), &to.join(name))?;
+    }
+    copy_all(&root.join("create-tollgate/templates"), &to.join("templates"))?;
+    copy(&root.join("LICENSE"), &to.join("LICENSE"))?;
+    let ours: Value = serde_json::from_str(&fs::read_to_string(root.join("package.json"))?)?;
+    let versions: Map<String, Value> =
+        OF_PROJECTS.iter().map(|name| ((*name).to_owned(), ours["devDependencies"][name].clone())).collect();
+    fs::write(to.join("versions.json"), serde_json::to_string_pretty(&versions)?)?;
+    write_manifest(CREATE_MANIFEST, to)
+}
+
+fn write_manifest(text: &str, to: &Path) -> io::Result<()> {
+    fs::write(to.join("package.json"), text.replace("VERSION", env!("CARGO_PKG_VERSION")))
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {

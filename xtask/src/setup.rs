@@ -1,25 +1,30 @@
-//! Set-up of a machine: the Wasm target, and the npm tools at their pinned versions.
+//! Set-up of a machine: the Wasm targets, and the npm tools at their pinned versions.
 
 use crate::step::{Failure, Root, Step, newer_than};
 use std::{fs, process::Command};
 
 const NPM_MARK: &str = "node_modules/.tollgate-set-up";
 
-/// Installs what is missing.
+/// Rust's target for the worker.
+pub const WORKER: &str = "wasm32-unknown-unknown";
+/// Rust's target for the command in Node.
+pub const COMMAND: &str = "wasm32-wasip1";
+
+/// Installs what is missing to build and run the worker.
 pub fn set_up(root: &Root) -> Result<(), Failure> {
-    wasm_target(root)?;
+    wasm_target(root, WORKER)?;
     npm_tools(root)
 }
 
-/// Installs the standard library for wasm32 if it is missing.
-pub fn wasm_target(root: &Root) -> Result<(), Failure> {
-    let name = "wasm target";
+/// Installs the standard library for a target if it is missing.
+pub fn wasm_target(root: &Root, target: &str) -> Result<(), Failure> {
+    let name = format!("target {target}");
     let libdir = Command::new("rustc")
         .current_dir(root)
-        .args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"])
+        .args(["--print", "target-libdir", "--target", target])
         .output()
         .map_err(|error| {
-            Failure::new(name, format!("rustc can't be run: {error}"), "install Rust: https://rustup.rs")
+            Failure::new(&name, format!("rustc can't be run: {error}"), "install Rust: https://rustup.rs")
         })?;
     let libdir = String::from_utf8_lossy(&libdir.stdout).trim().to_owned();
     if fs::read_dir(libdir).is_ok_and(|mut files| files.next().is_some()) {
@@ -27,7 +32,7 @@ pub fn wasm_target(root: &Root) -> Result<(), Failure> {
     }
     let step = Step::begin(format!("{name} (about 5 s)"));
     step.run(
-        Command::new("rustup").current_dir(root).args(["target", "add", "wasm32-unknown-unknown"]),
+        Command::new("rustup").current_dir(root).args(["target", "add", target]),
         "install Rust with rustup (https://rustup.rs), or add the target in your system's own way",
     )?;
     step.done("");

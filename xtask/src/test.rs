@@ -7,6 +7,7 @@ use crate::{
     step::{self, Failure, Root, Step},
 };
 use serde_json::json;
+use std::process::Command;
 
 /// A step of `cargo xtask test`, which is what CI runs, or of `cargo xtask check`.
 struct Part {
@@ -49,6 +50,7 @@ const PARTS: &[Part] = &[
     Part { name: "rust-version", usual: "5 s", belongs_to: Belongs::Test, run: dependencies::rust_version },
     Part { name: "package", usual: "30 s", belongs_to: Belongs::Test, run: package::package },
     Part { name: "native", usual: "2 min", belongs_to: Belongs::Test, run: native },
+    Part { name: "command", usual: "2 min", belongs_to: Belongs::Test, run: command_in_node },
     Part { name: "simulate", usual: "1 min", belongs_to: Belongs::Test, run: |root| simulate::test(root).map(|()| 0) },
     Part { name: "vectors", usual: "5 s", belongs_to: Belongs::Test, run: vectors },
     Part { name: "e2e", usual: "8 min", belongs_to: Belongs::Test, run: end_to_end },
@@ -62,6 +64,7 @@ const PARTS: &[Part] = &[
 pub fn test(root: &Root, args: &[String]) -> Result<(), Failure> {
     let chosen = chosen(args)?;
     setup::set_up(root)?;
+    setup::wasm_target(root, setup::COMMAND)?;
     let is_asked_for = |part: &&Part| match chosen.is_empty() {
         true => part.belongs_to != Belongs::Check,
         false => chosen.contains(&part.name),
@@ -79,6 +82,7 @@ pub fn quick(root: &Root, args: &[String]) -> Result<(), Failure> {
         ));
     }
     setup::set_up(root)?;
+    setup::wasm_target(root, setup::COMMAND)?;
     run(root, PARTS.iter().filter(|part| part.belongs_to != Belongs::Test))
 }
 
@@ -146,7 +150,10 @@ fn clippy_wasm(root: &Root) -> Result<u32, Failure> {
     let rust_crypto = ["clippy", "--locked", "--quiet", "--package", "tollgate-worker", "--features", "rust-crypto"];
     let target = ["--target", "wasm32-unknown-unknown", "--profile", "worker-dev", "--", "-D", "warnings"];
     let clippy = [&rust_crypto[..], &target].concat();
-    check(root, "clippy, wasm32 with rust-crypto", &clippy, "mend what clippy says above")
+    check(root, "clippy, wasm32 with rust-crypto", &clippy, "mend what clippy says above")?;
+    let command = ["clippy", "--locked", "--quiet", "--package", "tollgate-cli", "--target", setup::COMMAND];
+    let clippy = [&command[..], &["--profile", "command", "--", "-D", "warnings"]].concat();
+    check(root, "clippy, the command in Node", &clippy, "mend what clippy says above")
 }
 
 /// JavaScript: format, lint and types of every file, and the unit tests.
@@ -162,6 +169,7 @@ fn javascript(root: &Root) -> Result<u32, Failure> {
         "tsconfig.json",
         "src/engine/node/tsconfig.json",
         "cli/node/tsconfig.json",
+        "create-tollgate/tsconfig.json",
         "tests/js/tsconfig.json",
         "tests/e2e/tsconfig.json",
         "tsconfig.page.json",
@@ -224,10 +232,27 @@ fn native(root: &Root) -> Result<u32, Failure> {
     tests(root, "native tests (unit, property, transcript)", &["test", "--locked", "--workspace", "--all-features"])
 }
 
+/// The tests of the command, on the npm package's.
+fn command_in_node(root: &Root) -> Result<u32, Failure> {
+    npm::package(root)?;
+    let mut cargo =
+        root.cargo_command(["test", "--locked", "--package", "tollgate-cli", "--examples", "--test", "cli"]);
+    cargo.env("TOLLGATE_NODE_COMMAND", npm::command(root));
+    count_tests(
+        "tests of the command in Node",
+        &mut cargo,
+        "docs/decisions/019-npm-package.md says how to run one alone",
+    )
+}
+
 /// Runs cargo's tests, and counts them.
 fn tests(root: &Root, name: &str, args: &[&str]) -> Result<u32, Failure> {
+    count_tests(name, &mut root.cargo_command(args), "cargo test shows them alone")
+}
+
+fn count_tests(name: &str, cargo: &mut Command, hint: &str) -> Result<u32, Failure> {
     let step = Step::begin(name);
-    let output = step.output(&mut root.cargo_command(args), "cargo test shows them alone")?;
+    let output = step.output(cargo, hint)?;
     let count = passed(&output, "test result: ok. ", " passed");
     if count == 0 {
         return Err(step.fail("no test ran", "is the package's name right?"));

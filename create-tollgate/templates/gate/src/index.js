@@ -1,0 +1,1 @@
+export { Account, default, Revocations } from "tollgate/worker";
