@@ -201,11 +201,11 @@ impl WranglerConfig {
             // A local value may be a secret there, with another value.
             declared.extend(self.local.vars.iter().map(|var| var.name.clone()));
         }
-        let secrets_store: Vec<String> = self.secrets_store().into_iter().map(|(name, _)| name).collect();
+        declared.extend(self.secrets_store().into_iter().map(|(name, _)| name));
         Config::read_from(Environment {
             vars: &self.variables_of(view),
             bindings: self.bindings(),
-            secrets_store: &secrets_store,
+            secrets_store: &[],
             secrets: Secrets::MayBeElsewhere(&declared),
             // The stock worker has none.
             serves_inner: self.is_stock().then_some(false),

@@ -501,7 +501,7 @@ One JSON object a line, with `level`, `event`, and for an event of a request `re
 | `refused` | info; error from status 500 | `reason`, `status`, `rule` | A request was rejected. | see `reason` in the tables above |
 | `refused_more` | as `refused` | `reason`, `status`, `count` | More rejections for this reason within a second than are logged one by one (`TOLLGATE_LOG_REFUSALS`). | [operating.md](operating.md#what-to-alarm-on) |
 | `record_unusable` | error | `subject`, `reason` | A stored record could not be used: `login_record_unreadable`, `profile_unreadable`, `id_of_two_users`, `hash_format`, `hash_cost_too_low`, `hash_cost_too_high`, `hash_memory_too_high`, `hash_pepper_unknown`, `hash_without_node_crypto`, `hash_scrypt_failed`. | `tollgate user show NAME`; for a pepper: check TOLLGATE_PASSWORD_PEPPERS; for `node:crypto`: `tollgate config check` |
-| `unreachable` | error | `reason`: the binding | An object or limiter of this binding did not answer. | check Cloudflare's status, and the binding in wrangler.toml |
+| `unreachable` | error | `reason`: the binding | An object, a limiter or a secret in Secrets Store, of this binding, did not answer. | check Cloudflare's status, and the binding in wrangler.toml |
 | `pwned_check_failed` | error | `reason` | The leak service did not answer, so a new password was taken unchecked. | if often: check that the gate can reach it |
 | `exception` | error | `reason`: its kind; `text`: where | An exception in JavaScript: the request got no answer. | report it |
 | `config_problem` | error | `option`, `text` | An error in the configuration: the gate serves nothing. | what `text` says |

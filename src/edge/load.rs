@@ -1,6 +1,9 @@
 //! Makes the gate of this instance from the worker's variables at the first request, and keeps it.
+//!
+//! Values in Secrets Store are awaited before that. Each request that comes meanwhile asks for them itself, since a
+//! promise belongs to the request that it was made for; if one is not to be had, the next request asks again.
 
-use super::log;
+use super::{clock, log, promise::Settled};
 use crate::rules::{
     config::{Bindings, Config, Environment, Loaded, Secrets, options, secret_names},
     diagnostic::Diagnostic,
@@ -8,9 +11,14 @@ use crate::rules::{
     hooks::Hooks,
     json::{Map, Value},
     log::{Event, Level},
+    time::Duration,
 };
+use futures_util::future::try_join_all;
 use std::cell::{Cell, OnceCell};
 use wasm_bindgen::prelude::*;
+
+/// How long Secrets Store may take to answer: the default of `TOLLGATE_STORE_TIMEOUT`, which is not read by then.
+const SECRETS_TIMEOUT: Duration = Duration::seconds(5);
 
 thread_local! {
     static GATE: OnceCell<Option<&'static Gate>> = const { OnceCell::new() };
@@ -19,9 +27,10 @@ thread_local! {
 }
 
 /// The gate; `None` if the configuration has problems. Problems, faults and warnings are logged once, when the
-/// configuration is read.
+/// configuration is read. `secrets`: the values that [`InSecretsStore`] has read.
 pub(super) fn gate(
     env: &JsValue,
+    secrets: Map<String, Value>,
     hooks: impl FnOnce() -> Hooks,
     has_inner: bool,
     bindings: Bindings,
@@ -30,7 +39,7 @@ pub(super) fn gate(
         *gate.get_or_init(|| {
             let hooks = hooks();
             let is_stock = hooks.is_default();
-            let variables = Variables::of(env);
+            let variables = Variables::of(env).with(secrets);
             let gate = read(&variables, env, hooks, has_inner, bindings);
             STOCK.set(gate.filter(|_| is_stock));
             gate
@@ -89,6 +98,47 @@ fn read(
     }
 }
 
+/// Bindings to Secrets Store that are named like an option, or that `ORIGINS` names: each with its name.
+pub(super) struct InSecretsStore(Vec<(String, SecretBinding)>);
+
+#[wasm_bindgen]
+extern "C" {
+    /// A binding to Secrets Store.
+    type SecretBinding;
+    #[wasm_bindgen(method, catch)]
+    fn get(this: &SecretBinding) -> Result<js_sys::Promise, JsValue>;
+}
+
+impl InSecretsStore {
+    /// What the gate waits for before it is made; `None` if nothing, or if it is made.
+    pub(super) fn awaited(env: &JsValue) -> Option<Self> {
+        if GATE.with(|gate| gate.get().is_some()) {
+            return None;
+        }
+        let names = Variables::of(env).secrets_store;
+        let bindings = names.into_iter().map(|name| {
+            let binding = js_sys::Reflect::get(env, &name.as_str().into()).unwrap_or_default();
+            (name, binding.unchecked_into())
+        });
+        Some(Self(bindings.collect())).filter(|all| !all.0.is_empty())
+    }
+
+    /// Their values.
+    ///
+    /// # Errors
+    /// The name of one that has none, or gives none in time.
+    pub(super) async fn read(self) -> Result<Map<String, Value>, String> {
+        let one = |(name, binding): (String, SecretBinding)| async move {
+            let value = async { Settled::from(binding.get()?).await };
+            match clock::within(SECRETS_TIMEOUT, value).await {
+                Some(Ok(value)) if value.is_string() => Ok((name, as_json(&value))),
+                _ => Err(name),
+            }
+        };
+        try_join_all(self.0.into_iter().map(one)).await.map(|values| values.into_iter().collect())
+    }
+}
+
 /// The worker's bindings that are named like an option.
 struct Variables {
     vars: Map<String, Value>,
@@ -97,6 +147,13 @@ struct Variables {
 }
 
 impl Variables {
+    /// The same, with these values of bindings to Secrets Store.
+    fn with(mut self, secrets: Map<String, Value>) -> Self {
+        self.secrets_store.retain(|name| !secrets.contains_key(name));
+        self.vars.extend(secrets);
+        self
+    }
+
     /// Reads the variables and secrets that are named like an option, or in `ORIGINS`, as JSON. Other bindings are not
     /// read.
     fn of(env: &JsValue) -> Self {
@@ -104,24 +161,26 @@ impl Variables {
         let names = js_sys::Object::keys(env.unchecked_ref::<js_sys::Object>());
         for name in names.iter().filter_map(|name| name.as_string()).filter(|name| options::looks_like_ours(name)) {
             let Ok(value) = js_sys::Reflect::get(env, &name.as_str().into()) else { continue };
-            // A variable is plain data; a Secrets Store binding is an object with an asynchronous method `get`.
-            let is_binding =
-                value.is_object() && js_sys::Reflect::get(&value, &"get".into()).is_ok_and(|get| get.is_function());
-            if is_binding {
+            if is_secret_binding(&value) {
                 all.secrets_store.push(name);
                 continue;
             }
             all.vars.insert(name, as_json(&value));
         }
         for name in secret_names(&all.vars) {
-            if let Ok(value) = js_sys::Reflect::get(env, &name.as_str().into())
-                && value.is_string()
-            {
-                all.vars.insert(name, as_json(&value));
+            match js_sys::Reflect::get(env, &name.as_str().into()) {
+                Ok(value) if value.is_string() => drop(all.vars.insert(name, as_json(&value))),
+                Ok(value) if is_secret_binding(&value) => all.secrets_store.push(name),
+                Ok(_) | Err(_) => {}
             }
         }
         all
     }
+}
+
+/// A variable is plain data; a binding to Secrets Store is an object with an asynchronous method `get`.
+fn is_secret_binding(value: &JsValue) -> bool {
+    value.is_object() && js_sys::Reflect::get(value, &"get".into()).is_ok_and(|get| get.is_function())
 }
 
 fn as_json(value: &JsValue) -> Value {

@@ -46,6 +46,7 @@ use crate::{
         forward::{Filter, TARGETED_CACHE_CONTROL},
         gate::{Continuation, DECISION_TIMEOUT, Decided, Decision, Principal, Rejected},
         hooks::{DefaultHandlers, Hooks},
+        json::Map,
         rejection::{Rejection, UnavailableRejection},
         socket::PROTOCOL_HEADER,
     },
@@ -270,7 +271,22 @@ fn begin<A: Application>(
     has_inner: bool,
     progress: Option<Progress>,
 ) -> Reply {
-    let Some(gate) = load::gate(&env, || application.hooks(), has_inner, load::bindings(&env)) else {
+    if let Some(secrets) = load::InSecretsStore::awaited(&env) {
+        return Reply::Waiting(Box::pin(async move {
+            match secrets.read().await {
+                Ok(values) => {
+                    load::gate(&env, values, || application.hooks(), has_inner, load::bindings(&env));
+                }
+                Err(name) => return Outcome::Response(respond::without_secret(&request, &name).into()),
+            }
+            match begin(request, env, ctx, application, has_inner, progress) {
+                Reply::Ready(outcome) => outcome,
+                Reply::Waiting(future) => future.await,
+            }
+        }));
+    }
+    let bindings = load::bindings(&env);
+    let Some(gate) = load::gate(&env, Map::new(), || application.hooks(), has_inner, bindings) else {
         return Reply::Ready(Outcome::Response(respond::misconfigured(&request).into()));
     };
     let call = Call::begin(gate, env, ctx, progress);
@@ -341,6 +357,7 @@ pub fn layer(env: &Env, context: &Context, hooks: impl Into<Hooks>) -> Option<cr
     let env = AsRef::<JsValue>::as_ref(env).clone();
     let context = AsRef::<JsValue>::as_ref(context.as_ref()).clone();
     // The layer does not call the Durable Objects, so its gate is read without bindings for them.
-    let gate = load::gate(&env, || hooks.into(), true, crate::rules::config::Bindings::default())?;
+    let bindings = crate::rules::config::Bindings::default();
+    let gate = load::gate(&env, Map::new(), || hooks.into(), true, bindings)?;
     Some(crate::axum::GateLayer::of(gate, KvUsers::new(&Call::begin(gate, env, context, None))))
 }

@@ -9,7 +9,7 @@ use crate::rules::{
     gate::{Answered, Authorized, Outcome, Principal, Rejected},
     json,
     log::{Event, Level},
-    rejection::{InternalRejection, Rejection},
+    rejection::{InternalRejection, Rejection, UnavailableRejection},
     route::Rule,
 };
 use wasm_bindgen::prelude::*;
@@ -97,6 +97,14 @@ pub(super) fn init_of(answer: &Answer) -> JsValue {
 /// A plain 500. The configuration's problems were logged when it was read.
 pub(super) fn misconfigured(request: &web_sys::Request) -> Response {
     response(&wording::rejection(&InternalRejection::Misconfigured.into(), &FlaskJwt), request.method() == "HEAD")
+}
+
+/// A 503: Secrets Store gives no value for this option.
+pub(super) fn without_secret(request: &web_sys::Request, name: &str) -> Response {
+    if let Some(line) = Event::Unreachable(name).line(Level::Info, None) {
+        log::write(&line);
+    }
+    response(&wording::rejection(&UnavailableRejection::Store.into(), &FlaskJwt), request.method() == "HEAD")
 }
 
 /// Rejects a request that was authorized: the origin or the asset server has failed.

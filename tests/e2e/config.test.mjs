@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { unstable_readConfig as readConfig } from "wrangler";
 import { SignJWT, exportJWK, generateKeyPair } from "jose";
-import { bearing, root, start } from "./harness.mjs";
+import { bearing, origin, root, SECRET, start } from "./harness.mjs";
 
 test("every problem is in the log and nothing is served", async () => {
   const gate = await start({ vars: { JWT_LEEWAY: "soon", JWT_VERIFY_CLAIMS: [] }, secret: "hunter2", users: false });
@@ -76,15 +76,45 @@ test("what will not work is in the log, and the gate serves all the same", async
   }
 });
 
-test("a secret of Secrets Store is named for what it is", async () => {
-  const options = { secretsStoreSecrets: { JWT_SECRET_KEY: { store_id: "a", secret_name: "b" } } };
-  const gate = await start({ secret: undefined, users: false, options });
+test("options and secrets for origins may be in Secrets Store: the gate waits for them, and refuses without", async () => {
+  const secretsStoreSecrets = {
+    JWT_SECRET_KEY: { store_id: "a", secret_name: "key" },
+    ORIGIN_KEY: { store_id: "a", secret_name: "origin" },
+    MINE: { store_id: "a", secret_name: "mine" },
+  };
+  const seen = await origin((request, response) => response.end(request.headers["x-gate-key"]));
+  const gate = await start({
+    secret: undefined,
+    vars: {
+      ORIGINS: [{ name: "app", url: seen.url, headers: { "X-Gate-Key": { secret: "ORIGIN_KEY" } } }],
+      ROUTES: [
+        { path: "/protected", to: "identity" },
+        { path: "/app/*", to: "app" },
+      ],
+    },
+    options: { secretsStoreSecrets },
+  });
   try {
-    assert.equal((await gate.get("/protected")).status, 500);
-    const problems = gate.lines().filter(({ event }) => event === "config_problem");
-    assert.match(problems.find(({ option }) => option === "JWT_SECRET_KEY").text, /Secrets Store/);
+    const refused = await gate.get("/protected");
+    assert.equal(refused.status, 503, gate.output());
+    assert.match(await refused.text(), /try again/);
+    const names = gate.lines().filter(({ event }) => event === "unreachable");
+    assert.ok(["JWT_SECRET_KEY", "ORIGIN_KEY"].includes(names[0].reason), JSON.stringify(names));
+    await gate.putSecret("JWT_SECRET_KEY", SECRET);
+    assert.equal((await gate.get("/protected")).status, 503, "one is there, and one is not");
+    await gate.putSecret("ORIGIN_KEY", "of-the-gate");
+    // Many at once, of which each may be the first.
+    const answers = await Promise.all(Array.from({ length: 20 }, () => gate.get("/protected")));
+    assert.deepEqual([...new Set(answers.map(({ status }) => status))], [401]);
+    const token = await gate.token();
+    const headers = { authorization: `JWT ${token}` };
+    assert.equal((await gate.get("/protected", { headers })).status, 200);
+    assert.equal(await (await gate.get("/app/x", { headers })).text(), "of-the-gate");
+    assert.equal(gate.lines().filter(({ event }) => event === "config_problem").length, 0);
+    assert.ok(!gate.output().includes(SECRET) && !gate.output().includes("of-the-gate"));
   } finally {
     await gate.close();
+    await seen.close();
   }
 });
 

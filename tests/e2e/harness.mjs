@@ -186,6 +186,8 @@ export async function start({
     async token() {
       return (await (await logIn()).json()).access_token;
     },
+    /** Gives a binding to Secrets Store its value. */
+    putSecret: async (binding, value) => (await runtime.getSecretsStoreSecretAPI(binding, "tollgate"))().create(value),
     /** All that the worker has written. */
     output: () => output,
     /** The JSON lines of its log. */

@@ -165,8 +165,8 @@ pub struct Environment<'e> {
     pub vars: &'e Map<String, Value>,
     /// The bindings beside the store.
     pub bindings: Bindings,
-    /// Names that are bound to a secret of Secrets Store. Such a binding is an object, which the gate cannot read as
-    /// text.
+    /// Names that are bound to a secret of Secrets Store, whose values are not among `vars`: a problem, where the gate
+    /// could not wait for them.
     pub secrets_store: &'e [String],
     /// Which secrets the reader can see.
     pub secrets: Secrets<'e>,

@@ -143,7 +143,7 @@ fn read_options(vars: &Map<String, Value>, secrets_store: &[String], diagnostics
     for name in secrets_store.iter().filter(|name| options::find(name).is_some()) {
         diagnostics.problem(
             name,
-            format!("bound to Secrets Store, from which the gate reads no options: remove the binding and put the value into a secret of the worker (`npx wrangler secret put {name}`)"),
+            format!("bound to Secrets Store, which a layer of axum can't wait for: put the value into a secret of the worker (`npx wrangler secret put {name}`)"),
         );
     }
     let of_origins = origins::secret_names(vars);
