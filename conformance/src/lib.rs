@@ -8,6 +8,7 @@ pub mod engines;
 pub mod errors;
 pub mod flask_jwt_extended;
 pub mod imports;
+pub mod jsonc;
 pub mod native;
 pub mod player;
 pub mod replay;

@@ -3,7 +3,7 @@
 use conformance::{
     common_passwords,
     engines::{self, Outcome},
-    errors,
+    errors, jsonc,
     native::Native,
     player::Player,
     replay, tidy, vectors,
@@ -25,16 +25,13 @@ fn main() -> ExitCode {
             println!("{:#}", demo_users());
             ExitCode::SUCCESS
         }
-        Some("docs") => {
-            let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-            for (name, page) in [("options.md", options::page()), ("errors.md", errors::page())] {
-                if let Err(error) = std::fs::write(docs.join(name), page) {
-                    eprintln!("error: docs/{name}: {error}");
-                    return ExitCode::FAILURE;
-                }
+        Some("docs") => match write_docs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
             }
-            ExitCode::SUCCESS
-        }
+        },
         Some("common-passwords") if [1, 3].contains(&args.len()) => {
             let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
             match common_passwords::write(&root, args.get(1..3)) {
@@ -170,6 +167,20 @@ fn all<P: Player>(files: &[&String], player: &mut P) -> Result<bool, String> {
         good &= tally.mismatches.is_empty();
     }
     Ok(good)
+}
+
+/// Writes what the documentation has from the code, and the configurations in both forms.
+fn write_docs(root: &Path) -> Result<(), String> {
+    let write =
+        |name: &str, text: String| std::fs::write(root.join(name), text).map_err(|error| format!("{name}: {error}"));
+    write("docs/options.md", options::page())?;
+    write("docs/errors.md", errors::page())?;
+    write("worker/wrangler.schema.json", options::schema_text())?;
+    for page in jsonc::PAGES {
+        let text = std::fs::read_to_string(root.join(page)).map_err(|error| format!("{page}: {error}"))?;
+        write(page, jsonc::with_jsonc(&text).map_err(|error| format!("{page}: {error}"))?)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "docs",
-        line: "write docs/options.md and docs/errors.md from the code",
+        line: "write docs/options.md, docs/errors.md and worker/wrangler.schema.json from the code",
         run: |root, args| conformance(root, "docs", args),
     },
     Task {

@@ -237,6 +237,8 @@ pub struct RuleMember {
     pub default: &'static str,
     /// The description.
     pub meaning: &'static str,
+    /// The JSON Schema of its values, as JSON text. Definitions: src/rules/config/options/schema.rs.
+    pub schema: &'static str,
 }
 
 /// All members of a rule.
@@ -246,126 +248,147 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
         kind: "`/exact`, `/with/{name}/inside`, `/all/below/*`",
         default: "required",
         meaning: "The path pattern. `{name}` matches one segment, a last `*` the rest of the path, which may be empty: `/api/*` matches `/api/`, but not `/api`. Case and a trailing slash are significant.",
+        schema: r##"{"type": "string", "pattern": "^/[^?#%\\\\;]*$"}"##,
     },
     RuleMember {
         name: "to",
         kind: "`identity`, `assets`, `origin`, a name in ORIGINS, `worker`, or a table",
         default: "required",
         meaning: "Where authorized requests go: the gate answers with the identity; the static files; the origin at `ORIGIN`, or the one of that name in ORIGINS; the code of your own worker (docs/library.md), which the stock worker does not have. `{ origin = \"orders\", strip = \"/api\" }` takes `/api` off the front of the path; without `origin` it is the one at `ORIGIN`: [gateway.md](gateway.md#several-origins).",
+        schema: r##"{"anyOf": [{"enum": ["identity", "assets", "origin", "worker"]}, {"$ref": "#/definitions/name"}, {"type": "object", "properties": {"origin": {"$ref": "#/definitions/name"}, "strip": {"type": "string", "pattern": "^(/[^/*{}?#%\\\\;]+)*$"}}, "additionalProperties": false}]}"##,
     },
     RuleMember {
         name: "auth",
         kind: "`required`, `optional` or `none`",
         default: "required",
         meaning: "Whether a token is required. With `optional` a request without a token is authorized without an identity; with `none` the gate does not look for one.",
+        schema: r##"{"enum": ["required", "optional", "none"]}"##,
     },
     RuleMember {
         name: "methods",
         kind: "list",
         default: r#"["GET"]"#,
         meaning: "The methods that the rule applies to. GET includes HEAD; `[\"*\"]` is every method except OPTIONS.",
+        schema: r##"{"$ref": "#/definitions/methods"}"##,
     },
     RuleMember {
         name: "user",
         kind: "`token` or `stored`",
         default: "token",
         meaning: "`stored` looks the user up (one KV read), so that a deleted or disabled user is refused.",
+        schema: r##"{"enum": ["token", "stored"]}"##,
     },
     RuleMember {
         name: "require",
         kind: "table of claims, or a list of tables",
         default: "none",
         meaning: "What the token's claims must be, such as `{ role = \"admin\" }`; else 403. With it a request without a valid token is refused, under `auth = \"optional\"` too: [authorization.md](authorization.md).",
+        schema: r##"{"$ref": "#/definitions/requirement"}"##,
     },
     RuleMember {
         name: "countries",
         kind: "list of countries, or `{ not = list }`",
         default: "all",
         meaning: "Countries from which requests may come, by their two-letter codes as Cloudflare sends them (`CF-IPCountry`; `T1` is Tor); else 403. A request whose country is not known is refused.",
+        schema: r##"{"$ref": "#/definitions/countries"}"##,
     },
     RuleMember {
         name: "addresses",
         kind: "list of address ranges, or `{ not = list }`",
         default: "all",
         meaning: "Addresses from which requests may come, such as `[\"192.0.2.0/24\"]`; else 403. Behind `TOLLGATE_TRUSTED_PROXIES` it is the client's. A request whose address is not known is refused.",
+        schema: r##"{"$ref": "#/definitions/addresses"}"##,
     },
     RuleMember {
         name: "rate",
         kind: "name of a rate limiter's binding",
         default: "none",
         meaning: "The limiter that counts requests by the token's user, and requests without a token by address; beyond its limit 429: [authorization.md](authorization.md#how-often).",
+        schema: r##"{"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}"##,
     },
     RuleMember {
         name: "revocation",
         kind: "`snapshot` or `strict`",
         default: "snapshot",
         meaning: "How revocation is checked, where there are sessions. `snapshot` makes no call and may miss revocations of the last TOLLGATE_REVOCATION_BOUND; `strict` calls the account's object.",
+        schema: r##"{"enum": ["snapshot", "strict"]}"##,
     },
     RuleMember {
         name: "revocation_unknown",
         kind: "`closed` or `open`",
         default: "closed",
         meaning: "If revocations can't be fetched in time: `closed` refuses with 503, `open` uses those known last.",
+        schema: r##"{"enum": ["closed", "open"]}"##,
     },
     RuleMember {
         name: "cache",
         kind: "true or false",
         default: "false",
         meaning: "Whether Cloudflare's cache, between gate and origin, may answer requests and store answers. Only with `auth = \"none\"` and an origin. The cache distinguishes URLs, not users: a token is not forwarded with such a request, nor `X-Forwarded-Prefix`, nor the address that the client used (`X-Forwarded-Host`, `-Proto`) unless `TOLLGATE_PUBLIC_URL` fixes it; other cookies are forwarded. All other requests bypass the cache.",
+        schema: r##"{"type": "boolean"}"##,
     },
     RuleMember {
         name: "close_at_expiry",
         kind: "true or false",
         default: "false",
         meaning: "Closes a WebSocket (status 1008) or an event stream from the origin at the token's `exp`. Each message then passes through the worker's code, which costs CPU time. If `false`, the runtime forwards messages by itself until client or origin closes the connection.",
+        schema: r##"{"type": "boolean"}"##,
     },
     RuleMember {
         name: "cors",
         kind: "table, as TOLLGATE_CORS",
         default: "none",
         meaning: "Which pages of other origins may read the answers: [gateway.md](gateway.md#pages-of-other-origins). The gate then answers preflights, and its `Access-Control-…` fields replace the origin's.",
+        schema: r##"{"$ref": "#/definitions/cors"}"##,
     },
     RuleMember {
         name: "realm",
         kind: "text",
         default: "JWT_DEFAULT_REALM",
         meaning: "The realm of the challenge: Flask-JWT's `jwt_required(realm)`.",
+        schema: r##"{"type": "string", "pattern": "^[ -~]*$"}"##,
     },
     RuleMember {
         name: "invalid",
         kind: "`refuse` or `anonymous`",
         default: "refuse",
         meaning: "How an invalid token is treated with `auth = \"optional\"`: the request is refused, or authorized without an identity.",
+        schema: r##"{"enum": ["refuse", "anonymous"]}"##,
     },
     RuleMember {
         name: "fresh",
         kind: "true, false or a duration",
         default: "false",
         meaning: "Flask-JWT-Extended's `fresh`: whether the token must come from a log-in (claim `fresh`). A duration: from a log-in no longer ago than that.",
+        schema: r##"{"anyOf": [{"type": "boolean"}, {"$ref": "#/definitions/positive-duration"}]}"##,
     },
     RuleMember {
         name: "refresh",
         kind: "true or false",
         default: "false",
         meaning: "Flask-JWT-Extended's `refresh`: whether the token must be a refresh token.",
+        schema: r##"{"type": "boolean"}"##,
     },
     RuleMember {
         name: "locations",
         kind: "one or a list, as JWT_TOKEN_LOCATION",
         default: "JWT_TOKEN_LOCATION",
         meaning: "Flask-JWT-Extended's `locations`: where a token is looked for, in this order.",
+        schema: r##"{"$ref": "#/definitions/locations"}"##,
     },
     RuleMember {
         name: "verify_type",
         kind: "true or false",
         default: "true",
         meaning: "Flask-JWT-Extended's `verify_type`: with `false` both access and refresh tokens are accepted.",
+        schema: r##"{"type": "boolean"}"##,
     },
     RuleMember {
         name: "skip_revocation_check",
         kind: "true or false",
         default: "false",
         meaning: "Flask-JWT-Extended's `skip_revocation_check`: with `true` the hook `token_in_blocklist` is not called.",
+        schema: r##"{"type": "boolean"}"##,
     },
 ]);
 
@@ -373,7 +396,7 @@ pub const RULE_MEMBERS: &[RuleMember] = &lean([
 const fn lean<const N: usize>(mut table: [RuleMember; N]) -> [RuleMember; N] {
     let mut n = 0;
     while cfg!(all(target_arch = "wasm32", target_os = "unknown")) && n < N {
-        (table[n].kind, table[n].default, table[n].meaning) = ("", "", "");
+        (table[n].kind, table[n].default, table[n].meaning, table[n].schema) = ("", "", "", "");
         n += 1;
     }
     table

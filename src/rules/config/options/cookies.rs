@@ -10,48 +10,58 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     OptionSpec::text("JWT_ACCESS_COOKIE_NAME", |raw| &mut raw.flask_jwt_extended.access.cookie)
         .kind("name of a cookie")
         .default("access_token_cookie")
-        .meaning("The cookie with the access token."),
+        .schema(r##"{"$ref": "#/definitions/token"}"##)
+    .meaning("The cookie with the access token."),
     OptionSpec::nullable_text("JWT_ACCESS_COOKIE_PATH", |raw| &mut raw.flask_jwt_extended.access.cookie_path)
         .kind("path")
         .default("/")
-        .meaning("Its `Path`."),
+        .schema(r##"{"$ref": "#/definitions/cookie-path"}"##)
+    .meaning("Its `Path`."),
     OptionSpec::text("JWT_ACCESS_CSRF_COOKIE_NAME", |raw| &mut raw.flask_jwt_extended.access.csrf_cookie)
         .kind("name of a cookie")
         .default("csrf_access_token")
-        .meaning("The cookie that a page reads the CSRF value of the access token from."),
+        .schema(r##"{"$ref": "#/definitions/token"}"##)
+    .meaning("The cookie that a page reads the CSRF value of the access token from."),
     OptionSpec::nullable_text("JWT_ACCESS_CSRF_COOKIE_PATH", |raw| &mut raw.flask_jwt_extended.access.csrf_cookie_path)
         .kind("path")
         .default("/")
-        .meaning("Its `Path`."),
+        .schema(r##"{"$ref": "#/definitions/cookie-path"}"##)
+    .meaning("Its `Path`."),
     OptionSpec::text("JWT_ACCESS_CSRF_HEADER_NAME", |raw| &mut raw.flask_jwt_extended.access.csrf_header)
         .kind("name of a header")
         .default("X-CSRF-TOKEN")
-        .meaning("The header that a page sends the CSRF value of the access token in."),
+        .schema(r##"{"$ref": "#/definitions/token"}"##)
+    .meaning("The header that a page sends the CSRF value of the access token in."),
     OptionSpec::text("JWT_ACCESS_CSRF_FIELD_NAME", |raw| &mut raw.flask_jwt_extended.access.csrf_field)
         .default("csrf_token")
         .meaning("The form field for the same, with JWT_CSRF_CHECK_FORM."),
     OptionSpec::text("JWT_REFRESH_COOKIE_NAME", |raw| &mut raw.flask_jwt_extended.refresh.cookie)
         .kind("name of a cookie")
         .default("refresh_token_cookie")
-        .meaning("The cookie with the refresh token."),
+        .schema(r##"{"$ref": "#/definitions/token"}"##)
+    .meaning("The cookie with the refresh token."),
     OptionSpec::nullable_text("JWT_REFRESH_COOKIE_PATH", |raw| &mut raw.flask_jwt_extended.refresh.cookie_path)
         .kind("path")
         .default("/")
-        .meaning("Its `Path`."),
+        .schema(r##"{"$ref": "#/definitions/cookie-path"}"##)
+    .meaning("Its `Path`."),
     OptionSpec::text("JWT_REFRESH_CSRF_COOKIE_NAME", |raw| &mut raw.flask_jwt_extended.refresh.csrf_cookie)
         .kind("name of a cookie")
         .default("csrf_refresh_token")
-        .meaning("The cookie that a page reads the CSRF value of the refresh token from."),
+        .schema(r##"{"$ref": "#/definitions/token"}"##)
+    .meaning("The cookie that a page reads the CSRF value of the refresh token from."),
     OptionSpec::nullable_text("JWT_REFRESH_CSRF_COOKIE_PATH", |raw| {
         &mut raw.flask_jwt_extended.refresh.csrf_cookie_path
     })
     .kind("path")
     .default("/")
+    .schema(r##"{"$ref": "#/definitions/cookie-path"}"##)
     .meaning("Its `Path`."),
     OptionSpec::text("JWT_REFRESH_CSRF_HEADER_NAME", |raw| &mut raw.flask_jwt_extended.refresh.csrf_header)
         .kind("name of a header")
         .default("X-CSRF-TOKEN")
-        .meaning("The header that a page sends the CSRF value of the refresh token in."),
+        .schema(r##"{"$ref": "#/definitions/token"}"##)
+    .meaning("The header that a page sends the CSRF value of the refresh token in."),
     OptionSpec::text("JWT_REFRESH_CSRF_FIELD_NAME", |raw| &mut raw.flask_jwt_extended.refresh.csrf_field)
         .default("csrf_token")
         .meaning("The form field for the same, with JWT_CSRF_CHECK_FORM."),
@@ -65,6 +75,7 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     })
     .kind("domain")
     .unset("none")
+    .schema(r##"{"anyOf": [{"type": "null"}, {"type": "string", "pattern": "^[!-+.-:<-~-]*$"}]}"##)
     .meaning("`Domain` of all cookies."),
     OptionSpec::boolean("JWT_COOKIE_SECURE", |raw| &mut raw.flask_jwt_extended.cookie_secure)
         .default("false")
@@ -80,6 +91,7 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     })
     .kind("`Strict`, `Lax` or `None`")
     .unset("none")
+    .schema(r##"{"anyOf": [{"enum": ["Strict", "Lax", "None", null]}, {"type": "string", "pattern": "^(?:[Ss][Tt][Rr][Ii][Cc][Tt]|[Ll][Aa][Xx]|[Nn][Oo][Nn][Ee])?$"}]}"##)
     .meaning("`SameSite` of all cookies."),
     OptionSpec::boolean("JWT_SESSION_COOKIE", |raw| &mut raw.flask_jwt_extended.session_cookie)
         .default("true")
@@ -99,6 +111,7 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     })
     .kind("list of methods")
     .default(r#"["POST", "PUT", "PATCH", "DELETE"]"#)
+    .schema(r##"{"anyOf": [{"type": "array", "items": {"type": "string", "pattern": "^[A-Za-z-]*$"}}, {"type": "string", "pattern": "^[\\s,]*([A-Za-z-]+(\\s*,[\\s,]*[A-Za-z-]+)*)?[\\s,]*$"}, {"$ref": "#/definitions/json-list"}]}"##)
     .meaning("The methods that require the CSRF value. GET includes HEAD."),
     OptionSpec::boolean("JWT_CSRF_IN_COOKIES", |raw| &mut raw.flask_jwt_extended.csrf_in_cookies)
         .default("true")

@@ -27,7 +27,8 @@ pub(super) const FLASK_JWT: &[OptionSpec] = &Family::FlaskJwt.options([
     OptionSpec::optional_text("JWT_ALGORITHM", |raw| &mut raw.algorithm)
         .kind("`HS256`, `HS384`, `HS512`, `EdDSA`, `ES256`, `RS256`, `RS384`, `RS512`, `PS256`, `PS384` or `PS512`")
         .unset(DEFAULT_ALGORITHM.name())
-        .meaning(
+        .schema(r##"{"enum": ["HS256", "HS384", "HS512", "EdDSA", "ES256", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]}"##)
+    .meaning(
             "The algorithm that tokens are signed with and accepted with. The `HS…` take JWT_SECRET_KEY, the others \
              JWT_PRIVATE_KEY and JWT_PUBLIC_KEY. With JWT_KEYS the keys determine it.",
         ),
@@ -58,6 +59,7 @@ pub(super) const FLASK_JWT_EXTENDED: &[OptionSpec] = &Family::FlaskJwtExtended.o
     })
     .kind("list of algorithms")
     .unset("the value of JWT_ALGORITHM")
+    .schema(r##"{"anyOf": [{"type": "array", "items": {"enum": ["HS256", "HS384", "HS512", "EdDSA", "ES256", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]}}, {"type": "null"}, {"type": "string", "pattern": "^[\\s,]*((HS256|HS384|HS512|EdDSA|ES256|RS256|RS384|RS512|PS256|PS384|PS512)(\\s*,[\\s,]*(HS256|HS384|HS512|EdDSA|ES256|RS256|RS384|RS512|PS256|PS384|PS512))*)?[\\s,]*$"}, {"$ref": "#/definitions/json-list"}]}"##)
     .meaning(
         "Algorithms that are accepted beside JWT_ALGORITHM, which always is. Each has a key of its own: the `HS…` \
          JWT_SECRET_KEY, the others JWT_PUBLIC_KEY or the public half of JWT_PRIVATE_KEY; without such a key the gate \
@@ -74,6 +76,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     .kind("JWK Set, as JSON text or table")
     .unset("none")
     .private_keys()
+    .schema(r##"{"anyOf": [{"type": "object", "properties": {"keys": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["kty"]}}}, "required": ["keys"]}, {"$ref": "#/definitions/json-object"}]}"##)
     .meaning(
         "Several keys, in place of JWT_PRIVATE_KEY and JWT_PUBLIC_KEY: `{\"keys\": [{\"kty\": …, \"kid\": \
          \"2026-11\", \"alg\": \"EdDSA\", …}, …]}`. The first private key (or secret) signs, all verify; a \
@@ -85,7 +88,8 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::text("TOLLGATE_JWKS_URL", |raw| &mut raw.jwks_url)
         .kind("path, or empty for none")
         .default("/.well-known/jwks.json")
-        .meaning(
+        .schema(r##"{"$ref": "#/definitions/path-or-none"}"##)
+    .meaning(
             "The path of the public keys (JWK Set, RFC 7517 §5), if there are any: others verify tokens with them.",
         ),
     OptionSpec::boolean("TOLLGATE_ALLOW_SHORT_KEY", |raw| &mut raw.allow_short_key).default("false").meaning(

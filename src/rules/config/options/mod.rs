@@ -13,11 +13,13 @@ mod page;
 mod passwords;
 mod routes;
 mod runtime;
+mod schema;
 mod sessions;
 mod spec;
 mod tokens;
 
 pub use page::page;
+pub use schema::{schema, schema_text};
 pub use spec::{Family, OptionSpec, Secrecy};
 
 use super::{FlaskJwtExtended, raw::RawConfig};

@@ -12,7 +12,8 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::text("ORIGIN", |raw| &mut raw.origin)
         .kind("URL without query")
         .unset("none")
-        .meaning("Where `to = \"origin\"` forwards to; the request's path and query are put behind it."),
+        .schema(r##"{"$ref": "#/definitions/url-or-none"}"##)
+    .meaning("Where `to = \"origin\"` forwards to; the request's path and query are put behind it."),
     OptionSpec::custom("ORIGINS", |raw, value| {
         let value = as_json(value);
         raw.origins = value.as_array().ok_or("write a list of tables: [[vars.ORIGINS]]")?.clone();
@@ -20,6 +21,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     })
     .kind("list of tables")
     .default("[]")
+    .schema(r##"{"anyOf": [{"type": "array", "items": {"$ref": "#/definitions/origin"}}, {"$ref": "#/definitions/json-list"}]}"##)
     .meaning(
         "More origins, for rules with `to = \"orders\"`: `name`; `url`, or `service`, the name of a binding that can \
              fetch, or both; `prefix`, a path that is put before each request's; `timeout` (default `ORIGIN_TIMEOUT`); \
@@ -27,14 +29,16 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
              `origin` for the host of its URL or, with `service` alone, `client` for the client's. \
              [gateway.md](gateway.md#several-origins)",
     ),
-    OptionSpec::duration("ORIGIN_TIMEOUT", |raw| &mut raw.origin_timeout).default("30").meaning(
+    OptionSpec::duration("ORIGIN_TIMEOUT", |raw| &mut raw.origin_timeout).default("30").schema(r##"{"allOf": [{"$ref": "#/definitions/positive-duration"}, {"maximum": 600}]}"##)
+    .meaning(
         "How long the origin may take to take in the next part of a body and to begin its answer; then 504. A \
          slow client and the body of an answer may take as long as they like.",
     ),
     OptionSpec::optional_text("TOLLGATE_PUBLIC_URL", |raw| &mut raw.public_url)
         .kind("URL without path and query")
         .unset("the scheme and host of each request")
-        .meaning(
+        .schema(r##"{"$ref": "#/definitions/url-or-none"}"##)
+    .meaning(
             "The address at which clients reach the gate. Sent to the origin as X-Forwarded-Host and \
              X-Forwarded-Proto; a `Location` of the origin's own address is rewritten to it; a WebSocket handshake \
              with a token in a cookie must have it as its `Origin`. Set it where the gate sees another host than its \
@@ -43,7 +47,8 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::list("TOLLGATE_KEEP_HEADERS", |raw| &mut raw.keep_headers)
         .kind("list of header names")
         .default("[]")
-        .meaning(
+        .schema(r##"{"$ref": "#/definitions/token-list"}"##)
+    .meaning(
             "Client header fields that go on to the origin although the gate drops them by default, since clients can \
              write anything into them: `Forwarded`, `X-Forwarded-…`, `X-Real-IP`, `True-Client-IP` and others that \
              claim an address; `X-Original-URL`, `X-Rewrite-URL`, `X-HTTP-Method-Override` and others that claim \
@@ -63,6 +68,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     })
     .kind("list of address ranges")
     .default("[]")
+    .schema(r##"{"anyOf": [{"$ref": "#/definitions/address-list"}, {"enum": [[], "", "[]"]}]}"##)
     .meaning(
         "Proxies that stand before the gate, such as `[\"192.0.2.0/24\"]`. What reaches Cloudflare from one of them goes \
          on with its `X-Forwarded-For` (and `Forwarded`), to which the gate adds; and the client's address, by which \
@@ -76,7 +82,8 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::text("TOLLGATE_WEBSOCKET_PROTOCOL", |raw| &mut raw.websocket_protocol)
         .kind("word, or empty for none")
         .default("")
-        .meaning(
+        .schema(r##"{"$ref": "#/definitions/token-or-none"}"##)
+    .meaning(
             "A token may come in the subprotocols of a WebSocket handshake, after this word: with `bearer`, a page writes \
              `new WebSocket(url, [\"bearer\", token])`. It counts as a token in the header, where that is absent. Neither \
              word nor token goes on to the origin; if that chooses no other subprotocol, the answer names the word.",
@@ -89,6 +96,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     .kind("secret: JWK or JWK Set")
     .unset("none")
     .secret()
+    .schema(r##"{"type": ["object", "string"]}"##)
     .meaning(
         "The private key for `X-Auth-Assertion`, a JWT by which each origin can verify that a request came through the \
          gate, and for whom: [gateway.md](gateway.md#proof-for-the-origin). EdDSA, ES256, RS… or PS…, and not a key of \
@@ -107,7 +115,8 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::text("TOLLGATE_ASSERTION_JWKS_URL", |raw| &mut raw.assertion_jwks_url)
         .kind("path, or empty for none")
         .default("/.well-known/assertion-jwks.json")
-        .meaning("The path of the public keys of assertions (JWK Set), where there is a TOLLGATE_ASSERTION_KEY."),
+        .schema(r##"{"$ref": "#/definitions/path-or-none"}"##)
+    .meaning("The path of the public keys of assertions (JWK Set), where there is a TOLLGATE_ASSERTION_KEY."),
     OptionSpec::custom("TOLLGATE_CLAIM_HEADERS", |raw, value| {
         let value = as_json(value);
         let instead = "write a table of header fields and claims, such as { \"X-User-Role\" = \"role\" }";
@@ -121,6 +130,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     })
     .kind("table of header fields and claims")
     .default("{}")
+    .schema(r##"{"anyOf": [{"type": "object", "propertyNames": {"$ref": "#/definitions/token"}, "additionalProperties": {"$ref": "#/definitions/filled"}}, {"$ref": "#/definitions/json-object"}]}"##)
     .meaning(
         "Claims that the origin gets in header fields of their own, such as `{ \"X-User-Role\" = \"role\" }`. A claim is \
          named by its member, by a path with dots (`org.id`), or by a JSON Pointer (`/org/id`). Text is percent-encoded \
@@ -133,6 +143,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     })
     .kind("table")
     .unset("none")
+    .schema(r##"{"anyOf": [{"$ref": "#/definitions/cors"}, {"$ref": "#/definitions/json-object"}]}"##)
     .meaning(
         "Which pages of other origins may read the answers of the gate's endpoints (log-in, refresh, log-out, `/auth/me`, \
          sessions, password, keys; never `/auth/admin`): `origins`, a list of origins such as `https://app.example.com` or \

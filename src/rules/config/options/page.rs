@@ -8,7 +8,8 @@ pub fn page() -> String {
     let mut page = String::from(
         "# Options\n\n\
          <!-- Written by `cargo xtask docs`, from the tables in src/rules/config/options/. -->\n\n\
-         Options are variables of the worker: `[vars]` in wrangler.toml, or secrets. Durations are seconds, as a \
+         Options are variables of the worker: `[vars]` in wrangler.toml (`vars` in wrangler.jsonc), secrets, or \
+         bindings to Secrets Store ([deploying.md](deploying.md#secrets-store)). Durations are seconds, as a \
          number or as text such as `\"90\"`, `\"250ms\"`, `\"5m\"`, `\"1h\"`, `\"7d\"`. Lists and tables may also be \
          given as JSON text, lists of words as words with commas.\n\n\
          A value that is unsafe or impossible stops the gate: all problems are logged at once \

@@ -10,7 +10,8 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::number("TOLLGATE_PASSWORD_ITERATIONS", |raw| &mut raw.password_iterations)
         .kind("100000 to 5000000")
         .default("600000")
-        .meaning(
+        .schema(r##"{"anyOf": [{"type": "integer", "minimum": 100000, "maximum": 5000000}, {"$ref": "#/definitions/digits"}]}"##)
+    .meaning(
             "Iterations of a new password hash. Older and foreign hashes are replaced by one with as many after the \
              next successful log-in; a hash with more keeps its own. Set it at least as high as the highest that you \
              import, or a log-in's time tells which users were imported.",
@@ -31,6 +32,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     .kind("secret table of key ids and base64")
     .unset("none")
     .secret()
+    .schema(r##"{"type": ["object", "string"]}"##)
     .meaning(
         "Peppers: whoever steals the store cannot check guesses of passwords without them. `{\"k1\": \"…\"}`, 32 \
          random bytes or more each (`tollgate secret generate`), key ids of `a` to `z`, `0` to `9` and `-`. Keep them \
@@ -47,7 +49,8 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::number("TOLLGATE_PASSWORD_MIN_LENGTH", |raw| &mut raw.password_min_length)
         .kind("8 to 64")
         .default("15")
-        .meaning(
+        .schema(r##"{"anyOf": [{"type": "integer", "minimum": 8, "maximum": 64}, {"$ref": "#/definitions/digits"}]}"##)
+    .meaning(
             "How many characters a password must have where one is set; log-ins take what is stored. NIST SP \
              800-63B-4 asks for 15 where nothing but the password is asked for, and allows 8 beside a second factor.",
         ),
@@ -63,5 +66,6 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     OptionSpec::optional_text("TOLLGATE_PASSWORD_PWNED_URL", |raw| &mut raw.pwned_url)
         .kind("URL without query")
         .unset(pwned::DEFAULT_URL)
-        .meaning("The address of its range API, for example a mirror. The five digits are appended to it."),
+        .schema(r##"{"$ref": "#/definitions/url"}"##)
+    .meaning("The address of its range API, for example a mirror. The five digits are appended to it."),
 ]);

@@ -14,6 +14,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     })
     .kind("`flask-jwt` or `flask-jwt-extended`")
     .default("flask-jwt")
+    .schema(r##"{"enum": ["flask-jwt", "flask-jwt-extended"]}"##)
     .meaning("The dialect: the format of tokens, where they are looked for, and the texts of rejections."),
     OptionSpec::custom("ROUTES", |raw, value| {
         let value = as_json(value);
@@ -22,6 +23,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     })
     .kind("list of tables, see below")
     .default("[]")
+    .schema(r##"{"anyOf": [{"type": "array", "items": {"$ref": "#/definitions/rule"}}, {"$ref": "#/definitions/json-list"}]}"##)
     .meaning(
         "Which requests are let through, for whom, and where they are forwarded. A path without a rule is refused \
              with 404.",
@@ -34,6 +36,7 @@ pub(super) const TOLLGATE: &[OptionSpec] = &Family::Tollgate.options([
     })
     .kind("table of claims and attributes")
     .default("{}")
+    .schema(r##"{"anyOf": [{"type": "object", "propertyNames": {"minLength": 1}, "additionalProperties": {"type": "string", "pattern": "^(attributes\\..|/attributes/.)"}}, {"$ref": "#/definitions/json-object"}]}"##)
     .meaning(
         "Claims that access tokens get from the user's attributes, at the log-in, a refresh, and the renewal of a cookie: \
              `{ role = \"attributes.role\", tenant = \"attributes.org.id\" }`. Needs one more read of KV at a log-in. With sessions, `tollgate user set --gate` changes them within seconds. \

@@ -24,6 +24,8 @@ pub struct OptionSpec {
     pub meaning: &'static str,
     /// Which part of the value must stay secret.
     pub secrecy: Secrecy,
+    /// The JSON Schema of its values, as JSON text; empty if it is that of its field's type.
+    schema: &'static str,
     /// Whether `default` is a value, which the reader starts from.
     has_default: bool,
     field: Field,
@@ -83,6 +85,7 @@ impl OptionSpec {
             default: "none",
             meaning: "",
             secrecy: Secrecy::Public,
+            schema: "",
             has_default: false,
             field,
         }
@@ -165,6 +168,12 @@ impl OptionSpec {
         Self { secrecy: Secrecy::PrivateKeys, ..self }
     }
 
+    /// The JSON Schema of the values that the option accepts, as JSON text, where they are fewer than those of the
+    /// field's type. Definitions: `schema.rs`.
+    pub(super) const fn schema(self, schema: &'static str) -> Self {
+        Self { schema, ..self }
+    }
+
     pub(super) const fn meaning(self, meaning: &'static str) -> Self {
         Self { meaning, ..self }
     }
@@ -186,7 +195,7 @@ impl OptionSpec {
     pub(super) const fn without_documentation(self) -> Self {
         let default = if self.has_default { self.default } else { "" };
         let meaning = if matches!(self.family, Family::NeverRead) { self.meaning } else { "" };
-        Self { kind: "", default, meaning, ..self }
+        Self { kind: "", default, meaning, schema: "", ..self }
     }
 
     /// Writes a value to its field.
@@ -216,6 +225,29 @@ impl OptionSpec {
             let result = self.set(raw, &self.default.into());
             // Without its default a field could hold the unsafe side: no gate starts then.
             assert!(result.is_ok(), "the default of {} does not parse", self.name);
+        }
+    }
+
+    /// The default, if it is a value.
+    pub(super) fn default_value(&self) -> Option<&'static str> {
+        self.has_default.then_some(self.default)
+    }
+
+    /// The JSON Schema of its values, as JSON text.
+    pub(super) const fn json_schema(&self) -> &'static str {
+        if !self.schema.is_empty() {
+            return self.schema;
+        }
+        match self.field {
+            Field::Text(_) | Field::OptionalText(_) => r#"{"type": "string"}"#,
+            Field::NullableText(_) => r#"{"type": ["string", "null"]}"#,
+            Field::Boolean(_) => r##"{"$ref": "#/definitions/boolean"}"##,
+            Field::Number(_) => r##"{"$ref": "#/definitions/number"}"##,
+            Field::Duration(_) => r##"{"$ref": "#/definitions/duration"}"##,
+            Field::Lifetime(_) => r##"{"$ref": "#/definitions/lifetime"}"##,
+            Field::List(_) => r##"{"$ref": "#/definitions/list"}"##,
+            Field::OptionalList(_) => r##"{"anyOf": [{"$ref": "#/definitions/list"}, {"type": "null"}]}"##,
+            Field::Custom(_) | Field::NeverRead => "{}",
         }
     }
 

@@ -16,7 +16,8 @@ pub(super) const FLASK_JWT: &[OptionSpec] = &Family::FlaskJwt.options([
     OptionSpec::list("JWT_VERIFY_CLAIMS", |raw| &mut raw.verify_claims)
         .kind("list of `signature`, `exp`, `nbf`, `iat`")
         .default(r#"["signature", "exp", "nbf", "iat"]"#)
-        .meaning("Which checks are made. `signature` can't be left out."),
+        .schema(r##"{"anyOf": [{"type": "array", "items": {"type": "string"}, "contains": {"const": "signature"}}, {"type": "string", "pattern": "signature"}]}"##)
+    .meaning("Which checks are made. `signature` can't be left out."),
     OptionSpec::list("JWT_REQUIRED_CLAIMS", |raw| &mut raw.required_claims)
         .kind("list of claim names")
         .default(r#"["exp", "iat", "nbf"]"#)
@@ -33,6 +34,7 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     OptionSpec::text("JWT_IDENTITY_CLAIM", |raw| &mut raw.policy.identity_claim)
         .kind("name of a claim")
         .default("sub")
+        .schema(r##"{"$ref": "#/definitions/filled"}"##)
         .meaning("The claim that holds the identity."),
     OptionSpec::boolean("JWT_VERIFY_SUB", |raw| &mut raw.policy.verify_sub)
         .default("true")
@@ -45,6 +47,7 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     })
     .kind("text or list of texts")
     .unset("none")
+    .schema(r##"{"anyOf": [{"$ref": "#/definitions/list"}, {"type": "null"}]}"##)
     .meaning("`aud` of new tokens."),
     OptionSpec::optional_list("JWT_DECODE_AUDIENCE", |raw| &mut raw.policy.audiences)
         .unset("none")
@@ -55,6 +58,7 @@ pub(super) const EXTENDED_ONLY: &[OptionSpec] = &Family::ExtendedOnly.options([
     })
     .kind("text")
     .unset("none")
+    .schema(r##"{"type": ["string", "null"]}"##)
     .meaning("`iss` of new tokens."),
     OptionSpec::optional_list("JWT_DECODE_ISSUER", |raw| &mut raw.policy.issuers)
         .unset("none")

@@ -76,6 +76,15 @@ fn the_options_page_is_the_table() {
 }
 
 #[test]
+fn the_schema_is_the_table() {
+    let text = include_str!("../../../../worker/wrangler.schema.json");
+    assert!(
+        text == options::schema_text(),
+        "worker/wrangler.schema.json is not what the table says: run `cargo xtask docs`"
+    );
+}
+
+#[test]
 fn which_values_are_secret_stands_in_the_table() {
     for (name, value, is_secret) in [
         ("JWT_SECRET_KEY", json!("x"), true),
