@@ -40,6 +40,12 @@ pub(super) trait Dialect: Send + Sync {
         now: Timestamp,
     ) -> Search<'g>;
 
+    /// Verifies a token that came without a request, and judges it by the rule.
+    fn judge(&self, token: &str, wanted: Wanted<'_>, config: &Config, now: Timestamp) -> Presented;
+
+    /// Reads a token that is to be ended: its signature must be valid, its claims need not be.
+    fn signed(&self, token: &str, config: &Config, now: Timestamp) -> Result<SignedToken, RejectedToken>;
+
     /// Searches a request for every token that a log-out ends. A cookie needs no CSRF value here: a forged log-out does
     /// no more than end the session.
     fn search_all<'g>(&'g self, request: &Request<'_>, config: &'g Config, now: Timestamp) -> TokensToEnd<'g>;

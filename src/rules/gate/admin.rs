@@ -107,8 +107,17 @@ pub(super) async fn admin(
 ) -> Result<Answered, Rejected<'static>> {
     let body = host.read_body(BodyUse::Endpoint, MAX_ORDER_BYTES).await?;
     let order = json::object(&body).map_err(|_| Rejection::Body(BodyRejection::NotAnObject))?;
+    carry_out(gate, &order, host).await
+}
+
+/// The same for an order that was read.
+pub(super) async fn carry_out(
+    gate: &Gate,
+    order: &Map<String, Value>,
+    host: &impl Host,
+) -> Result<Answered, Rejected<'static>> {
     let (object, command) =
-        gate.read_order(&order, host.now()).ok_or(Rejection::Permission(PermissionRejection::BadCommand))?;
+        gate.read_order(order, host.now()).ok_or(Rejection::Permission(PermissionRejection::BadCommand))?;
     match gate.ask(host, &object, command).await? {
         Reply::Sessions { sessions } => Ok(Answered::plain(listed(&sessions, None))),
         Reply::Done => Ok(Answered::plain(Answer::message("done"))),

@@ -104,19 +104,18 @@ pub(super) async fn logout(
         let missing = || RejectedToken::unsigned(CredentialRejection::Nowhere(Vec::new()));
         return Err(gate.reject_logout(rejected.unwrap_or_else(missing)));
     }
-    if gate.snapshot.is_some() {
-        return end_each(gate, &tokens, host).await;
-    }
     // Without sessions only the cookies can be removed.
-    if in_cookie {
-        Ok(gate.ended("cookies removed; the token in them is good until it expires", true))
-    } else {
-        Err(gate.reject_logout(RejectedToken::unsigned(SessionRejection::NotRevocable)))
+    if gate.snapshot.is_none() && in_cookie {
+        return Ok(gate.ended("cookies removed; the token in them is good until it expires", true));
     }
+    end(gate, &tokens, host).await
 }
 
 /// Ends the tokens one after another.
-async fn end_each(gate: &Gate, tokens: &[SignedToken], host: &impl Host) -> Result<Answered, Rejected<'static>> {
+pub(super) async fn end(gate: &Gate, tokens: &[SignedToken], host: &impl Host) -> Result<Answered, Rejected<'static>> {
+    if gate.snapshot.is_none() {
+        return Err(gate.reject_logout(RejectedToken::unsigned(SessionRejection::NotRevocable)));
+    }
     let now = host.now();
     let ends: Vec<Option<End>> =
         tokens.iter().filter(|token| !gate.is_over(token, now)).map(|token| gate.end_of(token, now)).collect();

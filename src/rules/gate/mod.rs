@@ -30,6 +30,8 @@ mod refresh;
 mod rule;
 mod sessions;
 
+mod question;
+
 mod decide;
 
 pub use self::core::Gate;

@@ -98,13 +98,26 @@ impl Gate {
         now: Timestamp,
     ) -> Decided<'g, UnderRule<'g>> {
         let decided = self.decide_without_rate(rule, request, now);
-        match &rule.rate {
-            Some(limiter) if request.method != "OPTIONS" && !matches!(decided, Decided::Now(Decision::Reject(_))) => {
-                let address = self.client_info(request).address.unwrap_or_default();
-                Decided::Later(UnderRule { decided, rate: Some(Rate { rule, limiter, address }) })
+        let address = || self.client_info(request).address.unwrap_or_default();
+        with_rate(rule, decided, address, request.method == "OPTIONS")
+    }
+
+    /// Decides about a token that came without a request.
+    pub(super) fn decide_token_alone<'g>(
+        &'g self,
+        rule: &'g Rule,
+        token: &str,
+        now: Timestamp,
+    ) -> Decided<'g, UnderRule<'g>> {
+        let decided = if rule.places.is_everywhere() {
+            match self.presented(rule, self.dialect.judge(token, self.wanted(rule), &self.config, now), || false) {
+                Ok((token, location)) => self.decide_token(rule, token, location, now).map_later(Waiting::Token),
+                Err(decision) => Decided::Now(decision),
             }
-            _ => decided.map_later(|waiting| UnderRule { decided: Decided::Later(waiting), rate: None }),
-        }
+        } else {
+            Decided::Now(reject(rule, Rejection::Permission(PermissionRejection::ForbiddenPlace)))
+        };
+        with_rate(rule, decided, String::new, false)
     }
 
     fn decide_without_rate<'g>(
@@ -264,6 +277,21 @@ impl Gate {
         }
         let renewal = self.renewed_cookies(&with_newer(stored, newer), &token, &draw(host), host.now());
         admit(rule, token, identity, Location::Cookies, renewal)
+    }
+}
+
+/// A decision that the rule's limiter counts, if it lets something through.
+fn with_rate<'g>(
+    rule: &'g Rule,
+    decided: Decided<'g, Waiting<'g>>,
+    address: impl FnOnce() -> String,
+    is_preflight: bool,
+) -> Decided<'g, UnderRule<'g>> {
+    match &rule.rate {
+        Some(limiter) if !is_preflight && !matches!(decided, Decided::Now(Decision::Reject(_))) => {
+            Decided::Later(UnderRule { decided, rate: Some(Rate { rule, limiter, address: address() }) })
+        }
+        _ => decided.map_later(|waiting| UnderRule { decided: Decided::Later(waiting), rate: None }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The gate's endpoints and sessions over a host in memory, which records every call.
 
 mod attributes;
+mod question;
 
 use super::{Authorized, Continuation, Decided, Decision, Gate};
 use crate::{
@@ -292,8 +293,27 @@ impl World {
         sent.push(("content-type".into(), "application/json".into()));
         let sent = Sent(sent);
         let request = Request { method, site: "https://app.example", path, query: None, headers: &sent };
+        let outside = self.outside(&body);
+        let decision = match self.gate.decide(&request, self.now) {
+            Decided::Now(decision) => decision,
+            Decided::Later(continuation) => {
+                let resumed = self.gate.resume(continuation, &outside, &outside);
+                resumed.now_or_never().expect("this host never waits")
+            }
+        };
+        let answer = match decision {
+            Decision::Reject(rejected) => self.gate.answer_to(&rejected),
+            Decision::Answer(answered) => answered.answer,
+            Decision::Identity(authorized) => self.gate.identity(&authorized),
+            _ => panic!("elsewhere"),
+        };
+        self.take_back(outside);
+        answer
+    }
+
+    fn outside(&mut self, body: &Value) -> Outside {
         self.asked.clear();
-        let outside = Outside {
+        Outside {
             now: self.now,
             body: body.to_string().into_bytes(),
             objects: RefCell::new(std::mem::take(&mut self.objects)),
@@ -309,26 +329,15 @@ impl World {
             version: self.version,
             attributes: self.attributes.clone(),
             attributes_version: self.attributes_version,
-        };
-        let decision = match self.gate.decide(&request, self.now) {
-            Decided::Now(decision) => decision,
-            Decided::Later(continuation) => {
-                let resumed = self.gate.resume(continuation, &outside, &outside);
-                resumed.now_or_never().expect("this host never waits")
-            }
-        };
-        let answer = match decision {
-            Decision::Reject(rejected) => self.gate.answer_to(&rejected),
-            Decision::Answer(answered) => answered.answer,
-            Decision::Identity(authorized) => self.gate.identity(&authorized),
-            _ => panic!("elsewhere"),
-        };
+        }
+    }
+
+    fn take_back(&mut self, outside: Outside) {
         self.objects = outside.objects.into_inner();
         self.register = outside.register.into_inner();
         self.asked = outside.asked.into_inner();
         self.count = outside.draws.get();
         self.calls = outside.calls.get();
-        answer
     }
 
     fn login(&mut self, password: &str) -> (u16, Value) {

@@ -39,12 +39,16 @@ pub(super) enum EndpointToken<'g> {
 impl Gate {
     /// Searches for the token that a rule asks for.
     pub(super) fn search<'g>(&'g self, rule: &'g Rule, request: &Request<'_>, now: Timestamp) -> Search<'g> {
-        let realm = rule.realm.as_deref().unwrap_or(&self.config.realm);
-        let wanted = Wanted { rule: &rule.flask_jwt_extended, realm };
+        let wanted = self.wanted(rule);
         match WithToken::of(request, &self.config) {
             Some(headers) => self.dialect.search(wanted, &Request { headers: &headers, ..*request }, &self.config, now),
             None => self.dialect.search(wanted, request, &self.config, now),
         }
+    }
+
+    /// What a rule asks of a token.
+    pub(super) fn wanted<'r>(&'r self, rule: &'r Rule) -> Wanted<'r> {
+        Wanted { rule: &rule.flask_jwt_extended, realm: rule.realm.as_deref().unwrap_or(&self.config.realm) }
     }
 
     /// Searches for the token of a request to an endpoint.

@@ -52,6 +52,28 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// A rule for tokens that come without a request: in no table, and with no other condition. `path` is its name.
+    pub(in crate::rules) fn for_tokens(path: &str, revocation: Revocation, of_token: FlaskJwtExtendedRule) -> Self {
+        Self {
+            index: usize::MAX,
+            path: path.to_owned(),
+            methods: Methods::get(),
+            auth: Auth::Required,
+            invalid: Invalid::Refuse,
+            to: Target::Identity,
+            realm: None,
+            user: UserFrom::Token,
+            revocation,
+            cache: false,
+            close_at_expiry: false,
+            places: Places::default(),
+            require: None,
+            rate: None,
+            cors: None,
+            flask_jwt_extended: of_token,
+        }
+    }
+
     /// Whether the gate looks for a token under this rule. If so, answers may depend on the user and are private.
     #[must_use]
     pub fn looks_at_tokens(&self) -> bool {

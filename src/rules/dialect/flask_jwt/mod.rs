@@ -15,7 +15,7 @@ use crate::rules::{
     rejection::{CredentialRejection, Rejection, TokenRejection},
     request::Request,
     time::Timestamp,
-    token::{MAX_TOKEN_BYTES, RejectedToken, VerifiedToken},
+    token::{MAX_TOKEN_BYTES, RejectedToken, SignedToken, VerifiedToken},
 };
 
 /// Flask-JWT's dialect, with an application's handlers.
@@ -34,10 +34,14 @@ impl Spoken {
     ) -> Result<VerifiedToken, Rejection> {
         let token = self.handlers.request(request, config, realm)?;
         let token = token.ok_or_else(|| CredentialRejection::Missing { realm: realm.to_owned() })?;
+        self.decoded(&token, config, now)
+    }
+
+    fn decoded(&self, token: &str, config: &Config, now: Timestamp) -> Result<VerifiedToken, Rejection> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenRejection::TooLong.into());
         }
-        self.handlers.decode(&token, config, now)
+        self.handlers.decode(token, config, now)
     }
 }
 
@@ -58,12 +62,23 @@ impl Dialect for Spoken {
         })
     }
 
+    fn judge(&self, token: &str, _: Wanted<'_>, config: &Config, now: Timestamp) -> Presented {
+        match self.decoded(token, config, now) {
+            Ok(token) => Presented::Token(token, Location::Headers),
+            Err(rejection) => Presented::Rejected(RejectedToken::unsigned(rejection)),
+        }
+    }
+
+    fn signed(&self, token: &str, config: &Config, now: Timestamp) -> Result<SignedToken, RejectedToken> {
+        let verified = self.decoded(token, config, now).map_err(RejectedToken::unsigned);
+        signed_at_least(verified, || config.tokens.signed(token, None, now))
+    }
+
     fn search_all<'g>(&'g self, request: &Request<'_>, config: &'g Config, now: Timestamp) -> TokensToEnd<'g> {
         let mut found = TokensToEnd::default();
         match self.handlers.request(request, config, &config.realm) {
             Ok(Some(token)) => {
-                let verified = self.handlers.decode(&token, config, now).map_err(RejectedToken::unsigned);
-                found.add(signed_at_least(verified, || config.tokens.signed(&token, None, now)), false);
+                found.add(self.signed(&token, config, now), false);
             }
             Ok(None) => found.reject(CredentialRejection::Missing { realm: config.realm.clone() }),
             Err(rejection) => found.reject(rejection),

@@ -42,7 +42,7 @@ impl Spoken {
 
     /// Type, freshness, blocklist, verification, in this order (docs/compat/flask-jwt-extended.md#judging-the-token,
     /// steps 1 to 4).
-    pub(super) fn judge(
+    pub(super) fn judge_use(
         &self,
         rule: &FlaskJwtExtendedRule,
         token: &VerifiedToken,

@@ -9,7 +9,7 @@ pub mod wire;
 
 pub(super) use spoken::Spoken;
 
-use super::{Dialect, Grant, Search, TokenLifetimes, TokensToEnd, Wanted, wording};
+use super::{Dialect, Grant, Presented, Search, TokenLifetimes, TokensToEnd, Wanted, signed_at_least, wording};
 use crate::rules::{
     answer::Answer,
     config::{Config, Location},
@@ -22,7 +22,7 @@ use crate::rules::{
     request::Request,
     route::Rule,
     time::{Duration, Timestamp},
-    token::{Random, TokenSpec, TokenType, VerifiedToken},
+    token::{Random, RejectedToken, SignedToken, TokenSpec, TokenType, VerifiedToken},
 };
 
 impl Dialect for Spoken {
@@ -34,6 +34,21 @@ impl Dialect for Spoken {
         now: Timestamp,
     ) -> Search<'g> {
         search::search(self, wanted.rule, request, config, now)
+    }
+
+    fn judge(&self, token: &str, wanted: Wanted<'_>, config: &Config, now: Timestamp) -> Presented {
+        match self.verify(token, None, config, now).map_err(RejectedToken::from) {
+            Ok(token) => match self.judge_use(wanted.rule, &token, now) {
+                Ok(()) => Presented::Token(token, Location::Headers),
+                Err(rejection) => Presented::Rejected(RejectedToken::of(rejection, token)),
+            },
+            Err(rejected) => Presented::Rejected(rejected),
+        }
+    }
+
+    fn signed(&self, token: &str, config: &Config, now: Timestamp) -> Result<SignedToken, RejectedToken> {
+        let verified = self.verify(token, None, config, now).map_err(RejectedToken::from);
+        signed_at_least(verified, || self.read_signed(token, config, now))
     }
 
     fn search_all<'g>(&'g self, request: &Request<'_>, config: &'g Config, now: Timestamp) -> TokensToEnd<'g> {

@@ -6,7 +6,7 @@
 //! first.
 
 use super::{
-    super::{BodySearch, LogoutBody, Presented, Search, TokensToEnd, signed_at_least},
+    super::{BodySearch, Dialect, LogoutBody, Presented, Search, TokensToEnd},
     Spoken,
     find::{InBody, Searched, Sought, seek},
 };
@@ -89,7 +89,7 @@ impl<'g> TokenSearch<'g> {
             Ok(token) => token,
             Err(rejected) => return Presented::Rejected(rejected.into()),
         };
-        match self.dialect.judge(self.rule, &token, now) {
+        match self.dialect.judge_use(self.rule, &token, now) {
             Ok(()) => Presented::Token(token, location),
             Err(rejection) => Presented::Rejected(RejectedToken::of(rejection, token)),
         }
@@ -186,9 +186,7 @@ impl<'g> AllTokens<'g> {
     ) {
         match searched {
             Searched::Found { token, .. } => {
-                let verified = self.dialect.verify(&token, None, self.config, now).map_err(RejectedToken::from);
-                let token = signed_at_least(verified, || self.dialect.read_signed(&token, self.config, now));
-                found.add(token, location == Location::Cookies);
+                found.add(self.dialect.signed(&token, self.config, now), location == Location::Cookies);
             }
             Searched::Absent(place) if token_type == TokenType::Access => self.absent.push(place),
             Searched::Absent(_) => {}
