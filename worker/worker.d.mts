@@ -1,5 +1,5 @@
 // The types of worker/entry.mjs, which the npm package exports as tollgate/worker.
-export { Account, Revocations } from "./index.mjs";
+export { Account, Operator, Revocations, Verifier } from "./index.mjs";
 
 /** The gate alone. */
 declare const worker: ExportedHandler<Cloudflare.Env>;

@@ -612,11 +612,19 @@ fn check_users(toml: &WranglerConfig, config: Option<&Config>, findings: &mut Fi
     });
     match toml.kv_namespace(BINDING) {
         None if !needs_store => {}
-        None => findings.problem(
-            toml.scope_place(),
-            "kv_namespaces",
-            format!("no binding {BINDING:?} for the users: add {} with binding = \"{BINDING}\" and the id that {make} prints (environments do not inherit it)", toml.list_heading("kv_namespaces")),
-        ),
+        None => {
+            let has_own_code = toml.inherited(&["main"]).is_some() && !toml.is_stock();
+            let (severity, own) = match has_own_code {
+                true => (Severity::Warns, ". A worker with users of its own needs none"),
+                false => (Severity::FailsTheCheck, ""),
+            };
+            findings.add(
+                severity,
+                toml.scope_place(),
+                "kv_namespaces",
+                format!("no binding {BINDING:?} for the users: add {} with binding = \"{BINDING}\" (environments do not inherit it){own}", toml.list_heading("kv_namespaces")),
+            );
+        }
         // wrangler creates the namespace at the first deployment, and writes its id there.
         Some((id, _)) if id.is_empty() => {}
         Some((id, position)) if is_placeholder(&id) => findings.warn(

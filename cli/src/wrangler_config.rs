@@ -214,10 +214,15 @@ impl WranglerConfig {
         })
     }
 
-    /// Whether this is the stock worker, by its `main`.
+    /// Whether this is the stock worker: by its `main`, or because that exports the npm package's.
     pub fn is_stock(&self) -> bool {
         let main = self.inherited(&["main"]);
-        main.is_some_and(|(main, _)| main.as_str().is_some_and(|main| main.ends_with("worker/entry.mjs")))
+        let Some(main) = main.as_ref().and_then(|(main, _)| main.as_str()) else { return false };
+        let exports_it = || {
+            let text = std::fs::read_to_string(self.path().with_file_name(main)).unwrap_or_default();
+            text.contains("default") && ["\"tollgate/worker\"", "'tollgate/worker'"].iter().any(|it| text.contains(it))
+        };
+        main.ends_with("worker/entry.mjs") || exports_it()
     }
 
     /// Names that are bound to Secrets Store, with their positions.

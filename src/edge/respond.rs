@@ -24,6 +24,7 @@ extern "C" {
     #[wasm_bindgen(js_name = withCors)]
     fn with_cors(promise: JsValue, fields: &str) -> js_sys::Promise;
     fn init(status: u16, headers: &str) -> JsValue;
+    fn verdict(auth: Option<String>, code: &str, response: Option<Response>) -> JsValue;
     #[wasm_bindgen(js_name = inner)]
     fn inner_of(request: web_sys::Request, auth: &str, cookies: Option<String>, cors: Option<String>) -> JsValue;
     #[wasm_bindgen(catch)]
@@ -78,6 +79,14 @@ pub(super) fn inner(
     inner_of(request, &json::to_ascii(&principal.to_json()), cookies, cors.map(cors_lines))
 }
 
+/// What another worker gets to know of a token: whose it is, or why not, with the answer that a client would get.
+pub(super) fn verdict_of(call: &Call, verified: Result<Principal, Rejected<'_>>) -> JsValue {
+    match verified {
+        Ok(principal) => verdict(Some(json::to_ascii(&principal.to_json())), "", None),
+        Err(rejected) => verdict(None, rejected.rejection.code(), Some(reject(call, false, &rejected))),
+    }
+}
+
 /// Adds what CORS says to a response, or to the promise of one.
 pub(super) fn dress(response: JsValue, cors: Option<&CorsFields>) -> JsValue {
     let Some(cors) = cors else { return response };
@@ -112,15 +121,19 @@ pub(super) fn refuse(call: &Call, head: bool, rejection: Rejection, rule: &str) 
     reject(call, head, &Rejected::new(rejection, Some(rule)))
 }
 
-/// Logs a JavaScript exception and answers 500.
-pub(super) fn failed(call: &Call, head: bool, error: &JsValue, rule: &Rule) -> Response {
+/// Logs a JavaScript exception: its name and stack frames, but not its message, which may hold what the client sent.
+pub(super) fn log_exception(call: &Call, error: &JsValue) {
     let (name, at) = described(error);
     call.log(&Event::Exception { name: &name, at: &at });
+}
+
+/// Logs a JavaScript exception and answers 500.
+pub(super) fn failed(call: &Call, head: bool, error: &JsValue, rule: &Rule) -> Response {
+    log_exception(call, error);
     refuse(call, head, Rejection::Internal(InternalRejection::Bug), &rule.path)
 }
 
-/// Answers 500 to a request whose handling ended in a panic or an exception. Logs the exception's name and stack
-/// frames, but not its message, which may hold what the client sent.
+/// Answers 500 to a request whose handling ended in a panic or an exception, which it logs as [`log_exception`] does.
 #[must_use]
 pub fn broken(error: &JsValue) -> Response {
     let (name, at) = described(error);

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { payload, root, until } from "./harness.mjs";
 import { blocks, dev, project, run } from "./project.mjs";
 
-const config = JSON.parse(blocks("jsonc")[0]);
+const config = JSON.parse(blocks("jsonc")[1]);
 const wrangler = (main, vars = {}) => JSON.stringify({ ...config, main, vars: { ...config.vars, ...vars } });
 const jwt = (token, init = {}) => ({ ...init, headers: { authorization: `JWT ${token}`, ...init.headers } });
 const TSCONFIG = JSON.stringify({
@@ -198,12 +198,12 @@ test("its command runs without Rust", async (t) => {
 });
 
 test("the examples of the package's page compile", async (t) => {
-  const [own] = blocks("ts");
   const folder = await project({
-    "src/index.ts": own,
-    "wrangler.jsonc": wrangler("src/index.ts"),
+    ...Object.fromEntries(blocks("ts").map((block, number) => [`src/block${number}.ts`, block])),
+    "wrangler.jsonc": wrangler("src/block0.ts"),
     "tsconfig.json": TSCONFIG,
   });
   t.after(() => rm(folder, { recursive: true, force: true }));
+  assert.equal(blocks("ts").length, 4);
   run(folder, "npx", "tsc", "-p", ".");
 });

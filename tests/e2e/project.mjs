@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { portOf, root, SECRET } from "./harness.mjs";
 
 const cargo = await readFile(`${root}Cargo.toml`, "utf8");
-const users = JSON.parse(await readFile(`${root}tests/e2e/users.json`, "utf8"));
+const USERS = `${root}tests/e2e/users.json`;
 const readme = await readFile(`${root}worker/README.md`, "utf8");
 /** The blocks of the package's page in this language. */
 export const blocks = (/** @type {string} */ language) =>
@@ -20,6 +20,7 @@ const PATH = (process.env.PATH ?? "").split(":").filter((folder) => !/cargo|rust
 export const env = {
   ...process.env,
   PATH: [dirname(process.execPath), ...PATH].join(":"),
+  WRANGLER_LOG: "log",
   WRANGLER_SEND_METRICS: "false",
   NO_UPDATE_NOTIFIER: "1",
   CI: "1",
@@ -47,23 +48,39 @@ export function fails(folder, code, program, ...args) {
   return stderr;
 }
 
-/** A project with the package from the tarball; the others are those of this repository. */
-export async function project(files) {
-  const folder = await mkdtemp(join(tmpdir(), "tollgate-package-"));
+/** A folder with the package from the tarball; the other packages are those of this repository. */
+async function withPackages(folder) {
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: "project", private: true, type: "module" }));
   run(folder, "npm", "install", "--offline", "--no-audit", "--no-fund", tarball("tollgate"));
   for (const name of ["hono", "@cloudflare", "wrangler", "typescript", ".bin/wrangler", ".bin/tsc"])
     await symlink(`${root}node_modules/${name}`, `${folder}/node_modules/${name}`);
-  const all = {
-    ".dev.vars": `JWT_SECRET_KEY=${JSON.stringify(SECRET)}\n`,
-    "users.json": JSON.stringify(users),
-    ...files,
-  };
-  for (const [name, text] of Object.entries(all)) {
+}
+
+const SECRETS = `JWT_SECRET_KEY=${JSON.stringify(SECRET)}\n`;
+
+/** A project with these files, and the users of the tests. */
+export async function project(files) {
+  const folder = await mkdtemp(join(tmpdir(), "tollgate-package-"));
+  await withPackages(folder);
+  for (const [name, text] of Object.entries({ ".dev.vars": SECRETS, ...files })) {
     await mkdir(join(folder, name, ".."), { recursive: true });
     await writeFile(join(folder, name), text);
   }
-  run(folder, "npx", "wrangler", "kv", "bulk", "put", "users.json", "--binding", "USERS", "--local");
+  putUsers(folder);
+  return folder;
+}
+
+/** Puts the users of the tests into the local store. */
+export function putUsers(folder, ...args) {
+  run(folder, "npx", "wrangler", "kv", "bulk", "put", USERS, "--binding", "USERS", "--local", ...args);
+}
+
+/** A copy of an example, with the package. `secrets` is the folder of .dev.vars in it. */
+export async function example(name, secrets = ".") {
+  const folder = await mkdtemp(join(tmpdir(), "tollgate-example-"));
+  await cp(`${root}examples/${name}`, folder, { recursive: true });
+  await withPackages(folder);
+  await writeFile(join(folder, secrets, ".dev.vars"), SECRETS);
   return folder;
 }
 
@@ -75,20 +92,11 @@ const freePort = async () => {
   return port;
 };
 
-/** `wrangler dev` in a project: `{ get(path, init), logIn(password, username), output(), close() }`. */
-export async function dev(folder, seconds = 60) {
+/** `wrangler dev` in a project, with more arguments: `{ get(path, init), logIn(password, username), output(), close() }`. */
+export async function dev(folder, seconds = 60, more = []) {
   const port = await freePort();
-  const args = [
-    "wrangler",
-    "dev",
-    "--ip",
-    "127.0.0.1",
-    "--port",
-    `${port}`,
-    "--inspector-port",
-    "0",
-    "--test-scheduled",
-  ];
+  const args = ["wrangler", "dev", "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0"];
+  args.push("--test-scheduled", ...more);
   const child = spawn("npx", args, { cwd: folder, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += data));

@@ -1,7 +1,8 @@
 // Types of the glue: what worker/src/lib.rs exports, as far as the JavaScript here calls it. Their docs are there.
 // tests/e2e/glue.test.mjs compares names and counts of parameters with the glue itself.
 import type { Sender } from "../../src/edge/js/fetch.mjs";
-import type { Inner } from "../../src/edge/js/respond.mjs";
+import type { Inner, Verdict } from "../../src/edge/js/respond.mjs";
+import type { Application } from "./application.mjs";
 import type { Call } from "./call.mjs";
 
 /** What Rust calls during `decide`: implemented in hot.mjs, declared in src/edge/hot.rs. */
@@ -15,7 +16,7 @@ export interface HotCallbacks {
 type Env = Cloudflare.Env;
 /** A promise only where something must be waited for. */
 export type Answer = Response | Promise<Response>;
-/** A response, or what the worker's own code answers (only with `has_inner`). */
+/** A response, or what the worker's own code answers (only with `hasInner`). */
 export type Outcome = Response | Inner;
 
 /** An account's reply, and what must happen before it goes out. */
@@ -51,10 +52,46 @@ export function handle(
   ctx: ExecutionContext,
   progress: Call,
   is_decided: boolean,
-  has_inner: boolean,
+  application: Application,
 ): Outcome | Promise<Outcome>;
 export function broken(error: unknown): Response;
 export function drop_task(number: number): void;
+
+// Calls of other workers.
+export function verify_token(
+  token: string,
+  rule: string | undefined,
+  method: string | undefined,
+  env: Env,
+  ctx: ExecutionContext,
+  progress: Call,
+  application: Application,
+): Promise<Verdict>;
+export function introspect(
+  token: string,
+  env: Env,
+  ctx: ExecutionContext,
+  progress: Call,
+  application: Application,
+): Promise<string | undefined>;
+export function end_token(
+  token: string,
+  env: Env,
+  ctx: ExecutionContext,
+  progress: Call,
+  application: Application,
+): Promise<void>;
+export function order(
+  order: string,
+  env: Env,
+  ctx: ExecutionContext,
+  progress: Call,
+  application: Application,
+): Promise<string>;
+
+// Passwords of the application's own users.
+export function check_password(stored: string | undefined, password: string): boolean;
+export function hash_password(password: string): string;
 
 // Inside the objects.
 export function step_account(storage: DurableObjectStorage, order: string): Done;

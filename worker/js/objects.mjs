@@ -1,29 +1,6 @@
 // The classes of the Durable Objects. Rust says what an object does with an order; the class outlives its instance.
 import { DurableObject } from "cloudflare:workers";
-import { Call } from "./call.mjs";
-import { discard, instance, isTrap } from "./instance.mjs";
-
-/**
- * Has an order done in Rust. If the instance is lost meanwhile, so is the order: the caller may repeat it.
- *
- * @template T
- * @param {(rust: typeof import("./glue.mjs"), call: Call) => T} order
- * @returns {Promise<Awaited<T>>}
- */
-async function runInRust(order) {
-  const call = new Call();
-  /** @type {Promise<never>} */
-  const lost = new Promise((_, reject) => {
-    call.onLost = () => reject(new Error("the instance was lost"));
-  });
-  lost.catch(() => {}); // it may be rejected before anything waits for it
-  try {
-    return await Promise.race([order(instance(), call), lost]);
-  } catch (error) {
-    if (isTrap(error)) discard();
-    throw error;
-  }
-}
+import { runInRust } from "./orders.mjs";
 
 /** One for each account, and for each name that somebody tries to log in with. */
 export class Account extends DurableObject {
@@ -47,7 +24,7 @@ export class Account extends DurableObject {
 
   /**
    * @template T
-   * @param {(rust: typeof import("./glue.mjs"), call: Call) => Promise<T>} order
+   * @param {(rust: typeof import("./glue.mjs"), call: import("./call.mjs").Call) => Promise<T>} order
    */
   #enqueue(order) {
     const done = this.#last.then(() => runInRust(order));

@@ -1,5 +1,6 @@
 // Requests that the hot path does not answer. Rust answers by a promise if something must be waited for; if the
 // instance is lost meanwhile, the request is run again in a fresh one.
+import { application } from "./application.mjs";
 import { Call } from "./call.mjs";
 import { instance, internalError } from "./instance.mjs";
 
@@ -9,23 +10,21 @@ const LOST = { name: "instance lost" };
 /** @typedef {import("./glue.mjs").Outcome} Outcome */
 
 /**
- * Answers a request in Rust. `isDecided` says that `decide` has just made the decision for it; `hasInner`, that the
- * worker's own code answers what Rust gives back to it. `previous` is the call of a lost instance, when the request is
+ * Answers a request in Rust. `isDecided` says that `decide` has just made the decision for it. `previous` is the call of a lost instance, when the request is
  * run again.
  *
  * @param {Request} request
  * @param {Cloudflare.Env} env
  * @param {ExecutionContext} ctx
  * @param {boolean} isDecided
- * @param {boolean} hasInner
  * @param {Call} [previous]
  * @returns {Outcome | Promise<Outcome>}
  */
-export function handleInRust(request, env, ctx, isDecided, hasInner, previous) {
+export function handleInRust(request, env, ctx, isDecided, previous) {
   const call = previous ?? new Call();
   let answer;
   try {
-    answer = instance().handle(request, env, ctx, call, isDecided, hasInner);
+    answer = instance().handle(request, env, ctx, call, isDecided, application());
   } catch (error) {
     return internalError(error);
   }
@@ -45,7 +44,7 @@ export function handleInRust(request, env, ctx, isDecided, hasInner, previous) {
   const afterLoss = lost.then(() => {
     const isOwnFault = call.polling || previous !== undefined;
     call.polling = false;
-    return isOwnFault ? internalError(LOST) : handleInRust(request, env, ctx, false, hasInner, call);
+    return isOwnFault ? internalError(LOST) : handleInRust(request, env, ctx, false, call);
   });
   return Promise.race([answered, afterLoss]);
 }

@@ -1,9 +1,11 @@
 // The gate as a worker, alone or before one's own code. Rust decides; what it lets through to that code goes there with
 // who the caller is.
 import { renew, withCors } from "../../src/edge/js/respond.mjs";
+import { setApplication } from "./application.mjs";
 import { hotPath } from "./hot.mjs";
 import { instance, internalError, onInstance } from "./instance.mjs";
 import { handleInRust } from "./requests.mjs";
+import { JsUsers } from "./users.mjs";
 
 /** @typedef {import("../index.d.mts").Auth} Auth */
 /** @typedef {import("../index.d.mts").Application} Application */
@@ -44,11 +46,15 @@ export function tollgate(application = {}) {
     return response;
   }
 
-  const hasInner = application.fetch !== undefined;
+  const { users } = application;
+  setApplication({
+    hasInner: application.fetch !== undefined,
+    users: users === undefined ? undefined : new JsUsers(users),
+  });
   const { begin, handle } = hotPath(
     instance,
     (request, env, ctx, isDecided) => {
-      const outcome = handleInRust(request, env, ctx, isDecided, hasInner);
+      const outcome = handleInRust(request, env, ctx, isDecided);
       const finished = (/** @type {import("./glue.mjs").Outcome} */ outcome) =>
         outcome instanceof Response ? outcome : answer(outcome, env, ctx);
       return outcome instanceof Promise ? outcome.then(finished) : finished(outcome);

@@ -5,19 +5,18 @@
 mod faults;
 
 use js_sys::Promise;
-use tollgate::{
-    DefaultHandlers,
-    edge::{
-        self, Outcome, Reply,
-        tasks::{self, Progress},
-    },
+use tollgate::edge::{
+    self, Outcome, Reply,
+    javascript::JsApplication,
+    questions::Asked,
+    tasks::{self, Progress},
 };
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 
 /// Handles a request; returns a `Response`, or a promise of one if the answer must wait. `is_decided`: whether
-/// [`decide`] was just called for this request and returned -1. `has_inner`: whether the worker has code of its own for
-/// rules with `to = "worker"`; it gets what [`edge::inner`] returns in a response's place.
+/// [`decide`] was just called for this request and returned -1. If the application has code for rules with
+/// `to = "worker"`, it gets what [`edge::inner`] returns in a response's place.
 #[wasm_bindgen]
 pub fn handle(
     request: Request,
@@ -25,18 +24,73 @@ pub fn handle(
     ctx: JsValue,
     progress: Progress,
     is_decided: bool,
-    has_inner: bool,
+    application: JsApplication,
 ) -> JsValue {
     tasks::sweep();
     #[cfg(feature = "fault-injection")]
     if let Some(answer) = faults::provoke(&request, &progress) {
         return answer;
     }
+    let has_inner = application.has_inner();
     let inner = has_inner.then(|| Clone::clone(&request));
-    match edge::reply(request, env, ctx, DefaultHandlers, is_decided, has_inner, progress.clone()) {
+    match edge::reply(request, env, ctx, application, is_decided, has_inner, progress.clone()) {
         Reply::Ready(outcome) => answer(outcome, inner),
         Reply::Waiting(future) => tasks::promise(Some(progress), async { Ok(answer(future.await, inner)) }).into(),
     }
+}
+
+/// See [`Asked::verify`]. `rule` and `method` go together.
+#[wasm_bindgen]
+pub fn verify_token(
+    token: String,
+    rule: Option<String>,
+    method: Option<String>,
+    env: JsValue,
+    ctx: JsValue,
+    progress: Progress,
+    application: JsApplication,
+) -> Promise {
+    asked(env, ctx, progress, application).verify(token, rule.zip(method))
+}
+
+/// See [`Asked::introspect`].
+#[wasm_bindgen]
+pub fn introspect(
+    token: String,
+    env: JsValue,
+    ctx: JsValue,
+    progress: Progress,
+    application: JsApplication,
+) -> Promise {
+    asked(env, ctx, progress, application).introspect(token)
+}
+
+/// See [`Asked::end_token`].
+#[wasm_bindgen]
+pub fn end_token(token: String, env: JsValue, ctx: JsValue, progress: Progress, application: JsApplication) -> Promise {
+    asked(env, ctx, progress, application).end_token(token)
+}
+
+/// See [`Asked::order`].
+#[wasm_bindgen]
+pub fn order(order: String, env: JsValue, ctx: JsValue, progress: Progress, application: JsApplication) -> Promise {
+    asked(env, ctx, progress, application).order(order)
+}
+
+fn asked(env: JsValue, ctx: JsValue, progress: Progress, application: JsApplication) -> Asked<JsApplication> {
+    Asked { env, ctx, progress, has_inner: application.has_inner(), application }
+}
+
+/// See [`edge::passwords::check`].
+#[wasm_bindgen]
+pub fn check_password(stored: Option<String>, password: String) -> Result<bool, JsValue> {
+    edge::passwords::check(stored.as_deref(), password)
+}
+
+/// See [`edge::passwords::hash`].
+#[wasm_bindgen]
+pub fn hash_password(password: String) -> String {
+    edge::passwords::hash(password)
 }
 
 /// See [`edge::tasks::drop_task`].

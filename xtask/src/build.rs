@@ -71,10 +71,9 @@ pub fn deployable(root: &Root) -> Result<(), Failure> {
     build(root, Flavour::Release)?;
     let bundle = root.join("target/deploy/entry.js");
     let is_new = |made_of: PathBuf| newer_than(&bundle, &made_of);
-    let js = ["entry", "js/call", "js/glue", "js/hot", "js/instance", "js/objects", "js/requests", "js/tollgate"];
-    let js = js.map(|name| format!("worker/{name}.mjs"));
-    let made_of = ["build/tollgate_bg.wasm", "wrangler.toml"].map(str::to_owned).into_iter().chain(js);
-    if made_of.map(|file| root.join(file)).all(is_new) {
+    let made_of = ["build/tollgate_bg.wasm", "wrangler.toml", "worker/entry.mjs"].map(|file| root.join(file));
+    let js = fs::read_dir(root.join("worker/js")).into_iter().flatten().flatten().map(|file| file.path());
+    if made_of.into_iter().chain(js).all(is_new) {
         return Ok(());
     }
     let step = Step::begin("the worker as wrangler would deploy it");

@@ -62,7 +62,7 @@ path = "/c"
 exit 1
 --- stdout
 .dev.vars:3:1: error: TOLLGATE_FORWARD_TOKEN: write true or false
-wrangler.toml:1:1: error: kv_namespaces: no binding "USERS" for the users: add [[kv_namespaces]] with binding = "USERS" and the id that `npx wrangler kv namespace create USERS` prints (environments do not inherit it)
+wrangler.toml:1:1: error: kv_namespaces: no binding "USERS" for the users: add [[kv_namespaces]] with binding = "USERS" (environments do not inherit it)
 wrangler.toml:1:1: error: compatibility_date: missing, not a date such as "2026-11-01", or before 2024-11-11 (or the flag cache_option_disabled is set): the runtime rejects fetches that bypass its cache, so no request reaches the origin. Write today's date
 wrangler.toml:1:1: error: main: missing, so there is no worker to run: write main = "worker/entry.mjs", or your own
 wrangler.toml:8:1: error: JWT_LEEWAY: write seconds, or a text such as "5m" or "1h"; at most 36500 days
@@ -117,7 +117,7 @@ fn environments_have_vars_and_secrets_of_their_own() {
 exit 1
 --- stdout
 .dev.vars.staging:1:1: error: JWT_SECRET_KEY: 5 bytes, and HS256 needs 32 or more. Take a longer one; to go on with an old Flask secret for a while, set TOLLGATE_ALLOW_SHORT_KEY = true
-wrangler.toml:57:6: error: kv_namespaces: no binding "USERS" for the users: add [[env.staging.kv_namespaces]] with binding = "USERS" and the id that `npx wrangler kv namespace create USERS` prints (environments do not inherit it)
+wrangler.toml:57:6: error: kv_namespaces: no binding "USERS" for the users: add [[env.staging.kv_namespaces]] with binding = "USERS" (environments do not inherit it)
 wrangler.toml:57:1: warning: ROUTES: no rules, so the gate answers 404 to everything except the log-in: add [[env.staging.vars.ROUTES]]
 wrangler.toml:57:6: warning: vars: environments inherit no vars, so ORIGIN, TOLLGATE_PASSWORD_ITERATIONS, ROUTES have the default here: repeat the options you need
 wrangler.toml:57:6: warning: ACCOUNTS and REVOCATIONS: no such binding, so sessions can't be ended, and tries of a password are not counted: see docs/sessions.md
@@ -131,7 +131,7 @@ because of 1 of these problems the gate answers 500 to every request
     world.run(&["config", "check", "--env", "bare"], "").is(str![[r#"
 exit 1
 --- stdout
-wrangler.toml:61:1: error: kv_namespaces: no binding "USERS" for the users: add [[env.bare.kv_namespaces]] with binding = "USERS" and the id that `npx wrangler kv namespace create USERS` prints (environments do not inherit it)
+wrangler.toml:61:1: error: kv_namespaces: no binding "USERS" for the users: add [[env.bare.kv_namespaces]] with binding = "USERS" (environments do not inherit it)
 wrangler.toml:61:1: warning: ROUTES: no rules, so the gate answers 404 to everything except the log-in: add [[env.bare.vars.ROUTES]]
 wrangler.toml:61:1: warning: ACCOUNTS and REVOCATIONS: no such binding, so sessions can't be ended, and tries of a password are not counted: see docs/sessions.md
 wrangler.toml:61:1: warning: LOGINS_BY_ADDRESS: no such binding, so an address may try to log in as often as it likes: see docs/sessions.md
@@ -781,6 +781,22 @@ fn a_configuration_in_json_is_read_everywhere() {
     assert!(run.out.contains("wrangler.jsonc: wrangler reads this file and ignores wrangler.toml"), "{run:?}");
     let toml_only = world.good(&["config", "check", "wrangler.toml"], "");
     assert_eq!(toml_only.out, "0 problems, 0 warnings\n");
+}
+
+#[test]
+fn a_worker_that_only_exports_the_packages_is_the_stock_worker() {
+    let world = World::new();
+    world.write("index.js", "export { Account, default, Revocations } from \"tollgate/worker\";\n");
+    world.config("worker/entry.mjs", "index.js");
+    world.config("[vars]\n", "[[vars.ROUTES]]\npath = \"/mine\"\nto = \"worker\"\n\n[vars]\n");
+    let run = world.run(&["config", "check"], "");
+    assert!(run.code == 1 && lines_of(&run, "ROUTES[0].to").len() == 1, "it has no code of its own: {run:?}");
+    world.write("index.js", "import { tollgate } from \"tollgate\";\nexport default tollgate({ fetch() {} });\n");
+    assert_eq!(world.run(&["config", "check"], "").code, 0);
+    // Users of its own need no namespace.
+    world.config("[[kv_namespaces]]\nbinding = \"USERS\"\nid = \"0123456789abcdef0123456789abcdef\"\n", "");
+    let run = world.run(&["config", "check"], "");
+    assert!(run.code == 0 && run.out.contains("warning: kv_namespaces: no binding \"USERS\""), "{run:?}");
 }
 
 #[test]

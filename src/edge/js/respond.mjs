@@ -69,6 +69,21 @@ export function inner(request, auth, cookies, cors) {
 }
 
 /**
+ * The verdict on a token: `auth` is JSON (`Principal::to_json`), or there is the code of a rejection, and the answer.
+ *
+ * @typedef {{ auth: string | undefined, code: string, response: Response | undefined }} Verdict
+ */
+/**
+ * @param {string | undefined} auth
+ * @param {string} code
+ * @param {Response | undefined} response
+ * @returns {Verdict}
+ */
+export function verdict(auth, code, response) {
+  return { auth, code, response };
+}
+
+/**
  * Adds the cookies of a new token (one a line) to an answer of the origin's, and forbids caches to store it. The answer
  * stays as it is if it sets or removes one of them itself (a user who has just logged out would be logged in again), or
  * if no Response can be made of its status.

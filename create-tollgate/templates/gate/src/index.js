@@ -1,1 +1,1 @@
-export { Account, default, Revocations } from "tollgate/worker";
+export { Account, default, Operator, Revocations, Verifier } from "tollgate/worker";

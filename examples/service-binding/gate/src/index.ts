@@ -1,0 +1,1 @@
+export { Account, default, Operator, Revocations, Verifier } from "tollgate/worker";
