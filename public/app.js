@@ -1,5 +1,6 @@
 // The first page of Tollgate: log in, look at the token, knock at the gate.
 // Data from outside enters the page through textContent only.
+import { createClient, RefusedError } from "./tollgate-client.mjs";
 
 const LEEWAY = 10; // seconds the gate goes on accepting a token after its exp
 const KEEP = 5; // answers shown
@@ -42,7 +43,8 @@ const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ ($
 
 /** Claims of a token that nobody has verified: each may have any type. @typedef {Record<string, unknown>} Claims */
 
-// The token lives here and nowhere else: storage would outlast the page.
+// The token is in this page's memory, and in that of its other tabs: storage would outlast them.
+const gate = createClient({ fetch: send });
 /** @type {string | null} */
 let token = null;
 /** @type {Claims} */
@@ -92,11 +94,11 @@ function reveal(node) {
 /**
  * Sends a request, as all of this page: without cookies and cache, and with a timeout.
  *
- * @param {string} path
+ * @param {string | Request} request
  * @param {RequestInit} options
  */
-function send(path, options = {}) {
-  return fetch(path, { ...options, cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(TIMEOUT) });
+function send(request, options = {}) {
+  return fetch(request, { ...options, cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(TIMEOUT) });
 }
 
 // ---- 1. Log in ----
@@ -161,25 +163,19 @@ async function logIn(event) {
   logoutResult("");
   $("login").setAttribute("aria-busy", "true");
   try {
-    const response = await send("/auth", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ username: username.value, password: password.value }),
-    });
-    const answer = response.ok ? await response.json().catch(() => null) : null;
+    await gate.logIn(username.value, password.value);
     if (mine !== attempt) return;
-    if (response.status === 401 && demo) withdrawDemo();
-    if (!response.ok) return loginError(refusal(response, demo));
-    // Only visible ASCII can travel in a header, so nothing else is a token we could show again.
-    if (typeof answer?.access_token !== "string" || !/^[\x21-\x7e]+$/.test(answer.access_token)) {
-      return loginError("The gate said yes, but sent no token this page can read.");
-    }
     password.value = "";
-    setToken(answer.access_token);
     reveal($("countdown"));
     announce("Logged in. The token is shown under step 2.");
-  } catch {
-    if (mine === attempt) loginError("No answer from the gate. Is it still running, and are you online?");
+  } catch (error) {
+    if (mine !== attempt) return;
+    if (!(error instanceof RefusedError))
+      return loginError("No answer from the gate. Is it still running, and are you online?");
+    const { response } = error;
+    if (response.ok) return loginError("The gate said yes, but sent no token this page can read.");
+    if (response.status === 401 && demo) withdrawDemo();
+    loginError(refusal(response, demo));
   } finally {
     if (mine === attempt) $("login").removeAttribute("aria-busy");
   }
@@ -188,17 +184,16 @@ async function logIn(event) {
 /** Forgets the token at once, whatever the gate will answer, and asks the gate to end it. */
 async function logOut() {
   const { exp } = claims;
-  const jwt = token;
   const mine = ++attempt; // a log-in still on its way must not bring the token back
   $("login").removeAttribute("aria-busy");
   loginError("");
-  setToken(null);
+  const ending = gate.logOut(); // which forgets the token
   logoutResult("The token is forgotten here. Logging out at the gate…");
   $("username").focus(); // the button that had the focus is gone
 
   let response = null;
   try {
-    response = await send("/auth/logout", { method: "POST", headers: { Authorization: `JWT ${jwt}` } });
+    response = await ending;
   } catch {
     // No answer.
   }
@@ -453,7 +448,10 @@ async function knock(path, jwt, changedAt) {
   let response = null;
   let body = "The request got no answer. Is the gate still running, and are you online?";
   try {
-    response = await send(path, { headers: jwt === null ? {} : { Authorization: `JWT ${jwt}` } });
+    const isToken = jwt !== null && jwt === gate.token;
+    response = isToken
+      ? await gate.fetch(path)
+      : await send(path, { headers: jwt === null ? {} : { Authorization: `JWT ${jwt}` } });
     body = await response.text();
   } catch {
     response = null; // also when the answer broke off half-way
@@ -529,6 +527,7 @@ function showAnswer(path, request, response, body, ms) {
 
 // ---- Wiring ----
 
+gate.onChange(() => setToken(gate.token));
 $("login-form").addEventListener("submit", logIn);
 $("fill-demo").addEventListener("click", () => {
   [input("username").value] = DEMO_USERS;

@@ -204,6 +204,6 @@ test("the examples of the package's page compile", async (t) => {
     "tsconfig.json": TSCONFIG,
   });
   t.after(() => rm(folder, { recursive: true, force: true }));
-  assert.equal(blocks("ts").length, 4);
+  assert.equal(blocks("ts").length, 5);
   run(folder, "npx", "tsc", "-p", ".");
 });

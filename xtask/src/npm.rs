@@ -16,7 +16,7 @@ use std::{
 };
 
 /// What is in the package beside the built worker: from, to.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 14] = [
     ("cli/node/post.mjs", "cli/node/post.mjs"),
     ("cli/node/tollgate.mjs", "cli/node/tollgate.mjs"),
     ("worker/entry.mjs", "worker/entry.mjs"),
@@ -26,6 +26,8 @@ const FILES: [(&str, &str); 12] = [
     ("worker/hono.mjs", "worker/hono.mjs"),
     ("worker/hono.d.mts", "worker/hono.d.mts"),
     ("src/edge/js/respond.mjs", "src/edge/js/respond.mjs"),
+    ("public/tollgate-client.mjs", "worker/client.mjs"),
+    ("worker/client.d.mts", "worker/client.d.mts"),
     ("worker/wrangler.schema.json", "wrangler.schema.json"),
     ("worker/README.md", "README.md"),
     ("LICENSE", "LICENSE"),
@@ -43,6 +45,7 @@ const MANIFEST: &str = r#"{
   "exports": {
     ".": { "types": "./worker/index.d.mts", "default": "./worker/index.mjs" },
     "./worker": { "types": "./worker/worker.d.mts", "default": "./worker/entry.mjs" },
+    "./client": { "types": "./worker/client.d.mts", "default": "./worker/client.mjs" },
     "./hono": { "types": "./worker/hono.d.mts", "default": "./worker/hono.mjs" },
     "./wrangler.schema.json": "./wrangler.schema.json",
     "./package.json": "./package.json"
