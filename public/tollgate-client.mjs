@@ -1,8 +1,9 @@
 // A client of the gate, for pages and servers: logs in, sends requests with the token, renews it, logs out. The npm
 // package has it as tollgate/client, the gate of this repository serves it to its pages.
 //
-// What always holds: tokens are in memory only, and in that of the page's other tabs; they are sent to the gate's origin
-// and nowhere else. One tab renews for all (Web Locks), the others get the new tokens from it (BroadcastChannel).
+// What always holds: tokens are in memory only, and in that of the page's other tabs; they are sent to the gate's
+// origin and nowhere else. One tab renews for all (Web Locks), the others get the new tokens from it
+// (BroadcastChannel).
 
 /** @typedef {import("../worker/client.d.mts").ClientOptions} ClientOptions */
 /** @typedef {{ access: string, refresh: string | undefined, received: number }} Tokens */

@@ -1,9 +1,12 @@
 // tollgate/client (public/tollgate-client.mjs) in Chromium's tabs and in Node.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import { gzipSync } from "node:zlib";
 import { after, before, describe, test } from "node:test";
+import { transform } from "esbuild";
 import { createClient, RefusedError } from "../../public/tollgate-client.mjs";
-import { browse, payload, portOf, start, until } from "./harness.mjs";
+import { browse, payload, portOf, root, start, until } from "./harness.mjs";
 
 const ROUTES = [
   { path: "/protected", to: "identity", methods: ["GET", "POST"] },
@@ -185,6 +188,13 @@ describe("in tabs, with cookies", () => {
     assert.equal(await post(pages[0]), 401);
     await context.close();
   });
+});
+
+test("it is small: 2.3 KB", async () => {
+  const text = await readFile(`${root}public/tollgate-client.mjs`, "utf8");
+  const { code } = await transform(text, { minify: true, format: "esm" });
+  const bytes = gzipSync(code, { level: 9 }).length;
+  assert.ok(bytes < 2350, `${bytes} bytes: correct worker/README.md`);
 });
 
 describe("in Node", () => {
