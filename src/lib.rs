@@ -109,4 +109,5 @@ pub mod token {
 /// Compiles the Rust in the pages.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/flask-jwt-extended.md")]
+#[doc = include_str!("../docs/start/rust.md")]
 struct Pages;

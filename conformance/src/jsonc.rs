@@ -4,7 +4,7 @@
 use toml_edit::{DocumentMut, Item, RawString, Table, Value};
 
 /// The pages with such blocks, from the root of the repository.
-pub const PAGES: [&str; 8] = [
+pub const PAGES: [&str; 9] = [
     "README.md",
     "docs/authorization.md",
     "docs/deploying.md",
@@ -13,6 +13,7 @@ pub const PAGES: [&str; 8] = [
     "docs/keys.md",
     "docs/operating.md",
     "docs/sessions.md",
+    "docs/start/flask.md",
 ];
 
 const BEGIN: &str = "\n<details><summary>wrangler.jsonc</summary>\n\n```jsonc\n";

@@ -14,5 +14,6 @@ pub mod player;
 pub mod replay;
 pub mod tidy;
 pub mod transcript;
+pub mod typescript;
 pub mod vectors;
 pub mod workerd;

@@ -6,7 +6,7 @@ use conformance::{
     errors, jsonc,
     native::Native,
     player::Player,
-    replay, tidy, vectors,
+    replay, tidy, typescript, vectors,
     workerd::Workerd,
 };
 use std::{path::Path, process::ExitCode};
@@ -176,8 +176,10 @@ fn write_docs(root: &Path) -> Result<(), String> {
     write("docs/options.md", options::page())?;
     write("docs/errors.md", errors::page())?;
     write("worker/wrangler.schema.json", options::schema_text())?;
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).map_err(|error| format!("{name}: {error}"));
+    write("docs/typescript.md", typescript::page(read)?)?;
     for page in jsonc::PAGES {
-        let text = std::fs::read_to_string(root.join(page)).map_err(|error| format!("{page}: {error}"))?;
+        let text = read(page)?;
         write(page, jsonc::with_jsonc(&text).map_err(|error| format!("{page}: {error}"))?)?;
     }
     Ok(())

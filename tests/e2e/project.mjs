@@ -59,14 +59,14 @@ async function withPackages(folder) {
 const SECRETS = `JWT_SECRET_KEY=${JSON.stringify(SECRET)}\n`;
 
 /** A project with these files, and the users of the tests. */
-export async function project(files) {
+export async function project(files, { users = true } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "tollgate-package-"));
   await withPackages(folder);
   for (const [name, text] of Object.entries({ ".dev.vars": SECRETS, ...files })) {
     await mkdir(join(folder, name, ".."), { recursive: true });
     await writeFile(join(folder, name), text);
   }
-  putUsers(folder);
+  if (users) putUsers(folder);
   return folder;
 }
 
@@ -92,7 +92,7 @@ const freePort = async () => {
   return port;
 };
 
-/** `wrangler dev` in a project, with more arguments: `{ get(path, init), logIn(password, username), output(), close() }`. */
+/** `wrangler dev` in a project, with more arguments: `{ url, get(path, init), logIn(password, username), output(), close() }`. */
 export async function dev(folder, seconds = 60, more = []) {
   const port = await freePort();
   const args = ["wrangler", "dev", "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0"];
@@ -109,6 +109,7 @@ export async function dev(folder, seconds = 60, more = []) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return {
+    url: `http://127.0.0.1:${port}`,
     get,
     logIn: (password = "abcxyz", username = "user1") =>
       get("/auth", {

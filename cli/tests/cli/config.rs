@@ -1105,8 +1105,8 @@ fn origins_are_checked_with_their_secrets_and_services() {
 fn the_routes_in_the_documents_are_good() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for (page, number, path, url) in [
-        ("README.md", 1, "/orders/7", "https://orders.internal.example.com/7"),
-        ("docs/gateway.md", 0, "/orders/7?a=b", "https://orders.internal.example.com/v2/7?a=b"),
+        ("docs/gateway.md", 0, "/orders/7", "https://orders.internal.example.com/7"),
+        ("docs/gateway.md", 1, "/orders/7?a=b", "https://orders.internal.example.com/v2/7?a=b"),
     ] {
         let text = std::fs::read_to_string(root.join(page)).unwrap();
         let block = text.split("```toml\n").nth(number + 1).unwrap().split("```").next().unwrap();
