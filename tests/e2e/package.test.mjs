@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { readFile, rm } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { publint } from "publint";
 import { payload, root, until } from "./harness.mjs";
-import { blocks, dev, project, run } from "./project.mjs";
+import { blocks, dev, project, run, tarball } from "./project.mjs";
 
 const config = JSON.parse(blocks("jsonc")[1]);
 const wrangler = (main, vars = {}) => JSON.stringify({ ...config, main, vars: { ...config.vars, ...vars } });
@@ -36,6 +38,22 @@ test("no part of the package runs when it is installed, and it has no dependency
     for (const file of typeof subpath === "string" ? [subpath] : Object.values(subpath))
       assert.ok(await readFile(`${root}target/npm/tollgate/${file}`), file);
   }
+});
+
+test("publint has nothing to say, nor has arethetypeswrong, where modules are ES modules", async () => {
+  for (const name of ["tollgate", "create-tollgate"]) {
+    const { buffer, byteOffset, length } = await readFile(tarball(name));
+    const pack = { tarball: /** @type {ArrayBuffer} */ (buffer.slice(byteOffset, byteOffset + length)) };
+    const { messages } = await publint({ pack, strict: true });
+    assert.deepEqual(messages, [], name);
+  }
+  const checked = await checkPackage(createPackageFromTarballData(await readFile(tarball("tollgate"))));
+  assert.equal(checked.types ? checked.types.kind : "none", "included");
+  // CommonJS and the resolution of Node 10 are not served.
+  const served = ["node16-esm", "bundler"];
+  const problems = "problems" in checked ? checked.problems : [];
+  const isServed = (problem) => !("resolutionKind" in problem) || served.includes(problem.resolutionKind);
+  assert.deepEqual(problems.filter(isServed), []);
 });
 
 test("as a worker of its own it answers the three calls", async (t) => {
