@@ -61,7 +61,7 @@ export interface TokenOf {
   session?: string;
 }
 
-/** What became of a new password. `version`: `User.passwordVersion` from now on. `why`: for whoever chooses another. */
+/** What became of a new password. `version`: `User.passwordVersion` from now on, needed where there is one. `why`: for whoever chooses another. */
 export type PasswordChange =
   | { outcome: "stored"; version?: number }
   | { outcome: "wrong" }
@@ -116,7 +116,12 @@ export class JwtError extends Error {
  */
 export function checkPassword(hash: string | null | undefined, password: string): boolean;
 
-/** The hash to store for a password, at the configured cost. Takes a third of a second of CPU. */
+/**
+ * The hash to store for a password, at the configured cost. Takes a third of a second of CPU. It does not judge the
+ * password: the rules for new ones (`TOLLGATE_PASSWORD_…`) are those of `POST /auth/password`.
+ *
+ * @throws before the gate is made, which is at the first request.
+ */
 export function hashPassword(password: string): string;
 
 /**
@@ -161,7 +166,7 @@ export class Verifier extends WorkerEntrypoint {
    * `ROUTES`, `method` one of its methods (default GET). Without a rule the token must be an access token that is valid
    * and not revoked. Where the token was found, and CSRF beside a cookie, are the caller's to check.
    *
-   * @throws if there is no such rule, or it looks at no tokens.
+   * @throws if there is no such rule, if it looks at no tokens, or if `rule` is there and no text.
    */
   verify(token: string, options?: { rule?: string; method?: string }): Promise<Verification>;
 }

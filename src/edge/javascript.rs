@@ -132,7 +132,14 @@ impl Users for JsUsers {
     async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, UsersError> {
         match &self.0 {
             Kind::InKv(users) => Users::identity(users, token).await,
-            Kind::Own(object, call) => user(call, object.identity(&told(token), &call.env, &call.ctx)).await,
+            Kind::Own(object, call) => {
+                let found = user(call, object.identity(&told(token), &call.env, &call.ctx)).await?;
+                // Another user's id would be in new tokens of this one's session.
+                match found {
+                    Some(identity) if !is_of(call, token, &identity.id) => Err(invalid(call)),
+                    found => Ok(found),
+                }
+            }
         }
     }
 
@@ -162,6 +169,12 @@ impl Users for JsUsers {
         call.keep(KEY, &change);
         Ok(change)
     }
+}
+
+/// Whether a token names this user. Where tokens hold every id as text, `"1"` and `1` mean the same.
+fn is_of(call: &Call, token: &VerifiedToken, id: &Id) -> bool {
+    let is_text = call.config().tokens.policy().identity_is_text();
+    token.identity().is_some_and(|named| named == *id || (is_text && named.in_other_type().as_ref() == Some(id)))
 }
 
 /// The token as the application's functions get it.
@@ -204,7 +217,7 @@ async fn answer<T: for<'d> Deserialize<'d>>(call: &Call, promise: Result<JsValue
     }
 }
 
-/// worker/js/users.mjs has checked what the functions return, so only an id beyond 64 bits comes here.
+/// What worker/js/users.mjs does not see: another user than the token's.
 fn invalid(call: &Call) -> UsersError {
     respond::log_exception(call, &js_sys::TypeError::new("").into());
     UsersError::Unavailable

@@ -5,7 +5,7 @@
 
 use super::{clock, log, promise::Settled};
 use crate::rules::{
-    config::{Bindings, Config, Environment, Loaded, Secrets, options, secret_names},
+    config::{Bindings, Config, Environment, Loaded, Secrets, options, secret_names, service_names},
     diagnostic::Diagnostic,
     gate::Gate,
     hooks::Hooks,
@@ -162,12 +162,17 @@ impl Variables {
         for name in names.iter().filter_map(|name| name.as_string()).filter(|name| options::looks_like_ours(name)) {
             let Ok(value) = js_sys::Reflect::get(env, &name.as_str().into()) else { continue };
             if is_secret_binding(&value) {
+                // Other bindings have a method `get` too, services, namespaces of KV and of objects.
+                if options::find(&name).is_none() {
+                    continue;
+                }
                 all.secrets_store.push(name);
                 continue;
             }
             all.vars.insert(name, as_json(&value));
         }
-        for name in secret_names(&all.vars) {
+        let services = service_names(&all.vars);
+        for name in secret_names(&all.vars).into_iter().filter(|name| !services.contains(name)) {
             match js_sys::Reflect::get(env, &name.as_str().into()) {
                 Ok(value) if value.is_string() => drop(all.vars.insert(name, as_json(&value))),
                 Ok(value) if is_secret_binding(&value) => all.secrets_store.push(name),

@@ -5,7 +5,6 @@ use crate::rules::{
     password::{self, Check, HashFault, Hashing},
     secret::Secret,
 };
-use std::borrow::Cow;
 use wasm_bindgen::prelude::*;
 
 /// Whether a password is right. `stored` is a hash, in any form that the gate reads (docs/storage.md), or `None` for an
@@ -14,7 +13,7 @@ use wasm_bindgen::prelude::*;
 /// # Errors
 /// An exception for a hash that can't be used.
 pub fn check(stored: Option<&str>, password: String) -> Result<bool, JsValue> {
-    match password::check(stored, &Secret::new(password), &hashing()) {
+    match password::check(stored, &Secret::new(password), hashing()?) {
         Ok(Check::Right | Check::RightButOutdated) => Ok(true),
         Ok(Check::Wrong) => Ok(false),
         Err(fault) => Err(js_sys::Error::new(why(fault)).into()),
@@ -22,14 +21,17 @@ pub fn check(stored: Option<&str>, password: String) -> Result<bool, JsValue> {
 }
 
 /// The hash to store for a password. Blocks for a third of a second.
-#[must_use]
-pub fn hash(password: String) -> String {
-    password::hash(&Secret::new(password), &hashing(), random::array()).to_string()
+///
+/// # Errors
+/// An exception before the gate is made.
+pub fn hash(password: String) -> Result<String, JsValue> {
+    Ok(password::hash(&Secret::new(password), hashing()?, random::array()).to_string())
 }
 
-/// As the gate is configured; before it is made, the defaults.
-fn hashing() -> Cow<'static, Hashing> {
-    load::loaded().map_or_else(|| Cow::Owned(Hashing::default()), |gate| Cow::Borrowed(&gate.config().hashing))
+/// As the gate is configured: without its peppers a hash would be worth less.
+fn hashing() -> Result<&'static Hashing, JsValue> {
+    let gate = load::loaded().ok_or_else(|| js_sys::Error::new("the gate is made at its first request"))?;
+    Ok(&gate.config().hashing)
 }
 
 const fn why(fault: HashFault) -> &'static str {

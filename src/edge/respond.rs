@@ -148,6 +148,8 @@ pub fn broken(error: &JsValue) -> Response {
 fn described(error: &JsValue) -> (String, String) {
     let text = |name: &str| js_sys::Reflect::get(error, &name.into()).ok().and_then(|value| value.as_string());
     let stack = text("stack").unwrap_or_default();
+    // It begins with the message, which may have lines that look like frames.
+    let stack = text("message").and_then(|message| Some(stack.split_once(&message)?.1.to_owned())).unwrap_or(stack);
     let frames = stack.lines().filter_map(|line| line.trim_start().strip_prefix("at ")).take(EXCEPTION_FRAMES);
     (text("name").unwrap_or_else(|| "no error".into()), frames.collect::<Vec<_>>().join(" < "))
 }

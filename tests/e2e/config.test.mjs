@@ -118,6 +118,27 @@ test("options and secrets for origins may be in Secrets Store: the gate waits fo
   }
 });
 
+test("bindings to other things are no options, whatever their names", async () => {
+  const script = "export default { fetch: () => new Response('of the service') }";
+  const gate = await start({
+    services: { ORIGIN_ORDERS: script, TOLLGATE_API: script },
+    options: {
+      kvNamespaces: { USERS: "users", JWT_BLOCKLIST: "list" },
+      durableObjects: { ROUTER: { className: "Account", useSQLite: true } },
+    },
+    vars: {
+      ORIGINS: [{ name: "orders", service: "ORIGIN_ORDERS" }],
+      ROUTES: [{ path: "/open", to: "orders", auth: "none" }],
+    },
+  });
+  try {
+    const answer = await gate.get("/open");
+    assert.deepEqual([answer.status, await answer.text()], [200, "of the service"], gate.output());
+  } finally {
+    await gate.close();
+  }
+});
+
 test("a key set as providers publish it serves, and what it can't use is told", async () => {
   const keys = [];
   for (const [alg, more] of /** @type {[string, object][]} */ ([

@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { payload, until } from "./harness.mjs";
-import { blocks, dev, example, project, putUsers, run } from "./project.mjs";
+import { dev, example, pageConfig, project, putUsers, run } from "./project.mjs";
 
 const jwt = (token, init = {}) => ({ ...init, headers: { authorization: `JWT ${token}`, ...init.headers } });
 const PASSWORD = "correct horse battery staple";
@@ -79,7 +79,7 @@ describe("examples/typescript-users: users in a database of one's own", () => {
 });
 
 test("own users that throw, refuse or answer nonsense: no 500, no password in the log, and guesses are limited", async (t) => {
-  const source = `import { JwtError, tollgate } from "tollgate";
+  const source = `import { checkPassword, hashPassword, JwtError, tollgate } from "tollgate";
 export { Account, Revocations } from "tollgate";
 export default tollgate({
   users: {
@@ -89,13 +89,17 @@ export default tollgate({
       if (username === "hangs") return new Promise(() => {});
       if (username === "nonsense") return { name: "x" } as never;
       if (username === "float") return { id: 1.5 };
+      if (username === "later") return { id: "later", passwordVersion: Date.now() + 7_200_000 };
+      if (username === "lines") throw new Error("x\\n    at secret-of-the-test");
+      if (username === "hash") return checkPassword("$2b$12$" + "a".repeat(53), password) ? { id: 1 } : null;
+      if (username === "number") return { id: hashPassword(5 as never) };
       return password === "right" ? { id: username } : null;
     },
-    identity: async ({ subject }) => (subject === "gone" ? null : { id: subject ?? "" }),
+    identity: async ({ subject }) => (subject === "gone" ? null : { id: subject === "two" ? "other" : (subject ?? "") }),
   },
 });
 `;
-  const config = JSON.parse(blocks("jsonc")[1]);
+  const config = pageConfig;
   const vars = { TOLLGATE_STORE_TIMEOUT: "1", ROUTES: [{ path: "/protected", to: "identity", user: "stored" }] };
   const folder = await project({ "src/index.ts": source, "wrangler.jsonc": JSON.stringify({ ...config, vars }) });
   const gate = await dev(folder);
@@ -104,7 +108,8 @@ export default tollgate({
   const refused = await gate.logIn("x", "refused");
   assert.deepEqual([refused.status, refused.headers.get("x-why")], [402, "bill"]);
   assert.deepEqual(await refused.json(), { description: "Pay first", error: "Locked", status_code: 402 });
-  for (const name of ["throws", "hangs", "nonsense", "float"]) assert.equal(await status(name), 503, name);
+  for (const name of ["throws", "hangs", "nonsense", "float", "later", "lines", "hash", "number"])
+    assert.equal(await status(name), 503, name);
   assert.equal(await status("ann"), 401);
   assert.ok(!gate.output().includes("secret-of-the-test"), "no password in the log");
   assert.match(gate.output(), /"event":"exception".*InvalidAnswer/);
@@ -112,6 +117,8 @@ export default tollgate({
   const token = async (name) => (await (await gate.logIn("right", name)).json()).access_token;
   assert.equal((await gate.get("/protected", jwt(await token("ann")))).status, 200);
   assert.equal((await gate.get("/protected", jwt(await token("gone")))).status, 401);
+  // Another user than the token's.
+  assert.equal((await gate.get("/protected", jwt(await token("two")))).status, 503);
   // No password is set here.
   assert.equal(
     (
@@ -192,6 +199,22 @@ describe("examples/service-binding: another worker asks", () => {
     for (const [rule, method] of [["/nowhere"], ["/reports", "POST"], ["/reports/"]]) {
       assert.match((await rpc("TOKENS", "verify", access_token, { rule, method })).error, /no rule/);
     }
+    // Options that ask for nothing must not pass for a rule.
+    const wrong = [
+      "/reports",
+      null,
+      { path: "/reports" },
+      { rule: null },
+      { rule: 5 },
+      { rule: "/reports", method: 7 },
+      { method: "GET" },
+    ];
+    for (const options of wrong)
+      assert.match(
+        (await rpc("TOKENS", "verify", access_token, options)).error,
+        /options are/,
+        JSON.stringify(options),
+      );
     for (const token of [undefined, null, 7, {}])
       assert.match((await rpc("TOKENS", "verify", token)).error, /a token is a text/);
     assert.equal(
@@ -217,6 +240,11 @@ describe("examples/service-binding: another worker asks", () => {
       [{ user: 2, session: "nonsense" }, /\(404\)/],
       [{ user: 2, session: "a", tokenId: "b" }, /not both/],
       [{}, /user is a user's id/],
+      [{ user: "" }, /user is a user's id/],
+      [{ user: 2, session: null }, /session is the id/],
+      [{ user: 2, session: "x".repeat(1025) }, /session is the id/],
+      [{ user: 2, tokenId: "" }, /tokenId is the id/],
+      [{ user: 2, sid: "x" }, /what ends is/],
       [null, /user is a user's id/],
     ];
     for (const [what, text] of wrong)

@@ -37,12 +37,19 @@ async function answerOf(act) {
   }
 }
 
+/**
+ * Whether this is a time in milliseconds, as clocks of an hour's difference have it: a later version would keep its user
+ * out. @param {unknown} value
+ */
+const isVersion = (value) =>
+  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= Date.now() + 3_600_000;
+
 /** A user, checked. @param {User | null | undefined} user */
 function checkedUser(user) {
   if (user === null || user === undefined) return null;
   const { id, attributes = {}, passwordVersion = 0, attributesVersion = 0 } = user;
   const isId = (typeof id === "string" && id !== "") || Number.isSafeInteger(id);
-  const isTime = [passwordVersion, attributesVersion].every(Number.isSafeInteger);
+  const isTime = [passwordVersion, attributesVersion].every(isVersion);
   if (!isId || !isTime || typeof attributes !== "object" || attributes === null || Array.isArray(attributes))
     throw new InvalidAnswer(
       "a user is null, or { id: text or integer, attributes?: object, passwordVersion?: integer }",
@@ -53,7 +60,7 @@ function checkedUser(user) {
 /** What became of a new password, checked. @param {PasswordChange} change */
 function checkedChange(change) {
   const isGood =
-    (change?.outcome === "stored" && Number.isSafeInteger(change.version ?? 0))
+    (change?.outcome === "stored" && (change.version === undefined || isVersion(change.version)))
     || change?.outcome === "wrong"
     || (change?.outcome === "weak" && typeof change.why === "string");
   if (!isGood) throw new InvalidAnswer('a change has the outcome "stored", "wrong", or "weak" with why');

@@ -89,7 +89,7 @@ pub fn check_password(stored: Option<String>, password: String) -> Result<bool, 
 
 /// See [`edge::passwords::hash`].
 #[wasm_bindgen]
-pub fn hash_password(password: String) -> String {
+pub fn hash_password(password: String) -> Result<String, JsValue> {
     edge::passwords::hash(password)
 }
 

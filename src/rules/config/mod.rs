@@ -15,7 +15,7 @@ mod value;
 
 pub use flask_jwt_extended::{FlaskJwtExtended, Location, Names, SameSite};
 pub use sessions::Sessions;
-pub use validate::origins::secret_names;
+pub use validate::origins::{secret_names, service_names};
 pub(super) use value::{as_list, as_seconds};
 
 use super::{

@@ -5,7 +5,7 @@ export default {
     // Log-in, refresh and log-out are the gate's.
     if (pathname.startsWith("/auth")) return env.GATE.fetch(request);
     const token = request.headers.get("authorization")?.replace(/^JWT /i, "") ?? "";
-    const verified = await env.TOKENS.verify(token, { rule: pathname === "/reports" ? "/reports" : undefined });
+    const verified = await env.TOKENS.verify(token, pathname === "/reports" ? { rule: "/reports" } : {});
     if (!verified.valid) return verified.response;
     if (pathname === "/end") {
       await env.OPERATOR.revoke(token);

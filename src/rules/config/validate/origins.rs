@@ -38,6 +38,14 @@ pub fn secret_names(vars: &Map<String, Value>) -> Vec<String> {
     secrets.map(str::to_owned).collect()
 }
 
+/// The names of the bindings that origins in `ORIGINS` are reached through.
+#[must_use]
+pub fn service_names(vars: &Map<String, Value>) -> Vec<String> {
+    let origins = vars.get(OPTION).map(as_json);
+    let origins = origins.iter().flat_map(|origins| origins.as_array()).flatten();
+    origins.filter_map(|origin| origin["service"].as_str()).map(str::to_owned).collect()
+}
+
 /// The origins, without those that have a problem. `has_binding` says whether the worker has a binding of this name.
 pub(in crate::rules::config) fn origins(
     raw: &RawConfig,

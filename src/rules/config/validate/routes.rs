@@ -70,7 +70,7 @@ pub(in crate::rules::config) fn routes(
             {
                 diagnostics.problem(
                     &format!("ROUTES[{}].to", inner.index),
-                    "\"worker\" is for a worker of your own, and there is none here: write \"origin\", \"assets\" or \"identity\"",
+                    "\"worker\" is for code of your own behind the gate, and there is none here: give tollgate() a fetch, or write \"origin\", \"assets\" or \"identity\"",
                 );
             }
             Some(routes)
