@@ -6,7 +6,11 @@
 // (BroadcastChannel).
 
 /** @typedef {import("../worker/client.d.mts").ClientOptions} ClientOptions */
-/** @typedef {{ access: string, refresh: string | undefined, received: number }} Tokens */
+/**
+ * `since` is the time of their log-in, which renewed ones keep, `received` their own: both of this machine's clock.
+ *
+ * @typedef {{ access: string, refresh: string | undefined, since: number, received: number }} Tokens
+ */
 
 const DIALECTS = {
   "flask-jwt": { scheme: "JWT", refreshes: false },
@@ -53,6 +57,8 @@ class Client {
   #listeners = new Set();
   /** Counts log-ins and log-outs: only the last one counts. */
   #attempt = 0;
+  /** The time of the last log-in or log-out, in any tab: what belongs to an earlier log-in comes too late. */
+  #since = 0;
   /** Called when another tab has sent tokens. @type {(() => void) | null} */
   #heard = null;
   #asked;
@@ -67,6 +73,9 @@ class Client {
     if (options.cookies && (!isPage || dialect === "flask-jwt"))
       throw new TypeError("cookies are for pages, and of the dialect flask-jwt-extended");
     this.#url = new URL(url);
+    const { protocol, pathname, search, hash } = this.#url;
+    if (!/^https?:$/.test(protocol)) throw new TypeError("url is wrong: write http:// or https:// and the gate's host");
+    if (pathname + search + hash !== "/") throw new TypeError("url is the gate's origin: paths are options");
     this.#options = {
       ...DIALECTS[dialect],
       cookies: options.cookies ?? false,
@@ -106,12 +115,15 @@ class Client {
     const headers = { "Content-Type": "application/json" };
     this.#attempt += 1;
     const attempt = this.#attempt;
-    const response = await this.#send(paths.logIn, { method: "POST", headers, body });
+    // No redirect takes the password elsewhere.
+    const request = this.#request(paths.logIn, { method: "POST", headers, body, redirect: "error" });
+    const response = await this.#options.fetch(request);
     const answer = await jsonOf(response.clone());
     if (attempt !== this.#attempt)
       throw new DOMException("another log-in or log-out came after this one", "AbortError");
     if (!response.ok) throw new RefusedError(textOf(answer) ?? `the gate answered ${response.status}`, response);
-    if (!this.#take(answer)) throw new RefusedError("the gate sent no token", response);
+    this.#since = Date.now();
+    if (!this.#take(answer, this.#since)) throw new RefusedError("the gate sent no token", response);
   }
 
   /**
@@ -133,10 +145,18 @@ class Client {
   /** Forgets the tokens at once; returns the gate's answer. */
   logOut() {
     this.#attempt += 1;
+    this.#since = Date.now();
     const used = this.#proof();
     this.#csrf = {};
+    this.#channel?.postMessage({ ended: this.#since });
     this.#set(null);
-    return this.#sendWith(used, this.#options.paths.logOut, { method: "POST" });
+    return this.#sendWith(used, this.#options.paths.logOut, { method: "POST", redirect: "error" });
+  }
+
+  /** Takes no more part in what the tabs tell each other. */
+  close() {
+    this.#channel?.close();
+    this.#channel = null;
   }
 
   // ---- Sending ----
@@ -155,11 +175,6 @@ class Client {
     return new Request(input instanceof Request ? input : url, { ...init, ...credentials });
   }
 
-  /** @param {string} path @param {RequestInit} init */
-  #send(path, init) {
-    return this.#options.fetch(this.#request(path, init));
-  }
-
   /**
    * Sends a request with the proof of who it is from: the access token, or in a page with cookies their CSRF value.
    *
@@ -168,10 +183,15 @@ class Client {
    * @param {RequestInit} [init]
    */
   #sendWith(proof, input, init) {
-    const request = this.#request(input, init);
     const { cookies, scheme, csrfHeader } = this.#options;
+    let request = this.#request(input, init);
     if (proof !== null && !cookies) request.headers.set("Authorization", `${scheme} ${proof}`);
-    if (proof !== null && cookies && !SAFE.includes(request.method)) request.headers.set(csrfHeader, proof);
+    if (proof !== null && cookies && !SAFE.includes(request.method)) {
+      // Runtimes take Authorization from a request that is redirected to another origin, but not this field.
+      if (init?.redirect === undefined && request.redirect === "follow")
+        request = new Request(request, { redirect: "error" });
+      request.headers.set(csrfHeader, proof);
+    }
     return this.#options.fetch(request);
   }
 
@@ -183,7 +203,10 @@ class Client {
   /** @param {string} name */
   #csrfValue(name) {
     const cookie = document.cookie.split("; ").find((cookie) => cookie.startsWith(`${name}=`));
-    return cookie?.slice(name.length + 1) ?? this.#csrf[name] ?? null;
+    const inCookie = cookie?.slice(name.length + 1);
+    // A page of another origin may have a cookie of this name of its own.
+    const isOwn = globalThis.location?.origin === this.#url.origin;
+    return (isOwn ? (inCookie ?? this.#csrf[name]) : (this.#csrf[name] ?? inCookie)) ?? null;
   }
 
   // ---- Renewing ----
@@ -231,10 +254,18 @@ class Client {
     if (now !== used) return now !== null;
     const refresh = this.#options.cookies ? this.#csrfValue("csrf_refresh_token") : this.#tokens?.refresh;
     if (!refresh) return false;
-    const response = await this.#sendWith(refresh, this.#options.paths.refresh, { method: "POST" });
-    if (response.ok) return this.#take(await jsonOf(response), this.#tokens?.refresh);
+    const [attempt, before] = [this.#attempt, this.#tokens];
+    const init = /** @type {const} */ ({ method: "POST", redirect: "error" });
+    const response = await this.#sendWith(refresh, this.#options.paths.refresh, init);
+    const answer = response.ok ? await jsonOf(response) : undefined;
+    // After a log-in or a log-out meanwhile, here or in another tab, this answer is of another session.
+    if (attempt !== this.#attempt || before !== this.#tokens) return ![null, used].includes(this.#proof());
+    if (response.ok) return this.#take(answer, before?.since ?? 0, before?.refresh);
     // The session is over. Any other answer, such as 503, may be a better one next time.
-    if ([401, 422].includes(response.status)) this.#set(null);
+    if ([401, 422].includes(response.status)) {
+      this.#channel?.postMessage({ over: before?.since });
+      this.#set(null);
+    }
     return false;
   }
 
@@ -244,9 +275,10 @@ class Client {
    * Keeps the tokens of an answer.
    *
    * @param {any} answer
+   * @param {number} since the time of the log-in
    * @param {string} [refresh] the present one, where the answer has none
    */
-  #take(answer, refresh) {
+  #take(answer, since, refresh) {
     if (this.#options.cookies) {
       const { csrf_access_token, csrf_refresh_token } = answer ?? {};
       this.#csrf = {
@@ -254,21 +286,29 @@ class Client {
         ...(csrf_access_token && { csrf_access_token }),
         ...(csrf_refresh_token && { csrf_refresh_token }),
       };
-      for (const listener of this.#listeners) listener();
+      this.#set(null);
       return true;
     }
     const { access_token: access, refresh_token: next } = answer ?? {};
     // Only visible ASCII can travel in a header.
     if (typeof access !== "string" || !/^[!-~]+$/.test(access)) return false;
-    this.#set({ access, refresh: typeof next === "string" ? next : refresh, received: Date.now() });
+    this.#set({ access, refresh: typeof next === "string" ? next : refresh, since, received: Date.now() });
+    this.#channel?.postMessage({ tokens: this.#tokens });
     return true;
   }
 
-  /** @param {Tokens | null} tokens @param {boolean} [isOwn] whether the other tabs do not know them yet */
-  #set(tokens, isOwn = true) {
+  /** @param {Tokens | null} tokens */
+  #set(tokens) {
     this.#tokens = tokens;
-    if (isOwn) this.#channel?.postMessage({ tokens });
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) {
+      try {
+        listener();
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error; // the application's own, which must not spoil a log-in
+        });
+      }
+    }
   }
 
   // ---- Other tabs ----
@@ -277,17 +317,29 @@ class Client {
   #openChannel() {
     if (typeof BroadcastChannel === "undefined") return undefined;
     this.#channel = new BroadcastChannel(`tollgate ${this.#url.origin}`);
-    this.#channel.onmessage = ({ data }) => {
-      if (data.asks) {
-        if (this.#tokens !== null) this.#channel?.postMessage({ tokens: this.#tokens });
-        return;
+    this.#channel.onmessage = ({ data: { asks, tokens, ended, over } }) => {
+      if (asks && this.#tokens !== null) this.#channel?.postMessage({ tokens: this.#tokens });
+      if (ended > this.#since) {
+        this.#since = ended;
+        this.#attempt += 1;
+        this.#set(null);
       }
-      const isOlder = data.tokens !== null && this.#tokens !== null && data.tokens.received <= this.#tokens.received;
-      if (!isOlder) this.#set(data.tokens, false);
-      this.#heard?.();
+      if (over !== undefined && over === this.#tokens?.since) this.#set(null);
+      if (tokens !== undefined && this.#isNewer(tokens)) {
+        if (tokens.since > this.#since) this.#attempt += 1;
+        this.#since = tokens.since;
+        this.#set(tokens);
+      }
+      if (!asks) this.#heard?.();
     };
     this.#channel.postMessage({ asks: true });
     return this.#listen();
+  }
+
+  /** Whether these are of a later log-in than the last that is known of, or renewed ones of the same. @param {Tokens} tokens */
+  #isNewer({ since, received }) {
+    if (since !== this.#since) return since > this.#since;
+    return this.#tokens !== null && received > this.#tokens.received;
   }
 
   /** Waits until another tab has sent tokens, but not long. @returns {Promise<void>} */

@@ -53,11 +53,15 @@ export interface Client {
    * that the gate calls expired, is renewed once for all requests and tabs; the request is then sent again, unless its
    * body is a stream.
    *
+   * A write with cookies is not redirected, unless `init.redirect` says so: the CSRF value would go along.
+   *
    * @throws {TypeError} for another origin than the gate's, which must not get the token.
    */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
   /** Forgets the tokens at once, in all tabs. Resolves to the gate's answer: 200 if it has ended the session. */
   logOut(): Promise<Response>;
+  /** Takes no more part in what the tabs tell each other. */
+  close(): void;
   /** Calls `listener` when the token changes, here or in another tab. Returns a function that stops that. */
   onChange(listener: () => void): () => void;
 }

@@ -144,6 +144,31 @@ describe("in tabs, with tokens in memory", () => {
     await context.close();
   });
 
+  test("a renewal on its way in one tab brings nothing back after a log-out in another", async () => {
+    const { context, pages } = await tabs(gate, 2, { dialect: "flask-jwt-extended" });
+    const [renews, ends] = pages;
+    await logIn(renews);
+    await until(async () => (await tokenIn(ends)) !== null);
+    let release = () => {};
+    const held = new Promise((resolve) => (release = () => resolve(undefined)));
+    await context.route("**/auth/refresh", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await pause(4000);
+    const renewing = status(renews);
+    await pause(300);
+    await ends.evaluate(() => globalThis.client.logOut());
+    release();
+    await renewing;
+    await pause(300);
+    assert.deepEqual(await Promise.all(pages.map(tokenIn)), [null, null]);
+    // A later log-in is for all tabs again.
+    await logIn(ends);
+    await until(async () => (await tokenIn(renews)) === (await tokenIn(ends)) && (await tokenIn(ends)) !== null);
+    await context.close();
+  });
+
   test("no other origin gets the token", async () => {
     const seen = [];
     const server = createServer((request, response) => {
@@ -190,11 +215,11 @@ describe("in tabs, with cookies", () => {
   });
 });
 
-test("it is small: 2.3 KB", async () => {
+test("it is small: 2.7 KB", async () => {
   const text = await readFile(`${root}public/tollgate-client.mjs`, "utf8");
   const { code } = await transform(text, { minify: true, format: "esm" });
   const bytes = gzipSync(code, { level: 9 }).length;
-  assert.ok(bytes < 2350, `${bytes} bytes: correct worker/README.md`);
+  assert.ok(bytes < 2750, `${bytes} bytes: correct worker/README.md`);
 });
 
 describe("in Node", () => {
@@ -222,6 +247,62 @@ describe("in Node", () => {
     stop();
     assert.equal((await client.logOut()).status, 200);
     assert.deepEqual([client.token, client.claims, changes], [null, null, 2]);
+  });
+
+  test("a renewal that is answered after a log-out, or another's log-in, changes nothing", async (t) => {
+    const gate = await start({ vars: EXTENDED });
+    t.after(() => gate.close());
+    for (const answer of ["good", "over"]) {
+      for (const then of ["log-out", "log-in"]) {
+        let release = () => {};
+        const held = new Promise((resolve) => (release = () => resolve(undefined)));
+        let isFirst = true;
+        const client = createClient({
+          url: gate.url.origin,
+          dialect: "flask-jwt-extended",
+          async fetch(request) {
+            const { pathname } = new URL(request.url);
+            if (pathname === "/protected" && isFirst) {
+              isFirst = false;
+              return Response.json({ msg: "Token has expired" }, { status: 401 });
+            }
+            if (pathname !== "/auth/refresh") return fetch(request);
+            await held;
+            return answer === "good"
+              ? fetch(request)
+              : Response.json({ msg: "Token has been revoked" }, { status: 401 });
+          },
+        });
+        await client.logIn("user1", "abcxyz");
+        const renewing = client.fetch("/protected");
+        await pause(50);
+        if (then === "log-out") await client.logOut();
+        else await client.logIn("user2", "abcxyz");
+        release();
+        await renewing;
+        assert.equal(client.claims?.sub, then === "log-out" ? undefined : "2", `${answer}, ${then}`);
+      }
+    }
+  });
+
+  test("no redirect takes a password elsewhere, and a gate's address is an origin", async (t) => {
+    const seen = [];
+    const elsewhere = createServer((request, response) => {
+      seen.push(request.url);
+      response.end("{}");
+    }).listen(0, "127.0.0.1");
+    const redirects = createServer((_, response) => {
+      response.writeHead(307, { location: `http://127.0.0.1:${portOf(elsewhere)}/` }).end();
+    }).listen(0, "127.0.0.1");
+    await until(() => elsewhere.listening && redirects.listening);
+    t.after(() => {
+      for (const server of [elsewhere, redirects]) server.close();
+    });
+    const client = createClient({ url: `http://127.0.0.1:${portOf(redirects)}` });
+    await assert.rejects(client.logIn("user1", "abcxyz"));
+    assert.deepEqual(seen, []);
+    for (const url of ["localhost:8787", "ftp://x", "https://gate.example.com/prefix"])
+      assert.throws(() => createClient({ url }), TypeError, url);
   });
 
   test("Flask-JWT's dialect has its own scheme and no renewal; wrong options are errors", async (t) => {
