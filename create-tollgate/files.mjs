@@ -10,11 +10,13 @@ const TSCONFIG = {
     lib: ["es2024"],
     module: "esnext",
     moduleResolution: "bundler",
-    types: ["@cloudflare/workers-types"],
+    types: [],
     strict: true,
+    skipLibCheck: true,
     noEmit: true,
   },
-  include: ["src"],
+  // `wrangler types` writes the types of the runtime and of the bindings, `Env` among them, into that file.
+  include: ["src", "worker-configuration.d.ts"],
 };
 
 /**
@@ -80,7 +82,12 @@ function withPackages(text, name, template, { tollgate, wrangler, hono, ...types
     Object.fromEntries(Object.entries(all).filter(([it]) => it === "tollgate" || !has(it)));
   return json({
     ...existing,
-    scripts: { dev: "wrangler dev", deploy: "wrangler deploy", ...existing.scripts },
+    scripts: {
+      dev: "wrangler dev",
+      deploy: "wrangler deploy",
+      ...(template !== "gate" && { types: "wrangler types && tsc" }),
+      ...existing.scripts,
+    },
     dependencies: { ...existing.dependencies, ...added({ tollgate, ...(template === "hono" && { hono }) }) },
     devDependencies: { ...existing.devDependencies, ...added({ wrangler, ...(template !== "gate" && types) }) },
   });

@@ -2,7 +2,7 @@
 // `npm create tollgate [FOLDER]`: a project with the gate, a key, and a first user in the local store.
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -98,6 +98,12 @@ function installedFrom() {
     : undefined;
 }
 
+/** What stands at a path, a link too; `undefined` if nothing. @param {string} path */
+const statOf = (path) => lstatSync(path, { throwIfNoEntry: false });
+
+/** What gets what it lacks, where it exists. */
+const EXTENDED = ["package.json", ".gitignore"];
+
 /**
  * Writes the files, or none of them.
  *
@@ -105,9 +111,15 @@ function installedFrom() {
  * @param {Map<string, string>} all
  */
 function write(folder, all) {
-  const taken = [...all.keys(), "wrangler.toml", "wrangler.json"].filter(
-    (name) => name !== "package.json" && name !== ".gitignore" && existsSync(join(folder, name)),
-  );
+  const names = [...all.keys()];
+  const folders = names.map((name) => dirname(name)).filter((name) => name !== ".");
+  const taken = folders.filter((name) => statOf(join(folder, name))?.isDirectory() === false);
+  const isTaken = (/** @type {string} */ name) => {
+    const stat = statOf(join(folder, name));
+    // A link could lead out of the project.
+    return stat !== undefined && !(EXTENDED.includes(name) && stat.isFile());
+  };
+  if (taken.length === 0) taken.push(...[...names, "wrangler.toml", "wrangler.json"].filter(isTaken));
   if (taken.length > 0) {
     throw new Failure(
       `${folder} already has ${taken.join(", ")}`,
@@ -118,7 +130,8 @@ function write(folder, all) {
     const path = join(folder, name);
     mkdirSync(dirname(path), { recursive: true });
     const whole = name === ".gitignore" && existsSync(path) ? withLines(readFileSync(path, "utf8"), text) : text;
-    writeFileSync(path, whole, { mode: name === ".dev.vars" ? 0o600 : 0o666 });
+    const mode = name === ".dev.vars" ? 0o600 : 0o666;
+    writeFileSync(path, whole, { mode, flag: EXTENDED.includes(name) ? "w" : "wx" });
   }
 }
 
@@ -139,8 +152,8 @@ function withLines(text, lines) {
  * @returns {Promise<boolean>} whether it succeeded
  */
 function run(folder, program, args, input) {
-  // npm is a script for the shell on Windows. No argument is from the user there.
-  const shell = process.platform === "win32" && program === "npm";
+  // npm and npx are scripts for the shell on Windows. No argument is from the user there.
+  const shell = process.platform === "win32" && program.startsWith("np");
   const child = spawn(program, args, { cwd: folder, stdio: ["pipe", 2, 2], shell });
   child.stdin?.on("error", () => {});
   child.stdin?.end(input);
@@ -157,9 +170,11 @@ async function main() {
     const hint = "install it (https://nodejs.org), or write the files alone with --no-install";
     throw new Failure(`wrangler needs Node ${MIN_NODE} or newer, and this is ${process.version}`, hint);
   }
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw new Failure(`${folder} is no folder`, "name another");
   mkdirSync(folder, { recursive: true });
   const existing = join(folder, "package.json");
-  const before = existsSync(existing) ? readFileSync(existing, "utf8") : undefined;
+  const before = existsSync(existing) ? readFileSync(existing, "utf8").replace(/^\ufeff/, "") : undefined;
   if (before !== undefined && !isObject(before)) {
     throw new Failure(`${existing} is not a JSON object`, "correct it, or name an empty folder");
   }
@@ -170,19 +185,22 @@ async function main() {
   console.error(`Wrote the project in ${folder}`);
 
   const password = randomBytes(12).toString("base64url");
-  const addUser = `npx tollgate user add ${JSON.stringify(user)} --id 1`;
+  const addUser = `npx tollgate user add --id 1 -- ${quoted(user)}`;
   const toDo = [];
-  if (relative(".", folder) !== "") toDo.push(`cd ${JSON.stringify(relative(".", folder))}`);
+  if (relative(".", folder) !== "") toDo.push(`cd -- ${quoted(relative(".", folder))}`);
   let isUserThere = false;
-  if (noInstall) toDo.push("npm install", `${addUser}   # asks for a password`);
+  const types = template === "gate" ? [] : ["npx wrangler types"];
+  if (noInstall) toDo.push("npm install", ...types, `${addUser}   # asks for a password`);
   else {
     console.error("Installing tollgate and wrangler (npm install, about 20 s)");
     if (!(await run(folder, "npm", ["install", "--no-audit", "--no-fund"]))) {
       const hint = `when npm's problem above is solved: npm install && ${addUser}`;
       throw new Failure("the project is written, but npm install failed", hint);
     }
-    const command = join(folder, "node_modules/tollgate/cli/node/tollgate.mjs");
-    const args = [command, "user", "add", user, "--id", "1", "--local"];
+    // The types of the bindings, `Env` among them. Without them only tsc fails.
+    if (template !== "gate") await run(folder, "npx", ["wrangler", "types"]);
+    const command = installed(folder);
+    const args = [command, "user", "add", "--id", "1", "--local", "--", user];
     if (!(await run(folder, process.execPath, args, `${password}\n`))) {
       throw new Failure("the project is written, but it has no user yet", `in that folder: ${addUser}`);
     }
@@ -190,7 +208,19 @@ async function main() {
   }
   toDo.push("npx wrangler dev");
   process.stdout.write(`\nNow run:\n\n${toDo.map((line) => `    ${line}\n`).join("")}\n`);
-  if (isUserThere) process.stdout.write(threeCalls(user, password));
+  if (isUserThere) process.stdout.write(threeCalls(user, password, template));
+}
+
+/** A word for a shell: nothing in it is a command. @param {string} text */
+const quoted = (text) => (/^[A-Za-z0-9_./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+/** The command: in a workspace npm puts it into a folder above. @param {string} folder */
+function installed(folder) {
+  const inFolder = "node_modules/tollgate/cli/node/tollgate.mjs";
+  for (let above = folder; ; above = dirname(above)) {
+    const path = join(above, inFolder);
+    if (existsSync(path) || above === dirname(above)) return path;
+  }
 }
 
 /**
@@ -198,18 +228,20 @@ async function main() {
  *
  * @param {string} user
  * @param {string} password
+ * @param {string} template
  */
-function threeCalls(user, password) {
-  const quoted = (/** @type {string} */ text) => `'${text.replaceAll("'", "'\\''")}'`;
+function threeCalls(user, password, template) {
+  const isGate = template === "gate";
+  const [path, who] = isGate ? ["/protected", "with the user's id"] : ["/hello", "is your own code's"];
   const body = quoted(JSON.stringify({ username: user, password }));
   return `and in another terminal:
 
     curl -X POST localhost:8787/auth -H 'Content-Type: application/json' -d ${body}
-    curl localhost:8787/protected -H 'Authorization: JWT ACCESS_TOKEN'
-    curl localhost:8787/protected
+    curl localhost:8787${path} -H 'Authorization: JWT ACCESS_TOKEN'
+    curl localhost:8787${path}
 
-The first answers with an access token, the second with the user's id; the third is refused. The password is not kept
-anywhere but as a hash: note it, or set another with npx tollgate user set-password ${JSON.stringify(user)}
+The first answers with an access token, the second ${who}; the third is refused. The password is not kept
+anywhere but as a hash: note it, or set another with npx tollgate user set-password -- ${quoted(user)}
 `;
 }
 

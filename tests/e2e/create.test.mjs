@@ -1,6 +1,6 @@
 // `npm create tollgate` in an empty folder, without cargo. `cargo xtask package` makes the tarballs.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -41,7 +41,12 @@ for (const [template, block] of [
     const printed = create(folder, "--template", template, "app", "--user", "o'hara");
     const app = join(folder, "app");
     assert.equal(await readFile(join(app, "src/index.ts"), "utf8"), blocks("ts")[block], "as in the package's page");
+    const file = join(app, "src/index.ts");
+    const text = await readFile(file, "utf8");
+    // Names as wrangler writes them for the bindings of this project.
+    await writeFile(file, `${text}\nexport const kv = (env: Env): KVNamespace => env.USERS;\n`);
     run(app, "npx", "tsc", "-p", ".");
+    await writeFile(file, text);
     assert.match(run(app, "npx", "tollgate", "config", "check"), /^0 problems, 0 warnings$/m);
     const gate = await dev(app);
     t.after(() => gate.close());
@@ -62,13 +67,29 @@ test("a file that exists stays as it is", async () => {
   await writeFile(join(other, "package.json"), JSON.stringify(mine));
   await writeFile(join(other, ".gitignore"), "mine\n");
   const printed = create(other, "--no-install", "--template=hono", "--tollgate=9.9.9");
-  assert.match(printed, /npm install\n.*npx tollgate user add/);
+  assert.match(printed, /npm install\n.*npx wrangler types\n.*npx tollgate user add/);
   const { name, dependencies, devDependencies, scripts } = JSON.parse(
     await readFile(join(other, "package.json"), "utf8"),
   );
   assert.deepEqual([name, dependencies, scripts.dev], ["mine", { hono: "1", tollgate: "9.9.9" }, "mine"]);
   assert.ok(devDependencies.wrangler);
   assert.equal(await readFile(join(other, ".gitignore"), "utf8"), "mine\nnode_modules\n.wrangler\n.dev.vars*\n.env*\n");
+});
+
+test("nothing is written through a link, and no name is a command for a shell", async () => {
+  const [folder, outside] = [await emptyFolder(), await emptyFolder()];
+  await symlink(join(outside, "stolen"), join(folder, ".dev.vars"));
+  assert.match(fails(folder, 1, "npm", ...NPM, "--no-install"), /already has \.dev\.vars/);
+  await writeFile(join(outside, "package.json"), "{}");
+  const other = await emptyFolder();
+  await symlink(join(outside, "package.json"), join(other, "package.json"));
+  assert.match(fails(other, 1, "npm", ...NPM, "--no-install"), /already has package\.json/);
+  assert.deepEqual(await readdir(outside), ["package.json"]);
+  await writeFile(join(outside, "src"), "");
+  assert.match(fails(outside, 1, "npm", ...NPM, "--no-install"), /already has src/);
+  assert.match(fails(outside, 1, "npm", ...NPM, "--no-install", "src"), /is no folder/);
+  const printed = create(folder, "--no-install", "it's $(touch a)", "--user", "$(touch b)`c`");
+  assert.match(printed, /cd -- 'it'\\''s \$\(touch a\)'\n.*-- '\$\(touch b\)`c`'/s);
 });
 
 test("wrong usage says what is right", async () => {
