@@ -2,7 +2,7 @@
 //! of them, so the ratio of their CPU times a request varies less than the times.
 
 use crate::{
-    contender::{AS_SERVICE, ASSERTION, Contender, LAST_RULE, Setting},
+    contender::{AS_SERVICE, ASSERTION, CODE, Contender, LAST_RULE, Setting},
     load::{self, End, Load, Measured, quantile_ms},
     report::{Row, Spread, median},
     server::Server,
@@ -68,7 +68,7 @@ impl Comparison {
 
     /// Every row that is measured like this.
     pub fn all() -> Vec<Self> {
-        use Contender::{Flask, Floor, FloorHeaders, Hono, HonoJwt, Jose, Tollgate, WorkersRs};
+        use Contender::{Flask, Floor, FloorHeaders, Hono, HonoJwt, Jose, Package, Tollgate, WorkersRs};
         let mut all = Vec::new();
         for (kind, tokens) in [
             ("protected", Use::Same),
@@ -97,6 +97,16 @@ impl Comparison {
             setting: Setting { requires: true, ..Setting::default() },
             other: Some(Setting::default()),
             ..Self::new("protected-require", Tollgate, Use::Same)
+        });
+        // What the gate answers itself costs the same with code behind it; then that code's own answer.
+        all.push(Self { other: Some(Setting::default()), ..Self::new("protected", Package, Use::Same) });
+        all.push(Self { other: Some(Setting::default()), ..Self::new("protected-first", Package, Use::Once) });
+        let code = Setting { code: Some("worker"), ..Setting::default() };
+        all.push(Self {
+            path: CODE,
+            setting: code,
+            other: Some(Setting::default()),
+            ..Self::new("code", Package, Use::Same)
         });
         all.push(beside_forward("forward-assertion", Setting::vars(&ASSERTION)));
         let numbered = Self::tollgate("forward-urls", Use::Same, &[]);

@@ -24,6 +24,8 @@ pub enum Contender {
     WorkersRs,
     /// This repository's worker, as it is deployed.
     Tollgate,
+    /// The npm package with code behind the gate, as wrangler bundles it.
+    Package,
     /// Flask-JWT-Extended under gunicorn, not in workerd.
     Flask,
     /// PBKDF2 of `@noble/hashes`.
@@ -40,12 +42,17 @@ pub enum Contender {
 impl Contender {
     /// Whether it is a module of bench/contenders, which esbuild bundles.
     pub const fn is_bundled(self) -> bool {
-        !matches!(self, Self::Tollgate | Self::Flask | Self::Hashlib)
+        !matches!(self, Self::Tollgate | Self::Package | Self::Flask | Self::Hashlib)
+    }
+
+    /// Whether it is a gate of this repository.
+    pub const fn is_gate(self) -> bool {
+        matches!(self, Self::Tollgate | Self::Package)
     }
 
     /// The scheme of its `Authorization` header.
     pub const fn prefix(self) -> &'static str {
-        if matches!(self, Self::Tollgate) { "JWT" } else { "Bearer" }
+        if self.is_gate() { "JWT" } else { "Bearer" }
     }
 
     /// The status that it must answer `/protected` with.
@@ -73,7 +80,9 @@ pub struct Setting {
     pub requires: bool,
     /// The origin of `/api/*`; `None` for the one at `ORIGIN`.
     pub to: Option<&'static str>,
-    /// This many rules in place of two.
+    /// Where [`CODE`] goes; `None` for the gate's own answer.
+    pub code: Option<&'static str>,
+    /// This many rules in place of three.
     pub rules: Option<usize>,
     /// With Durable Objects, and this many revocations in force; `None`: without, and so without sessions.
     pub revoked: Option<usize>,
@@ -93,6 +102,9 @@ pub const ASSERTION: [(&str, &str); 2] = [
         r#"{"kty": "EC", "crv": "P-256", "kid": "a", "alg": "ES256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "d": "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#,
     ),
 ];
+
+/// A path that code behind the gate may answer.
+pub const CODE: &str = "/code";
 
 /// A path that the last rule matches, if [`Setting::rules`] is set.
 pub const LAST_RULE: &str = "/v2/acme/last";
@@ -118,6 +130,7 @@ impl Setting {
             return json!([
                 protected,
                 {"path": "/api/*", "methods": ["*"], "to": self.to.unwrap_or("origin")},
+                {"path": CODE, "to": self.code.unwrap_or("identity")},
             ]);
         };
         let rule = |number| match number % 4 {

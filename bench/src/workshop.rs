@@ -97,6 +97,9 @@ impl Workshop {
         for file in modules(&self.root.join("target/deploy"))? {
             fs::copy(&file, folder.join(file.file_name().unwrap_or_default()))?;
         }
+        let folder = fresh(&self.target.join(Contender::Package.to_string()))?;
+        let config = contenders.join("package/wrangler.toml");
+        run(self.npm("wrangler")?.args(["deploy", "--dry-run", "--config"]).arg(config).arg("--outdir").arg(folder))?;
         for helper in ["users", "orders", "cache"] {
             let folder = fresh(&self.target.join(helper))?;
             fs::copy(contenders.join(format!("{helper}.mjs")), folder.join("entry.js"))?;
@@ -196,7 +199,7 @@ impl Workshop {
             ))
         };
         let mut bindings = vec![text("JWT_SECRET_KEY", SECRET), text("ORIGIN", &format!("http://{}", self.origin))];
-        if contender == Contender::Tollgate {
+        if contender.is_gate() {
             bindings.push(json("ROUTES", &setting.routes().to_string()));
             bindings.push("(name = \"USERS\", kvNamespace = \"users\")".to_owned());
             bindings.push("(name = \"APP\", service = \"app\")".to_owned());

@@ -88,7 +88,7 @@ impl Output {
         let mut text = String::new();
         for Finding { place, severity, text: what } in findings {
             let label = severity.label(is_coloured);
-            text += &format!("{}: {label}: {}\n", visible(&place), visible(&what));
+            text += &format!("{}: {label}: {}\n", visible(&place), visible(&runnable(&what)));
         }
         text += &lines(summary.trim_end_matches('\n'));
         print(&format!("{text}\n"));
@@ -185,7 +185,18 @@ fn print_labelled(severity: Severity, escaped: &str) {
 /// Prints a line on standard error. The text must be escaped.
 fn print_error(escaped: &str) {
     // A closed standard error must not end the command before its result is printed.
-    let _ = write(std::io::stderr(), &format!("{escaped}\n"));
+    let _ = write(std::io::stderr(), &format!("{}\n", runnable(escaped)));
+}
+
+/// The text with commands that run as they stand there: in an npm project this one is `npx tollgate`.
+fn runnable(text: &str) -> Cow<'_, str> {
+    // npx sets the variable.
+    match std::env::var_os("npm_command") {
+        Some(command) if command == "exec" => {
+            text.replace("`tollgate ", "`npx tollgate ").replace("$(tollgate ", "$(npx tollgate ").into()
+        }
+        _ => text.into(),
+    }
 }
 
 /// Whether a stream is a terminal on which colours are shown and wanted. `NO_COLOR` (not empty), `CLICOLOR=0` and

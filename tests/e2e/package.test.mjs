@@ -6,9 +6,9 @@ import { after, before, describe, test } from "node:test";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { publint } from "publint";
 import { payload, root, until } from "./harness.mjs";
-import { blocks, dev, project, run, tarball } from "./project.mjs";
+import { blocks, dev, pageConfig, project, run, tarball } from "./project.mjs";
 
-const config = JSON.parse(blocks("jsonc")[1]);
+const config = pageConfig;
 const wrangler = (main, vars = {}) => JSON.stringify({ ...config, main, vars: { ...config.vars, ...vars } });
 const jwt = (token, init = {}) => ({ ...init, headers: { authorization: `JWT ${token}`, ...init.headers } });
 const TSCONFIG = JSON.stringify({

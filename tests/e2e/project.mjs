@@ -15,6 +15,11 @@ const readme = await readFile(`${root}worker/README.md`, "utf8");
 export const blocks = (/** @type {string} */ language) =>
   [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))].map(([, block]) => block);
 
+/** The configuration of the package's page. */
+export const pageConfig = JSON.parse(
+  (blocks("jsonc").find((block) => block.includes('"migrations"')) ?? "").replace(/ \/\/ .*$/gm, ""),
+);
+
 /** A PATH with Node, and without cargo and the programs of this repository. */
 const PATH = (process.env.PATH ?? "").split(":").filter((folder) => !/cargo|rustup|node_modules/.test(folder));
 export const env = {

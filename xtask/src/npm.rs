@@ -67,7 +67,7 @@ const CREATE_MANIFEST: &str = r#"{
 "#;
 
 /// What a new project may need of npm, at the versions that package.json has for the tests here.
-const OF_PROJECTS: [&str; 4] = ["@cloudflare/workers-types", "hono", "typescript", "wrangler"];
+const OF_PROJECTS: [&str; 3] = ["hono", "typescript", "wrangler"];
 
 /// The command of the package, where npm packs it from.
 pub fn command(root: &Root) -> PathBuf {
@@ -112,6 +112,14 @@ fn stage(root: &Root, program: &Path, to: &Path) -> io::Result<()> {
         copy(&build.join(name), &to.join("build").join(name))?;
     }
     copy_all(&build.join("snippets"), &to.join("build/snippets"))?;
+    for folder in ["docs", "docs/start"] {
+        for file in fs::read_dir(root.join(folder))? {
+            let path = file?.path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                copy(&path, &to.join(folder).join(path.file_name().unwrap_or_default()))?;
+            }
+        }
+    }
     write_manifest(MANIFEST, to)
 }
 

@@ -800,6 +800,19 @@ fn a_worker_that_only_exports_the_packages_is_the_stock_worker() {
 }
 
 #[test]
+fn hints_run_as_they_stand_in_an_npm_project() {
+    let world = World::new();
+    world.write(".dev.vars", "");
+    for (variable, expected) in
+        [("exec", "$(npx tollgate secret generate)"), ("run-script", "$(tollgate secret generate)")]
+    {
+        let output = world.command(&["config", "check"]).env("npm_command", variable).output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert!(out.contains(expected), "{variable}: {out}");
+    }
+}
+
+#[test]
 fn a_secret_in_secrets_store_is_there() {
     let world = World::new();
     world.write(".dev.vars", "");

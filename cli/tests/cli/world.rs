@@ -156,6 +156,7 @@ impl World {
             .env("COLUMNS", "100")
             .env_remove("NO_COLOR")
             .env_remove("TOLLGATE_GATE")
+            .env_remove("npm_command")
             .env_remove("CLOUDFLARE_ENV")
             .env_remove("TOLLGATE_ADMIN_SECRET")
             .env_remove("TOLLGATE_PASSWORD_PEPPERS")
