@@ -20,7 +20,10 @@ pub use super::{algorithm::Algorithm, fault::KeyFault};
 use crate::engine::{Chosen, Engine};
 use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use jwt_compact::AlgorithmSignature;
-use pkcs8::der::{Decode, asn1::SequenceRef};
+use pkcs8::der::{
+    Decode, Tag, Tagged,
+    asn1::{AnyRef, SequenceRef},
+};
 use zeroize::Zeroizing;
 
 /// A key that signs with its algorithm, and verifies what it signed.
@@ -361,7 +364,7 @@ fn read(text: &str) -> Result<Jwk, KeyFault> {
 /// Keys and certificates in the forms that they are handed round in: nobody's shared secret is one. PyJWT refuses the
 /// same forms, but for DER in base64 or hexadecimal.
 fn looks_like_a_key(secret: &[u8]) -> bool {
-    let is_der = |bytes: &[u8]| bytes.len() > 32 && <&SequenceRef>::from_der(bytes).is_ok();
+    let is_der = |bytes: &[u8]| bytes.len() > 32 && is_sequence_of_values(bytes);
     let Ok(text) = std::str::from_utf8(secret) else { return is_der(secret) };
     let marks =
         ["-----BEGIN ", "---- BEGIN ", "ssh-rsa", "ssh-dss", "ssh-ed25519", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"];
@@ -380,4 +383,17 @@ fn looks_like_a_key(secret: &[u8]) -> bool {
     };
     let is_jwk = || json::object(text.trim().as_bytes()).is_ok_and(|members| members.contains_key("kty"));
     marks.iter().any(|mark| text.contains(mark)) || is_jwk() || is_der(secret) || is_der_in_text()
+}
+
+/// Whether it is a sequence in DER that begins with a number or another sequence, as those of X.509, PKCS#1, PKCS#8,
+/// PKCS#12 and SEC 1 do, and consists of whole values. One random text in 10,000 is a sequence by its first two bytes.
+fn is_sequence_of_values(bytes: &[u8]) -> bool {
+    let Ok(sequence) = <&SequenceRef>::from_der(bytes) else { return false };
+    let mut rest = sequence.as_bytes();
+    let begins =
+        AnyRef::from_der_partial(rest).is_ok_and(|(first, _)| matches!(first.tag(), Tag::Integer | Tag::Sequence));
+    while let Ok((_, behind)) = AnyRef::from_der_partial(rest) {
+        rest = behind;
+    }
+    begins && rest.is_empty()
 }

@@ -142,10 +142,16 @@ fn a_public_key_is_no_secret_in_any_spelling() {
     for secret in [SECRET, "MIIsecret", "MAA=", "{\"a\":1}", "0123456789abcdef0123456789abcdef0123456789abcdef"] {
         assert!(symmetric(Algorithm::Hs256, secret).is_ok(), "{secret}");
     }
-    // 32 random bytes may look like DER; no public key is as short.
+    // A sequence of one number. Random bytes may look like one, but no public key is as short.
     for (length, outcome) in [(30, Ok(())), (31, Err(KeyFault::PublicKey))] {
-        let der = format!("0{}{}", char::from(length), "x".repeat(length.into()));
+        let der =
+            format!("0{}\u{2}{}{}", char::from(length), char::from(length - 2), "x".repeat(usize::from(length) - 2));
         assert_eq!(symmetric(Algorithm::Hs256, &der).map(drop), outcome, "{length}");
+    }
+    // Texts whose first two characters say that a sequence of the right length follows: one in 10,000 does.
+    for content in ["x".repeat(70), format!("0B{}", "x".repeat(68)), format!("\u{2}\u{1}x{}", "\u{1f}".repeat(67))] {
+        let text = format!("0F{content}");
+        assert_eq!(symmetric(Algorithm::Hs256, &text).map(drop), Ok(()), "{text:?}");
     }
 }
 
