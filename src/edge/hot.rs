@@ -16,6 +16,7 @@ use crate::rules::{
     config::Location,
     forward::{self, Filter, HeldBack, identity_headers},
     gate::{Authorized, Continuation, Decided, Decision, Gate, Principal, Rejected},
+    json,
     log::{Event, Level, RequestInfo},
     rejection::Rejection,
     request::{Headers, Request},
@@ -47,7 +48,12 @@ mod verdict {
     pub const GO_ON: i32 = -1;
     /// Forward to the origin under the rule with index 0; `FORWARD - i` stands for index `i`.
     pub const FORWARD: i32 = -2;
+    /// The worker's own code answers: `INNER + n` if `n` bytes of the buffer say who the caller is.
+    pub const INNER: i32 = 1 << 16;
 }
+
+// So the length of an identity is no such verdict.
+const _: () = assert!(BUFFER_BYTES < verdict::INNER as usize);
 
 #[wasm_bindgen]
 extern "C" {
@@ -105,7 +111,8 @@ pub fn buffer() -> (usize, usize) {
 /// or -1 without them.
 ///
 /// Returns the length in bytes of the identity answer in the buffer; or 0 if JavaScript has built the response already;
-/// or -1 if [`super::reply`] must continue; or -2 - i if the request is to be forwarded under the rule with index i.
+/// or -1 if [`super::reply`] must continue; or -2 - i if the request is to be forwarded under the rule with index i; or
+/// 65,536 + n if the worker's own code answers, and n bytes of the buffer are [`Principal::to_json`].
 #[must_use]
 pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64, audience: i32) -> i32 {
     // A decision that was not carried out belongs to an earlier request.
@@ -129,7 +136,13 @@ pub fn decide(method: usize, url: usize, authorization: Option<usize>, now: f64,
         let is_answered = match &decided {
             Decided::Now(Decision::Identity(authorized)) if request.method == "GET" && is_unlogged(gate) => {
                 keep(gate, authorized, &request, began);
-                return identify(gate, authorized, buffer);
+                return write(&gate.identity_body(authorized), buffer).unwrap_or(verdict::GO_ON);
+            }
+            // A renewed token is for the answer: `reply` adds it.
+            Decided::Now(Decision::Inner(authorized)) if is_unlogged(gate) && authorized.renewal().is_empty() => {
+                keep(gate, authorized, &request, began);
+                let auth = json::to_ascii(&authorized.principal().to_json());
+                return write(&auth, buffer).map_or(verdict::GO_ON, |length| verdict::INNER + length);
             }
             Decided::Now(Decision::Forward(authorized))
                 if is_unlogged(gate) && knows_identity_headers(gate, authorized, &request, audience, began) =>
@@ -154,12 +167,10 @@ fn is_unlogged(gate: &Gate) -> bool {
     gate.config().log < Level::Debug
 }
 
-/// Writes the identity answer into the buffer and returns its length, or [`verdict::GO_ON`] if it does not fit.
-fn identify(gate: &Gate, authorized: &Authorized<'_>, buffer: &mut [u8]) -> i32 {
-    let text = gate.identity_body(authorized);
-    let Some(target) = buffer.get_mut(..text.len()) else { return verdict::GO_ON };
-    target.copy_from_slice(text.as_bytes());
-    i32::try_from(text.len()).unwrap_or(verdict::GO_ON)
+/// Writes a text into the buffer and returns its length, if it fits.
+fn write(text: &str, buffer: &mut [u8]) -> Option<i32> {
+    buffer.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+    i32::try_from(text.len()).ok()
 }
 
 /// Lets JavaScript keep the decision, if it is worth keeping and may be replayed for any time.
@@ -227,6 +238,17 @@ pub fn goes_on(name: &str, value: Option<&str>) -> Option<bool> {
         return None;
     }
     Filter::for_tokens(config).goes_on(name, value)
+}
+
+/// Whether a worker's own code gets this header field as the client has sent it. `false` also if that depends on other
+/// fields: what must go is removed in Rust.
+#[must_use]
+pub fn is_the_clients(name: &str) -> bool {
+    load::stock().is_some_and(|gate| {
+        let config = gate.config();
+        let has_token = config.websocket_protocol.is_some() && [PROTOCOL_HEADER, "upgrade"].contains(&name);
+        !has_token && !Filter::is_the_gates(name) && !Filter::for_tokens(config).is_configured(name)
+    })
 }
 
 /// The JavaScript function that forwards to the origin what [`decide`] answers with -2 or less.

@@ -13,19 +13,20 @@ import { hotPath } from "../../worker/js/hot.mjs";
  * }} Read
  */
 /**
- * What Rust does in `decide`: it returns a body, or a verdict.
+ * What Rust does in `decide`: it returns a body, or a verdict, or who the caller of the worker's own code is.
  *
- * @typedef {(request: Read, callbacks: HotCallbacks) => string | number} Rules
+ * @typedef {(request: Read, callbacks: HotCallbacks) => string | number | { auth: string }} Rules
  */
 
 const REJECTED = 0;
 const GO_ON = -1;
 const FORWARD = -2;
+const INNER = 65_536;
 const START = 1_800_000_000_000;
 
 /**
  * A hot path on a Rust that follows `rules`. Responses that are not the hot path's own have a status of their own: 299
- * from `handleInRust`, 599 for an exception, 200 with what was sent from the origin.
+ * from `handleInRust`, 298 from the worker's own code, 599 for an exception, 200 with what was sent from the origin.
  *
  * @param {Rules} rules
  */
@@ -49,6 +50,10 @@ function playing(rules) {
       namesAsked.push(name);
       return name === "x-unclear" ? undefined : name !== "authorization";
     },
+    is_the_clients: (/** @type {string} */ name) => {
+      namesAsked.push(name);
+      return name !== "x-auth-subject";
+    },
     sender: () => {
       senders += 1;
       const number = senders;
@@ -70,9 +75,10 @@ function playing(rules) {
       };
       asked.push(request);
       const verdict = rules(request, callbacks);
-      if (typeof verdict !== "string") return verdict;
-      memory.set(Buffer.from(verdict));
-      return verdict.length;
+      if (typeof verdict === "number") return verdict;
+      const [written, least] = typeof verdict === "string" ? [verdict, 0] : [verdict.auth, INNER];
+      memory.set(Buffer.from(written));
+      return least + written.length;
     },
   };
   const instance = () => {
@@ -82,6 +88,11 @@ function playing(rules) {
   const path = hotPath(
     instance,
     (_request, _env, _ctx, isDecided) => Response.json({ isDecided }, { status: 299 }),
+    async (request, _env, _ctx, auth) => {
+      const fields = Object.fromEntries(request.headers);
+      if (request.url.endsWith("/throws")) throw new Error("of the application");
+      return Response.json({ auth, fields }, { status: 298 });
+    },
     (error) => new Response(/** @type {Error} */ (error).message, { status: 599 }),
   );
   path.begin(rust);
@@ -119,6 +130,12 @@ const forwarding = (request, callbacks) => {
   if (request.audience < 0) callbacks.setIdentityHeaders(`x-auth-subject:${token}`, 2, 0, Infinity);
   callbacks.keep(request.now, request.now + 60_000, 2, 0);
   return FORWARD;
+};
+
+/** Lets the worker's own code answer, for a minute. @type {Rules} */
+const passingOn = (request, callbacks) => {
+  callbacks.keep(request.now, request.now + 60_000, 2, 0);
+  return { auth: `${request.authorization} ${request.url}` };
 };
 
 beforeEach(() => mock.timers.reset());
@@ -274,7 +291,61 @@ test("an exception in the middle of a decision leaves nothing to replay", async 
   assert.equal(asked.length, 2);
 });
 
+test("the worker's own code hears who the caller is, from Rust once for a token, URL and method", async () => {
+  mock.timers.enable({ apis: ["Date"], now: START });
+  const { asked, send } = playing(passingOn);
+  for (const token of ["A", "B", "A", "B"]) {
+    const { status, text } = await send(token);
+    assert.deepEqual([status, JSON.parse(text).auth], [298, `Bearer ${token} https://gate/me`]);
+  }
+  assert.equal(asked.length, 2);
+  await send("A", "https://gate/me", "POST");
+  assert.equal(asked.length, 3, "another method");
+  mock.timers.tick(60_000);
+  await send("A", "https://gate/me", "POST");
+  assert.equal(asked.length, 4, "over");
+});
+
+test("an answer of the gate's takes the place of one by the worker's own code, and the other way", async () => {
+  mock.timers.enable({ apis: ["Date"], now: START });
+  let rules = passingOn;
+  const { send } = playing((request, callbacks) => rules(request, callbacks));
+  for (const [next, status] of /** @type {[Rules, number][]} */ ([
+    [passingOn, 298],
+    [keeping, 200],
+    [passingOn, 298],
+    [forwarding, 200],
+    [passingOn, 298],
+  ])) {
+    rules = next;
+    assert.equal((await send("A")).status, status);
+    assert.equal((await send("A")).status, status, "replayed");
+    mock.timers.tick(60_000);
+  }
+  rules = (_request, callbacks) => {
+    callbacks.setRejection(0, { status: 401 }, "no", "id-", "");
+    callbacks.reject(0, 1, false);
+    return REJECTED;
+  };
+  for (let round = 0; round < 2; round++) assert.equal((await send("A")).status, 401);
+});
+
+test("a header field that only the gate may set sends the request to Rust, also one that is replayed", async () => {
+  const { namesAsked, send } = playing(passingOn);
+  const forged = { "x-auth-subject": "root" };
+  assert.equal((await send("A", "https://gate/me", "GET", forged)).text, '{"isDecided":false}');
+  assert.deepEqual(JSON.parse((await send("A", "https://gate/me", "GET", { "x-a": "1" })).text).fields["x-a"], "1");
+  assert.equal((await send("A", "https://gate/me", "GET", forged)).text, '{"isDecided":false}');
+  assert.deepEqual(namesAsked.sort(), ["authorization", "x-a", "x-auth-subject"], "once each");
+});
+
+test("an exception of the worker's own code is its own", async () => {
+  const { send } = playing(passingOn);
+  for (let round = 0; round < 2; round++) await assert.rejects(send("A", "https://gate/throws"), /of the application/);
+});
+
 for (const [what, rules] of /** @type {[string, Rules][]} */ ([
+  ["caller", passingOn],
   ["answer", keeping],
   ["rule", forwarding],
 ])) {
@@ -285,7 +356,7 @@ for (const [what, rules] of /** @type {[string, Rules][]} */ ([
       if (fails) throw new Error("in the middle");
       return verdict;
     });
-    assert.equal((await send("A", "https://gate/1")).status, 200);
+    assert.notEqual((await send("A", "https://gate/1")).status, 599);
     fails = true;
     assert.equal((await send("A", "https://gate/2")).status, 599);
     assert.equal((await send("A", "https://gate/2")).status, 299, "that of another URL is not replayed");

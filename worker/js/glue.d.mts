@@ -42,6 +42,7 @@ export function decide(
   audience: number,
 ): number;
 export function goes_on(name: string, value: string | undefined): boolean | undefined;
+export function is_the_clients(name: string): boolean;
 export function identity_init(): ResponseInit;
 export function sender(env: Env): Sender;
 

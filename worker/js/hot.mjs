@@ -1,9 +1,9 @@
 // The hot path: answers or forwards a request without a promise, and mostly without a call into Rust.
 //
-// Which decisions are replayed: two kinds that Rust has made, "answer with this identity" and "forward under this
-// rule". Rust gives times only for those that it allows to be kept (`keep` in src/edge/hot.rs: from a token's second
-// use, under a rule that asks for no fresh token, and more). Rejections are not replayed: Rust decides each one, and
-// only the parts of its response are kept here.
+// Which decisions are replayed: three kinds that Rust has made, "answer with this identity", "forward under this rule"
+// and "the worker's own code answers". Rust gives times only for those that it allows to be kept (`keep` in
+// src/edge/hot.rs: from a token's second use, under a rule that asks for no fresh token, and more). Rejections are not
+// replayed: Rust decides each one, and only the parts of its response are kept here.
 //
 // Keyed by what: the whole value of `Authorization`, byte for byte. An entry holds one decision, for one method and one
 // URL, and is used only for a request with the same three values. It also holds the identity headers of its token,
@@ -22,21 +22,24 @@
 
 /** @typedef {import("./glue.mjs").HotCallbacks} HotCallbacks */
 /** @typedef {typeof import("./glue.mjs")} Rust */
-/** @typedef {Pick<Rust, "begin" | "buffer" | "decide" | "goes_on" | "identity_init" | "sender">} HotRust */
+/** @typedef {Pick<Rust, "begin" | "buffer" | "decide" | "goes_on" | "identity_init" | "is_the_clients" | "sender">} HotRust */
 /** @typedef {Response | Promise<Response>} Answer */
 
 /**
  * What is known of a token. The decision holds from `from` until before `until`, in milliseconds since 1970. It is
- * `body` (answer with it) or `rule` (forward under it); if both are unset there is nothing to replay. `audience` is the
- * one that it needs identity headers for (0 for any), and `identityHeaders` are those for `headersAudience`, until
- * before `headersUntil`.
+ * `body` (answer with it), `rule` (forward under it) or `auth` (the worker's own code answers, and this says to whom, as
+ * JSON); if all are unset there is nothing to replay. `audience` is the one that it needs identity headers for (0 for
+ * any), and `identityHeaders` are those for `headersAudience`, until before `headersUntil`.
  *
  * @typedef {{
  *   method: string, url: string, from: number, until: number,
- *   body: string | undefined, rule: number | undefined,
+ *   body: string | undefined, rule: number | undefined, auth: string | undefined,
  *   audience: number, identityHeaders: [string, string][] | undefined, headersAudience: number, headersUntil: number,
  * }} Entry
  */
+
+/** From here on a verdict is the length of `auth` (`verdict` in src/edge/hot.rs). */
+const INNER = 65_536;
 
 /** The audience of identity headers that are not there (`audience` in src/edge/hot.rs). */
 const NO_HEADERS = -1;
@@ -45,13 +48,15 @@ const decoder = new TextDecoder();
 
 /**
  * The hot path of a worker. `instance()` gives the instance in Wasm; `handleInRust` answers what is not answered here,
- * and `internalError` makes the answer to an exception. Call the returned `begin(rust)` with each fresh instance.
+ * `answerInside` what the worker's own code answers, and `internalError` makes the answer to an exception. Call the
+ * returned `begin(rust)` with each fresh instance.
  *
  * @param {() => unknown} instance
  * @param {(request: Request, env: Cloudflare.Env, ctx: ExecutionContext, isDecided: boolean) => Answer} handleInRust
+ * @param {(request: Request, env: Cloudflare.Env, ctx: ExecutionContext, auth: string) => Answer} answerInside
  * @param {(error: unknown) => Response} internalError
  */
-export function hotPath(instance, handleInRust, internalError) {
+export function hotPath(instance, handleInRust, answerInside, internalError) {
   // What is kept for this instance.
   /** @type {HotRust} */
   let rust;
@@ -64,6 +69,8 @@ export function hotPath(instance, handleInRust, internalError) {
   /** @typedef {{ status?: number, headers: Headers }} LoggedInit */
   /** Whether a header field is forwarded, by its name. @type {Map<string, boolean | undefined>} */
   let forwardedFields;
+  /** Whether a header field reaches the worker's own code, by its name. @type {Map<string, boolean>} */
+  let clientsFields;
   /** By the value of `Authorization`, the oldest first. @type {Map<string | null, Entry>} */
   let entries;
   /** @type {import("../../src/edge/js/fetch.mjs").Sender | undefined} */
@@ -76,6 +83,7 @@ export function hotPath(instance, handleInRust, internalError) {
     identityInit = rust.identity_init();
     rejections = [];
     forwardedFields = new Map();
+    clientsFields = new Map();
     entries = new Map();
     sender = undefined;
     rust.begin(callbacks);
@@ -108,6 +116,7 @@ export function hotPath(instance, handleInRust, internalError) {
         until: 0,
         body: undefined,
         rule: undefined,
+        auth: undefined,
         audience: 0,
         identityHeaders: undefined,
         headersAudience: 0,
@@ -123,17 +132,19 @@ export function hotPath(instance, handleInRust, internalError) {
    *
    * @param {string | undefined} body
    * @param {number | undefined} rule
+   * @param {string | undefined} auth
    */
-  function fill(body, rule) {
+  function fill(body, rule, auth) {
     if (entryToFill === undefined) return;
     entryToFill.body = body;
     entryToFill.rule = rule;
+    entryToFill.auth = auth;
   }
 
   /** What Rust calls during `decide`. @type {HotCallbacks} */
   const callbacks = {
     keep(from, until, capacity, audience) {
-      const nothing = { body: undefined, rule: undefined };
+      const nothing = { body: undefined, rule: undefined, auth: undefined };
       entryToFill = Object.assign(entryFor(capacity), { method, url, from, until, audience, ...nothing });
     },
     setIdentityHeaders(lines, capacity, headersAudience, headersUntil) {
@@ -243,6 +254,25 @@ export function hotPath(instance, handleInRust, internalError) {
   }
 
   /**
+   * Whether the worker's own code gets the request as it came. If not, Rust removes what a client may not say. Rust is
+   * asked once for each name.
+   *
+   * @param {Request} request
+   */
+  function isAllTheClients(request) {
+    for (const name of request.headers.keys()) {
+      let isTheClients = clientsFields.get(name);
+      if (isTheClients === undefined) {
+        isTheClients = rust.is_the_clients(name);
+        if (clientsFields.size > 200) clientsFields.clear();
+        if (name.length <= 100) clientsFields.set(name, isTheClients);
+      }
+      if (!isTheClients) return false;
+    }
+    return true;
+  }
+
+  /**
    * Handles a request. No closures here: what they hold would be allocated for every request (0.01 of its time).
    *
    * @param {Request} request
@@ -252,6 +282,8 @@ export function hotPath(instance, handleInRust, internalError) {
    */
   function handle(request, env, ctx) {
     let isDecided = false;
+    /** @type {string | undefined} */
+    let auth;
     try {
       instance(); // a fresh one, if the last was lost: it empties what is kept here
       const now = Date.now();
@@ -266,26 +298,30 @@ export function hotPath(instance, handleInRust, internalError) {
       const isKnown = entry?.url === url && entry.method === method && entry.from <= now && now < entry.until;
       if (isKnown && entry.body !== undefined) return new Response(entry.body, identityInit);
       if (isKnown && (entry.rule === undefined || entry.audience === audience)) {
-        rule = entry.rule;
+        ({ rule, auth } = entry);
       } else if (writeRequest()) {
         entryToFill = undefined;
         // What it returns: src/edge/hot.rs.
         const verdict = rust.decide(method.length, url.length, authorization?.length, now, audience);
-        if (verdict > 0) {
+        if (verdict > 0 && verdict < INNER) {
           const body = readAscii(verdict);
-          fill(body, undefined);
+          fill(body, undefined, undefined);
           return new Response(body, identityInit);
         }
         if (verdict === 0) return response;
         isDecided = verdict === -1;
-        if (!isDecided) rule = -2 - verdict;
-        fill(undefined, rule);
+        if (verdict >= INNER) auth = readAscii(verdict - INNER);
+        else if (!isDecided) rule = -2 - verdict;
+        fill(undefined, rule, auth);
       }
+      if (auth !== undefined && !isAllTheClients(request)) auth = undefined;
       const forwarded = rule === undefined ? undefined : forward(request, env, now, rule);
       if (forwarded !== undefined) return forwarded.catch(internalError);
     } catch (error) {
       return internalError(error);
     }
+    // An exception of that code is its own.
+    if (auth !== undefined) return answerInside(request, env, ctx, auth);
     return handleInRust(request, env, ctx, isDecided);
   }
 

@@ -59,6 +59,7 @@ export function tollgate(application = {}) {
         outcome instanceof Response ? outcome : answer(outcome, env, ctx);
       return outcome instanceof Promise ? outcome.then(finished) : finished(outcome);
     },
+    (request, env, ctx, auth) => answer({ request, auth, cookies: undefined, cors: undefined }, env, ctx),
     internalError,
   );
   onInstance(begin);

@@ -127,6 +127,12 @@ pub fn goes_on(name: &str, value: Option<String>) -> Option<bool> {
     edge::hot::goes_on(name, value.as_deref())
 }
 
+/// See [`edge::hot::is_the_clients`].
+#[wasm_bindgen]
+pub fn is_the_clients(name: &str) -> bool {
+    edge::hot::is_the_clients(name)
+}
+
 /// See [`edge::hot::sender`].
 #[wasm_bindgen]
 pub fn sender(env: &JsValue) -> JsValue {
