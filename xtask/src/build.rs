@@ -95,6 +95,7 @@ pub fn build(root: &Root, flavour: Flavour) -> Result<(), Failure> {
         .current_dir(root)
         .args(["build", "--locked", "--quiet", "--package", &package, "--lib", "--target", "wasm32-unknown-unknown"])
         .args(["--profile", flavour.profile()])
+        .args(without_paths(root, "wasm32-unknown-unknown"))
         // As worker-build does: futures from js-sys.
         .env("WASM_BINDGEN_USE_JS_SYS", "1");
     if flavour == Flavour::Faults {
@@ -139,11 +140,21 @@ pub fn command(root: &Root) -> Result<PathBuf, Failure> {
     let target = ["--target", "wasm32-wasip1", "--profile", "command"];
     let mut cargo = root.cargo_command(["build", "--locked", "--quiet", "--package", "tollgate-cli"]);
     step.run(
-        cargo.args(target),
+        cargo.args(target).args(without_paths(root, target[1])),
         "mend what the compiler says; `rustup target add wasm32-wasip1` if it lacks the target",
     )?;
     step.done("");
     Ok(root.target().join("wasm32-wasip1/command/tollgate.wasm"))
+}
+
+/// Arguments for cargo, after which the places of the sources in messages of panics don't name folders of this machine:
+/// a build of the same commit elsewhere has the same bytes.
+fn without_paths(root: &Root, target: &str) -> [String; 2] {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).unwrap_or_default();
+    let [home, root] = [home.join("registry/src"), root.join("")].map(|path| path.display().to_string());
+    let flags = [format!("--remap-path-prefix={home}=/crates"), format!("--remap-path-prefix={root}=/tollgate/")];
+    ["--config".into(), format!("target.{target}.rustflags = {flags:?}")]
 }
 
 /// The JavaScript glue and the module, whose functions still have their names.
