@@ -45,6 +45,14 @@ struct Refused {
     faults: Vec<String>,
 }
 
+impl Refused {
+    /// All that it is about this option.
+    fn of(self, option: &str) -> Vec<String> {
+        let is_of = |name: &String| name.split(['.', '[']).next() == Some(option);
+        self.problems.into_iter().chain(self.faults).filter(is_of).collect()
+    }
+}
+
 fn refused(vars: &Value) -> Refused {
     let mut vars = vars.as_object().unwrap().clone();
     vars.entry("JWT_SECRET_KEY").or_insert_with(|| "0123456789abcdef".repeat(4).into());
@@ -345,6 +353,106 @@ fn the_schema_agrees_with_the_reader_about_each_member_of_a_rule() {
         }
     }
     assert!(wrong.is_empty(), "the schema\n{}", wrong.join("\n"));
+}
+
+/// The values that schema and reader accept for this member, in the variables that `vars_with` makes of it.
+fn good_values(
+    schema: &Validator,
+    option: &str,
+    member: &str,
+    vars_with: impl Fn(&[(&str, &Value)]) -> Value,
+) -> Vec<Value> {
+    let is_good = |vars: &Value| schema.accepts(vars) && refused(vars).of(option).is_empty();
+    values().into_iter().filter(|value| is_good(&vars_with(&[(member, value)]))).collect()
+}
+
+/// Each two members of a table with each two values that are good by themselves, or are words that another member has
+/// to allow: the schema and the reader accept the same.
+fn compare_pairs(option: &str, members: &[(&str, &[&str])], vars_with: impl Fn(&[(&str, &Value)]) -> Value) {
+    let schema = Validator::new();
+    let values: Vec<(&str, Vec<Value>)> = members
+        .iter()
+        .map(|&(member, words)| {
+            let words = words.iter().map(|word| serde_json::from_str(word).unwrap());
+            let good = good_values(&schema, option, member, &vars_with);
+            // Of names that may be any, a few.
+            let step = good.len().div_ceil(10).max(1);
+            (member, good.into_iter().step_by(step).chain(words).collect())
+        })
+        .collect();
+    let (mut wrong, mut compared, mut together) = (Vec::new(), 0, 0);
+    for (at, (one, ones)) in values.iter().enumerate() {
+        for (other, others) in &values[at + 1..] {
+            for (first, second) in ones.iter().flat_map(|first| others.iter().map(move |second| (first, second))) {
+                let vars = vars_with(&[(one, first), (other, second)]);
+                let names = refused(&vars).of(option);
+                compared += 1;
+                together += usize::from(!names.is_empty());
+                if schema.accepts(&vars) != names.is_empty() {
+                    wrong.push(format!("{option}: {one} = {first}, {other} = {second}: {names:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "schema and reader differ in {} of {compared}\n{}", wrong.len(), wrong.join("\n"));
+    assert!(compared > 100 && together > 10, "{option}: {compared} pairs, {together} of them wrong");
+}
+
+#[test]
+fn the_schema_agrees_with_the_reader_about_two_members_of_a_rule() {
+    let members: Vec<(&str, &[&str])> = RULE_MEMBERS
+        .iter()
+        .filter(|member| member.name != "path")
+        .map(|member| {
+            let words: &[&str] = match member.name {
+                "invalid" => &["\"refuse\"", "\"anonymous\""],
+                "cache" => &["true", "false"],
+                "realm" => &["\"token\""],
+                _ => &[],
+            };
+            (member.name, words)
+        })
+        .collect();
+    compare_pairs("ROUTES", &members, |written| {
+        let mut rule = json!({"path": "/x/*", "to": "origin"});
+        written.iter().for_each(|(name, value)| rule[*name] = (*value).clone());
+        json!({"TOLLGATE_WIRE": "flask-jwt-extended", "ORIGIN": "https://app.example.com", "ROUTES": [rule]})
+    });
+}
+
+#[test]
+fn the_schema_agrees_with_the_reader_about_two_members_of_cors_and_of_an_origin() {
+    let origins = ["[\"*\"]", "\"*\"", "\"https://a.example.com, *\"", "[\"null\"]", "\"[\\\"*\\\"]\""];
+    let lists = ["[\"*\"]", "\"X-A, *\"", "\"X-A\""];
+    let cors: [(&str, &[&str]); 5] = [
+        ("origins", &origins),
+        ("credentials", &["true", "false"]),
+        ("headers", &lists),
+        ("expose", &lists),
+        ("max_age", &[]),
+    ];
+    compare_pairs("TOLLGATE_CORS", &cors, |written| {
+        let mut cors = json!({"origins": ["https://app.example.com"]});
+        written.iter().for_each(|(name, value)| cors[*name] = (*value).clone());
+        json!({"TOLLGATE_CORS": cors})
+    });
+    let hosts = ["\"client\"", "\"origin\"", "\"x\""];
+    let origin: [(&str, &[&str]); 6] = [
+        ("url", &[]),
+        ("service", &[]),
+        ("host", &hosts),
+        ("prefix", &["\"/a/../b\"", "\"/a/.b\""]),
+        ("timeout", &[]),
+        ("headers", &[]),
+    ];
+    for address in ["url", "service"] {
+        compare_pairs("ORIGINS", &origin, |written| {
+            let mut origin = json!({"name": "orders"});
+            origin[address] = if address == "url" { "https://orders.example.com".into() } else { "ORDERS".into() };
+            written.iter().for_each(|(name, value)| origin[*name] = (*value).clone());
+            json!({"ORIGINS": [origin]})
+        });
+    }
 }
 
 #[test]

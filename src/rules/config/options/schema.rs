@@ -1,8 +1,8 @@
 //! The JSON Schema of wrangler's configuration with the gate's variables, for editors: `wrangler.schema.json` of the
 //! npm package.
 //!
-//! It accepts whatever the reader of the configuration accepts, and refuses as much of the rest as a schema of single
-//! values can say: tests/schema.rs.
+//! It accepts whatever the reader of the configuration accepts, and refuses as much of the rest as a schema of values
+//! and tables can say: tests/schema.rs.
 
 use super::{Family, OptionSpec, Secrecy, TABLE};
 use crate::rules::{
@@ -25,6 +25,7 @@ pub fn schema() -> Value {
         "type": "object",
         "properties": RULE_MEMBERS.iter().map(|member| (member.name.to_owned(), of_member(member, parse(member.schema))))
             .collect::<Map<_, _>>(),
+        "allOf": [{"$ref": "#/definitions/members-of-a-rule"}],
         "required": ["path", "to"],
         "additionalProperties": false,
     });

@@ -151,12 +151,12 @@ pub(in crate::rules::config) fn check_idle_members(
     for (index, rule) in raw.routes.iter().enumerate() {
         let option = |member: &str| format!("ROUTES[{index}].{member}");
         if rule["auth"] == "none" {
-            let asks =
-                |member: &str| !matches!(rule[member], Value::Null | Value::Bool(false)) && rule[member] != "token";
-            for member in ["fresh", "refresh", "user", "revocation", "locations", "realm"]
-                .into_iter()
-                .filter(|&member| asks(member))
-            {
+            let asks = |member: &str| match &rule[member] {
+                Value::Null | Value::Bool(false) => false,
+                value => member != "user" || value != "token",
+            };
+            let members = ["fresh", "refresh", "user", "revocation", "locations", "realm"];
+            for member in members.into_iter().filter(|&member| asks(member)) {
                 diagnostics.fault(
                     &option(member),
                     "no effect beside auth = \"none\", where the gate looks at no token: remove one of the two",
