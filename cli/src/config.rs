@@ -228,7 +228,7 @@ fn check_view(toml: &WranglerConfig, view: View, findings: &mut Findings) -> Loa
         findings.problem(
             position,
             "assets.run_worker_first",
-            "Cloudflare serves the static files before it runs the worker, and no rule goes to them: write run_worker_first = true, or remove [assets]",
+            format!("Cloudflare serves the static files before it runs the worker, and no rule goes to them: write run_worker_first = true, or remove {}", toml.heading(&["assets"])),
         );
     }
     // The rule that the gate adds for TOLLGATE_ME_URL does not count.
@@ -341,7 +341,7 @@ fn check_unseen(toml: &WranglerConfig, local: &[&str], deployed: &[&str], findin
         findings.warn(
             toml.place_in(View::Deployed, option),
             option,
-            format!("a deployment needs it, but `wrangler dev` does not: if {} sets an option such as JWT_ALGORITHM, write that under [vars] too", path.display()),
+            format!("a deployment needs it, but `wrangler dev` does not: if {} sets an option such as JWT_ALGORITHM, write that in {} too", path.display(), toml.heading(&["vars"])),
         );
     }
 }
@@ -653,7 +653,7 @@ fn check_services(toml: &WranglerConfig, findings: &mut Findings) {
         findings.warn(
             position.clone(),
             *lacking,
-            format!("no such binding; sessions need both, so they are off: add [[durable_objects.bindings]] with name = \"{lacking}\" and class_name = \"{class}\""),
+            format!("no such binding; sessions need both, so they are off: add {} with name = \"{lacking}\" and class_name = \"{class}\"", toml.list_heading("durable_objects.bindings")),
         );
     }
     for ((binding, expected), found) in stock.iter().zip(&found).filter(|_| toml.is_stock()) {
@@ -673,7 +673,7 @@ fn check_services(toml: &WranglerConfig, findings: &mut Findings) {
         findings.warn(
             position.clone(),
             "migrations",
-            format!("no migration creates {}, so Cloudflare will reject the deployment: add [[migrations]] with a new tag and new_sqlite_classes = {}", lacking.join(" and "), json!(lacking)),
+            format!("no migration creates {}, so Cloudflare will reject the deployment: add {} with a new tag and new_sqlite_classes = {}", lacking.join(" and "), toml.list_heading("migrations"), json!(lacking)),
         );
     }
 }
@@ -700,7 +700,7 @@ fn check_assets(toml: &WranglerConfig, rule: usize, findings: &mut Findings) {
                 return findings.problem(
                     toml.place_of(&format!("ROUTES[{rule}].to")),
                     format!("ROUTES[{rule}].to"),
-                    "goes to the static files, but there is no [assets]: add it with directory = \"public\", binding = \"ASSETS\", run_worker_first = true, html_handling = \"none\"",
+                    format!("goes to the static files, but there is no {assets}: add it with directory = \"public\", binding = \"ASSETS\", run_worker_first = true, html_handling = \"none\"", assets = toml.heading(&["assets"])),
                 );
             }
             Some((value, position)) if value != good => {

@@ -84,7 +84,7 @@ fn instructions(algorithm: Algorithm, set: bool) -> String {
             "this JWK Set holds a secret key for {name}: set it as JWT_KEYS (npx wrangler secret put JWT_KEYS, or .dev.vars), remove JWT_PRIVATE_KEY and JWT_PUBLIC_KEY, and remove JWT_ALGORITHM or set it to {name}. Keep a copy with your secrets: Cloudflare does not show it again, and you need it to rotate keys"
         ),
         (false, false) => format!(
-            "this private key is secret: set it as JWT_PRIVATE_KEY (npx wrangler secret put JWT_PRIVATE_KEY, or .dev.vars), and write JWT_ALGORITHM = \"{name}\" under [vars]. For assertions set it as TOLLGATE_ASSERTION_KEY instead, and leave JWT_ALGORITHM as it is. Keep a copy with your secrets: Cloudflare does not show it again, and you need it to rotate keys"
+            "this private key is secret: set it as JWT_PRIVATE_KEY (npx wrangler secret put JWT_PRIVATE_KEY, or .dev.vars), and write JWT_ALGORITHM = \"{name}\" in vars. For assertions set it as TOLLGATE_ASSERTION_KEY instead, and leave JWT_ALGORITHM as it is. Keep a copy with your secrets: Cloudflare does not show it again, and you need it to rotate keys"
         ),
         (false, true) => format!(
             "this key for {name} is secret. The gate accepts it only in a JWK Set: add --set, and set the result as JWT_KEYS; or generate a value for JWT_SECRET_KEY with `tollgate secret generate`"

@@ -83,7 +83,8 @@ impl Store {
             return Err(Failure::rejected(
                 format!("{}: no KV namespace with binding {BINDING:?}", toml.scope_place()),
                 format!(
-                    "add [[kv_namespaces]] with binding = {BINDING:?} there, or choose another environment with --env"
+                    "add {} with binding = {BINDING:?}, or choose another environment with --env",
+                    toml.list_heading("kv_namespaces")
                 ),
             ));
         };

@@ -360,13 +360,13 @@ impl WranglerConfig {
                 self.algorithm()
             ),
             "JWT_KEYS" if self.only_verifies() => {
-                format!("set JWT_KEYS to the issuer's JWK Set in [vars] or {path}")
+                format!("set JWT_KEYS to the issuer's JWK Set in vars or {path}")
             }
             "JWT_KEYS" => {
                 format!("echo \"JWT_KEYS='$(tollgate key generate --set)'\" >> {path}")
             }
             "JWT_PUBLIC_KEY" => format!(
-                "set JWT_PUBLIC_KEY to the issuer's public key (PEM or JWK), or JWT_KEYS to its JWK Set, in [vars] or {path}"
+                "set JWT_PUBLIC_KEY to the issuer's public key (PEM or JWK), or JWT_KEYS to its JWK Set, in vars or {path}"
             ),
             _ => format!("echo \"{option}=$(tollgate secret generate)\" >> {path}"),
         }
@@ -646,7 +646,12 @@ impl WranglerConfig {
     /// An element of a list in the notation of this file: `[[name]]`, or `"name": [{…}]`.
     pub fn list_heading(&self, name: &str) -> String {
         match (&self.env, document::is_json(&self.path)) {
-            (_, true) => format!("{name:?}: [{{…}}]"),
+            (_, true) => {
+                let (tables, list) = name.rsplit_once('.').map_or((Vec::new(), name), |(tables, list)| {
+                    (tables.split('.').map(|table| format!("{table:?}: {{")).collect(), list)
+                });
+                format!("{}{list:?}: [{{…}}]{}", tables.concat(), "}".repeat(tables.len()))
+            }
             (None, false) => format!("[[{name}]]"),
             (Some(env), false) => format!("[[env.{env}.{name}]]"),
         }

@@ -784,6 +784,27 @@ fn a_configuration_in_json_is_read_everywhere() {
 }
 
 #[test]
+fn a_finding_in_a_json_file_writes_tables_as_json() {
+    let world = World::new();
+    std::fs::remove_file(world.path("wrangler.toml")).unwrap();
+    // Each in turn: the gate does without, or does not start.
+    for (what, other, instead) in [
+        ("\"kv_namespaces\"", "\"elsewhere\"", "\"kv_namespaces\": [{…}]"),
+        ("\"name\": \"REVOCATIONS\"", "\"name\": \"OTHERS\"", "\"durable_objects\": {\"bindings\": [{…}]}"),
+        ("[\"Account\", \"Revocations\"]", "[\"Revocations\"]", "\"migrations\": [{…}]"),
+        ("\"assets\":", "\"elsewhere\":", "\"assets\": {…}"),
+        ("\"ROUTES\"", "\"elsewhere\"", "\"ROUTES\": [{…}]"),
+        ("\"to\": \"origin\"", "\"to\": \"origin\", \"rate\": \"REPORTS\"", "an entry to ratelimits"),
+        ("\"user\": \"stored\"", "\"user\": \"stored\", \"JWT_LEEWAY\": 5", "no member of a rule"),
+    ] {
+        world.write("wrangler.jsonc", &JSONC.replacen(what, other, 1));
+        let run = world.run(&["config", "check"], "");
+        assert!(run.out.contains(instead), "{what}: {run:?}");
+        assert!(!run.out.contains("[[") && !run.out.contains("[vars]"), "{what}: {run:?}");
+    }
+}
+
+#[test]
 fn a_worker_that_only_exports_the_packages_is_the_stock_worker() {
     let world = World::new();
     world.write("index.js", "export { Account, default, Revocations } from \"tollgate/worker\";\n");
@@ -1103,7 +1124,7 @@ fn origins_are_checked_with_their_secrets_and_services() {
     assert!(!run.out.contains("for everybody"));
 
     let unbound = with("service = \"ORDERS\"", "");
-    assert!(of(&unbound, "ORIGINS[0].service")[0].contains("no binding \"ORDERS\": add [[services]]"));
+    assert!(of(&unbound, "ORIGINS[0].service")[0].contains("no binding \"ORDERS\": add an entry to services"));
     let world = with("service = \"ORDERS\"", "[[services]]\nbinding = \"ORDERS\"\nservice = \"orders-worker\"\n");
     assert_eq!(world.run(&["config", "check"], "").code, 0);
     std::fs::create_dir(world.path("orders")).unwrap();

@@ -327,7 +327,7 @@ error: REMOTE store of ./wrangler.toml (namespace 0123456789abcdef0123456789abcd
 exit 1
 --- stderr
 error: wrangler.toml:1:1: no KV namespace with binding "USERS"
- hint: add [[kv_namespaces]] with binding = "USERS" there, or choose another environment with --env
+ hint: add [[kv_namespaces]] with binding = "USERS", or choose another environment with --env
 
 "#]]);
 }

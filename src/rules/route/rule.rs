@@ -467,7 +467,7 @@ impl Rule {
         for name in table.keys().filter(|name| !RULE_MEMBERS.iter().any(|member| member.name == *name)) {
             // In TOML, keys after the last rule belong to that rule.
             let text = if options::find(name).is_some() {
-                "an option, and no member of a rule: move it up, under [vars] and above the first rule".to_owned()
+                "an option, and no member of a rule: move it into vars, in TOML above the first rule".to_owned()
             } else if OF_WRANGLER.contains(&name.as_str()) {
                 "of wrangler, and no member of a rule: move it up, above the first table of the file".to_owned()
             } else {

@@ -78,7 +78,7 @@ fn what_stands_in_the_last_rule_or_is_a_secret_by_mistake_is_told_so() {
         let option = format!("ROUTES[0].{member}");
         problems.iter().find(|problem| problem.option == option).map(|problem| problem.text.clone()).unwrap_or_default()
     };
-    assert!(told("JWT_LEEWAY").contains("under [vars]"), "{problems:?}");
+    assert!(told("JWT_LEEWAY").contains("into vars"), "{problems:?}");
     assert!(told("workers_dev").contains("above the first table"), "{problems:?}");
     assert_eq!((told("atuh").as_str(), told("x").as_str()), ("no such member; did you mean auth?", "no such member"));
     let told =

@@ -135,7 +135,7 @@ impl Reader<'_, '_> {
             let shown = options::shown(binding);
             self.problem(
                 "service",
-                format!("no binding {shown:?}: add [[services]] with this binding, or write another"),
+                format!("no binding {shown:?}: add an entry to services with this binding, or write another"),
             );
             return None;
         }

@@ -183,7 +183,7 @@ pub(in crate::rules::config) fn check_limiters(
     for rule in routes.rules() {
         if let Some(limiter) = rule.rate.as_deref().filter(|limiter| !has_limiter(limiter)) {
             let text = format!(
-                "no rate limiter is bound as {limiter}: write [[ratelimits]] with name = \"{limiter}\", a namespace_id and simple = {{ limit = 100, period = 60 }}"
+                "no rate limiter is bound as {limiter}: add an entry to ratelimits with name = \"{limiter}\", a namespace_id and simple = {{ limit = 100, period = 60 }}"
             );
             diagnostics.problem(&format!("ROUTES[{}].rate", rule.index), text);
         }
