@@ -137,7 +137,7 @@ export default tollgate<Env, MyClaims>({
 });
 void wrong;
 `;
-    const vars = { GREETING: "hi", ROUTES: routes };
+    const vars = { GREETING: "hi", ROUTES: routes, TOLLGATE_REVOCATION_BOUND: "2s" };
     const folder = await project({
       "src/index.ts": source,
       "wrangler.jsonc": wrangler("src/index.ts", vars),
@@ -188,6 +188,16 @@ void wrong;
       const ofTheGate = Object.keys(answer.headers).filter((name) => name.replaceAll("_", "-").startsWith("x-auth-"));
       assert.deepEqual([ofTheGate, answer.headers["x-mine"], answer.auth.subject], [[], "1", 1]);
     }
+  });
+
+  test("a token whose session has ended reaches it no longer, though it was let through before", async () => {
+    const ended = (await (await gate.logIn()).json()).access_token;
+    for (let use = 0; use < 3; use++) assert.equal((await gate.get("/hello", jwt(ended))).status, 200);
+    assert.equal((await gate.get("/auth/logout", jwt(ended, { method: "POST" }))).status, 200);
+    // Within the bound.
+    await until(async () => (await gate.get("/hello", jwt(ended))).status === 401);
+    assert.equal((await gate.get("/hello", jwt(ended))).status, 401);
+    assert.equal((await gate.get("/hello", jwt(token))).status, 200);
   });
 
   test("its exceptions are its own, and its other handlers run", async () => {
