@@ -34,6 +34,8 @@ fn single() -> impl Strategy<Value = Value> {
         json!(1),
         json!(1.0),
         json!(2),
+        json!(9_007_199_254_740_992.0),
+        json!(9_007_199_254_740_993_i64),
         json!(true),
     ])
 }
@@ -84,10 +86,14 @@ fn claim<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
 
 /// Values are equal if their types and values are; 1 and 1.0 are one number.
 fn equal(one: &Value, other: &Value) -> bool {
-    match (one.as_f64(), other.as_f64()) {
-        (Some(one), Some(other)) => one.to_bits() == other.to_bits(),
+    let digits = |value: &Value| match value {
+        Value::Number(number) if number.is_f64() => number.as_f64().map(|float| format!("{float:.0}")),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    match (digits(one), digits(other)) {
         (None, None) => one == other,
-        _ => false,
+        (one, other) => one == other,
     }
 }
 

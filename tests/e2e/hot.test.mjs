@@ -77,6 +77,37 @@ test("what is asked in another way is answered as if nothing were remembered", a
   await gate.close();
 });
 
+test("a token that passes from one place passes from no other, however often it was seen", async () => {
+  const allowed = { addresses: ["192.0.2.0/24"], countries: ["DE"] };
+  const routes = [
+    { path: "/me", to: "identity", ...allowed },
+    { path: "/api/*", to: "origin", ...allowed },
+    { path: "/anywhere", to: "identity" },
+  ];
+  const gate = await start({ vars: { ROUTES: routes } });
+  const token = await tokenOf(7);
+  const here = { "cf-connecting-ip": "192.0.2.7", "cf-ipcountry": "DE" };
+  const places = [
+    [here, 200],
+    [here, 200],
+    [{ ...here, "cf-connecting-ip": "203.0.113.7" }, 403],
+    [{ ...here, "cf-ipcountry": "US" }, 403],
+    [{}, 403],
+    [here, 200],
+  ];
+  for (let round = 0; round < 3; round++) {
+    assert.equal((await gate.get("/anywhere", bearing(token))).status, 200);
+    for (const path of ["/me", "/api/x"]) {
+      for (const [headers, status] of places) {
+        const answer = await gate.get(path, bearing(token, { headers }));
+        assert.equal(answer.status, status, `${path} ${JSON.stringify(headers)}`);
+        await answer.text();
+      }
+    }
+  }
+  await gate.close();
+});
+
 test("a refusal that the entry knows is told and logged as if it were made anew, each with an id of its own", async () => {
   const routes = [...ROUTES, { path: "/other", to: "identity", realm: 'Another "realm"' }];
   const gate = await start({ vars: { ROUTES: routes } });

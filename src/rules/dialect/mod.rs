@@ -58,6 +58,16 @@ pub(super) trait Dialect: Send + Sync {
     /// Whether log-ins issue refresh tokens.
     fn issues_refresh_tokens(&self) -> bool;
 
+    /// Whether a new access token of this user can have the claims that are made of attributes. Asked before something
+    /// is done that can't be taken back.
+    ///
+    /// # Errors
+    /// [`InternalRejection::ClaimsTooLong`]; in the dialect with cookies also those of [`Self::grant`].
+    fn check_claims(&self, identity: &Identity, config: &Config, _now: Timestamp) -> Result<(), Rejection> {
+        config.attribute_claims.of(identity)?;
+        Ok(())
+    }
+
     /// Issues new tokens, and makes the answer that has them.
     ///
     /// # Errors

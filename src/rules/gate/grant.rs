@@ -41,7 +41,7 @@ impl Gate {
         let now = host.now();
         // The id in tokens, which `user_identity_loader` may choose, names the account's object.
         let named = self.dialect.user_id(identity, &self.config).ok_or(InternalRejection::Misconfigured)?;
-        let attributes = self.attributes_of(identity)?;
+        let attributes = self.attributes_of(identity, now)?;
         let rotates = self.dialect.issues_refresh_tokens() && self.config.sessions.rotation;
         let command = Command::Open {
             version: identity.version,
@@ -69,16 +69,20 @@ impl Gate {
     /// The attributes that a command to the account's object carries; `None` if no claims are made of them.
     ///
     /// # Errors
-    /// [`InternalRejection::ClaimsTooLong`] if the object can't keep them, or the claims would be too long.
-    pub(super) fn attributes_of(&self, identity: &Identity) -> Result<Option<SeenAttributes>, InternalRejection> {
+    /// [`InternalRejection::ClaimsTooLong`] if the object can't keep them, or the claims or their cookie would be too
+    /// long: before the object does something, which can't be taken back.
+    pub(super) fn attributes_of(
+        &self,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<Option<SeenAttributes>, Rejection> {
         if !self.config.attribute_claims.is_versioned() {
             return Ok(None);
         }
         if !are_storable(&identity.attributes) {
-            return Err(InternalRejection::ClaimsTooLong);
+            return Err(InternalRejection::ClaimsTooLong.into());
         }
-        // Before the object does something: it can't be taken back.
-        self.config.attribute_claims.of(identity)?;
+        self.dialect.check_claims(identity, &self.config, now)?;
         let (version, values) = (identity.attributes_version, identity.attributes.clone());
         Ok(Some(SeenAttributes { version, values, claims: self.claim_attributes() }))
     }

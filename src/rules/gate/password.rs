@@ -85,6 +85,8 @@ pub(super) async fn change(
         false => users.identity(&token).await?.map(Arc::new),
     };
     let Some(identity) = identity else { return Err(Rejection::Token(TokenRejection::Revoked).into()) };
+    // Tokens that can't be issued then are no reason to lose the password and the sessions.
+    gate.attributes_of(&identity, host.now())?;
 
     // The limit of the address, as for log-ins; then that of the account, which also counts changes without an old
     // password.

@@ -64,7 +64,7 @@ async fn refresh_without_rotation(
     token: VerifiedToken,
     host: &impl Host,
 ) -> Result<Answered, Rejected<'static>> {
-    let Some((object, command)) = gate.use_command(&token, gate.attributes_of(identity)?) else {
+    let Some((object, command)) = gate.use_command(&token, gate.attributes_of(identity, host.now())?) else {
         return refreshed(gate, identity, None, None, false, &draw(host), host.now());
     };
     let newer = match gate.ask(host, &object, command).await? {
@@ -91,7 +91,7 @@ async fn rotate(
         // The token was issued before sessions were configured.
         return Err(RejectedToken::of(Rejection::Token(TokenRejection::Revoked), token).into());
     };
-    let attributes = gate.attributes_of(identity)?;
+    let attributes = gate.attributes_of(identity, host.now())?;
     let command = Command::Rotate { session: session.clone(), token_id, successor, attributes };
     match gate.ask(host, &object, command).await? {
         Reply::Rotated { successor, until, attributes } => {

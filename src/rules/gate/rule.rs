@@ -262,7 +262,7 @@ impl Gate {
             return reject_permission(rule, token);
         }
         // Too long for the object: the token is not renewed, as with too long claims.
-        let Ok(attributes) = self.attributes_of(stored) else {
+        let Ok(attributes) = self.attributes_of(stored, host.now()) else {
             return admit(rule, token, identity, Location::Cookies, Jar::new());
         };
         let mut newer = None;

@@ -49,7 +49,7 @@ struct World {
     full: Option<(Limit<'static>, &'static str)>,
     password: &'static str,
     version: i64,
-    /// The user's, and their version in milliseconds.
+    /// The user's, null if there is none, and their version in milliseconds.
     attributes: Value,
     attributes_version: i64,
     asked: Vec<String>,
@@ -95,9 +95,9 @@ impl Outside {
         self.fails.filter(|(call, _)| *call == number).map(|(_, failure)| failure)
     }
 
-    fn user(&self, id: Id) -> Identity {
-        let (values, version) = (self.attributes.as_object().unwrap().clone(), self.attributes_version);
-        Identity::new(id).with_attributes(Attributes { values, version: Timestamp::from_millis(version) })
+    fn user(&self, id: Id) -> Option<Identity> {
+        let (values, version) = (self.attributes.as_object()?.clone(), self.attributes_version);
+        Some(Identity::new(id).with_attributes(Attributes { values, version: Timestamp::from_millis(version) }))
     }
 
     fn note(&self, asked: impl Into<String>) {
@@ -180,16 +180,15 @@ impl Users for Outside {
         if self.failure().is_some() {
             return Err(UsersError::Unavailable);
         }
-        let is_right = credentials.password.expose() == self.password;
-        let version = Timestamp::from_millis(self.version);
-        Ok(is_right.then(|| Identity { version, ..self.user(Id::Int(1)) }))
+        let user = self.user(Id::Int(1)).filter(|_| credentials.password.expose() == self.password);
+        Ok(user.map(|user| Identity { version: Timestamp::from_millis(self.version), ..user }))
     }
 
     async fn identity(&self, token: &VerifiedToken) -> Result<Option<Identity>, UsersError> {
         if self.failure().is_some() {
             Err(UsersError::Unavailable)
         } else {
-            Ok(token.identity().map(|id| self.user(id)))
+            Ok(token.identity().and_then(|id| self.user(id)))
         }
     }
 
@@ -237,6 +236,8 @@ impl World {
                 {"path": "/counted", "to": "identity", "rate": "REPORTS"},
                 {"path": "/counted/by-all", "to": "identity", "auth": "optional", "rate": "REPORTS", "methods": ["GET", "OPTIONS"]},
                 {"path": "/counted/strict", "to": "identity", "revocation": "strict", "rate": "REPORTS"},
+                {"path": "/office", "to": "identity", "addresses": ["192.0.2.0/24"]},
+                {"path": "/de", "to": "identity", "countries": ["DE"]},
             ]),
         );
         if all.get("TOLLGATE_WIRE").is_some() {
@@ -244,6 +245,7 @@ impl World {
                 json!({"path": "/refreshing", "to": "identity", "refresh": true}),
                 json!({"path": "/admin", "to": "identity", "require": {"role": "admin"}}),
                 json!({"path": "/fresh", "to": "identity", "fresh": true}),
+                json!({"path": "/stored-admin", "to": "identity", "user": "stored", "require": {"role": "admin"}}),
             ]);
         }
         let environment = Environment {
@@ -1807,6 +1809,35 @@ fn a_rule_may_be_for_some_places_only() {
     ] {
         assert_eq!(code(path, address, forwarded, country), expected, "{path} {address} {forwarded} {country}");
     }
+}
+
+#[test]
+fn a_known_token_passes_from_allowed_places_alone() {
+    let mut world = World::flask_jwt_extended();
+    let (access, _) = world.tokens();
+    let bearer = format!("Bearer {access}");
+    for path in ["/office", "/de"] {
+        for (address, country, status) in [
+            ("192.0.2.7", "DE", 200),
+            ("192.0.2.7", "DE", 200),
+            ("203.0.113.7", "US", 403),
+            ("192.0.2.7", "DE", 200),
+            ("203.0.113.7", "US", 403),
+        ] {
+            let headers = [("authorization", &*bearer), ("cf-connecting-ip", address), ("cf-ipcountry", country)];
+            assert_eq!(world.send("GET", path, &headers, Value::Null).0, status, "{path} {address}");
+        }
+    }
+}
+
+#[test]
+fn a_user_who_is_gone_is_told_so_before_the_claims_are_judged() {
+    let mut world = World::flask_jwt_extended();
+    let (access, _) = world.tokens();
+    assert_eq!(world.with(&access, "GET", "/stored-admin", Value::Null).0, 403);
+    world.attributes = Value::Null;
+    let (status, body) = world.with(&access, "GET", "/stored-admin", Value::Null);
+    assert_eq!((status, &body["msg"]), (401, &json!("Error loading the user 1")), "{body}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod tree;
 
 pub use place::Places;
 pub use requirement::Requirement;
+pub(in crate::rules) use requirement::Test;
 pub(super) use rule::is_realm;
 pub use rule::{
     Auth, FlaskJwtExtendedRule, INDEX_PAGE, Invalid, Methods, RULE_MEMBERS, RULE_NOTES, RequiredFreshness, Revocation,

@@ -5,6 +5,7 @@
 //! token does.
 
 use crate::rules::json::{self, Map, Value};
+use serde_json::Number;
 
 /// Alternatives, of which one must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ struct Condition {
 
 /// What is asked of a claim's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Test {
+pub(in crate::rules) enum Test {
     /// It is one of these.
     Is(Vec<Value>),
     /// It is a text, a number or a boolean, and none of these. A list may contain what is forbidden.
@@ -72,15 +73,9 @@ impl Requirement {
         self.0.iter().flatten().map(|condition| condition.claim.as_str())
     }
 
-    /// The values that claims must have, by claim; not those of scopes and lists, nor forbidden ones.
-    pub fn values(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().flatten().flat_map(|condition| {
-            let values = match &condition.test {
-                Test::Is(values) => values.as_slice(),
-                Test::IsNot(_) | Test::Has(_) | Test::Scope(_) => &[],
-            };
-            values.iter().map(|value| (condition.claim.as_str(), value))
-        })
+    /// Every condition: the claim, as [`json::find`] takes it, and what is asked of it.
+    pub(in crate::rules) fn conditions(&self) -> impl Iterator<Item = (&str, &Test)> {
+        self.0.iter().flatten().map(|condition| (condition.claim.as_str(), &condition.test))
     }
 
     /// Whether these claims meet it.
@@ -194,14 +189,21 @@ fn scope(value: &Value) -> Option<Vec<String>> {
     words.iter().all(|word| is_word(word)).then(|| words.into_iter().map(str::to_owned).collect())
 }
 
-/// JSON knows numbers, not integers: 1 and 1.0 are one.
+/// JSON knows numbers, not integers: 1 and 1.0 are one. An integer of which floating point has no equal is no other's.
 fn is_same(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
-        (Value::Number(one), Value::Number(other)) => {
-            one == other || (one.is_f64() || other.is_f64()) && one.as_f64() == other.as_f64()
-        }
+        (Value::Number(one), Value::Number(other)) => match (integer(one), integer(other)) {
+            (Some(one), Some(other)) => one == other,
+            _ => one == other,
+        },
         _ => found == wanted,
     }
+}
+
+/// The number, if it is whole and within 128 bits.
+fn integer(number: &Number) -> Option<i128> {
+    let whole = |float: f64| (float.fract() == 0.0 && float.abs() < 1e38).then_some(float as i128);
+    number.as_i128().or_else(|| number.as_f64().and_then(whole))
 }
 
 #[cfg(test)]
@@ -211,6 +213,28 @@ mod tests {
 
     fn read(value: Value) -> Result<Requirement, Vec<String>> {
         Requirement::read(&value)
+    }
+
+    #[test]
+    fn numbers_compare_exactly() {
+        let meets = |wanted: Value, found: Value| {
+            read(json!({"n": wanted})).unwrap().is_met_by(json!({"n": found}).as_object().unwrap())
+        };
+        let (even, odd) = (json!(9_007_199_254_740_992.0), json!(9_007_199_254_740_993_i64));
+        for (wanted, found, expected) in [
+            (json!(1), json!(1.0), true),
+            (json!(-1.0), json!(-1), true),
+            (json!(1.5), json!(1.5), true),
+            (json!(1.5), json!(1), false),
+            (odd.clone(), even.clone(), false),
+            (odd.clone(), odd, true),
+            (json!(9_007_199_254_740_992_i64), even, true),
+            (json!(u64::MAX), json!(18_446_744_073_709_551_615.0), false),
+            (json!(u64::MAX), json!(-1), false),
+            (json!(1e300), json!(1e300), true),
+        ] {
+            assert_eq!(meets(wanted.clone(), found.clone()), expected, "{wanted} {found}");
+        }
     }
 
     #[test]

@@ -185,12 +185,46 @@ fn a_requirement_can_be_met() {
         (json!({"require": {"type": "refresh"}}), "ROUTES[0].require"),
         (json!({"require": {"exp": "soon"}}), "ROUTES[0].require"),
         (json!({"require": {"jti": 1}}), "ROUTES[0].require"),
+        // In other words and spellings.
+        (json!({"require": {"type": {"not": "refresh"}}}), ""),
+        (json!({"require": {"type": {"not": "access"}}}), "ROUTES[0].require"),
+        (json!({"require": {"/type": "access"}}), ""),
+        (json!({"require": {"/type": "refresh"}}), "ROUTES[0].require"),
+        (json!({"require": {"sub": {"has": "7"}}}), "ROUTES[0].require"),
+        (json!({"require": {"sub": {"not": "7"}}}), ""),
+        (json!({"require": {"iss": "x", "aud": "y"}}), ""),
+        (json!({"require": {"type/x": "refresh", "/type/x": "refresh"}}), ""),
     ] {
         let found = flask_jwt_extended(rule(change.clone())).map(drop);
         let expected = if wrong.is_empty() { Ok(()) } else { Err(vec![wrong.to_owned()]) };
         assert_eq!(found, expected, "{change}");
     }
-    for claim in [json!({"identity": true}), json!({"aud": "a"})] {
+    let with_names = |require: Value| {
+        let mut vars = rule(json!({"require": require}));
+        vars["JWT_DECODE_ISSUER"] = json!(["a", "b"]);
+        vars["JWT_DECODE_AUDIENCE"] = json!(["c"]);
+        flask_jwt_extended(vars).is_ok()
+    };
+    for (require, good) in [
+        (json!({"iss": "a"}), true),
+        (json!({"iss": {"not": "a"}}), true),
+        (json!({"iss": ["a", "x"]}), false),
+        (json!({"iss": {"not": ["a", "b"]}}), false),
+        (json!({"iss": {"has": "a"}}), false),
+        (json!({"aud": "c"}), true),
+        (json!({"aud": {"has": "x"}}), true),
+        (json!({"aud": "x"}), false),
+        (json!({"/aud": {"not": "c"}}), false),
+    ] {
+        assert_eq!(with_names(require.clone()), good, "{require}");
+    }
+    for claim in [
+        json!({"identity": true}),
+        json!({"identity": {"has": 1}}),
+        json!({"aud": "a"}),
+        json!({"aud": {"has": "a"}}),
+        json!({"aud": {"not": "a"}}),
+    ] {
         assert_eq!(problems(rule(json!({"require": claim}))), ["ROUTES[0].require"], "{claim}");
     }
     assert_eq!(problems(rule(json!({"require": {"role": "a"}, "auth": "none"}))).len(), 2);

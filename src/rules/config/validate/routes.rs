@@ -4,7 +4,7 @@ use crate::rules::{
     config::{Bindings, diagnostics::Diagnostics, raw::RawConfig, validate::keys::Keys},
     cors::Cors,
     json::{Value, json},
-    route::{Endpoint, Requirement, Routes, Rule, Target},
+    route::{Endpoint, Requirement, Routes, Rule, Target, Test},
 };
 use std::borrow::Cow;
 
@@ -87,26 +87,12 @@ pub(in crate::rules::config) fn routes(
     }
 }
 
-/// Values in `require` that no token of this gate's dialect has.
+/// Conditions in `require` that no token meets which this gate accepts.
 pub(in crate::rules::config) fn check_requirements(
     raw: &RawConfig,
     routes: &Routes,
     diagnostics: &mut Diagnostics<'_>,
 ) {
-    let never = |rule: &Rule, claim: &str, value: &Value| match claim {
-        "exp" | "iat" | "nbf" if !value.is_number() => Some("is a time, in seconds"),
-        "identity" if !raw.is_flask_jwt_extended && value.is_boolean() => Some("is a user's id"),
-        "aud" if !raw.is_flask_jwt_extended => Some("is in no token of Flask-JWT's dialect"),
-        "sub" if raw.is_flask_jwt_extended && raw.policy.verify_sub && !value.is_string() => {
-            Some("is a text (JWT_VERIFY_SUB)")
-        }
-        "jti" if raw.is_flask_jwt_extended && !value.is_string() => Some("is a text"),
-        "type" if raw.is_flask_jwt_extended && rule.flask_jwt_extended.verify_type => {
-            let wanted = rule.flask_jwt_extended.token_type.name();
-            (*value != wanted).then_some("is decided by the member refresh")
-        }
-        _ => None,
-    };
     for rule in routes.rules() {
         let names = rule.require.iter().flat_map(Requirement::claims);
         for claim in names.filter(|claim| !raw.auth_url_rule.is_empty() && !is_made_here(raw, claim)) {
@@ -117,14 +103,86 @@ pub(in crate::rules::config) fn check_requirements(
                 ),
             );
         }
-        let values = rule.require.iter().flat_map(Requirement::values);
-        for (claim, value) in values {
-            if let Some(why) = never(rule, claim, value) {
+        for (claim, test) in rule.require.iter().flat_map(Requirement::conditions) {
+            let Some(known) = Known::of(top_level(claim), raw, rule) else { continue };
+            if let Some(what) = known.never(test) {
                 diagnostics.problem(
                     &format!("ROUTES[{}].require", rule.index),
-                    format!("{claim} is never {value}, so no request passes: it {why}"),
+                    format!("{claim} is never {what}, so no request passes: it {}", known.why),
                 );
             }
+        }
+    }
+}
+
+/// The claim, if a JSON Pointer names one at the top: `/type` is `type`.
+fn top_level(claim: &str) -> &str {
+    claim.strip_prefix('/').filter(|rest| !rest.contains(['/', '~'])).unwrap_or(claim)
+}
+
+/// What a claim is in each token that the gate accepts, whoever signed it.
+struct Known<'c> {
+    values: Values<'c>,
+    /// Whether it may be a list of such values too.
+    may_be_list: bool,
+    why: &'static str,
+}
+
+enum Values<'c> {
+    /// It is in no token.
+    None,
+    Numbers,
+    Texts,
+    Ids,
+    /// These texts.
+    OneOf(Vec<&'c str>),
+}
+
+impl<'c> Known<'c> {
+    /// `None` if it may be anything.
+    fn of(claim: &str, raw: &'c RawConfig, rule: &Rule) -> Option<Self> {
+        let known = |values, why| Some(Self { values, may_be_list: false, why });
+        let texts = |list: &'c Option<Vec<String>>| {
+            list.as_ref().map(|list| Values::OneOf(list.iter().map(String::as_str).collect()))
+        };
+        match (claim, raw.is_flask_jwt_extended) {
+            ("exp" | "iat" | "nbf", _) => known(Values::Numbers, "is a time, in seconds"),
+            ("identity", false) => known(Values::Ids, "is a user's id"),
+            ("aud", false) => known(Values::None, "is in no token of Flask-JWT's dialect"),
+            ("sub", true) if raw.policy.verify_sub => known(Values::Texts, "is a text (JWT_VERIFY_SUB)"),
+            ("jti", true) => known(Values::Texts, "is a text"),
+            ("type", true) if rule.flask_jwt_extended.verify_type => known(
+                Values::OneOf(vec![rule.flask_jwt_extended.token_type.name()]),
+                "is decided by the member refresh",
+            ),
+            ("iss", true) => known(texts(&raw.policy.issuers)?, "is one of JWT_DECODE_ISSUER"),
+            // RFC 7519 §4.1.3.
+            ("aud", true) => Some(Self {
+                values: texts(&raw.policy.audiences)?,
+                may_be_list: true,
+                why: "is one of JWT_DECODE_AUDIENCE, or a list with one",
+            }),
+            _ => None,
+        }
+    }
+
+    /// What this condition wants, if the claim is never so.
+    fn never(&self, test: &Test) -> Option<String> {
+        let may_be = |value: &Value| match &self.values {
+            Values::None => false,
+            Values::Numbers => value.is_number(),
+            Values::Texts => value.is_string(),
+            Values::Ids => value.is_string() || value.is_number(),
+            Values::OneOf(texts) => value.as_str().is_some_and(|value| texts.contains(&value)),
+        };
+        match (test, &self.values) {
+            (Test::Is(values), _) => values.iter().find(|value| !may_be(value)).map(Value::to_string),
+            (Test::IsNot(_), Values::None) => Some("there".into()),
+            (Test::IsNot(values), Values::OneOf(texts)) => {
+                texts.iter().all(|text| values.iter().any(|value| value == text)).then(|| "another".into())
+            }
+            (Test::IsNot(_), _) => None,
+            (Test::Has(_) | Test::Scope(_), _) => (!self.may_be_list).then(|| "a list".into()),
         }
     }
 }

@@ -46,6 +46,24 @@ pub(super) fn grant(dialect: &Spoken, grant: &Grant<'_>, config: &Config) -> Res
     Ok(wire::grant(&access, refresh.as_deref(), grant.message, options, &csrf_values, &jar))
 }
 
+/// Whether a new access token of this user can have its claims, and its cookie be stored.
+pub(super) fn check_claims(
+    dialect: &Spoken,
+    identity: &Identity,
+    config: &Config,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    let claims = config.attribute_claims.of(identity)?;
+    if !dialect.options.uses_cookies() {
+        return Ok(());
+    }
+    // A token that goes nowhere, as long as the one to come.
+    let session = Some(SessionId::new(now, ""));
+    let spec = TokenSpec { claims, fresh: Freshness::NotFresh, session, ..TokenSpec::default() };
+    let (token, _) = create_token(dialect, identity, spec, config, &[0; size_of::<Random>()], now)?;
+    Ok(check_cookie(&dialect.options, TokenType::Access, &token, config)?)
+}
+
 /// Issues one token; returns it, and its CSRF value if it has one: `create_access_token`, `create_refresh_token`.
 pub(super) fn create_token(
     dialect: &Spoken,

@@ -63,6 +63,10 @@ impl Dialect for Spoken {
         self.options.refresh_tokens
     }
 
+    fn check_claims(&self, identity: &Identity, config: &Config, now: Timestamp) -> Result<(), Rejection> {
+        issue::check_claims(self, identity, config, now)
+    }
+
     fn grant(&self, grant: &Grant<'_>, config: &Config) -> Result<Answer, Rejection> {
         issue::grant(self, grant, config)
     }

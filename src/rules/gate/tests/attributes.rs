@@ -266,3 +266,45 @@ fn a_change_voids_no_token_where_no_claims_are_made_of_attributes() {
     world.wait(11);
     assert_eq!([world.status(&access, "/me"), world.status(&access, "/strict")], [200, 200]);
 }
+
+#[test]
+fn a_cookie_that_no_browser_stores_is_found_before_anything_is_lost() {
+    // A long name in place of a long token: name and value count together.
+    let vars = json!({
+        "JWT_TOKEN_LOCATION": ["headers", "cookies"], "JWT_ACCESS_COOKIE_NAME": "a".repeat(2500),
+        "JWT_COOKIE_CSRF_PROTECT": false,
+    });
+    let mut world = world("flask-jwt-extended", vars);
+    let (access, refresh) =
+        both_cookies(&world.answer("POST", "/auth", &[], json!({"username": "ann", "password": "right"})));
+    let long = json!({"role": "r".repeat(1500)});
+    let short = std::mem::replace(&mut world.attributes, long);
+    let too_long = |(status, body): (u16, Value)| {
+        assert_eq!((status, &body["msg"]), (500, &json!("The request could not be answered")))
+    };
+    too_long(world.login("right"));
+    for _ in 0..2 {
+        too_long(world.with(&refresh, "POST", "/auth/refresh", Value::Null));
+        // Past the grace, in which a spent token could still be shown.
+        world.wait(100);
+    }
+    too_long(world.with(
+        &access,
+        "POST",
+        "/auth/password",
+        json!({"old_password": "right", "new_password": "another long one"}),
+    ));
+    world.attributes = short;
+    assert_eq!(world.login("right").0, 200, "the password is the same");
+    assert_eq!(world.with(&refresh, "POST", "/auth/refresh", Value::Null).0, 200, "the token was not spent");
+}
+
+fn both_cookies(answer: &Answer) -> (String, String) {
+    let value = |wanted: &str| {
+        let mut set = answer.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value);
+        let (_, value) =
+            set.find_map(|text| text.split_once('=').filter(|(name, _)| name.starts_with(wanted))).unwrap();
+        value.split(';').next().unwrap().to_owned()
+    };
+    (value("a"), value("refresh"))
+}
