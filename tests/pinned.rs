@@ -5,7 +5,7 @@
 //! version must read all of it, and must write KV records, object names and entries of the revocation log with the same
 //! bytes. `tests/pinned/names-of-fa6c1fe.json` has the names in its log.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tollgate::rules::{
     account::{Account, Command, Context, Lifetimes, Reply, Rows, object},
     config::FlaskJwtExtended,
@@ -160,6 +160,51 @@ fn the_register_keeps_its_rows_and_messages() {
         let ask: Ask = serde_json::from_value(order.clone()).expect("an order");
         assert_eq!(serde_json::to_value(&ask).expect("JSON"), *order);
     }
+}
+
+/// Attributes in an account's object and claims in the register, as commit 3dbdf75 wrote them.
+#[test]
+fn attributes_and_voided_claims_keep_their_spelling() {
+    let mut rows = Rows::new();
+    let history = [
+        json!({"open": {
+            "version": 0, "entropy": "e", "refresh": null, "user_agent": "", "country": "",
+            "attributes": {"version": 5, "values": {"role": "admin"}, "claims": ["role"]},
+        }}),
+        json!({"set-attributes": {
+            "found": {"version": 5, "values": {"role": "admin"}}, "set": {"role": "viewer"}, "without": ["age"],
+            "claims": ["role"], "max_claim_bytes": 2000, "replaces": false,
+        }}),
+    ];
+    let mut told = Vec::new();
+    for command in history {
+        let command: Command = serde_json::from_value(command).expect("a command");
+        let object: ObjectName = "user:1".into();
+        let context = Context::new(&object, &LIFETIMES, at(1000));
+        let step = object::step(&rows, None, command, &context).expect("readable");
+        told.push(json!([step.reply, step.announcements]));
+        for (key, value) in step.changes {
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+    }
+    let expected = json!([
+        [{"opened": {"session": "01a3185c-53e8-7f79-bb7b-435b05321651"}}, []],
+        [
+            {"attributes-set": {"attributes": {"version": 1_800_000_001_000_i64, "values": {"role": "viewer"}}, "revokes": true}},
+            [{"mark": "7ef1b0d229823e52", "before": 1_800_000_000_999_i64, "until": 1_800_000_111_000_i64}],
+        ],
+    ]);
+    assert_eq!(json!(told), expected);
+    let row = r#"{"version":1800000001000,"values":{"role":"viewer"},"claims_since":1800000001000}"#;
+    assert_eq!(rows.get("attributes").map(String::as_str), Some(row));
+    assert_eq!(json!(RevocationKey::claims(&"user:1".into())), "7ef1b0d229823e52");
+    // A profile without a version, as fa6c1fe wrote it.
+    let profile =
+        Profile::read(br#"{"v": 1, "id": 1, "name": "ann", "attributes": {"role": "x"}}"#).expect("a profile");
+    assert_eq!(profile.attributes().version, Timestamp::from_millis(0));
 }
 
 /// Cookies that browsers hold: names, attributes, and the form of the device cookie. (Version 0.1.0 wrote these;

@@ -55,7 +55,7 @@ pub enum Command {
         #[arg(long)]
         token_stdin: bool,
         /// Add a valid token with these claims, as JSON: '{"role":"user"}'
-        #[arg(long, value_name = "JSON", value_parser = claims, conflicts_with = "token_stdin")]
+        #[arg(long, value_name = "JSON", value_parser = token::claims, conflicts_with = "token_stdin")]
         claims: Option<Map<String, Value>>,
         /// Request header; can be repeated
         #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
@@ -63,11 +63,6 @@ pub enum Command {
         #[command(flatten)]
         selection: Selection,
     },
-}
-
-fn claims(text: &str) -> Result<Map<String, Value>, String> {
-    tollgate::rules::json::object(text.as_bytes())
-        .map_err(|_| "write a JSON object, such as '{\"role\":\"user\"}'".into())
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

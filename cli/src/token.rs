@@ -39,7 +39,10 @@ pub enum Command {
         id: String,
         /// Further claim, with a value in JSON; can be repeated
         #[arg(long = "claim", value_name = "NAME=JSON", value_parser = claim)]
-        claims: Vec<(String, Value)>,
+        single: Vec<(String, Value)>,
+        /// Further claims, as JSON: '{"role":"user"}'
+        #[arg(long, value_name = "JSON", value_parser = claims)]
+        claims: Option<Map<String, Value>>,
         /// Lifetime: 90 (seconds), 5m, 1h or 7d; -5m makes a token that has expired [default: as configured]
         #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
         expires: Option<Duration>,
@@ -66,7 +69,10 @@ pub enum Command {
 
 pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
-        Command::Mint { id, claims, expires, selection } => mint(&id, claims, expires, &selection, output),
+        Command::Mint { id, single, claims, expires, selection } => {
+            let extra = claims.into_iter().flatten().chain(single).collect();
+            mint(&id, extra, expires, &selection, output)
+        }
         Command::Inspect { token, verify, selection } => {
             let token = match token {
                 Some(token) => token,
@@ -75,6 +81,11 @@ pub fn run(command: Command, output: Output) -> Result<Exit, Failure> {
             inspect(bare(&token), verify.then_some(&selection), output)
         }
     }
+}
+
+/// Reads claims that are written as one JSON object.
+pub fn claims(text: &str) -> Result<Map<String, Value>, String> {
+    json::object(text.as_bytes()).map_err(|_| "write a JSON object, such as '{\"role\":\"user\"}'".into())
 }
 
 fn claim(text: &str) -> Result<(String, Value), String> {
@@ -90,7 +101,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn mint(
     id: &str,
-    extra: Vec<(String, Value)>,
+    extra: Map<String, Value>,
     expires: Option<Duration>,
     selection: &Selection,
     output: Output,
@@ -112,8 +123,7 @@ fn mint(
             config.tokens.keys().signing().map(|key| token::sign(key, &Map::new(), &claims))
         }
         Some(_) => {
-            let new =
-                TokenSpec { expires: expires.map(Some), claims: extra.into_iter().collect(), ..TokenSpec::default() };
+            let new = TokenSpec { expires: expires.map(Some), claims: extra, ..TokenSpec::default() };
             gate.create_token(&identity, new, &secret::random()?, now).ok().map(|(token, _)| token)
         }
     };

@@ -500,7 +500,7 @@ One JSON object a line, with `level`, `event`, and for an event of a request `re
 | `passed` | debug | `rule`, `subject` | A request was let through. | nothing |
 | `refused` | info; error from status 500 | `reason`, `status`, `rule` | A request was rejected. | see `reason` in the tables above |
 | `refused_more` | as `refused` | `reason`, `status`, `count` | More rejections for this reason within a second than are logged one by one (`TOLLGATE_LOG_REFUSALS`). | [operating.md](operating.md#what-to-alarm-on) |
-| `record_unusable` | error | `subject`, `reason` | A stored record could not be used: `login_record_unreadable`, `profile_unreadable`, `id_of_two_users`, `hash_format`, `hash_cost_too_low`, `hash_cost_too_high`, `hash_memory_too_high`, `hash_pepper_unknown`, `hash_without_node_crypto`, `hash_scrypt_failed`. | `tollgate user show NAME`; for a pepper: check TOLLGATE_PASSWORD_PEPPERS; for `node:crypto`: `tollgate config check` |
+| `record_unusable` | error | `subject`, `reason` | A stored record could not be used: `login_record_unreadable`, `profile_unreadable`, `profile_missing`, `id_of_two_users`, `hash_format`, `hash_cost_too_low`, `hash_cost_too_high`, `hash_memory_too_high`, `hash_pepper_unknown`, `hash_without_node_crypto`, `hash_scrypt_failed`. | `tollgate user show NAME`; for a pepper: check TOLLGATE_PASSWORD_PEPPERS; for `node:crypto`: `tollgate config check` |
 | `unreachable` | error | `reason`: the binding | An object, a limiter or a secret in Secrets Store, of this binding, did not answer. | check Cloudflare's status, and the binding in wrangler.toml |
 | `pwned_check_failed` | error | `reason` | The leak service did not answer, so a new password was taken unchecked. | if often: check that the gate can reach it |
 | `exception` | error | `reason`: its kind; `text`: where | An exception in JavaScript: the request got no answer. | report it |
@@ -526,6 +526,17 @@ mod tests {
     fn the_page_is_as_written() {
         let page_there = include_str!("../../docs/errors.md");
         assert!(page_there == page(), "docs/errors.md is not what the gate answers: run `cargo xtask docs`");
+    }
+
+    #[test]
+    fn the_page_has_each_reason_for_an_unusable_record() {
+        let page = page();
+        let row = page.lines().find(|line| line.starts_with("| `record_unusable` ")).expect("its row");
+        let code = include_str!("../../src/edge/users.rs");
+        let logged = code.lines().filter(|line| line.contains("Event::RecordUnusable"));
+        let reasons: Vec<&str> = logged.filter_map(|line| line.split("reason: \"").nth(1)?.split('"').next()).collect();
+        assert!(reasons.len() > 3, "{reasons:?}");
+        assert!(reasons.iter().all(|reason| row.contains(&format!("`{reason}`"))), "{reasons:?}: {row}");
     }
 
     /// At the endpoints of an account two rejections with the same answer have the same `X-Auth-Error`.

@@ -37,6 +37,10 @@ fn a_token_that_is_made_is_good() {
     let run = world.good(&["token", "inspect", "--verify", "--json"], &token);
     let json = run.json();
     assert_eq!((&json["claims"]["identity"], &json["claims"]["role"]), (&json!(7), &json!("admin")));
+    let both = ["--claims", r#"{"role":"user","tenant":5}"#, "--claim", "role=\"admin\""];
+    let claims = &world.good(&[&["token", "mint", "--id", "7", "--json"][..], &both].concat(), "").json()["claims"];
+    assert_eq!((&claims["tenant"], &claims["role"]), (&json!(5), &json!("admin")), "the single one counts");
+    assert_eq!(world.run(&["token", "mint", "--id", "7", "--claims", "[1]"], "").code, 2);
     let claims = &json["claims"];
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
     for (id, claim) in [("\"7\"", json!("7")), ("abc", json!("abc")), ("-7", json!(-7))] {

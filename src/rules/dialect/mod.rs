@@ -63,10 +63,7 @@ pub(super) trait Dialect: Send + Sync {
     ///
     /// # Errors
     /// [`InternalRejection::ClaimsTooLong`]; in the dialect with cookies also those of [`Self::grant`].
-    fn check_claims(&self, identity: &Identity, config: &Config, _now: Timestamp) -> Result<(), Rejection> {
-        config.attribute_claims.of(identity)?;
-        Ok(())
-    }
+    fn check_claims(&self, identity: &Identity, config: &Config, now: Timestamp) -> Result<(), Rejection>;
 
     /// Issues new tokens, and makes the answer that has them.
     ///

@@ -94,6 +94,11 @@ impl Dialect for Spoken {
         false
     }
 
+    fn check_claims(&self, identity: &Identity, config: &Config, _: Timestamp) -> Result<(), Rejection> {
+        config.attribute_claims.of(identity)?;
+        Ok(())
+    }
+
     fn grant(&self, grant: &Grant<'_>, config: &Config) -> Result<Answer, Rejection> {
         let token = self.handlers.encode(grant.identity, config, grant.session, grant.now)?;
         Ok(self.handlers.auth_response(&token, grant.identity))
