@@ -269,6 +269,10 @@ broken! {
     ClaimsNotJudged {
         fn looked_up(&self, keys: &RevocationKeys) -> RevocationKeys { RevocationKeys { claims: None, ..*keys } }
     }
+    /// The change of an attribute ends the sessions.
+    ChangeEndsSessions {
+        fn attribute_change_keeps_sessions(&self) -> bool { false }
+    }
     /// The change of an attribute covers tokens with the new claims too.
     NewClaimsRefused {
         fn covers_claims(&self, _: &Entry, _: Timestamp) -> bool { true }

@@ -154,6 +154,11 @@ pub trait Safeguards: Sync {
         true
     }
 
+    /// Whether sessions go on when attributes change.
+    fn attribute_change_keeps_sessions(&self) -> bool {
+        true
+    }
+
     // Announcing revocations.
 
     /// How much longer than a token's lifetime its revocation is kept: clocks differ.

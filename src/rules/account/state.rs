@@ -394,6 +394,9 @@ impl Account {
         let attributes = Attributes { version, values };
         if version > known.version {
             self.adopt(attributes.clone(), &change.claims, true, context);
+            if !context.safeguards.attribute_change_keeps_sessions() {
+                self.end_all(context);
+            }
         }
         let revokes = self.attributes.claims_since == version && !change.claims.is_empty();
         Reply::AttributesSet { attributes, revokes }
