@@ -251,6 +251,35 @@ test("its command runs without Rust", async (t) => {
   assert.equal(run(folder, "npx", "tollgate", "user", "list"), "user1\nuser2\n");
 });
 
+test("its command changes a role at the running gate: the former one is void within the bound", async (t) => {
+  const vars = {
+    ROUTES: [{ path: "/admin", to: "identity", require: { role: "admin" } }],
+    TOLLGATE_CLAIMS: { role: "attributes.role" },
+    TOLLGATE_REVOCATION_BOUND: "2s",
+    TOLLGATE_ERROR_CODES: true,
+  };
+  const folder = await project({
+    "src/index.js": blocks("js")[0],
+    ".dev.vars": `JWT_SECRET_KEY=${"k".repeat(40)}\nTOLLGATE_ADMIN_SECRET=${"a".repeat(40)}\n`,
+    // No secret is listed as required: there is one more than on the page.
+    "wrangler.jsonc": JSON.stringify({ ...config, main: "src/index.js", secrets: undefined, vars }),
+  });
+  run(folder, "npx", "tollgate", "user", "set", "user1", "role=admin");
+  const gate = await dev(folder);
+  t.after(() => gate.close());
+  const token = async () => (await (await gate.logIn()).json()).access_token;
+  const ask = async (token) => {
+    const answer = await gate.get("/admin", jwt(token));
+    return [answer.status, answer.headers.get("x-auth-error")];
+  };
+  const former = await token();
+  assert.deepEqual(await ask(former), [200, null]);
+  assert.match(run(folder, "npx", "tollgate", "user", "set", "user1", "role=viewer", "--gate", gate.url), /go on/);
+  await until(async () => (await ask(former))[1] === "claims_outdated");
+  assert.deepEqual(await ask(await token()), [403, "insufficient_permissions"]);
+  assert.equal(JSON.parse(run(folder, "npx", "tollgate", "user", "show", "user1", "--json")).attributes.role, "viewer");
+});
+
 test("the examples of the package's page compile", async (t) => {
   const folder = await project({
     ...Object.fromEntries(blocks("ts").map((block, number) => [`src/block${number}.ts`, block])),
