@@ -239,7 +239,7 @@ fn set(
         let changed = gate.set_attributes(&record.id(), &sent, &Change::Some { set, without })?;
         user.take(&changed);
         let text = if changed.revokes {
-            "tokens with claims of other values are rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND). Sessions go on: clients refresh; without a refresh token, as in Flask-JWT's dialect or with renewed cookies alone, the user logs in again"
+            "tokens with claims of other values are rejected everywhere within seconds (TOLLGATE_REVOCATION_BOUND). Sessions go on: clients refresh, and cookies that are renewed get the new claims; in Flask-JWT's dialect, which has no refresh tokens, the user logs in again"
         } else {
             "no claim of tokens (TOLLGATE_CLAIMS) is made of what has changed, so all tokens stay valid"
         };

@@ -176,6 +176,41 @@ test("a role change is in force in every data centre within the bound, whatever 
   }
 });
 
+test("a browser whose cookie is renewed keeps its session through a role change, with the new role within the bound", async (t) => {
+  const vars = {
+    ...CLAIMS,
+    TOLLGATE_WIRE: "flask-jwt-extended",
+    JWT_TOKEN_LOCATION: ["cookies"],
+    JWT_COOKIE_SECURE: false,
+    TOLLGATE_COOKIE_REFRESH_WITHIN: "1m",
+  };
+  const gate = await start({ vars });
+  t.after(() => gate.close());
+  await gate.kv.put("user:1", JSON.stringify(PROFILE));
+  const setBy = (answer) =>
+    answer.headers
+      .getSetCookie()
+      .find((cookie) => cookie.startsWith("access_token_cookie="))
+      ?.split(";")[0];
+  let cookie = setBy(await gate.logIn());
+  const { sid } = payload(cookie);
+  const ask = async (path) => {
+    const answer = await gate.get(path, { headers: { cookie } });
+    cookie = setBy(answer) ?? cookie;
+    return answer.status;
+  };
+  for (let use = 0; use < 3; use++) assert.equal(await ask("/admin"), 200);
+  assert.equal((await setRole(gate, "viewer", PROFILE)).status, 200);
+  const since = Date.now();
+  await until(async () => {
+    assert.equal(await ask("/me"), 200, "never logged out");
+    return payload(cookie).role === "viewer";
+  });
+  assert.ok(Date.now() - since < (BOUND_SECONDS + 1) * 1000);
+  assert.equal(await ask("/admin"), 403);
+  assert.equal(payload(cookie).sid, sid);
+});
+
 test("in Flask-JWT's dialect a user whose role changes logs in again", async (t) => {
   const gate = await start({ vars: CLAIMS });
   t.after(() => gate.close());

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SignJWT } from "jose";
-import { FAULTY, SECRET, bearing, start, until } from "./harness.mjs";
+import { FAULTY, SECRET, bearing, origin, start, until } from "./harness.mjs";
 
 const ROUTES = [
   { path: "/me", to: "identity" },
@@ -84,7 +84,8 @@ test("a token that passes from one place passes from no other, however often it 
     { path: "/api/*", to: "origin", ...allowed },
     { path: "/anywhere", to: "identity" },
   ];
-  const gate = await start({ vars: { ROUTES: routes } });
+  const app = await origin((_request, response) => response.end("reached"));
+  const gate = await start({ vars: { ROUTES: routes, ORIGIN: app.url } });
   const token = await tokenOf(7);
   const here = { "cf-connecting-ip": "192.0.2.7", "cf-ipcountry": "DE" };
   const places = [
@@ -106,6 +107,7 @@ test("a token that passes from one place passes from no other, however often it 
     }
   }
   await gate.close();
+  app.close();
 });
 
 test("a refusal that the entry knows is told and logged as if it were made anew, each with an id of its own", async () => {

@@ -96,9 +96,14 @@ pub(super) trait Dialect: Send + Sync {
         false
     }
 
-    /// The cookies of a new token in place of one that is about to expire; empty if no token can be made. `session`:
-    /// its id, and the latest time at which it ends.
-    fn renewed_cookies(
+    /// Whether answers renew the cookie that this token came in.
+    fn is_renewed(&self, _rule: &Rule, _location: Location) -> bool {
+        false
+    }
+
+    /// A new access token in place of one that came in a cookie, and its cookies; `None` if no token can be made.
+    /// `session`: its id, and the latest time at which it ends.
+    fn renewed(
         &self,
         _identity: &Identity,
         _token: &VerifiedToken,
@@ -106,8 +111,8 @@ pub(super) trait Dialect: Send + Sync {
         _config: &Config,
         _random: &Random,
         _now: Timestamp,
-    ) -> Jar {
-        Jar::new()
+    ) -> Option<(String, Jar)> {
+        None
     }
 
     /// The cookies that remove those with tokens.

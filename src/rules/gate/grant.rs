@@ -112,17 +112,17 @@ impl Gate {
         self.dialect.create_token(identity, spec, &self.config, random, now)
     }
 
-    /// The cookies of a new token in place of one that is about to expire; empty if no token can be made.
-    pub(super) fn renewed_cookies(
+    /// A new access token in place of one that came in a cookie, and its cookies; `None` if no token can be made.
+    pub(super) fn renewed(
         &self,
         identity: &Identity,
         token: &VerifiedToken,
         random: &Random,
         now: Timestamp,
-    ) -> Jar {
+    ) -> Option<(String, Jar)> {
         let session = token.session_id().filter(|_| self.snapshot.is_some());
         let session = session.map(|session| (session, self.latest_end(session)));
-        self.dialect.renewed_cookies(identity, token, session, &self.config, random, now)
+        self.dialect.renewed(identity, token, session, &self.config, random, now)
     }
 }
 

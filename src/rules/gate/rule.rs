@@ -80,6 +80,8 @@ enum NextStep {
     Account,
     /// The user must be looked up, or new cookies made.
     User,
+    /// A cookie's claims are outdated, and it is renewed.
+    NewClaims,
 }
 
 /// A rule whose token may be in the body.
@@ -217,6 +219,9 @@ impl Gate {
                 RevocationStatus::Revoked => {
                     return Decided::Now(reject_revoked(rule, TokenRejection::Revoked.into(), token));
                 }
+                RevocationStatus::ClaimsOutdated if self.dialect.is_renewed(rule, location) => {
+                    return later(rule, token, location, NextStep::NewClaims);
+                }
                 RevocationStatus::ClaimsOutdated => {
                     return Decided::Now(reject_revoked(rule, TokenRejection::ClaimsOutdated.into(), token));
                 }
@@ -275,8 +280,58 @@ impl Gate {
                 Err(_) => return admit(rule, token, identity, Location::Cookies, Jar::new()),
             }
         }
-        let renewal = self.renewed_cookies(&with_newer(stored, newer), &token, &draw(host), host.now());
-        admit(rule, token, identity, Location::Cookies, renewal)
+        let renewed = self.renewed(&with_newer(stored, newer), &token, &draw(host), host.now());
+        admit(rule, token, identity, Location::Cookies, renewed.map(|(_, jar)| jar).unwrap_or_default())
+    }
+
+    /// Decides about a token whose claims were made of earlier attributes. Its client refreshes; where answers renew
+    /// the cookie it came in, the new token is made at once, and decides.
+    async fn decide_outdated<'g>(
+        &'g self,
+        rule: &'g Rule,
+        token: VerifiedToken,
+        location: Location,
+        host: &impl Host,
+        users: &impl Users,
+    ) -> Decision<'g> {
+        if !self.dialect.is_renewed(rule, location) {
+            return reject_revoked(rule, TokenRejection::ClaimsOutdated.into(), token);
+        }
+        let stored = match users.identity(&token).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return reject_revoked(rule, Gate::nobody(&token), token),
+            Err(error) => return reject(rule, error.into()),
+        };
+        let command = self.attributes_of(&stored, host.now()).map(|attributes| self.use_command(&token, attributes));
+        let (object, command) = match command {
+            Ok(Some(command)) => command,
+            Ok(None) => return reject_revoked(rule, TokenRejection::ClaimsOutdated.into(), token),
+            Err(rejection) => return reject(rule, rejection),
+        };
+        let newer = match self.ask(host, &object, command).await {
+            Ok(Reply::Alive) => None,
+            Ok(Reply::AliveWith { attributes }) => Some(attributes),
+            Ok(_) => return reject_revoked(rule, TokenRejection::Revoked.into(), token),
+            Err(error) => return reject(rule, error.into()),
+        };
+        let now = host.now();
+        let Some((new, jar)) = self.renewed(&with_newer(&stored, newer), &token, &draw(host), now) else {
+            return reject_revoked(rule, TokenRejection::ClaimsOutdated.into(), token);
+        };
+        // What the rule asks of a token, it asks of the new one too. CSRF was judged with the cookie that came.
+        let judged = self.dialect.judge(&new, self.wanted(rule), &self.config, now);
+        let token = match self.presented(rule, judged, || false) {
+            Ok((token, _)) => token,
+            Err(decision) => return decision,
+        };
+        let identity = match rule.user {
+            UserFrom::Token => token.named(),
+            UserFrom::Stored => Some(Arc::new(stored)),
+        };
+        match identity {
+            Some(identity) => admit(rule, token, identity, location, jar),
+            None => reject_revoked(rule, Gate::nobody(&token), token),
+        }
     }
 }
 
@@ -360,12 +415,15 @@ async fn resume_with_token<'g>(
 ) -> Decision<'g> {
     let TokenUnderRule { rule, token, location, next } = waiting;
     let open = rule.revocation == Revocation::Snapshot { open: true };
+    if next == NextStep::NewClaims {
+        return gate.decide_outdated(rule, token, location, host, users).await;
+    }
     if next == NextStep::Revocations {
         match gate.current_status(&token, Scope::All, open, host).await {
             RevocationStatus::Good => {}
             RevocationStatus::Revoked => return reject_revoked(rule, TokenRejection::Revoked.into(), token),
             RevocationStatus::ClaimsOutdated => {
-                return reject_revoked(rule, TokenRejection::ClaimsOutdated.into(), token);
+                return gate.decide_outdated(rule, token, location, host, users).await;
             }
             RevocationStatus::Unknown => return reject(rule, Rejection::Unavailable(UnavailableRejection::Store)),
         }
@@ -376,6 +434,7 @@ async fn resume_with_token<'g>(
         };
         match gate.ask(host, &object, command).await {
             Ok(Reply::Alive) => {}
+            Ok(Reply::Outdated) => return gate.decide_outdated(rule, token, location, host, users).await,
             Ok(reply) => return reject_revoked(rule, rejection_of(&reply).into(), token),
             Err(_) if open => {}
             Err(error) => return reject(rule, error.into()),

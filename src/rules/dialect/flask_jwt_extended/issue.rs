@@ -99,8 +99,8 @@ pub(super) fn create_token(
     Ok((token::sign_sorted(key, &loaders.additional_headers(identity), &claims), csrf))
 }
 
-/// The cookies of a new token in place of one that is about to expire; empty if no token can be made.
-pub(super) fn renewed_cookies(
+/// A new token in place of one that came in a cookie, and its cookies; `None` if no token can be made.
+pub(super) fn renewed(
     dialect: &Spoken,
     identity: &Identity,
     token: &VerifiedToken,
@@ -108,9 +108,8 @@ pub(super) fn renewed_cookies(
     config: &Config,
     random: &Random,
     now: Timestamp,
-) -> Jar {
+) -> Option<(String, Jar)> {
     let options = &dialect.options;
-    let mut jar = Jar::new();
     let until = session.and_then(|(_, until)| until);
     let expires = until.map(|until| capped(options.access_expires, now, until));
     // The CSRF value stays the same: requests that are under way carry it.
@@ -118,15 +117,13 @@ pub(super) fn renewed_cookies(
     let session = session.map(|(session, _)| session.clone());
     let mut claims = added(token);
     config.attribute_claims.remove_from(&mut claims);
-    let Ok(of_user) = config.attribute_claims.of(identity) else { return jar };
-    claims.extend(of_user);
+    claims.extend(config.attribute_claims.of(identity).ok()?);
     let spec = TokenSpec { claims, expires, session, csrf, ..TokenSpec::default() };
-    if let Ok((token, csrf)) = create_token(dialect, identity, spec, config, random, now)
-        && check_cookie(options, TokenType::Access, &token, config).is_ok()
-    {
-        jar.set(options, TokenType::Access, &token, csrf.as_deref(), now);
-    }
-    jar
+    let (token, csrf) = create_token(dialect, identity, spec, config, random, now).ok()?;
+    check_cookie(options, TokenType::Access, &token, config).ok()?;
+    let mut jar = Jar::new();
+    jar.set(options, TokenType::Access, &token, csrf.as_deref(), now);
+    Some((token, jar))
 }
 
 /// Whether browsers store the token's cookie, where claims come from attributes: without the cookie the user would be

@@ -90,12 +90,16 @@ impl Dialect for Spoken {
     /// docs/compat/flask-jwt-extended.md#implicit-refresh
     fn is_renewal_due(&self, rule: &Rule, token: &VerifiedToken, location: Location, now: Timestamp) -> bool {
         let until = now.plus(self.options.cookie_refresh_within);
-        location == Location::Cookies
-            && rule.flask_jwt_extended.token_type == TokenType::Access
-            && token.expires().is_some_and(|exp| exp.is_before(until, Duration::ZERO))
+        self.is_renewed(rule, location) && token.expires().is_some_and(|exp| exp.is_before(until, Duration::ZERO))
     }
 
-    fn renewed_cookies(
+    fn is_renewed(&self, rule: &Rule, location: Location) -> bool {
+        self.options.cookie_refresh_within > Duration::ZERO
+            && location == Location::Cookies
+            && rule.flask_jwt_extended.token_type == TokenType::Access
+    }
+
+    fn renewed(
         &self,
         identity: &Identity,
         token: &VerifiedToken,
@@ -103,8 +107,8 @@ impl Dialect for Spoken {
         config: &Config,
         random: &Random,
         now: Timestamp,
-    ) -> Jar {
-        issue::renewed_cookies(self, identity, token, session, config, random, now)
+    ) -> Option<(String, Jar)> {
+        issue::renewed(self, identity, token, session, config, random, now)
     }
 
     fn removed_cookies(&self) -> Jar {

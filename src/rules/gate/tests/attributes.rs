@@ -308,3 +308,50 @@ fn both_cookies(answer: &Answer) -> (String, String) {
     };
     (value("a"), value("refresh"))
 }
+
+#[test]
+fn a_cookie_that_is_renewed_gets_its_new_claims_with_the_next_answer() {
+    let vars = json!({"JWT_TOKEN_LOCATION": ["headers", "cookies"], "TOLLGATE_COOKIE_REFRESH_WITHIN": "1m"});
+    for path in ["/me", "/strict", "/open", "/stored"] {
+        let mut world = world("flask-jwt-extended", vars.clone());
+        let answer = world.answer("POST", "/auth", &[], json!({"username": "ann", "password": "right"}));
+        let (access, _) = both_cookies(&answer);
+        let cookie = format!("access_token_cookie={access}");
+        assert_eq!(world.answer("GET", "/admin", &[("cookie", &cookie)], Value::Null).status, 200);
+        // The store still shows the former role.
+        assert_eq!(world.set_role("viewer").0, 200);
+        world.wait(20);
+
+        assert_eq!(world.with(&access, "GET", path, Value::Null).0, 401, "{path}: in a header its client refreshes");
+        let refused = world.answer("GET", "/admin", &[("cookie", &cookie)], Value::Null);
+        assert_eq!((refused.status, refused.header("set-cookie")), (403, None), "{path}: by the new role");
+        let fresh = world.answer("GET", "/fresh", &[("cookie", &cookie)], Value::Null);
+        assert_eq!(fresh.status, 401, "{path}: the new token is not fresh");
+        let answer = world.answer("GET", path, &[("cookie", &cookie)], Value::Null);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        let renewed = cookie_of(&answer);
+        let claims = world.claims(renewed.split_once('=').unwrap().1);
+        assert_eq!(claims["role"], json!("viewer"), "{path}");
+        assert!(claims["cv"].as_i64() > Some(0) && claims["sid"] == world.claims(&access)["sid"], "{path}: {claims:?}");
+        // The new one passes as it is.
+        let again = world.answer("GET", path, &[("cookie", &renewed)], Value::Null);
+        assert_eq!((again.status, again.header("set-cookie")), (200, None), "{path}");
+
+        // A change needs the CSRF value of the cookie, as before.
+        assert_eq!(world.answer("POST", "/auth/logout/all", &[("cookie", &cookie)], Value::Null).status, 401, "{path}");
+        // Nobody comes back from a session that has ended, or without a user.
+        let former = std::mem::replace(&mut world.attributes, Value::Null);
+        assert_eq!(world.answer("GET", path, &[("cookie", &cookie)], Value::Null).status, 401, "{path}");
+        world.attributes = former;
+        world.send("POST", "/auth/logout", &[("authorization", &format!("Bearer {access}"))], Value::Null);
+        let ended = world.answer("GET", path, &[("cookie", &cookie)], Value::Null);
+        assert_eq!((ended.status, ended.header("set-cookie")), (401, None), "{path}");
+    }
+    // Where cookies are not renewed, a cookie is like a header.
+    let mut world = world("flask-jwt-extended", json!({"JWT_TOKEN_LOCATION": ["headers", "cookies"]}));
+    let answer = world.answer("POST", "/auth", &[], json!({"username": "ann", "password": "right"}));
+    let cookie = format!("access_token_cookie={}", both_cookies(&answer).0);
+    assert_eq!(world.set_role("viewer").0, 200);
+    world.wait(20);
+    assert_eq!(world.answer("GET", "/me", &[("cookie", &cookie)], Value::Null).status, 401);
+}
