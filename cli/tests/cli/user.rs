@@ -654,7 +654,9 @@ fn a_gate_that_is_named_changes_the_attributes() {
     assert_eq!(world.writes()[before..], ["user:7"], "a copy of what the gate has");
     assert_eq!(world.value("user:7")["version"], json!(1_795_600_000_000_i64));
     let run = world.finish(gate.command(&world, &["user", "set", "alice", "role=viewer"]), "");
-    for part in ["Sessions go on: clients refresh", "cookies that are renewed", "Flask-JWT's dialect", "the user logs in again"] {
+    for part in
+        ["Sessions go on: clients refresh", "cookies that are renewed", "Flask-JWT's dialect", "the user logs in again"]
+    {
         assert!(run.out.contains(part), "{part}: {}", run.out);
     }
     gate.commands();
